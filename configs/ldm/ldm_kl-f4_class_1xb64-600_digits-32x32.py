@@ -1,0 +1,86 @@
+"""Class-conditional latent diffusion of handwritten digits, for two CPU cores.
+
+Train: python tools/train.py configs/ldm/<this file>
+Judge: python tools/test.py configs/ldm/<this file> <work dir>
+
+Needs the first stage of autoencoder_kl-f4_1xb32-300_digits-32x32.py.
+"""
+_base_ = [
+    '../_base_/models/ldm_kl-f4.py',
+    '../_base_/datasets/digits_32x32.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    autoencoder=dict(
+        latent_channels=4,
+        channels=32,
+        channel_mults=(1, 2, 2),
+        num_res_blocks=1,
+        mid_attention=False),
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_kl-f4_1xb32-300_digits-32x32',
+    denoiser=dict(
+        in_channels=4,
+        out_channels=4,
+        channels=64,
+        channel_mults=(1, 2),
+        attn_factors=(2, ),
+        vector_dim=128),
+    conditioner=dict(
+        drop_prob=0.1,
+        embedders=[
+            dict(
+                type='ClassEmbedder',
+                num_classes={{_base_.num_classes}},
+                embed_dim=128,
+                slot='vector')
+        ]),
+    diffusion_scheduler=dict(
+        prediction=dict(_delete_=True, type='VelocityPrediction'),
+        num_steps=15),
+    guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=2.0))
+
+requests = dict(
+    type='SampleRequests',
+    num_samples=100,
+    size=({{_base_.image_size}}, {{_base_.image_size}}),
+    num_classes={{_base_.num_classes}},
+    pipeline={{_base_.pack}})
+val_dataloader = dict(
+    batch_size=100,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=requests)
+val_evaluator = []
+test_dataloader = dict(
+    batch_size=125,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='SampleRequests',
+        num_samples=1000,
+        size=({{_base_.image_size}}, {{_base_.image_size}}),
+        num_classes={{_base_.num_classes}},
+        pipeline={{_base_.pack}}))
+test_evaluator = dict(
+    type='ClassifierAccuracy',
+    train_dataset={{_base_.train_set}},
+    test_dataset={{_base_.test_set}})
+
+optim_wrapper = dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=600)
+]
+train_cfg = dict(max_iters=600, val_interval=300)
+auto_scale_lr = dict(base_batch_size=64)
+default_hooks = dict(
+    logger=dict(interval=20),
+    checkpoint=dict(interval=100),
+    visualization=dict(num_images=100))
+custom_hooks = [
+    dict(type='AddressedSeedHook'),
+    dict(type='LatentScaleHook'),
+    dict(type='ModuleEMAHook', decay=0.999)
+]

@@ -1,0 +1,9 @@
+"""mmldm: latent diffusion models as an OpenMMLab-style toolbox."""
+
+from . import compat
+from .version import __version__
+
+compat.prepare_numpy()
+compat.warn_about_versions()
+
+__all__ = ['__version__']

@@ -1,0 +1,113 @@
+"""What the command-line tools share."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from mmldm.registry import RUNNERS
+
+from .config_check import check_config
+
+DEBUG = 'MMLDM_DEBUG'
+# Mistakes of the user, as opposed to ours, which keep their traceback.
+USER_ERRORS = (ValueError, OSError, KeyError)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of every tool that runs a config."""
+    parser.add_argument(
+        '--work-dir',
+        help='where logs, checkpoints and pictures go (default: '
+        'work_dirs/NAME_OF_THE_CONFIG)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change the config: model.denoiser.channels=64; lists as '
+        'key="[a,b]" or key=a,b; list items as key.0.x=1')
+    parser.add_argument(
+        '--seed', type=int, help='of all that is random (default: 0)')
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='only deterministic algorithms on a GPU, at some speed')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes were started (default: none, one process); '
+        'see tools/dist_train.sh')
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0,
+        help=argparse.SUPPRESS)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The checked config of a tool, with the flags merged in.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a key is not known; the nearest are named.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not Path(args.config).is_file():
+        raise FileNotFoundError(f'config {args.config} does not exist')
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    cfg.setdefault('work_dir', f'work_dirs/{Path(args.config).stem}')
+    if args.seed is not None:
+        cfg.merge_from_dict({'randomness.seed': args.seed})
+    if args.deterministic:
+        cfg.merge_from_dict({'randomness.deterministic': True})
+    _share_data_root(cfg)
+    check_config(cfg, args.cfg_options)
+    return cfg
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The runner that a config asks for; mmengine's own without a type."""
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def _share_data_root(cfg: Config) -> None:
+    """Where validation or test name no folder, it is the training's."""
+    root = cfg.get('train_dataloader', {}).get('dataset', {}).get('data_root')
+    for name in ('val_dataloader', 'test_dataloader'):
+        dataset = (cfg.get(name) or {}).get('dataset', {})
+        if 'data_root' in dataset and dataset['data_root'] is None:
+            dataset['data_root'] = root
+
+
+def run_tool(main: Callable[[], None]) -> None:
+    """Run a tool: a mistake of the user ends in one line and status 1.
+
+    MMLDM_DEBUG=1 shows the traceback as well.
+    """
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit('interrupted; --resume goes on from the newest checkpoint')
+    except USER_ERRORS as error:
+        if os.environ.get(DEBUG):
+            raise
+        sys.exit(f'error: {_one_line(error)}\n'
+                 f'({DEBUG}=1 shows where it was raised)')
+
+
+def _one_line(error: Exception) -> str:
+    """The message without line breaks and mmengine's registry prefix."""
+    message = ' '.join(str(error).strip('\'"').split())
+    return re.sub(r'^(class `\w+` in [\w/.]+: )+', '', message)

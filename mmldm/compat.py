@@ -1,0 +1,86 @@
+"""Repairs of what upstream breaks, each with its reason and its end.
+
+Every repair has a test in ``tests/test_compat.py`` that fails without it.
+"""
+
+import os
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from packaging.version import Version
+
+# package -> (first supported version, first unsupported one)
+SUPPORTED = {
+    'torch': ('2.10', '3'),
+    'mmengine': ('0.10.4', '0.12'),
+    'mmcv': ('2.0.0', '2.2.0'),
+    'mmagic': ('1.2.0', '1.3'),
+    'numpy': ('1.26', '3'),
+}
+# Distributions that provide a package under its import name.
+PROVIDERS = {
+    'mmcv': ('mmcv', 'mmcv-lite', 'onedl-mmcv'),
+    'mmengine': ('mmengine', 'onedl-mmengine'),
+}
+
+
+def prepare_numpy() -> None:
+    """Give NumPy 2 the ``bool8`` that mmagic.utils reads.
+
+    Until mmagic > 1.2.0.
+    """
+    if not hasattr(np, 'bool8'):
+        np.bool8 = np.bool_
+
+
+def installed_version(package: str) -> str | None:
+    """The version of a package under any of its providers' names."""
+    for name in PROVIDERS.get(package, (package, )):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None
+
+
+def warn_about_versions() -> None:
+    """Warn, never fail, where a version is outside what was tested."""
+    for package, (first, end) in SUPPORTED.items():
+        found = installed_version(package)
+        if found is None:
+            raise ImportError(
+                f'mmldm needs {package}, which is not installed: run '
+                'pip install --no-deps -r requirements/lock.txt')
+        if not Version(first) <= Version(found) < Version(end):
+            warnings.warn(
+                f'{package}=={found} is not tested with mmldm, which '
+                f'supports >={first},<{end}: '
+                f'pip install "{package}>={first},<{end}"',
+                stacklevel=2)
+
+
+def init_cpu_process_group() -> None:
+    """Start gloo where ``torchrun`` started us on a machine without GPU.
+
+    mmengine's ``init_dist`` calls ``torch.cuda.set_device`` in any case; it
+    leaves a process group alone that exists. Until mmengine > 0.10.7.
+    """
+    import torch
+    if (torch.cuda.is_available() or torch.distributed.is_initialized()
+            or 'WORLD_SIZE' not in os.environ):
+        return
+    torch.distributed.init_process_group('gloo')
+
+
+def register_checkpoint_reader() -> None:
+    """Have all of mmengine read files by our safe reader.
+
+    Its own reader fails on its own checkpoints since torch 2.6. Until
+    mmengine > 0.10.7.
+    """
+    from mmengine.runner import CheckpointLoader
+
+    from .utils.checkpoint import read_checkpoint
+    CheckpointLoader.register_scheme(
+        prefixes='', loader=read_checkpoint, force=True)

@@ -1,0 +1,74 @@
+"""Reading image files of any kind as 8-bit BGR."""
+
+import os
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
+
+# What the last bytes of a whole file hold; WebP states its length instead.
+END_MARKS = {b'\x89PNG': b'IEND', b'\xff\xd8\xff': b'\xff\xd9'}
+TAIL = 64
+
+
+def read_image(path: str) -> np.ndarray:
+    """uint8 BGR, (H, W, 3).
+
+    Turned as its EXIF data says, grey repeated, 16 bits rounded to 8, and
+    what is transparent laid on white.
+
+    Raises:
+        ValueError: If the file is damaged or no image; it is named.
+    """
+    try:
+        with Image.open(path) as image:
+            image = ImageOps.exif_transpose(image)
+            return np.ascontiguousarray(_to_rgb(image)[..., ::-1])
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError,
+            Image.DecompressionBombError) as error:
+        raise ValueError(f'image {path} cannot be read ({error}): delete or '
+                         'replace it') from error
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    """uint8 RGB, (H, W, 3)."""
+    if image.mode.startswith('I'):  # 16 bits
+        values = np.asarray(image).astype(np.float64)
+        grey = (values / 257).round().clip(0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if 'A' in image.mode or 'transparency' in image.info:
+        image = image.convert('RGBA')
+        white = Image.new('RGBA', image.size, 'white')
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert('RGB'))
+
+
+def find_damage(path: str) -> str | None:
+    """What is wrong with an image file; None if nothing is.
+
+    A file whose end is where its format wants it is trusted, another one is
+    decoded: reading every pixel of a million files would take an hour.
+    """
+    try:
+        with open(path, 'rb') as file:
+            head = file.read(12)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL))
+            if _ends_well(head, file.read(), size):
+                return None
+        read_image(path)
+    except (OSError, ValueError) as error:
+        cause = error.__cause__ or error
+        return str(cause)
+    return None
+
+
+def _ends_well(head: bytes, tail: bytes, size: int) -> bool:
+    if head[:4] == b'RIFF' and head[8:] == b'WEBP':
+        return int.from_bytes(head[4:8], 'little') + 8 <= size
+    return any(
+        head.startswith(magic) and mark in tail
+        for magic, mark in END_MARKS.items())

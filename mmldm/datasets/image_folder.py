@@ -1,0 +1,71 @@
+"""Any folder of images."""
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from mmldm.registry import DATASETS
+
+from .base import AddressedDataset
+from .image_files import SUFFIXES, find_damage
+
+
+@DATASETS.register_module()
+class ImageFolder(AddressedDataset):
+    """All PNG, JPEG and WebP images below a folder, in order of their names.
+
+    Every file is looked at once before training starts, so that a damaged
+    one is known then and not days later.
+
+    Args:
+        data_root: The folder; searched recursively.
+        pipeline: Transforms; they find the file under ``img_path``.
+        kwargs: As of mmengine's ``BaseDataset``.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it holds no images, or damaged ones.
+    """
+
+    def __init__(self, data_root: str, pipeline: list, **kwargs) -> None:
+        if not Path(data_root).is_dir():
+            raise FileNotFoundError(
+                f'data_root={data_root!r} is not a folder; give the one that '
+                'holds the images: --cfg-options '
+                'train_dataloader.dataset.data_root=FOLDER')
+        super().__init__(pipeline, data_root=str(data_root), **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """One entry an image: ``img_path``, ``sample_idx``."""
+        paths = sorted(
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(self.data_root, followlinks=True)
+            for name in names if name.lower().endswith(SUFFIXES))
+        if not paths:
+            raise ValueError(
+                f'data_root={self.data_root!r} holds no images (files ending '
+                f'in {", ".join(SUFFIXES)}, in any subfolder)')
+        _check_files(paths)
+        return [
+            dict(img_path=path, sample_idx=i) for i, path in enumerate(paths)
+        ]
+
+
+def _check_files(paths: list[str]) -> None:
+    """Raise, naming them, if files are damaged."""
+    with ThreadPoolExecutor(8) as pool:
+        damages = list(pool.map(find_damage, paths))
+    damaged = [
+        f'{path} ({damage})' for path, damage in zip(
+            paths, damages, strict=True) if damage
+    ]
+    if damaged:
+        shown = '; '.join(damaged[:5])
+        raise ValueError(
+            f'{len(damaged)} of {len(paths)} images cannot be read: {shown}'
+            f'{" ..." if len(damaged) > 5 else ""}: delete or replace them')
+    print_log(f'{len(paths)} images found, none damaged', logger='current',
+              level=logging.INFO)

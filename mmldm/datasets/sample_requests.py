@@ -1,0 +1,49 @@
+"""What to generate, in validation and tests."""
+
+from mmldm.registry import DATASETS
+from mmldm.utils import check_positive
+
+from .base import AddressedDataset
+
+
+@DATASETS.register_module()
+class SampleRequests(AddressedDataset):
+    """Numbered wishes for images: no pixels, balanced classes.
+
+    What is drawn for image i is a function of (seed, i) alone: the same for
+    any batch size and number of processes.
+
+    Args:
+        num_samples: Images to generate.
+        size: Their height and width, pixels.
+        pipeline: Transforms; ``PackInputs`` suffices.
+        num_classes: Image i has the label i modulo this; None for none.
+        seed: Other images for another seed.
+        kwargs: As of mmengine's ``BaseDataset``.
+    """
+
+    def __init__(self,
+                 num_samples: int,
+                 size: tuple[int, int],
+                 pipeline: list,
+                 num_classes: int | None = None,
+                 seed: int = 0,
+                 **kwargs) -> None:
+        check_positive('SampleRequests.num_samples', num_samples)
+        self.num_samples = num_samples
+        self.size = tuple(size)
+        self.num_classes = num_classes
+        self.seed = seed
+        super().__init__(pipeline, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """One entry an image: ``img_shape``, ``address``, ``gt_label``."""
+        labels = [{} if self.num_classes is None else dict(
+            gt_label=i % self.num_classes) for i in range(self.num_samples)]
+        return [
+            dict(
+                img_shape=self.size,
+                address=(self.seed, i),
+                sample_idx=i,
+                **label) for i, label in enumerate(labels)
+        ]

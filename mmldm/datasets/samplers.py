@@ -1,0 +1,93 @@
+"""Which sample stands where in a training run."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from mmengine.dist import get_dist_info
+from torch.utils.data import Dataset, Sampler
+
+from mmldm.registry import DATA_SAMPLERS
+from mmldm.utils import address_seed
+
+
+class SampleDraw(int):
+    """The index of a sample, and where in the run it is drawn.
+
+    Args:
+        index: Of the sample in the dataset.
+        seed: Of the run.
+        epoch: How often the dataset was gone through before.
+        position: Of the sample in the run: iteration * global batch size +
+            position in the global batch.
+    """
+
+    seed: int
+    epoch: int
+    position: int
+
+    def __new__(cls, index: int, seed: int, epoch: int,
+                position: int) -> 'SampleDraw':
+        draw = super().__new__(cls, index)
+        draw.seed, draw.epoch, draw.position = seed, epoch, position
+        return draw
+
+    def __reduce__(self) -> tuple:
+        # Workers get it by pickle, which knows of int's argument alone.
+        return SampleDraw, (int(self), self.seed, self.epoch, self.position)
+
+
+@DATA_SAMPLERS.register_module()
+class AddressedSampler(Sampler):
+    """An endless order of samples, any part of which is known beforehand.
+
+    The sample at a position of the run is a function of (seed, position).
+    Ranks take turns, so that a global batch is the same for any number of
+    them.
+
+    Args:
+        dataset: Of known length.
+        seed: Of the order; the Runner's.
+        shuffle: A new permutation each epoch, or the dataset's order.
+    """
+
+    def __init__(self,
+                 dataset: Dataset,
+                 seed: int | None = None,
+                 shuffle: bool = True) -> None:
+        if len(dataset) == 0:
+            raise ValueError('the training dataset is empty')
+        self.length = len(dataset)
+        self.seed = 0 if seed is None else seed
+        self.shuffle = shuffle
+        self.start = 0  # samples this rank has taken; set by the loop
+        self.rank, self.world_size = get_dist_info()
+
+    def __iter__(self) -> Iterator[SampleDraw]:
+        """This rank's samples from ``start`` on, without end."""
+        position = self.start * self.world_size + self.rank
+        order_epoch, order = None, None
+        while True:
+            epoch, place = divmod(position, self.length)
+            if epoch != order_epoch:
+                order_epoch, order = epoch, self._order(epoch)
+            yield SampleDraw(order[place], self.seed, epoch, position)
+            position += self.world_size
+
+    def __len__(self) -> int:
+        """Samples of this rank in an epoch, rounded up."""
+        return -(-self.length // self.world_size)
+
+    def spread(self, count: int) -> list[SampleDraw]:
+        """At most ``count`` draws, evenly spread over the dataset."""
+        count = min(count, self.length)
+        return [
+            SampleDraw(i * self.length // count, self.seed, 0, i)
+            for i in range(count)
+        ]
+
+    def _order(self, epoch: int) -> np.ndarray | range:
+        if not self.shuffle:
+            return range(self.length)
+        key = address_seed((self.seed, epoch), 'order')
+        generator = np.random.Generator(np.random.Philox(key=key))
+        return generator.permutation(self.length)

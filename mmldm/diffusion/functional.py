@@ -1,0 +1,56 @@
+"""The currency of the diffusion floor, and the forward process.
+
+``q(z_t | z_0) = N(alpha z_0, sigma^2 I)`` with alpha / sigma decreasing in t
+is all that is assumed: variance preserving (alpha^2 + sigma^2 = 1),
+variance exploding (alpha = 1) and rectified flow (alpha + sigma = 1) are the
+same code.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """How noisy a latent is: one level for all, or one per sample.
+
+    Args:
+        t: What the network is told, in [0, num_timesteps].
+        alpha: Factor of the clean latent, in [0, 1].
+        sigma: Standard deviation of the noise, >= 0.
+
+    All three are float64 tensors of shape () or (B,). 0-dim float64 tensors
+    on the CPU combine with any latent without promoting its dtype.
+    """
+
+    t: Tensor
+    alpha: Tensor
+    sigma: Tensor
+
+    @property
+    def snr(self) -> Tensor:
+        """alpha^2 / sigma^2, of the shape of ``alpha``."""
+        return (self.alpha / self.sigma).square()
+
+    @property
+    def log_snr(self) -> Tensor:
+        """log(alpha^2 / sigma^2), of the shape of ``alpha``."""
+        return 2 * (self.alpha.log() - self.sigma.log())
+
+    def match(self, z: Tensor) -> 'NoiseLevel':
+        """The level of shape (B, 1, 1, 1) and of z's dtype and device.
+
+        A level of shape () stays as it is.
+        """
+        if self.alpha.ndim == 0:
+            return self
+        shape = (-1, *[1] * (z.ndim - 1))
+        return NoiseLevel(*(x.to(z).view(shape)
+                            for x in (self.t, self.alpha, self.sigma)))
+
+
+def add_noise(z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
+    """alpha z_0 + sigma noise, (B, C, h, w); Ho et al. 2020, eq. 4."""
+    level = level.match(z_0)
+    return level.alpha * z_0 + level.sigma * noise

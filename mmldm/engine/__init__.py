@@ -1,0 +1,22 @@
+"""How models are trained and run: runner, loop, optimizer wrapper, hooks."""
+
+from mmldm.compat import register_checkpoint_reader
+
+from .hooks import (
+    AddressedSeedHook,
+    AtomicCheckpointHook,
+    ImageGridHook,
+    LatentScaleHook,
+    ModuleEMAHook,
+)
+from .loops import AddressedTrainLoop
+from .optim_wrapper import AutocastOptimWrapper
+from .runner import LDMRunner
+
+register_checkpoint_reader()
+
+__all__ = [
+    'AddressedSeedHook', 'AddressedTrainLoop', 'AtomicCheckpointHook',
+    'AutocastOptimWrapper', 'ImageGridHook', 'LDMRunner', 'LatentScaleHook',
+    'ModuleEMAHook'
+]

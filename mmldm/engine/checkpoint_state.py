@@ -1,0 +1,63 @@
+"""The Runner's state as tensors and plain Python values, and back.
+
+Only such values load with ``weights_only=True``; mmengine's message hub
+holds ``HistoryBuffer`` objects and NumPy scalars.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer, MessageHub
+
+# More than any smoothing window of a log; the logs themselves are on disk.
+HISTORY_LENGTH = 10_000
+
+
+def plain(value: Any) -> Any:
+    """Tensors on the CPU and plain Python values only.
+
+    Raises:
+        TypeError: For what is neither nor can be made so.
+    """
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu()
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return value
+    if isinstance(value, Mapping):
+        return {plain(k): plain(v) for k, v in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(plain, value))
+    if isinstance(value, list | set):
+        return [plain(item) for item in value]
+    raise TypeError(f'a checkpoint cannot hold a {type(value).__name__}; '
+                    'store tensors and plain values')
+
+
+def hub_state(hub: MessageHub) -> dict:
+    """The resumable part of a message hub, plain."""
+    state = hub.state_dict()
+    scalars = {
+        name: [history[-HISTORY_LENGTH:] for history in buffer.data]
+        for name, buffer in state['log_scalars'].items()
+    }
+    info = dict(state['runtime_info'])
+    # The text of the config stands in meta already.
+    info.pop('cfg', None)
+    return plain({**state, 'log_scalars': scalars, 'runtime_info': info})
+
+
+def hub_state_for_loading(state: Mapping[str, Any]) -> dict:
+    """The inverse of :func:`hub_state`, as a message hub loads it."""
+    buffers = {
+        name: HistoryBuffer(history.numpy(), counts.numpy())
+        for name, (history, counts) in state['log_scalars'].items()
+    }
+    known = {*buffers, *state['runtime_info']}
+    resumed = {k: v for k, v in state['resumed_keys'].items() if k in known}
+    return {**state, 'log_scalars': buffers, 'resumed_keys': resumed}

@@ -1,0 +1,63 @@
+"""Checkpoints of which the newest whole one always stays."""
+
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+
+from mmldm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """``CheckpointHook`` by iteration that writes first, then removes.
+
+    mmengine's removes the oldest file before it writes the new one: with
+    ``max_keep_ckpts=1`` a full disk leaves nothing.
+
+    Args:
+        interval: Iterations between checkpoints.
+        max_keep_ckpts: How many to keep; -1 keeps all.
+        kwargs: As of ``CheckpointHook``.
+    """
+
+    def __init__(self,
+                 interval: int,
+                 max_keep_ckpts: int = -1,
+                 **kwargs) -> None:
+        super().__init__(
+            interval=interval,
+            by_epoch=False,
+            max_keep_ckpts=max_keep_ckpts,
+            **kwargs)
+
+    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+        """Save the best, where ``save_best`` asks for it."""
+        if self.save_best:
+            super().after_val_epoch(runner, metrics)
+
+    def _save_checkpoint_with_step(self, runner, step: int,
+                                   meta: dict) -> None:
+        keep = list(getattr(self, 'keep_ckpt_ids', []))
+        keep = [*(k for k in keep if k != step), step]
+        kept = keep if self.max_keep_ckpts < 1 else keep[-self.max_keep_ckpts:]
+        self.last_ckpt = str(
+            Path(self.out_dir) / self.filename_tmpl.format(step))
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids.clear()
+            self.keep_ckpt_ids.extend(kept)
+            runner.message_hub.update_info('keep_ckpt_ids', kept)
+        runner.save_checkpoint(
+            self.out_dir,
+            Path(self.last_ckpt).name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta)
+        if is_main_process():
+            for old in set(keep) - set(kept):
+                path = Path(self.out_dir) / self.filename_tmpl.format(old)
+                path.unlink(missing_ok=True)
+            # For tools of mmengine that look for it; --resume does not.
+            (Path(runner.work_dir) / 'last_checkpoint').write_text(
+                self.last_ckpt)

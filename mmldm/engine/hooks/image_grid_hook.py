@@ -1,0 +1,113 @@
+"""Pictures of what a model makes, while training and in tests."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.dist import all_gather_object, barrier
+from mmengine.hooks import Hook
+
+from mmldm.registry import HOOKS
+from mmldm.visualization import sample_grid
+
+
+@HOOKS.register_module()
+class ImageGridHook(Hook):
+    """One grid of the first images of a validation or a test.
+
+    Generated images of a model with classes get a row a class;
+    reconstructions stand below their originals. Validation sends the grid to
+    the visualizer (on disk under ``vis_data``, TensorBoard ...), a test
+    writes it as ``grid.png``, both on rank 0.
+
+    Args:
+        num_images: Images in the grid.
+        show_dir: Where a test writes the grid and every image; None writes
+            the grid alone, into the work directory.
+    """
+
+    def __init__(self,
+                 num_images: int = 64,
+                 show_dir: str | None = None) -> None:
+        self.num_images = num_images
+        self.show_dir = show_dir
+        self.shown: list[tuple] = []
+
+    def before_val_epoch(self, runner) -> None:
+        """Forget earlier images."""
+        self.shown = []
+
+    def before_test_epoch(self, runner) -> None:
+        """Forget earlier images."""
+        self.shown = []
+
+    def after_val_iter(self,
+                       runner,
+                       batch_idx: int,
+                       data_batch: dict | None = None,
+                       outputs: Sequence | None = None) -> None:
+        """Keep the images for the grid."""
+        self._keep(runner, outputs)
+
+    def after_test_iter(self,
+                        runner,
+                        batch_idx: int,
+                        data_batch: dict | None = None,
+                        outputs: Sequence | None = None) -> None:
+        """Keep the images for the grid, write them all where asked to."""
+        self._keep(runner, outputs)
+        if self.show_dir is not None:
+            for sample in outputs:
+                path = Path(self.show_dir) / f'{sample.sample_idx:06d}.png'
+                write_image(_array(sample.pred_img), path)
+
+    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+        """Send the grid to the visualizer."""
+        grid = self._grid(runner)
+        if grid is not None:
+            runner.visualizer.add_image('images', grid, step=runner.iter)
+
+    def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
+        """Write the grid."""
+        grid = self._grid(runner)
+        if grid is not None:
+            path = Path(self.show_dir or runner.work_dir) / 'grid.png'
+            write_image(grid, path)
+            runner.logger.info(f'Pictures in {path}')
+        barrier()  # nobody leaves before the files are there
+
+    def _keep(self, runner, outputs: Sequence) -> None:
+        room = -(-self.num_images // runner.world_size) - len(self.shown)
+        for sample in outputs[:max(room, 0)]:
+            pair = [_array(sample.pred_img)]
+            if 'gt_img' in sample:
+                pair.insert(0, _array(sample.gt_img))
+            label = sample.label if 'gt_label' in sample else None
+            self.shown.append((sample.sample_idx, pair, label))
+
+    def _grid(self, runner) -> np.ndarray | None:
+        """The grid on rank 0, None on the others."""
+        parts = all_gather_object(self.shown)
+        if runner.rank > 0:
+            return None
+        # Ranks may pad their share: the index tells copies apart.
+        shown = {index: item for part in parts for index, *item in part}
+        ordered = [shown[index] for index in sorted(shown)][:self.num_images]
+        return sample_grid(*zip(*ordered, strict=True)) if ordered else None
+
+
+def _array(image) -> np.ndarray:
+    """uint8 tensor (3, H, W) -> uint8 array (H, W, 3)."""
+    return image.permute(1, 2, 0).cpu().numpy()
+
+
+def write_image(image: np.ndarray, path: Path) -> None:
+    """Write a uint8 RGB array (H, W, 3) as PNG; make its directory.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1])):
+        raise OSError(f'{path} could not be written: is the disk full?')

@@ -1,0 +1,110 @@
+"""An average of the weights that learn."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
+from torch import Tensor
+
+from mmldm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ModuleEMAHook(Hook):
+    """Exponential moving average of some modules' trainable weights.
+
+    The decay is min(decay, (1 + n) / (10 + n)) after n steps of the
+    optimizer, as in the original latent diffusion. Validation runs on the
+    average, and checkpoints hold it as ``state_dict``: what is loaded
+    without further ado is the average. The weights in training are under
+    ``raw_state_dict``, which ``resume`` takes.
+
+    Args:
+        modules: Attributes of the model that are averaged.
+        decay: In [0, 1).
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self,
+                 modules: Sequence[str] = ('denoiser', 'conditioner'),
+                 decay: float = 0.9999) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f'decay={decay} must be in [0, 1)')
+        self.modules = modules
+        self.decay = decay
+        self.num_updates = 0
+        self.raw: dict[str, Tensor] = {}
+        self.average: dict[str, Tensor] = {}
+
+    def before_run(self, runner) -> None:
+        """Find the weights."""
+        model = runner.bare_model
+        for module in self.modules:
+            if not hasattr(model, module):
+                raise ValueError(f'ModuleEMAHook.modules names {module!r}, '
+                                 f'which {type(model).__name__} lacks')
+        self.raw = {
+            name: weight
+            for name, weight in model.named_parameters()
+            if weight.requires_grad and name.split('.')[0] in self.modules
+        }
+
+    def before_train(self, runner) -> None:
+        """Start from the loaded weights, unless resumed."""
+        if not self.average:
+            self.average = _copy(self.raw)
+
+    def after_train_iter(self,
+                         runner,
+                         batch_idx: int,
+                         data_batch: dict | None = None,
+                         outputs: dict | None = None) -> None:
+        """One update a step of the optimizer."""
+        wrapper = runner.optim_wrapper
+        if isinstance(wrapper, OptimWrapper) and not wrapper.should_update():
+            return
+        self.num_updates += 1
+        n = self.num_updates
+        decay = min(self.decay, (1 + n) / (10 + n))
+        torch._foreach_lerp_(
+            list(self.average.values()),
+            [weight.detach() for weight in self.raw.values()], 1 - decay)
+
+    def before_val(self, runner) -> None:
+        """Put the average in place."""
+        self._swap()
+
+    def after_val(self, runner) -> None:
+        """Put the weights in training back."""
+        self._swap()
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Store the average as ``state_dict``, both by name."""
+        checkpoint['raw_state_dict'] = _copy(self.raw)
+        checkpoint['state_dict'].update(_copy(self.average))
+        checkpoint['ema_num_updates'] = self.num_updates
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """On resume take up both where they were."""
+        if not runner._resume or 'raw_state_dict' not in checkpoint:
+            return
+        raw = checkpoint['raw_state_dict']
+        self.average = {
+            name: checkpoint['state_dict'][name].to(weight, copy=True)
+            for name, weight in self.raw.items()
+        }
+        checkpoint['state_dict'].update(raw)
+        self.num_updates = checkpoint['ema_num_updates']
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        for name, average in self.average.items():
+            raw = self.raw[name].clone()
+            self.raw[name].copy_(average)
+            average.copy_(raw)
+
+
+def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: w.detach().clone() for name, w in weights.items()}

@@ -1,0 +1,75 @@
+"""The training loop whose data at every iteration is known beforehand."""
+
+from mmengine.runner import BaseLoop
+from torch.utils.data import DataLoader
+
+from mmldm.registry import LOOPS
+from mmldm.utils.typing import ConfigType
+
+
+@LOOPS.register_module()
+class AddressedTrainLoop(BaseLoop):
+    """Iteration-based training that resumes without replaying data.
+
+    mmengine's ``IterBasedTrainLoop`` reads and discards all batches before
+    the iteration it resumes at; here the sampler starts there.
+
+    Args:
+        runner: The runner.
+        dataloader: With an ``AddressedSampler``.
+        max_iters: Iterations in all.
+        val_interval: Iterations between validations.
+    """
+
+    def __init__(self,
+                 runner,
+                 dataloader: DataLoader | ConfigType,
+                 max_iters: int,
+                 val_interval: int = 1000) -> None:
+        super().__init__(runner, dataloader)
+        if not hasattr(self.dataloader.sampler, 'start'):
+            raise ValueError(
+                'train_dataloader.sampler is a '
+                f'{type(self.dataloader.sampler).__name__}, which cannot '
+                "resume exactly: set sampler=dict(type='AddressedSampler')")
+        self.max_iters = max_iters
+        self.max_epochs = 1  # the Runner counts all iterations as one
+        self.epoch = self._epoch = 0
+        self._iter = 0
+        self.val_interval = val_interval
+        self.stop_training = False  # set by EarlyStoppingHook
+
+    @property
+    def iter(self) -> int:
+        """Iterations done."""
+        return self._iter
+
+    def run(self):
+        """Train up to ``max_iters``; return the model."""
+        self.runner.call_hook('before_train')
+        self.runner.call_hook('before_train_epoch')
+        self.dataloader.sampler.start = self._iter * self.dataloader.batch_size
+        self.runner.model.train()
+        # An iterator made only here: workers begin at the right sample.
+        batches = iter(self.dataloader)
+        while self._iter < self.max_iters and not self.stop_training:
+            self._train_iter(next(batches))
+            self._maybe_validate()
+        self.runner.call_hook('after_train_epoch')
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _train_iter(self, batch: dict) -> None:
+        position = dict(batch_idx=self._iter, data_batch=batch)
+        self.runner.call_hook('before_train_iter', **position)
+        outputs = self.runner.model.train_step(
+            batch, optim_wrapper=self.runner.optim_wrapper)
+        self.runner.call_hook('after_train_iter', **position, outputs=outputs)
+        self._iter += 1
+
+    def _maybe_validate(self) -> None:
+        due = (self._iter % self.val_interval == 0
+               or self._iter == self.max_iters)
+        if self.runner.val_loop is not None and due:
+            self.runner.val_loop.run()
+            self.runner.model.train()

@@ -1,0 +1,63 @@
+"""Mixed precision on any device."""
+
+from contextlib import contextmanager
+
+import torch
+from mmengine.device import get_device
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+from mmldm.registry import OPTIM_WRAPPERS
+from mmldm.utils import check_choice
+
+DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16}
+
+
+@OPTIM_WRAPPERS.register_module()
+class AutocastOptimWrapper(OptimWrapper):
+    """``OptimWrapper`` under autocast, on a CPU too.
+
+    mmengine's ``AmpOptimWrapper`` asserts a GPU. float16 gradients are
+    scaled (Micikevicius et al. 2018); bfloat16 has float32's range.
+
+    Args:
+        dtype: 'float16' or 'bfloat16'.
+        kwargs: As of ``OptimWrapper``.
+    """
+
+    def __init__(self, dtype: str = 'bfloat16', **kwargs) -> None:
+        super().__init__(**kwargs)
+        check_choice('optim_wrapper.dtype', dtype, DTYPES)
+        self.dtype = DTYPES[dtype]
+        self.scaler = torch.amp.GradScaler(
+            get_device(), enabled=dtype == 'float16')
+
+    @contextmanager
+    def optim_context(self, model: nn.Module):
+        """Autocast, and no synchronisation while accumulating."""
+        with super().optim_context(model), torch.autocast(
+                get_device(), dtype=self.dtype):
+            yield
+
+    def backward(self, loss: Tensor, **kwargs) -> None:
+        """Gradients of the scaled loss."""
+        self.scaler.scale(loss).backward(**kwargs)
+        self._inner_count += 1
+
+    def step(self, **kwargs) -> None:
+        """One step, left out where scaled gradients overflowed."""
+        if self.clip_grad_kwargs:
+            self.scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self.scaler.step(self.optimizer, **kwargs)
+        self.scaler.update()
+
+    def state_dict(self) -> dict:
+        """As of ``OptimWrapper``, and the scale."""
+        return {**super().state_dict(), 'scaler': self.scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """The inverse of :meth:`state_dict`; the scale may be absent."""
+        state_dict = dict(state_dict)
+        self.scaler.load_state_dict(state_dict.pop('scaler', {}))
+        super().load_state_dict(state_dict)

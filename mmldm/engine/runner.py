@@ -1,0 +1,150 @@
+"""mmengine's Runner with exact resume, safe files and CPU processes."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import mmengine
+import torch
+from mmengine.dist import master_only
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.runner import Runner
+
+from mmldm.compat import init_cpu_process_group
+from mmldm.registry import RUNNERS
+from mmldm.utils.checkpoint import (
+    load_weights,
+    newest_checkpoint,
+    read_checkpoint,
+    weights_of,
+    write_checkpoint,
+)
+
+from .checkpoint_state import hub_state, hub_state_for_loading, plain
+
+
+@RUNNERS.register_module()
+class LDMRunner(Runner):
+    """What ``runner_type='mmldm.LDMRunner'`` builds.
+
+    Differs from mmengine's Runner where that one fails today (see
+    ``compat.py``) or where a resumed run would not equal an uninterrupted
+    one.
+    """
+
+    @property
+    def bare_model(self) -> torch.nn.Module:
+        """The model without its distributed wrapper."""
+        return (self.model.module
+                if is_model_wrapper(self.model) else self.model)
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """As of ``Runner``; gloo processes where there is no GPU."""
+        if self.distributed:
+            init_cpu_process_group()
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None,
+                   model: torch.nn.Module) -> torch.nn.Module:
+        """As of ``Runner``; no ``device_ids`` where there is no GPU."""
+        if (not self.distributed or torch.cuda.is_available()
+                or model_wrapper_cfg is not None):
+            return super().wrap_model(model_wrapper_cfg, model)
+        return MMDistributedDataParallel(
+            module=model,
+            broadcast_buffers=False,
+            find_unused_parameters=self.cfg.get('find_unused_parameters',
+                                                False))
+
+    def load_or_resume(self) -> None:
+        """As of ``Runner``; resumes from the newest whole checkpoint."""
+        if self._resume and self._load_from is None and not self._has_loaded:
+            newest = newest_checkpoint(self.work_dir)
+            if newest is None:
+                self.logger.info(f'Nothing to resume in {self.work_dir}: '
+                                 'training starts from the beginning')
+                return
+            self._load_from = str(newest)
+        super().load_or_resume()
+
+    def load_checkpoint(self,
+                        filename: str,
+                        map_location='cpu',
+                        **kwargs) -> Mapping:
+        """Read safely, load strictly; the arguments but these are ignored.
+
+        Raises:
+            FileNotFoundError, ValueError: See ``utils/checkpoint.py``.
+        """
+        checkpoint = read_checkpoint(filename, map_location)
+        # mmengine's resume would execute a config it finds here.
+        checkpoint.get('meta', {}).pop('config', None)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        load_weights(self.bare_model, weights_of(checkpoint), filename)
+        if 'message_hub' in checkpoint:
+            checkpoint['message_hub'] = hub_state_for_loading(
+                checkpoint['message_hub'])
+        self._has_loaded = True
+        self.logger.info(f'Loaded {filename}')
+        return checkpoint
+
+    def resume(self, filename: str, *args, **kwargs) -> None:
+        """As of ``Runner``; the sampler goes on with the resumed seed."""
+        super().resume(filename, *args, **kwargs)
+        self.train_dataloader.sampler.seed = self.seed
+
+    @master_only
+    def save_checkpoint(self,
+                        out_dir: str,
+                        filename: str,
+                        file_client_args: dict | None = None,
+                        save_optimizer: bool = True,
+                        save_param_scheduler: bool = True,
+                        meta: dict | None = None,
+                        by_epoch: bool = False,
+                        backend_args: dict | None = None) -> None:
+        """Write tensors and plain values, whole or not at all.
+
+        Args:
+            out_dir: Where to.
+            filename: Name in it.
+            file_client_args: Not used: local files only.
+            save_optimizer: False leaves out the optimizer's state.
+            save_param_scheduler: False leaves out the schedules' state.
+            meta: What to add to the meta information.
+            by_epoch: Not used: training counts iterations.
+            backend_args: Not used: local files only.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        checkpoint = dict(
+            meta=self._meta(meta or {}),
+            state_dict=self.bare_model.state_dict(),
+            message_hub=hub_state(self.message_hub))
+        if save_optimizer:
+            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
+        if save_param_scheduler and self.param_schedulers is not None:
+            checkpoint['param_schedulers'] = _scheduler_states(
+                self.param_schedulers)
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        write_checkpoint(plain(checkpoint), Path(out_dir) / filename)
+
+    def _meta(self, meta: dict) -> dict:
+        return {
+            'epoch': self.epoch,
+            'iter': self.iter + 1,
+            'cfg': self.cfg.pretty_text,
+            'seed': self.seed,
+            'experiment_name': self.experiment_name,
+            'time': time.strftime('%Y%m%d_%H%M%S'),
+            'mmengine_version': mmengine.__version__,
+            'dataset_meta': self.train_dataloader.dataset.metainfo,
+            **meta
+        }
+
+
+def _scheduler_states(schedulers: dict | list) -> dict | list:
+    if isinstance(schedulers, dict):
+        return {k: _scheduler_states(v) for k, v in schedulers.items()}
+    return [scheduler.state_dict() for scheduler in schedulers]

@@ -1,0 +1,9 @@
+"""Everything with weights; importing it fills the MODELS registry."""
+
+from . import (  # noqa: F401
+    autoencoders,
+    conditioners,
+    data_preprocessors,
+    denoisers,
+    editors,
+)

@@ -1,0 +1,72 @@
+"""From data samples to the denoiser's condition."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmldm.registry import MODELS
+from mmldm.structures import Condition
+from mmldm.utils import Draws
+from mmldm.utils.typing import ConfigType, SampleList
+
+
+@MODELS.register_module()
+class Conditioner(BaseModule):
+    """Embedders, each of which fills one slot of a :class:`Condition`.
+
+    Args:
+        embedders: Configs of modules with ``slot``, ``dim`` and
+            ``forward(data_samples, drop)``; empty for an unconditional
+            model.
+        drop_prob: Probability of dropping a sample's conditions in training,
+            for classifier-free guidance, in [0, 1].
+
+    Raises:
+        ValueError: If two embedders fill one slot.
+    """
+
+    def __init__(self,
+                 embedders: Sequence[ConfigType] = (),
+                 drop_prob: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= drop_prob <= 1:
+            raise ValueError(f'drop_prob={drop_prob} must be in [0, 1]')
+        self.embedders = nn.ModuleList(map(MODELS.build, embedders))
+        self.drop_prob = drop_prob
+        slots = [embedder.slot for embedder in self.embedders]
+        if len(set(slots)) < len(slots):
+            raise ValueError(f'embedders fill the slots {slots}; give each '
+                             'slot one embedder')
+
+    def dim(self, slot: str) -> int | None:
+        """Channels of a slot, None where it stays empty."""
+        dims = [e.dim for e in self.embedders if e.slot == slot]
+        return dims[0] if dims else None
+
+    def forward(self,
+                data_samples: SampleList,
+                draws: Draws | None = None) -> Condition:
+        """The condition of a batch.
+
+        Args:
+            data_samples: What the embedders read.
+            draws: Decides in training which samples are dropped; None drops
+                none.
+        """
+        drop = torch.zeros(len(data_samples), dtype=torch.bool)
+        if draws is not None:
+            drop = draws.uniform('drop') < self.drop_prob
+        return self._embed(data_samples, drop)
+
+    def null(self, data_samples: SampleList) -> Condition:
+        """The condition that says nothing, of the same shapes."""
+        return self._embed(data_samples,
+                           torch.ones(len(data_samples), dtype=torch.bool))
+
+    def _embed(self, data_samples: SampleList, drop: Tensor) -> Condition:
+        return Condition(**{
+            embedder.slot: embedder(data_samples, drop)
+            for embedder in self.embedders
+        })

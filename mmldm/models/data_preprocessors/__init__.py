@@ -1,0 +1,3 @@
+from .ldm_data_preprocessor import LDMDataPreprocessor
+
+__all__ = ['LDMDataPreprocessor']

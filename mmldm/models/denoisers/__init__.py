@@ -1,0 +1,3 @@
+from .unet import DenoisingUNet
+
+__all__ = ['DenoisingUNet']

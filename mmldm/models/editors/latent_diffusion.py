@@ -1,0 +1,160 @@
+"""The editor of every latent diffusion task; a task is a config."""
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmldm.diffusion import NoGuidance, NoiseLevel, add_noise
+from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
+from mmldm.structures import Condition
+from mmldm.utils import Draws, check_divisible
+from mmldm.utils.typing import ConfigType, SampleList
+
+from ..data_preprocessors.ldm_data_preprocessor import to_images
+from .frozen_first_stage import FrozenFirstStage
+
+
+@MODELS.register_module()
+class LatentDiffusion(FrozenFirstStage, BaseModel):
+    """Latent diffusion model; Rombach et al. 2022 (arXiv:2112.10752).
+
+    Args:
+        autoencoder: The first stage, which stays frozen.
+        denoiser: The network that learns.
+        conditioner: Data samples to the denoiser's condition.
+        diffusion_scheduler: Noise, loss and sampling.
+        guidance: How conditions act in sampling.
+        autoencoder_checkpoint: File with the first stage's weights. Where
+            given, checkpoints of this model hold their hash in their stead.
+        data_preprocessor: Defaults to ``LDMDataPreprocessor``.
+
+    Raises:
+        ValueError: If the parts do not fit each other.
+    """
+
+    def __init__(self,
+                 autoencoder: ConfigType,
+                 denoiser: ConfigType,
+                 conditioner: ConfigType,
+                 diffusion_scheduler: ConfigType,
+                 guidance: ConfigType,
+                 autoencoder_checkpoint: str | None = None,
+                 data_preprocessor: ConfigType | None = None) -> None:
+        super().__init__(data_preprocessor
+                         or dict(type='mmldm.LDMDataPreprocessor'))
+        self.denoiser = MODELS.build(denoiser)
+        self.conditioner = MODELS.build(conditioner)
+        self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
+            diffusion_scheduler)
+        self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
+        self.init_first_stage(
+            MODELS.build(autoencoder), autoencoder_checkpoint)
+        self._check_parts()
+
+    def forward(self,
+                inputs: Tensor | None,
+                data_samples: SampleList,
+                mode: str = 'loss') -> dict | SampleList:
+        """``mode`` is 'loss' or 'predict', as mmengine's Runner calls it."""
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        assert mode == 'predict', mode
+        return self.predict(inputs, data_samples)
+
+    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
+        """The training loss, ``loss_denoise`` ().
+
+        Args:
+            inputs: Images in [-1, 1], (B, 3, H, W).
+            data_samples: Conditions, and addresses of what is drawn.
+        """
+        draws = Draws.of(data_samples)
+        with torch.no_grad():
+            z_0 = self.autoencoder.encode(inputs, draws.normal('posterior'))
+        cond = self.conditioner(data_samples, draws)
+        level = self.diffusion_scheduler.sample_level(draws.uniform('time'))
+        noise = draws.normal('noise')(z_0)
+        z_t = add_noise(z_0, noise, level)
+        out = self.denoiser(z_t, level.t.to(z_t), cond)
+        loss = self.diffusion_scheduler.loss(out, z_0, noise, level)
+        return dict(loss_denoise=loss)
+
+    @torch.no_grad()
+    def predict(self, inputs: Tensor | None,
+                data_samples: SampleList) -> SampleList:
+        """The data samples with ``pred_img``, uint8 RGB (3, H, W).
+
+        Args:
+            inputs: Not used: what to generate is in the data samples.
+            data_samples: Conditions, ``img_shape`` (H, W) of the wanted
+                images and addresses of what is drawn.
+        """
+        images = to_images(self.autoencoder.decode(self.sample(data_samples)))
+        for sample, image in zip(data_samples, images, strict=True):
+            sample.pred_img = image
+        return data_samples
+
+    @torch.no_grad()
+    def sample(self, data_samples: SampleList) -> Tensor:
+        """Latents drawn for the data samples, (B, C, h, w)."""
+        scheduler = self.diffusion_scheduler
+        draws = Draws.of(data_samples)
+        cond = self.conditioner(data_samples)
+        null = self.conditioner.null(data_samples)
+        denoise = self.guidance(self.predict_z_0, cond, null)
+        levels = scheduler.levels()
+        z = self._empty_latents(data_samples)
+        z = levels[0].sigma * draws.normal('start')(z)
+        return scheduler.solver(denoise, z, levels,
+                                draws.normal_stream('solver'))
+
+    def predict_z_0(self, z_t: Tensor, level: NoiseLevel,
+                    cond: Condition) -> Tensor:
+        """The estimate of z_0 at one level for the batch, (B, C, h, w)."""
+        t = level.t.to(z_t).expand(len(z_t))
+        # float32: solvers subtract nearly equal numbers.
+        out = self.denoiser(z_t, t, cond).float()
+        return self.diffusion_scheduler.prediction.to_z_0(out, z_t, level)
+
+    def _empty_latents(self, data_samples: SampleList) -> Tensor:
+        sizes = {tuple(sample.img_shape[:2]) for sample in data_samples}
+        if len(sizes) > 1:
+            raise ValueError(f'a batch asks for images of sizes {sizes}; ask '
+                             'for one size a batch')
+        (size, ) = sizes
+        factor = self.autoencoder.factor
+        for name, pixels in zip(('height', 'width'), size, strict=True):
+            check_divisible(f'image {name}', pixels,
+                            'the factor of autoencoder and denoiser together',
+                            factor * self.denoiser.factor)
+        device = next(self.denoiser.parameters()).device
+        return torch.empty(
+            len(data_samples), self.autoencoder.latent_channels,
+            *(pixels // factor for pixels in size), device=device)
+
+    def _check_parts(self) -> None:
+        """Raise where two parts do not fit, with the remedy."""
+        latent = self.autoencoder.latent_channels
+        spatial = self.conditioner.dim('spatial') or 0
+        _check_fit('in_channels', self.denoiser.in_channels, latent + spatial,
+                   f'the autoencoder yields {latent} latent channels and the '
+                   f'conditioner concatenates {spatial}')
+        _check_fit('out_channels', self.denoiser.out_channels, latent,
+                   f'the autoencoder yields {latent} latent channels')
+        for key, slot in (('context_dim', 'tokens'), ('vector_dim', 'vector')):
+            dim = self.conditioner.dim(slot)
+            _check_fit(key, getattr(self.denoiser, key), dim,
+                       f'the conditioner yields {slot} of dimension {dim}')
+        if not self.conditioner.embedders and not isinstance(
+                self.guidance, NoGuidance):
+            raise ValueError(
+                f'guidance is {type(self.guidance).__name__}, but the '
+                'conditioner has no embedders: set '
+                "guidance=dict(_delete_=True, type='NoGuidance')")
+
+
+def _check_fit(key: str, value: int | None, needed: int | None,
+               cause: str) -> None:
+    if value != needed:
+        raise ValueError(f'denoiser.{key}={value}, but {cause}: set '
+                         f'denoiser.{key}={needed}')

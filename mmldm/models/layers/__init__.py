@@ -1,0 +1,10 @@
+from .attention import SelfAttention2d, SpatialTransformer
+from .embeddings import TimeEmbedding, sinusoidal_embedding
+from .resample import Downsample, Upsample
+from .resnet import ResBlock, group_norm, zero_init
+
+__all__ = [
+    'Downsample', 'ResBlock', 'SelfAttention2d', 'SpatialTransformer',
+    'TimeEmbedding', 'Upsample', 'group_norm', 'sinusoidal_embedding',
+    'zero_init'
+]

@@ -1,0 +1,165 @@
+"""Attention over positions and over condition tokens."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmldm.utils import check_divisible
+
+from .resnet import group_norm, zero_init
+
+
+def _attend(q: Tensor,
+            k: Tensor,
+            v: Tensor,
+            num_heads: int,
+            mask: Tensor | None = None) -> Tensor:
+    """Multi-head attention of (B, L, C) queries over (B, M, C) keys.
+
+    ``mask`` is (B, M) bool, True where a key counts.
+    """
+    q, k, v = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+               for x in (q, k, v))
+    if mask is not None:
+        mask = mask[:, None, None, :]
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return out.transpose(1, 2).flatten(2)
+
+
+class SelfAttention2d(nn.Module):
+    """Residual self-attention over the positions of a feature map.
+
+    Args:
+        channels: Multiple of 32.
+        head_channels: Channels a head, dividing ``channels``; None for one
+            head.
+        eps: Of the normalisation.
+        zero_out: Start as the identity, as denoisers do.
+    """
+
+    def __init__(self,
+                 channels: int,
+                 head_channels: int | None = None,
+                 eps: float = 1e-5,
+                 zero_out: bool = True) -> None:
+        super().__init__()
+        head_channels = head_channels or channels
+        check_divisible('channels', channels, 'head_channels', head_channels)
+        self.num_heads = channels // head_channels
+        self.norm = group_norm(channels, eps)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.out = nn.Linear(channels, channels)
+        if zero_out:
+            zero_init(self.out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C, h, w)."""
+        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        q, k, v = self.qkv(tokens).chunk(3, dim=-1)
+        out = self.out(_attend(q, k, v, self.num_heads))
+        return x + out.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class CrossAttention(nn.Module):
+    """Attention of (B, L, C) queries over context tokens.
+
+    Args:
+        channels: C.
+        context_dim: Channels of the tokens.
+        num_heads: Divides ``channels``.
+    """
+
+    def __init__(self, channels: int, context_dim: int,
+                 num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.to_q = nn.Linear(channels, channels, bias=False)
+        self.to_k = nn.Linear(context_dim, channels, bias=False)
+        self.to_v = nn.Linear(context_dim, channels, bias=False)
+        self.to_out = nn.Linear(channels, channels)
+
+    def forward(self,
+                x: Tensor,
+                context: Tensor,
+                mask: Tensor | None = None) -> Tensor:
+        """``context`` is (B, M, context_dim), ``mask`` (B, M) bool."""
+        out = _attend(
+            self.to_q(x), self.to_k(context), self.to_v(context),
+            self.num_heads, mask)
+        return self.to_out(out)
+
+
+class GEGLU(nn.Module):
+    """Gated feed-forward unit; Shazeer 2020 (arXiv:2002.05202), eq. 6.
+
+    Args:
+        channels: Channels in and out; four times as many inside.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.proj_in = nn.Linear(channels, 8 * channels)
+        self.proj_out = nn.Linear(4 * channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, gate = self.proj_in(x).chunk(2, dim=-1)
+        return self.proj_out(value * F.gelu(gate))
+
+
+class TransformerBlock(nn.Module):
+    """Self-attention, cross-attention, feed-forward, each pre-normed.
+
+    Args:
+        channels: Channels of the sequence.
+        context_dim: Channels of the tokens attended to.
+        num_heads: Divides ``channels``.
+    """
+
+    def __init__(self, channels: int, context_dim: int,
+                 num_heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(channels)
+        self.self_attn = CrossAttention(channels, channels, num_heads)
+        self.norm2 = nn.LayerNorm(channels)
+        self.cross_attn = CrossAttention(channels, context_dim, num_heads)
+        self.norm3 = nn.LayerNorm(channels)
+        self.feed_forward = GEGLU(channels)
+
+    def forward(self,
+                x: Tensor,
+                context: Tensor,
+                mask: Tensor | None = None) -> Tensor:
+        """(B, L, C) -> (B, L, C)."""
+        h = self.norm1(x)
+        x = x + self.self_attn(h, h)
+        x = x + self.cross_attn(self.norm2(x), context, mask)
+        return x + self.feed_forward(self.norm3(x))
+
+
+class SpatialTransformer(nn.Module):
+    """Residual transformer block on a feature map; Rombach et al. 2022, B.
+
+    Args:
+        channels: Multiple of 32.
+        context_dim: Channels of the tokens attended to.
+        head_channels: Channels a head, dividing ``channels``.
+    """
+
+    def __init__(self, channels: int, context_dim: int,
+                 head_channels: int) -> None:
+        super().__init__()
+        check_divisible('channels', channels, 'head_channels', head_channels)
+        self.norm = group_norm(channels, eps=1e-6)
+        self.proj_in = nn.Linear(channels, channels)
+        self.block = TransformerBlock(channels, context_dim,
+                                      channels // head_channels)
+        self.proj_out = zero_init(nn.Linear(channels, channels))
+
+    def forward(self,
+                x: Tensor,
+                context: Tensor,
+                mask: Tensor | None = None) -> Tensor:
+        """(B, C, h, w) -> (B, C, h, w)."""
+        tokens = self.norm(x).flatten(2).transpose(1, 2)
+        tokens = self.block(self.proj_in(tokens), context, mask)
+        tokens = self.proj_out(tokens)
+        return x + tokens.transpose(1, 2).unflatten(2, x.shape[2:])

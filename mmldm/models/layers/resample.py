@@ -1,0 +1,40 @@
+"""Halving and doubling of height and width."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Downsample(nn.Module):
+    """Strided convolution, (B, C, h, w) -> (B, C, h / 2, w / 2).
+
+    Args:
+        channels: C.
+        pad_end_only: Pad below and on the right alone, as the autoencoders
+            of latent diffusion do; their denoisers pad all around.
+    """
+
+    def __init__(self, channels: int, pad_end_only: bool = False) -> None:
+        super().__init__()
+        self.pad_end_only = pad_end_only
+        padding = 0 if pad_end_only else 1
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.pad_end_only:
+            x = F.pad(x, (0, 1, 0, 1))
+        return self.conv(x)
+
+
+class Upsample(nn.Module):
+    """Nearest neighbour, then convolution: (B, C, h, w) -> (B, C, 2h, 2w).
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2, mode='nearest'))

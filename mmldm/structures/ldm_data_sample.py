@@ -1,0 +1,34 @@
+"""A sample's annotations and results on their way through the toolbox."""
+
+from mmagic.structures import DataSample
+
+from mmldm.utils.draws import Address
+
+
+class LDMDataSample(DataSample):
+    """mmagic's ``DataSample`` and what addressed randomness needs.
+
+    Data: ``gt_img`` and ``pred_img``, uint8 RGB (3, H, W); ``gt_label``, a
+    ``LabelData``. Metainfo: ``address``, ``img_path``, ``ori_shape``.
+    """
+
+    META_KEYS = {**DataSample.META_KEYS, 'address': 'address'}
+
+    @property
+    def label(self) -> int:
+        """The class of the sample.
+
+        Raises:
+            ValueError: If the sample has none.
+        """
+        if 'gt_label' not in self:
+            raise ValueError(
+                'a data sample has no gt_label, which a class condition '
+                'needs: use a dataset with labels (type FolderPerClass), or '
+                'a model without ClassEmbedder')
+        return int(self.gt_label.label)
+
+    @property
+    def draw_address(self) -> Address | None:
+        """(seed, position) of what is drawn for it; None if not given."""
+        return self.metainfo.get('address')

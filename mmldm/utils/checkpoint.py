@@ -1,0 +1,141 @@
+"""Checkpoints: read safely, written whole or not at all, loaded strictly."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+TEMPORARY_SUFFIX = '.tmp'
+
+
+def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
+    """The content of a ``.pth`` or ``.safetensors`` file.
+
+    Nothing in the file is executed. For a directory it is the newest one.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is cut off, no checkpoint, or holds other things
+            than tensors and plain values.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = newest_checkpoint(path) or path / 'iter_*.pth'
+    if not path.is_file():
+        raise FileNotFoundError(f'checkpoint {path} does not exist')
+    try:
+        if path.suffix == '.safetensors':
+            return load_file(path)
+        checkpoint = torch.load(
+            path, map_location=map_location, weights_only=True)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f'checkpoint {path} cannot be read: it is cut off, is no '
+            'checkpoint, or holds more than tensors and plain values, which '
+            f'is refused ({reason})') from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'checkpoint {path} holds a '
+                         f'{type(checkpoint).__name__}, not a dict')
+    return checkpoint
+
+
+def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
+    """Write aside, flush, rename: ``path`` is the whole file or the old one.
+
+    Raises:
+        OSError: If it cannot be written, a full disk for example; what was
+            at ``path`` before is still there.
+    """
+    path = Path(path)
+    aside = path.with_name(path.name + TEMPORARY_SUFFIX)
+    try:
+        with open(aside, 'wb') as file:
+            torch.save(dict(checkpoint), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except (OSError, RuntimeError) as error:
+        aside.unlink(missing_ok=True)
+        # torch reports a full disk as a RuntimeError of its zip writer.
+        raise OSError(f'checkpoint {path} could not be written ({error}); '
+                      'free some disk space and --resume: checkpoints '
+                      'written before are intact') from error
+    _flush_directory(path.parent)
+
+
+def _flush_directory(directory: Path) -> None:
+    """Make a rename in ``directory`` survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def newest_checkpoint(work_dir: str | Path) -> Path | None:
+    """``iter_N.pth`` of the largest N in ``work_dir``; None without any."""
+    found = {
+        int(path.stem.removeprefix('iter_')): path
+        for path in Path(work_dir).glob('iter_*.pth')
+        if path.stem.removeprefix('iter_').isdigit()
+    }
+    return found[max(found)] if found else None
+
+
+def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights to use: ``state_dict`` of a training checkpoint, or all.
+
+    Where an average is kept, ``state_dict`` holds it.
+    """
+    return dict(checkpoint.get('state_dict', checkpoint))
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor],
+                 source: str | Path) -> None:
+    """Load every weight, or none.
+
+    Raises:
+        ValueError: If names or shapes differ; they are listed.
+    """
+    own = module.state_dict()
+    reshaped = [name for name in own
+                if name in weights and weights[name].shape != own[name].shape]
+    # Loading raises on another shape; these are reported with the rest.
+    report = module.load_state_dict(
+        {n: w for n, w in weights.items() if n not in reshaped}, strict=False)
+    problems = {
+        'not in the file':
+        [n for n in report.missing_keys if n not in reshaped],
+        'not in the model': report.unexpected_keys,
+        'of another shape': [
+            f'{n} {tuple(weights[n].shape)}, here {tuple(own[n].shape)}'
+            for n in reshaped
+        ]
+    }
+    if any(problems.values()):
+        lists = '; '.join(f'{len(names)} {what}: {_few(names)}'
+                          for what, names in problems.items() if names)
+        raise ValueError(
+            f'{source} does not fit this {type(module).__name__}: {lists}. '
+            'Use the config that it was trained with')
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    more = [f'... {len(names) - most} more'] if len(names) > most else []
+    return ', '.join([*names[:most], *more])
+
+
+def weights_hash(weights: Mapping[str, Tensor]) -> Tensor:
+    """SHA-256 of names, shapes and bytes, a uint8 tensor (32,)."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(f'{name}{tuple(tensor.shape)}'.encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy())
+    return torch.tensor(list(digest.digest()), dtype=torch.uint8)

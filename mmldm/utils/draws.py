@@ -1,0 +1,86 @@
+"""Random numbers addressed by sample, not taken from a stream.
+
+What a sample draws is a function of its *address*, a tuple of integers such
+as (seed, position of the sample in the run), and of the *name* of the draw.
+Hence a resumed run, another number of processes, loader workers or another
+batch size see the same numbers, and a new draw shifts no other.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .typing import DrawNoise, SampleList
+
+Address = tuple[int, ...]
+
+
+def address_seed(address: Address, name: str = '') -> int:
+    """A 128-bit seed from an address and the name of what is drawn."""
+    text = '/'.join(map(str, (*address, name)))
+    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return int.from_bytes(digest, 'little')
+
+
+def _generator(address: Address, name: str) -> np.random.Generator:
+    return np.random.Generator(
+        np.random.Philox(key=address_seed(address, name)))
+
+
+class Draws:
+    """The draws of a batch, one address per sample.
+
+    Numbers are made on the CPU and moved, so that a GPU sees the same.
+
+    Args:
+        addresses: One address per sample of the batch.
+    """
+
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        self.addresses = list(addresses)
+
+    @classmethod
+    def of(cls, data_samples: SampleList) -> 'Draws':
+        """The draws of data samples.
+
+        Samples made by hand, without address, get fresh ones from torch's
+        global generator.
+        """
+        base = int(torch.randint(2**62, ()))
+        return cls([
+            sample.draw_address or (base, i)
+            for i, sample in enumerate(data_samples)
+        ])
+
+    def uniform(self, name: str) -> Tensor:
+        """Uniform in [0, 1), float64 on the CPU, shape (B,)."""
+        return torch.tensor(
+            [_generator(a, name).random() for a in self.addresses],
+            dtype=torch.float64)
+
+    def normal(self, name: str) -> DrawNoise:
+        """Standard normal noise: equal at every call."""
+        return lambda like: self._normal(name, like)
+
+    def normal_stream(self, name: str) -> DrawNoise:
+        """Standard normal noise: fresh at every call, as solvers need it."""
+        generators = [_generator(a, name) for a in self.addresses]
+        return lambda like: _stack_normal(generators, like)
+
+    def _normal(self, name: str, like: Tensor) -> Tensor:
+        generators = [_generator(a, name) for a in self.addresses]
+        return _stack_normal(generators, like)
+
+
+def _stack_normal(generators: list[np.random.Generator],
+                  like: Tensor) -> Tensor:
+    """One standard normal sample per generator, (B, *like.shape[1:])."""
+    assert len(generators) == len(like), (len(generators), like.shape)
+    noise = np.stack([
+        generator.standard_normal(like.shape[1:], dtype=np.float32)
+        for generator in generators
+    ])
+    return torch.from_numpy(noise).to(like)

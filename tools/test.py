@@ -1,0 +1,68 @@
+"""Judge a model, or just have it draw.
+
+    python tools/test.py CONFIG CHECKPOINT
+    bash tools/dist_test.sh CONFIG CHECKPOINT GPUS
+
+A latent diffusion model generates what test_dataloader asks for, a first
+stage reconstructs the images of test_dataloader; test_evaluator judges.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+
+from mmldm.apis import (
+    add_common_arguments,
+    build_runner,
+    load_config,
+    run_tool,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'checkpoint',
+        help='checkpoint file, or a work directory: its newest one')
+    parser.add_argument(
+        '--out', metavar='FILE.json', help='write the metrics to this file')
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='write every image and grid.png into this directory')
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
+    """Write the flags of testing into the config."""
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
+    if args.seed is not None and 'seed' in cfg.test_dataloader.dataset:
+        cfg.test_dataloader.dataset.seed = args.seed
+    if args.show_dir is not None:
+        cfg.merge_from_dict(
+            {'default_hooks.visualization.show_dir': args.show_dir})
+
+
+def main() -> None:
+    """Test."""
+    args = parse_args()
+    cfg = load_config(args)
+    apply_flags(cfg, args)
+    metrics = build_runner(cfg).test()
+    if args.out is not None and is_main_process():
+        path = Path(args.out)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(metrics, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,87 @@
+"""Train a model.
+
+    python tools/train.py CONFIG
+    bash tools/dist_train.sh CONFIG GPUS
+
+The config says what is trained; work_dirs/NAME_OF_THE_CONFIG gets the log,
+the checkpoints and pictures. See docs and README.md.
+"""
+
+import argparse
+
+from mmengine.config import Config
+
+from mmldm.apis import (
+    add_common_arguments,
+    build_runner,
+    load_config,
+    run_tool,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='PATH',
+        help='go on exactly where a checkpoint was written: the newest of '
+        'the work directory, or PATH')
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='bfloat16',
+        choices=['float16', 'bfloat16'],
+        help='mixed precision (default type: bfloat16), on a CPU too')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by the batch size of all processes '
+        'over auto_scale_lr.base_batch_size')
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
+    """Write the flags of training into the config."""
+    if args.resume is not None:
+        cfg.resume = True
+        if args.resume != 'auto':
+            cfg.load_from = args.resume
+    if args.amp is not None:
+        use_amp(cfg.optim_wrapper, args.amp)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise ValueError(
+                '--auto-scale-lr needs auto_scale_lr.base_batch_size, the '
+                'batch size that the learning rate is meant for: add it to '
+                'the config')
+        cfg.auto_scale_lr.enable = True
+
+
+def use_amp(optim_wrapper: dict, dtype: str) -> None:
+    """Turn an optimizer wrapper's config into one with mixed precision."""
+    kind = optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AutocastOptimWrapper'):
+        raise ValueError(f'--amp replaces OptimWrapper, but '
+                         f'optim_wrapper.type is {kind}: set its precision '
+                         'in the config')
+    optim_wrapper.type = 'AutocastOptimWrapper'
+    optim_wrapper.dtype = dtype
+
+
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    cfg = load_config(args)
+    apply_flags(cfg, args)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    run_tool(main)
