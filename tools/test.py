@@ -9,6 +9,7 @@ stage reconstructs the images of test_dataloader; test_evaluator judges.
 
 import argparse
 import json
+from inspect import signature
 from pathlib import Path
 
 from mmengine.config import Config
@@ -20,6 +21,7 @@ from mmldm.apis import (
     load_config,
     run_tool,
 )
+from mmldm.registry import DATASETS
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,11 +47,17 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     """Write the flags of testing into the config."""
     cfg.load_from = args.checkpoint
     cfg.resume = False
-    if args.seed is not None and 'seed' in cfg.test_dataloader.dataset:
-        cfg.test_dataloader.dataset.seed = args.seed
+    dataset = cfg.test_dataloader.dataset
+    if args.seed is not None and takes_seed(dataset.type):
+        dataset.seed = args.seed
     if args.show_dir is not None:
         cfg.merge_from_dict(
             {'default_hooks.visualization.show_dir': args.show_dir})
+
+
+def takes_seed(dataset: str) -> bool:
+    """Whether a dataset of this type asks for images by a seed."""
+    return 'seed' in signature(DATASETS.get(dataset).__init__).parameters
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ model = dict(
         channel_mults=(1, 2, 2),
         num_res_blocks=1,
         mid_attention=False))
-train_dataloader = dict(batch_size=32)
+train_dataloader = dict(global_batch_size=32)
 val_dataloader = dict(
     batch_size=64,
     num_workers=0,

@@ -8,9 +8,12 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from mmldm.registry import DATASETS
+from mmldm.utils import check_choice
 
 from .base import AddressedDataset
 from .image_files import SUFFIXES, find_damage
+
+HOLD_OUT = 20
 
 
 @DATASETS.register_module()
@@ -22,6 +25,8 @@ class ImageFolder(AddressedDataset):
 
     Args:
         data_root: The folder; searched recursively.
+        split: 'all' images, or those for 'train' or 'val': every
+            ``HOLD_OUT``-th is for validation.
         pipeline: Transforms; they find the file under ``img_path``.
         kwargs: As of mmengine's ``BaseDataset``.
 
@@ -30,7 +35,13 @@ class ImageFolder(AddressedDataset):
         ValueError: If it holds no images, or damaged ones.
     """
 
-    def __init__(self, data_root: str, pipeline: list, **kwargs) -> None:
+    def __init__(self,
+                 data_root: str,
+                 pipeline: list,
+                 split: str = 'all',
+                 **kwargs) -> None:
+        check_choice('ImageFolder.split', split, ('all', 'train', 'val'))
+        self.split = split
         if not Path(data_root).is_dir():
             raise FileNotFoundError(
                 f'data_root={data_root!r} is not a folder; give the one that '
@@ -48,6 +59,13 @@ class ImageFolder(AddressedDataset):
             raise ValueError(
                 f'data_root={self.data_root!r} holds no images (files ending '
                 f'in {", ".join(SUFFIXES)}, in any subfolder)')
+        if self.split != 'all':
+            paths = [path for i, path in enumerate(paths)
+                     if (i % HOLD_OUT == 0) == (self.split == 'val')]
+        if not paths:
+            raise ValueError(
+                f'data_root={self.data_root!r} holds a single image, which '
+                "is kept for validation: add images, or set split='all'")
         _check_files(paths)
         return [
             dict(img_path=path, sample_idx=i) for i, path in enumerate(paths)

@@ -1,5 +1,6 @@
 """The training loop whose data at every iteration is known beforehand."""
 
+from mmengine.dist import all_reduce_dict
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
@@ -64,6 +65,8 @@ class AddressedTrainLoop(BaseLoop):
         self.runner.call_hook('before_train_iter', **position)
         outputs = self.runner.model.train_step(
             batch, optim_wrapper=self.runner.optim_wrapper)
+        # What is logged is the loss of the global batch, not of rank 0's.
+        all_reduce_dict(outputs, 'mean')
         self.runner.call_hook('after_train_iter', **position, outputs=outputs)
         self._iter += 1
 

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from mmldm.compat import init_cpu_process_group
 from mmldm.registry import RUNNERS
+from mmldm.utils import check_divisible
 from mmldm.utils.checkpoint import (
     load_weights,
     newest_checkpoint,
@@ -29,8 +30,14 @@ class LDMRunner(Runner):
 
     Differs from mmengine's Runner where that one fails today (see
     ``compat.py``) or where a resumed run would not equal an uninterrupted
-    one.
+    one. ``train_dataloader.global_batch_size``, in the stead of
+    ``batch_size``, is shared by however many processes there are.
     """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if isinstance(self._train_dataloader, dict):
+            _share_batch(self._train_dataloader, self.world_size)
 
     @property
     def bare_model(self) -> torch.nn.Module:
@@ -142,6 +149,24 @@ class LDMRunner(Runner):
             'dataset_meta': self.train_dataloader.dataset.metainfo,
             **meta
         }
+
+
+def _share_batch(dataloader: dict, world_size: int) -> None:
+    """Turn a ``global_batch_size`` into this process's ``batch_size``.
+
+    Raises:
+        ValueError: If it does not divide, or both are given.
+    """
+    size = dataloader.pop('global_batch_size', None)
+    if size is None:
+        return
+    if 'batch_size' in dataloader:
+        raise ValueError(
+            f'train_dataloader has global_batch_size={size} and '
+            f'batch_size={dataloader["batch_size"]}: give one of them')
+    check_divisible('train_dataloader.global_batch_size', size,
+                    'the number of processes', world_size)
+    dataloader['batch_size'] = size // world_size
 
 
 def _scheduler_states(schedulers: dict | list) -> dict | list:

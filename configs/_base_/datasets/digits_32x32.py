@@ -9,7 +9,7 @@ test_set = dict(
     type='DigitsDataset', split='test', size=image_size, pipeline=pack)
 
 train_dataloader = dict(
-    batch_size=64,
+    global_batch_size=64,
     num_workers=0,
     sampler=dict(type='AddressedSampler'),
     dataset=train_set)

@@ -1,0 +1,24 @@
+# Any folder of images. Every twentieth is held out for validation.
+image_size = 64
+
+train_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='ResizeShorterSide', size=image_size),
+    dict(type='Crop', size=image_size, random=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackInputs')
+]
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='ResizeShorterSide', size=image_size),
+    dict(type='Crop', size=image_size, random=False),
+    dict(type='PackInputs')
+]
+train_dataloader = dict(
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='AddressedSampler'),
+    dataset=dict(
+        type='ImageFolder',
+        data_root='data/images',
+        pipeline=train_pipeline))

@@ -1,0 +1,139 @@
+"""A seed, a problem solved in closed form, and a tiny model."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from mmldm.registry import MODELS
+from mmldm.structures import LDMDataSample
+
+# Tiny nets are faster on one thread, and several test runs do not fight.
+torch.set_num_threads(1)
+
+TINY_AUTOENCODER = dict(
+    type='AutoencoderKL',
+    latent_channels=4,
+    channels=32,
+    channel_mults=(1, 1),
+    num_res_blocks=1,
+    mid_attention=False)
+# 64 channels in the denoiser: where each of the 32 norm groups is one channel,
+# they undo what the time embedding adds.
+TINY_LDM = dict(
+    type='LatentDiffusion',
+    autoencoder=TINY_AUTOENCODER,
+    denoiser=dict(
+        type='DenoisingUNet',
+        in_channels=4,
+        out_channels=4,
+        channels=64,
+        channel_mults=(1, ),
+        num_res_blocks=1,
+        attn_factors=(),
+        context_dim=8),
+    conditioner=dict(
+        type='Conditioner',
+        embedders=[dict(type='ClassEmbedder', num_classes=10, embed_dim=8)]),
+    diffusion_scheduler=dict(
+        type='DiffusionScheduler',
+        noise_schedule=dict(type='ScaledLinearBetas'),
+        prediction=dict(type='EpsilonPrediction'),
+        loss_weighting=dict(type='UniformWeighting'),
+        timestep_sampler=dict(type='UniformTimesteps'),
+        time_grid=dict(type='LeadingGrid'),
+        solver=dict(type='DDIM'),
+        num_steps=2),
+    guidance=dict(type='NoGuidance'))
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+class Gaussian:
+    """z_0 ~ N(mu, s^2): its best denoiser, and the path of its noise."""
+
+    def __init__(self, mu, s):
+        self.mu = mu
+        self.s = s
+
+    def std(self, level):
+        """Of z at a level."""
+        return (level.alpha**2 * self.s**2 + level.sigma**2).sqrt()
+
+    def denoise(self, z, level):
+        """E[z_0 | z]."""
+        gain = level.alpha * self.s**2 / self.std(level)**2
+        return self.mu + gain * (z - level.alpha * self.mu)
+
+    def flow(self, z, from_level, to_level):
+        """The probability flow keeps how many deviations z is off."""
+        off = (z - from_level.alpha * self.mu) / self.std(from_level)
+        return to_level.alpha * self.mu + self.std(to_level) * off
+
+
+@pytest.fixture
+def gaussian():
+    return Gaussian(mu=0.7, s=0.4)
+
+
+@pytest.fixture
+def awaken():
+    """Gives zero weights numbers, as training does: no branch is silent."""
+
+    def awaken(module):
+        for weight in module.parameters():
+            if not weight.any():
+                nn.init.normal_(weight, std=0.1)
+        return module
+
+    return awaken
+
+
+@pytest.fixture
+def ldm_config():
+    """The tiny model's config; overrides merge as a child config does."""
+
+    def merged(**overrides):
+        config = Config(dict(model=copy.deepcopy(TINY_LDM)))
+        config.merge_from_dict(dict(model=overrides))
+        return config.model
+
+    return merged
+
+
+@pytest.fixture
+def tiny_autoencoder():
+    """The config of an autoencoder of factor 2."""
+    return copy.deepcopy(TINY_AUTOENCODER)
+
+
+@pytest.fixture
+def tiny_ldm(ldm_config, awaken):
+    """Builds a LatentDiffusion of that config."""
+
+    def build(**overrides):
+        model = MODELS.build(ldm_config(**overrides))
+        awaken(model.denoiser)
+        return model.eval()
+
+    return build
+
+
+@pytest.fixture
+def labelled():
+    """Builds a sample with a label and, where given, an address."""
+
+    def labelled(label, address=None, img_shape=(8, 8)):
+        sample = LDMDataSample(metainfo=dict(img_shape=img_shape))
+        if address is not None:
+            sample.set_metainfo(dict(address=address))
+        return sample.set_gt_label(label)
+
+    return labelled

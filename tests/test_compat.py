@@ -1,0 +1,59 @@
+import os
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner import CheckpointLoader
+
+from mmldm import compat
+
+
+def test_numpy_has_the_bool8_that_mmagic_reads(monkeypatch):
+    monkeypatch.delattr(np, 'bool8')
+    compat.prepare_numpy()
+    assert np.bool8 is np.bool_
+
+
+def test_the_installed_versions_are_supported():
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        compat.warn_about_versions()
+
+
+def test_an_untested_version_warns_with_the_remedy(monkeypatch):
+    monkeypatch.setitem(compat.SUPPORTED, 'torch', ('1.0', '1.5'))
+    with pytest.warns(UserWarning, match='pip install "torch>=1.0,<1.5"'):
+        compat.warn_about_versions()
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(compat.SUPPORTED, 'no-such-package', ('1', '2'))
+    with pytest.raises(ImportError, match='needs no-such-package'):
+        compat.warn_about_versions()
+
+
+def test_no_process_group_without_torchrun(monkeypatch):
+    monkeypatch.delenv('WORLD_SIZE', raising=False)
+    compat.init_cpu_process_group()
+    assert not torch.distributed.is_initialized()
+
+
+@pytest.fixture
+def schemes(monkeypatch):
+    """mmengine's readers, as they were before the test, after it."""
+    monkeypatch.setattr(CheckpointLoader, '_schemes',
+                        dict(CheckpointLoader._schemes))
+
+
+def test_mmengine_reads_by_the_safe_reader(tmp_path, schemes):
+    class Code:
+
+        def __reduce__(self):
+            return os.system, (f'touch {tmp_path / "executed"}', )
+
+    torch.save(dict(state_dict=Code()), tmp_path / 'code.pth')
+    compat.register_checkpoint_reader()
+    with pytest.raises(ValueError, match='code.pth cannot be read'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'code.pth'))
+    assert not (tmp_path / 'executed').exists()

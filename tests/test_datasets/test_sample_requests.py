@@ -1,0 +1,42 @@
+from collections import Counter
+
+import pytest
+
+from mmldm.datasets import SampleRequests
+from mmldm.datasets.transforms import PackInputs
+
+
+def requests(num_samples, **kwargs):
+    """The data samples of all requests."""
+    dataset = SampleRequests(
+        num_samples, size=(8, 16), pipeline=[PackInputs()], **kwargs)
+    return [packed['data_samples'] for packed in dataset]
+
+
+@pytest.mark.parametrize('num_samples', [30, 34])
+def test_classes_are_balanced(num_samples):
+    counts = Counter(s.label for s in requests(num_samples, num_classes=10))
+    assert sorted(counts) == list(range(10))
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_what_is_drawn_depends_on_seed_and_number_alone():
+    for num_samples in (3, 5):
+        samples = requests(num_samples, seed=7)
+        assert [s.draw_address for s in samples] == [
+            (7, i) for i in range(num_samples)]
+
+
+def test_without_classes_there_are_no_labels():
+    assert not any('gt_label' in sample for sample in requests(3))
+
+
+def test_the_size_arrives_and_no_pixels():
+    dataset = SampleRequests(1, size=[8, 16], pipeline=[PackInputs()])
+    assert dataset[0].keys() == {'data_samples'}
+    assert dataset[0]['data_samples'].img_shape == (8, 16)
+
+
+def test_no_samples_are_refused():
+    with pytest.raises(ValueError, match='num_samples=0 must be positive'):
+        SampleRequests(0, size=(8, 8), pipeline=[])

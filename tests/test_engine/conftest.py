@@ -1,0 +1,78 @@
+"""A runner that trains a tiny model on digits in a second."""
+
+import copy
+import uuid
+
+import pytest
+from mmengine.config import Config
+from mmengine.hooks import Hook
+
+from mmldm.registry import RUNNERS
+
+PACK = [dict(type='PackInputs')]
+DIGITS = dict(type='DigitsDataset', split='train', size=8, pipeline=PACK)
+
+
+class Losses(Hook):
+    """Keeps the loss of every iteration."""
+
+    def __init__(self):
+        self.losses = {}
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        self.losses[batch_idx] = outputs['loss'].item()
+
+
+@pytest.fixture
+def training_config(ldm_config, tmp_path):
+    """A config that trains the tiny model for six iterations."""
+    return Config(
+        dict(
+            model=ldm_config(denoiser=dict(dropout=0.1)),
+            work_dir=str(tmp_path / 'work'),
+            experiment_name=None,
+            default_scope='mmldm',
+            runner_type='LDMRunner',
+            train_dataloader=dict(
+                batch_size=4,
+                num_workers=0,
+                sampler=dict(type='AddressedSampler'),
+                dataset=DIGITS),
+            train_cfg=dict(type='AddressedTrainLoop', max_iters=6),
+            optim_wrapper=dict(
+                type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3)),
+            param_scheduler=[
+                dict(type='CosineAnnealingLR', by_epoch=False, end=6)
+            ],
+            default_hooks=dict(
+                logger=dict(type='LoggerHook', interval=1),
+                checkpoint=dict(type='AtomicCheckpointHook', interval=2)),
+            custom_hooks=[
+                dict(type='AddressedSeedHook'),
+                dict(type='LatentScaleHook', num_samples=8),
+                dict(
+                    type='ModuleEMAHook', modules=('denoiser', 'conditioner'))
+            ],
+            visualizer=dict(
+                type='mmengine.Visualizer',
+                vis_backends=[dict(type='LocalVisBackend')]),
+            log_processor=dict(by_epoch=False),
+            log_level='ERROR',
+            randomness=dict(seed=3)))
+
+
+@pytest.fixture
+def build_runner(training_config):
+    """Builds the runner of the tiny config with dotted overrides."""
+
+    def build(**options):
+        cfg = copy.deepcopy(training_config)
+        cfg.merge_from_dict({k.replace('__', '.'): v
+                             for k, v in options.items()})
+        cfg.experiment_name = uuid.uuid4().hex  # mmengine keeps them by name
+        runner = RUNNERS.build(cfg)
+        runner.record = Losses()
+        runner.register_hook(runner.record)
+        return runner
+
+    return build

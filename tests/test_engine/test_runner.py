@@ -1,0 +1,153 @@
+"""Resume, checkpoints and refusals of the runner."""
+
+import errno
+import os
+
+import pytest
+import torch
+
+from mmldm.utils.checkpoint import read_checkpoint
+
+
+def checkpoint(runner, iteration):
+    return os.path.join(runner.work_dir, f'iter_{iteration}.pth')
+
+
+def states_equal(a, b):
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        if isinstance(value, dict):
+            states_equal(value, b[key])
+        elif isinstance(value, torch.Tensor):
+            torch.testing.assert_close(value, b[key], rtol=0, atol=0,
+                                       equal_nan=True)
+        else:
+            assert value == b[key], key
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('iteration', [2, 4])
+def test_resumed_losses_equal_the_uninterrupted_ones(build_runner, iteration,
+                                                     workers):
+    """Dropout, the average and the shuffled order take part."""
+    whole = build_runner()
+    whole.train()
+    resumed = build_runner(
+        load_from=checkpoint(whole, iteration),
+        resume=True,
+        work_dir=whole.work_dir + '-resumed',
+        train_dataloader__num_workers=workers)
+    resumed.train()
+    expected = {i: x for i, x in whole.record.losses.items() if i >= iteration}
+    assert resumed.record.losses == expected
+    for key in ('state_dict', 'raw_state_dict', 'optimizer'):
+        ends = [read_checkpoint(checkpoint(r, 6)) for r in (whole, resumed)]
+        if key == 'optimizer':
+            ends = [dict(enumerate(e[key]['state'].values())) for e in ends]
+        else:
+            ends = [e[key] for e in ends]
+        states_equal(*ends)
+
+
+def test_resume_takes_the_newest_checkpoint_of_the_work_dir(build_runner):
+    first = build_runner(train_cfg__max_iters=4)
+    first.train()
+    second = build_runner(resume=True)
+    second.train()
+    assert sorted(second.record.losses) == [4, 5]
+
+
+def test_resume_without_a_checkpoint_starts_from_the_beginning(build_runner):
+    runner = build_runner(resume=True)
+    runner.train()
+    assert sorted(runner.record.losses) == list(range(6))
+
+
+def test_resume_goes_on_with_the_seed_that_was_drawn(build_runner):
+    whole = build_runner(randomness__seed=None)
+    whole.train()
+    resumed = build_runner(
+        load_from=checkpoint(whole, 4), resume=True, randomness__seed=None)
+    resumed.train()
+    assert resumed.record.losses[5] == whole.record.losses[5]
+
+
+def test_the_seed_arrives(build_runner):
+    losses = []
+    for seed in (3, 4):
+        runner = build_runner(randomness__seed=seed,
+                              train_cfg__max_iters=1)
+        runner.train()
+        losses.append(runner.record.losses[0])
+    assert losses[0] != losses[1]
+
+
+def test_a_config_inside_a_checkpoint_is_not_executed(build_runner, tmp_path):
+    runner = build_runner(train_cfg__max_iters=2)
+    runner.train()
+    path = checkpoint(runner, 2)
+    poisoned = torch.load(path, weights_only=True)
+    mark = tmp_path / 'executed'
+    poisoned['meta']['config'] = f'open({str(mark)!r}, "w")'
+    torch.save(poisoned, path)
+    build_runner(load_from=path, resume=True).train()
+    assert not mark.exists()
+
+
+def test_a_checkpoint_loads_as_weights_only(build_runner):
+    runner = build_runner(train_cfg__max_iters=2)
+    runner.train()
+    state = torch.load(checkpoint(runner, 2), weights_only=True)
+    assert state['meta']['iter'] == 2
+    losses, _ = state['message_hub']['log_scalars']['train/loss']
+    expected = [runner.record.losses[i] for i in (0, 1)]
+    assert losses.tolist() == pytest.approx(expected)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(build_runner, monkeypatch):
+    real_fsync = os.fsync
+    calls = []
+
+    def full_at_the_second(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 2:  # file and directory of the first checkpoint
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        real_fsync(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', full_at_the_second)
+    runner = build_runner(default_hooks__checkpoint__max_keep_ckpts=1)
+    with pytest.raises(OSError, match='iter_4.pth could not be written'):
+        runner.train()
+    files = [n for n in os.listdir(runner.work_dir) if 'iter_' in n]
+    assert files == ['iter_2.pth']
+    assert read_checkpoint(checkpoint(runner, 2))['meta']['iter'] == 2
+
+
+def test_another_architecture_is_refused_by_name(build_runner):
+    runner = build_runner(train_cfg__max_iters=2)
+    runner.train()
+    wider = build_runner(
+        load_from=checkpoint(runner, 2), model__denoiser__num_res_blocks=2)
+    with pytest.raises(ValueError, match='not in the file: denoiser'):
+        wider.train()
+
+
+def test_a_global_batch_is_the_batch_of_one_process(build_runner,
+                                                    training_config):
+    del training_config.train_dataloader['batch_size']
+    runner = build_runner(train_dataloader__global_batch_size=6,
+                          train_cfg__max_iters=1)
+    runner.train()
+    assert runner.train_dataloader.batch_size == 6
+
+
+def test_two_batch_sizes_are_refused(build_runner):
+    with pytest.raises(ValueError, match='give one of them'):
+        build_runner(train_dataloader__global_batch_size=6)
+
+
+def test_a_sampler_that_cannot_resume_is_refused(build_runner):
+    runner = build_runner(
+        train_dataloader__sampler=dict(_delete_=True, type='InfiniteSampler'))
+    with pytest.raises(ValueError, match="type='AddressedSampler'"):
+        runner.train()

@@ -1,0 +1,93 @@
+import pytest
+import torch
+
+from mmldm.models.conditioners import Conditioner
+from mmldm.structures import Condition
+from mmldm.utils import Draws
+
+
+def classes(**overrides):
+    return dict(type='ClassEmbedder', num_classes=10, embed_dim=4, **overrides)
+
+
+@pytest.fixture
+def samples(labelled):
+    return [labelled(label, address=(0, label)) for label in range(10)]
+
+
+def rows(conditioner, condition):
+    """The row of the embedding that each sample got; 10 is 'no class'."""
+    weight = conditioner.embedders[0].embedding.weight
+    equal = (condition.tokens == weight).all(-1)
+    return equal.int().argmax(-1).tolist()
+
+
+LABELS = list(range(10))
+
+
+@pytest.mark.parametrize('drop_prob', [0.0, 0.5, 1.0])
+def test_nothing_is_dropped_without_draws(samples, drop_prob):
+    conditioner = Conditioner([classes()], drop_prob)
+    assert rows(conditioner, conditioner(samples)) == LABELS
+
+
+@pytest.mark.parametrize('drop_prob, expected', [(0.0, LABELS),
+                                                 (1.0, [10] * 10)])
+def test_a_drop_prob_of_0_keeps_all_and_1_none(samples, drop_prob, expected):
+    conditioner = Conditioner([classes()], drop_prob)
+    condition = conditioner(samples, Draws.of(samples))
+    assert rows(conditioner, condition) == expected
+
+
+def test_samples_are_dropped_at_their_rate(labelled):
+    samples = [labelled(0, address=(0, i)) for i in range(2000)]
+    conditioner = Conditioner([classes()], drop_prob=0.1)
+    dropped = rows(conditioner, conditioner(samples, Draws.of(samples)))
+    rate = dropped.count(10) / 2000
+    assert rate == pytest.approx(0.1, abs=4 * (0.1 * 0.9 / 2000)**0.5)
+
+
+def test_the_same_samples_are_dropped_in_any_batch(samples):
+    conditioner = Conditioner([classes()], drop_prob=0.5)
+    whole = rows(conditioner, conditioner(samples, Draws.of(samples)))
+    alone = [rows(conditioner, conditioner([s], Draws.of([s])))[0]
+             for s in samples]
+    assert whole == alone
+    assert 0 < whole.count(10) < 10
+
+
+def test_null_is_the_last_embedding(samples):
+    conditioner = Conditioner([classes()])
+    assert rows(conditioner, conditioner.null(samples)) == [10] * 10
+
+
+def test_embedders_fill_their_slots(samples):
+    conditioner = Conditioner([classes(), classes(slot='vector')])
+    condition = conditioner(samples)
+    tokens, vector = (e.embedding.weight[:10] for e in conditioner.embedders)
+    torch.testing.assert_close(condition.tokens, tokens[:, None])
+    torch.testing.assert_close(condition.vector, vector)
+    assert condition.spatial is None
+
+
+def test_a_slot_has_the_width_of_its_embedder():
+    conditioner = Conditioner([classes()])
+    assert conditioner.dim('tokens') == 4
+    assert conditioner.dim('vector') is None
+
+
+def test_without_embedders_nothing_is_said(samples):
+    conditioner = Conditioner()
+    assert conditioner(samples, Draws.of(samples)) == Condition()
+    assert conditioner.null(samples) == Condition()
+
+
+def test_two_embedders_of_one_slot_are_refused():
+    with pytest.raises(ValueError, match="'tokens', 'tokens'.*one embedder"):
+        Conditioner([classes(), classes()])
+
+
+@pytest.mark.parametrize('drop_prob', [-0.1, 1.1])
+def test_a_drop_prob_out_of_range_is_refused(drop_prob):
+    with pytest.raises(ValueError, match=f'drop_prob={drop_prob} must be in'):
+        Conditioner(drop_prob=drop_prob)

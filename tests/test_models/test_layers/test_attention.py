@@ -1,0 +1,123 @@
+import pytest
+import torch
+
+from mmldm.models.layers import SelfAttention2d, SpatialTransformer
+from mmldm.models.layers.attention import GEGLU, CrossAttention
+
+X = torch.linspace(-1, 1, 2 * 64 * 6).sin().view(2, 64, 2, 3)
+
+
+@pytest.fixture
+def transformer(awaken):
+    return awaken(SpatialTransformer(64, context_dim=8, head_channels=32))
+
+
+@pytest.fixture
+def context():
+    return torch.randn(2, 5, 8)
+
+
+MASK = torch.tensor([[True, True, True, False, False],
+                     [True, False, True, True, True]])
+
+
+def changed(context, sample, token):
+    other = context.clone()
+    other[sample, token] += 1
+    return other
+
+
+@pytest.mark.parametrize('sample, token', [(0, 3), (0, 4), (1, 1)])
+def test_a_masked_token_does_not_matter(transformer, context, sample, token):
+    torch.testing.assert_close(
+        transformer(X, changed(context, sample, token), MASK),
+        transformer(X, context, MASK))
+
+
+@pytest.mark.parametrize('sample, token', [(0, 2), (1, 0)])
+def test_a_token_that_counts_matters_to_its_sample(transformer, context,
+                                                   sample, token):
+    difference = (transformer(X, changed(context, sample, token), MASK) -
+                  transformer(X, context, MASK)).abs().amax((1, 2, 3))
+    assert difference[sample] > 1e-4
+    assert difference[1 - sample] < 1e-6
+
+
+def test_a_mask_is_as_if_the_token_were_not_there(transformer, context):
+    torch.testing.assert_close(
+        transformer(X[:1], context[:1], MASK[:1]),
+        transformer(X[:1], context[:1, :3]))
+
+
+def test_the_order_of_tokens_does_not_matter(transformer, context):
+    torch.testing.assert_close(transformer(X, context.flip(1)),
+                               transformer(X, context))
+
+
+def test_cross_attention_is_a_softmax_of_scaled_products():
+    """Vaswani et al. 2017, eq. 1, with one head."""
+    attention = CrossAttention(6, 4, num_heads=1)
+    x, context = torch.randn(2, 3, 6), torch.randn(2, 5, 4)
+    q, k = attention.to_q(x), attention.to_k(context)
+    weights = (q @ k.transpose(1, 2) / 6**0.5).softmax(-1)
+    torch.testing.assert_close(
+        attention(x, context),
+        attention.to_out(weights @ attention.to_v(context)))
+
+
+def test_heads_attend_on_their_own():
+    """Two heads are two attentions over half of the channels each."""
+    whole = CrossAttention(6, 4, num_heads=2)
+    x, context = torch.randn(2, 3, 6), torch.randn(2, 5, 4)
+    heads = []
+    for channels in (slice(0, 3), slice(3, 6)):
+        q = whole.to_q(x)[..., channels]
+        k, v = (f(context)[..., channels] for f in (whole.to_k, whole.to_v))
+        heads.append((q @ k.transpose(1, 2) / 3**0.5).softmax(-1) @ v)
+    torch.testing.assert_close(
+        whole(x, context), whole.to_out(torch.cat(heads, -1)))
+
+
+def test_geglu_gates_one_half_by_the_other():
+    unit, x = GEGLU(4), torch.randn(3, 4)
+    value, gate = unit.proj_in(x).split(16, dim=-1)
+    torch.testing.assert_close(
+        unit(x), unit.proj_out(value * torch.nn.functional.gelu(gate)))
+
+
+@pytest.mark.parametrize('block', [
+    SelfAttention2d(64), SelfAttention2d(64, head_channels=32)])
+def test_self_attention_starts_as_the_identity(block):
+    assert torch.equal(block(X), X)
+
+
+def test_an_autoencoders_self_attention_does_not():
+    assert not torch.isclose(SelfAttention2d(64, zero_out=False)(X), X).all()
+
+
+def test_a_transformer_starts_as_the_identity(context):
+    assert torch.equal(SpatialTransformer(64, 8, 32)(X, context), X)
+
+
+def test_self_attention_knows_no_positions(awaken):
+    block = awaken(SelfAttention2d(64))
+    torch.testing.assert_close(block(X.flip(2, 3)).flip(2, 3), block(X))
+
+
+def test_height_and_width_keep_their_places(awaken):
+    """A transposed image gives a transposed result."""
+    block = awaken(SelfAttention2d(64))
+    torch.testing.assert_close(block(X.mT).mT, block(X))
+
+
+def test_the_width_of_a_head_arrives(awaken):
+    one, two = SelfAttention2d(64), SelfAttention2d(64, head_channels=32)
+    two.load_state_dict(awaken(one).state_dict())
+    assert not torch.allclose(one(X), two(X))
+
+
+@pytest.mark.parametrize('block, arguments', [
+    (SelfAttention2d, ()), (SpatialTransformer, (8, ))])
+def test_heads_that_do_not_fit_are_refused(block, arguments):
+    with pytest.raises(ValueError, match='set channels to 48 or 96'):
+        block(64, *arguments, head_channels=48)

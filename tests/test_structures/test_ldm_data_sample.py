@@ -1,0 +1,29 @@
+import pytest
+from mmagic.structures import DataSample
+
+from mmldm.structures import LDMDataSample
+
+
+def test_the_label_is_a_number(labelled):
+    assert labelled(7).label == 7
+
+
+def test_a_missing_label_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match='use a dataset with labels'):
+        _ = LDMDataSample().label
+
+
+def test_the_address_is_what_was_given(labelled):
+    assert labelled(7, address=(3, 5)).draw_address == (3, 5)
+    assert labelled(7).draw_address is None
+
+
+def test_the_address_arrives_from_a_dataset():
+    results = dict(address=(3, 5), img_path='a.png', gt_label=2)
+    sample, base = LDMDataSample(), DataSample()
+    sample.set_predefined_data(results)
+    base.set_predefined_data(results)
+    assert sample.draw_address == (3, 5)
+    assert sample.img_path == 'a.png'
+    assert sample.label == 2
+    assert 'address' not in base.metainfo

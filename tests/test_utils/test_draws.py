@@ -1,0 +1,110 @@
+import pytest
+import torch
+from torch.special import ndtr
+
+from mmldm.utils import Draws, address_seed
+
+ADDRESSES = [(0, 5), (0, 6), (1, 5)]
+LIKE = torch.empty(3, 4, 2, 2)
+
+
+def drawn(addresses, kind, name='noise'):
+    """Numbers of any kind, (B, count)."""
+    draws = Draws(addresses)
+    if kind == 'uniform':
+        return draws.uniform(name)[:, None]
+    like = torch.empty(len(addresses), 4, 2, 2)
+    return getattr(draws, kind)(name)(like).flatten(1)
+
+
+KINDS = pytest.mark.parametrize('kind', ['uniform', 'normal', 'normal_stream'])
+
+
+@KINDS
+def test_a_sample_draws_the_same_in_any_batch(kind):
+    whole = drawn(ADDRESSES, kind)
+    assert torch.equal(drawn(ADDRESSES[::-1], kind), whole.flip(0))
+    for i, address in enumerate(ADDRESSES):
+        assert torch.equal(drawn([address], kind)[0], whole[i])
+
+
+@KINDS
+def test_another_address_draws_other_numbers(kind):
+    whole = drawn(ADDRESSES, kind)
+    assert len(whole.flatten().unique()) == whole.numel()
+
+
+@KINDS
+def test_another_name_draws_other_numbers(kind):
+    other = drawn(ADDRESSES, kind, 'other')
+    assert not torch.isclose(drawn(ADDRESSES, kind), other).any()
+
+
+def test_seeds_tell_addresses_and_names_apart():
+    addresses = [(1, 23), (12, 3), (1, 2, 3), (123, )]
+    seeds = {address_seed(a, name) for a in addresses for name in ('', 'x')}
+    assert len(seeds) == 8
+    assert max(seeds) < 2**128
+
+
+def test_normal_repeats_and_a_stream_goes_on():
+    draws = Draws(ADDRESSES)
+    normal, stream = draws.normal('noise'), draws.normal_stream('noise')
+    first = stream(LIKE)
+    assert torch.equal(normal(LIKE), normal(LIKE))
+    assert not torch.isclose(stream(LIKE), first).any()
+    assert torch.equal(draws.normal_stream('noise')(LIKE), first)
+
+
+def test_a_stream_goes_on_alike_in_any_batch():
+    whole = Draws(ADDRESSES).normal_stream('solver')
+    alone = Draws(ADDRESSES[1:2]).normal_stream('solver')
+    for _ in range(3):
+        assert torch.equal(whole(LIKE)[1:2], alone(LIKE[:1]))
+
+
+def distance_to_uniform(u):
+    grid = torch.linspace(0, 1, len(u), dtype=torch.float64)
+    return (u.sort().values - grid).abs().max()
+
+
+def test_normal_numbers_are_standard_normal():
+    """Kolmogorov-Smirnov distance; 1.95 / sqrt(n) is passed once in 1000."""
+    draws = Draws([(0, i) for i in range(100)])
+    x = draws.normal('noise')(torch.empty(100, 1000, dtype=torch.float64))
+    assert distance_to_uniform(ndtr(x.flatten())) < 1.95 / x.numel()**0.5
+
+
+def test_uniform_numbers_are_uniform():
+    u = Draws([(0, i) for i in range(5000)]).uniform('time')
+    assert u.min() >= 0 and u.max() < 1
+    assert distance_to_uniform(u) < 1.95 / len(u)**0.5
+
+
+def test_neighbours_are_not_correlated():
+    x = Draws([(0, i) for i in range(2)]).normal('noise')(
+        torch.empty(2, 100_000))
+    assert abs((x[0] * x[1]).mean()) < 4 / 100_000**0.5
+
+
+def test_noise_takes_the_dtype_of_the_latent():
+    noise = Draws(ADDRESSES).normal('noise')
+    half = noise(LIKE.to(torch.bfloat16))
+    assert torch.equal(half, noise(LIKE).to(torch.bfloat16))
+
+
+def test_samples_bring_their_addresses(labelled):
+    samples = [labelled(0, address=a) for a in ADDRESSES]
+    assert torch.equal(Draws.of(samples).uniform('time'),
+                       Draws(ADDRESSES).uniform('time'))
+
+
+def test_samples_without_address_follow_the_global_seed(labelled):
+    samples = [labelled(0), labelled(0)]
+    first, second = Draws.of(samples), Draws.of(samples)
+    torch.manual_seed(0)
+    again = Draws.of(samples)
+    u = first.uniform('time')
+    assert u[0] != u[1]
+    assert not torch.isclose(u, second.uniform('time')).any()
+    assert torch.equal(u, again.uniform('time'))

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Set up the environment, where that is still to be done, and run the tests.
+#
+# Usage: bash tools/run_tests.sh [arguments of pytest]
+#
+# Without arguments: -m "not slow". All tests: -m "slow or not slow". Paths
+# are relative to the checkout. tools/setup_env.sh says what can be set.
+
+set -euo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+# shellcheck source=tools/_common.sh
+source "$root/tools/_common.sh"
+check_arguments 0 "$@"
+# shellcheck source=tools/setup_env.sh
+source "$root/tools/setup_env.sh"
+
+cd "$root"
+(($#)) || set -- -m 'not slow'
+printf '[tests] python -m pytest%s\n' "$(printf ' %q' "$@")"
+status=0
+"$PYTHON" -m pytest "$@" || status=$?
+if ((status)); then
+    echo "[tests] failed (status $status): mend what the summary above names," \
+        'then repeat with: bash tools/run_tests.sh --last-failed' >&2
+fi
+exit "$status"
