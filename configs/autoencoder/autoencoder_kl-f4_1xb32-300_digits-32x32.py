@@ -17,14 +17,6 @@ model = dict(
         num_res_blocks=1,
         mid_attention=False))
 train_dataloader = dict(global_batch_size=32)
-val_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset={{_base_.test_set}})
-val_evaluator = dict(type='ReconstructionPSNR')
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3, betas=(0.9, 0.99)))
 param_scheduler = [

@@ -7,7 +7,7 @@ Needs the first stage of autoencoder_kl-f4_1xb32-300_digits-32x32.py.
 """
 _base_ = [
     '../_base_/models/ldm_kl-f4.py',
-    '../_base_/datasets/digits_32x32.py',
+    '../_base_/datasets/digits-requests_32x32.py',
     '../_base_/schedules/adamw.py',
     '../_base_/default_runtime.py',
 ]
@@ -40,33 +40,6 @@ model = dict(
         prediction=dict(_delete_=True, type='VelocityPrediction'),
         num_steps=15),
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=2.0))
-
-requests = dict(
-    type='SampleRequests',
-    num_samples=100,
-    size=({{_base_.image_size}}, {{_base_.image_size}}),
-    num_classes={{_base_.num_classes}},
-    pipeline={{_base_.pack}})
-val_dataloader = dict(
-    batch_size=100,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=requests)
-val_evaluator = []
-test_dataloader = dict(
-    batch_size=125,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='SampleRequests',
-        num_samples=1000,
-        size=({{_base_.image_size}}, {{_base_.image_size}}),
-        num_classes={{_base_.num_classes}},
-        pipeline={{_base_.pack}}))
-test_evaluator = dict(
-    type='ClassifierAccuracy',
-    train_dataset={{_base_.train_set}},
-    test_dataset={{_base_.test_set}})
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)))
 param_scheduler = [

@@ -24,7 +24,8 @@ class ImageFolder(AddressedDataset):
     one is known then and not days later.
 
     Args:
-        data_root: The folder; searched recursively.
+        data_root: The folder; searched recursively. The tools replace None
+            by the training's.
         split: 'all' images, or those for 'train' or 'val': every
             ``HOLD_OUT``-th is for validation.
         pipeline: Transforms; they find the file under ``img_path``.
@@ -36,13 +37,13 @@ class ImageFolder(AddressedDataset):
     """
 
     def __init__(self,
-                 data_root: str,
+                 data_root: str | None,
                  pipeline: list,
                  split: str = 'all',
                  **kwargs) -> None:
         check_choice('ImageFolder.split', split, ('all', 'train', 'val'))
         self.split = split
-        if not Path(data_root).is_dir():
+        if data_root is None or not Path(data_root).is_dir():
             raise FileNotFoundError(
                 f'data_root={data_root!r} is not a folder; give the one that '
                 'holds the images: --cfg-options '

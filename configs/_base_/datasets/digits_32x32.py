@@ -13,3 +13,13 @@ train_dataloader = dict(
     num_workers=0,
     sampler=dict(type='AddressedSampler'),
     dataset=train_set)
+# What first stages reconstruct; the -requests twin of this file has what
+# latent diffusion models draw.
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=test_set)
+val_evaluator = dict(type='ReconstructionPSNR')
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator

@@ -21,4 +21,19 @@ train_dataloader = dict(
     dataset=dict(
         type='ImageFolder',
         data_root='data/images',
+        split='train',
         pipeline=train_pipeline))
+# What first stages reconstruct; the -requests twin of this file has what
+# latent diffusion models draw.
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ImageFolder',
+        data_root=None,  # the training's
+        split='val',
+        pipeline=val_pipeline))
+val_evaluator = dict(type='ReconstructionPSNR')
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator

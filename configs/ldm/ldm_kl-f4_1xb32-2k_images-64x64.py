@@ -5,11 +5,11 @@ Train: python tools/train.py configs/ldm/<this file> \
 Draw:  python tools/test.py configs/ldm/<this file> \
        work_dirs/<this config> --show-dir samples
 
-Needs the first stage of autoencoder_kl-f4_1xb16-2k_images-64x64.py.
+Needs the first stage of autoencoder_kl-f4_1xb16-1k_images-64x64.py.
 """
 _base_ = [
     '../_base_/models/ldm_kl-f4.py',
-    '../_base_/datasets/image-folder_64x64.py',
+    '../_base_/datasets/image-folder-requests_64x64.py',
     '../_base_/schedules/adamw.py',
     '../_base_/default_runtime.py',
 ]
@@ -20,7 +20,7 @@ model = dict(
         num_res_blocks=1,
         mid_attention=False),
     autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4_1xb16-2k_images-64x64',
+    'autoencoder_kl-f4_1xb16-1k_images-64x64',
     denoiser=dict(
         in_channels=4,
         out_channels=4,
@@ -31,33 +31,11 @@ model = dict(
         prediction=dict(_delete_=True, type='VelocityPrediction')))
 train_dataloader = dict(global_batch_size=32)
 
-# No metric here: look at the pictures, or add one to test_evaluator.
-val_dataloader = dict(
-    batch_size=16,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='SampleRequests',
-        num_samples=16,
-        size=({{_base_.image_size}}, {{_base_.image_size}}),
-        pipeline=[dict(type='PackInputs')]))
-val_evaluator = []
-test_dataloader = dict(
-    batch_size=16,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='SampleRequests',
-        num_samples=64,
-        size=({{_base_.image_size}}, {{_base_.image_size}}),
-        pipeline=[dict(type='PackInputs')]))
-test_evaluator = []
-
 optim_wrapper = dict(optimizer=dict(lr=3e-4, betas=(0.9, 0.99)))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100)
 ]
-train_cfg = dict(max_iters=4000, val_interval=1000)
+train_cfg = dict(max_iters=2000, val_interval=1000)
 auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(checkpoint=dict(interval=500))
 custom_hooks = [

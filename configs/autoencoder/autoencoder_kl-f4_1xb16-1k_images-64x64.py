@@ -15,26 +15,13 @@ model = dict(
         channels=32,
         num_res_blocks=1,
         mid_attention=False))
-train_dataloader = dict(
-    global_batch_size=16, dataset=dict(split='train'))
-val_dataloader = dict(
-    batch_size=16,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='ImageFolder',
-        data_root=None,  # the training's
-        split='val',
-        pipeline={{_base_.val_pipeline}}))
-val_evaluator = dict(type='ReconstructionPSNR')
-test_dataloader = val_dataloader
-test_evaluator = val_evaluator
+train_dataloader = dict(global_batch_size=16)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=2000)
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1000)
 ]
-train_cfg = dict(max_iters=2000, val_interval=500)
+train_cfg = dict(max_iters=1000, val_interval=500)
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(checkpoint=dict(interval=500))

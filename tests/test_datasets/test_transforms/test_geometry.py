@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from mmldm.datasets.transforms import Crop, ResizeShorterSide
+
+
+def noise(height, width):
+    """No two rows or columns are alike."""
+    return np.random.default_rng(0).integers(
+        0, 256, (height, width, 3), np.uint8)
+
+
+def resize(image, size):
+    return ResizeShorterSide(size)(dict(img=image))['img']
+
+
+@pytest.mark.parametrize('size', [1, 7, 32, 64, 100])
+@pytest.mark.parametrize('height, width', [
+    (64, 64), (63, 64), (64, 129), (500, 3), (333, 1000)])
+def test_the_shorter_side_is_exact_and_the_longer_within_a_pixel(
+        height, width, size):
+    resized = resize(noise(height, width), size).shape[:2]
+    assert min(resized) == size
+    scale = size / min(height, width)
+    for side, old in zip(resized, (height, width), strict=True):
+        assert abs(side - old * scale) <= 0.5
+
+
+def test_an_image_of_the_size_stays_as_it_is():
+    assert np.array_equal(resize(noise(5, 9), 5), noise(5, 9))
+
+
+def test_a_checker_of_pixels_shrinks_to_its_mean():
+    checker = np.indices((4, 4)).sum(0) % 2 * 200
+    checker = checker.astype(np.uint8)[..., None].repeat(3, axis=2)
+    assert np.array_equal(resize(checker, 2), np.full((2, 2, 3), 100))
+
+
+def test_shrinking_takes_the_mean_of_an_area():
+    image = noise(20, 30)
+    means = image.reshape(4, 5, 6, 5, 3).mean((1, 3))
+    assert abs(resize(image, 4) - means).max() <= 0.5
+
+
+def cubic(d, a=-0.75):
+    """Weight of a pixel at a distance; Keys 1981, with OpenCV's a."""
+    d = abs(d)
+    near = (a + 2) * d**3 - (a + 3) * d**2 + 1
+    far = a * (d**3 - 5 * d**2 + 8 * d - 4)
+    return np.where(d < 1, near, np.where(d < 2, far, 0))
+
+
+def test_growing_is_cubic_and_keeps_places():
+    """A bright row becomes the kernel around where the row was."""
+    image = np.full((11, 11, 3), 100, np.uint8)
+    image[5] = 164
+    rows = (np.arange(22) + 0.5) / 2 - 0.5
+    grown = resize(image, 22)
+    assert abs(grown[:, 9, 0] - 100 - 64 * cubic(rows - 5)).max() <= 0.5
+
+
+def test_a_size_of_nothing_is_refused():
+    for transform in (lambda: ResizeShorterSide(0),
+                      lambda: Crop(0, random=False)):
+        with pytest.raises(ValueError, match='size=0 must be positive'):
+            transform()
+
+
+@pytest.mark.parametrize('height, width', [(7, 9), (8, 10), (3, 3)])
+def test_the_centre_is_cut_out(height, width):
+    image = noise(height, width)
+    cut = Crop(3, random=False)(dict(img=image))['img']
+    top, left = (height - 3) // 2, (width - 3) // 2
+    assert np.array_equal(cut, image[top:top + 3, left:left + 3])
+
+
+def test_a_random_crop_reaches_every_place():
+    """3 x 4 places, of which 200 draws leave one out once in 10^6."""
+    places = np.moveaxis(np.mgrid[:5, :6], 0, -1)
+    image = np.concatenate([places, places[..., :1]], axis=2)
+    cuts = [Crop(3, random=True)(dict(img=image))['img'] for _ in range(200)]
+    corners = {tuple(cut[0, 0, :2].tolist()) for cut in cuts}
+    assert corners == {(top, left) for top in range(3) for left in range(4)}
+    assert all(np.array_equal(cut - cut[0, 0], image[:3, :3]) for cut in cuts)
+
+
+@pytest.mark.parametrize('random', [True, False])
+@pytest.mark.parametrize('height, width', [(2, 9), (9, 2)])
+def test_an_image_smaller_than_the_crop_is_refused_by_name(height, width,
+                                                           random):
+    results = dict(img=noise(height, width), img_path='a.png')
+    with pytest.raises(ValueError, match=f'a.png of {width}x{height} pixels '
+                       'is smaller than the crop of 3.*ResizeShorterSide'):
+        Crop(3, random=random)(results)
