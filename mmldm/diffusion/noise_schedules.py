@@ -16,8 +16,13 @@ from mmldm.utils import check_positive
 from .functional import NoiseLevel
 
 
+# Tables are numbers, not weights: on the CPU under ``torch.device('meta')``
+# too.
+TABLE = dict(dtype=torch.float64, device='cpu')
+
+
 def _as_float64(value: Tensor | float) -> Tensor:
-    return torch.as_tensor(value, dtype=torch.float64).cpu()
+    return torch.as_tensor(value, **TABLE)
 
 
 class NoiseSchedule(ABC):
@@ -117,9 +122,8 @@ class ScaledLinearBetas(DiscreteSchedule):
                  end: float = 0.0195,
                  num_timesteps: int = 1000) -> None:
         super().__init__(
-            torch.linspace(
-                start**0.5, end**0.5, num_timesteps,
-                dtype=torch.float64).square())
+            torch.linspace(start**0.5, end**0.5, num_timesteps,
+                           **TABLE).square())
 
 
 @DIFFUSION_SCHEDULERS.register_module()
@@ -137,7 +141,7 @@ class LinearBetas(DiscreteSchedule):
                  end: float = 0.02,
                  num_timesteps: int = 1000) -> None:
         super().__init__(
-            torch.linspace(start, end, num_timesteps, dtype=torch.float64))
+            torch.linspace(start, end, num_timesteps, **TABLE))
 
 
 @DIFFUSION_SCHEDULERS.register_module()
@@ -155,7 +159,7 @@ class CosineSchedule(DiscreteSchedule):
                  max_beta: float = 0.999,
                  num_timesteps: int = 1000) -> None:
         check_positive('offset', offset)
-        time = torch.linspace(0, 1, num_timesteps + 1, dtype=torch.float64)
+        time = torch.linspace(0, 1, num_timesteps + 1, **TABLE)
         alpha_bar = ((time + offset) / (1 + offset) * math.pi /
                      2).cos().square()
         super().__init__((1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(

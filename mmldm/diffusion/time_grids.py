@@ -12,7 +12,7 @@ from torch import Tensor
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
 from .functional import NoiseLevel
-from .noise_schedules import NoiseSchedule
+from .noise_schedules import TABLE, NoiseSchedule
 
 
 class TimeGrid(ABC):
@@ -70,7 +70,7 @@ class LeadingGrid(UniformGrid):
         stride = schedule.num_timesteps / num_steps
         # A small stride leaves no room for the offset above the last step.
         offset = min(self.offset, stride - 1)
-        steps = torch.arange(num_steps, dtype=torch.float64).flip(0)
+        steps = torch.arange(num_steps, **TABLE).flip(0)
         return steps * stride + offset
 
 
@@ -80,7 +80,7 @@ class TrailingGrid(UniformGrid):
 
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
         stride = (schedule.last + 1) / num_steps
-        steps = torch.arange(num_steps, dtype=torch.float64)
+        steps = torch.arange(num_steps, **TABLE)
         return schedule.last - steps * stride
 
 
@@ -89,8 +89,7 @@ class LinspaceGrid(UniformGrid):
     """From the noisy end to one stride above the clean end of time 0."""
 
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
-        ends = torch.linspace(
-            schedule.last, 0, num_steps + 1, dtype=torch.float64)
+        ends = torch.linspace(schedule.last, 0, num_steps + 1, **TABLE)
         return ends[:-1]
 
 
@@ -120,5 +119,5 @@ class LogSNRGrid(TimeGrid):
             float(noisy.log_snr),
             float(end.log_snr),
             num_steps,
-            dtype=torch.float64)
+            **TABLE)
         return [noisy, *map(schedule.at_log_snr, log_snr[1:])]
