@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # Train, sample and judge a latent diffusion model on real images.
 #
-#   bash tools/quickstart.sh
+# Usage: bash tools/quickstart.sh
 #
 # Sets up .venv, trains a KL autoencoder and a class-conditional latent
 # diffusion model on scikit-learn's handwritten digits, generates 1,000 digits
 # and judges them. work_dirs/quickstart gets samples.png, reconstructions.png
 # and metrics.json. Run again it skips what is done; after an interruption it
 # resumes.
-set -euo pipefail
-case "${1:-}" in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | head -n -1; exit 0 ;; esac
 
+set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=tools/_common.sh
+source tools/_common.sh
+check_arguments 0 "$@"
+# shellcheck source=tools/setup_env.sh
 source tools/setup_env.sh
 
 work=work_dirs/quickstart

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
 
+from mmldm.registry import TRANSFORMS
 from mmldm.utils import address_seed
 from mmldm.utils.draws import Address
 
@@ -28,7 +29,11 @@ class AddressedDataset(BaseDataset):
     """
 
     def __init__(self, pipeline: list, **kwargs) -> None:
-        super().__init__(pipeline=pipeline, **kwargs)
+        # Built from our registry: mmengine looks into its own unless a
+        # Runner has set the default scope.
+        built = [TRANSFORMS.build(t) if isinstance(t, dict) else t
+                 for t in pipeline]
+        super().__init__(pipeline=built, **kwargs)
 
     def __getitem__(self, idx: int) -> Any:
         """The sample that the pipeline makes of ``idx``.

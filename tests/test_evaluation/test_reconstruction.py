@@ -55,5 +55,5 @@ def test_images_are_averaged_whatever_their_batch_and_size(batch_size):
     for i in range(0, 3, batch_size):
         evaluator.process(samples[i:i + batch_size])
     decibels = [20 * math.log10(255 / e) for e in errors]
-    assert evaluator.evaluate(size=3) == dict(
-        [('recon/psnr', pytest.approx(sum(decibels) / 3))])
+    assert evaluator.evaluate(size=3) == {
+        'recon/psnr': pytest.approx(sum(decibels) / 3)}

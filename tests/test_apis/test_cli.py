@@ -1,0 +1,216 @@
+import argparse
+import os
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmldm.apis import (
+    add_common_arguments,
+    build_runner,
+    load_config,
+    run_tool,
+)
+from mmldm.engine import LDMRunner
+from mmldm.registry import DATASETS
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+LDM = CONFIGS / 'ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    """As before the test, after it."""
+    for name in ('LOCAL_RANK', 'MMLDM_DEBUG'):
+        monkeypatch.setenv(name, '')
+        monkeypatch.delenv(name)
+
+
+def load(*flags, config=LDM):
+    """The config of a command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('config')
+    add_common_arguments(parser)
+    return load_config(parser.parse_args([str(config), *flags]))
+
+
+def test_without_flags_the_config_is_as_written():
+    cfg = load()
+    written = Config.fromfile(LDM)
+    added = {key: cfg[key] for key in cfg if key not in written}
+    assert added == dict(launcher='none', work_dir=f'work_dirs/{LDM.stem}')
+    assert all(cfg[key] == written[key] for key in written)
+
+
+def test_the_flags_arrive():
+    cfg = load('--seed', '7', '--work-dir', 'here', '--deterministic',
+               '--launcher', 'slurm')
+    assert cfg.randomness == dict(seed=7, deterministic=True)
+    assert cfg.work_dir == 'here'
+    assert cfg.launcher == 'slurm'
+
+
+def test_seed_0_is_a_seed():
+    cfg = load('--cfg-options', 'randomness.seed=5', '--seed', '0')
+    assert cfg.randomness.seed == 0
+
+
+def test_options_arrive_with_their_types():
+    cfg = load('--cfg-options', 'model.denoiser.channels=32',
+               'model.denoiser.channel_mults=1,2,4',
+               'optim_wrapper.optimizer.lr=2e-4', 'param_scheduler.1.end=10',
+               'val_dataloader=None')
+    assert cfg.model.denoiser.channels == 32
+    assert list(cfg.model.denoiser.channel_mults) == [1, 2, 4]
+    assert cfg.optim_wrapper.optimizer == dict(
+        type='AdamW', lr=2e-4, betas=(0.9, 0.99))
+    assert cfg.param_scheduler[1]['end'] == 10
+    assert cfg.val_dataloader is None
+
+
+def test_a_work_dir_in_the_config_counts_unless_a_flag_names_one(tmp_path):
+    config = tmp_path / 'child.py'
+    config.write_text(f"_base_ = ['{LDM}']\nwork_dir = 'theirs'\n")
+    assert load(config=config).work_dir == 'theirs'
+    assert load('--work-dir', 'here', config=config).work_dir == 'here'
+
+
+@pytest.mark.parametrize('flag', ['--local-rank', '--local_rank'])
+def test_the_local_rank_of_a_launcher_reaches_mmengine(flag, monkeypatch):
+    load(flag, '1')
+    assert os.environ['LOCAL_RANK'] == '1'
+    monkeypatch.setenv('LOCAL_RANK', '3')  # torchrun sets it itself
+    load(flag, '1')
+    assert os.environ['LOCAL_RANK'] == '3'
+
+
+def test_a_missing_config_is_named():
+    with pytest.raises(FileNotFoundError, match='config a.py does not exist'):
+        load(config='a.py')
+
+
+@pytest.mark.parametrize('option, message', [
+    ('model.denoiser.chanels=3', 'model.denoiser.*chanels.*channels'),
+    ('modle.denoiser.channels=3', "modle.*did you mean 'model'"),
+    ('model.denoiser.channels=abc', "channels='abc' must be int")])
+def test_a_mistaken_option_is_refused(option, message):
+    with pytest.raises(ValueError, match=message):
+        load('--cfg-options', option)
+
+
+FOLDERS = '''
+_base_ = ['{base}']
+train_dataloader = dict(dataset=dict(
+    _delete_=True, type='ImageFolder', data_root='a', pipeline=[]))
+val_dataloader = dict(dataset=dict(
+    _delete_=True, type='ImageFolder', data_root={val}, pipeline=[]))
+test_dataloader = dict(dataset=dict(
+    _delete_=True, type='ImageFolder', data_root={test}, pipeline=[]))
+'''
+
+
+def test_a_folder_not_named_is_the_one_of_training(tmp_path):
+    config = tmp_path / 'child.py'
+    config.write_text(FOLDERS.format(base=LDM, val=None, test="'c'"))
+    cfg = load('--cfg-options', 'train_dataloader.dataset.data_root=b',
+               config=config)
+    assert cfg.train_dataloader.dataset.data_root == 'b'
+    assert cfg.val_dataloader.dataset.data_root == 'b'
+    assert cfg.test_dataloader.dataset.data_root == 'c'
+
+
+def test_data_that_need_no_folder_get_none():
+    assert 'data_root' not in load().val_dataloader.dataset
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AttributeError,
+    reason='cli.py:87: train_dataloader may be None, as the others may')
+def test_a_config_may_be_for_tests_alone():
+    cfg = load('--cfg-options', 'train_dataloader=None', 'train_cfg=None',
+               'optim_wrapper=None')
+    assert cfg.train_dataloader is None
+
+
+@pytest.mark.parametrize('runner_type, cls', [
+    (dict(runner_type='mmldm.LDMRunner'), LDMRunner), ({}, Runner)])
+def test_the_config_names_the_runner(monkeypatch, runner_type, cls):
+    monkeypatch.setattr(Runner, 'from_cfg',
+                        classmethod(lambda built, cfg: built))
+    assert build_runner(Config(runner_type)) is cls
+
+
+def failing(error):
+    """A tool that raises an error."""
+
+    def main():
+        raise error
+
+    return main
+
+
+def verdict_on(main):
+    """What a tool says at its end; text means status 1, by sys.exit."""
+    with pytest.raises(SystemExit) as stop:
+        run_tool(main)
+    assert isinstance(stop.value.code, str)
+    return stop.value.code
+
+
+@pytest.mark.parametrize('error', [
+    ValueError('the value is wrong'), FileNotFoundError('the value is wrong'),
+    KeyError('the value is wrong'), ValueError('the value\n  is wrong')])
+def test_a_mistake_of_the_user_ends_in_one_line(error):
+    line, remark = verdict_on(failing(error)).splitlines()
+    assert line == 'error: the value is wrong'
+    assert 'MMLDM_DEBUG=1' in remark
+
+
+def test_the_line_has_no_prefix_of_the_registry():
+    verdict = verdict_on(lambda: DATASETS.build(
+        dict(type='DigitsDataset', split='trian', size=8, pipeline=[])))
+    assert verdict.startswith("error: DigitsDataset.split='trian' is not")
+
+
+def test_a_mistake_of_ours_keeps_its_traceback():
+    with pytest.raises(AttributeError, match='of ours'):
+        run_tool(failing(AttributeError('of ours')))
+
+
+def test_a_mistake_of_the_user_is_traced_on_demand(monkeypatch):
+    monkeypatch.setenv('MMLDM_DEBUG', '1')
+    with pytest.raises(ValueError, match='theirs'):
+        run_tool(failing(ValueError('theirs')))
+
+
+def test_an_interrupted_tool_tells_how_to_go_on():
+    assert '--resume' in verdict_on(failing(KeyboardInterrupt()))
+
+
+def test_a_tool_that_ends_well_says_nothing(capsys):
+    run_tool(lambda: None)
+    assert capsys.readouterr() == ('', '')
+
+
+def test_a_quote_at_the_end_of_a_message_stays():
+    verdict = verdict_on(failing(ValueError("no argument 'lrr'")))
+    assert verdict.startswith("error: no argument 'lrr'\n")
+
+
+@pytest.mark.parametrize('flags', [
+    ['--cfg-options', 'model.denoiser.channels.x=1'],
+    ['--cfg-options', 'val_evaluator.prefix=x'],
+], ids=lambda flags: flags[-1])
+def test_an_option_below_what_is_no_dict_is_a_mistake_of_the_user(flags):
+    assert verdict_on(lambda: load(*flags)).startswith('error: ')
+
+
+@pytest.mark.parametrize('text', ['model = dict(', "_base_ = ['no.py']", '''
+custom_imports = dict(imports=['no_such_module'], allow_failed_imports=False)
+'''], ids=['syntax', 'base', 'import'])
+def test_a_config_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path,
+                                                               text):
+    config = tmp_path / 'child.py'
+    config.write_text(text)
+    assert verdict_on(lambda: load(config=config)).startswith('error: ')

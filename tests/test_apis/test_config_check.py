@@ -1,0 +1,275 @@
+import sys
+from pathlib import Path
+
+import pytest
+from mmagic.registry import MODELS as MMAGIC_MODELS
+from mmengine.config import Config
+
+from mmldm.apis.config_check import check_config
+from mmldm.registry import MODELS
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+LDM = CONFIGS / 'ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
+
+
+def check_options(options):
+    """Check the config of digits as ``--cfg-options`` change it."""
+    cfg = Config.fromfile(LDM)
+    cfg.merge_from_dict(options)
+    check_config(cfg, options)
+
+
+@pytest.fixture
+def check_file(tmp_path):
+    """Checks a child of the config of digits, given its text."""
+
+    def check(text):
+        path = tmp_path / 'child.py'
+        path.write_text(f"_base_ = ['{LDM}']\n{text}\n")
+        check_config(Config.fromfile(path), {})
+
+    return check
+
+
+@pytest.mark.parametrize('path', sorted(CONFIGS.rglob('*.py')),
+                         ids=lambda path: path.stem)
+def test_every_config_of_ours_passes(path):
+    check_config(Config.fromfile(path), {})
+
+
+MISSPELT = [
+    ('model.denoiser.chanels', 'model.denoiser', 'channels'),
+    ('model.guidance.scal', 'model.guidance', 'scale'),
+    ('model.conditioner.embedders.0.num_clases',
+     'model.conditioner.embedders.0', 'num_classes'),
+    ('train_dataloader.batch_sise', 'train_dataloader', 'batch_size'),
+    ('train_dataloader.sampler.shufle', 'train_dataloader.sampler',
+     'shuffle'),
+    ('train_dataloader.dataset.splitt', 'train_dataloader.dataset', 'split'),
+    ('val_dataloader.dataset.num_sample', 'val_dataloader.dataset',
+     'num_samples'),
+    ('test_dataloader.num_worker', 'test_dataloader', 'num_workers'),
+    ('test_evaluator.train_dataset.siz', 'test_evaluator.train_dataset',
+     'size'),
+    ('optim_wrapper.clip_gard', 'optim_wrapper', 'clip_grad'),
+    ('optim_wrapper.optimizer.lrr', 'optim_wrapper.optimizer', 'lr'),
+    ('param_scheduler.0.strat_factor', 'param_scheduler.0', 'start_factor'),
+    ('default_hooks.logger.intervall', 'default_hooks.logger', 'interval'),
+    ('custom_hooks.2.deacy', 'custom_hooks.2', 'decay'),
+    ('train_cfg.max_iter', 'train_cfg', 'max_iters'),
+    ('visualizer.vis_backend', 'visualizer', 'vis_backends'),
+    ('randomness.sed', 'randomness', 'seed'),
+    ('env_cfg.cudnn_benchmak', 'env_cfg', 'cudnn_benchmark'),
+    ('auto_scale_lr.base_batchsize', 'auto_scale_lr', 'base_batch_size'),
+]
+
+
+@pytest.mark.parametrize('key, owner, near', MISSPELT,
+                         ids=[key for key, *_ in MISSPELT])
+def test_a_misspelt_key_is_refused_where_it_stands(key, owner, near):
+    """From the command line and, where no options are known, from a file."""
+    cfg = Config.fromfile(LDM)
+    cfg.merge_from_dict({key: 3})
+    for options in ({key: 3}, {}):
+        with pytest.raises(ValueError) as error:
+            check_config(cfg, options)
+        message = str(error.value)
+        assert message.startswith(owner)
+        assert f"no argument '{key.split('.')[-1]}'" in message
+        assert f"did you mean '{near}'" in message
+
+
+def test_a_misspelt_key_in_a_file_is_refused(check_file):
+    with pytest.raises(ValueError, match='optim_wrapper.optimizer .AdamW. has '
+                       "no argument 'lrr'; did you mean 'lr'"):
+        check_file('optim_wrapper = dict(optimizer=dict(lrr=1e-4))')
+
+
+MISSPELT_ON_TOP = [
+    ('trian_cfg', 'train_cfg'), ('test_dataloder', 'test_dataloader'),
+    ('custom_hook', 'custom_hooks'), ('load_form', 'load_from'),
+    ('workdir', 'work_dir'), ('randomnes', 'randomness')]
+
+
+@pytest.mark.parametrize('key, near', MISSPELT_ON_TOP + [
+    pytest.param('modle', 'model', marks=pytest.mark.xfail(
+        strict=True, reason='config_check.py:76: 0.8 alike, less than 0.85')),
+    pytest.param('resmue', 'resume', marks=pytest.mark.xfail(
+        strict=True, reason='config_check.py:76: 0.83 alike'))])
+def test_a_misspelt_key_on_top_of_a_file_is_refused(check_file, key, near):
+    with pytest.raises(ValueError, match=f"config key '{key}' is not known; "
+                       f"did you mean '{near}'"):
+        check_file(f'{key} = dict()')
+
+
+@pytest.mark.parametrize('key, near', MISSPELT_ON_TOP + [
+    ('modle', 'model'), ('resmue', 'resume')])
+@pytest.mark.parametrize('below', ['', '.x.y'])
+def test_a_misspelt_key_on_top_of_the_command_line_is_refused(key, near,
+                                                              below):
+    with pytest.raises(ValueError, match=f"{key}.*; did you mean '{near}'"):
+        check_options({key + below: 3})
+
+
+def test_an_option_that_nothing_reads_is_refused():
+    """Variables of a file were read before the option arrived."""
+    with pytest.raises(ValueError, match='--cfg-options image_size'):
+        check_options({'image_size': 64})
+
+
+def test_a_file_may_define_variables(check_file):
+    check_file('lr = 1e-4\nmy_classes = 10\ntest_set = dict(split="all")')
+
+
+@pytest.mark.xfail(
+    strict=True, reason='config_check.py:151: a class without __init__ is '
+    'held to take any argument')
+@pytest.mark.parametrize('key, cls', [
+    ('model.diffusion_scheduler.loss_weighting.gamma', 'UniformWeighting'),
+    ('model.diffusion_scheduler.solver.eta', 'DPMSolverPP2M'),
+    ('train_dataloader.dataset.pipeline.0.keys', 'PackInputs'),
+    ('custom_hooks.0.interval', 'AddressedSeedHook')])
+def test_a_class_without_arguments_takes_none(key, cls):
+    with pytest.raises(ValueError, match=f'{cls}. has no argument'):
+        check_options({key: 3})
+
+
+@pytest.mark.xfail(
+    strict=True, reason='CheckpointHook keeps **kwargs for a function that '
+    'AtomicCheckpointHook does not call: nothing ever reads them')
+@pytest.mark.parametrize('key', ['max_keep_ckpt', 'intervall'])
+def test_a_misspelt_key_of_the_checkpoint_hook_is_refused(key):
+    with pytest.raises(ValueError, match=f"no argument '{key}'"):
+        check_options({f'default_hooks.checkpoint.{key}': 3})
+
+
+@pytest.mark.xfail(
+    strict=True, reason='dicts whose type is implied are not in UNTYPED; '
+    'their builders raise a TypeError or KeyError without remedy')
+@pytest.mark.parametrize('key', [
+    'val_cfg.interval', 'test_cfg.fp61', 'log_processor.windowsize',
+    'env_cfg.mp_cfg.mp_start_metod', 'default_hooks.loger.interval',
+    'default_hooks.checkpoint.by_epoch'])
+def test_a_misspelt_key_is_refused_where_the_type_is_implied(key):
+    with pytest.raises(ValueError, match=key.split('.')[-1]):
+        check_options({key: 3})
+
+
+@pytest.mark.xfail(
+    strict=True, reason='config_check.py:33: mmengine takes these keys out '
+    'before it builds the class')
+@pytest.mark.parametrize('options', [
+    {'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.)},
+    {'optim_wrapper.constructor': 'DefaultOptimWrapperConstructor'},
+    {'custom_hooks.2.priority': 49}, {'default_hooks.timer.priority': 'LOW'},
+    {'param_scheduler.0.convert_to_iter_based': True},
+], ids=lambda options: next(iter(options)))
+def test_a_key_that_mmengine_itself_reads_passes(options):
+    check_options(options)
+
+
+@pytest.mark.parametrize('options', [
+    {'optim_wrapper.clip_grad': dict(max_norm=1.)},
+    {'optim_wrapper.accumulative_counts': 4},
+    {'optim_wrapper.optimizer.weight_decay': 0},
+    {'train_dataloader.drop_last': True},
+    {'train_dataloader.dataset.indices': 100},
+    {'train_dataloader.sampler.seed': 3},
+    {'default_hooks.visualization.num_images': 4},
+    {'model.guidance.scale': 3},
+    {'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None},
+], ids=lambda options: next(iter(options)))
+def test_a_known_key_passes(options):
+    check_options(options)
+
+
+@pytest.mark.parametrize('key, value, wanted', [
+    ('model.denoiser.channels', 'abc', 'int'),
+    ('model.denoiser.channels', 64.5, 'int'),
+    ('model.denoiser.channels', None, 'int'),
+    ('model.guidance.scale', 'abc', 'float'),
+    ('train_dataloader.dataset.split', 3, 'str'),
+    ('train_dataloader.sampler.shuffle', 'no', 'bool')])
+def test_a_value_of_another_type_is_refused(key, value, wanted):
+    with pytest.raises(ValueError,
+                       match=f'{key}={value!r} must be {wanted}'):
+        check_options({key: value})
+
+
+@pytest.fixture
+def user_module(tmp_path, monkeypatch):
+    """The name of a module of a user, which registers a class."""
+    (tmp_path / 'their_parts.py').write_text(
+        'from torch import nn\n'
+        'from mmldm.registry import MODELS\n'
+        '@MODELS.register_module()\n'
+        'class TheirDenoiser(nn.Module):\n'
+        '    def __init__(self, width: int, **kwargs):\n'
+        '        super().__init__()\n'
+        '@MODELS.register_module()\n'
+        'class TheirDeeperDenoiser(TheirDenoiser):\n'
+        '    def __init__(self, depth: int):\n'
+        '        super().__init__(3)\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    yield 'their_parts'
+    sys.modules.pop('their_parts', None)
+    for name in ('TheirDenoiser', 'TheirDeeperDenoiser'):
+        MODELS.module_dict.pop(name, None)
+
+
+THEIRS = '''
+custom_imports = dict(imports=['{module}'], allow_failed_imports=False)
+model = dict(denoiser=dict(_delete_=True, type='TheirDeeperDenoiser', {key}))
+'''
+
+
+def test_a_class_of_a_user_passes(check_file, user_module):
+    check_file(THEIRS.format(module=user_module, key='depth=3'))
+
+
+@pytest.mark.parametrize('key, message', [
+    ('dpeth=3', "no argument 'dpeth'; did you mean 'depth'"),
+    ('width=3', "no argument 'width'"), ('depth="abc"', 'must be int')])
+def test_a_class_of_a_user_is_checked(check_file, user_module, key, message):
+    with pytest.raises(ValueError, match=message):
+        check_file(THEIRS.format(module=user_module, key=key))
+
+
+def test_a_class_of_a_user_may_take_any_argument(check_file, user_module):
+    check_file(THEIRS.format(module=user_module, key='anything=3').replace(
+        'TheirDeeper', 'Their'))
+
+
+def test_a_module_of_a_user_may_come_from_the_command_line(user_module):
+    with pytest.raises(ValueError, match="TheirDenoiser.width='abc'|"
+                       "model.denoiser.width='abc' must be int"):
+        check_options({
+            'custom_imports.imports': user_module,
+            'model.denoiser': dict(type='TheirDenoiser', width='abc')})
+
+
+@pytest.fixture
+def namesake():
+    """A class of mmagic with a name of ours."""
+
+    class DenoisingUNet:
+
+        def __init__(self, base_channels: int) -> None:
+            """As mmagic's own has it."""
+
+    before = MMAGIC_MODELS.module_dict.get('DenoisingUNet')
+    MMAGIC_MODELS.register_module(
+        name='DenoisingUNet', module=DenoisingUNet, force=True)
+    yield
+    MMAGIC_MODELS.module_dict.pop('DenoisingUNet')
+    if before is not None:
+        MMAGIC_MODELS.module_dict['DenoisingUNet'] = before
+
+
+@pytest.mark.xfail(
+    strict=True, reason='config_check.py:127: the scope is cut off, and ours '
+    'is looked for first')
+def test_the_scope_tells_namesakes_apart(namesake):
+    """mmagic has a DenoisingUNet, a Crop and a PackInputs of its own."""
+    check_config(Config(dict(model=dict(
+        type='mmagic.DenoisingUNet', base_channels=3))), {})

@@ -1,0 +1,97 @@
+"""Every config is built at reduced width, trained one step and sampled."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmldm.apis.config_check import check_config
+from mmldm.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
+
+
+def load(path):
+    return Config.fromfile(path)
+
+
+def narrowed(model):
+    """The same model with as few channels and blocks as there can be."""
+    model.autoencoder.update(channels=32, num_res_blocks=1)
+    if model.type == 'LatentDiffusion':
+        model.autoencoder_checkpoint = None
+        model.denoiser.update(channels=32, num_res_blocks=1)
+        model.diffusion_scheduler.num_steps = 2
+    return MODELS.build(model)
+
+
+def samples_for(model, labelled, size):
+    return [labelled(i, address=(0, i), img_shape=size) for i in range(2)]
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_config_trains_and_predicts(path, labelled):
+    cfg = load(path)
+    check_config(cfg, {})
+    model = narrowed(cfg.model)
+    factor = getattr(model, 'denoiser', None)
+    size = (model.autoencoder.factor * (factor.factor if factor else 1), ) * 2
+    samples = samples_for(model, labelled, size)
+    images = torch.rand(2, 3, *size) * 2 - 1
+    losses = model.loss(images, samples)
+    sum(losses.values()).backward()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert trained
+    assert all(p.grad is not None for p in trained)
+    predicted = model.predict(images, samples)
+    assert predicted[1].pred_img.shape == (3, *size)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_the_name_says_what_is_in_the_config(path):
+    """{algorithm}_{autoencoder}[_{task}]_{gpus}xb{batch}-{iters}_{data}."""
+    cfg = load(path)
+    *_, run, data = path.stem.split('_')
+    gpus, rest = run.split('xb')
+    batch, iters = rest.split('-')
+    number = int(iters.rstrip('k')) * (1000 if iters.endswith('k') else 1)
+    assert cfg.train_dataloader.global_batch_size == int(gpus) * int(batch)
+    assert cfg.train_cfg.max_iters == number
+    assert cfg.auto_scale_lr.base_batch_size == int(gpus) * int(batch)
+    assert data.endswith(f'-{cfg.image_size}x{cfg.image_size}')
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_what_surrounds_the_model_can_be_built(path, tmp_path):
+    from PIL import Image
+    for i in range(3):
+        Image.new('RGB', (300, 280)).save(tmp_path / f'{i}.png')
+    cfg = load(path)
+    for phase in ('train', 'val', 'test'):
+        dataset = cfg[f'{phase}_dataloader'].dataset
+        if 'data_root' in dataset:
+            dataset.data_root = str(tmp_path)
+        dataset = DATASETS.build(dataset)
+        assert len(dataset) > 0
+        dataset[0]
+        DATA_SAMPLERS.build(cfg[f'{phase}_dataloader'].sampler,
+                            default_args=dict(dataset=dataset, seed=0))
+    for hook in [*cfg.default_hooks.values(), *cfg.custom_hooks]:
+        HOOKS.build(hook)
+
+
+@pytest.mark.parametrize('name, millions', [
+    ('autoencoder/autoencoder_kl-f4_8xb8-200k_images-256x256', 55.312),
+    ('ldm/ldm_kl-f4_8xb8-200k_images-256x256', 274.056),
+])
+def test_published_architectures_have_their_size(name, millions):
+    """Parameters of kl-f4 and of the CelebA-HQ LDM-4's UNet."""
+    model = load(ROOT / 'configs' / f'{name}.py').model
+    model.pop('autoencoder_checkpoint', None)
+    with torch.device('meta'):
+        model = MODELS.build(model)
+    network = getattr(model, 'denoiser', model)
+    count = sum(p.numel() for p in network.parameters())
+    assert count / 1e6 == pytest.approx(millions, abs=1e-3)
