@@ -33,11 +33,10 @@ DATASETS = _child('dataset', 'DATASETS', 'datasets')
 DATA_SAMPLERS = _child('data sampler', 'DATA_SAMPLERS', 'datasets')
 TRANSFORMS = _child('transform', 'TRANSFORMS', 'datasets')
 METRICS = _child('metric', 'METRICS', 'evaluation')
-HOOKS = _child('hook', 'HOOKS', 'engine')
+HOOKS = _child('hook', 'HOOKS', 'engine', 'visualization')
 LOOPS = _child('loop', 'LOOPS', 'engine')
 RUNNERS = _child('runner', 'RUNNERS', 'engine')
 OPTIM_WRAPPERS = _child('optimizer wrapper', 'OPTIM_WRAPPERS', 'engine')
-VISUALIZERS = _child('visualizer', 'VISUALIZERS', 'visualization')
 
 # Nothing of ours is in these; without a node of our scope mmengine warns at
 # every look-up.
@@ -49,4 +48,5 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor',
 OPTIMIZERS = _child('optimizer', 'OPTIMIZERS')
 PARAM_SCHEDULERS = _child('parameter scheduler', 'PARAM_SCHEDULERS')
 VISBACKENDS = _child('visualizer backend', 'VISBACKENDS')
+VISUALIZERS = _child('visualizer', 'VISUALIZERS')
 WEIGHT_INITIALIZERS = _child('weight initializer', 'WEIGHT_INITIALIZERS')

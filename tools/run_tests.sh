@@ -20,7 +20,7 @@ printf '[tests] python -m pytest%s\n' "$(printf ' %q' "$@")"
 status=0
 "$PYTHON" -m pytest "$@" || status=$?
 if ((status)); then
-    echo "[tests] failed (status $status): mend what the summary above names," \
-        'then repeat with: bash tools/run_tests.sh --last-failed' >&2
+    echo "[tests] failed (status $status): mend what the summary above" \
+        'names, then repeat: bash tools/run_tests.sh --last-failed' >&2
 fi
 exit "$status"

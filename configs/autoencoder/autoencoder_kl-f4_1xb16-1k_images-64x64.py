@@ -5,7 +5,7 @@ Train: python tools/train.py configs/autoencoder/<this file> \
 """
 _base_ = [
     '../_base_/models/autoencoder_kl-f4.py',
-    '../_base_/datasets/image-folder_64x64.py',
+    '../_base_/datasets/image-folder.py',
     '../_base_/schedules/adam_autoencoder.py',
     '../_base_/default_runtime.py',
 ]
@@ -15,7 +15,8 @@ model = dict(
         channels=32,
         num_res_blocks=1,
         mid_attention=False))
-train_dataloader = dict(global_batch_size=16)
+train_dataloader = dict(
+    global_batch_size=16, num_workers=1, dataset=dict(size=64))
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)))
 param_scheduler = [

@@ -7,11 +7,11 @@ Train: bash tools/dist_train.sh configs/autoencoder/<this file> 8 \
 """
 _base_ = [
     '../_base_/models/autoencoder_kl-f4.py',
-    '../_base_/datasets/image-folder_256x256.py',
+    '../_base_/datasets/image-folder.py',
     '../_base_/schedules/adam_autoencoder.py',
     '../_base_/default_runtime.py',
 ]
-train_dataloader = dict(global_batch_size=64)
+train_dataloader = dict(global_batch_size=64, num_workers=8)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=200_000)

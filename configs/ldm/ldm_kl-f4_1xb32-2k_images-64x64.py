@@ -9,7 +9,7 @@ Needs the first stage of autoencoder_kl-f4_1xb16-1k_images-64x64.py.
 """
 _base_ = [
     '../_base_/models/ldm_kl-f4.py',
-    '../_base_/datasets/image-folder-requests_64x64.py',
+    '../_base_/datasets/image-folder-requests.py',
     '../_base_/schedules/adamw.py',
     '../_base_/default_runtime.py',
 ]
@@ -29,7 +29,8 @@ model = dict(
         attn_factors=(4, )),
     diffusion_scheduler=dict(
         prediction=dict(_delete_=True, type='VelocityPrediction')))
-train_dataloader = dict(global_batch_size=32)
+train_dataloader = dict(
+    global_batch_size=32, num_workers=1, dataset=dict(size=64))
 
 optim_wrapper = dict(optimizer=dict(lr=3e-4, betas=(0.9, 0.99)))
 param_scheduler = [

@@ -10,14 +10,14 @@ Needs the first stage of autoencoder_kl-f4_8xb8-200k_images-256x256.py.
 """
 _base_ = [
     '../_base_/models/ldm_kl-f4.py',
-    '../_base_/datasets/image-folder-requests_256x256.py',
+    '../_base_/datasets/image-folder-requests.py',
     '../_base_/schedules/adamw.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4_8xb8-200k_images-256x256')
-train_dataloader = dict(global_batch_size=64)
+train_dataloader = dict(global_batch_size=64, num_workers=8)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=200_000)

@@ -32,7 +32,7 @@ model = dict(
         embedders=[
             dict(
                 type='ClassEmbedder',
-                num_classes={{_base_.num_classes}},
+                num_classes=10,
                 embed_dim=128,
                 slot='vector')
         ]),

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,8 +59,16 @@ def load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if not Path(args.config).is_file():
         raise FileNotFoundError(f'config {args.config} does not exist')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    try:
+        cfg = Config.fromfile(args.config)
+    except (SyntaxError, ImportError) as error:
+        raise ValueError(f'config {args.config}: {error}') from error
+    try:
+        cfg.merge_from_dict(args.cfg_options)
+    except (TypeError, KeyError) as error:
+        raise ValueError(
+            f'--cfg-options {" ".join(args.cfg_options)}: a key leads into '
+            f'what is no dict ({error})') from error
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -70,7 +77,7 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.merge_from_dict({'randomness.seed': args.seed})
     if args.deterministic:
         cfg.merge_from_dict({'randomness.deterministic': True})
-    _share_data_root(cfg)
+    _share_with_training(cfg)
     check_config(cfg, args.cfg_options)
     return cfg
 
@@ -82,13 +89,14 @@ def build_runner(cfg: Config) -> Runner:
     return Runner.from_cfg(cfg)
 
 
-def _share_data_root(cfg: Config) -> None:
-    """Where validation or test name no folder, it is the training's."""
-    root = cfg.get('train_dataloader', {}).get('dataset', {}).get('data_root')
+def _share_with_training(cfg: Config) -> None:
+    """Folder and size that validation or test leave open: the training's."""
+    training = (cfg.get('train_dataloader') or {}).get('dataset', {})
     for name in ('val_dataloader', 'test_dataloader'):
         dataset = (cfg.get(name) or {}).get('dataset', {})
-        if 'data_root' in dataset and dataset['data_root'] is None:
-            dataset['data_root'] = root
+        for key in ('data_root', 'size'):
+            if key in dataset and dataset[key] is None:
+                dataset[key] = training.get(key)
 
 
 def run_tool(main: Callable[[], None]) -> None:
@@ -108,6 +116,7 @@ def run_tool(main: Callable[[], None]) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    """The message without line breaks and mmengine's registry prefix."""
-    message = ' '.join(str(error).strip('\'"').split())
-    return re.sub(r'^(class `\w+` in [\w/.]+: )+', '', message)
+    """The message without line breaks."""
+    # str() of a KeyError is the repr of its message.
+    text = error.args[0] if isinstance(error, KeyError) else error
+    return ' '.join(str(text).split())

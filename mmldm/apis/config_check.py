@@ -4,6 +4,7 @@ A key that nothing reads is a wrong result in waiting: every dict with a
 ``type`` is compared with the signature of its class.
 """
 
+import contextlib
 import inspect
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -11,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import Registry
-from mmengine.runner import Runner
+from mmengine.runner import LogProcessor, Runner
 from torch.utils.data import DataLoader
 
 from mmldm import registry as registries
@@ -22,15 +23,25 @@ EXTRA_KEYS = {
     'runner_type', 'custom_imports', 'find_unused_parameters', 'sync_bn',
     'compile', 'activation_checkpointing', 'model_wrapper_cfg'
 }
-RUNNER_KEYS = {
-    *inspect.signature(Runner.__init__).parameters, *EXTRA_KEYS
-} - {'self', 'cfg'}
-DATALOADER_KEYS = {
-    *inspect.signature(DataLoader.__init__).parameters, 'num_batch_per_epoch',
-    'disable_subprocess_warning', 'global_batch_size'
-} - {'self'}
-# Handed over to the class by whoever builds it.
+
+
+def _parameters(cls: type) -> set[str]:
+    """Names that the class's own constructor takes."""
+    return {*inspect.signature(cls.__init__).parameters} - {'self'}
+
+
+RUNNER_KEYS = (_parameters(Runner) | EXTRA_KEYS) - {'cfg'}
+DATALOADER_KEYS = _parameters(DataLoader) | {
+    'num_batch_per_epoch', 'disable_subprocess_warning', 'global_batch_size'
+}
+# Keys of any typed dict, and those that mmengine takes out before it builds.
 GIVEN = {'type', '_scope_'}
+TAKEN_OUT = {
+    'optim_wrapper': {'constructor', 'paramwise_cfg'},
+    'param_scheduler': {'convert_to_iter_based'},
+    'default_hooks': {'priority'},
+    'custom_hooks': {'priority'},
+}
 # Dicts without a type whose keys are arguments all the same.
 UNTYPED = {
     **{f'{phase}_dataloader': DATALOADER_KEYS for phase in
@@ -38,6 +49,12 @@ UNTYPED = {
     'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'auto_scale_lr': {'enable', 'base_batch_size'},
+    'val_cfg': {'type', 'fp16'},
+    'test_cfg': {'type', 'fp16'},
+    'log_processor': _parameters(LogProcessor),
+    'env_cfg.mp_cfg':
+    {'mp_start_method', 'opencv_num_threads', 'omp_num_threads',
+     'mkl_num_threads'},
 }
 # Annotations whose values are compared.
 SIMPLE_TYPES = {int: int, float: (int, float), str: str, bool: bool}
@@ -56,10 +73,24 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
     _import_custom(cfg)
     _check_top_level(cfg, options)
     for key, valid in UNTYPED.items():
-        if isinstance(cfg.get(key), Mapping):
-            _check_keys(key, cfg[key], valid)
+        node = _at(cfg, key)
+        if isinstance(node, Mapping):
+            _check_keys(key, node, valid)
+    for name, hook in (cfg.get('default_hooks') or {}).items():
+        if hook is not None and 'type' not in hook:
+            raise ValueError(f'default_hooks.{name} has no type'
+                             f'{suggest(name, set(cfg.default_hooks) - {name})}'
+                             )
     for path, node in _typed_dicts(cfg._cfg_dict.to_dict(), ''):
         _check_arguments(path, node)
+
+
+def _at(cfg: Config, path: str) -> Any:
+    """What stands at a dotted path; None where nothing does."""
+    node = cfg
+    for key in path.split('.'):
+        node = (node or {}).get(key)
+    return node
 
 
 def _import_custom(cfg: Config) -> None:
@@ -73,7 +104,7 @@ def _check_top_level(cfg: Config, options: Mapping[str, Any]) -> None:
     """A config may define variables, but none so near to a known key."""
     given = {key.split('.')[0] for key in options}
     for key in cfg:
-        near = get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.85)
+        near = get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.79)
         if key not in RUNNER_KEYS and near:
             raise ValueError(f'config key {key!r} is not known'
                              f'{suggest(key, RUNNER_KEYS)}')
@@ -104,7 +135,9 @@ def _check_arguments(path: str, node: dict) -> None:
         return  # its builder will say so, and knows the registry
     arguments, takes_any = _arguments(cls)
     if not takes_any:
-        _check_keys(f'{path} ({cls.__name__})', node, {*arguments, *GIVEN})
+        taken_out = TAKEN_OUT.get(path.split('.')[0], ())
+        _check_keys(f'{path} ({cls.__name__})', node,
+                    {*arguments, *GIVEN, *taken_out})
     for key, value in node.items():
         wanted = SIMPLE_TYPES.get(arguments.get(key))
         if wanted and not isinstance(value, wanted):
@@ -123,12 +156,11 @@ def _find(name: str) -> type | None:
     """A class by its name in any of our registries or their ancestors."""
     for registry in vars(registries).values():
         if isinstance(registry, Registry):
-            registry.import_from_location()
-            bare, node = name.split('.')[-1], registry
-            while node is not None:
-                if bare in node.module_dict:
-                    return node.module_dict[bare]
-                node = node.parent
+            # A lookup may import a package that is not there in full; its
+            # builder will say so.
+            with contextlib.suppress(Exception):
+                if (cls := registry.get(name)) is not None:
+                    return cls
     return None
 
 
@@ -146,6 +178,7 @@ def _arguments(cls: type) -> tuple[dict[str, Any], bool]:
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
                 found.setdefault(p.name, p.annotation)
         if all(p.kind != p.VAR_KEYWORD for p in parameters):
-            found.pop('self')
-            return found, False
-    return found, True
+            break
+    else:
+        return found, any('__init__' in vars(b) for b in cls.__mro__[:-1])
+    return {k: v for k, v in found.items() if k != 'self'}, False

@@ -43,8 +43,7 @@ class DigitsDataset(AddressedDataset):
         return [
             dict(
                 img=self._enlarge(digits.images[i]),
-                gt_label=int(digits.target[i]),
-                sample_idx=int(i)) for i in chosen
+                gt_label=int(digits.target[i])) for i in chosen
         ]
 
     def _enlarge(self, image: np.ndarray) -> np.ndarray:

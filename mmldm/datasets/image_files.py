@@ -15,7 +15,7 @@ TAIL = 64
 def read_image(path: str) -> np.ndarray:
     """uint8 BGR, (H, W, 3).
 
-    Turned as its EXIF data says, grey repeated, 16 bits rounded to 8, and
+    Turned as its EXIF data says, grey repeated, 16 bits brought to 8, and
     what is transparent laid on white.
 
     Raises:

@@ -2,13 +2,14 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmengine.logging import print_log
 
 from mmldm.registry import DATASETS
-from mmldm.utils import check_choice
+from mmldm.utils import check_choice, check_positive
 
 from .base import AddressedDataset
 from .image_files import SUFFIXES, find_damage
@@ -26,6 +27,8 @@ class ImageFolder(AddressedDataset):
     Args:
         data_root: The folder; searched recursively. The tools replace None
             by the training's.
+        size: Side of the square that transforms cut, where they do not say
+            so themselves; the tools replace None by the training's.
         split: 'all' images, or those for 'train' or 'val': every
             ``HOLD_OUT``-th is for validation.
         pipeline: Transforms; they find the file under ``img_path``.
@@ -39,10 +42,14 @@ class ImageFolder(AddressedDataset):
     def __init__(self,
                  data_root: str | None,
                  pipeline: list,
+                 size: int | None = None,
                  split: str = 'all',
                  **kwargs) -> None:
         check_choice('ImageFolder.split', split, ('all', 'train', 'val'))
+        if size is not None:
+            check_positive('ImageFolder.size', size)
         self.split = split
+        self.size = size
         if data_root is None or not Path(data_root).is_dir():
             raise FileNotFoundError(
                 f'data_root={data_root!r} is not a folder; give the one that '
@@ -51,11 +58,8 @@ class ImageFolder(AddressedDataset):
         super().__init__(pipeline, data_root=str(data_root), **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """One entry an image: ``img_path``, ``sample_idx``."""
-        paths = sorted(
-            os.path.join(folder, name)
-            for folder, _, names in os.walk(self.data_root, followlinks=True)
-            for name in names if name.lower().endswith(SUFFIXES))
+        """One entry an image: ``img_path``, ``size``."""
+        paths = sorted(_image_paths(self.data_root))
         if not paths:
             raise ValueError(
                 f'data_root={self.data_root!r} holds no images (files ending '
@@ -68,9 +72,21 @@ class ImageFolder(AddressedDataset):
                 f'data_root={self.data_root!r} holds a single image, which '
                 "is kept for validation: add images, or set split='all'")
         _check_files(paths)
-        return [
-            dict(img_path=path, sample_idx=i) for i, path in enumerate(paths)
-        ]
+        return [dict(img_path=path, size=self.size) for path in paths]
+
+
+def _image_paths(root: str) -> Iterator[str]:
+    """Image files below a folder; links are followed, but no folder twice."""
+    seen = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        for name in names:
+            if name.lower().endswith(SUFFIXES):
+                yield os.path.join(folder, name)
 
 
 def _check_files(paths: list[str]) -> None:

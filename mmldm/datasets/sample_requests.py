@@ -15,7 +15,8 @@ class SampleRequests(AddressedDataset):
 
     Args:
         num_samples: Images to generate.
-        size: Their height and width, pixels.
+        size: Their height and width, or the side of a square, pixels; the
+            tools replace None by the training's.
         pipeline: Transforms; ``PackInputs`` suffices.
         num_classes: Image i has the label i modulo this; None for none.
         seed: Other images for another seed.
@@ -24,14 +25,17 @@ class SampleRequests(AddressedDataset):
 
     def __init__(self,
                  num_samples: int,
-                 size: tuple[int, int],
+                 size: int | tuple[int, int] | None,
                  pipeline: list,
                  num_classes: int | None = None,
                  seed: int = 0,
                  **kwargs) -> None:
         check_positive('SampleRequests.num_samples', num_samples)
         self.num_samples = num_samples
-        self.size = tuple(size)
+        if size is None:
+            raise ValueError('SampleRequests.size is not given, nor does '
+                             'train_dataloader.dataset have a size')
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
         self.num_classes = num_classes
         self.seed = seed
         super().__init__(pipeline, **kwargs)
@@ -44,6 +48,5 @@ class SampleRequests(AddressedDataset):
             dict(
                 img_shape=self.size,
                 address=(self.seed, i),
-                sample_idx=i,
                 **label) for i, label in enumerate(labels)
         ]

@@ -5,6 +5,7 @@ clean, strictly decreasing in noise; steps asked are steps run.
 """
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -23,16 +24,22 @@ class TimeGrid(ABC):
         """num_steps + 1 levels of shape ().
 
         Raises:
-            ValueError: If num_steps is not in [1, num_timesteps].
+            ValueError: If num_steps is not in [1, num_timesteps], or two
+                levels would be equally noisy.
         """
         if not 1 <= num_steps <= schedule.num_timesteps:
             raise ValueError(
                 f'num_steps={num_steps} must be in [1, '
                 f'{schedule.num_timesteps}], the length of the schedule')
-        return [
-            *self.noisy_levels(schedule, num_steps),
-            schedule.clean()
-        ]
+        levels = self.noisy_levels(schedule, num_steps)
+        log_snr = [level.log_snr for level in levels]
+        if levels[-1].sigma <= 0 or any(
+                after <= before for before, after in pairwise(log_snr)):
+            raise ValueError(
+                f'{type(self).__name__} with num_steps={num_steps} does not '
+                f'fall to the clean level on {type(schedule).__name__}: take '
+                'fewer steps, an end nearer to 0, or another grid')
+        return [*levels, schedule.clean()]
 
     @abstractmethod
     def noisy_levels(self, schedule: NoiseSchedule,
@@ -64,6 +71,8 @@ class LeadingGrid(UniformGrid):
     """
 
     def __init__(self, offset: float = 1.0) -> None:
+        if offset < 0:
+            raise ValueError(f'offset={offset} must be >= 0')
         self.offset = offset
 
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:

@@ -11,6 +11,8 @@ from torch import Tensor
 from mmldm.registry import DIFFUSION_SCHEDULERS
 from mmldm.utils import check_positive
 
+BELOW_ONE = 1 - torch.finfo(torch.float64).eps
+
 
 @DIFFUSION_SCHEDULERS.register_module()
 class UniformTimesteps:
@@ -39,4 +41,5 @@ class LogitNormalTimesteps:
     def __call__(self, uniform: Tensor) -> Tensor:
         # ndtri is infinite at 0, and its sigmoid then 0: still a fraction.
         normal = torch.special.ndtri(uniform)
-        return (self.mean + self.std * normal).sigmoid()
+        fraction = (self.mean + self.std * normal).sigmoid()
+        return fraction.clamp(max=BELOW_ONE)

@@ -5,7 +5,6 @@ from mmldm.compat import register_checkpoint_reader
 from .hooks import (
     AddressedSeedHook,
     AtomicCheckpointHook,
-    ImageGridHook,
     LatentScaleHook,
     ModuleEMAHook,
 )
@@ -17,6 +16,6 @@ register_checkpoint_reader()
 
 __all__ = [
     'AddressedSeedHook', 'AddressedTrainLoop', 'AtomicCheckpointHook',
-    'AutocastOptimWrapper', 'ImageGridHook', 'LDMRunner', 'LatentScaleHook',
+    'AutocastOptimWrapper', 'LDMRunner', 'LatentScaleHook',
     'ModuleEMAHook'
 ]

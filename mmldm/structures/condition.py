@@ -1,6 +1,5 @@
 """What a denoiser is told besides the noisy latent and the time."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -23,14 +22,6 @@ class Condition:
     tokens_mask: Tensor | None = None
     spatial: Tensor | None = None
 
-    def to(self, *args, **kwargs) -> 'Condition':
-        """Every slot moved as by :meth:`torch.Tensor.to`."""
-        return self._map(lambda slot: slot.to(*args, **kwargs))
-
-    def __getitem__(self, index) -> 'Condition':
-        """The conditions of the samples that ``index`` selects."""
-        return self._map(lambda slot: slot[index])
-
     @staticmethod
     def cat(first: 'Condition', second: 'Condition') -> 'Condition':
         """Two batches as one.
@@ -48,10 +39,3 @@ class Condition:
                     'conditions only; give both the same slots')
             slots[field.name] = None if a is None else torch.cat([a, b])
         return Condition(**slots)
-
-    def _map(self, function: Callable[[Tensor], Tensor]) -> 'Condition':
-        slots = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Condition(**{
-            name: None if slot is None else function(slot)
-            for name, slot in slots.items()
-        })

@@ -34,7 +34,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
         checkpoint = torch.load(
             path, map_location=map_location, weights_only=True)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
             f'checkpoint {path} cannot be read: it is cut off, is no '
             'checkpoint, or holds more than tensors and plain values, which '
@@ -61,11 +61,12 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
             os.fsync(file.fileno())
         os.replace(aside, path)
     except (OSError, RuntimeError) as error:
-        aside.unlink(missing_ok=True)
         # torch reports a full disk as a RuntimeError of its zip writer.
         raise OSError(f'checkpoint {path} could not be written ({error}); '
                       'free some disk space and --resume: checkpoints '
                       'written before are intact') from error
+    finally:
+        aside.unlink(missing_ok=True)
     _flush_directory(path.parent)
 
 
@@ -103,9 +104,10 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor],
     Raises:
         ValueError: If names or shapes differ; they are listed.
     """
-    own = module.state_dict()
-    reshaped = [name for name in own
-                if name in weights and weights[name].shape != own[name].shape]
+    before = {n: w.clone() for n, w in module.state_dict().items()}
+    own = dict([*module.named_parameters(), *module.named_buffers()])
+    reshaped = [name for name, weight in own.items()
+                if name in weights and weights[name].shape != weight.shape]
     # Loading raises on another shape; these are reported with the rest.
     report = module.load_state_dict(
         {n: w for n, w in weights.items() if n not in reshaped}, strict=False)
@@ -119,6 +121,7 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor],
         ]
     }
     if any(problems.values()):
+        module.load_state_dict(before, strict=False)
         lists = '; '.join(f'{len(names)} {what}: {_few(names)}'
                           for what, names in problems.items() if names)
         raise ValueError(
@@ -132,10 +135,10 @@ def _few(names: Sequence[str], most: int = 3) -> str:
 
 
 def weights_hash(weights: Mapping[str, Tensor]) -> Tensor:
-    """SHA-256 of names, shapes and bytes, a uint8 tensor (32,)."""
+    """SHA-256 of names, types, shapes and bytes, a uint8 tensor (32,)."""
     digest = hashlib.sha256()
     for name in sorted(weights):
-        tensor = weights[name].detach().cpu().contiguous()
-        digest.update(f'{name}{tuple(tensor.shape)}'.encode())
+        tensor = weights[name].detach().cpu()
+        digest.update(f'{name}{tensor.dtype}{tuple(tensor.shape)}'.encode())
         digest.update(tensor.flatten().view(torch.uint8).numpy())
     return torch.tensor(list(digest.digest()), dtype=torch.uint8)

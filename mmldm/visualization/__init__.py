@@ -1,3 +1,6 @@
-from .grid import sample_grid
+"""Pictures of what models make."""
 
-__all__ = ['sample_grid']
+from .grid import sample_grid
+from .image_grid_hook import ImageGridHook
+
+__all__ = ['ImageGridHook', 'sample_grid']

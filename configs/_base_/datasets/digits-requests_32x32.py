@@ -1,24 +1,19 @@
 _base_ = './digits_32x32.py'
 
-val_dataloader = dict(
-    batch_size=100,
-    dataset=dict(
-        _delete_=True,
-        type='SampleRequests',
-        num_samples=100,
-        size=(32, 32),
-        num_classes=10,
-        pipeline=[dict(type='PackInputs')]))
+requests = dict(
+    type='SampleRequests',
+    num_samples=100,
+    size=None,  # as in training
+    num_classes=10,
+    pipeline=[dict(type='PackInputs')])
+val_dataloader = dict(batch_size=100, dataset=dict(_delete_=True, **requests))
 val_evaluator = []
 test_dataloader = dict(
     batch_size=125,
-    dataset=dict(
-        _delete_=True,
-        type='SampleRequests',
-        num_samples=1000,
-        size=(32, 32),
-        num_classes=10,
-        pipeline=[dict(type='PackInputs')]))
+    dataset={
+        **requests, '_delete_': True,
+        'num_samples': 1000
+    })
 test_evaluator = dict(
     _delete_=True,
     type='ClassifierAccuracy',

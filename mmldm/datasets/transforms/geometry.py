@@ -16,19 +16,19 @@ class ResizeShorterSide(BaseTransform):
     where it grows.
 
     Args:
-        size: Length, pixels.
+        size: Length, pixels; None takes the dataset's ``size``.
     """
 
-    def __init__(self, size: int) -> None:
-        check_positive('ResizeShorterSide.size', size)
-        self.size = size
+    def __init__(self, size: int | None = None) -> None:
+        self.size = _checked(self, size)
 
     def transform(self, results: dict) -> dict:
         """Scale."""
+        size = _size(self, results)
         height, width = results['img'].shape[:2]
-        scale = self.size / min(height, width)
-        shape = (max(self.size, round(width * scale)),
-                 max(self.size, round(height * scale)))
+        scale = size / min(height, width)
+        shape = (max(size, round(width * scale)),
+                 max(size, round(height * scale)))
         results['img'] = cv2.resize(
             results['img'],
             shape,
@@ -41,13 +41,12 @@ class Crop(BaseTransform):
     """Cut a square out of ``img``.
 
     Args:
-        size: Its side, pixels.
+        size: Its side, pixels; None takes the dataset's ``size``.
         random: Anywhere, or in the centre.
     """
 
-    def __init__(self, size: int, random: bool) -> None:
-        check_positive('Crop.size', size)
-        self.size = size
+    def __init__(self, size: int | None = None, *, random: bool) -> None:
+        self.size = _checked(self, size)
         self.random = random
 
     def transform(self, results: dict) -> dict:
@@ -56,17 +55,36 @@ class Crop(BaseTransform):
         Raises:
             ValueError: If the image is smaller.
         """
+        size = _size(self, results)
         height, width = results['img'].shape[:2]
-        if min(height, width) < self.size:
+        if min(height, width) < size:
             raise ValueError(
                 f'{results.get("img_path", "an image")} of {width}x{height} '
-                f'pixels is smaller than the crop of {self.size}: put '
-                "dict(type='ResizeShorterSide', size=...) before Crop")
-        top, left = (self._offset(side) for side in (height, width))
-        results['img'] = results['img'][top:top + self.size,
-                                        left:left + self.size]
+                f'pixels is smaller than the crop of {size}: put '
+                "dict(type='ResizeShorterSide') before Crop")
+        top, left = (self._offset(side - size) for side in (height, width))
+        results['img'] = results['img'][top:top + size, left:left + size]
         return results
 
-    def _offset(self, side: int) -> int:
-        room = side - self.size
+    def _offset(self, room: int) -> int:
         return np.random.randint(room + 1) if self.random else room // 2
+
+
+def _checked(owner: BaseTransform, size: int | None) -> int | None:
+    """The size, refused unless it is positive or left open."""
+    if size is not None:
+        check_positive(f'{type(owner).__name__}.size', size)
+    return size
+
+
+def _size(transform: BaseTransform, results: dict) -> int:
+    """The size of a transform, else of its dataset.
+
+    Raises:
+        ValueError: If neither has one.
+    """
+    size = transform.size or results.get('size')
+    if size is None:
+        raise ValueError(f'{type(transform).__name__} has no size, nor has '
+                         'the dataset: set train_dataloader.dataset.size')
+    return size

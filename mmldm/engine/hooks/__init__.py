@@ -1,10 +1,9 @@
 from .addressed_seed_hook import AddressedSeedHook
 from .atomic_checkpoint_hook import AtomicCheckpointHook
-from .image_grid_hook import ImageGridHook
 from .latent_scale_hook import LatentScaleHook
 from .module_ema_hook import ModuleEMAHook
 
 __all__ = [
-    'AddressedSeedHook', 'AtomicCheckpointHook', 'ImageGridHook',
-    'LatentScaleHook', 'ModuleEMAHook'
+    'AddressedSeedHook', 'AtomicCheckpointHook', 'LatentScaleHook',
+    'ModuleEMAHook'
 ]

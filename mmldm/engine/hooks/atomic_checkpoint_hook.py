@@ -18,18 +18,21 @@ class AtomicCheckpointHook(CheckpointHook):
     Args:
         interval: Iterations between checkpoints.
         max_keep_ckpts: How many to keep; -1 keeps all.
-        kwargs: As of ``CheckpointHook``.
+        save_best: Metric whose best checkpoint is kept besides.
+        rule: Whether 'greater' or 'less' is better.
     """
 
     def __init__(self,
                  interval: int,
                  max_keep_ckpts: int = -1,
-                 **kwargs) -> None:
+                 save_best: str | None = None,
+                 rule: str | None = None) -> None:
         super().__init__(
             interval=interval,
             by_epoch=False,
             max_keep_ckpts=max_keep_ckpts,
-            **kwargs)
+            save_best=save_best,
+            rule=rule)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         """Save the best, where ``save_best`` asks for it."""

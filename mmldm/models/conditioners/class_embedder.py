@@ -57,6 +57,6 @@ class ClassEmbedder(BaseModule):
             raise ValueError(
                 f'label {label} of {sample.get("img_path", "a sample")} is '
                 f'not in [0, {self.num_classes}): set '
-                'model.conditioner.embedders[0].num_classes to the number '
-                'of classes of the data')
+                "the ClassEmbedder's num_classes to the number of classes of "
+                'the data')
         return label

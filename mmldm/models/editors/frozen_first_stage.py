@@ -89,12 +89,15 @@ def _restore_frozen(model: FrozenFirstStage, state: dict, prefix: str,
     """
     frozen = model._frozen_weights()
     if any(prefix + name in state for name in frozen):
+        # A whole model: its first stage is loaded, and known by its weights.
         state.pop(prefix + HASH, None)
-        if model.autoencoder_checkpoint is not None:
-            given = {n: state[prefix + n] for n in frozen if prefix + n in state}
-            state[prefix + HASH] = weights_hash(given)
-        return
-    wanted = state.get(prefix + HASH)
+        if model.autoencoder_checkpoint is None:
+            return
+        wanted = weights_hash(
+            {n: state[prefix + n] for n in frozen if prefix + n in state})
+        state[prefix + HASH] = wanted
+    else:
+        wanted = state.get(prefix + HASH)
     if wanted is None:
         return
     own = getattr(model, HASH, None)

@@ -1,5 +1,8 @@
 """The editor of every latent diffusion task; a task is a config."""
 
+import warnings
+from collections.abc import Sequence
+
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor
@@ -68,6 +71,7 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Conditions, and addresses of what is drawn.
         """
+        self._check_size(inputs.shape[2:])
         draws = Draws.of(data_samples)
         with torch.no_grad():
             z_0 = self.autoencoder.encode(inputs, draws.normal('posterior'))
@@ -117,20 +121,27 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
         return self.diffusion_scheduler.prediction.to_z_0(out, z_t, level)
 
     def _empty_latents(self, data_samples: SampleList) -> Tensor:
-        sizes = {tuple(sample.img_shape[:2]) for sample in data_samples}
-        if len(sizes) > 1:
-            raise ValueError(f'a batch asks for images of sizes {sizes}; ask '
-                             'for one size a batch')
+        sizes = {
+            tuple(sample.get('img_shape', ()))[:2] for sample in data_samples
+        }
+        if len(sizes) != 1 or () in sizes:
+            raise ValueError(
+                f'a batch asks for images of sizes {sorted(sizes)}: give all '
+                'its data samples one img_shape, (H, W)')
         (size, ) = sizes
+        self._check_size(size)
         factor = self.autoencoder.factor
-        for name, pixels in zip(('height', 'width'), size, strict=True):
-            check_divisible(f'image {name}', pixels,
-                            'the factor of autoencoder and denoiser together',
-                            factor * self.denoiser.factor)
         device = next(self.denoiser.parameters()).device
         return torch.empty(
             len(data_samples), self.autoencoder.latent_channels,
             *(pixels // factor for pixels in size), device=device)
+
+    def _check_size(self, size: Sequence[int]) -> None:
+        """Raise unless images of (H, W) pixels can be halved all the way."""
+        for name, pixels in zip(('height', 'width'), size, strict=True):
+            check_divisible(f'image {name}', pixels,
+                            'the factor of autoencoder and denoiser together',
+                            self.autoencoder.factor * self.denoiser.factor)
 
     def _check_parts(self) -> None:
         """Raise where two parts do not fit, with the remedy."""
@@ -145,12 +156,19 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
             dim = self.conditioner.dim(slot)
             _check_fit(key, getattr(self.denoiser, key), dim,
                        f'the conditioner yields {slot} of dimension {dim}')
-        if not self.conditioner.embedders and not isinstance(
-                self.guidance, NoGuidance):
+        if isinstance(self.guidance, NoGuidance):
+            return
+        guidance = type(self.guidance).__name__
+        if not self.conditioner.embedders:
             raise ValueError(
-                f'guidance is {type(self.guidance).__name__}, but the '
-                'conditioner has no embedders: set '
-                "guidance=dict(_delete_=True, type='NoGuidance')")
+                f'guidance is {guidance}, but the conditioner has no '
+                "embedders: set guidance=dict(_delete_=True, type='NoGuidance'"
+                ')')
+        if self.conditioner.drop_prob == 0:
+            warnings.warn(
+                f'{guidance} needs a null condition, which is not trained '
+                'with conditioner.drop_prob=0: train with drop_prob=0.1',
+                stacklevel=3)
 
 
 def _check_fit(key: str, value: int | None, needed: int | None,

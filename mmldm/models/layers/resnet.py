@@ -30,11 +30,14 @@ class ResBlock(nn.Module):
 
     Args:
         in_channels: Multiple of 32.
-        out_channels: Multiple of 32.
+        out_channels: Multiple of 32; above 32 with an embedding.
         embed_dim: Channels of an embedding added between the convolutions,
             which makes the block start as its skip; None for none.
         dropout: Probability of dropping before the second convolution.
         eps: Of the normalisations; 1e-5 in denoisers, 1e-6 in autoencoders.
+
+    Raises:
+        ValueError: If the channels do not suit 32 groups.
     """
 
     def __init__(self,
@@ -44,6 +47,11 @@ class ResBlock(nn.Module):
                  dropout: float = 0.0,
                  eps: float = 1e-5) -> None:
         super().__init__()
+        if embed_dim is not None and out_channels == NUM_GROUPS:
+            raise ValueError(
+                f'{out_channels} channels make every norm group a single '
+                'channel, which cancels the time embedding: use at least '
+                f'channels={2 * NUM_GROUPS}')
         self.norm1 = group_norm(in_channels, eps)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.norm2 = group_norm(out_channels, eps)

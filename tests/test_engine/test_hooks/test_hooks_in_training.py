@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmldm.engine.hooks.image_grid_hook import ImageGridHook
 from mmldm.utils.checkpoint import read_checkpoint
+from mmldm.visualization import ImageGridHook
 
 
 def checkpoint(runner, iteration):
@@ -176,7 +176,7 @@ def test_a_test_writes_every_image(build_runner, training_config, requests,
 
 
 def test_a_picture_that_cannot_be_written_is_an_error(tmp_path):
-    from mmldm.engine.hooks.image_grid_hook import write_image
+    from mmldm.visualization.image_grid_hook import write_image
     (tmp_path / 'a.png').mkdir()
     with pytest.raises(OSError, match='a.png could not be written'):
         write_image(np.zeros((2, 2, 3), np.uint8), tmp_path / 'a.png')

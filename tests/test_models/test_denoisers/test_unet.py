@@ -10,7 +10,7 @@ from mmldm.structures import Condition
 
 def build(**overrides):
     return DenoisingUNet(**{
-        **dict(in_channels=5, out_channels=4, channels=32,
+        **dict(in_channels=5, out_channels=4, channels=64,
                channel_mults=(1, 2), num_res_blocks=1, attn_factors=(2, ),
                context_dim=8, vector_dim=6), **overrides})
 
@@ -79,10 +79,10 @@ def test_a_masked_token_does_not_matter(unet, z_t, cond):
 
 
 def attention_by_width(unet, kind):
-    """How often there is attention where a level has 32, 64, 96 channels."""
+    """How often there is attention where a level has 64, 128, 192."""
     found = [m.norm.num_channels for m in unet.modules()
              if isinstance(m, kind)]
-    return [found.count(width) for width in (32, 64, 96)]
+    return [found.count(width) for width in (64, 128, 192)]
 
 
 @pytest.mark.parametrize('context_dim, kind, other', [

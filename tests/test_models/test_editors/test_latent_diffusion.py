@@ -233,5 +233,5 @@ def test_sizes_that_do_not_fit_are_refused(tiny_ldm, labelled):
 
 
 def test_sizes_that_differ_are_refused(tiny_ldm, labelled):
-    with pytest.raises(ValueError, match='ask for one size a batch'):
+    with pytest.raises(ValueError, match='one img_shape'):
         tiny_ldm().sample([labelled(3), labelled(3, img_shape=(8, 16))])

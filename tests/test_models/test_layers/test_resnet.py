@@ -15,7 +15,7 @@ def embedding():
     return torch.randn(2, 16)
 
 
-@pytest.mark.parametrize('out_channels', [32, 64])
+@pytest.mark.parametrize('out_channels', [64, 96])
 def test_a_denoisers_block_starts_as_its_skip(x, embedding, out_channels):
     block = ResBlock(32, out_channels, embed_dim=16)
     assert torch.equal(block(x, embedding), block.skip(x))

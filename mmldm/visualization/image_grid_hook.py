@@ -9,7 +9,8 @@ from mmengine.dist import all_gather_object, barrier
 from mmengine.hooks import Hook
 
 from mmldm.registry import HOOKS
-from mmldm.visualization import sample_grid
+
+from .grid import sample_grid
 
 
 @HOOKS.register_module()

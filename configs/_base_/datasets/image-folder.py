@@ -1,0 +1,38 @@
+# Any folder of images, cut to squares of one size. Every twentieth image is
+# held out for validation.
+train_dataloader = dict(
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='AddressedSampler'),
+    dataset=dict(
+        type='ImageFolder',
+        data_root='data/images',
+        size=256,
+        split='train',
+        pipeline=[
+            dict(type='LoadImage'),
+            dict(type='ResizeShorterSide'),
+            dict(type='Crop', random=True),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackInputs')
+        ]))
+# What first stages reconstruct; image-folder-requests.py has what latent
+# diffusion models draw. None: as in training.
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ImageFolder',
+        data_root=None,
+        size=None,
+        split='val',
+        pipeline=[
+            dict(type='LoadImage'),
+            dict(type='ResizeShorterSide'),
+            dict(type='Crop', random=False),
+            dict(type='PackInputs')
+        ]))
+val_evaluator = dict(type='ReconstructionPSNR')
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator
