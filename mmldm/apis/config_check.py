@@ -6,10 +6,12 @@ A key that nothing reads is a wrong result in waiting: every dict with a
 
 import contextlib
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+import mmengine.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import LogProcessor, Runner
@@ -21,7 +23,8 @@ from mmldm.utils.checks import suggest
 # Top-level keys that mmengine or our tools read besides Runner's arguments.
 EXTRA_KEYS = {
     'runner_type', 'custom_imports', 'find_unused_parameters', 'sync_bn',
-    'compile', 'activation_checkpointing', 'model_wrapper_cfg'
+    'compile', 'activation_checkpointing', 'efficient_conv_bn_eval',
+    'model_wrapper_cfg'
 }
 
 
@@ -37,10 +40,9 @@ DATALOADER_KEYS = _parameters(DataLoader) | {
 # Keys of any typed dict, and those that mmengine takes out before it builds.
 GIVEN = {'type', '_scope_'}
 TAKEN_OUT = {
-    'optim_wrapper': {'constructor', 'paramwise_cfg'},
-    'param_scheduler': {'convert_to_iter_based'},
-    'default_hooks': {'priority'},
-    'custom_hooks': {'priority'},
+    r'optim_wrapper': {'constructor', 'paramwise_cfg'},
+    r'param_scheduler(\.\d+)?': {'convert_to_iter_based'},
+    r'(default|custom)_hooks\.\w+': {'priority'},
 }
 # Dicts without a type whose keys are arguments all the same.
 UNTYPED = {
@@ -49,8 +51,9 @@ UNTYPED = {
     'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'auto_scale_lr': {'enable', 'base_batch_size'},
-    'val_cfg': {'type', 'fp16'},
-    'test_cfg': {'type', 'fp16'},
+    'val_cfg': {'fp16'},
+    'test_cfg': {'fp16'},
+    'model.data_preprocessor': {'non_blocking'},
     'log_processor': _parameters(LogProcessor),
     'env_cfg.mp_cfg':
     {'mp_start_method', 'opencv_num_threads', 'omp_num_threads',
@@ -74,7 +77,7 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
     _check_top_level(cfg, options)
     for key, valid in UNTYPED.items():
         node = _at(cfg, key)
-        if isinstance(node, Mapping):
+        if isinstance(node, Mapping) and 'type' not in node:
             _check_keys(key, node, valid)
     for name, hook in (cfg.get('default_hooks') or {}).items():
         if hook is not None and 'type' not in hook:
@@ -97,7 +100,10 @@ def _import_custom(cfg: Config) -> None:
     """Import what the user registers; Config does so for files only."""
     from mmengine.utils import import_modules_from_strings
     if cfg.get('custom_imports'):
-        import_modules_from_strings(**cfg['custom_imports'])
+        try:
+            import_modules_from_strings(**cfg['custom_imports'])
+        except ImportError as error:
+            raise ValueError(f'custom_imports: {error}') from error
 
 
 def _check_top_level(cfg: Config, options: Mapping[str, Any]) -> None:
@@ -110,7 +116,7 @@ def _check_top_level(cfg: Config, options: Mapping[str, Any]) -> None:
                              f'{suggest(key, RUNNER_KEYS)}')
     unread = given - RUNNER_KEYS
     for key in unread:
-        raise ValueError(f'--cfg-options {key}: the config has no such key'
+        raise ValueError(f'--cfg-options {key}: nothing reads such a key'
                          f'{suggest(key, RUNNER_KEYS)}')
 
 
@@ -131,13 +137,20 @@ def _typed_dicts(node: Any, path: str) -> Iterator[tuple[str, dict]]:
 def _check_arguments(path: str, node: dict) -> None:
     """Compare the keys of a typed dict with the signature of its class."""
     cls = node['type'] if callable(node['type']) else _find(node['type'])
-    if cls is None or not inspect.isclass(cls):
-        return  # its builder will say so, and knows the registry
+    if cls is None and '.' not in node['type']:
+        near = get_close_matches(node['type'], _all_names(), n=3)
+        raise ValueError(
+            f'{path}.type={node["type"]!r} is in no registry; '
+            + (f'did you mean {" or ".join(map(repr, near))}?' if near else
+               'is the module that registers it in custom_imports?'))
+    if not inspect.isclass(cls):
+        return  # a function, or of a scope whose builder knows more
     arguments, takes_any = _arguments(cls)
     if not takes_any:
-        taken_out = TAKEN_OUT.get(path.split('.')[0], ())
+        taken_out = [keys for place, keys in TAKEN_OUT.items()
+                     if re.fullmatch(place, path)]
         _check_keys(f'{path} ({cls.__name__})', node,
-                    {*arguments, *GIVEN, *taken_out})
+                    GIVEN.union(arguments, *taken_out))
     for key, value in node.items():
         wanted = SIMPLE_TYPES.get(arguments.get(key))
         if wanted and not isinstance(value, wanted):
@@ -153,15 +166,25 @@ def _check_keys(owner: str, node: Mapping, valid: set[str]) -> None:
 
 
 def _find(name: str) -> type | None:
-    """A class by its name in any of our registries or their ancestors."""
-    for registry in vars(registries).values():
-        if isinstance(registry, Registry):
-            # A lookup may import a package that is not there in full; its
-            # builder will say so.
-            with contextlib.suppress(Exception):
-                if (cls := registry.get(name)) is not None:
-                    return cls
+    """A class by its name in any registry of ours or of mmengine."""
+    for registry in _registries():
+        # A lookup may import a package that is not there in full; its
+        # builder will say so.
+        with contextlib.suppress(Exception):
+            if (cls := registry.get(name)) is not None:
+                return cls
     return None
+
+
+def _registries() -> list[Registry]:
+    """Ours, then mmengine's, which has some that mmagic lacks."""
+    named = [*vars(registries).values(), *vars(mmengine.registry).values()]
+    return [node for node in named if isinstance(node, Registry)]
+
+
+def _all_names() -> set[str]:
+    """Every name that is registered."""
+    return {name for node in _registries() for name in node.module_dict}
 
 
 def _arguments(cls: type) -> tuple[dict[str, Any], bool]:

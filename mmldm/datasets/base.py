@@ -28,6 +28,8 @@ class AddressedDataset(BaseDataset):
         kwargs: As of mmengine's ``BaseDataset``.
     """
 
+    addressed = True  # what AddressedTrainLoop asks for
+
     def __init__(self, pipeline: list, **kwargs) -> None:
         # Built from our registry: mmengine looks into its own unless a
         # Runner has set the default scope.

@@ -7,8 +7,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
 
+JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
 # What the last bytes of a whole file hold; WebP states its length instead.
-END_MARKS = {b'\x89PNG': b'IEND', b'\xff\xd8\xff': b'\xff\xd9'}
+END_MARKS = {b'\x89PNG': b'IEND', JPEG: JPEG_END}
 TAIL = 64
 
 
@@ -59,7 +60,14 @@ def find_damage(path: str) -> str | None:
             file.seek(max(0, size - TAIL))
             if _ends_well(head, file.read(), size):
                 return None
+            file.seek(0)
+            content = file.read()
         read_image(path)
+        # Zeros in the place of data decode well: a JPEG without an end mark
+        # after its last scan is not whole.
+        if head.startswith(JPEG) and content.rfind(JPEG_END) < content.rfind(
+                JPEG_SCAN):
+            return 'image file has no end'
     except (OSError, ValueError) as error:
         cause = error.__cause__ or error
         return str(cause)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zlib import crc32
 
 from mmengine.logging import print_log
 
@@ -29,8 +30,8 @@ class ImageFolder(AddressedDataset):
             by the training's.
         size: Side of the square that transforms cut, where they do not say
             so themselves; the tools replace None by the training's.
-        split: 'all' images, or those for 'train' or 'val': every
-            ``HOLD_OUT``-th is for validation.
+        split: 'all' images, or those for 'train' or 'val': one in
+            ``HOLD_OUT`` is for validation.
         pipeline: Transforms; they find the file under ``img_path``.
         kwargs: As of mmengine's ``BaseDataset``.
 
@@ -65,14 +66,26 @@ class ImageFolder(AddressedDataset):
                 f'data_root={self.data_root!r} holds no images (files ending '
                 f'in {", ".join(SUFFIXES)}, in any subfolder)')
         if self.split != 'all':
-            paths = [path for i, path in enumerate(paths)
-                     if (i % HOLD_OUT == 0) == (self.split == 'val')]
+            held_out = _held_out(paths, self.data_root)
+            paths = [path for path in paths
+                     if (path in held_out) == (self.split == 'val')]
         if not paths:
             raise ValueError(
                 f'data_root={self.data_root!r} holds a single image, which '
                 "is kept for validation: add images, or set split='all'")
         _check_files(paths)
         return [dict(img_path=path, size=self.size) for path in paths]
+
+
+def _held_out(paths: list[str], root: str) -> set[str]:
+    """The images for validation, at least one.
+
+    Chosen by a hash of their names, so that a new image moves no other.
+    """
+    keys = {path: crc32(os.path.relpath(path, root).encode())
+            for path in paths}
+    chosen = {path for path, key in keys.items() if key % HOLD_OUT == 0}
+    return chosen or {min(keys, key=keys.get)}
 
 
 def _image_paths(root: str) -> Iterator[str]:
@@ -84,6 +97,7 @@ def _image_paths(root: str) -> Iterator[str]:
             subfolders.clear()
             continue
         seen.add(real)
+        subfolders.sort()  # else the disk decides which link comes first
         for name in names:
             if name.lower().endswith(SUFFIXES):
                 yield os.path.join(folder, name)

@@ -33,6 +33,11 @@ class AddressedTrainLoop(BaseLoop):
                 'train_dataloader.sampler is a '
                 f'{type(self.dataloader.sampler).__name__}, which cannot '
                 "resume exactly: set sampler=dict(type='AddressedSampler')")
+        if not getattr(self.dataloader.dataset, 'addressed', False):
+            runner.logger.warning(
+                f'{type(self.dataloader.dataset).__name__} draws its '
+                'augmentations from the global generators, which a resumed '
+                'run does not repeat: derive from AddressedDataset')
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one
         self.epoch = self._epoch = 0

@@ -36,6 +36,11 @@ class LDMRunner(Runner):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        if self._randomness_cfg.get('diff_rank_seed'):
+            raise ValueError(
+                'randomness.diff_rank_seed=True makes one order of the data '
+                'impossible: leave it out; what is drawn differs by sample, '
+                'hence by rank, in any case')
         if isinstance(self._train_dataloader, dict):
             _share_batch(self._train_dataloader, self.world_size)
 

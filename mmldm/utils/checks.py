@@ -31,5 +31,7 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
 def suggest(word: str, choices: Collection[str]) -> str:
     """'; did you mean X? Valid names: ...' for an error message."""
     near = get_close_matches(word, choices, n=3, cutoff=0.6)
+    if not choices:
+        return ', and takes none'
     hint = f'; did you mean {" or ".join(map(repr, near))}?' if near else '.'
     return f'{hint} Valid names: {", ".join(sorted(choices))}'

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from mmcv.transforms import RandomFlip
-from mmengine.dataset import ConcatDataset, RepeatDataset
 from torch.utils.data import DataLoader
 
 from mmldm.datasets import AddressedDataset, AddressedSampler, SampleDraw
@@ -150,18 +149,12 @@ def test_the_address_reaches_the_data_sample():
     assert dataset[3]['data_samples'].draw_address is None
 
 
+def test_transforms_are_found_without_a_default_scope():
+    dataset = Images(pipeline=[dict(type='Crop', size=4, random=False),
+                               dict(type='PackInputs')])
+    assert dataset[0]['data_samples'].img_shape == (4, 4)
+
+
 def test_a_dataset_not_initialized_loads_when_asked():
     dataset = Images(pipeline=[], lazy_init=True)
     assert dataset[3]['sample_idx'] == 3
-
-
-@pytest.mark.xfail(
-    strict=True, reason='the wrappers of mmengine compute a plain index')
-@pytest.mark.parametrize('wrap', [
-    lambda dataset: ConcatDataset([dataset, dataset]),
-    lambda dataset: RepeatDataset(dataset, times=2)
-], ids=['ConcatDataset', 'RepeatDataset'])
-def test_the_address_passes_a_wrapper(wrap):
-    dataset = wrap(Images(pipeline=[PackInputs()]))
-    sample = dataset[SampleDraw(13, seed=7, epoch=2, position=53)]
-    assert sample['data_samples'].draw_address == (7, 53)

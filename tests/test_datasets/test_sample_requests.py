@@ -8,8 +8,10 @@ from mmldm.datasets.transforms import PackInputs
 
 def requests(num_samples, **kwargs):
     """The data samples of all requests."""
+    # Serializing collects garbage: half a second a dataset.
     dataset = SampleRequests(
-        num_samples, size=(8, 16), pipeline=[PackInputs()], **kwargs)
+        num_samples, size=(8, 16), pipeline=[PackInputs()],
+        serialize_data=False, **kwargs)
     return [packed['data_samples'] for packed in dataset]
 
 
@@ -31,10 +33,16 @@ def test_without_classes_there_are_no_labels():
     assert not any('gt_label' in sample for sample in requests(3))
 
 
-def test_the_size_arrives_and_no_pixels():
-    dataset = SampleRequests(1, size=[8, 16], pipeline=[PackInputs()])
+@pytest.mark.parametrize('size, shape', [([8, 16], (8, 16)), (8, (8, 8))])
+def test_the_size_arrives_and_no_pixels(size, shape):
+    dataset = SampleRequests(1, size=size, pipeline=[PackInputs()])
     assert dataset[0].keys() == {'data_samples'}
-    assert dataset[0]['data_samples'].img_shape == (8, 16)
+    assert dataset[0]['data_samples'].img_shape == shape
+
+
+def test_a_size_that_nobody_gives_is_refused():
+    with pytest.raises(ValueError, match='nor does train_dataloader.dataset'):
+        SampleRequests(1, size=None, pipeline=[])
 
 
 def test_no_samples_are_refused():

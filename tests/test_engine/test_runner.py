@@ -151,3 +151,16 @@ def test_a_sampler_that_cannot_resume_is_refused(build_runner):
         train_dataloader__sampler=dict(_delete_=True, type='InfiniteSampler'))
     with pytest.raises(ValueError, match="type='AddressedSampler'"):
         runner.train()
+
+
+def test_a_dataset_that_cannot_resume_is_told(build_runner, caplog):
+    """mmengine's wrappers pass on plain indices, without their address."""
+    runner = build_runner(
+        train_dataloader__dataset=dict(
+            _delete_=True, type='mmengine.RepeatDataset', times=2,
+            dataset=dict(type='DigitsDataset', split='train', size=8,
+                         pipeline=[dict(type='PackInputs')])),
+        train_cfg__max_iters=1, custom_hooks=[])
+    runner.logger.addHandler(caplog.handler)
+    runner.train()
+    assert 'RepeatDataset draws its augmentations' in caplog.text

@@ -13,7 +13,7 @@ from mmldm.structures import LDMDataSample
 def digits(split):
     """The config of a split of the digits, small for speed."""
     return dict(type='DigitsDataset', split=split, size=8,
-                pipeline=[dict(type='mmldm.PackInputs')])
+                pipeline=[dict(type='PackInputs')])
 
 
 @pytest.fixture(scope='module')

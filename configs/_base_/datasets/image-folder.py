@@ -1,5 +1,5 @@
-# Any folder of images, cut to squares of one size. Every twentieth image is
-# held out for validation.
+# Any folder of images, cut to squares of one size. One image in twenty is held
+# out for validation.
 train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,

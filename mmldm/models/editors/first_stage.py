@@ -27,8 +27,10 @@ class FirstStage(BaseModel):
                  autoencoder: ConfigType,
                  kl_weight: float = 1e-6,
                  data_preprocessor: ConfigType | None = None) -> None:
-        super().__init__(data_preprocessor
-                         or dict(type='mmldm.LDMDataPreprocessor'))
+        super().__init__({
+            'type': 'mmldm.LDMDataPreprocessor',
+            **(data_preprocessor or {})
+        })
         if kl_weight < 0:
             raise ValueError(f'kl_weight={kl_weight} must be >= 0')
         self.autoencoder = MODELS.build(autoencoder)

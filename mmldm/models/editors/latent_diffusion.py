@@ -43,8 +43,10 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
                  guidance: ConfigType,
                  autoencoder_checkpoint: str | None = None,
                  data_preprocessor: ConfigType | None = None) -> None:
-        super().__init__(data_preprocessor
-                         or dict(type='mmldm.LDMDataPreprocessor'))
+        super().__init__({
+            'type': 'mmldm.LDMDataPreprocessor',
+            **(data_preprocessor or {})
+        })
         self.denoiser = MODELS.build(denoiser)
         self.conditioner = MODELS.build(conditioner)
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(

@@ -59,11 +59,29 @@ def test_growing_is_cubic_and_keeps_places():
     assert abs(resize(image, 22)[:, 9, 0] - expected).max() <= 0.5
 
 
-def test_a_size_of_nothing_is_refused():
-    for transform in (lambda: ResizeShorterSide(0),
-                      lambda: Crop(0, random=False)):
-        with pytest.raises(ValueError, match='size=0 must be positive'):
-            transform()
+TRANSFORMS = pytest.mark.parametrize('build', [
+    ResizeShorterSide, lambda *size: Crop(*size, random=False)],
+    ids=['ResizeShorterSide', 'Crop'])
+
+
+@TRANSFORMS
+def test_a_size_of_nothing_is_refused(build):
+    with pytest.raises(ValueError, match='size=0 must be positive'):
+        build(0)
+
+
+@TRANSFORMS
+def test_a_size_left_open_is_that_of_the_dataset(build):
+    results = dict(img=noise(9, 9), size=4)
+    assert min(build()(dict(results))['img'].shape[:2]) == 4
+    assert min(build(5)(dict(results))['img'].shape[:2]) == 5
+
+
+@TRANSFORMS
+@pytest.mark.parametrize('size', [{}, dict(size=None)])
+def test_a_size_that_nobody_gives_is_refused_with_the_remedy(build, size):
+    with pytest.raises(ValueError, match='set train_dataloader.dataset.size'):
+        build()(dict(img=noise(9, 9), **size))
 
 
 @pytest.mark.parametrize('height, width', [(7, 9), (8, 10), (3, 3)])
