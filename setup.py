@@ -33,4 +33,5 @@ setup(
         'tests': read_requirements('tests'),
         'optional': read_requirements('optional'),
         'docs': read_requirements('docs'),
-    })
+    },
+)

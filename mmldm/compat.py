@@ -36,7 +36,7 @@ def prepare_numpy() -> None:
 
 def installed_version(package: str) -> str | None:
     """The version of a package under any of its providers' names."""
-    for name in PROVIDERS.get(package, (package, )):
+    for name in PROVIDERS.get(package, (package,)):
         try:
             return version(name)
         except PackageNotFoundError:
@@ -51,13 +51,15 @@ def warn_about_versions() -> None:
         if found is None:
             raise ImportError(
                 f'mmldm needs {package}, which is not installed: run '
-                'pip install --no-deps -r requirements/lock.txt')
+                'pip install --no-deps -r requirements/lock.txt'
+            )
         if not Version(first) <= Version(found) < Version(end):
             warnings.warn(
                 f'{package}=={found} is not tested with mmldm, which '
                 f'supports >={first},<{end}: '
                 f'pip install "{package}>={first},<{end}"',
-                stacklevel=2)
+                stacklevel=2,
+            )
 
 
 def init_cpu_process_group() -> None:
@@ -67,8 +69,12 @@ def init_cpu_process_group() -> None:
     leaves a process group alone that exists. Until mmengine > 0.10.7.
     """
     import torch
-    if (torch.cuda.is_available() or torch.distributed.is_initialized()
-            or 'WORLD_SIZE' not in os.environ):
+
+    if (
+        torch.cuda.is_available()
+        or torch.distributed.is_initialized()
+        or 'WORLD_SIZE' not in os.environ
+    ):
         return
     torch.distributed.init_process_group('gloo')
 
@@ -82,5 +88,7 @@ def register_checkpoint_reader() -> None:
     from mmengine.runner import CheckpointLoader
 
     from .utils.checkpoint import read_checkpoint
+
     CheckpointLoader.register_scheme(
-        prefixes='', loader=read_checkpoint, force=True)
+        prefixes='', loader=read_checkpoint, force=True
+    )

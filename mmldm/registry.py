@@ -15,7 +15,8 @@ def _child(name: str, parent: str, *locations: str) -> Registry:
         name,
         parent=getattr(mmagic_registry, parent),
         scope='mmldm',
-        locations=[f'mmldm.{location}' for location in locations])
+        locations=[f'mmldm.{location}' for location in locations],
+    )
     # mmengine resolves 'mmldm.X' from a third project through the children
     # of the root alone, and mmagic stands between the root and us.
     root = child.root
@@ -27,8 +28,9 @@ def _child(name: str, parent: str, *locations: str) -> Registry:
 MODELS = _child('model', 'MODELS', 'models')
 # The schedule's parts (noise schedules, predictions, solvers, guidance ...)
 # register here too: their suffixes keep the names apart.
-DIFFUSION_SCHEDULERS = _child('diffusion scheduler', 'DIFFUSION_SCHEDULERS',
-                              'diffusion')
+DIFFUSION_SCHEDULERS = _child(
+    'diffusion scheduler', 'DIFFUSION_SCHEDULERS', 'diffusion'
+)
 DATASETS = _child('dataset', 'DATASETS', 'datasets')
 DATA_SAMPLERS = _child('data sampler', 'DATA_SAMPLERS', 'datasets')
 TRANSFORMS = _child('transform', 'TRANSFORMS', 'datasets')
@@ -43,8 +45,9 @@ OPTIM_WRAPPERS = _child('optimizer wrapper', 'OPTIM_WRAPPERS', 'engine')
 EVALUATORS = _child('evaluator', 'EVALUATORS')
 LOG_PROCESSORS = _child('log processor', 'LOG_PROCESSORS')
 MODEL_WRAPPERS = _child('model wrapper', 'MODEL_WRAPPERS')
-OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor',
-                                    'OPTIM_WRAPPER_CONSTRUCTORS')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    'optimizer wrapper constructor', 'OPTIM_WRAPPER_CONSTRUCTORS'
+)
 OPTIMIZERS = _child('optimizer', 'OPTIMIZERS')
 PARAM_SCHEDULERS = _child('parameter scheduler', 'PARAM_SCHEDULERS')
 VISBACKENDS = _child('visualizer backend', 'VISBACKENDS')

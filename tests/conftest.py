@@ -20,7 +20,8 @@ TINY_AUTOENCODER = dict(
     channels=32,
     channel_mults=(1, 1),
     num_res_blocks=1,
-    mid_attention=False)
+    mid_attention=False,
+)
 # 64 channels in the denoiser: where each of the 32 norm groups is one channel,
 # they undo what the time embedding adds.
 TINY_LDM = dict(
@@ -31,13 +32,15 @@ TINY_LDM = dict(
         in_channels=4,
         out_channels=4,
         channels=64,
-        channel_mults=(1, ),
+        channel_mults=(1,),
         num_res_blocks=1,
         attn_factors=(),
-        context_dim=8),
+        context_dim=8,
+    ),
     conditioner=dict(
         type='Conditioner',
-        embedders=[dict(type='ClassEmbedder', num_classes=10, embed_dim=8)]),
+        embedders=[dict(type='ClassEmbedder', num_classes=10, embed_dim=8)],
+    ),
     diffusion_scheduler=dict(
         type='DiffusionScheduler',
         noise_schedule=dict(type='ScaledLinearBetas'),
@@ -46,8 +49,10 @@ TINY_LDM = dict(
         timestep_sampler=dict(type='UniformTimesteps'),
         time_grid=dict(type='LeadingGrid'),
         solver=dict(type='DDIM'),
-        num_steps=2),
-    guidance=dict(type='NoGuidance'))
+        num_steps=2,
+    ),
+    guidance=dict(type='NoGuidance'),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +74,7 @@ class Gaussian:
 
     def denoise(self, z, level):
         """E[z_0 | z]."""
-        gain = level.alpha * self.s**2 / self.std(level)**2
+        gain = level.alpha * self.s**2 / self.std(level) ** 2
         return self.mu + gain * (z - level.alpha * self.mu)
 
     def flow(self, z, from_level, to_level):

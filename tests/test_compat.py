@@ -42,15 +42,15 @@ def test_no_process_group_without_torchrun(monkeypatch):
 @pytest.fixture
 def schemes(monkeypatch):
     """mmengine's readers, as they were before the test, after it."""
-    monkeypatch.setattr(CheckpointLoader, '_schemes',
-                        dict(CheckpointLoader._schemes))
+    monkeypatch.setattr(
+        CheckpointLoader, '_schemes', dict(CheckpointLoader._schemes)
+    )
 
 
 def test_mmengine_reads_by_the_safe_reader(tmp_path, schemes):
     class Code:
-
         def __reduce__(self):
-            return os.system, (f'touch {tmp_path / "executed"}', )
+            return os.system, (f'touch {tmp_path / "executed"}',)
 
     torch.save(dict(state_dict=Code()), tmp_path / 'code.pth')
     compat.register_checkpoint_reader()

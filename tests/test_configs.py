@@ -17,8 +17,15 @@ def load(path):
     """The config as the tools load it."""
     return load_config(
         argparse.Namespace(
-            config=str(path), cfg_options={}, work_dir=None, seed=None,
-            deterministic=False, launcher='none', local_rank=0))
+            config=str(path),
+            cfg_options={},
+            work_dir=None,
+            seed=None,
+            deterministic=False,
+            launcher='none',
+            local_rank=0,
+        )
+    )
 
 
 def narrowed(model):
@@ -40,7 +47,7 @@ def test_config_trains_and_predicts(path, labelled):
     cfg = load(path)
     model = narrowed(cfg.model)
     factor = getattr(model, 'denoiser', None)
-    size = (model.autoencoder.factor * (factor.factor if factor else 1), ) * 2
+    size = (model.autoencoder.factor * (factor.factor if factor else 1),) * 2
     samples = samples_for(model, labelled, size)
     images = torch.rand(2, 3, *size) * 2 - 1
     losses = model.loss(images, samples)
@@ -70,6 +77,7 @@ def test_the_name_says_what_is_in_the_config(path):
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_what_surrounds_the_model_can_be_built(path, tmp_path):
     from PIL import Image
+
     for i in range(3):
         Image.new('RGB', (300, 280)).save(tmp_path / f'{i}.png')
     cfg = load(path)
@@ -80,16 +88,21 @@ def test_what_surrounds_the_model_can_be_built(path, tmp_path):
         dataset = DATASETS.build(dataset)
         assert len(dataset) > 0
         dataset[0]
-        DATA_SAMPLERS.build(cfg[f'{phase}_dataloader'].sampler,
-                            default_args=dict(dataset=dataset, seed=0))
+        DATA_SAMPLERS.build(
+            cfg[f'{phase}_dataloader'].sampler,
+            default_args=dict(dataset=dataset, seed=0),
+        )
     for hook in [*cfg.default_hooks.values(), *cfg.custom_hooks]:
         HOOKS.build(hook)
 
 
-@pytest.mark.parametrize('name, millions', [
-    ('autoencoder/autoencoder_kl-f4_8xb8-200k_images-256x256', 55.312),
-    ('ldm/ldm_kl-f4_8xb8-200k_images-256x256', 274.056),
-])
+@pytest.mark.parametrize(
+    'name, millions',
+    [
+        ('autoencoder/autoencoder_kl-f4_8xb8-200k_images-256x256', 55.312),
+        ('ldm/ldm_kl-f4_8xb8-200k_images-256x256', 274.056),
+    ],
+)
 def test_published_architectures_have_their_size(name, millions):
     """Parameters of kl-f4 and of the CelebA-HQ LDM-4's UNet."""
     model = load(ROOT / 'configs' / f'{name}.py').model

@@ -6,12 +6,26 @@ from pathlib import Path
 import mmldm
 
 FLOORS = {
-    'version': 0, 'registry': 0, 'utils': 0, 'structures': 1, 'compat': 1,
-    'diffusion': 2, 'models.layers': 3, 'models.autoencoders': 4,
-    'models.denoisers': 4, 'models.conditioners': 4, 'models.losses': 4,
-    'models.data_preprocessors': 4, 'models.editors': 5, 'models': 5,
-    'engine': 6, 'evaluation': 6, 'visualization': 6, 'datasets': 6,
-    'apis': 7, '': 8
+    'version': 0,
+    'registry': 0,
+    'utils': 0,
+    'structures': 1,
+    'compat': 1,
+    'diffusion': 2,
+    'models.layers': 3,
+    'models.autoencoders': 4,
+    'models.denoisers': 4,
+    'models.conditioners': 4,
+    'models.losses': 4,
+    'models.data_preprocessors': 4,
+    'models.editors': 5,
+    'models': 5,
+    'engine': 6,
+    'evaluation': 6,
+    'visualization': 6,
+    'datasets': 6,
+    'apis': 7,
+    '': 8,
 }
 KNOW_MMAGIC = ('registry', 'structures', 'compat')
 
@@ -31,10 +45,11 @@ def imports(path, source):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = '.'.join(parents[:-node.level]) if node.level else ''
+            base = '.'.join(parents[: -node.level]) if node.level else ''
             start = '.'.join(filter(None, [base, node.module]))
-            yield from ((node.lineno, f'{start}.{alias.name}')
-                        for alias in node.names)
+            yield from (
+                (node.lineno, f'{start}.{alias.name}') for alias in node.names
+            )
 
 
 def violations(path, source):
@@ -46,36 +61,48 @@ def violations(path, source):
             yield f'{where} {module}, which {KNOW_MMAGIC} alone may know'
         other = package_of(module)
         inside = other == own or other.startswith(f'{own}.')
-        if root == 'mmldm' and other and not inside and (
-                FLOORS[other] >= FLOORS[own]):
+        if (
+            root == 'mmldm'
+            and other
+            and not inside
+            and (FLOORS[other] >= FLOORS[own])
+        ):
             yield f'{where} {other} (floor {FLOORS[other]})'
 
 
 def test_imports_go_down():
     root = Path(mmldm.__file__).parent
     found = [
-        violation for file in sorted(root.rglob('*.py')) for violation in
-        violations(file.relative_to(root.parent), file.read_text())
+        violation
+        for file in sorted(root.rglob('*.py'))
+        for violation in violations(
+            file.relative_to(root.parent), file.read_text()
+        )
     ]
     assert not found, '\n'.join(found)
 
 
 def test_every_package_has_a_floor():
     root = Path(mmldm.__file__).parent
-    modules = {file.relative_to(root).with_suffix('') for file in
-               root.rglob('*.py')}
+    modules = {
+        file.relative_to(root).with_suffix('') for file in root.rglob('*.py')
+    }
     names = {'.'.join(m.parts).removesuffix('__init__') for m in modules}
     assert not [name for name in names if name and not package_of(name)]
 
 
 def test_an_import_sideways_is_found():
     path = Path('mmldm/models/denoisers/unet.py')
-    expected = ('unet.py:3: models.denoisers (floor 4) imports '
-                'models.conditioners (floor 4)')
-    for line in ('from ..conditioners import Conditioner',
-                 'from .. import conditioners',
-                 'from mmldm.models import conditioners',
-                 'import mmldm.models.conditioners.conditioner'):
+    expected = (
+        'unet.py:3: models.denoisers (floor 4) imports '
+        'models.conditioners (floor 4)'
+    )
+    for line in (
+        'from ..conditioners import Conditioner',
+        'from .. import conditioners',
+        'from mmldm.models import conditioners',
+        'import mmldm.models.conditioners.conditioner',
+    ):
         assert list(violations(path, f'\n\n{line}\n')) == [expected]
 
 

@@ -40,10 +40,21 @@ def test_mmengine_is_reached_through_mmagic():
     assert hook is ROOT_HOOKS.get('ParamSchedulerHook')
 
 
-@pytest.mark.parametrize('name', [
-    'MODELS', 'DIFFUSION_SCHEDULERS', 'DATASETS', 'DATA_SAMPLERS',
-    'TRANSFORMS', 'METRICS', 'HOOKS', 'LOOPS', 'RUNNERS', 'OPTIM_WRAPPERS'
-])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'MODELS',
+        'DIFFUSION_SCHEDULERS',
+        'DATASETS',
+        'DATA_SAMPLERS',
+        'TRANSFORMS',
+        'METRICS',
+        'HOOKS',
+        'LOOPS',
+        'RUNNERS',
+        'OPTIM_WRAPPERS',
+    ],
+)
 def test_every_registry_fills_itself(name):
     """By its locations, at the first look-up."""
     child = getattr(registry, name)

@@ -28,17 +28,21 @@ def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('config', help='config file')
     parser.add_argument(
         'checkpoint',
-        help='checkpoint file, or a work directory: its newest one')
+        help='checkpoint file, or a work directory: its newest one',
+    )
     parser.add_argument(
-        '--out', metavar='FILE.json', help='write the metrics to this file')
+        '--out', metavar='FILE.json', help='write the metrics to this file'
+    )
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='write every image and grid.png into this directory')
+        help='write every image and grid.png into this directory',
+    )
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -52,7 +56,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
         dataset.seed = args.seed
     if args.show_dir is not None:
         cfg.merge_from_dict(
-            {'default_hooks.visualization.show_dir': args.show_dir})
+            {'default_hooks.visualization.show_dir': args.show_dir}
+        )
 
 
 def takes_seed(dataset: str) -> bool:

@@ -23,7 +23,8 @@ def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--resume',
@@ -31,18 +32,21 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         metavar='PATH',
         help='go on exactly where a checkpoint was written: the newest of '
-        'the work directory, or PATH')
+        'the work directory, or PATH',
+    )
     parser.add_argument(
         '--amp',
         nargs='?',
         const='bfloat16',
         choices=['float16', 'bfloat16'],
-        help='mixed precision (default type: bfloat16), on a CPU too')
+        help='mixed precision (default type: bfloat16), on a CPU too',
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate by the batch size of all processes '
-        'over auto_scale_lr.base_batch_size')
+        'over auto_scale_lr.base_batch_size',
+    )
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -60,7 +64,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
             raise ValueError(
                 '--auto-scale-lr needs auto_scale_lr.base_batch_size, the '
                 'batch size that the learning rate is meant for: add it to '
-                'the config')
+                'the config'
+            )
         cfg.auto_scale_lr.enable = True
 
 
@@ -68,9 +73,11 @@ def use_amp(optim_wrapper: dict, dtype: str) -> None:
     """Turn an optimizer wrapper's config into one with mixed precision."""
     kind = optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AutocastOptimWrapper'):
-        raise ValueError(f'--amp replaces OptimWrapper, but '
-                         f'optim_wrapper.type is {kind}: set its precision '
-                         'in the config')
+        raise ValueError(
+            f'--amp replaces OptimWrapper, but '
+            f'optim_wrapper.type is {kind}: set its precision '
+            'in the config'
+        )
     optim_wrapper.type = 'AutocastOptimWrapper'
     optim_wrapper.dtype = dtype
 

@@ -6,19 +6,23 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='AtomicCheckpointHook', interval=5000, max_keep_ckpts=3),
-    visualization=dict(type='ImageGridHook'))
+        type='AtomicCheckpointHook', interval=5000, max_keep_ckpts=3
+    ),
+    visualization=dict(type='ImageGridHook'),
+)
 custom_hooks = [dict(type='AddressedSeedHook')]
 
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    dist_cfg=dict(backend='nccl'),
+)
 randomness = dict(seed=0)
 log_processor = dict(by_epoch=False)
 log_level = 'INFO'
 visualizer = dict(
-    type='mmengine.Visualizer', vis_backends=[dict(type='LocalVisBackend')])
+    type='mmengine.Visualizer', vis_backends=[dict(type='LocalVisBackend')]
+)
 
 load_from = None
 resume = False

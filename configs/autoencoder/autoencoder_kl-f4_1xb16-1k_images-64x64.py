@@ -3,6 +3,7 @@
 Train: python tools/train.py configs/autoencoder/<this file> \
        --cfg-options train_dataloader.dataset.data_root=FOLDER
 """
+
 _base_ = [
     '../_base_/models/autoencoder_kl-f4.py',
     '../_base_/datasets/image-folder.py',
@@ -11,17 +12,17 @@ _base_ = [
 ]
 model = dict(
     autoencoder=dict(
-        latent_channels=4,
-        channels=32,
-        num_res_blocks=1,
-        mid_attention=False))
+        latent_channels=4, channels=32, num_res_blocks=1, mid_attention=False
+    )
+)
 train_dataloader = dict(
-    global_batch_size=16, num_workers=1, dataset=dict(size=64))
+    global_batch_size=16, num_workers=1, dataset=dict(size=64)
+)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1000)
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1000),
 ]
 train_cfg = dict(max_iters=1000, val_interval=500)
 auto_scale_lr = dict(base_batch_size=16)

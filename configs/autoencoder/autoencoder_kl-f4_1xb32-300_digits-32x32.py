@@ -3,6 +3,7 @@
 Train: python tools/train.py configs/autoencoder/<this file>
 Judge: python tools/test.py configs/autoencoder/<this file> <work dir>
 """
+
 _base_ = [
     '../_base_/models/autoencoder_kl-f4.py',
     '../_base_/datasets/digits_32x32.py',
@@ -15,15 +16,16 @@ model = dict(
         channels=32,
         channel_mults=(1, 2, 2),
         num_res_blocks=1,
-        mid_attention=False))
+        mid_attention=False,
+    )
+)
 train_dataloader = dict(global_batch_size=32)
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3, betas=(0.9, 0.99)))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=300)
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=300),
 ]
 train_cfg = dict(max_iters=300, val_interval=300)
 auto_scale_lr = dict(base_batch_size=32)
-default_hooks = dict(
-    logger=dict(interval=20), checkpoint=dict(interval=50))
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=50))

@@ -5,6 +5,7 @@ The network of the paper (Rombach et al. 2022, table 8; 55.3 M parameters).
 Train: bash tools/dist_train.sh configs/autoencoder/<this file> 8 \
        --amp --cfg-options train_dataloader.dataset.data_root=FOLDER
 """
+
 _base_ = [
     '../_base_/models/autoencoder_kl-f4.py',
     '../_base_/datasets/image-folder.py',

@@ -7,6 +7,7 @@ Draw:  python tools/test.py configs/ldm/<this file> \
 
 Needs the first stage of autoencoder_kl-f4_1xb16-1k_images-64x64.py.
 """
+
 _base_ = [
     '../_base_/models/ldm_kl-f4.py',
     '../_base_/datasets/image-folder-requests.py',
@@ -15,22 +16,23 @@ _base_ = [
 ]
 model = dict(
     autoencoder=dict(
-        latent_channels=4,
-        channels=32,
-        num_res_blocks=1,
-        mid_attention=False),
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4_1xb16-1k_images-64x64',
+        latent_channels=4, channels=32, num_res_blocks=1, mid_attention=False
+    ),
+    autoencoder_checkpoint='work_dirs/autoencoder_kl-f4_1xb16-1k_images-64x64',
     denoiser=dict(
         in_channels=4,
         out_channels=4,
         channels=64,
         channel_mults=(1, 2, 2),
-        attn_factors=(4, )),
+        attn_factors=(4,),
+    ),
     diffusion_scheduler=dict(
-        prediction=dict(_delete_=True, type='VelocityPrediction')))
+        prediction=dict(_delete_=True, type='VelocityPrediction')
+    ),
+)
 train_dataloader = dict(
-    global_batch_size=32, num_workers=1, dataset=dict(size=64))
+    global_batch_size=32, num_workers=1, dataset=dict(size=64)
+)
 
 optim_wrapper = dict(optimizer=dict(lr=3e-4, betas=(0.9, 0.99)))
 param_scheduler = [
@@ -42,5 +44,5 @@ default_hooks = dict(checkpoint=dict(interval=500))
 custom_hooks = [
     dict(type='AddressedSeedHook'),
     dict(type='LatentScaleHook', num_samples=256),
-    dict(type='ModuleEMAHook', decay=0.999)
+    dict(type='ModuleEMAHook', decay=0.999),
 ]

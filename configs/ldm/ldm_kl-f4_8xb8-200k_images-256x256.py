@@ -8,6 +8,7 @@ Train: bash tools/dist_train.sh configs/ldm/<this file> 8 \
 
 Needs the first stage of autoencoder_kl-f4_8xb8-200k_images-256x256.py.
 """
+
 _base_ = [
     '../_base_/models/ldm_kl-f4.py',
     '../_base_/datasets/image-folder-requests.py',
@@ -16,7 +17,8 @@ _base_ = [
 ]
 model = dict(
     autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4_8xb8-200k_images-256x256')
+    'autoencoder_kl-f4_8xb8-200k_images-256x256'
+)
 train_dataloader = dict(global_batch_size=64, num_workers=8)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
@@ -25,5 +27,5 @@ auto_scale_lr = dict(base_batch_size=64)
 custom_hooks = [
     dict(type='AddressedSeedHook'),
     dict(type='LatentScaleHook'),
-    dict(type='ModuleEMAHook')
+    dict(type='ModuleEMAHook'),
 ]

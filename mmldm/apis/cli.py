@@ -23,7 +23,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--work-dir',
         help='where logs, checkpoints and pictures go (default: '
-        'work_dirs/NAME_OF_THE_CONFIG)')
+        'work_dirs/NAME_OF_THE_CONFIG)',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -31,22 +32,30 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         default={},
         metavar='KEY=VALUE',
         help='change the config: model.denoiser.channels=64; lists as '
-        'key="[a,b]" or key=a,b; list items as key.0.x=1')
+        'key="[a,b]" or key=a,b; list items as key.0.x=1',
+    )
     parser.add_argument(
-        '--seed', type=int, help='of all that is random (default: 0)')
+        '--seed', type=int, help='of all that is random (default: 0)'
+    )
     parser.add_argument(
         '--deterministic',
         action='store_true',
-        help='only deterministic algorithms on a GPU, at some speed')
+        help='only deterministic algorithms on a GPU, at some speed',
+    )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
         help='how the processes were started (default: none, one process); '
-        'see tools/dist_train.sh')
+        'see tools/dist_train.sh',
+    )
     parser.add_argument(
-        '--local_rank', '--local-rank', type=int, default=0,
-        help=argparse.SUPPRESS)
+        '--local_rank',
+        '--local-rank',
+        type=int,
+        default=0,
+        help=argparse.SUPPRESS,
+    )
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -68,7 +77,8 @@ def load_config(args: argparse.Namespace) -> Config:
     except (TypeError, KeyError) as error:
         raise ValueError(
             f'--cfg-options {" ".join(args.cfg_options)}: a key leads into '
-            f'what is no dict ({error})') from error
+            f'what is no dict ({error})'
+        ) from error
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -111,8 +121,9 @@ def run_tool(main: Callable[[], None]) -> None:
     except USER_ERRORS as error:
         if os.environ.get(DEBUG):
             raise
-        sys.exit(f'error: {_one_line(error)}\n'
-                 f'({DEBUG}=1 shows where it was raised)')
+        sys.exit(
+            f'error: {_one_line(error)}\n({DEBUG}=1 shows where it was raised)'
+        )
 
 
 def _one_line(error: Exception) -> str:

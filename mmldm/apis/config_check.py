@@ -22,9 +22,14 @@ from mmldm.utils.checks import suggest
 
 # Top-level keys that mmengine or our tools read besides Runner's arguments.
 EXTRA_KEYS = {
-    'runner_type', 'custom_imports', 'find_unused_parameters', 'sync_bn',
-    'compile', 'activation_checkpointing', 'efficient_conv_bn_eval',
-    'model_wrapper_cfg'
+    'runner_type',
+    'custom_imports',
+    'find_unused_parameters',
+    'sync_bn',
+    'compile',
+    'activation_checkpointing',
+    'efficient_conv_bn_eval',
+    'model_wrapper_cfg',
 }
 
 
@@ -35,7 +40,9 @@ def _parameters(cls: type) -> set[str]:
 
 RUNNER_KEYS = (_parameters(Runner) | EXTRA_KEYS) - {'cfg'}
 DATALOADER_KEYS = _parameters(DataLoader) | {
-    'num_batch_per_epoch', 'disable_subprocess_warning', 'global_batch_size'
+    'num_batch_per_epoch',
+    'disable_subprocess_warning',
+    'global_batch_size',
 }
 # Keys of any typed dict, and those that mmengine takes out before it builds.
 GIVEN = {'type', '_scope_'}
@@ -46,8 +53,10 @@ TAKEN_OUT = {
 }
 # Dicts without a type whose keys are arguments all the same.
 UNTYPED = {
-    **{f'{phase}_dataloader': DATALOADER_KEYS for phase in
-       ('train', 'val', 'test')},
+    **{
+        f'{phase}_dataloader': DATALOADER_KEYS
+        for phase in ('train', 'val', 'test')
+    },
     'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'auto_scale_lr': {'enable', 'base_batch_size'},
@@ -55,9 +64,12 @@ UNTYPED = {
     'test_cfg': {'fp16'},
     'model.data_preprocessor': {'non_blocking'},
     'log_processor': _parameters(LogProcessor),
-    'env_cfg.mp_cfg':
-    {'mp_start_method', 'opencv_num_threads', 'omp_num_threads',
-     'mkl_num_threads'},
+    'env_cfg.mp_cfg': {
+        'mp_start_method',
+        'opencv_num_threads',
+        'omp_num_threads',
+        'mkl_num_threads',
+    },
 }
 # Annotations whose values are compared.
 SIMPLE_TYPES = {int: int, float: (int, float), str: str, bool: bool}
@@ -81,9 +93,10 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
             _check_keys(key, node, valid)
     for name, hook in (cfg.get('default_hooks') or {}).items():
         if hook is not None and 'type' not in hook:
-            raise ValueError(f'default_hooks.{name} has no type'
-                             f'{suggest(name, set(cfg.default_hooks) - {name})}'
-                             )
+            raise ValueError(
+                f'default_hooks.{name} has no type'
+                f'{suggest(name, set(cfg.default_hooks) - {name})}'
+            )
     for path, node in _typed_dicts(cfg._cfg_dict.to_dict(), ''):
         _check_arguments(path, node)
 
@@ -99,6 +112,7 @@ def _at(cfg: Config, path: str) -> Any:
 def _import_custom(cfg: Config) -> None:
     """Import what the user registers; Config does so for files only."""
     from mmengine.utils import import_modules_from_strings
+
     if cfg.get('custom_imports'):
         try:
             import_modules_from_strings(**cfg['custom_imports'])
@@ -112,12 +126,15 @@ def _check_top_level(cfg: Config, options: Mapping[str, Any]) -> None:
     for key in cfg:
         near = get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.79)
         if key not in RUNNER_KEYS and near:
-            raise ValueError(f'config key {key!r} is not known'
-                             f'{suggest(key, RUNNER_KEYS)}')
+            raise ValueError(
+                f'config key {key!r} is not known{suggest(key, RUNNER_KEYS)}'
+            )
     unread = given - RUNNER_KEYS
     for key in unread:
-        raise ValueError(f'--cfg-options {key}: nothing reads such a key'
-                         f'{suggest(key, RUNNER_KEYS)}')
+        raise ValueError(
+            f'--cfg-options {key}: nothing reads such a key'
+            f'{suggest(key, RUNNER_KEYS)}'
+        )
 
 
 def _typed_dicts(node: Any, path: str) -> Iterator[tuple[str, dict]]:
@@ -141,28 +158,40 @@ def _check_arguments(path: str, node: dict) -> None:
         near = get_close_matches(node['type'], _all_names(), n=3)
         raise ValueError(
             f'{path}.type={node["type"]!r} is in no registry; '
-            + (f'did you mean {" or ".join(map(repr, near))}?' if near else
-               'is the module that registers it in custom_imports?'))
+            + (
+                f'did you mean {" or ".join(map(repr, near))}?'
+                if near
+                else 'is the module that registers it in custom_imports?'
+            )
+        )
     if not inspect.isclass(cls):
         return  # a function, or of a scope whose builder knows more
     arguments, takes_any = _arguments(cls)
     if not takes_any:
-        taken_out = [keys for place, keys in TAKEN_OUT.items()
-                     if re.fullmatch(place, path)]
-        _check_keys(f'{path} ({cls.__name__})', node,
-                    GIVEN.union(arguments, *taken_out))
+        taken_out = [
+            keys
+            for place, keys in TAKEN_OUT.items()
+            if re.fullmatch(place, path)
+        ]
+        _check_keys(
+            f'{path} ({cls.__name__})',
+            node,
+            GIVEN.union(arguments, *taken_out),
+        )
     for key, value in node.items():
         wanted = SIMPLE_TYPES.get(arguments.get(key))
         if wanted and not isinstance(value, wanted):
-            raise ValueError(f'{path}.{key}={value!r} must be '
-                             f'{arguments[key].__name__}')
+            raise ValueError(
+                f'{path}.{key}={value!r} must be {arguments[key].__name__}'
+            )
 
 
 def _check_keys(owner: str, node: Mapping, valid: set[str]) -> None:
     for key in node:
         if key not in valid:
-            raise ValueError(f'{owner} has no argument {key!r}'
-                             f'{suggest(key, valid - GIVEN)}')
+            raise ValueError(
+                f'{owner} has no argument {key!r}{suggest(key, valid - GIVEN)}'
+            )
 
 
 def _find(name: str) -> type | None:

@@ -10,6 +10,10 @@ from .sample_requests import SampleRequests
 from .samplers import AddressedSampler, SampleDraw
 
 __all__ = [
-    'AddressedDataset', 'AddressedSampler', 'DigitsDataset', 'ImageFolder',
-    'SampleDraw', 'SampleRequests'
+    'AddressedDataset',
+    'AddressedSampler',
+    'DigitsDataset',
+    'ImageFolder',
+    'SampleDraw',
+    'SampleRequests',
 ]

@@ -33,8 +33,9 @@ class AddressedDataset(BaseDataset):
     def __init__(self, pipeline: list, **kwargs) -> None:
         # Built from our registry: mmengine looks into its own unless a
         # Runner has set the default scope.
-        built = [TRANSFORMS.build(t) if isinstance(t, dict) else t
-                 for t in pipeline]
+        built = [
+            TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline
+        ]
         super().__init__(pipeline=built, **kwargs)
 
     def __getitem__(self, idx: int) -> Any:

@@ -28,10 +28,16 @@ def read_image(path: str) -> np.ndarray:
             return np.ascontiguousarray(_to_rgb(image)[..., ::-1])
     except FileNotFoundError:
         raise
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError,
-            Image.DecompressionBombError) as error:
-        raise ValueError(f'image {path} cannot be read ({error}): delete or '
-                         'replace it') from error
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+    ) as error:
+        raise ValueError(
+            f'image {path} cannot be read ({error}): delete or replace it'
+        ) from error
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
@@ -66,7 +72,8 @@ def find_damage(path: str) -> str | None:
         # Zeros in the place of data decode well: a JPEG without an end mark
         # after its last scan is not whole.
         if head.startswith(JPEG) and content.rfind(JPEG_END) < content.rfind(
-                JPEG_SCAN):
+            JPEG_SCAN
+        ):
             return 'image file has no end'
     except (OSError, ValueError) as error:
         cause = error.__cause__ or error
@@ -79,4 +86,5 @@ def _ends_well(head: bytes, tail: bytes, size: int) -> bool:
         return int.from_bytes(head[4:8], 'little') + 8 <= size
     return any(
         head.startswith(magic) and mark in tail
-        for magic, mark in END_MARKS.items())
+        for magic, mark in END_MARKS.items()
+    )

@@ -40,12 +40,14 @@ class ImageFolder(AddressedDataset):
         ValueError: If it holds no images, or damaged ones.
     """
 
-    def __init__(self,
-                 data_root: str | None,
-                 pipeline: list,
-                 size: int | None = None,
-                 split: str = 'all',
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str | None,
+        pipeline: list,
+        size: int | None = None,
+        split: str = 'all',
+        **kwargs,
+    ) -> None:
         check_choice('ImageFolder.split', split, ('all', 'train', 'val'))
         if size is not None:
             check_positive('ImageFolder.size', size)
@@ -55,7 +57,8 @@ class ImageFolder(AddressedDataset):
             raise FileNotFoundError(
                 f'data_root={data_root!r} is not a folder; give the one that '
                 'holds the images: --cfg-options '
-                'train_dataloader.dataset.data_root=FOLDER')
+                'train_dataloader.dataset.data_root=FOLDER'
+            )
         super().__init__(pipeline, data_root=str(data_root), **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -64,15 +67,20 @@ class ImageFolder(AddressedDataset):
         if not paths:
             raise ValueError(
                 f'data_root={self.data_root!r} holds no images (files ending '
-                f'in {", ".join(SUFFIXES)}, in any subfolder)')
+                f'in {", ".join(SUFFIXES)}, in any subfolder)'
+            )
         if self.split != 'all':
             held_out = _held_out(paths, self.data_root)
-            paths = [path for path in paths
-                     if (path in held_out) == (self.split == 'val')]
+            paths = [
+                path
+                for path in paths
+                if (path in held_out) == (self.split == 'val')
+            ]
         if not paths:
             raise ValueError(
                 f'data_root={self.data_root!r} holds a single image, which '
-                "is kept for validation: add images, or set split='all'")
+                "is kept for validation: add images, or set split='all'"
+            )
         _check_files(paths)
         return [dict(img_path=path, size=self.size) for path in paths]
 
@@ -82,8 +90,9 @@ def _held_out(paths: list[str], root: str) -> set[str]:
 
     Chosen by a hash of their names, so that a new image moves no other.
     """
-    keys = {path: crc32(os.path.relpath(path, root).encode())
-            for path in paths}
+    keys = {
+        path: crc32(os.path.relpath(path, root).encode()) for path in paths
+    }
     chosen = {path for path, key in keys.items() if key % HOLD_OUT == 0}
     return chosen or {min(keys, key=keys.get)}
 
@@ -108,13 +117,18 @@ def _check_files(paths: list[str]) -> None:
     with ThreadPoolExecutor(8) as pool:
         damages = list(pool.map(find_damage, paths))
     damaged = [
-        f'{path} ({damage})' for path, damage in zip(
-            paths, damages, strict=True) if damage
+        f'{path} ({damage})'
+        for path, damage in zip(paths, damages, strict=True)
+        if damage
     ]
     if damaged:
         shown = '; '.join(damaged[:5])
         raise ValueError(
             f'{len(damaged)} of {len(paths)} images cannot be read: {shown}'
-            f'{" ..." if len(damaged) > 5 else ""}: delete or replace them')
-    print_log(f'{len(paths)} images found, none damaged', logger='current',
-              level=logging.INFO)
+            f'{" ..." if len(damaged) > 5 else ""}: delete or replace them'
+        )
+    print_log(
+        f'{len(paths)} images found, none damaged',
+        logger='current',
+        level=logging.INFO,
+    )

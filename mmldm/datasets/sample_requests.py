@@ -23,18 +23,22 @@ class SampleRequests(AddressedDataset):
         kwargs: As of mmengine's ``BaseDataset``.
     """
 
-    def __init__(self,
-                 num_samples: int,
-                 size: int | tuple[int, int] | None,
-                 pipeline: list,
-                 num_classes: int | None = None,
-                 seed: int = 0,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        num_samples: int,
+        size: int | tuple[int, int] | None,
+        pipeline: list,
+        num_classes: int | None = None,
+        seed: int = 0,
+        **kwargs,
+    ) -> None:
         check_positive('SampleRequests.num_samples', num_samples)
         self.num_samples = num_samples
         if size is None:
-            raise ValueError('SampleRequests.size is not given, nor does '
-                             'train_dataloader.dataset have a size')
+            raise ValueError(
+                'SampleRequests.size is not given, nor does '
+                'train_dataloader.dataset have a size'
+            )
         self.size = (size, size) if isinstance(size, int) else tuple(size)
         self.num_classes = num_classes
         self.seed = seed
@@ -42,11 +46,13 @@ class SampleRequests(AddressedDataset):
 
     def load_data_list(self) -> list[dict]:
         """One entry an image: ``img_shape``, ``address``, ``gt_label``."""
-        labels = [{} if self.num_classes is None else dict(
-            gt_label=i % self.num_classes) for i in range(self.num_samples)]
+        labels = [
+            {}
+            if self.num_classes is None
+            else dict(gt_label=i % self.num_classes)
+            for i in range(self.num_samples)
+        ]
         return [
-            dict(
-                img_shape=self.size,
-                address=(self.seed, i),
-                **label) for i, label in enumerate(labels)
+            dict(img_shape=self.size, address=(self.seed, i), **label)
+            for i, label in enumerate(labels)
         ]

@@ -25,8 +25,9 @@ class SampleDraw(int):
     epoch: int
     position: int
 
-    def __new__(cls, index: int, seed: int, epoch: int,
-                position: int) -> 'SampleDraw':
+    def __new__(
+        cls, index: int, seed: int, epoch: int, position: int
+    ) -> 'SampleDraw':
         draw = super().__new__(cls, index)
         draw.seed, draw.epoch, draw.position = seed, epoch, position
         return draw
@@ -50,10 +51,9 @@ class AddressedSampler(Sampler):
         shuffle: A new permutation each epoch, or the dataset's order.
     """
 
-    def __init__(self,
-                 dataset: Dataset,
-                 seed: int | None = None,
-                 shuffle: bool = True) -> None:
+    def __init__(
+        self, dataset: Dataset, seed: int | None = None, shuffle: bool = True
+    ) -> None:
         if len(dataset) == 0:
             raise ValueError('the training dataset is empty')
         self.length = len(dataset)

@@ -25,10 +25,16 @@ class DiffusionScheduler:
         num_steps: Steps of the solver, in [1, schedule's length].
     """
 
-    def __init__(self, noise_schedule: ConfigType, prediction: ConfigType,
-                 loss_weighting: ConfigType, timestep_sampler: ConfigType,
-                 time_grid: ConfigType, solver: ConfigType,
-                 num_steps: int) -> None:
+    def __init__(
+        self,
+        noise_schedule: ConfigType,
+        prediction: ConfigType,
+        loss_weighting: ConfigType,
+        timestep_sampler: ConfigType,
+        time_grid: ConfigType,
+        solver: ConfigType,
+        num_steps: int,
+    ) -> None:
         build = DIFFUSION_SCHEDULERS.build
         self.noise_schedule = build(noise_schedule)
         self.prediction = build(prediction)
@@ -44,8 +50,9 @@ class DiffusionScheduler:
         fraction = self.timestep_sampler(uniform)
         return self.noise_schedule(self.noise_schedule.timestep(fraction))
 
-    def loss(self, out: Tensor, z_0: Tensor, noise: Tensor,
-             level: NoiseLevel) -> Tensor:
+    def loss(
+        self, out: Tensor, z_0: Tensor, noise: Tensor, level: NoiseLevel
+    ) -> Tensor:
         """Weighted squared error of the network's output, ().
 
         Args:

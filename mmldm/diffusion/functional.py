@@ -46,8 +46,9 @@ class NoiseLevel:
         if self.alpha.ndim == 0:
             return self
         shape = (-1, *[1] * (z.ndim - 1))
-        return NoiseLevel(*(x.to(z).view(shape)
-                            for x in (self.t, self.alpha, self.sigma)))
+        return NoiseLevel(
+            *(x.to(z).view(shape) for x in (self.t, self.alpha, self.sigma))
+        )
 
 
 def add_noise(z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:

@@ -19,8 +19,9 @@ class Guidance(ABC):
     """``(predict, condition, null) -> denoise``."""
 
     @abstractmethod
-    def __call__(self, predict: Predict, condition: Condition,
-                 null: Condition) -> Denoise:
+    def __call__(
+        self, predict: Predict, condition: Condition, null: Condition
+    ) -> Denoise:
         """What the solver calls.
 
         Args:
@@ -34,8 +35,9 @@ class Guidance(ABC):
 class NoGuidance(Guidance):
     """The conditional prediction as it is."""
 
-    def __call__(self, predict: Predict, condition: Condition,
-                 null: Condition) -> Denoise:
+    def __call__(
+        self, predict: Predict, condition: Condition, null: Condition
+    ) -> Denoise:
         return lambda z, level: predict(z, level, condition)
 
 
@@ -56,8 +58,9 @@ class ClassifierFreeGuidance(Guidance):
             raise ValueError(f'scale={scale} must be >= 0; 1 is off')
         self.scale = scale
 
-    def __call__(self, predict: Predict, condition: Condition,
-                 null: Condition) -> Denoise:
+    def __call__(
+        self, predict: Predict, condition: Condition, null: Condition
+    ) -> Denoise:
         if self.scale == 1:
             return NoGuidance()(predict, condition, null)
         both = Condition.cat(null, condition)

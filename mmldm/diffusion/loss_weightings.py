@@ -36,4 +36,5 @@ class MinSNRWeighting:
 
     def __call__(self, level: NoiseLevel, prediction: Prediction) -> Tensor:
         return level.snr.clamp(max=self.gamma) * prediction.z_0_error_scale(
-            level)
+            level
+        )

@@ -15,7 +15,6 @@ from mmldm.utils import check_positive
 
 from .functional import NoiseLevel
 
-
 # Tables are numbers, not weights: on the CPU under ``torch.device('meta')``
 # too.
 TABLE = dict(dtype=torch.float64, device='cpu')
@@ -55,7 +54,7 @@ class NoiseSchedule(ABC):
 
     def clean(self) -> NoiseLevel:
         """The level of a latent without noise, where sampling ends."""
-        return NoiseLevel(*map(_as_float64, (0., 1., 0.)))
+        return NoiseLevel(*map(_as_float64, (0.0, 1.0, 0.0)))
 
 
 class DiscreteSchedule(NoiseSchedule):
@@ -73,7 +72,8 @@ class DiscreteSchedule(NoiseSchedule):
         if not ((betas > 0) & (betas < 1)).all():
             raise ValueError(
                 f'betas in [{float(betas.min()):g}, {float(betas.max()):g}] '
-                'must lie in (0, 1)')
+                'must lie in (0, 1)'
+            )
         alpha_bar = torch.cumprod(1 - betas.double(), dim=0)
         # Both ends of the ratio from alpha_bar itself: 1 - alpha_bar loses
         # no digits in float64 at these sizes.
@@ -83,15 +83,17 @@ class DiscreteSchedule(NoiseSchedule):
         t = _as_float64(t)
         below = t.floor().clamp(0, self.last).long()
         above = (below + 1).clamp(max=int(self.last))
-        log_snr = torch.lerp(self._log_snr[below], self._log_snr[above],
-                             t - below)
+        log_snr = torch.lerp(
+            self._log_snr[below], self._log_snr[above], t - below
+        )
         return self._level(t, log_snr)
 
     def at_log_snr(self, log_snr: Tensor | float) -> NoiseLevel:
         log_snr = _as_float64(log_snr)
         rising = self._log_snr.flip(0)
         above = torch.searchsorted(rising, log_snr).clamp(
-            1, self.num_timesteps - 1)
+            1, self.num_timesteps - 1
+        )
         low, high = rising[above - 1], rising[above]
         steps_down = above - 1 + (log_snr - low) / (high - low)
         return self._level(self.last - steps_down, log_snr)
@@ -101,8 +103,9 @@ class DiscreteSchedule(NoiseSchedule):
 
     @staticmethod
     def _level(t: Tensor, log_snr: Tensor) -> NoiseLevel:
-        return NoiseLevel(t, log_snr.sigmoid().sqrt(),
-                          (-log_snr).sigmoid().sqrt())
+        return NoiseLevel(
+            t, log_snr.sigmoid().sqrt(), (-log_snr).sigmoid().sqrt()
+        )
 
 
 @DIFFUSION_SCHEDULERS.register_module()
@@ -117,13 +120,17 @@ class ScaledLinearBetas(DiscreteSchedule):
         num_timesteps: Length of the table.
     """
 
-    def __init__(self,
-                 start: float = 0.0015,
-                 end: float = 0.0195,
-                 num_timesteps: int = 1000) -> None:
+    def __init__(
+        self,
+        start: float = 0.0015,
+        end: float = 0.0195,
+        num_timesteps: int = 1000,
+    ) -> None:
         super().__init__(
-            torch.linspace(start**0.5, end**0.5, num_timesteps,
-                           **TABLE).square())
+            torch.linspace(
+                start**0.5, end**0.5, num_timesteps, **TABLE
+            ).square()
+        )
 
 
 @DIFFUSION_SCHEDULERS.register_module()
@@ -136,12 +143,10 @@ class LinearBetas(DiscreteSchedule):
         num_timesteps: Length of the table.
     """
 
-    def __init__(self,
-                 start: float = 1e-4,
-                 end: float = 0.02,
-                 num_timesteps: int = 1000) -> None:
-        super().__init__(
-            torch.linspace(start, end, num_timesteps, **TABLE))
+    def __init__(
+        self, start: float = 1e-4, end: float = 0.02, num_timesteps: int = 1000
+    ) -> None:
+        super().__init__(torch.linspace(start, end, num_timesteps, **TABLE))
 
 
 @DIFFUSION_SCHEDULERS.register_module()
@@ -154,16 +159,20 @@ class CosineSchedule(DiscreteSchedule):
         num_timesteps: Length of the table.
     """
 
-    def __init__(self,
-                 offset: float = 0.008,
-                 max_beta: float = 0.999,
-                 num_timesteps: int = 1000) -> None:
+    def __init__(
+        self,
+        offset: float = 0.008,
+        max_beta: float = 0.999,
+        num_timesteps: int = 1000,
+    ) -> None:
         check_positive('offset', offset)
         time = torch.linspace(0, 1, num_timesteps + 1, **TABLE)
-        alpha_bar = ((time + offset) / (1 + offset) * math.pi /
-                     2).cos().square()
-        super().__init__((1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(
-            max=max_beta))
+        alpha_bar = (
+            ((time + offset) / (1 + offset) * math.pi / 2).cos().square()
+        )
+        super().__init__(
+            (1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=max_beta)
+        )
 
 
 @DIFFUSION_SCHEDULERS.register_module()

@@ -23,11 +23,13 @@ class Solver(ABC):
     """Solves back from ``levels[0]`` to ``levels[-1]``."""
 
     @abstractmethod
-    def __call__(self,
-                 denoise: Denoise,
-                 z: Tensor,
-                 levels: Sequence[NoiseLevel],
-                 draw_noise: DrawNoise = torch.randn_like) -> Tensor:
+    def __call__(
+        self,
+        denoise: Denoise,
+        z: Tensor,
+        levels: Sequence[NoiseLevel],
+        draw_noise: DrawNoise = torch.randn_like,
+    ) -> Tensor:
         """The latent at the last level, (B, C, h, w).
 
         Args:
@@ -51,11 +53,13 @@ class DDIM(Solver):
             raise ValueError(f'eta={eta} must be in [0, 1]')
         self.eta = eta
 
-    def __call__(self,
-                 denoise: Denoise,
-                 z: Tensor,
-                 levels: Sequence[NoiseLevel],
-                 draw_noise: DrawNoise = torch.randn_like) -> Tensor:
+    def __call__(
+        self,
+        denoise: Denoise,
+        z: Tensor,
+        levels: Sequence[NoiseLevel],
+        draw_noise: DrawNoise = torch.randn_like,
+    ) -> Tensor:
         for cur, nxt in pairwise(levels):
             z_0 = denoise(z, cur)
             noise = (z - cur.alpha * z_0) / cur.sigma
@@ -82,11 +86,13 @@ class Heun(Solver):
     over sigma / alpha, so that any schedule is EDM's.
     """
 
-    def __call__(self,
-                 denoise: Denoise,
-                 z: Tensor,
-                 levels: Sequence[NoiseLevel],
-                 draw_noise: DrawNoise = torch.randn_like) -> Tensor:
+    def __call__(
+        self,
+        denoise: Denoise,
+        z: Tensor,
+        levels: Sequence[NoiseLevel],
+        draw_noise: DrawNoise = torch.randn_like,
+    ) -> Tensor:
         for cur, nxt in pairwise(levels):
             step = nxt.sigma / nxt.alpha - cur.sigma / cur.alpha
             scaled = z / cur.alpha
@@ -110,11 +116,13 @@ class DPMSolverPP2M(Solver):
     have no second estimate or end at the clean level, are of first order.
     """
 
-    def __call__(self,
-                 denoise: Denoise,
-                 z: Tensor,
-                 levels: Sequence[NoiseLevel],
-                 draw_noise: DrawNoise = torch.randn_like) -> Tensor:
+    def __call__(
+        self,
+        denoise: Denoise,
+        z: Tensor,
+        levels: Sequence[NoiseLevel],
+        draw_noise: DrawNoise = torch.randn_like,
+    ) -> Tensor:
         previous = None  # (estimate, width) of the step before
         for cur, nxt in pairwise(levels):
             z_0 = denoise(z, cur)
@@ -123,7 +131,9 @@ class DPMSolverPP2M(Solver):
             if previous is not None and nxt.sigma > 0:
                 last_z_0, last_width = previous
                 estimate = z_0 + width / (2 * last_width) * (z_0 - last_z_0)
-            z = (nxt.sigma / cur.sigma * z -
-                 nxt.alpha * torch.expm1(-width) * estimate)
+            z = (
+                nxt.sigma / cur.sigma * z
+                - nxt.alpha * torch.expm1(-width) * estimate
+            )
             previous = z_0, width
         return z

@@ -19,8 +19,9 @@ from .noise_schedules import TABLE, NoiseSchedule
 class TimeGrid(ABC):
     """The noisy levels of a subclass, and the clean one."""
 
-    def __call__(self, schedule: NoiseSchedule,
-                 num_steps: int) -> list[NoiseLevel]:
+    def __call__(
+        self, schedule: NoiseSchedule, num_steps: int
+    ) -> list[NoiseLevel]:
         """num_steps + 1 levels of shape ().
 
         Raises:
@@ -30,28 +31,33 @@ class TimeGrid(ABC):
         if not 1 <= num_steps <= schedule.num_timesteps:
             raise ValueError(
                 f'num_steps={num_steps} must be in [1, '
-                f'{schedule.num_timesteps}], the length of the schedule')
+                f'{schedule.num_timesteps}], the length of the schedule'
+            )
         levels = self.noisy_levels(schedule, num_steps)
         log_snr = [level.log_snr for level in levels]
         if levels[-1].sigma <= 0 or any(
-                after <= before for before, after in pairwise(log_snr)):
+            after <= before for before, after in pairwise(log_snr)
+        ):
             raise ValueError(
                 f'{type(self).__name__} with num_steps={num_steps} does not '
                 f'fall to the clean level on {type(schedule).__name__}: take '
-                'fewer steps, an end nearer to 0, or another grid')
+                'fewer steps, an end nearer to 0, or another grid'
+            )
         return [*levels, schedule.clean()]
 
     @abstractmethod
-    def noisy_levels(self, schedule: NoiseSchedule,
-                     num_steps: int) -> list[NoiseLevel]:
+    def noisy_levels(
+        self, schedule: NoiseSchedule, num_steps: int
+    ) -> list[NoiseLevel]:
         """The ``num_steps`` levels before the clean one."""
 
 
 class UniformGrid(TimeGrid):
     """Equally spaced times; a subclass says where they begin and end."""
 
-    def noisy_levels(self, schedule: NoiseSchedule,
-                     num_steps: int) -> list[NoiseLevel]:
+    def noisy_levels(
+        self, schedule: NoiseSchedule, num_steps: int
+    ) -> list[NoiseLevel]:
         return [schedule(t) for t in self.times(schedule, num_steps)]
 
     @abstractmethod
@@ -118,15 +124,14 @@ class LogSNRGrid(TimeGrid):
             raise ValueError(f'last_time={last_time} must be in (0, 1)')
         self.last_time = last_time
 
-    def noisy_levels(self, schedule: NoiseSchedule,
-                     num_steps: int) -> list[NoiseLevel]:
+    def noisy_levels(
+        self, schedule: NoiseSchedule, num_steps: int
+    ) -> list[NoiseLevel]:
         noisy = schedule(schedule.last)
         if num_steps == 1:
             return [noisy]
         end = schedule(self.last_time * schedule.num_timesteps)
         log_snr = torch.linspace(
-            float(noisy.log_snr),
-            float(end.log_snr),
-            num_steps,
-            **TABLE)
+            float(noisy.log_snr), float(end.log_snr), num_steps, **TABLE
+        )
         return [noisy, *map(schedule.at_log_snr, log_snr[1:])]

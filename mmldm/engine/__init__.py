@@ -15,7 +15,11 @@ from .runner import LDMRunner
 register_checkpoint_reader()
 
 __all__ = [
-    'AddressedSeedHook', 'AddressedTrainLoop', 'AtomicCheckpointHook',
-    'AutocastOptimWrapper', 'LDMRunner', 'LatentScaleHook',
-    'ModuleEMAHook'
+    'AddressedSeedHook',
+    'AddressedTrainLoop',
+    'AtomicCheckpointHook',
+    'AutocastOptimWrapper',
+    'LDMRunner',
+    'LatentScaleHook',
+    'ModuleEMAHook',
 ]

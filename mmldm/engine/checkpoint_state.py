@@ -35,8 +35,10 @@ def plain(value: Any) -> Any:
         return tuple(map(plain, value))
     if isinstance(value, list | set):
         return [plain(item) for item in value]
-    raise TypeError(f'a checkpoint cannot hold a {type(value).__name__}; '
-                    'store tensors and plain values')
+    raise TypeError(
+        f'a checkpoint cannot hold a {type(value).__name__}; '
+        'store tensors and plain values'
+    )
 
 
 def hub_state(hub: MessageHub) -> dict:

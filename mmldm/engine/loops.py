@@ -22,22 +22,26 @@ class AddressedTrainLoop(BaseLoop):
         val_interval: Iterations between validations.
     """
 
-    def __init__(self,
-                 runner,
-                 dataloader: DataLoader | ConfigType,
-                 max_iters: int,
-                 val_interval: int = 1000) -> None:
+    def __init__(
+        self,
+        runner,
+        dataloader: DataLoader | ConfigType,
+        max_iters: int,
+        val_interval: int = 1000,
+    ) -> None:
         super().__init__(runner, dataloader)
         if not hasattr(self.dataloader.sampler, 'start'):
             raise ValueError(
                 'train_dataloader.sampler is a '
                 f'{type(self.dataloader.sampler).__name__}, which cannot '
-                "resume exactly: set sampler=dict(type='AddressedSampler')")
+                "resume exactly: set sampler=dict(type='AddressedSampler')"
+            )
         if not getattr(self.dataloader.dataset, 'addressed', False):
             runner.logger.warning(
                 f'{type(self.dataloader.dataset).__name__} draws its '
                 'augmentations from the global generators, which a resumed '
-                'run does not repeat: derive from AddressedDataset')
+                'run does not repeat: derive from AddressedDataset'
+            )
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one
         self.epoch = self._epoch = 0
@@ -69,15 +73,17 @@ class AddressedTrainLoop(BaseLoop):
         position = dict(batch_idx=self._iter, data_batch=batch)
         self.runner.call_hook('before_train_iter', **position)
         outputs = self.runner.model.train_step(
-            batch, optim_wrapper=self.runner.optim_wrapper)
+            batch, optim_wrapper=self.runner.optim_wrapper
+        )
         # What is logged is the loss of the global batch, not of rank 0's.
         all_reduce_dict(outputs, 'mean')
         self.runner.call_hook('after_train_iter', **position, outputs=outputs)
         self._iter += 1
 
     def _maybe_validate(self) -> None:
-        due = (self._iter % self.val_interval == 0
-               or self._iter == self.max_iters)
+        due = (
+            self._iter % self.val_interval == 0 or self._iter == self.max_iters
+        )
         if self.runner.val_loop is not None and due:
             self.runner.val_loop.run()
             self.runner.model.train()

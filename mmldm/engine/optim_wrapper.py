@@ -30,13 +30,16 @@ class AutocastOptimWrapper(OptimWrapper):
         check_choice('optim_wrapper.dtype', dtype, DTYPES)
         self.dtype = DTYPES[dtype]
         self.scaler = torch.amp.GradScaler(
-            get_device(), enabled=dtype == 'float16')
+            get_device(), enabled=dtype == 'float16'
+        )
 
     @contextmanager
     def optim_context(self, model: nn.Module):
         """Autocast, and no synchronisation while accumulating."""
-        with super().optim_context(model), torch.autocast(
-                get_device(), dtype=self.dtype):
+        with (
+            super().optim_context(model),
+            torch.autocast(get_device(), dtype=self.dtype),
+        ):
             yield
 
     def backward(self, loss: Tensor, **kwargs) -> None:

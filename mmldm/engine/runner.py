@@ -40,15 +40,17 @@ class LDMRunner(Runner):
             raise ValueError(
                 'randomness.diff_rank_seed=True makes one order of the data '
                 'impossible: leave it out; what is drawn differs by sample, '
-                'hence by rank, in any case')
+                'hence by rank, in any case'
+            )
         if isinstance(self._train_dataloader, dict):
             _share_batch(self._train_dataloader, self.world_size)
 
     @property
     def bare_model(self) -> torch.nn.Module:
         """The model without its distributed wrapper."""
-        return (self.model.module
-                if is_model_wrapper(self.model) else self.model)
+        return (
+            self.model.module if is_model_wrapper(self.model) else self.model
+        )
 
     def setup_env(self, env_cfg: dict) -> None:
         """As of ``Runner``; gloo processes where there is no GPU."""
@@ -56,33 +58,40 @@ class LDMRunner(Runner):
             init_cpu_process_group()
         super().setup_env(env_cfg)
 
-    def wrap_model(self, model_wrapper_cfg: dict | None,
-                   model: torch.nn.Module) -> torch.nn.Module:
+    def wrap_model(
+        self, model_wrapper_cfg: dict | None, model: torch.nn.Module
+    ) -> torch.nn.Module:
         """As of ``Runner``; no ``device_ids`` where there is no GPU."""
-        if (not self.distributed or torch.cuda.is_available()
-                or model_wrapper_cfg is not None):
+        if (
+            not self.distributed
+            or torch.cuda.is_available()
+            or model_wrapper_cfg is not None
+        ):
             return super().wrap_model(model_wrapper_cfg, model)
         return MMDistributedDataParallel(
             module=model,
             broadcast_buffers=False,
-            find_unused_parameters=self.cfg.get('find_unused_parameters',
-                                                False))
+            find_unused_parameters=self.cfg.get(
+                'find_unused_parameters', False
+            ),
+        )
 
     def load_or_resume(self) -> None:
         """As of ``Runner``; resumes from the newest whole checkpoint."""
         if self._resume and self._load_from is None and not self._has_loaded:
             newest = newest_checkpoint(self.work_dir)
             if newest is None:
-                self.logger.info(f'Nothing to resume in {self.work_dir}: '
-                                 'training starts from the beginning')
+                self.logger.info(
+                    f'Nothing to resume in {self.work_dir}: '
+                    'training starts from the beginning'
+                )
                 return
             self._load_from = str(newest)
         super().load_or_resume()
 
-    def load_checkpoint(self,
-                        filename: str,
-                        map_location='cpu',
-                        **kwargs) -> Mapping:
+    def load_checkpoint(
+        self, filename: str, map_location='cpu', **kwargs
+    ) -> Mapping:
         """Read safely, load strictly; the arguments but these are ignored.
 
         Raises:
@@ -95,7 +104,8 @@ class LDMRunner(Runner):
         load_weights(self.bare_model, weights_of(checkpoint), filename)
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = hub_state_for_loading(
-                checkpoint['message_hub'])
+                checkpoint['message_hub']
+            )
         self._has_loaded = True
         self.logger.info(f'Loaded {filename}')
         return checkpoint
@@ -106,15 +116,17 @@ class LDMRunner(Runner):
         self.train_dataloader.sampler.seed = self.seed
 
     @master_only
-    def save_checkpoint(self,
-                        out_dir: str,
-                        filename: str,
-                        file_client_args: dict | None = None,
-                        save_optimizer: bool = True,
-                        save_param_scheduler: bool = True,
-                        meta: dict | None = None,
-                        by_epoch: bool = False,
-                        backend_args: dict | None = None) -> None:
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = False,
+        backend_args: dict | None = None,
+    ) -> None:
         """Write tensors and plain values, whole or not at all.
 
         Args:
@@ -133,12 +145,14 @@ class LDMRunner(Runner):
         checkpoint = dict(
             meta=self._meta(meta or {}),
             state_dict=self.bare_model.state_dict(),
-            message_hub=hub_state(self.message_hub))
+            message_hub=hub_state(self.message_hub),
+        )
         if save_optimizer:
             checkpoint['optimizer'] = self.optim_wrapper.state_dict()
         if save_param_scheduler and self.param_schedulers is not None:
             checkpoint['param_schedulers'] = _scheduler_states(
-                self.param_schedulers)
+                self.param_schedulers
+            )
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         write_checkpoint(plain(checkpoint), Path(out_dir) / filename)
 
@@ -152,7 +166,7 @@ class LDMRunner(Runner):
             'time': time.strftime('%Y%m%d_%H%M%S'),
             'mmengine_version': mmengine.__version__,
             'dataset_meta': self.train_dataloader.dataset.metainfo,
-            **meta
+            **meta,
         }
 
 
@@ -168,9 +182,14 @@ def _share_batch(dataloader: dict, world_size: int) -> None:
     if 'batch_size' in dataloader:
         raise ValueError(
             f'train_dataloader has global_batch_size={size} and '
-            f'batch_size={dataloader["batch_size"]}: give one of them')
-    check_divisible('train_dataloader.global_batch_size', size,
-                    'the number of processes', world_size)
+            f'batch_size={dataloader["batch_size"]}: give one of them'
+        )
+    check_divisible(
+        'train_dataloader.global_batch_size',
+        size,
+        'the number of processes',
+        world_size,
+    )
     dataloader['batch_size'] = size // world_size
 
 

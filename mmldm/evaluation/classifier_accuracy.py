@@ -32,11 +32,13 @@ class ClassifierAccuracy(BaseMetric):
         feature_size: Side of the pooled image.
     """
 
-    def __init__(self,
-                 train_dataset: ConfigType,
-                 test_dataset: ConfigType,
-                 feature_size: int = 8,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        train_dataset: ConfigType,
+        test_dataset: ConfigType,
+        feature_size: int = 8,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.train_dataset = train_dataset
         self.test_dataset = test_dataset
@@ -44,28 +46,41 @@ class ClassifierAccuracy(BaseMetric):
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Take features and labels of a batch."""
-        self.results += [(self._features(sample['pred_img']),
-                          int(sample['gt_label']['label']))
-                         for sample in data_samples]
+        self.results += [
+            (
+                self._features(sample['pred_img']),
+                int(sample['gt_label']['label']),
+            )
+            for sample in data_samples
+        ]
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """``class_accuracy`` and ``test_accuracy_real``, in [0, 1]."""
         from sklearn.svm import SVC
+
         classifier = SVC(C=10, gamma='scale')
         classifier.fit(*self._real(self.train_dataset))
         return dict(
             class_accuracy=classifier.score(*_columns(results)),
             test_accuracy_real=classifier.score(
-                *self._real(self.test_dataset)))
+                *self._real(self.test_dataset)
+            ),
+        )
 
     def _features(self, image: Tensor) -> np.ndarray:
         return pooled_features(image, self.feature_size)
 
     def _real(self, config: ConfigType) -> tuple[np.ndarray, np.ndarray]:
         samples = list(DATASETS.build(config))
-        return _columns([(self._features(sample['inputs']),
-                          sample['data_samples'].label)
-                         for sample in samples])
+        return _columns(
+            [
+                (
+                    self._features(sample['inputs']),
+                    sample['data_samples'].label,
+                )
+                for sample in samples
+            ]
+        )
 
 
 def _columns(rows: list[tuple]) -> tuple[np.ndarray, np.ndarray]:

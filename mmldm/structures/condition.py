@@ -36,6 +36,7 @@ class Condition:
             if (a is None) != (b is None):
                 raise ValueError(
                     f'slot {field.name!r} is filled in one of the two '
-                    'conditions only; give both the same slots')
+                    'conditions only; give both the same slots'
+                )
             slots[field.name] = None if a is None else torch.cat([a, b])
         return Condition(**slots)

@@ -25,7 +25,8 @@ class LDMDataSample(DataSample):
             raise ValueError(
                 'a data sample has no gt_label, which a class condition '
                 'needs: use a dataset with labels (type FolderPerClass), or '
-                'a model without ClassEmbedder')
+                'a model without ClassEmbedder'
+            )
         return int(self.gt_label.label)
 
     @property

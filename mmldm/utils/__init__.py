@@ -2,6 +2,9 @@ from .checks import check_choice, check_divisible, check_positive
 from .draws import Draws, address_seed
 
 __all__ = [
-    'Draws', 'address_seed', 'check_choice', 'check_divisible',
-    'check_positive'
+    'Draws',
+    'address_seed',
+    'check_choice',
+    'check_divisible',
+    'check_positive',
 ]

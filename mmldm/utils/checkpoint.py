@@ -32,16 +32,20 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
         if path.suffix == '.safetensors':
             return load_file(path)
         checkpoint = torch.load(
-            path, map_location=map_location, weights_only=True)
+            path, map_location=map_location, weights_only=True
+        )
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
             f'checkpoint {path} cannot be read: it is cut off, is no '
             'checkpoint, or holds more than tensors and plain values, which '
-            f'is refused ({reason})') from error
+            f'is refused ({reason})'
+        ) from error
     if not isinstance(checkpoint, dict):
-        raise ValueError(f'checkpoint {path} holds a '
-                         f'{type(checkpoint).__name__}, not a dict')
+        raise ValueError(
+            f'checkpoint {path} holds a '
+            f'{type(checkpoint).__name__}, not a dict'
+        )
     return checkpoint
 
 
@@ -62,9 +66,11 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
         os.replace(aside, path)
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as a RuntimeError of its zip writer.
-        raise OSError(f'checkpoint {path} could not be written ({error}); '
-                      'free some disk space and --resume: checkpoints '
-                      'written before are intact') from error
+        raise OSError(
+            f'checkpoint {path} could not be written ({error}); '
+            'free some disk space and --resume: checkpoints '
+            'written before are intact'
+        ) from error
     finally:
         aside.unlink(missing_ok=True)
     _flush_directory(path.parent)
@@ -97,8 +103,9 @@ def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     return dict(checkpoint.get('state_dict', checkpoint))
 
 
-def load_weights(module: nn.Module, weights: Mapping[str, Tensor],
-                 source: str | Path) -> None:
+def load_weights(
+    module: nn.Module, weights: Mapping[str, Tensor], source: str | Path
+) -> None:
     """Load every weight, or none.
 
     Raises:
@@ -106,27 +113,36 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor],
     """
     before = {n: w.clone() for n, w in module.state_dict().items()}
     own = dict([*module.named_parameters(), *module.named_buffers()])
-    reshaped = [name for name, weight in own.items()
-                if name in weights and weights[name].shape != weight.shape]
+    reshaped = [
+        name
+        for name, weight in own.items()
+        if name in weights and weights[name].shape != weight.shape
+    ]
     # Loading raises on another shape; these are reported with the rest.
     report = module.load_state_dict(
-        {n: w for n, w in weights.items() if n not in reshaped}, strict=False)
+        {n: w for n, w in weights.items() if n not in reshaped}, strict=False
+    )
     problems = {
-        'not in the file':
-        [n for n in report.missing_keys if n not in reshaped],
+        'not in the file': [
+            n for n in report.missing_keys if n not in reshaped
+        ],
         'not in the model': report.unexpected_keys,
         'of another shape': [
             f'{n} {tuple(weights[n].shape)}, here {tuple(own[n].shape)}'
             for n in reshaped
-        ]
+        ],
     }
     if any(problems.values()):
         module.load_state_dict(before, strict=False)
-        lists = '; '.join(f'{len(names)} {what}: {_few(names)}'
-                          for what, names in problems.items() if names)
+        lists = '; '.join(
+            f'{len(names)} {what}: {_few(names)}'
+            for what, names in problems.items()
+            if names
+        )
         raise ValueError(
             f'{source} does not fit this {type(module).__name__}: {lists}. '
-            'Use the config that it was trained with')
+            'Use the config that it was trained with'
+        )
 
 
 def _few(names: Sequence[str], most: int = 3) -> str:

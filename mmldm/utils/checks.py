@@ -10,22 +10,25 @@ def check_positive(name: str, value: float) -> None:
         raise ValueError(f'{name}={value} must be positive')
 
 
-def check_divisible(name: str, value: int, divisor_name: str,
-                    divisor: int) -> None:
+def check_divisible(
+    name: str, value: int, divisor_name: str, divisor: int
+) -> None:
     """Raise unless ``divisor`` divides ``value``; name the neighbours."""
     if value % divisor:
         below = value // divisor * divisor
         valid = [str(n) for n in (below, below + divisor) if n > 0]
         raise ValueError(
             f'{name}={value} is not divisible by {divisor_name}={divisor}: '
-            f'set {name} to {" or ".join(valid)}')
+            f'set {name} to {" or ".join(valid)}'
+        )
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Raise unless ``value`` is in ``choices``; list the nearest first."""
     if value not in choices:
-        raise ValueError(f'{name}={value!r} is not known'
-                         f'{suggest(value, choices)}')
+        raise ValueError(
+            f'{name}={value!r} is not known{suggest(value, choices)}'
+        )
 
 
 def suggest(word: str, choices: Collection[str]) -> str:

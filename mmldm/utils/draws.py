@@ -27,7 +27,8 @@ def address_seed(address: Address, name: str = '') -> int:
 
 def _generator(address: Address, name: str) -> np.random.Generator:
     return np.random.Generator(
-        np.random.Philox(key=address_seed(address, name)))
+        np.random.Philox(key=address_seed(address, name))
+    )
 
 
 class Draws:
@@ -50,16 +51,19 @@ class Draws:
         global generator.
         """
         base = int(torch.randint(2**62, ()))
-        return cls([
-            sample.draw_address or (base, i)
-            for i, sample in enumerate(data_samples)
-        ])
+        return cls(
+            [
+                sample.draw_address or (base, i)
+                for i, sample in enumerate(data_samples)
+            ]
+        )
 
     def uniform(self, name: str) -> Tensor:
         """Uniform in [0, 1), float64 on the CPU, shape (B,)."""
         return torch.tensor(
             [_generator(a, name).random() for a in self.addresses],
-            dtype=torch.float64)
+            dtype=torch.float64,
+        )
 
     def normal(self, name: str) -> DrawNoise:
         """Standard normal noise: equal at every call."""
@@ -75,12 +79,15 @@ class Draws:
         return _stack_normal(generators, like)
 
 
-def _stack_normal(generators: list[np.random.Generator],
-                  like: Tensor) -> Tensor:
+def _stack_normal(
+    generators: list[np.random.Generator], like: Tensor
+) -> Tensor:
     """One standard normal sample per generator, (B, *like.shape[1:])."""
     assert len(generators) == len(like), (len(generators), like.shape)
-    noise = np.stack([
-        generator.standard_normal(like.shape[1:], dtype=np.float32)
-        for generator in generators
-    ])
+    noise = np.stack(
+        [
+            generator.standard_normal(like.shape[1:], dtype=np.float32)
+            for generator in generators
+        ]
+    )
     return torch.from_numpy(noise).to(like)

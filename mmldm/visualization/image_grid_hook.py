@@ -28,9 +28,9 @@ class ImageGridHook(Hook):
             the grid alone, into the work directory.
     """
 
-    def __init__(self,
-                 num_images: int = 64,
-                 show_dir: str | None = None) -> None:
+    def __init__(
+        self, num_images: int = 64, show_dir: str | None = None
+    ) -> None:
         self.num_images = num_images
         self.show_dir = show_dir
         self.shown: list[tuple] = []
@@ -43,19 +43,23 @@ class ImageGridHook(Hook):
         """Forget earlier images."""
         self.shown = []
 
-    def after_val_iter(self,
-                       runner,
-                       batch_idx: int,
-                       data_batch: dict | None = None,
-                       outputs: Sequence | None = None) -> None:
+    def after_val_iter(
+        self,
+        runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence | None = None,
+    ) -> None:
         """Keep the images for the grid."""
         self._keep(runner, outputs)
 
-    def after_test_iter(self,
-                        runner,
-                        batch_idx: int,
-                        data_batch: dict | None = None,
-                        outputs: Sequence | None = None) -> None:
+    def after_test_iter(
+        self,
+        runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence | None = None,
+    ) -> None:
         """Keep the images for the grid, write them all where asked to."""
         self._keep(runner, outputs)
         if self.show_dir is not None:
@@ -80,7 +84,7 @@ class ImageGridHook(Hook):
 
     def _keep(self, runner, outputs: Sequence) -> None:
         room = -(-self.num_images // runner.world_size) - len(self.shown)
-        for sample in outputs[:max(room, 0)]:
+        for sample in outputs[: max(room, 0)]:
             pair = [_array(sample.pred_img)]
             if 'gt_img' in sample:
                 pair.insert(0, _array(sample.gt_img))
@@ -94,7 +98,7 @@ class ImageGridHook(Hook):
             return None
         # Ranks may pad their share: the index tells copies apart.
         shown = {index: item for part in parts for index, *item in part}
-        ordered = [shown[index] for index in sorted(shown)][:self.num_images]
+        ordered = [shown[index] for index in sorted(shown)][: self.num_images]
         return sample_grid(*zip(*ordered, strict=True)) if ordered else None
 
 

@@ -46,8 +46,15 @@ def test_without_flags_the_config_is_as_written():
 
 
 def test_the_flags_arrive():
-    cfg = load('--seed', '7', '--work-dir', 'here', '--deterministic',
-               '--launcher', 'slurm')
+    cfg = load(
+        '--seed',
+        '7',
+        '--work-dir',
+        'here',
+        '--deterministic',
+        '--launcher',
+        'slurm',
+    )
     assert cfg.randomness == dict(seed=7, deterministic=True)
     assert cfg.work_dir == 'here'
     assert cfg.launcher == 'slurm'
@@ -59,14 +66,19 @@ def test_seed_0_is_a_seed():
 
 
 def test_options_arrive_with_their_types():
-    cfg = load('--cfg-options', 'model.denoiser.channels=32',
-               'model.denoiser.channel_mults=1,2,4',
-               'optim_wrapper.optimizer.lr=2e-4', 'param_scheduler.1.end=10',
-               'val_dataloader=None')
+    cfg = load(
+        '--cfg-options',
+        'model.denoiser.channels=32',
+        'model.denoiser.channel_mults=1,2,4',
+        'optim_wrapper.optimizer.lr=2e-4',
+        'param_scheduler.1.end=10',
+        'val_dataloader=None',
+    )
     assert cfg.model.denoiser.channels == 32
     assert list(cfg.model.denoiser.channel_mults) == [1, 2, 4]
     assert cfg.optim_wrapper.optimizer == dict(
-        type='AdamW', lr=2e-4, betas=(0.9, 0.99))
+        type='AdamW', lr=2e-4, betas=(0.9, 0.99)
+    )
     assert cfg.param_scheduler[1]['end'] == 10
     assert cfg.val_dataloader is None
 
@@ -92,16 +104,20 @@ def test_a_missing_config_is_named():
         load(config='a.py')
 
 
-@pytest.mark.parametrize('option, message', [
-    ('model.denoiser.chanels=3', 'model.denoiser.*chanels.*channels'),
-    ('modle.denoiser.channels=3', "modle.*did you mean 'model'"),
-    ('model.denoiser.channels=abc', "channels='abc' must be int")])
+@pytest.mark.parametrize(
+    'option, message',
+    [
+        ('model.denoiser.chanels=3', 'model.denoiser.*chanels.*channels'),
+        ('modle.denoiser.channels=3', "modle.*did you mean 'model'"),
+        ('model.denoiser.channels=abc', "channels='abc' must be int"),
+    ],
+)
 def test_a_mistaken_option_is_refused(option, message):
     with pytest.raises(ValueError, match=message):
         load('--cfg-options', option)
 
 
-FOLDERS = '''
+FOLDERS = """
 _base_ = ['{base}']
 train_dataloader = dict(dataset=dict(
     _delete_=True, type='ImageFolder', data_root='a', pipeline=[]))
@@ -109,22 +125,26 @@ val_dataloader = dict(dataset=dict(
     _delete_=True, type='ImageFolder', data_root={val}, pipeline=[]))
 test_dataloader = dict(dataset=dict(
     _delete_=True, type='ImageFolder', data_root={test}, pipeline=[]))
-'''
+"""
 
 
 def test_a_folder_not_named_is_the_one_of_training(tmp_path):
     config = tmp_path / 'child.py'
     config.write_text(FOLDERS.format(base=LDM, val=None, test="'c'"))
-    cfg = load('--cfg-options', 'train_dataloader.dataset.data_root=b',
-               config=config)
+    cfg = load(
+        '--cfg-options', 'train_dataloader.dataset.data_root=b', config=config
+    )
     assert cfg.train_dataloader.dataset.data_root == 'b'
     assert cfg.val_dataloader.dataset.data_root == 'b'
     assert cfg.test_dataloader.dataset.data_root == 'c'
 
 
 def test_a_size_not_given_is_the_one_of_training():
-    cfg = load('--cfg-options', 'train_dataloader.dataset.size=16',
-               'test_dataloader.dataset.size=8')
+    cfg = load(
+        '--cfg-options',
+        'train_dataloader.dataset.size=16',
+        'test_dataloader.dataset.size=8',
+    )
     assert cfg.val_dataloader.dataset.size == 16
     assert cfg.test_dataloader.dataset.size == 8
 
@@ -134,16 +154,23 @@ def test_data_that_need_no_folder_get_none():
 
 
 def test_a_config_may_be_for_tests_alone():
-    cfg = load('--cfg-options', 'train_dataloader=None', 'train_cfg=None',
-               'optim_wrapper=None')
+    cfg = load(
+        '--cfg-options',
+        'train_dataloader=None',
+        'train_cfg=None',
+        'optim_wrapper=None',
+    )
     assert cfg.train_dataloader is None
 
 
-@pytest.mark.parametrize('runner_type, cls', [
-    (dict(runner_type='mmldm.LDMRunner'), LDMRunner), ({}, Runner)])
+@pytest.mark.parametrize(
+    'runner_type, cls',
+    [(dict(runner_type='mmldm.LDMRunner'), LDMRunner), ({}, Runner)],
+)
 def test_the_config_names_the_runner(monkeypatch, runner_type, cls):
-    monkeypatch.setattr(Runner, 'from_cfg',
-                        classmethod(lambda built, cfg: built))
+    monkeypatch.setattr(
+        Runner, 'from_cfg', classmethod(lambda built, cfg: built)
+    )
     assert build_runner(Config(runner_type)) is cls
 
 
@@ -164,9 +191,15 @@ def verdict_on(main):
     return stop.value.code
 
 
-@pytest.mark.parametrize('error', [
-    ValueError('the value is wrong'), FileNotFoundError('the value is wrong'),
-    KeyError('the value is wrong'), ValueError('the value\n  is wrong')])
+@pytest.mark.parametrize(
+    'error',
+    [
+        ValueError('the value is wrong'),
+        FileNotFoundError('the value is wrong'),
+        KeyError('the value is wrong'),
+        ValueError('the value\n  is wrong'),
+    ],
+)
 def test_a_mistake_of_the_user_ends_in_one_line(error):
     line, remark = verdict_on(failing(error)).splitlines()
     assert line == 'error: the value is wrong'
@@ -174,8 +207,11 @@ def test_a_mistake_of_the_user_ends_in_one_line(error):
 
 
 def test_what_a_part_refuses_ends_in_one_line():
-    verdict = verdict_on(lambda: DATASETS.build(
-        dict(type='DigitsDataset', split='trian', size=8, pipeline=[])))
+    verdict = verdict_on(
+        lambda: DATASETS.build(
+            dict(type='DigitsDataset', split='trian', size=8, pipeline=[])
+        )
+    )
     assert verdict.startswith("error: DigitsDataset.split='trian' is not")
 
 
@@ -204,26 +240,36 @@ def test_a_quote_at_the_end_of_a_message_stays():
     assert verdict.startswith("error: no argument 'lrr'\n")
 
 
-@pytest.mark.parametrize('key', [
-    'model.denoiser.channels.x', 'val_evaluator.prefix',
-    'param_scheduler.7.end'])
+@pytest.mark.parametrize(
+    'key',
+    [
+        'model.denoiser.channels.x',
+        'val_evaluator.prefix',
+        'param_scheduler.7.end',
+    ],
+)
 def test_an_option_that_leads_nowhere_is_a_mistake_of_the_user(key):
     verdict = verdict_on(lambda: load('--cfg-options', f'{key}=1'))
     assert verdict.startswith(f'error: --cfg-options {key}')
 
 
-@pytest.mark.parametrize('text', [
-    "_base_ = ['no_such_file.py']", 'model = dict(',
-    "custom_imports = dict(imports=['no_such_module'])"
-], ids=['base', 'syntax', 'import'])
-def test_a_config_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path,
-                                                               text):
+@pytest.mark.parametrize(
+    'text',
+    [
+        "_base_ = ['no_such_file.py']",
+        'model = dict(',
+        "custom_imports = dict(imports=['no_such_module'])",
+    ],
+    ids=['base', 'syntax', 'import'],
+)
+def test_a_config_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path, text):
     config = tmp_path / 'child.py'
     config.write_text(text)
     assert verdict_on(lambda: load(config=config)).startswith('error: ')
 
 
 def test_a_missing_module_in_an_option_is_a_mistake_of_the_user():
-    verdict = verdict_on(lambda: load(
-        '--cfg-options', 'custom_imports.imports=no_such_module'))
+    verdict = verdict_on(
+        lambda: load('--cfg-options', 'custom_imports.imports=no_such_module')
+    )
     assert 'no_such_module' in verdict

@@ -28,8 +28,11 @@ class Images(AddressedDataset):
 
 def draw_from_every_generator(results):
     """As a user's transform may."""
-    results['drawn'] = (random.random(), np.random.rand(), float(
-        torch.rand(())))
+    results['drawn'] = (
+        random.random(),
+        np.random.rand(),
+        float(torch.rand(())),
+    )
     return results
 
 
@@ -42,8 +45,13 @@ def fail_at_sample_3(results):
 
 @pytest.fixture
 def dataset():
-    return Images(pipeline=[
-        RandomFlip(prob=0.5), Crop(4, random=True), draw_from_every_generator])
+    return Images(
+        pipeline=[
+            RandomFlip(prob=0.5),
+            Crop(4, random=True),
+            draw_from_every_generator,
+        ]
+    )
 
 
 def look(sample):
@@ -54,8 +62,11 @@ def look(sample):
 def states():
     """Of the global generators, to compare."""
     kind, keys, *rest = np.random.get_state()
-    return (random.getstate(), (kind, keys.tolist(), *rest),
-            torch.get_rng_state().tolist())
+    return (
+        random.getstate(),
+        (kind, keys.tolist(), *rest),
+        torch.get_rng_state().tolist(),
+    )
 
 
 def disturb():
@@ -71,12 +82,16 @@ def test_equal_draws_look_the_same(dataset):
         assert look(dataset[draw]) == first
 
 
-@pytest.mark.parametrize('other', [
-    dict(seed=1, epoch=1, index=3), dict(seed=0, epoch=2, index=3),
-    dict(seed=0, epoch=1, index=4)
-], ids=['seed', 'epoch', 'index'])
-def test_another_draw_draws_other_numbers_from_every_generator(dataset,
-                                                               other):
+@pytest.mark.parametrize(
+    'other',
+    [
+        dict(seed=1, epoch=1, index=3),
+        dict(seed=0, epoch=2, index=3),
+        dict(seed=0, epoch=1, index=4),
+    ],
+    ids=['seed', 'epoch', 'index'],
+)
+def test_another_draw_draws_other_numbers_from_every_generator(dataset, other):
     _, drawn = look(dataset[SampleDraw(3, seed=0, epoch=1, position=13)])
     _, others = look(dataset[SampleDraw(**other, position=13)])
     assert not set(drawn) & set(others)
@@ -89,7 +104,8 @@ def test_flips_and_crops_vary(dataset, varied):
     values = [i % 10 if varied == 'index' else i for i in range(100)]
     images = {
         str(look(dataset[SampleDraw(**{**address, varied: value})])[0])
-        for value in values}
+        for value in values
+    }
     assert len(images) > (8 if varied == 'index' else 50)
 
 
@@ -115,7 +131,8 @@ def loaded(dataset, num_workers, seed=0):
         sampler=AddressedSampler(dataset, seed=seed),
         num_workers=num_workers,
         collate_fn=list,
-        multiprocessing_context='fork' if num_workers else None)
+        multiprocessing_context='fork' if num_workers else None,
+    )
     return [look(sample) for batch in islice(loader, 6) for sample in batch]
 
 
@@ -150,8 +167,12 @@ def test_the_address_reaches_the_data_sample():
 
 
 def test_transforms_are_found_without_a_default_scope():
-    dataset = Images(pipeline=[dict(type='Crop', size=4, random=False),
-                               dict(type='PackInputs')])
+    dataset = Images(
+        pipeline=[
+            dict(type='Crop', size=4, random=False),
+            dict(type='PackInputs'),
+        ]
+    )
     assert dataset[0]['data_samples'].img_shape == (4, 4)
 
 

@@ -13,8 +13,9 @@ def columns(size):
     labels = np.full(1797, -1)
     for split, chosen in (('train', ~FOR_TEST), ('test', FOR_TEST)):
         # Serializing collects garbage: half a second a dataset.
-        dataset = list(DigitsDataset(
-            split, size, pipeline=[], serialize_data=False))
+        dataset = list(
+            DigitsDataset(split, size, pipeline=[], serialize_data=False)
+        )
         images[chosen] = [sample['img'][..., 0] for sample in dataset]
         labels[chosen] = [sample['gt_label'] for sample in dataset]
     return images, labels

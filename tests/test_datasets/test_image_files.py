@@ -40,11 +40,13 @@ def test_the_content_says_what_a_file_is(tmp_path):
 @pytest.mark.parametrize('suffix', LOSSLESS)
 def test_alpha_is_laid_on_white(tmp_path, suffix):
     """51 / 255 = 1/5 of the colour, 4/5 of white."""
-    rgba = np.array([[[200, 100, 0, 51], [200, 100, 0, 0],
-                      [200, 100, 0, 255]]], np.uint8)
+    rgba = np.array(
+        [[[200, 100, 0, 51], [200, 100, 0, 0], [200, 100, 0, 255]]], np.uint8
+    )
     path = write(tmp_path / f'a{suffix}', rgba, **LOSSLESS[suffix])
     assert read_image(path).tolist() == [
-        [[204, 224, 244], [255, 255, 255], [0, 100, 200]]]
+        [[204, 224, 244], [255, 255, 255], [0, 100, 200]]
+    ]
 
 
 def test_any_alpha_is_a_mixture_with_white(tmp_path):
@@ -69,12 +71,18 @@ def palette_image():
     return image
 
 
-@pytest.mark.parametrize('transparency, first', [
-    (None, [30, 20, 10]), (0, [255, 255, 255]),
-    (bytes([51, 255]), [210, 208, 206])
-], ids=['none', 'a colour', 'by colour'])
-def test_transparent_colours_of_a_palette_are_white(tmp_path, transparency,
-                                                    first):
+@pytest.mark.parametrize(
+    'transparency, first',
+    [
+        (None, [30, 20, 10]),
+        (0, [255, 255, 255]),
+        (bytes([51, 255]), [210, 208, 206]),
+    ],
+    ids=['none', 'a colour', 'by colour'],
+)
+def test_transparent_colours_of_a_palette_are_white(
+    tmp_path, transparency, first
+):
     path = tmp_path / 'a.png'
     options = {} if transparency is None else dict(transparency=transparency)
     palette_image().save(path, **options)
@@ -108,8 +116,9 @@ def test_16_bit_grey_is_divided_by_257_and_rounded(tmp_path):
 
 def colours_16_bit(path):
     """Write a 16-bit BGR image; return it."""
-    values = np.random.default_rng(0).integers(0, 2**16, (64, 64, 3),
-                                               np.uint16)
+    values = np.random.default_rng(0).integers(
+        0, 2**16, (64, 64, 3), np.uint16
+    )
     values[0, :2] = [[0, 0, 0], [2**16 - 1] * 3]
     cv2.imwrite(str(path), values)
     return values
@@ -175,13 +184,14 @@ def whole(tmp_path, suffix):
 
 
 @SUFFIX
-@pytest.mark.parametrize('keep', [0., 0.001, 0.01, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize('keep', [0.0, 0.001, 0.01, 0.5, 0.9, 0.99])
 def test_a_cut_off_file_is_damaged(whole, keep):
     content = whole.read_bytes()
-    whole.write_bytes(content[:int(keep * len(content))])
+    whole.write_bytes(content[: int(keep * len(content))])
     assert find_damage(str(whole)) is not None
-    with pytest.raises(ValueError, match=f'{whole.name} cannot be read.*'
-                       'delete or replace it'):
+    with pytest.raises(
+        ValueError, match=f'{whole.name} cannot be read.*delete or replace it'
+    ):
         read_image(str(whole))
 
 

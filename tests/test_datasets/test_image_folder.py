@@ -23,7 +23,8 @@ def names_in(folder, **kwargs):
     """What the dataset finds, relative to the folder."""
     # Serializing collects garbage: half a second a dataset.
     dataset = ImageFolder(
-        str(folder), pipeline=[], serialize_data=False, **kwargs)
+        str(folder), pipeline=[], serialize_data=False, **kwargs
+    )
     return [os.path.relpath(s['img_path'], folder) for s in dataset]
 
 
@@ -92,8 +93,10 @@ def test_an_unknown_split_is_refused_with_the_nearest(tmp_path):
 def test_the_size_reaches_transforms_that_have_none(tmp_path):
     fill(tmp_path, 'a.png')
     dataset = ImageFolder(
-        str(tmp_path), size=3,
-        pipeline=[LoadImage(), ResizeShorterSide(), Crop(random=False)])
+        str(tmp_path),
+        size=3,
+        pipeline=[LoadImage(), ResizeShorterSide(), Crop(random=False)],
+    )
     assert dataset[0]['img'].shape == (3, 3, 3)
     with pytest.raises(ValueError, match='size=0 must be positive'):
         ImageFolder(str(tmp_path), size=0, pipeline=[])
@@ -104,12 +107,16 @@ def test_the_pixels_of_the_file_reach_the_pipeline(tmp_path):
         Image.new('L', (2, 1), level).save(tmp_path / f'{level}.png')
     dataset = ImageFolder(str(tmp_path), pipeline=[LoadImage()])
     assert [sample['img'].tolist() for sample in dataset] == [
-        [[[level] * 3] * 2] for level in (3, 7)]
+        [[[level] * 3] * 2] for level in (3, 7)
+    ]
 
 
 def test_a_missing_folder_is_refused_with_the_remedy(tmp_path):
-    with pytest.raises(FileNotFoundError, match='nowhere.*is not a folder.*'
-                       'train_dataloader.dataset.data_root=FOLDER'):
+    with pytest.raises(
+        FileNotFoundError,
+        match='nowhere.*is not a folder.*'
+        'train_dataloader.dataset.data_root=FOLDER',
+    ):
         ImageFolder(str(tmp_path / 'nowhere'), pipeline=[])
 
 
@@ -132,7 +139,7 @@ def test_a_folder_without_images_is_refused_with_what_is_looked_for(tmp_path):
 
 def cut_off(path):
     """Leave the first half of a file."""
-    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 DAMAGES = {
@@ -145,14 +152,16 @@ DAMAGES = {
 
 @pytest.mark.parametrize('damage', DAMAGES)
 @pytest.mark.parametrize('name', ['bad.jpg', 'bad.png', 'bad.webp'])
-def test_a_damaged_file_is_refused_by_name_before_it_is_read(tmp_path, name,
-                                                             damage):
+def test_a_damaged_file_is_refused_by_name_before_it_is_read(
+    tmp_path, name, damage
+):
     fill(tmp_path, 'a.png', 'z.png')
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / name)
     DAMAGES[damage](tmp_path / name)
-    with pytest.raises(ValueError, match=f'1 of 3 images.*{name}.*delete or '
-                       'replace'):
+    with pytest.raises(
+        ValueError, match=f'1 of 3 images.*{name}.*delete or replace'
+    ):
         ImageFolder(str(tmp_path), pipeline=[])
 
 

@@ -10,8 +10,12 @@ def requests(num_samples, **kwargs):
     """The data samples of all requests."""
     # Serializing collects garbage: half a second a dataset.
     dataset = SampleRequests(
-        num_samples, size=(8, 16), pipeline=[PackInputs()],
-        serialize_data=False, **kwargs)
+        num_samples,
+        size=(8, 16),
+        pipeline=[PackInputs()],
+        serialize_data=False,
+        **kwargs,
+    )
     return [packed['data_samples'] for packed in dataset]
 
 
@@ -26,7 +30,8 @@ def test_what_is_drawn_depends_on_seed_and_number_alone():
     for num_samples in (3, 5):
         samples = requests(num_samples, seed=7)
         assert [s.draw_address for s in samples] == [
-            (7, i) for i in range(num_samples)]
+            (7, i) for i in range(num_samples)
+        ]
 
 
 def test_without_classes_there_are_no_labels():

@@ -11,15 +11,17 @@ LENGTH = 7
 
 def take(sampler, count):
     """The first draws, as (index, epoch, position)."""
-    return [(int(draw), draw.epoch, draw.position)
-            for draw in islice(sampler, count)]
+    return [
+        (int(draw), draw.epoch, draw.position)
+        for draw in islice(sampler, count)
+    ]
 
 
 def epochs_of(count=3, **kwargs):
     """The indices of each epoch."""
     sampler = AddressedSampler(range(LENGTH), **kwargs)
     order = [int(draw) for draw in islice(sampler, count * LENGTH)]
-    return [order[i:i + LENGTH] for i in range(0, len(order), LENGTH)]
+    return [order[i : i + LENGTH] for i in range(0, len(order), LENGTH)]
 
 
 def test_a_draw_is_an_index_and_keeps_its_address_through_pickle():
@@ -68,7 +70,7 @@ def test_two_ranks_take_turns_in_the_order_of_one(start):
         sampler.rank, sampler.world_size, sampler.start = rank, 2, start
         shares.append(take(sampler, 15 - start))
     turns = [draw for turn in zip(*shares, strict=True) for draw in turn]
-    assert turns == whole[2 * start:]
+    assert turns == whole[2 * start :]
 
 
 @pytest.mark.parametrize('world_size, share', [(1, 7), (2, 4), (7, 1)])
@@ -95,7 +97,8 @@ def test_spread_draws_are_each_sample_once_at_most():
 def test_spread_draws_have_addresses_of_their_own():
     draws = AddressedSampler(range(100), seed=5).spread(8)
     assert [(d.seed, d.epoch, d.position) for d in draws] == [
-        (5, 0, i) for i in range(8)]
+        (5, 0, i) for i in range(8)
+    ]
 
 
 def test_an_empty_dataset_is_refused():
@@ -110,9 +113,14 @@ def test_the_seed_of_the_run_reaches_the_sampler():
             num_workers=0,
             sampler=dict(type='mmldm.AddressedSampler', shuffle=False),
             dataset=dict(
-                type='mmldm.SampleRequests', num_samples=3, size=(8, 8),
-                pipeline=[])),
-        seed=5)
+                type='mmldm.SampleRequests',
+                num_samples=3,
+                size=(8, 8),
+                pipeline=[],
+            ),
+        ),
+        seed=5,
+    )
     draws = list(islice(loader.sampler, 4))
     assert [draw.seed for draw in draws] == [5] * 4
     assert draws == [0, 1, 2, 0]

@@ -25,9 +25,10 @@ def name(value):
         CosineSchedule(),
         RectifiedFlow(),
         ScaledLinearBetas(num_timesteps=10, end=0.9),
-        RectifiedFlow(num_timesteps=1)
+        RectifiedFlow(num_timesteps=1),
     ],
-    ids=name)
+    ids=name,
+)
 def schedule(request):
     return request.param
 
@@ -37,8 +38,9 @@ def schedule(request):
         EpsilonPrediction(),
         SamplePrediction(),
         VelocityPrediction(),
-        FlowPrediction()
+        FlowPrediction(),
     ],
-    ids=name)
+    ids=name,
+)
 def prediction(request):
     return request.param

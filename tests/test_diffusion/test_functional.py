@@ -7,8 +7,9 @@ from mmldm.diffusion import NoiseLevel, add_noise
 
 
 def level(alpha, sigma):
-    alpha, sigma = (torch.as_tensor(x, dtype=torch.float64)
-                    for x in (alpha, sigma))
+    alpha, sigma = (
+        torch.as_tensor(x, dtype=torch.float64) for x in (alpha, sigma)
+    )
     return NoiseLevel(torch.zeros_like(alpha), alpha, sigma)
 
 
@@ -18,12 +19,12 @@ def test_snr_is_a_ratio_of_variances():
 
 
 def test_the_clean_level_has_infinite_snr():
-    assert level(1., 0.).snr == level(1., 0.).log_snr == math.inf
+    assert level(1.0, 0.0).snr == level(1.0, 0.0).log_snr == math.inf
 
 
 def test_every_sample_gets_its_own_level():
-    z_0, noise = torch.full((2, 3, 1, 1), 2.), torch.full((2, 3, 1, 1), 10.)
-    z_t = add_noise(z_0, noise, level([1., 0.5], [0., 0.3]))
+    z_0, noise = torch.full((2, 3, 1, 1), 2.0), torch.full((2, 3, 1, 1), 10.0)
+    z_t = add_noise(z_0, noise, level([1.0, 0.5], [0.0, 0.3]))
     assert z_t[:, 0, 0, 0].tolist() == pytest.approx([2, 4])
 
 

@@ -9,9 +9,9 @@ from mmldm.diffusion import (
 from mmldm.structures import Condition
 
 LEVEL = ScaledLinearBetas()(500)
-COND = Condition(vector=torch.tensor([[2.], [3.]]))
-NULL = Condition(vector=torch.tensor([[-1.], [-1.]]))
-Z = torch.tensor([[10.], [20.]])
+COND = Condition(vector=torch.tensor([[2.0], [3.0]]))
+NULL = Condition(vector=torch.tensor([[-1.0], [-1.0]]))
+Z = torch.tensor([[10.0], [20.0]])
 
 
 class Predict:
@@ -40,10 +40,12 @@ def test_without_guidance_the_estimate_is_conditional_and_made_once(guidance):
 
 def test_scale_0_is_unconditional():
     assert guided(ClassifierFreeGuidance(0))[0].flatten().tolist() == [
-        -10, -20]
+        -10,
+        -20,
+    ]
 
 
-@pytest.mark.parametrize('scale', [0., 0.3, 1., 1.5, 3., 7.5])
+@pytest.mark.parametrize('scale', [0.0, 0.3, 1.0, 1.5, 3.0, 7.5])
 def test_guidance_is_affine_from_null_to_conditional(scale):
     null, cond = Z * NULL.vector, Z * COND.vector
     z_0, _ = guided(ClassifierFreeGuidance(scale))

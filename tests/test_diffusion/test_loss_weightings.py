@@ -17,12 +17,15 @@ def level():
 
 
 # Hang et al. 2023, section 3.4 and app. A.
-@pytest.mark.parametrize('prediction, published', [
-    (EpsilonPrediction(), lambda snr, least: least / snr),
-    (VelocityPrediction(), lambda snr, least: least / (snr + 1)),
-    (SamplePrediction(), lambda snr, least: least),
-])
-@pytest.mark.parametrize('gamma', [1., 5.])
+@pytest.mark.parametrize(
+    'prediction, published',
+    [
+        (EpsilonPrediction(), lambda snr, least: least / snr),
+        (VelocityPrediction(), lambda snr, least: least / (snr + 1)),
+        (SamplePrediction(), lambda snr, least: least),
+    ],
+)
+@pytest.mark.parametrize('gamma', [1.0, 5.0])
 def test_min_snr_is_the_published_weight(prediction, published, gamma, level):
     weight = MinSNRWeighting(gamma)(level, prediction)
     least = torch.minimum(level.snr, torch.tensor(gamma))

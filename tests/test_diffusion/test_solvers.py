@@ -14,7 +14,8 @@ from mmldm.diffusion import (
 )
 
 SOLVERS = pytest.mark.parametrize(
-    'solver', [DDIM(), DDIM(eta=0.5), DDIM(eta=1.0), Heun(), DPMSolverPP2M()])
+    'solver', [DDIM(), DDIM(eta=0.5), DDIM(eta=1.0), Heun(), DPMSolverPP2M()]
+)
 
 
 def refuse_noise(z):
@@ -22,8 +23,9 @@ def refuse_noise(z):
 
 
 @pytest.mark.parametrize('schedule', [ScaledLinearBetas(), RectifiedFlow()])
-@pytest.mark.parametrize('solver, order', [
-    (DDIM(), 1), (Heun(), 2), (DPMSolverPP2M(), 2)])
+@pytest.mark.parametrize(
+    'solver, order', [(DDIM(), 1), (Heun(), 2), (DPMSolverPP2M(), 2)]
+)
 def test_solver_converges_at_its_order(solver, order, schedule, gaussian):
     """z_0 ~ N(mu, s^2) has a linear denoiser and a closed-form flow."""
     z_T = torch.linspace(-2, 2, 9, dtype=torch.float64)
@@ -44,7 +46,8 @@ def test_a_step_to_the_clean_level_is_the_estimate(solver, gaussian):
     z, level = torch.randn(5), schedule(700)
     torch.testing.assert_close(
         solver(gaussian.denoise, z, [level, schedule.clean()]),
-        gaussian.denoise(z, level))
+        gaussian.denoise(z, level),
+    )
 
 
 @SOLVERS
@@ -53,18 +56,21 @@ def test_a_known_clean_latent_is_reached(solver):
     z_0 = torch.randn(5, dtype=torch.float64)
     levels = LogSNRGrid()(schedule, 7)
     torch.testing.assert_close(
-        solver(lambda z, level: z_0, torch.randn_like(z_0), levels), z_0)
+        solver(lambda z, level: z_0, torch.randn_like(z_0), levels), z_0
+    )
 
 
 @SOLVERS
 def test_latents_keep_their_dtype(solver, gaussian):
     levels = LogSNRGrid()(ScaledLinearBetas(), 3)
     assert solver(gaussian.denoise, torch.randn(5), levels).dtype == (
-        torch.float32)
+        torch.float32
+    )
 
 
-@pytest.mark.parametrize('solver, per_step', [
-    (DDIM(), 1), (Heun(), 2), (DPMSolverPP2M(), 1)])
+@pytest.mark.parametrize(
+    'solver, per_step', [(DDIM(), 1), (Heun(), 2), (DPMSolverPP2M(), 1)]
+)
 def test_a_step_costs_its_evaluations(solver, per_step, gaussian):
     """Heun's last step, to the clean level, has one."""
     visited = []
@@ -86,11 +92,11 @@ def test_ddim_with_eta_1_is_a_ddpm_step():
     z_t, z_0, noise = torch.randn(3, 5, dtype=torch.float64)
     bar_t, bar_s = cur.alpha**2, nxt.alpha**2
     beta = 1 - bar_t / bar_s
-    mean = (bar_s.sqrt() * beta * z_0 +
-            (1 - beta).sqrt() * (1 - bar_s) * z_t) / (1 - bar_t)
+    mean = (
+        bar_s.sqrt() * beta * z_0 + (1 - beta).sqrt() * (1 - bar_s) * z_t
+    ) / (1 - bar_t)
     variance = (1 - bar_s) / (1 - bar_t) * beta
-    z_s = DDIM(eta=1.0)(lambda z, level: z_0, z_t, [cur, nxt],
-                        lambda z: noise)
+    z_s = DDIM(eta=1.0)(lambda z, level: z_0, z_t, [cur, nxt], lambda z: noise)
     torch.testing.assert_close(z_s, mean + variance.sqrt() * noise)
 
 
@@ -100,8 +106,12 @@ def test_ddim_draws_eta_times_the_posteriors_deviation(eta):
     z_t, z_0, noise = torch.randn(3, 5, dtype=torch.float64)
 
     def step(eta, noise):
-        return DDIM(eta)(lambda z, level: z_0, z_t,
-                         [schedule(600), schedule(500)], lambda z: noise)
+        return DDIM(eta)(
+            lambda z, level: z_0,
+            z_t,
+            [schedule(600), schedule(500)],
+            lambda z: noise,
+        )
 
     drawn = step(eta, noise) - step(eta, torch.zeros(5))
     ancestral = step(1.0, noise) - step(1.0, torch.zeros(5))
@@ -125,18 +135,19 @@ def test_ddpm_on_a_gaussian_follows_the_exact_recursion(gaussian):
     """Every step is linear in z, so mean and variance have a recursion."""
     schedule = ScaledLinearBetas()
     levels = [*map(schedule, (999, 700, 400, 150, 30)), schedule.clean()]
-    mean, variance = 0.0, levels[0].sigma**2
+    mean, variance = 0.0, levels[0].sigma ** 2
     for cur, nxt in zip(levels, levels[1:], strict=False):
         keep = cur.alpha / nxt.alpha * nxt.sigma**2 / cur.sigma**2
         pull = nxt.alpha - cur.alpha * keep
-        gain = cur.alpha * gaussian.s**2 / gaussian.std(cur)**2
+        gain = cur.alpha * gaussian.s**2 / gaussian.std(cur) ** 2
         mean = (keep + pull * gain) * mean + pull * gaussian.mu * (
-            1 - gain * cur.alpha)
+            1 - gain * cur.alpha
+        )
         fresh = nxt.sigma**2 - keep**2 * cur.sigma**2
-        variance = (keep + pull * gain)**2 * variance + fresh
+        variance = (keep + pull * gain) ** 2 * variance + fresh
     z_T = levels[0].sigma * torch.randn(200_000)
     z_0 = DDIM(eta=1.0)(gaussian.denoise, z_T, levels)
-    deviation = float(variance)**0.5
+    deviation = float(variance) ** 0.5
     # Four standard errors of the mean and of the deviation.
     error = 4 * deviation / 200_000**0.5
     assert float(z_0.mean()) == pytest.approx(float(mean), abs=error)
@@ -155,8 +166,9 @@ def test_a_stochastic_solver_draws_from_what_it_is_given(gaussian):
     z_0 = DDIM(eta=1.0)(gaussian.denoise, z_T, levels, draw_noise)
     assert len(drawn) == 3  # none in the step to the clean level
     again = iter(drawn)
-    repeated = DDIM(eta=1.0)(gaussian.denoise, z_T, levels,
-                             lambda z: next(again))
+    repeated = DDIM(eta=1.0)(
+        gaussian.denoise, z_T, levels, lambda z: next(again)
+    )
     assert torch.equal(repeated, z_0)
 
 

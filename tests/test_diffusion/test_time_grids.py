@@ -13,7 +13,8 @@ from mmldm.diffusion import (
 
 @pytest.fixture(
     params=[LeadingGrid(), TrailingGrid(), LinspaceGrid(), LogSNRGrid()],
-    ids=lambda grid: type(grid).__name__)
+    ids=lambda grid: type(grid).__name__,
+)
 def grid(request):
     return request.param
 
@@ -41,11 +42,18 @@ def test_every_step_that_is_asked_takes_noise_away(grid, num_steps):
 @pytest.mark.parametrize('num_steps', [1, 2, 7, 50, 999])
 def test_grids_run_on_continuous_time(grid, num_steps):
     assert_runs_from_noise_to_clean(
-        grid(RectifiedFlow(), num_steps), num_steps)
+        grid(RectifiedFlow(), num_steps), num_steps
+    )
 
 
-@pytest.mark.parametrize('grid, num_steps', [
-    (LeadingGrid(), 1000), (TrailingGrid(), 1000), (LeadingGrid(offset=0), 5)])
+@pytest.mark.parametrize(
+    'grid, num_steps',
+    [
+        (LeadingGrid(), 1000),
+        (TrailingGrid(), 1000),
+        (LeadingGrid(offset=0), 5),
+    ],
+)
 def test_a_grid_that_is_clean_too_early_is_refused(grid, num_steps):
     """DDIM would divide by a sigma of zero."""
     with pytest.raises(ValueError, match='RectifiedFlow: take fewer steps'):
@@ -65,7 +73,8 @@ def test_a_negative_offset_is_refused():
 @pytest.mark.parametrize('num_steps', [0, -1, 1001])
 def test_impossible_numbers_of_steps_are_refused(grid, num_steps):
     with pytest.raises(
-            ValueError, match=rf'num_steps={num_steps} must be in \[1, 1000'):
+        ValueError, match=rf'num_steps={num_steps} must be in \[1, 1000'
+    ):
         grid(ScaledLinearBetas(), num_steps)
 
 
@@ -91,8 +100,9 @@ def test_the_trailing_grid_starts_at_the_end():
 def test_the_linspace_grid_has_equal_strides_to_time_0():
     levels = LinspaceGrid()(ScaledLinearBetas(), 50)
     strides = -torch.tensor(times(levels)).diff()
-    torch.testing.assert_close(strides, torch.full((50, ), 999 / 50),
-                               rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        strides, torch.full((50,), 999 / 50), rtol=1e-4, atol=0
+    )
 
 
 @pytest.mark.parametrize('last_time', [0.001, 0.1])
@@ -101,8 +111,9 @@ def test_the_log_snr_grid_has_equal_strides_in_log_snr(last_time):
     *noisy, _ = LogSNRGrid(last_time)(schedule, 20)
     log_snr = torch.stack([level.log_snr for level in noisy])
     first, last = schedule(999), schedule(1000 * last_time)
-    expected = torch.linspace(float(first.log_snr), float(last.log_snr), 20,
-                              dtype=torch.float64)
+    expected = torch.linspace(
+        float(first.log_snr), float(last.log_snr), 20, dtype=torch.float64
+    )
     torch.testing.assert_close(log_snr, expected)
 
 

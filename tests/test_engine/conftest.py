@@ -37,28 +37,35 @@ def training_config(ldm_config, tmp_path):
                 batch_size=4,
                 num_workers=0,
                 sampler=dict(type='AddressedSampler'),
-                dataset=DIGITS),
+                dataset=DIGITS,
+            ),
             train_cfg=dict(type='AddressedTrainLoop', max_iters=6),
             optim_wrapper=dict(
-                type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3)),
+                type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3)
+            ),
             param_scheduler=[
                 dict(type='CosineAnnealingLR', by_epoch=False, end=6)
             ],
             default_hooks=dict(
                 logger=dict(type='LoggerHook', interval=1),
-                checkpoint=dict(type='AtomicCheckpointHook', interval=2)),
+                checkpoint=dict(type='AtomicCheckpointHook', interval=2),
+            ),
             custom_hooks=[
                 dict(type='AddressedSeedHook'),
                 dict(type='LatentScaleHook', num_samples=8),
                 dict(
-                    type='ModuleEMAHook', modules=('denoiser', 'conditioner'))
+                    type='ModuleEMAHook', modules=('denoiser', 'conditioner')
+                ),
             ],
             visualizer=dict(
                 type='mmengine.Visualizer',
-                vis_backends=[dict(type='LocalVisBackend')]),
+                vis_backends=[dict(type='LocalVisBackend')],
+            ),
             log_processor=dict(by_epoch=False),
             log_level='ERROR',
-            randomness=dict(seed=3)))
+            randomness=dict(seed=3),
+        )
+    )
 
 
 @pytest.fixture
@@ -67,8 +74,9 @@ def build_runner(training_config):
 
     def build(**options):
         cfg = copy.deepcopy(training_config)
-        cfg.merge_from_dict({k.replace('__', '.'): v
-                             for k, v in options.items()})
+        cfg.merge_from_dict(
+            {k.replace('__', '.'): v for k, v in options.items()}
+        )
         cfg.experiment_name = uuid.uuid4().hex  # mmengine keeps them by name
         runner = RUNNERS.build(cfg)
         runner.record = Losses()

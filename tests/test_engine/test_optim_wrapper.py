@@ -6,7 +6,8 @@ from mmldm.engine import AutocastOptimWrapper
 
 def wrapper(weight, **options):
     return AutocastOptimWrapper(
-        optimizer=torch.optim.SGD([weight], lr=1.0), **options)
+        optimizer=torch.optim.SGD([weight], lr=1.0), **options
+    )
 
 
 @pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
@@ -25,8 +26,9 @@ def test_the_loss_scale_does_not_reach_the_step(dtype):
 
 def test_gradients_are_clipped_after_they_are_unscaled():
     weight = torch.tensor([3.0], requires_grad=True)
-    wrapper(weight, dtype='float16',
-            clip_grad=dict(max_norm=0.1)).update_params(weight.sum())
+    wrapper(
+        weight, dtype='float16', clip_grad=dict(max_norm=0.1)
+    ).update_params(weight.sum())
     assert weight.item() == pytest.approx(2.9, abs=1e-3)
 
 

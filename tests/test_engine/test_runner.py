@@ -19,16 +19,18 @@ def states_equal(a, b):
         if isinstance(value, dict):
             states_equal(value, b[key])
         elif isinstance(value, torch.Tensor):
-            torch.testing.assert_close(value, b[key], rtol=0, atol=0,
-                                       equal_nan=True)
+            torch.testing.assert_close(
+                value, b[key], rtol=0, atol=0, equal_nan=True
+            )
         else:
             assert value == b[key], key
 
 
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('iteration', [2, 4])
-def test_resumed_losses_equal_the_uninterrupted_ones(build_runner, iteration,
-                                                     workers):
+def test_resumed_losses_equal_the_uninterrupted_ones(
+    build_runner, iteration, workers
+):
     """Dropout, the average and the shuffled order take part."""
     whole = build_runner()
     whole.train()
@@ -36,7 +38,8 @@ def test_resumed_losses_equal_the_uninterrupted_ones(build_runner, iteration,
         load_from=checkpoint(whole, iteration),
         resume=True,
         work_dir=whole.work_dir + '-resumed',
-        train_dataloader__num_workers=workers)
+        train_dataloader__num_workers=workers,
+    )
     resumed.train()
     expected = {i: x for i, x in whole.record.losses.items() if i >= iteration}
     assert resumed.record.losses == expected
@@ -67,7 +70,8 @@ def test_resume_goes_on_with_the_seed_that_was_drawn(build_runner):
     whole = build_runner(randomness__seed=None)
     whole.train()
     resumed = build_runner(
-        load_from=checkpoint(whole, 4), resume=True, randomness__seed=None)
+        load_from=checkpoint(whole, 4), resume=True, randomness__seed=None
+    )
     resumed.train()
     assert resumed.record.losses[5] == whole.record.losses[5]
 
@@ -75,8 +79,7 @@ def test_resume_goes_on_with_the_seed_that_was_drawn(build_runner):
 def test_the_seed_arrives(build_runner):
     losses = []
     for seed in (3, 4):
-        runner = build_runner(randomness__seed=seed,
-                              train_cfg__max_iters=1)
+        runner = build_runner(randomness__seed=seed, train_cfg__max_iters=1)
         runner.train()
         losses.append(runner.record.losses[0])
     assert losses[0] != losses[1]
@@ -127,16 +130,19 @@ def test_another_architecture_is_refused_by_name(build_runner):
     runner = build_runner(train_cfg__max_iters=2)
     runner.train()
     wider = build_runner(
-        load_from=checkpoint(runner, 2), model__denoiser__num_res_blocks=2)
+        load_from=checkpoint(runner, 2), model__denoiser__num_res_blocks=2
+    )
     with pytest.raises(ValueError, match='not in the file: denoiser'):
         wider.train()
 
 
-def test_a_global_batch_is_the_batch_of_one_process(build_runner,
-                                                    training_config):
+def test_a_global_batch_is_the_batch_of_one_process(
+    build_runner, training_config
+):
     del training_config.train_dataloader['batch_size']
-    runner = build_runner(train_dataloader__global_batch_size=6,
-                          train_cfg__max_iters=1)
+    runner = build_runner(
+        train_dataloader__global_batch_size=6, train_cfg__max_iters=1
+    )
     runner.train()
     assert runner.train_dataloader.batch_size == 6
 
@@ -148,7 +154,8 @@ def test_two_batch_sizes_are_refused(build_runner):
 
 def test_a_sampler_that_cannot_resume_is_refused(build_runner):
     runner = build_runner(
-        train_dataloader__sampler=dict(_delete_=True, type='InfiniteSampler'))
+        train_dataloader__sampler=dict(_delete_=True, type='InfiniteSampler')
+    )
     with pytest.raises(ValueError, match="type='AddressedSampler'"):
         runner.train()
 
@@ -157,10 +164,19 @@ def test_a_dataset_that_cannot_resume_is_told(build_runner, caplog):
     """mmengine's wrappers pass on plain indices, without their address."""
     runner = build_runner(
         train_dataloader__dataset=dict(
-            _delete_=True, type='mmengine.RepeatDataset', times=2,
-            dataset=dict(type='DigitsDataset', split='train', size=8,
-                         pipeline=[dict(type='PackInputs')])),
-        train_cfg__max_iters=1, custom_hooks=[])
+            _delete_=True,
+            type='mmengine.RepeatDataset',
+            times=2,
+            dataset=dict(
+                type='DigitsDataset',
+                split='train',
+                size=8,
+                pipeline=[dict(type='PackInputs')],
+            ),
+        ),
+        train_cfg__max_iters=1,
+        custom_hooks=[],
+    )
     runner.logger.addHandler(caplog.handler)
     runner.train()
     assert 'RepeatDataset draws its augmentations' in caplog.text

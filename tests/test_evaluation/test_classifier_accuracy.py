@@ -12,8 +12,12 @@ from mmldm.structures import LDMDataSample
 
 def digits(split):
     """The config of a split of the digits, small for speed."""
-    return dict(type='DigitsDataset', split=split, size=8,
-                pipeline=[dict(type='PackInputs')])
+    return dict(
+        type='DigitsDataset',
+        split=split,
+        size=8,
+        pipeline=[dict(type='PackInputs')],
+    )
 
 
 @pytest.fixture(scope='module')
@@ -21,15 +25,22 @@ def real():
     """Images and labels of the test split."""
     dataset = DigitsDataset('test', 8, pipeline=[PackInputs()])
     samples = list(dataset)
-    return ([sample['inputs'] for sample in samples],
-            np.array([sample['data_samples'].label for sample in samples]))
+    return (
+        [sample['inputs'] for sample in samples],
+        np.array([sample['data_samples'].label for sample in samples]),
+    )
 
 
 def judge(images, labels, **kwargs):
     """What the metric says of generated images, by name."""
-    metric = METRICS.build(dict(
-        type='ClassifierAccuracy', train_dataset=digits('train'),
-        test_dataset=digits('test'), **kwargs))
+    metric = METRICS.build(
+        dict(
+            type='ClassifierAccuracy',
+            train_dataset=digits('train'),
+            test_dataset=digits('test'),
+            **kwargs,
+        )
+    )
     samples = []
     for image, label in zip(images, labels, strict=True):
         sample = LDMDataSample().set_gt_label(int(label))

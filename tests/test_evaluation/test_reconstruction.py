@@ -49,11 +49,13 @@ def reconstruction(error, size):
 @pytest.mark.parametrize('batch_size', [1, 2, 3])
 def test_images_are_averaged_whatever_their_batch_and_size(batch_size):
     errors, sizes = [1, 10, 100], [16, 4, 8]
-    samples = [reconstruction(e, s) for e, s in zip(errors, sizes,
-                                                    strict=True)]
+    samples = [
+        reconstruction(e, s) for e, s in zip(errors, sizes, strict=True)
+    ]
     evaluator = Evaluator(ReconstructionPSNR())
     for i in range(0, 3, batch_size):
-        evaluator.process(samples[i:i + batch_size])
+        evaluator.process(samples[i : i + batch_size])
     decibels = [20 * math.log10(255 / e) for e in errors]
     assert evaluator.evaluate(size=3) == {
-        'recon/psnr': pytest.approx(sum(decibels) / 3)}
+        'recon/psnr': pytest.approx(sum(decibels) / 3)
+    }

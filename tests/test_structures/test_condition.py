@@ -17,8 +17,9 @@ def test_empty_conditions_stay_empty():
     assert Condition.cat(Condition(), Condition()) == Condition()
 
 
-@pytest.mark.parametrize('slot', ['vector', 'tokens', 'tokens_mask',
-                                  'spatial'])
+@pytest.mark.parametrize(
+    'slot', ['vector', 'tokens', 'tokens_mask', 'spatial']
+)
 def test_a_slot_filled_on_one_side_is_refused_by_name(slot):
     filled = Condition(**{slot: torch.zeros(1, 2)})
     for pair in ((filled, Condition()), (Condition(), filled)):

@@ -44,7 +44,8 @@ def work_dir(tmp_path):
 def load_tool(name):
     """tools/NAME.py as a module; the tools are scripts, not a package."""
     spec = importlib.util.spec_from_file_location(
-        f'tool_{name}', ROOT / 'tools' / f'{name}.py')
+        f'tool_{name}', ROOT / 'tools' / f'{name}.py'
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -65,8 +66,7 @@ def run_tool(monkeypatch):
             return built[0]
 
         monkeypatch.setattr(tool, 'build_runner', build_runner)
-        monkeypatch.setattr(sys, 'argv',
-                            [f'{name}.py', *map(str, arguments)])
+        monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, arguments)])
         tool.main()
         return built[0]
 

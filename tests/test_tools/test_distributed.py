@@ -20,7 +20,8 @@ def launch(script, *arguments, port):
         env={**os.environ, 'PORT': str(port), 'OMP_NUM_THREADS': '1'},
         capture_output=True,
         text=True,
-        timeout=240)
+        timeout=240,
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -32,6 +33,7 @@ def end_of(work_dir):
 def port():
     """A free port; the default may be taken by a user's training."""
     import socket
+
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         return probe.getsockname()[1]
@@ -40,29 +42,48 @@ def port():
 def test_two_processes_see_what_one_sees(run_tool, config, tmp_path, port):
     """Losses, scale and images: the same global batch and addresses."""
     run_tool('train', config, '--work-dir', tmp_path / 'one')
-    status, log = launch('dist_train.sh', config, 2, '--work-dir',
-                         tmp_path / 'two', port=port)
+    status, log = launch(
+        'dist_train.sh', config, 2, '--work-dir', tmp_path / 'two', port=port
+    )
     assert status == 0, log
     one, two = end_of(tmp_path / 'one'), end_of(tmp_path / 'two')
     scale = 'autoencoder.latent_scale'
     assert one['state_dict'][scale] == two['state_dict'][scale] != 1
     for name, weight in one['state_dict'].items():
-        torch.testing.assert_close(two['state_dict'][name], weight,
-                                   rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(
+            two['state_dict'][name], weight, rtol=1e-3, atol=1e-5
+        )
     assert losses(two) == pytest.approx(losses(one), rel=1e-4)
 
-    run_tool('test', config, tmp_path / 'one', '--show-dir', tmp_path / 'a',
-             '--work-dir', tmp_path / 'w')
+    run_tool(
+        'test',
+        config,
+        tmp_path / 'one',
+        '--show-dir',
+        tmp_path / 'a',
+        '--work-dir',
+        tmp_path / 'w',
+    )
     status, log = launch(
-        'dist_test.sh', config, tmp_path / 'one', 2, '--show-dir',
-        tmp_path / 'b', '--out', tmp_path / 'm.json', '--work-dir',
-        tmp_path / 'w', port=port)
+        'dist_test.sh',
+        config,
+        tmp_path / 'one',
+        2,
+        '--show-dir',
+        tmp_path / 'b',
+        '--out',
+        tmp_path / 'm.json',
+        '--work-dir',
+        tmp_path / 'w',
+        port=port,
+    )
     assert status == 0, log
     names = sorted(os.listdir(tmp_path / 'a'))
     assert names == sorted(os.listdir(tmp_path / 'b'))
     for name in names:
         assert (tmp_path / 'a' / name).read_bytes() == (
-            tmp_path / 'b' / name).read_bytes(), name
+            tmp_path / 'b' / name
+        ).read_bytes(), name
     metrics = json.loads((tmp_path / 'm.json').read_text())
     assert 0 <= metrics['class_accuracy'] <= 1
 
@@ -78,15 +99,25 @@ def test_flags_work_in_two_processes(config, tmp_path, port):
     assert status == 0, log
     os.remove(work / 'iter_4.pth')
     status, log = launch(
-        'dist_train.sh', config, 2, *flags, '--resume', port=port)
+        'dist_train.sh', config, 2, *flags, '--resume', port=port
+    )
     assert status == 0, log
     assert end_of(work)['meta']['iter'] == 4
 
 
 def test_a_batch_that_does_not_divide_is_refused(config, tmp_path, port):
     status, log = launch(
-        'dist_train.sh', config, 2, '--work-dir', tmp_path / 'work',
-        '--cfg-options', 'train_dataloader.global_batch_size=5', port=port)
+        'dist_train.sh',
+        config,
+        2,
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        'train_dataloader.global_batch_size=5',
+        port=port,
+    )
     assert status != 0
-    assert ('error: train_dataloader.global_batch_size=5 is not divisible by '
-            'the number of processes=2') in log
+    assert (
+        'error: train_dataloader.global_batch_size=5 is not divisible by '
+        'the number of processes=2'
+    ) in log

@@ -13,18 +13,30 @@ from mmldm.utils.checkpoint import newest_checkpoint, read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 ITERATIONS = 30
-OPTIONS = ('--cfg-options', f'train_cfg.max_iters={ITERATIONS}',
-           'default_hooks.checkpoint.interval=1',
-           'default_hooks.checkpoint.max_keep_ckpts=2')
+OPTIONS = (
+    '--cfg-options',
+    f'train_cfg.max_iters={ITERATIONS}',
+    'default_hooks.checkpoint.interval=1',
+    'default_hooks.checkpoint.max_keep_ckpts=2',
+)
 
 
 def kill_training(config, work_dir, after):
     """Start a training; SIGKILL once it has written ``after`` iterations."""
     process = subprocess.Popen(
-        [sys.executable, ROOT / 'tools' / 'train.py', config, '--work-dir',
-         work_dir, '--resume', *OPTIONS],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'})
+        [
+            sys.executable,
+            ROOT / 'tools' / 'train.py',
+            config,
+            '--work-dir',
+            work_dir,
+            '--resume',
+            *OPTIONS,
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
     deadline = time.monotonic() + 120
     while True:
         newest = newest_checkpoint(work_dir)
@@ -38,14 +50,21 @@ def kill_training(config, work_dir, after):
 
 
 @pytest.mark.slow
-def test_killed_twice_it_ends_like_the_uninterrupted(run_tool, config,
-                                                     tmp_path):
+def test_killed_twice_it_ends_like_the_uninterrupted(
+    run_tool, config, tmp_path
+):
     run_tool('train', config, '--work-dir', tmp_path / 'whole', *OPTIONS)
     for after in (4, 11):
         kill_training(config, tmp_path / 'killed', after)
         read_checkpoint(tmp_path / 'killed')  # the newest one is whole
-    run_tool('train', config, '--work-dir', tmp_path / 'killed', '--resume',
-             *OPTIONS)
+    run_tool(
+        'train',
+        config,
+        '--work-dir',
+        tmp_path / 'killed',
+        '--resume',
+        *OPTIONS,
+    )
     ends = [
         read_checkpoint(tmp_path / name / f'iter_{ITERATIONS}.pth')
         for name in ('whole', 'killed')

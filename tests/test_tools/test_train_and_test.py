@@ -12,14 +12,16 @@ from mmldm.utils.checkpoint import read_checkpoint
 
 @pytest.fixture
 def train(run_tool, config, work_dir):
-    return lambda *flags: run_tool('train', config, '--work-dir', work_dir,
-                                   *flags)
+    return lambda *flags: run_tool(
+        'train', config, '--work-dir', work_dir, *flags
+    )
 
 
 @pytest.fixture
 def test(run_tool, config, work_dir):
-    return lambda *flags: run_tool('test', config, work_dir, '--work-dir',
-                                   work_dir + '-test', *flags)
+    return lambda *flags: run_tool(
+        'test', config, work_dir, '--work-dir', work_dir + '-test', *flags
+    )
 
 
 def last_loss(runner):
@@ -79,15 +81,17 @@ def test_auto_scale_lr_scales_by_the_batch(train):
 
 def test_auto_scale_lr_without_a_base_is_refused(train):
     with pytest.raises(ValueError, match='auto_scale_lr.base_batch_size'):
-        train('--auto-scale-lr', '--cfg-options',
-              'auto_scale_lr={"_delete_":True}')
+        train(
+            '--auto-scale-lr',
+            '--cfg-options',
+            'auto_scale_lr={"_delete_":True}',
+        )
 
 
 def test_cfg_options_reach_the_model(train):
     runner = train('--cfg-options', 'model.denoiser.dropout=0.25')
     dropouts = {
-        m.p for m in runner.model.modules()
-        if isinstance(m, torch.nn.Dropout)
+        m.p for m in runner.model.modules() if isinstance(m, torch.nn.Dropout)
     }
     assert 0.25 in dropouts
 
@@ -116,8 +120,12 @@ def test_images_do_not_depend_on_the_batch_size(train, test, tmp_path):
     images = []
     for batch_size in (2, 5):
         show = tmp_path / f'show{batch_size}'
-        test('--show-dir', show, '--cfg-options',
-             f'test_dataloader.batch_size={batch_size}')
+        test(
+            '--show-dir',
+            show,
+            '--cfg-options',
+            f'test_dataloader.batch_size={batch_size}',
+        )
         images.append((show / '000003.png').read_bytes())
     assert images[0] == images[1]
 

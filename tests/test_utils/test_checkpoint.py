@@ -44,11 +44,21 @@ def test_safetensors_are_read(tmp_path):
 FULL = OSError(errno.ENOSPC, 'No space left on device')
 
 
-@pytest.mark.parametrize('function, error', [
-    ('torch.save', FULL), ('os.fsync', FULL), ('os.replace', FULL),
-    ('torch.save', RuntimeError('PytorchStreamWriter failed writing file'))])
-def test_a_failed_write_leaves_the_old_file(path, monkeypatch, function,
-                                            error):
+@pytest.mark.parametrize(
+    'function, error',
+    [
+        ('torch.save', FULL),
+        ('os.fsync', FULL),
+        ('os.replace', FULL),
+        (
+            'torch.save',
+            RuntimeError('PytorchStreamWriter failed writing file'),
+        ),
+    ],
+)
+def test_a_failed_write_leaves_the_old_file(
+    path, monkeypatch, function, error
+):
     write_checkpoint(dict(step=1), path)
 
     def fail(*args, **kwargs):
@@ -65,8 +75,11 @@ def test_the_file_is_flushed_before_it_gets_its_name(path, monkeypatch):
     calls = []
     for name in ('fsync', 'replace'):
         call = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *a, name=name, call=call:
-                            (calls.append(name), call(*a)))
+        monkeypatch.setattr(
+            os,
+            name,
+            lambda *a, name=name, call=call: (calls.append(name), call(*a)),
+        )
     write_checkpoint(dict(step=1), path)
     assert calls == ['fsync', 'replace', 'fsync']
 
@@ -78,7 +91,7 @@ class Code:
         self.command = command
 
     def __reduce__(self):
-        return os.system, (self.command, )
+        return os.system, (self.command,)
 
 
 def test_code_is_refused_and_not_run(path, tmp_path):
@@ -90,13 +103,14 @@ def test_code_is_refused_and_not_run(path, tmp_path):
 
 
 @pytest.mark.parametrize('keep', [0.01, 0.5, 0.99])
-@pytest.mark.parametrize('save, suffix', [
-    (torch.save, '.pth'), (save_file, '.safetensors')])
+@pytest.mark.parametrize(
+    'save, suffix', [(torch.save, '.pth'), (save_file, '.safetensors')]
+)
 def test_a_cut_off_file_is_named(tmp_path, save, suffix, keep):
     path = tmp_path / f'model{suffix}'
     save(dict(weight=torch.randn(100)), path)
     whole = path.read_bytes()
-    path.write_bytes(whole[:int(keep * len(whole))])
+    path.write_bytes(whole[: int(keep * len(whole))])
     with pytest.raises(ValueError, match=f'model{suffix} cannot be read'):
         read_checkpoint(path)
 
@@ -121,8 +135,13 @@ def test_a_missing_file_is_named(path):
 
 
 def test_the_newest_checkpoint_has_the_largest_number(tmp_path):
-    for name in ('iter_9.pth', 'iter_10.pth', 'iter_11.pth.tmp',
-                 'iter_best.pth', 'epoch_12.pth'):
+    for name in (
+        'iter_9.pth',
+        'iter_10.pth',
+        'iter_11.pth.tmp',
+        'iter_best.pth',
+        'epoch_12.pth',
+    ):
         (tmp_path / name).touch()
     assert newest_checkpoint(tmp_path) == tmp_path / 'iter_10.pth'
 
@@ -152,11 +171,13 @@ def test_weights_that_do_not_fit_are_all_listed():
         load_weights(nn.Linear(2, 3), MISFIT, 'a.pth')
     assert str(error.value).startswith(
         'a.pth does not fit this Linear: 1 not in the file: bias; 1 not in '
-        'the model: scale; 1 of another shape: weight (4, 2), here (3, 2)')
+        'the model: scale; 1 of another shape: weight (4, 2), here (3, 2)'
+    )
 
 
-@pytest.mark.parametrize('weights', [
-    dict(bias=torch.zeros(3)), dict(MISFIT, bias=torch.zeros(3))])
+@pytest.mark.parametrize(
+    'weights', [dict(bias=torch.zeros(3)), dict(MISFIT, bias=torch.zeros(3))]
+)
 def test_weights_that_do_not_fit_are_not_loaded(weights):
     module = nn.Linear(2, 3)
     before = {k: v.clone() for k, v in module.state_dict().items()}
@@ -167,12 +188,15 @@ def test_weights_that_do_not_fit_are_not_loaded(weights):
 
 def test_long_lists_are_cut():
     module = nn.Sequential(*(nn.Linear(1, 1) for _ in range(5)))
-    with pytest.raises(ValueError, match=r'10 not in the file: 0.weight, '
-                       r'0.bias, 1.weight, ... 7 more\.'):
+    with pytest.raises(
+        ValueError,
+        match=r'10 not in the file: 0.weight, '
+        r'0.bias, 1.weight, ... 7 more\.',
+    ):
         load_weights(module, {}, 'a.pth')
 
 
-WEIGHTS = dict(a=torch.arange(4.), b=torch.tensor(1.5))
+WEIGHTS = dict(a=torch.arange(4.0), b=torch.tensor(1.5))
 
 
 def test_equal_weights_have_one_hash():
@@ -180,18 +204,24 @@ def test_equal_weights_have_one_hash():
     assert torch.equal(weights_hash(copies), weights_hash(WEIGHTS))
     images = torch.randn(2, 3, 4, 4)
     strided = images.to(memory_format=torch.channels_last)
-    assert torch.equal(weights_hash(dict(a=images)),
-                       weights_hash(dict(a=strided)))
+    assert torch.equal(
+        weights_hash(dict(a=images)), weights_hash(dict(a=strided))
+    )
 
 
-@pytest.mark.parametrize('other', [
-    dict(a=torch.tensor([0., 1., 2., 3 + 1e-6])),
-    dict(a=torch.arange(4.).view(2, 2)),
-    dict(b=torch.tensor(1.4999999)),
-], ids=['one value', 'shape', 'scalar'])
+@pytest.mark.parametrize(
+    'other',
+    [
+        dict(a=torch.tensor([0.0, 1.0, 2.0, 3 + 1e-6])),
+        dict(a=torch.arange(4.0).view(2, 2)),
+        dict(b=torch.tensor(1.4999999)),
+    ],
+    ids=['one value', 'shape', 'scalar'],
+)
 def test_other_weights_have_another_hash(other):
-    assert not torch.equal(weights_hash({**WEIGHTS, **other}),
-                           weights_hash(WEIGHTS))
+    assert not torch.equal(
+        weights_hash({**WEIGHTS, **other}), weights_hash(WEIGHTS)
+    )
 
 
 def test_another_name_has_another_hash():

@@ -18,8 +18,9 @@ def test_positive_numbers_pass():
     check_positive('std', 1e-9)
 
 
-@pytest.mark.parametrize('value, valid', [
-    (33, 'set width to 32 or 64$'), (31, 'set width to 32$')])
+@pytest.mark.parametrize(
+    'value, valid', [(33, 'set width to 32 or 64$'), (31, 'set width to 32$')]
+)
 def test_an_indivisible_size_is_told_its_neighbours(value, valid):
     with pytest.raises(ValueError, match=valid) as error:
         check_divisible('width', value, 'the factor', 32)
@@ -34,8 +35,10 @@ def test_divisible_sizes_pass():
 def test_an_unknown_choice_gets_the_near_one_and_all():
     with pytest.raises(ValueError) as error:
         check_choice('slot', 'token', ('vector', 'tokens'))
-    assert str(error.value) == ("slot='token' is not known; did you mean "
-                                "'tokens'? Valid names: tokens, vector")
+    assert str(error.value) == (
+        "slot='token' is not known; did you mean "
+        "'tokens'? Valid names: tokens, vector"
+    )
 
 
 def test_a_known_choice_passes():

@@ -41,7 +41,7 @@ def test_another_name_draws_other_numbers(kind):
 
 
 def test_seeds_tell_addresses_and_names_apart():
-    addresses = [(1, 23), (12, 3), (1, 2, 3), (123, )]
+    addresses = [(1, 23), (12, 3), (1, 2, 3), (123,)]
     seeds = {address_seed(a, name) for a in addresses for name in ('', 'x')}
     assert len(seeds) == 8
     assert max(seeds) < 2**128
@@ -72,18 +72,19 @@ def test_normal_numbers_are_standard_normal():
     """Kolmogorov-Smirnov distance; 1.95 / sqrt(n) is passed once in 1000."""
     draws = Draws([(0, i) for i in range(100)])
     x = draws.normal('noise')(torch.empty(100, 1000, dtype=torch.float64))
-    assert distance_to_uniform(ndtr(x.flatten())) < 1.95 / x.numel()**0.5
+    assert distance_to_uniform(ndtr(x.flatten())) < 1.95 / x.numel() ** 0.5
 
 
 def test_uniform_numbers_are_uniform():
     u = Draws([(0, i) for i in range(5000)]).uniform('time')
     assert u.min() >= 0 and u.max() < 1
-    assert distance_to_uniform(u) < 1.95 / len(u)**0.5
+    assert distance_to_uniform(u) < 1.95 / len(u) ** 0.5
 
 
 def test_neighbours_are_not_correlated():
     x = Draws([(0, i) for i in range(2)]).normal('noise')(
-        torch.empty(2, 100_000))
+        torch.empty(2, 100_000)
+    )
     assert abs((x[0] * x[1]).mean()) < 4 / 100_000**0.5
 
 
@@ -95,8 +96,9 @@ def test_noise_takes_the_dtype_of_the_latent():
 
 def test_samples_bring_their_addresses(labelled):
     samples = [labelled(0, address=a) for a in ADDRESSES]
-    assert torch.equal(Draws.of(samples).uniform('time'),
-                       Draws(ADDRESSES).uniform('time'))
+    assert torch.equal(
+        Draws.of(samples).uniform('time'), Draws(ADDRESSES).uniform('time')
+    )
 
 
 def test_samples_without_address_follow_the_global_seed(labelled):

@@ -18,12 +18,13 @@ def image(value):
 def assert_shows(grid, rows):
     """The images of these values stand in these places, white elsewhere."""
     height, width = len(rows), max(map(len, rows))
-    expected = np.full((GAP + height * (H + GAP), GAP + width * (W + GAP), 3),
-                       WHITE, np.uint8)
+    expected = np.full(
+        (GAP + height * (H + GAP), GAP + width * (W + GAP), 3), WHITE, np.uint8
+    )
     for r, row in enumerate(rows):
         for c, value in enumerate(row):
             top, left = GAP + r * (H + GAP), GAP + c * (W + GAP)
-            expected[top:top + H, left:left + W] = image(value)
+            expected[top : top + H, left : left + W] = image(value)
     assert grid.dtype == np.uint8
     assert np.array_equal(grid, expected)
 
@@ -33,8 +34,9 @@ def generated(*values):
 
 
 def test_classes_get_rows_in_their_order():
-    grid = sample_grid(generated(10, 11, 12, 13, 14, 15),
-                       labels=[7, 0, 7, 3, 0, 7])
+    grid = sample_grid(
+        generated(10, 11, 12, 13, 14, 15), labels=[7, 0, 7, 3, 0, 7]
+    )
     assert_shows(grid, [[11, 14], [13], [10, 12, 15]])
 
 
@@ -44,18 +46,22 @@ def test_images_without_classes_fill_a_square(labels):
     assert_shows(grid, [[10, 11, 12], [13, 14]])
 
 
-@pytest.mark.parametrize('count, columns', [(1, 1), (2, 2), (4, 2), (9, 3),
-                                            (10, 4)])
+@pytest.mark.parametrize(
+    'count, columns', [(1, 1), (2, 2), (4, 2), (9, 3), (10, 4)]
+)
 def test_a_square_is_as_small_as_can_be(count, columns):
     values = list(range(10, 10 + count))
     grid = sample_grid(generated(*values), [None] * count)
-    assert_shows(grid, [values[i:i + columns]
-                        for i in range(0, count, columns)])
+    assert_shows(
+        grid, [values[i : i + columns] for i in range(0, count, columns)]
+    )
 
 
 @pytest.mark.parametrize('labels', [[None] * 3, [2, 1, 0]])
 def test_reconstructions_stand_below_their_originals(labels):
-    pairs = [[image(10), image(20)], [image(11), image(21)],
-             [image(12), image(22)]]
-    assert_shows(sample_grid(pairs, labels), [
-        [10, 11], [20, 21], [12], [22]])
+    pairs = [
+        [image(10), image(20)],
+        [image(11), image(21)],
+        [image(12), image(22)],
+    ]
+    assert_shows(sample_grid(pairs, labels), [[10, 11], [20, 21], [12], [22]])

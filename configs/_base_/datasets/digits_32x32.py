@@ -3,21 +3,24 @@ train_set = dict(
     type='DigitsDataset',
     split='train',
     size=32,
-    pipeline=[dict(type='PackInputs')])
+    pipeline=[dict(type='PackInputs')],
+)
 test_set = {**train_set, 'split': 'test'}
 
 train_dataloader = dict(
     global_batch_size=64,
     num_workers=0,
     sampler=dict(type='AddressedSampler'),
-    dataset=train_set)
+    dataset=train_set,
+)
 # What first stages reconstruct; digits-requests_32x32.py has what latent
 # diffusion models draw.
 val_dataloader = dict(
     batch_size=64,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=test_set)
+    dataset=test_set,
+)
 val_evaluator = dict(type='ReconstructionPSNR')
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator

@@ -4,7 +4,8 @@ requests = dict(
     type='SampleRequests',
     num_samples=64,
     size=None,  # as in training
-    pipeline=[dict(type='PackInputs')])
+    pipeline=[dict(type='PackInputs')],
+)
 val_dataloader = dict(dataset=dict(_delete_=True, **requests))
 # No metric here: look at the pictures, or add one to test_evaluator.
 val_evaluator = []

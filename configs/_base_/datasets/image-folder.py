@@ -14,8 +14,10 @@ train_dataloader = dict(
             dict(type='ResizeShorterSide'),
             dict(type='Crop', random=True),
             dict(type='RandomFlip', prob=0.5),
-            dict(type='PackInputs')
-        ]))
+            dict(type='PackInputs'),
+        ],
+    ),
+)
 # What first stages reconstruct; image-folder-requests.py has what latent
 # diffusion models draw. None: as in training.
 val_dataloader = dict(
@@ -31,8 +33,10 @@ val_dataloader = dict(
             dict(type='LoadImage'),
             dict(type='ResizeShorterSide'),
             dict(type='Crop', random=False),
-            dict(type='PackInputs')
-        ]))
+            dict(type='PackInputs'),
+        ],
+    ),
+)
 val_evaluator = dict(type='ReconstructionPSNR')
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator

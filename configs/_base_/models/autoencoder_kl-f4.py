@@ -5,4 +5,6 @@ model = dict(
         latent_channels=3,
         channels=128,
         channel_mults=(1, 2, 4),
-        num_res_blocks=2))
+        num_res_blocks=2,
+    ),
+)

@@ -10,14 +10,14 @@ from mmldm.structures import LDMDataSample
 
 @TRANSFORMS.register_module()
 class PackInputs(BaseTransform):
-    """``inputs`` (3, H, W) uint8, where there is an image, ``data_samples``.
-    """
+    """``data_samples``, and ``inputs`` (3, H, W) where there is an image."""
 
     def transform(self, results: dict) -> dict:
         """Pack."""
         sample = LDMDataSample()
         sample.set_predefined_data(
-            {k: results[k] for k in ('gt_label', ) if k in results})
+            {k: results[k] for k in ('gt_label',) if k in results}
+        )
         meta = ('address', 'img_path', 'ori_shape', 'img_shape', 'sample_idx')
         sample.set_metainfo({k: results[k] for k in meta if k in results})
         packed = dict(data_samples=sample)

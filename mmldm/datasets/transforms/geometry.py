@@ -27,12 +27,15 @@ class ResizeShorterSide(BaseTransform):
         size = _size(self, results)
         height, width = results['img'].shape[:2]
         scale = size / min(height, width)
-        shape = (max(size, round(width * scale)),
-                 max(size, round(height * scale)))
+        shape = (
+            max(size, round(width * scale)),
+            max(size, round(height * scale)),
+        )
         results['img'] = cv2.resize(
             results['img'],
             shape,
-            interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+            interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
+        )
         return results
 
 
@@ -61,9 +64,10 @@ class Crop(BaseTransform):
             raise ValueError(
                 f'{results.get("img_path", "an image")} of {width}x{height} '
                 f'pixels is smaller than the crop of {size}: put '
-                "dict(type='ResizeShorterSide') before Crop")
+                "dict(type='ResizeShorterSide') before Crop"
+            )
         top, left = (self._offset(side - size) for side in (height, width))
-        results['img'] = results['img'][top:top + size, left:left + size]
+        results['img'] = results['img'][top : top + size, left : left + size]
         return results
 
     def _offset(self, room: int) -> int:
@@ -85,6 +89,8 @@ def _size(transform: BaseTransform, results: dict) -> int:
     """
     size = transform.size or results.get('size')
     if size is None:
-        raise ValueError(f'{type(transform).__name__} has no size, nor has '
-                         'the dataset: set train_dataloader.dataset.size')
+        raise ValueError(
+            f'{type(transform).__name__} has no size, nor has '
+            'the dataset: set train_dataloader.dataset.size'
+        )
     return size

@@ -4,6 +4,8 @@ from .latent_scale_hook import LatentScaleHook
 from .module_ema_hook import ModuleEMAHook
 
 __all__ = [
-    'AddressedSeedHook', 'AtomicCheckpointHook', 'LatentScaleHook',
-    'ModuleEMAHook'
+    'AddressedSeedHook',
+    'AtomicCheckpointHook',
+    'LatentScaleHook',
+    'ModuleEMAHook',
 ]

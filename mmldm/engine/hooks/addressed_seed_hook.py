@@ -17,10 +17,9 @@ class AddressedSeedHook(Hook):
 
     priority = 'VERY_HIGH'
 
-    def before_train_iter(self,
-                          runner,
-                          batch_idx: int,
-                          data_batch: dict | None = None) -> None:
+    def before_train_iter(
+        self, runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
         """Seed all of torch's generators."""
         address = (runner.seed, batch_idx, runner.rank)
         torch.manual_seed(address_seed(address, 'iteration') % 2**63)

@@ -22,30 +22,37 @@ class AtomicCheckpointHook(CheckpointHook):
         rule: Whether 'greater' or 'less' is better.
     """
 
-    def __init__(self,
-                 interval: int,
-                 max_keep_ckpts: int = -1,
-                 save_best: str | None = None,
-                 rule: str | None = None) -> None:
+    def __init__(
+        self,
+        interval: int,
+        max_keep_ckpts: int = -1,
+        save_best: str | None = None,
+        rule: str | None = None,
+    ) -> None:
         super().__init__(
             interval=interval,
             by_epoch=False,
             max_keep_ckpts=max_keep_ckpts,
             save_best=save_best,
-            rule=rule)
+            rule=rule,
+        )
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         """Save the best, where ``save_best`` asks for it."""
         if self.save_best:
             super().after_val_epoch(runner, metrics)
 
-    def _save_checkpoint_with_step(self, runner, step: int,
-                                   meta: dict) -> None:
+    def _save_checkpoint_with_step(
+        self, runner, step: int, meta: dict
+    ) -> None:
         keep = list(getattr(self, 'keep_ckpt_ids', []))
         keep = [*(k for k in keep if k != step), step]
-        kept = keep if self.max_keep_ckpts < 1 else keep[-self.max_keep_ckpts:]
+        kept = (
+            keep if self.max_keep_ckpts < 1 else keep[-self.max_keep_ckpts :]
+        )
         self.last_ckpt = str(
-            Path(self.out_dir) / self.filename_tmpl.format(step))
+            Path(self.out_dir) / self.filename_tmpl.format(step)
+        )
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         if self.max_keep_ckpts > 0:
             self.keep_ckpt_ids.clear()
@@ -56,11 +63,13 @@ class AtomicCheckpointHook(CheckpointHook):
             Path(self.last_ckpt).name,
             save_optimizer=self.save_optimizer,
             save_param_scheduler=self.save_param_scheduler,
-            meta=meta)
+            meta=meta,
+        )
         if is_main_process():
             for old in set(keep) - set(kept):
                 path = Path(self.out_dir) / self.filename_tmpl.format(old)
                 path.unlink(missing_ok=True)
             # For tools of mmengine that look for it; --resume does not.
             (Path(runner.work_dir) / 'last_checkpoint').write_text(
-                self.last_ckpt)
+                self.last_ckpt
+            )

@@ -35,26 +35,27 @@ class LatentScaleHook(Hook):
             return
         moments = self._all_moments(runner)
         count, total, square = moments.sum(0).tolist()
-        variance = square / count - (total / count)**2
+        variance = square / count - (total / count) ** 2
         autoencoder = runner.bare_model.autoencoder
         autoencoder.latent_scale.fill_(variance**-0.5)
         runner.logger.info(
             f'Latent scale {float(autoencoder.latent_scale):.6g}, from '
-            f'{len(moments)} images')
+            f'{len(moments)} images'
+        )
 
     def _all_moments(self, runner) -> Tensor:
         """(count, sum, sum of squares) of every sample, (N, 3), float64."""
         sampler = runner.train_dataloader.sampler
         draws = sampler.spread(self.num_samples)
-        own = draws[runner.rank::runner.world_size]
+        own = draws[runner.rank :: runner.world_size]
         parts = [
-            self._moments(runner, own[i:i + self.batch_size])
+            self._moments(runner, own[i : i + self.batch_size])
             for i in range(0, len(own), self.batch_size)
         ]
         own_moments = torch.cat(parts) if parts else torch.empty(0, 3)
         moments = torch.zeros(len(draws), 3, dtype=torch.float64)
         for rank, part in enumerate(all_gather_object(own_moments)):
-            moments[rank::runner.world_size] = part
+            moments[rank :: runner.world_size] = part
         return moments
 
     @torch.no_grad()
@@ -62,9 +63,10 @@ class LatentScaleHook(Hook):
         model = runner.bare_model
         dataset = runner.train_dataloader.dataset
         batch = model.data_preprocessor(
-            pseudo_collate([dataset[draw] for draw in draws]))
+            pseudo_collate([dataset[draw] for draw in draws])
+        )
         posterior = Draws.of(batch['data_samples']).normal('posterior')
         z = model.autoencoder.encode_raw(batch['inputs'], posterior)
         z = z.double().flatten(1).cpu()
-        count = torch.full((len(z), ), z.shape[1], dtype=torch.float64)
+        count = torch.full((len(z),), z.shape[1], dtype=torch.float64)
         return torch.stack([count, z.sum(1), z.square().sum(1)], dim=1)

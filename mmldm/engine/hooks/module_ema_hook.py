@@ -27,9 +27,11 @@ class ModuleEMAHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(self,
-                 modules: Sequence[str] = ('denoiser', 'conditioner'),
-                 decay: float = 0.9999) -> None:
+    def __init__(
+        self,
+        modules: Sequence[str] = ('denoiser', 'conditioner'),
+        decay: float = 0.9999,
+    ) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f'decay={decay} must be in [0, 1)')
         self.modules = modules
@@ -43,8 +45,10 @@ class ModuleEMAHook(Hook):
         model = runner.bare_model
         for module in self.modules:
             if not hasattr(model, module):
-                raise ValueError(f'ModuleEMAHook.modules names {module!r}, '
-                                 f'which {type(model).__name__} lacks')
+                raise ValueError(
+                    f'ModuleEMAHook.modules names {module!r}, '
+                    f'which {type(model).__name__} lacks'
+                )
         self.raw = {
             name: weight
             for name, weight in model.named_parameters()
@@ -56,11 +60,13 @@ class ModuleEMAHook(Hook):
         if not self.average:
             self.average = _copy(self.raw)
 
-    def after_train_iter(self,
-                         runner,
-                         batch_idx: int,
-                         data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self,
+        runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
         """One update a step of the optimizer."""
         wrapper = runner.optim_wrapper
         if isinstance(wrapper, OptimWrapper) and not wrapper.should_update():
@@ -70,7 +76,9 @@ class ModuleEMAHook(Hook):
         decay = min(self.decay, (1 + n) / (10 + n))
         torch._foreach_lerp_(
             list(self.average.values()),
-            [weight.detach() for weight in self.raw.values()], 1 - decay)
+            [weight.detach() for weight in self.raw.values()],
+            1 - decay,
+        )
 
     def before_val(self, runner) -> None:
         """Put the average in place."""

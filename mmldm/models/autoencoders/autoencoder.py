@@ -23,10 +23,9 @@ class Autoencoder(BaseModule):
             is about 1; ``LatentScaleHook`` measures it.
     """
 
-    def __init__(self,
-                 latent_channels: int,
-                 factor: int,
-                 latent_scale: float = 1.0) -> None:
+    def __init__(
+        self, latent_channels: int, factor: int, latent_scale: float = 1.0
+    ) -> None:
         super().__init__()
         check_positive('latent_scale', latent_scale)
         self.latent_channels = latent_channels
@@ -45,8 +44,9 @@ class Autoencoder(BaseModule):
             ValueError: If f does not divide H and W.
         """
         for name, size in zip(('height', 'width'), x.shape[2:], strict=True):
-            check_divisible(f'image {name}', size, 'the downsampling factor',
-                            self.factor)
+            check_divisible(
+                f'image {name}', size, 'the downsampling factor', self.factor
+            )
         return self.encode_raw(x, draw_noise) * self.latent_scale
 
     def decode(self, z: Tensor) -> Tensor:

@@ -48,20 +48,24 @@ class AutoencoderKL(Autoencoder):
         latent_scale: See :class:`Autoencoder`.
     """
 
-    def __init__(self,
-                 latent_channels: int,
-                 channels: int = 128,
-                 channel_mults: Sequence[int] = (1, 2, 4),
-                 num_res_blocks: int = 2,
-                 mid_attention: bool = True,
-                 latent_scale: float = 1.0) -> None:
-        super().__init__(latent_channels, 2**(len(channel_mults) - 1),
-                         latent_scale)
+    def __init__(
+        self,
+        latent_channels: int,
+        channels: int = 128,
+        channel_mults: Sequence[int] = (1, 2, 4),
+        num_res_blocks: int = 2,
+        mid_attention: bool = True,
+        latent_scale: float = 1.0,
+    ) -> None:
+        super().__init__(
+            latent_channels, 2 ** (len(channel_mults) - 1), latent_scale
+        )
         body = (channels, channel_mults, num_res_blocks, mid_attention)
         self.encoder = Encoder(2 * latent_channels, *body)
         self.decoder = Decoder(latent_channels, *body)
-        self.quant_conv = nn.Conv2d(2 * latent_channels, 2 * latent_channels,
-                                    1)
+        self.quant_conv = nn.Conv2d(
+            2 * latent_channels, 2 * latent_channels, 1
+        )
         self.post_quant_conv = nn.Conv2d(latent_channels, latent_channels, 1)
 
     def posterior(self, x: Tensor) -> DiagonalGaussian:

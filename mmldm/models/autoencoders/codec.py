@@ -28,8 +28,10 @@ def _middle(channels: int, attention: bool) -> nn.Sequential:
 
 def _head(channels: int, out_channels: int) -> nn.Sequential:
     return nn.Sequential(
-        group_norm(channels, EPS), nn.SiLU(),
-        nn.Conv2d(channels, out_channels, 3, padding=1))
+        group_norm(channels, EPS),
+        nn.SiLU(),
+        nn.Conv2d(channels, out_channels, 3, padding=1),
+    )
 
 
 class Encoder(nn.Sequential):
@@ -45,9 +47,14 @@ class Encoder(nn.Sequential):
         mid_attention: Attention at the lowest resolution.
     """
 
-    def __init__(self, out_channels: int, channels: int,
-                 channel_mults: Sequence[int], num_res_blocks: int,
-                 mid_attention: bool) -> None:
+    def __init__(
+        self,
+        out_channels: int,
+        channels: int,
+        channel_mults: Sequence[int],
+        num_res_blocks: int,
+        mid_attention: bool,
+    ) -> None:
         widths = [channels * mult for mult in channel_mults]
         layers: list[nn.Module] = [nn.Conv2d(3, channels, 3, padding=1)]
         current = channels
@@ -57,8 +64,11 @@ class Encoder(nn.Sequential):
             for _ in range(num_res_blocks):
                 layers.append(_res_block(current, width))
                 current = width
-        super().__init__(*layers, _middle(current, mid_attention),
-                         _head(current, out_channels))
+        super().__init__(
+            *layers,
+            _middle(current, mid_attention),
+            _head(current, out_channels),
+        )
 
 
 class Decoder(nn.Sequential):
@@ -73,14 +83,19 @@ class Decoder(nn.Sequential):
         mid_attention: As of :class:`Encoder`.
     """
 
-    def __init__(self, in_channels: int, channels: int,
-                 channel_mults: Sequence[int], num_res_blocks: int,
-                 mid_attention: bool) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        channel_mults: Sequence[int],
+        num_res_blocks: int,
+        mid_attention: bool,
+    ) -> None:
         widths = [channels * mult for mult in reversed(channel_mults)]
         current = widths[0]
         layers: list[nn.Module] = [
             nn.Conv2d(in_channels, current, 3, padding=1),
-            _middle(current, mid_attention)
+            _middle(current, mid_attention),
         ]
         for level, width in enumerate(widths):
             if level > 0:

@@ -21,10 +21,9 @@ class ClassEmbedder(BaseModule):
             2021.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 embed_dim: int,
-                 slot: str = 'tokens') -> None:
+    def __init__(
+        self, num_classes: int, embed_dim: int, slot: str = 'tokens'
+    ) -> None:
         super().__init__()
         check_choice('ClassEmbedder.slot', slot, ('tokens', 'vector'))
         self.num_classes = num_classes
@@ -45,10 +44,12 @@ class ClassEmbedder(BaseModule):
         labels = [
             self.num_classes if dropped else self._label(sample)
             for sample, dropped in zip(
-                data_samples, drop.tolist(), strict=True)
+                data_samples, drop.tolist(), strict=True
+            )
         ]
         embedded = self.embedding(
-            torch.tensor(labels, device=self.embedding.weight.device))
+            torch.tensor(labels, device=self.embedding.weight.device)
+        )
         return embedded[:, None] if self.slot == 'tokens' else embedded
 
     def _label(self, sample) -> int:
@@ -58,5 +59,6 @@ class ClassEmbedder(BaseModule):
                 f'label {label} of {sample.get("img_path", "a sample")} is '
                 f'not in [0, {self.num_classes}): set '
                 "the ClassEmbedder's num_classes to the number of classes of "
-                'the data')
+                'the data'
+            )
         return label

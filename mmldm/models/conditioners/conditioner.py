@@ -27,9 +27,9 @@ class Conditioner(BaseModule):
         ValueError: If two embedders fill one slot.
     """
 
-    def __init__(self,
-                 embedders: Sequence[ConfigType] = (),
-                 drop_prob: float = 0.0) -> None:
+    def __init__(
+        self, embedders: Sequence[ConfigType] = (), drop_prob: float = 0.0
+    ) -> None:
         super().__init__()
         if not 0 <= drop_prob <= 1:
             raise ValueError(f'drop_prob={drop_prob} must be in [0, 1]')
@@ -37,17 +37,19 @@ class Conditioner(BaseModule):
         self.drop_prob = drop_prob
         slots = [embedder.slot for embedder in self.embedders]
         if len(set(slots)) < len(slots):
-            raise ValueError(f'embedders fill the slots {slots}; give each '
-                             'slot one embedder')
+            raise ValueError(
+                f'embedders fill the slots {slots}; give each '
+                'slot one embedder'
+            )
 
     def dim(self, slot: str) -> int | None:
         """Channels of a slot, None where it stays empty."""
         dims = [e.dim for e in self.embedders if e.slot == slot]
         return dims[0] if dims else None
 
-    def forward(self,
-                data_samples: SampleList,
-                draws: Draws | None = None) -> Condition:
+    def forward(
+        self, data_samples: SampleList, draws: Draws | None = None
+    ) -> Condition:
         """The condition of a batch.
 
         Args:
@@ -62,11 +64,14 @@ class Conditioner(BaseModule):
 
     def null(self, data_samples: SampleList) -> Condition:
         """The condition that says nothing, of the same shapes."""
-        return self._embed(data_samples,
-                           torch.ones(len(data_samples), dtype=torch.bool))
+        return self._embed(
+            data_samples, torch.ones(len(data_samples), dtype=torch.bool)
+        )
 
     def _embed(self, data_samples: SampleList, drop: Tensor) -> Condition:
-        return Condition(**{
-            embedder.slot: embedder(data_samples, drop)
-            for embedder in self.embedders
-        })
+        return Condition(
+            **{
+                embedder.slot: embedder(data_samples, drop)
+                for embedder in self.embedders
+            }
+        )

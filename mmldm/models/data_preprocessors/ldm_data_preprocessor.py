@@ -40,7 +40,8 @@ class LDMDataPreprocessor(BaseDataPreprocessor):
         images = data.get('inputs')
         return dict(
             inputs=None if images is None else to_network(_stack(images)),
-            data_samples=data['data_samples'])
+            data_samples=data['data_samples'],
+        )
 
 
 def _stack(images: list[Tensor]) -> Tensor:
@@ -48,10 +49,12 @@ def _stack(images: list[Tensor]) -> Tensor:
         if image.dtype != torch.uint8:
             raise ValueError(
                 f'images must be uint8 in [0, 255], got {image.dtype}; remove '
-                'the normalisation from the dataset pipeline')
+                'the normalisation from the dataset pipeline'
+            )
     sizes = sorted({tuple(image.shape) for image in images})
     if len(sizes) > 1:
         raise ValueError(
             f'images of one batch differ in shape: {sizes}; end the dataset '
-            'pipeline with a Crop to one size')
+            'pipeline with a Crop to one size'
+        )
     return torch.stack(images)

@@ -30,14 +30,15 @@ class UNetBlock(nn.Module):
     """
 
     def __init__(
-            self, res: ResBlock,
-            attention: SelfAttention2d | SpatialTransformer | None) -> None:
+        self,
+        res: ResBlock,
+        attention: SelfAttention2d | SpatialTransformer | None,
+    ) -> None:
         super().__init__()
         self.res = res
         self.attention = attention
 
-    def forward(self, x: Tensor, embedding: Tensor,
-                cond: Condition) -> Tensor:
+    def forward(self, x: Tensor, embedding: Tensor, cond: Condition) -> Tensor:
         x = self.res(x, embedding)
         if isinstance(self.attention, SpatialTransformer):
             return self.attention(x, cond.tokens, cond.tokens_mask)
@@ -66,23 +67,25 @@ class DenoisingUNet(BaseModule):
         dropout: In the residual blocks.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 channels: int = 224,
-                 channel_mults: Sequence[int] = (1, 2, 3, 4),
-                 num_res_blocks: int = 2,
-                 attn_factors: Sequence[int] = (2, 4, 8),
-                 head_channels: int = 32,
-                 context_dim: int | None = None,
-                 vector_dim: int | None = None,
-                 dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        channels: int = 224,
+        channel_mults: Sequence[int] = (1, 2, 3, 4),
+        num_res_blocks: int = 2,
+        attn_factors: Sequence[int] = (2, 4, 8),
+        head_channels: int = 32,
+        context_dim: int | None = None,
+        vector_dim: int | None = None,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.context_dim = context_dim
         self.vector_dim = vector_dim
-        self.factor = 2**(len(channel_mults) - 1)
+        self.factor = 2 ** (len(channel_mults) - 1)
         self._attn_factors = attn_factors
         self._head_channels = head_channels
         self._dropout = dropout
@@ -94,17 +97,25 @@ class DenoisingUNet(BaseModule):
         self.conv_in = nn.Conv2d(in_channels, channels, 3, padding=1)
         widths = [channels * mult for mult in channel_mults]
         skips = self._build_down(channels, widths, num_res_blocks)
-        self.mid = nn.ModuleList([
-            UNetBlock(self._res(widths[-1], widths[-1]),
-                      self._attention(widths[-1])),
-            UNetBlock(self._res(widths[-1], widths[-1]), None)
-        ])
+        self.mid = nn.ModuleList(
+            [
+                UNetBlock(
+                    self._res(widths[-1], widths[-1]),
+                    self._attention(widths[-1]),
+                ),
+                UNetBlock(self._res(widths[-1], widths[-1]), None),
+            ]
+        )
         self._build_up(skips, widths, num_res_blocks)
         self.out = nn.Sequential(
-            group_norm(channels * channel_mults[0], 1e-5), nn.SiLU(),
+            group_norm(channels * channel_mults[0], 1e-5),
+            nn.SiLU(),
             zero_init(
                 nn.Conv2d(
-                    channels * channel_mults[0], out_channels, 3, padding=1)))
+                    channels * channel_mults[0], out_channels, 3, padding=1
+                )
+            ),
+        )
 
     def forward(self, z_t: Tensor, t: Tensor, cond: Condition) -> Tensor:
         """The network's output, (B, out_channels, h, w).
@@ -123,8 +134,11 @@ class DenoisingUNet(BaseModule):
         x = self.conv_in(z_t)
         skips = [x]
         for layer in self.down:
-            x = (layer(x, embedding, cond)
-                 if isinstance(layer, UNetBlock) else layer(x))
+            x = (
+                layer(x, embedding, cond)
+                if isinstance(layer, UNetBlock)
+                else layer(x)
+            )
             skips.append(x)
         for block in self.mid:
             x = block(x, embedding, cond)
@@ -136,8 +150,9 @@ class DenoisingUNet(BaseModule):
                 x = layer(x)
         return self.out(x)
 
-    def _build_down(self, channels: int, widths: Sequence[int],
-                    num_res_blocks: int) -> list[int]:
+    def _build_down(
+        self, channels: int, widths: Sequence[int], num_res_blocks: int
+    ) -> list[int]:
         """Build ``self.down``; return the channels of every skip."""
         self.down = nn.ModuleList()
         skips = [channels]
@@ -150,33 +165,40 @@ class DenoisingUNet(BaseModule):
                 skips.append(width)
         return skips
 
-    def _build_up(self, skips: list[int], widths: Sequence[int],
-                  num_res_blocks: int) -> None:
+    def _build_up(
+        self, skips: list[int], widths: Sequence[int], num_res_blocks: int
+    ) -> None:
         """Build ``self.up``, which takes the skips from the end."""
         self.up = nn.ModuleList()
         skips, current = list(skips), widths[-1]
         for level, width in reversed(list(enumerate(widths))):
             for _ in range(num_res_blocks + 1):
                 self.up.append(
-                    self._block(current + skips.pop(), width, 2**level))
+                    self._block(current + skips.pop(), width, 2**level)
+                )
                 current = width
             if level > 0:
                 self.up.append(Upsample(width))
 
     def _res(self, in_channels: int, out_channels: int) -> ResBlock:
-        return ResBlock(in_channels, out_channels, self._embed_dim,
-                        self._dropout)
+        return ResBlock(
+            in_channels, out_channels, self._embed_dim, self._dropout
+        )
 
-    def _attention(self,
-                   channels: int) -> SelfAttention2d | SpatialTransformer:
+    def _attention(
+        self, channels: int
+    ) -> SelfAttention2d | SpatialTransformer:
         if self.context_dim is None:
             return SelfAttention2d(channels, self._head_channels)
-        return SpatialTransformer(channels, self.context_dim,
-                                  self._head_channels)
+        return SpatialTransformer(
+            channels, self.context_dim, self._head_channels
+        )
 
-    def _block(self, in_channels: int, out_channels: int,
-               factor: int) -> UNetBlock:
+    def _block(
+        self, in_channels: int, out_channels: int, factor: int
+    ) -> UNetBlock:
         attends = factor in self._attn_factors
         return UNetBlock(
             self._res(in_channels, out_channels),
-            self._attention(out_channels) if attends else None)
+            self._attention(out_channels) if attends else None,
+        )

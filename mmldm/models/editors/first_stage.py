@@ -23,23 +23,23 @@ class FirstStage(BaseModel):
         data_preprocessor: Defaults to ``LDMDataPreprocessor``.
     """
 
-    def __init__(self,
-                 autoencoder: ConfigType,
-                 kl_weight: float = 1e-6,
-                 data_preprocessor: ConfigType | None = None) -> None:
-        super().__init__({
-            'type': 'mmldm.LDMDataPreprocessor',
-            **(data_preprocessor or {})
-        })
+    def __init__(
+        self,
+        autoencoder: ConfigType,
+        kl_weight: float = 1e-6,
+        data_preprocessor: ConfigType | None = None,
+    ) -> None:
+        super().__init__(
+            {'type': 'mmldm.LDMDataPreprocessor', **(data_preprocessor or {})}
+        )
         if kl_weight < 0:
             raise ValueError(f'kl_weight={kl_weight} must be >= 0')
         self.autoencoder = MODELS.build(autoencoder)
         self.kl_weight = kl_weight
 
-    def forward(self,
-                inputs: Tensor,
-                data_samples: SampleList,
-                mode: str = 'loss') -> dict | SampleList:
+    def forward(
+        self, inputs: Tensor, data_samples: SampleList, mode: str = 'loss'
+    ) -> dict | SampleList:
         """``mode`` is 'loss' or 'predict', as mmengine's Runner calls it."""
         if mode == 'loss':
             return self.loss(inputs, data_samples)
@@ -63,8 +63,7 @@ class FirstStage(BaseModel):
         return dict(loss_rec=error, loss_kl=self.kl_weight * kl)
 
     @torch.no_grad()
-    def predict(self, inputs: Tensor,
-                data_samples: SampleList) -> SampleList:
+    def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """The data samples with ``gt_img`` and its reconstruction.
 
         Both are uint8 RGB (3, H, W); the latter, ``pred_img``, is decoded

@@ -25,8 +25,9 @@ class FrozenFirstStage(nn.Module):
     are. Loading verifies the hash.
     """
 
-    def init_first_stage(self, autoencoder: Autoencoder,
-                         checkpoint: str | None) -> None:
+    def init_first_stage(
+        self, autoencoder: Autoencoder, checkpoint: str | None
+    ) -> None:
         """Load and freeze the first stage.
 
         Args:
@@ -41,8 +42,9 @@ class FrozenFirstStage(nn.Module):
         self.autoencoder = autoencoder
         self.autoencoder_checkpoint = checkpoint
         if checkpoint is not None:
-            load_weights(autoencoder, _autoencoder_weights(checkpoint),
-                         checkpoint)
+            load_weights(
+                autoencoder, _autoencoder_weights(checkpoint), checkpoint
+            )
             self.register_buffer(HASH, weights_hash(self._frozen_weights()))
         autoencoder.requires_grad_(False)
         autoencoder.eval()
@@ -66,22 +68,31 @@ def _autoencoder_weights(checkpoint: str) -> dict[str, Tensor]:
     weights = weights_of(read_checkpoint(checkpoint))
     inside = {
         name.removeprefix(PREFIX): weight
-        for name, weight in weights.items() if name.startswith(PREFIX)
+        for name, weight in weights.items()
+        if name.startswith(PREFIX)
     }
     return inside or weights
 
 
-def _drop_frozen(model: FrozenFirstStage, state: dict, prefix: str,
-                 metadata: dict) -> None:
+def _drop_frozen(
+    model: FrozenFirstStage, state: dict, prefix: str, metadata: dict
+) -> None:
     """Leave out of a state dict what the first stage's file holds."""
     if model.autoencoder_checkpoint is not None:
         for name in model._frozen_weights():
             state.pop(prefix + name, None)
 
 
-def _restore_frozen(model: FrozenFirstStage, state: dict, prefix: str,
-                    metadata: dict, strict: bool, missing: list[str],
-                    unexpected: list[str], errors: list[str]) -> None:
+def _restore_frozen(
+    model: FrozenFirstStage,
+    state: dict,
+    prefix: str,
+    metadata: dict,
+    strict: bool,
+    missing: list[str],
+    unexpected: list[str],
+    errors: list[str],
+) -> None:
     """Complete a state dict with the first stage it was trained on.
 
     Raises:
@@ -94,7 +105,8 @@ def _restore_frozen(model: FrozenFirstStage, state: dict, prefix: str,
         if model.autoencoder_checkpoint is None:
             return
         wanted = weights_hash(
-            {n: state[prefix + n] for n in frozen if prefix + n in state})
+            {n: state[prefix + n] for n in frozen if prefix + n in state}
+        )
         state[prefix + HASH] = wanted
     else:
         wanted = state.get(prefix + HASH)
@@ -105,11 +117,14 @@ def _restore_frozen(model: FrozenFirstStage, state: dict, prefix: str,
         raise ValueError(
             'the checkpoint was trained on a first stage whose weights have '
             f'SHA-256 {_hex(wanted)}, '
-            + ('and model.autoencoder_checkpoint is not given'
-               if own is None else
-               f'but {model.autoencoder_checkpoint} has {_hex(own)}') +
-            ': set model.autoencoder_checkpoint to the file it was trained '
-            'with')
+            + (
+                'and model.autoencoder_checkpoint is not given'
+                if own is None
+                else f'but {model.autoencoder_checkpoint} has {_hex(own)}'
+            )
+            + ': set model.autoencoder_checkpoint to the file it was trained '
+            'with'
+        )
     for name, weight in frozen.items():
         state[prefix + name] = weight
 

@@ -35,31 +35,36 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
         ValueError: If the parts do not fit each other.
     """
 
-    def __init__(self,
-                 autoencoder: ConfigType,
-                 denoiser: ConfigType,
-                 conditioner: ConfigType,
-                 diffusion_scheduler: ConfigType,
-                 guidance: ConfigType,
-                 autoencoder_checkpoint: str | None = None,
-                 data_preprocessor: ConfigType | None = None) -> None:
-        super().__init__({
-            'type': 'mmldm.LDMDataPreprocessor',
-            **(data_preprocessor or {})
-        })
+    def __init__(
+        self,
+        autoencoder: ConfigType,
+        denoiser: ConfigType,
+        conditioner: ConfigType,
+        diffusion_scheduler: ConfigType,
+        guidance: ConfigType,
+        autoencoder_checkpoint: str | None = None,
+        data_preprocessor: ConfigType | None = None,
+    ) -> None:
+        super().__init__(
+            {'type': 'mmldm.LDMDataPreprocessor', **(data_preprocessor or {})}
+        )
         self.denoiser = MODELS.build(denoiser)
         self.conditioner = MODELS.build(conditioner)
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
-            diffusion_scheduler)
+            diffusion_scheduler
+        )
         self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
         self.init_first_stage(
-            MODELS.build(autoencoder), autoencoder_checkpoint)
+            MODELS.build(autoencoder), autoencoder_checkpoint
+        )
         self._check_parts()
 
-    def forward(self,
-                inputs: Tensor | None,
-                data_samples: SampleList,
-                mode: str = 'loss') -> dict | SampleList:
+    def forward(
+        self,
+        inputs: Tensor | None,
+        data_samples: SampleList,
+        mode: str = 'loss',
+    ) -> dict | SampleList:
         """``mode`` is 'loss' or 'predict', as mmengine's Runner calls it."""
         if mode == 'loss':
             return self.loss(inputs, data_samples)
@@ -86,8 +91,9 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
         return dict(loss_denoise=loss)
 
     @torch.no_grad()
-    def predict(self, inputs: Tensor | None,
-                data_samples: SampleList) -> SampleList:
+    def predict(
+        self, inputs: Tensor | None, data_samples: SampleList
+    ) -> SampleList:
         """The data samples with ``pred_img``, uint8 RGB (3, H, W).
 
         Args:
@@ -111,11 +117,13 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
         levels = scheduler.levels()
         z = self._empty_latents(data_samples)
         z = levels[0].sigma * draws.normal('start')(z)
-        return scheduler.solver(denoise, z, levels,
-                                draws.normal_stream('solver'))
+        return scheduler.solver(
+            denoise, z, levels, draws.normal_stream('solver')
+        )
 
-    def predict_z_0(self, z_t: Tensor, level: NoiseLevel,
-                    cond: Condition) -> Tensor:
+    def predict_z_0(
+        self, z_t: Tensor, level: NoiseLevel, cond: Condition
+    ) -> Tensor:
         """The estimate of z_0 at one level for the batch, (B, C, h, w)."""
         t = level.t.to(z_t).expand(len(z_t))
         # float32: solvers subtract nearly equal numbers.
@@ -129,35 +137,54 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
         if len(sizes) != 1 or () in sizes:
             raise ValueError(
                 f'a batch asks for images of sizes {sorted(sizes)}: give all '
-                'its data samples one img_shape, (H, W)')
-        (size, ) = sizes
+                'its data samples one img_shape, (H, W)'
+            )
+        (size,) = sizes
         self._check_size(size)
         factor = self.autoencoder.factor
         device = next(self.denoiser.parameters()).device
         return torch.empty(
-            len(data_samples), self.autoencoder.latent_channels,
-            *(pixels // factor for pixels in size), device=device)
+            len(data_samples),
+            self.autoencoder.latent_channels,
+            *(pixels // factor for pixels in size),
+            device=device,
+        )
 
     def _check_size(self, size: Sequence[int]) -> None:
         """Raise unless images of (H, W) pixels can be halved all the way."""
         for name, pixels in zip(('height', 'width'), size, strict=True):
-            check_divisible(f'image {name}', pixels,
-                            'the factor of autoencoder and denoiser together',
-                            self.autoencoder.factor * self.denoiser.factor)
+            check_divisible(
+                f'image {name}',
+                pixels,
+                'the factor of autoencoder and denoiser together',
+                self.autoencoder.factor * self.denoiser.factor,
+            )
 
     def _check_parts(self) -> None:
         """Raise where two parts do not fit, with the remedy."""
         latent = self.autoencoder.latent_channels
         spatial = self.conditioner.dim('spatial') or 0
-        _check_fit('in_channels', self.denoiser.in_channels, latent + spatial,
-                   f'the autoencoder yields {latent} latent channels and the '
-                   f'conditioner concatenates {spatial}')
-        _check_fit('out_channels', self.denoiser.out_channels, latent,
-                   f'the autoencoder yields {latent} latent channels')
+        _check_fit(
+            'in_channels',
+            self.denoiser.in_channels,
+            latent + spatial,
+            f'the autoencoder yields {latent} latent channels and the '
+            f'conditioner concatenates {spatial}',
+        )
+        _check_fit(
+            'out_channels',
+            self.denoiser.out_channels,
+            latent,
+            f'the autoencoder yields {latent} latent channels',
+        )
         for key, slot in (('context_dim', 'tokens'), ('vector_dim', 'vector')):
             dim = self.conditioner.dim(slot)
-            _check_fit(key, getattr(self.denoiser, key), dim,
-                       f'the conditioner yields {slot} of dimension {dim}')
+            _check_fit(
+                key,
+                getattr(self.denoiser, key),
+                dim,
+                f'the conditioner yields {slot} of dimension {dim}',
+            )
         if isinstance(self.guidance, NoGuidance):
             return
         guidance = type(self.guidance).__name__
@@ -165,16 +192,20 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
             raise ValueError(
                 f'guidance is {guidance}, but the conditioner has no '
                 "embedders: set guidance=dict(_delete_=True, type='NoGuidance'"
-                ')')
+                ')'
+            )
         if self.conditioner.drop_prob == 0:
             warnings.warn(
                 f'{guidance} needs a null condition, which is not trained '
                 'with conditioner.drop_prob=0: train with drop_prob=0.1',
-                stacklevel=3)
+                stacklevel=3,
+            )
 
 
-def _check_fit(key: str, value: int | None, needed: int | None,
-               cause: str) -> None:
+def _check_fit(
+    key: str, value: int | None, needed: int | None, cause: str
+) -> None:
     if value != needed:
-        raise ValueError(f'denoiser.{key}={value}, but {cause}: set '
-                         f'denoiser.{key}={needed}')
+        raise ValueError(
+            f'denoiser.{key}={value}, but {cause}: set denoiser.{key}={needed}'
+        )

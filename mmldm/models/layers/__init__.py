@@ -4,7 +4,13 @@ from .resample import Downsample, Upsample
 from .resnet import ResBlock, group_norm, zero_init
 
 __all__ = [
-    'Downsample', 'ResBlock', 'SelfAttention2d', 'SpatialTransformer',
-    'TimeEmbedding', 'Upsample', 'group_norm', 'sinusoidal_embedding',
-    'zero_init'
+    'Downsample',
+    'ResBlock',
+    'SelfAttention2d',
+    'SpatialTransformer',
+    'TimeEmbedding',
+    'Upsample',
+    'group_norm',
+    'sinusoidal_embedding',
+    'zero_init',
 ]

@@ -8,17 +8,16 @@ from mmldm.utils import check_divisible
 from .resnet import group_norm, zero_init
 
 
-def _attend(q: Tensor,
-            k: Tensor,
-            v: Tensor,
-            num_heads: int,
-            mask: Tensor | None = None) -> Tensor:
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, num_heads: int, mask: Tensor | None = None
+) -> Tensor:
     """Multi-head attention of (B, L, C) queries over (B, M, C) keys.
 
     ``mask`` is (B, M) bool, True where a key counts.
     """
-    q, k, v = (x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
-               for x in (q, k, v))
+    q, k, v = (
+        x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (q, k, v)
+    )
     if mask is not None:
         mask = mask[:, None, None, :]
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
@@ -36,11 +35,13 @@ class SelfAttention2d(nn.Module):
         zero_out: Start as the identity, as denoisers do.
     """
 
-    def __init__(self,
-                 channels: int,
-                 head_channels: int | None = None,
-                 eps: float = 1e-5,
-                 zero_out: bool = True) -> None:
+    def __init__(
+        self,
+        channels: int,
+        head_channels: int | None = None,
+        eps: float = 1e-5,
+        zero_out: bool = True,
+    ) -> None:
         super().__init__()
         head_channels = head_channels or channels
         check_divisible('channels', channels, 'head_channels', head_channels)
@@ -68,8 +69,9 @@ class CrossAttention(nn.Module):
         num_heads: Divides ``channels``.
     """
 
-    def __init__(self, channels: int, context_dim: int,
-                 num_heads: int) -> None:
+    def __init__(
+        self, channels: int, context_dim: int, num_heads: int
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.to_q = nn.Linear(channels, channels, bias=False)
@@ -77,14 +79,17 @@ class CrossAttention(nn.Module):
         self.to_v = nn.Linear(context_dim, channels, bias=False)
         self.to_out = nn.Linear(channels, channels)
 
-    def forward(self,
-                x: Tensor,
-                context: Tensor,
-                mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         """``context`` is (B, M, context_dim), ``mask`` (B, M) bool."""
         out = _attend(
-            self.to_q(x), self.to_k(context), self.to_v(context),
-            self.num_heads, mask)
+            self.to_q(x),
+            self.to_k(context),
+            self.to_v(context),
+            self.num_heads,
+            mask,
+        )
         return self.to_out(out)
 
 
@@ -114,8 +119,9 @@ class TransformerBlock(nn.Module):
         num_heads: Divides ``channels``.
     """
 
-    def __init__(self, channels: int, context_dim: int,
-                 num_heads: int) -> None:
+    def __init__(
+        self, channels: int, context_dim: int, num_heads: int
+    ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(channels)
         self.self_attn = CrossAttention(channels, channels, num_heads)
@@ -124,10 +130,9 @@ class TransformerBlock(nn.Module):
         self.norm3 = nn.LayerNorm(channels)
         self.feed_forward = GEGLU(channels)
 
-    def forward(self,
-                x: Tensor,
-                context: Tensor,
-                mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         """(B, L, C) -> (B, L, C)."""
         h = self.norm1(x)
         x = x + self.self_attn(h, h)
@@ -144,20 +149,21 @@ class SpatialTransformer(nn.Module):
         head_channels: Channels a head, dividing ``channels``.
     """
 
-    def __init__(self, channels: int, context_dim: int,
-                 head_channels: int) -> None:
+    def __init__(
+        self, channels: int, context_dim: int, head_channels: int
+    ) -> None:
         super().__init__()
         check_divisible('channels', channels, 'head_channels', head_channels)
         self.norm = group_norm(channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, channels)
-        self.block = TransformerBlock(channels, context_dim,
-                                      channels // head_channels)
+        self.block = TransformerBlock(
+            channels, context_dim, channels // head_channels
+        )
         self.proj_out = zero_init(nn.Linear(channels, channels))
 
-    def forward(self,
-                x: Tensor,
-                context: Tensor,
-                mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         """(B, C, h, w) -> (B, C, h, w)."""
         tokens = self.norm(x).flatten(2).transpose(1, 2)
         tokens = self.block(self.proj_in(tokens), context, mask)

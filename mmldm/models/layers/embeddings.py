@@ -36,8 +36,10 @@ class TimeEmbedding(nn.Module):
         super().__init__()
         self.channels = channels
         self.mlp = nn.Sequential(
-            nn.Linear(channels, embed_dim), nn.SiLU(),
-            nn.Linear(embed_dim, embed_dim))
+            nn.Linear(channels, embed_dim),
+            nn.SiLU(),
+            nn.Linear(embed_dim, embed_dim),
+        )
 
     def forward(self, t: Tensor) -> Tensor:
         embedding = sinusoidal_embedding(t, self.channels)

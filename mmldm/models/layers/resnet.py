@@ -13,8 +13,9 @@ def group_norm(channels: int, eps: float) -> nn.GroupNorm:
     Raises:
         ValueError: If 32 does not divide ``channels``.
     """
-    check_divisible('channels', channels, 'the number of norm groups',
-                    NUM_GROUPS)
+    check_divisible(
+        'channels', channels, 'the number of norm groups', NUM_GROUPS
+    )
     return nn.GroupNorm(NUM_GROUPS, channels, eps=eps)
 
 
@@ -40,18 +41,21 @@ class ResBlock(nn.Module):
         ValueError: If the channels do not suit 32 groups.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 embed_dim: int | None = None,
-                 dropout: float = 0.0,
-                 eps: float = 1e-5) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        embed_dim: int | None = None,
+        dropout: float = 0.0,
+        eps: float = 1e-5,
+    ) -> None:
         super().__init__()
         if embed_dim is not None and out_channels == NUM_GROUPS:
             raise ValueError(
                 f'{out_channels} channels make every norm group a single '
                 'channel, which cancels the time embedding: use at least '
-                f'channels={2 * NUM_GROUPS}')
+                f'channels={2 * NUM_GROUPS}'
+            )
         self.norm1 = group_norm(in_channels, eps)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.norm2 = group_norm(out_channels, eps)
@@ -62,8 +66,10 @@ class ResBlock(nn.Module):
             self.embed = nn.Linear(embed_dim, out_channels)
             zero_init(self.conv2)
         self.skip = (
-            nn.Identity() if in_channels == out_channels else nn.Conv2d(
-                in_channels, out_channels, 1))
+            nn.Identity()
+            if in_channels == out_channels
+            else nn.Conv2d(in_channels, out_channels, 1)
+        )
 
     def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
         """(B, in, h, w) and (B, embed_dim) -> (B, out, h, w)."""

@@ -18,9 +18,15 @@ def test_a_flipped_image_is_packed():
     assert inputs[0].tolist() == IMAGE[:, ::-1, 0].tolist()
 
 
-@pytest.mark.parametrize('key, value', [
-    ('address', (7, 31)), ('img_path', 'a.png'), ('ori_shape', (5, 6)),
-    ('sample_idx', 4)])
+@pytest.mark.parametrize(
+    'key, value',
+    [
+        ('address', (7, 31)),
+        ('img_path', 'a.png'),
+        ('ori_shape', (5, 6)),
+        ('sample_idx', 4),
+    ],
+)
 def test_what_is_known_of_an_image_reaches_the_data_sample(key, value):
     sample = PackInputs()({'img': IMAGE, key: value})['data_samples']
     assert sample.metainfo[key] == value

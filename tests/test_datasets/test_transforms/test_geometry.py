@@ -7,7 +7,8 @@ from mmldm.datasets.transforms import Crop, ResizeShorterSide
 def noise(height, width):
     """No two rows or columns are alike."""
     return np.random.default_rng(0).integers(
-        0, 256, (height, width, 3), np.uint8)
+        0, 256, (height, width, 3), np.uint8
+    )
 
 
 def resize(image, size):
@@ -15,10 +16,12 @@ def resize(image, size):
 
 
 @pytest.mark.parametrize('size', [1, 7, 32, 64, 100])
-@pytest.mark.parametrize('height, width', [
-    (64, 64), (63, 64), (64, 129), (500, 3), (333, 1000)])
+@pytest.mark.parametrize(
+    'height, width', [(64, 64), (63, 64), (64, 129), (500, 3), (333, 1000)]
+)
 def test_the_shorter_side_is_exact_and_the_longer_within_a_pixel(
-        height, width, size):
+    height, width, size
+):
     resized = resize(noise(height, width), size).shape[:2]
     assert min(resized) == size
     scale = size / min(height, width)
@@ -59,9 +62,11 @@ def test_growing_is_cubic_and_keeps_places():
     assert abs(resize(image, 22)[:, 9, 0] - expected).max() <= 0.5
 
 
-TRANSFORMS = pytest.mark.parametrize('build', [
-    ResizeShorterSide, lambda *size: Crop(*size, random=False)],
-    ids=['ResizeShorterSide', 'Crop'])
+TRANSFORMS = pytest.mark.parametrize(
+    'build',
+    [ResizeShorterSide, lambda *size: Crop(*size, random=False)],
+    ids=['ResizeShorterSide', 'Crop'],
+)
 
 
 @TRANSFORMS
@@ -89,7 +94,7 @@ def test_the_centre_is_cut_out(height, width):
     image = noise(height, width)
     cut = Crop(3, random=False)(dict(img=image))['img']
     top, left = (height - 3) // 2, (width - 3) // 2
-    assert np.array_equal(cut, image[top:top + 3, left:left + 3])
+    assert np.array_equal(cut, image[top : top + 3, left : left + 3])
 
 
 def test_a_random_crop_reaches_every_place():
@@ -104,9 +109,13 @@ def test_a_random_crop_reaches_every_place():
 
 @pytest.mark.parametrize('random', [True, False])
 @pytest.mark.parametrize('height, width', [(2, 9), (9, 2)])
-def test_an_image_smaller_than_the_crop_is_refused_by_name(height, width,
-                                                           random):
+def test_an_image_smaller_than_the_crop_is_refused_by_name(
+    height, width, random
+):
     results = dict(img=noise(height, width), img_path='a.png')
-    with pytest.raises(ValueError, match=f'a.png of {width}x{height} pixels '
-                       'is smaller than the crop of 3.*ResizeShorterSide'):
+    with pytest.raises(
+        ValueError,
+        match=f'a.png of {width}x{height} pixels '
+        'is smaller than the crop of 3.*ResizeShorterSide',
+    ):
         Crop(3, random=random)(results)

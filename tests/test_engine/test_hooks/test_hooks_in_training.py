@@ -13,14 +13,14 @@ from mmldm.visualization import ImageGridHook
 
 def checkpoint(runner, iteration):
     return read_checkpoint(
-        os.path.join(runner.work_dir, f'iter_{iteration}.pth'))
+        os.path.join(runner.work_dir, f'iter_{iteration}.pth')
+    )
 
 
 def test_the_average_follows_its_recursion(build_runner):
     runner = build_runner(default_hooks__checkpoint__interval=1)
     initial = {
-        name: w.detach().clone()
-        for name, w in runner.model.named_parameters()
+        name: w.detach().clone() for name, w in runner.model.named_parameters()
     }
     runner.train()
     name = 'conditioner.embedders.0.embedding.weight'
@@ -65,14 +65,16 @@ def test_an_unknown_module_is_refused(build_runner):
 def test_latents_have_the_scale_of_one(build_runner):
     runner = build_runner(
         custom_hooks=[dict(type='LatentScaleHook', num_samples=64)],
-        train_cfg__max_iters=2)
+        train_cfg__max_iters=2,
+    )
     runner.train()
     dataset = runner.train_dataloader.dataset
-    images = torch.stack([
-        dataset[i]['inputs'] for i in range(0, len(dataset), 10)
-    ])
-    z = runner.model.autoencoder.encode(images.float() / 127.5 - 1,
-                                        torch.randn_like)
+    images = torch.stack(
+        [dataset[i]['inputs'] for i in range(0, len(dataset), 10)]
+    )
+    z = runner.model.autoencoder.encode(
+        images.float() / 127.5 - 1, torch.randn_like
+    )
     assert z.std().item() == pytest.approx(1, abs=0.02)
     stored = checkpoint(runner, 2)['state_dict']['autoencoder.latent_scale']
     assert stored == runner.model.autoencoder.latent_scale
@@ -85,15 +87,21 @@ def test_a_loaded_scale_is_kept(build_runner):
     tuned = build_runner(
         load_from=path,
         work_dir=first.work_dir + '-tuned',
-        train_dataloader__dataset__split='test')
+        train_dataloader__dataset__split='test',
+    )
     tuned.train()
-    assert (tuned.model.autoencoder.latent_scale ==
-            first.model.autoencoder.latent_scale)
+    assert (
+        tuned.model.autoencoder.latent_scale
+        == first.model.autoencoder.latent_scale
+    )
 
 
 def test_ranks_and_iterations_drop_out_differently(build_runner):
-    hook = [h for h in build_runner().hooks
-            if type(h).__name__ == 'AddressedSeedHook'][0]
+    hook = [
+        h
+        for h in build_runner().hooks
+        if type(h).__name__ == 'AddressedSeedHook'
+    ][0]
     runner = build_runner()
     draws = set()
     for rank, iteration in [(0, 0), (1, 0), (0, 1)]:
@@ -106,7 +114,8 @@ def test_ranks_and_iterations_drop_out_differently(build_runner):
 def test_only_the_newest_checkpoints_are_kept(build_runner):
     runner = build_runner(
         default_hooks__checkpoint__interval=1,
-        default_hooks__checkpoint__max_keep_ckpts=2)
+        default_hooks__checkpoint__max_keep_ckpts=2,
+    )
     runner.train()
     files = sorted(n for n in os.listdir(runner.work_dir) if 'iter_' in n)
     assert files == ['iter_5.pth', 'iter_6.pth']
@@ -123,20 +132,27 @@ def requests():
             num_samples=4,
             size=(8, 8),
             num_classes=2,
-            pipeline=[dict(type='PackInputs')]))
+            pipeline=[dict(type='PackInputs')],
+        ),
+    )
 
 
-def test_validation_draws_with_the_average(build_runner, training_config,
-                                           requests):
+def test_validation_draws_with_the_average(
+    build_runner, training_config, requests
+):
     training_config.update(
-        val_dataloader=requests, val_evaluator=[], val_cfg=dict())
-    runner = build_runner(train_cfg__val_interval=6,
-                          default_hooks__visualization=dict(
-                              type='ImageGridHook', num_images=4))
+        val_dataloader=requests, val_evaluator=[], val_cfg=dict()
+    )
+    runner = build_runner(
+        train_cfg__val_interval=6,
+        default_hooks__visualization=dict(type='ImageGridHook', num_images=4),
+    )
     seen = []
     runner.model.denoiser.register_forward_pre_hook(
-        lambda module, args: seen.append((module.training, module.conv_in.
-                                          weight.detach().clone())))
+        lambda module, args: seen.append(
+            (module.training, module.conv_in.weight.detach().clone())
+        )
+    )
     runner.train()
     stored = checkpoint(runner, 6)
     name = 'denoiser.conv_in.weight'
@@ -147,7 +163,8 @@ def test_validation_draws_with_the_average(build_runner, training_config,
     torch.testing.assert_close(raw, stored['raw_state_dict'][name])
     pictures = [
         os.path.join(folder, file)
-        for folder, _, files in os.walk(runner.work_dir) for file in files
+        for folder, _, files in os.walk(runner.work_dir)
+        for file in files
         if file.endswith('.png')
     ]
     assert len(pictures) == 1
@@ -155,20 +172,26 @@ def test_validation_draws_with_the_average(build_runner, training_config,
     assert cv2.imread(pictures[0]).shape == (22, 22, 3)
 
 
-def test_a_test_writes_every_image(build_runner, training_config, requests,
-                                   tmp_path):
+def test_a_test_writes_every_image(
+    build_runner, training_config, requests, tmp_path
+):
     training_config.update(
-        test_dataloader=requests, test_evaluator=[], test_cfg=dict())
+        test_dataloader=requests, test_evaluator=[], test_cfg=dict()
+    )
     build_runner(train_cfg__max_iters=2).train()
     work = training_config.work_dir
     show = str(tmp_path / 'show')
     runner = build_runner(
         load_from=work,
-        default_hooks__visualization=dict(
-            type='ImageGridHook', show_dir=show))
+        default_hooks__visualization=dict(type='ImageGridHook', show_dir=show),
+    )
     runner.test()
     assert sorted(os.listdir(show)) == [
-        '000000.png', '000001.png', '000002.png', '000003.png', 'grid.png'
+        '000000.png',
+        '000001.png',
+        '000002.png',
+        '000003.png',
+        'grid.png',
     ]
     grid = cv2.imread(os.path.join(show, 'grid.png'))
     second = cv2.imread(os.path.join(show, '000001.png'))
@@ -177,6 +200,7 @@ def test_a_test_writes_every_image(build_runner, training_config, requests,
 
 def test_a_picture_that_cannot_be_written_is_an_error(tmp_path):
     from mmldm.visualization.image_grid_hook import write_image
+
     (tmp_path / 'a.png').mkdir()
     with pytest.raises(OSError, match='a.png could not be written'):
         write_image(np.zeros((2, 2, 3), np.uint8), tmp_path / 'a.png')

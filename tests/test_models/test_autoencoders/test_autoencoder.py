@@ -20,8 +20,9 @@ class Halving(Autoencoder):
 
 @pytest.fixture
 def x():
-    return torch.randn(2, 3, 4, 6).repeat_interleave(2, 2).repeat_interleave(
-        2, 3)
+    return (
+        torch.randn(2, 3, 4, 6).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    )
 
 
 @pytest.mark.parametrize('latent_scale', [0.18215, 1.0, 5.0])
@@ -32,7 +33,8 @@ def test_the_scale_cancels_in_a_reconstruction(x, latent_scale):
 
 def test_latents_are_scaled(x):
     torch.testing.assert_close(
-        Halving(0.5).encode(x), 0.5 * Halving().encode(x))
+        Halving(0.5).encode(x), 0.5 * Halving().encode(x)
+    )
 
 
 def test_the_scale_travels_with_the_weights(x):
@@ -41,9 +43,13 @@ def test_the_scale_travels_with_the_weights(x):
     assert target.latent_scale == 0.5
 
 
-@pytest.mark.parametrize('size, remedy', [
-    ((5, 4), 'image height=5 .*set image height to 4 or 6'),
-    ((4, 5), 'image width=5 .*set image width to 4 or 6')])
+@pytest.mark.parametrize(
+    'size, remedy',
+    [
+        ((5, 4), 'image height=5 .*set image height to 4 or 6'),
+        ((4, 5), 'image width=5 .*set image width to 4 or 6'),
+    ],
+)
 def test_a_size_that_does_not_fit_is_refused(size, remedy):
     with pytest.raises(ValueError, match=remedy):
         Halving().encode(torch.zeros(1, 3, *size))

@@ -14,7 +14,7 @@ def moments():
 def test_kl_is_that_from_the_standard_normal(moments):
     mean, log_var = moments.chunk(2, dim=1)
     posterior = Normal(mean, (log_var / 2).exp())
-    expected = kl_divergence(posterior, Normal(0., 1.)).sum((1, 2, 3))
+    expected = kl_divergence(posterior, Normal(0.0, 1.0)).sum((1, 2, 3))
     torch.testing.assert_close(DiagonalGaussian(moments).kl(), expected)
 
 
@@ -50,28 +50,31 @@ def test_without_noise_the_latent_is_the_mean(build, x):
     first_stage = build(latent_scale=0.5)
     mean = first_stage.posterior(x).mean
     torch.testing.assert_close(first_stage.encode(x), 0.5 * mean)
-    torch.testing.assert_close(first_stage.encode(x, torch.zeros_like),
-                               0.5 * mean)
+    torch.testing.assert_close(
+        first_stage.encode(x, torch.zeros_like), 0.5 * mean
+    )
 
 
 def test_with_noise_the_latent_is_a_sample(build, x):
     first_stage = build(latent_scale=0.5)
     sample = first_stage.posterior(x).sample(torch.ones_like)
-    torch.testing.assert_close(first_stage.encode(x, torch.ones_like),
-                               0.5 * sample)
+    torch.testing.assert_close(
+        first_stage.encode(x, torch.ones_like), 0.5 * sample
+    )
 
 
 @pytest.mark.parametrize('latent_scale', [0.18215, 5.0])
 def test_a_reconstruction_does_not_know_the_scale(build, x, latent_scale):
     first_stage, scaled = build(), build(latent_scale=latent_scale)
-    weights = {**first_stage.state_dict(),
-               'latent_scale': scaled.latent_scale}
+    weights = {**first_stage.state_dict(), 'latent_scale': scaled.latent_scale}
     scaled.load_state_dict(weights)
-    torch.testing.assert_close(scaled.decode(scaled.encode(x)),
-                               first_stage.decode(first_stage.encode(x)))
+    torch.testing.assert_close(
+        scaled.decode(scaled.encode(x)),
+        first_stage.decode(first_stage.encode(x)),
+    )
 
 
-@pytest.mark.parametrize('channel_mults', [(1, ), (1, 2), (1, 2, 1)])
+@pytest.mark.parametrize('channel_mults', [(1,), (1, 2), (1, 2, 1)])
 def test_the_factor_is_that_of_encoder_and_decoder(build, x, channel_mults):
     first_stage = build(channel_mults=channel_mults)
     z = first_stage.encode(x)

@@ -26,8 +26,11 @@ def test_a_level_has_its_blocks_and_the_decoders_one_more(num_res_blocks):
 
 def test_the_decoder_mirrors_the_encoders_widths():
     def widths(codec):
-        return [m.conv2.out_channels for m in codec.modules()
-                if isinstance(m, ResBlock)]
+        return [
+            m.conv2.out_channels
+            for m in codec.modules()
+            if isinstance(m, ResBlock)
+        ]
 
     encoder = widths(Encoder(8, 32, (1, 2, 3), 1, False))
     decoder = widths(Decoder(8, 32, (1, 2, 3), 1, False))
@@ -37,14 +40,16 @@ def test_the_decoder_mirrors_the_encoders_widths():
 
 def test_autoencoders_pad_below_and_on_the_right_alone():
     encoder = Encoder(8, 32, (1, 1), 1, False)
-    assert all(m.pad_end_only for m in encoder.modules()
-               if isinstance(m, Downsample))
+    assert all(
+        m.pad_end_only for m in encoder.modules() if isinstance(m, Downsample)
+    )
     assert count(encoder, Downsample) == 1
 
 
 def test_every_weight_takes_part():
-    encoder, decoder = (codec(8, 32, (1, 2), 1, True)
-                        for codec in (Encoder, Decoder))
+    encoder, decoder = (
+        codec(8, 32, (1, 2), 1, True) for codec in (Encoder, Decoder)
+    )
     decoder(encoder(torch.randn(1, 3, 4, 4))).square().sum().backward()
     for codec in (encoder, decoder):
         for name, weight in codec.named_parameters():

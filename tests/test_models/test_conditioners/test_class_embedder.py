@@ -15,8 +15,9 @@ def samples(labelled):
 def test_a_label_is_its_row(samples):
     embedder = ClassEmbedder(10, 4)
     tokens = embedder(samples, KEEP)
-    torch.testing.assert_close(tokens,
-                               embedder.embedding.weight[[3, 7]][:, None])
+    torch.testing.assert_close(
+        tokens, embedder.embedding.weight[[3, 7]][:, None]
+    )
 
 
 def test_what_is_dropped_is_the_last_row(samples):
@@ -28,8 +29,9 @@ def test_what_is_dropped_is_the_last_row(samples):
 def test_a_dropped_sample_needs_no_label(samples):
     embedder = ClassEmbedder(10, 4)
     drop = torch.tensor([True, False])
-    assert torch.equal(embedder([LDMDataSample(), samples[1]], drop),
-                       embedder(samples, drop))
+    assert torch.equal(
+        embedder([LDMDataSample(), samples[1]], drop), embedder(samples, drop)
+    )
 
 
 @pytest.mark.parametrize('label', [-1, 10])
@@ -37,8 +39,11 @@ def test_a_label_out_of_range_is_refused(labelled, label):
     """10 would be taken for 'no class'."""
     sample = labelled(label)
     sample.set_metainfo(dict(img_path='a.png'))
-    with pytest.raises(ValueError, match=rf'label {label} of a.png is not in '
-                       r'\[0, 10\): set .*num_classes'):
+    with pytest.raises(
+        ValueError,
+        match=rf'label {label} of a.png is not in '
+        r'\[0, 10\): set .*num_classes',
+    ):
         ClassEmbedder(10, 4)([sample], torch.tensor([False]))
 
 

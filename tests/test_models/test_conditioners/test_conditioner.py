@@ -31,8 +31,9 @@ def test_nothing_is_dropped_without_draws(samples, drop_prob):
     assert rows(conditioner, conditioner(samples)) == LABELS
 
 
-@pytest.mark.parametrize('drop_prob, expected', [(0.0, LABELS),
-                                                 (1.0, [10] * 10)])
+@pytest.mark.parametrize(
+    'drop_prob, expected', [(0.0, LABELS), (1.0, [10] * 10)]
+)
 def test_a_drop_prob_of_0_keeps_all_and_1_none(samples, drop_prob, expected):
     conditioner = Conditioner([classes()], drop_prob)
     condition = conditioner(samples, Draws.of(samples))
@@ -44,14 +45,15 @@ def test_samples_are_dropped_at_their_rate(labelled):
     conditioner = Conditioner([classes()], drop_prob=0.1)
     dropped = rows(conditioner, conditioner(samples, Draws.of(samples)))
     rate = dropped.count(10) / 2000
-    assert rate == pytest.approx(0.1, abs=4 * (0.1 * 0.9 / 2000)**0.5)
+    assert rate == pytest.approx(0.1, abs=4 * (0.1 * 0.9 / 2000) ** 0.5)
 
 
 def test_the_same_samples_are_dropped_in_any_batch(samples):
     conditioner = Conditioner([classes()], drop_prob=0.5)
     whole = rows(conditioner, conditioner(samples, Draws.of(samples)))
-    alone = [rows(conditioner, conditioner([s], Draws.of([s])))[0]
-             for s in samples]
+    alone = [
+        rows(conditioner, conditioner([s], Draws.of([s])))[0] for s in samples
+    ]
     assert whole == alone
     assert 0 < whole.count(10) < 10
 

@@ -22,7 +22,7 @@ def test_the_network_sees_values_of_minus_1_to_1():
 
 
 def test_images_are_rounded_and_clamped():
-    x = torch.tensor([-3., -1 + 0.6 / 127.5, 1.2]).view(1, 1, 1, 3)
+    x = torch.tensor([-3.0, -1 + 0.6 / 127.5, 1.2]).view(1, 1, 1, 3)
     assert to_images(x)[0, 0, 0].tolist() == [0, 1, 255]
 
 
@@ -32,7 +32,8 @@ def image(value=0, size=(2, 2), dtype=torch.uint8):
 
 def test_a_batch_is_stacked_in_order():
     batch = LDMDataPreprocessor()(
-        dict(inputs=[image(0), image(255)], data_samples=['a', 'b']))
+        dict(inputs=[image(0), image(255)], data_samples=['a', 'b'])
+    )
     assert batch['inputs'][:, 0, 0, 0].tolist() == [-1, 1]
     assert batch['data_samples'] == ['a', 'b']
 
@@ -44,11 +45,13 @@ def test_a_batch_without_images_has_none():
 
 def test_images_normalised_before_are_refused():
     with pytest.raises(ValueError, match='got torch.float32; remove the norm'):
-        LDMDataPreprocessor()(dict(
-            inputs=[image(dtype=torch.float32)], data_samples=['a']))
+        LDMDataPreprocessor()(
+            dict(inputs=[image(dtype=torch.float32)], data_samples=['a'])
+        )
 
 
 def test_images_of_several_sizes_are_refused():
     with pytest.raises(ValueError, match=r'\(3, 2, 2\).*\(3, 4, 2\).*Crop'):
-        LDMDataPreprocessor()(dict(
-            inputs=[image(), image(size=(4, 2))], data_samples=['a', 'b']))
+        LDMDataPreprocessor()(
+            dict(inputs=[image(), image(size=(4, 2))], data_samples=['a', 'b'])
+        )

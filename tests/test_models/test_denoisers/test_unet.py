@@ -9,10 +9,21 @@ from mmldm.structures import Condition
 
 
 def build(**overrides):
-    return DenoisingUNet(**{
-        **dict(in_channels=5, out_channels=4, channels=64,
-               channel_mults=(1, 2), num_res_blocks=1, attn_factors=(2, ),
-               context_dim=8, vector_dim=6), **overrides})
+    return DenoisingUNet(
+        **{
+            **dict(
+                in_channels=5,
+                out_channels=4,
+                channels=64,
+                channel_mults=(1, 2),
+                num_res_blocks=1,
+                attn_factors=(2,),
+                context_dim=8,
+                vector_dim=6,
+            ),
+            **overrides,
+        }
+    )
 
 
 @pytest.fixture
@@ -25,7 +36,7 @@ def z_t():
     return torch.randn(2, 4, 4, 4)
 
 
-T = torch.tensor([10., 900.])
+T = torch.tensor([10.0, 900.0])
 
 
 @pytest.fixture
@@ -34,7 +45,8 @@ def cond():
         vector=torch.randn(2, 6),
         tokens=torch.randn(2, 3, 8),
         tokens_mask=torch.tensor([[True, True, False]] * 2),
-        spatial=torch.randn(2, 1, 4, 4))
+        spatial=torch.randn(2, 1, 4, 4),
+    )
 
 
 def test_an_untrained_network_outputs_zero(z_t, cond):
@@ -53,8 +65,9 @@ def assert_second_sample_alone_differs(out, other):
     assert same < 1e-5 < 1e-4 < changed
 
 
-@pytest.mark.parametrize('slot', ['vector', 'tokens', 'tokens_mask',
-                                  'spatial'])
+@pytest.mark.parametrize(
+    'slot', ['vector', 'tokens', 'tokens_mask', 'spatial']
+)
 def test_every_slot_arrives(unet, z_t, cond, slot):
     other = replace(cond, **{slot: change(getattr(cond, slot))})
     assert_second_sample_alone_differs(unet(z_t, T, other), unet(z_t, T, cond))
@@ -62,39 +75,53 @@ def test_every_slot_arrives(unet, z_t, cond, slot):
 
 def test_the_latent_arrives(unet, z_t, cond):
     assert_second_sample_alone_differs(
-        unet(change(z_t), T, cond), unet(z_t, T, cond))
+        unet(change(z_t), T, cond), unet(z_t, T, cond)
+    )
 
 
-@pytest.mark.parametrize('t', [901., 900.5])
+@pytest.mark.parametrize('t', [901.0, 900.5])
 def test_the_time_arrives(unet, z_t, cond, t):
     assert_second_sample_alone_differs(
-        unet(z_t, torch.tensor([10., t]), cond), unet(z_t, T, cond))
+        unet(z_t, torch.tensor([10.0, t]), cond), unet(z_t, T, cond)
+    )
 
 
 def test_a_masked_token_does_not_matter(unet, z_t, cond):
     tokens = cond.tokens.clone()
     tokens[:, 2] += 1
     torch.testing.assert_close(
-        unet(z_t, T, replace(cond, tokens=tokens)), unet(z_t, T, cond))
+        unet(z_t, T, replace(cond, tokens=tokens)), unet(z_t, T, cond)
+    )
 
 
 def attention_by_width(unet, kind):
     """How often there is attention where a level has 64, 128, 192."""
-    found = [m.norm.num_channels for m in unet.modules()
-             if isinstance(m, kind)]
+    found = [
+        m.norm.num_channels for m in unet.modules() if isinstance(m, kind)
+    ]
     return [found.count(width) for width in (64, 128, 192)]
 
 
-@pytest.mark.parametrize('context_dim, kind, other', [
-    (8, SpatialTransformer, SelfAttention2d),
-    (None, SelfAttention2d, SpatialTransformer)])
-@pytest.mark.parametrize('attn_factors, expected', [
-    ((), [0, 0, 1]), ((1, ), [3, 0, 1]), ((2, 4), [0, 3, 4])])
-def test_attention_is_where_it_was_asked_for(attn_factors, expected,
-                                             context_dim, kind, other):
+@pytest.mark.parametrize(
+    'context_dim, kind, other',
+    [
+        (8, SpatialTransformer, SelfAttention2d),
+        (None, SelfAttention2d, SpatialTransformer),
+    ],
+)
+@pytest.mark.parametrize(
+    'attn_factors, expected',
+    [((), [0, 0, 1]), ((1,), [3, 0, 1]), ((2, 4), [0, 3, 4])],
+)
+def test_attention_is_where_it_was_asked_for(
+    attn_factors, expected, context_dim, kind, other
+):
     """One block down and two up at a factor, and one in the middle."""
-    unet = build(channel_mults=(1, 2, 3), attn_factors=attn_factors,
-                 context_dim=context_dim)
+    unet = build(
+        channel_mults=(1, 2, 3),
+        attn_factors=attn_factors,
+        context_dim=context_dim,
+    )
     assert attention_by_width(unet, kind) == expected
     assert attention_by_width(unet, other) == [0, 0, 0]
 
@@ -121,11 +148,15 @@ def test_dropout_acts_in_training_alone(awaken, z_t, cond):
 
 
 def test_a_sample_does_not_see_the_rest_of_its_batch(unet, z_t, cond):
-    one = Condition(cond.vector[1:], cond.tokens[1:], cond.tokens_mask[1:],
-                    cond.spatial[1:])
+    one = Condition(
+        cond.vector[1:],
+        cond.tokens[1:],
+        cond.tokens_mask[1:],
+        cond.spatial[1:],
+    )
     torch.testing.assert_close(
-        unet(z_t[1:], T[1:], one), unet(z_t, T, cond)[1:],
-        rtol=1e-4, atol=1e-5)
+        unet(z_t[1:], T[1:], one), unet(z_t, T, cond)[1:], rtol=1e-4, atol=1e-5
+    )
 
 
 def test_every_weight_takes_part(unet, z_t, cond):

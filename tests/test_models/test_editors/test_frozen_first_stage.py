@@ -15,9 +15,12 @@ def first_stage(tmp_path, tiny_autoencoder):
 
     def store(seed, latent_scale=0.5):
         torch.manual_seed(seed)
-        model = MODELS.build(dict(
-            type='FirstStage',
-            autoencoder=dict(tiny_autoencoder, latent_scale=latent_scale)))
+        model = MODELS.build(
+            dict(
+                type='FirstStage',
+                autoencoder=dict(tiny_autoencoder, latent_scale=latent_scale),
+            )
+        )
         path = str(tmp_path / f'first_stage_{seed}.pth')
         write_checkpoint(dict(state_dict=model.state_dict()), path)
         return path
@@ -62,33 +65,37 @@ def test_weights_of_an_autoencoder_alone_arrive(tiny_ldm, tmp_path):
 
 def test_a_checkpoint_that_does_not_fit_is_refused(tiny_ldm, first_stage):
     with pytest.raises(ValueError, match='first_stage_1.pth does not fit'):
-        tiny_ldm(autoencoder_checkpoint=first_stage(seed=1),
-                 autoencoder=dict(num_res_blocks=2))
+        tiny_ldm(
+            autoencoder_checkpoint=first_stage(seed=1),
+            autoencoder=dict(num_res_blocks=2),
+        )
 
 
-def test_with_a_checkpoint_its_scale_and_hash_are_stored(tiny_ldm,
-                                                         first_stage):
+def test_with_a_checkpoint_its_scale_and_hash_are_stored(
+    tiny_ldm, first_stage
+):
     state = tiny_ldm(autoencoder_checkpoint=first_stage(1)).state_dict()
     assert frozen_names(state) == {'autoencoder.latent_scale'}
     other = tiny_ldm(autoencoder_checkpoint=first_stage(2)).state_dict()
-    assert state['autoencoder_hash'].shape == (32, )
-    assert not torch.equal(state['autoencoder_hash'],
-                           other['autoencoder_hash'])
+    assert state['autoencoder_hash'].shape == (32,)
+    assert not torch.equal(
+        state['autoencoder_hash'], other['autoencoder_hash']
+    )
 
 
 def test_without_a_checkpoint_all_of_it_is_stored(tiny_ldm):
     model = tiny_ldm()
     state = model.state_dict()
     assert frozen_names(state) == {
-        f'autoencoder.{name}' for name in model.autoencoder.state_dict()}
+        f'autoencoder.{name}' for name in model.autoencoder.state_dict()
+    }
     assert 'autoencoder_hash' not in state
 
 
 @pytest.mark.parametrize('referenced', [True, False])
 def test_a_model_is_restored(tiny_ldm, first_stage, referenced):
     """Also with the scale that was measured in its training."""
-    options = dict(
-        autoencoder_checkpoint=first_stage(1)) if referenced else {}
+    options = dict(autoencoder_checkpoint=first_stage(1)) if referenced else {}
     trained, model = tiny_ldm(**options), tiny_ldm(**options)
     trained.autoencoder.latent_scale.fill_(0.7)
     load_weights(model, trained.state_dict(), 'ldm.pth')
@@ -100,8 +107,10 @@ def test_a_model_is_restored(tiny_ldm, first_stage, referenced):
 def test_another_first_stage_is_refused(tiny_ldm, first_stage):
     trained = tiny_ldm(autoencoder_checkpoint=first_stage(1))
     model = tiny_ldm(autoencoder_checkpoint=first_stage(2))
-    with pytest.raises(ValueError, match='first_stage_2.pth has .*set '
-                       'model.autoencoder_checkpoint'):
+    with pytest.raises(
+        ValueError,
+        match='first_stage_2.pth has .*set model.autoencoder_checkpoint',
+    ):
         load_weights(model, trained.state_dict(), 'ldm.pth')
 
 
@@ -114,12 +123,13 @@ def test_a_first_stage_that_is_not_given_is_refused(tiny_ldm, first_stage):
 def test_the_scale_is_no_part_of_the_hash(tiny_ldm, first_stage):
     """It may be measured again, by another run on the same weights."""
     one = tiny_ldm(autoencoder_checkpoint=first_stage(1, latent_scale=0.5))
-    two = tiny_ldm(autoencoder_checkpoint=first_stage(1, latent_scale=2.))
+    two = tiny_ldm(autoencoder_checkpoint=first_stage(1, latent_scale=2.0))
     assert torch.equal(one.autoencoder_hash, two.autoencoder_hash)
 
 
-def test_a_model_with_all_its_weights_loads_over_a_reference(tiny_ldm,
-                                                             first_stage):
+def test_a_model_with_all_its_weights_loads_over_a_reference(
+    tiny_ldm, first_stage
+):
     path = first_stage(1)
     whole = tiny_ldm()
     weights = read_checkpoint(path)['state_dict']
@@ -130,7 +140,8 @@ def test_a_model_with_all_its_weights_loads_over_a_reference(tiny_ldm,
 
 
 def test_a_model_with_all_its_weights_is_refused_over_another_reference(
-        tiny_ldm, first_stage):
+    tiny_ldm, first_stage
+):
     """Its checkpoints would name a first stage that no file holds."""
     model = tiny_ldm(autoencoder_checkpoint=first_stage(1))
     with pytest.raises(ValueError, match='set model.autoencoder_checkpoint'):
@@ -145,8 +156,9 @@ def test_a_file_with_weights_and_hash_loads_without_a_reference(tiny_ldm):
     assert_same_weights(model, whole)
 
 
-def test_weights_of_another_width_are_refused_over_a_reference(tiny_ldm,
-                                                              first_stage):
+def test_weights_of_another_width_are_refused_over_a_reference(
+    tiny_ldm, first_stage
+):
     whole = tiny_ldm(autoencoder=dict(channels=64))
     model = tiny_ldm(autoencoder_checkpoint=first_stage(1))
     with pytest.raises(ValueError, match='set model.autoencoder_checkpoint'):
@@ -158,7 +170,8 @@ def test_a_model_inside_a_wrapper_is_restored(tiny_ldm, first_stage):
     path = first_stage(1)
     trained, model = (
         torch.nn.ModuleDict(dict(module=tiny_ldm(autoencoder_checkpoint=path)))
-        for _ in range(2))
+        for _ in range(2)
+    )
     state = trained.state_dict()
     assert not [name for name in state if 'encoder.0' in name]
     load_weights(model, state, 'ldm.pth')

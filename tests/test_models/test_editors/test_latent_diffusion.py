@@ -19,8 +19,9 @@ def tokens(model, *labels):
 
 @pytest.fixture
 def samples(labelled):
-    return [labelled(label, address=(0, i))
-            for i, label in enumerate((3, 7, 3))]
+    return [
+        labelled(label, address=(0, i)) for i, label in enumerate((3, 7, 3))
+    ]
 
 
 @pytest.fixture
@@ -29,12 +30,14 @@ def inputs():
 
 
 def has_grad(module):
-    return any(w.grad is not None and w.grad.any()
-               for w in module.parameters())
+    return any(
+        w.grad is not None and w.grad.any() for w in module.parameters()
+    )
 
 
-def test_the_loss_reaches_denoiser_and_conditioner_alone(tiny_ldm, inputs,
-                                                         samples):
+def test_the_loss_reaches_denoiser_and_conditioner_alone(
+    tiny_ldm, inputs, samples
+):
     model = tiny_ldm().train()
     model.loss(inputs, samples)['loss_denoise'].backward()
     assert has_grad(model.denoiser) and has_grad(model.conditioner)
@@ -42,41 +45,46 @@ def test_the_loss_reaches_denoiser_and_conditioner_alone(tiny_ldm, inputs,
 
 
 def test_the_loss_is_that_of_the_noise_added_to_scaled_latents(
-        tiny_ldm, inputs, samples):
+    tiny_ldm, inputs, samples
+):
     model = tiny_ldm(autoencoder=dict(latent_scale=0.3))
     calls = spy(model.denoiser)
     loss = model.loss(inputs, samples)['loss_denoise']
-    (z_t, t, cond), = calls
+    ((z_t, t, cond),) = calls
     draws = Draws.of(samples)
     z_0 = model.autoencoder.encode(inputs, draws.normal('posterior'))
     noise = draws.normal('noise')(z_0)
     level = model.diffusion_scheduler.noise_schedule(t)
     torch.testing.assert_close(z_t, add_noise(z_0, noise, level))
     torch.testing.assert_close(
-        loss, (model.denoiser(z_t, t, cond) - noise).square().mean())
+        loss, (model.denoiser(z_t, t, cond) - noise).square().mean()
+    )
 
 
-def test_training_visits_another_time_for_every_address(tiny_ldm, inputs,
-                                                        samples):
+def test_training_visits_another_time_for_every_address(
+    tiny_ldm, inputs, samples
+):
     model = tiny_ldm()
     calls = spy(model.denoiser)
     model.loss(inputs, samples)
-    (_, t, _), = calls
+    ((_, t, _),) = calls
     assert len(t.unique()) == 3
     assert t.tolist() == t.round().tolist()
 
 
-def test_the_loss_of_samples_is_the_same_in_any_batch(tiny_ldm, inputs,
-                                                      samples):
+def test_the_loss_of_samples_is_the_same_in_any_batch(
+    tiny_ldm, inputs, samples
+):
     model = tiny_ldm(conditioner=dict(drop_prob=0.5))
     whole = model.loss(inputs, samples)['loss_denoise']
-    alone = [model.loss(inputs[i:i + 1], samples[i:i + 1])['loss_denoise']
-             for i in (2, 0, 1)]
+    alone = [
+        model.loss(inputs[i : i + 1], samples[i : i + 1])['loss_denoise']
+        for i in (2, 0, 1)
+    ]
     torch.testing.assert_close(torch.stack(alone).mean(), whole)
 
 
-def test_the_label_reaches_the_denoiser_in_training(tiny_ldm, inputs,
-                                                    samples):
+def test_the_label_reaches_the_denoiser_in_training(tiny_ldm, inputs, samples):
     model = tiny_ldm()
     calls = spy(model.denoiser)
     model.loss(inputs, samples)
@@ -94,22 +102,29 @@ def test_labels_are_dropped_in_training_alone(tiny_ldm, inputs, samples):
 
 def test_the_label_changes_the_image(tiny_ldm, labelled):
     model = tiny_ldm()
-    three, seven = (model.sample([labelled(label, address=(0, 0))])
-                    for label in (3, 7))
+    three, seven = (
+        model.sample([labelled(label, address=(0, 0))]) for label in (3, 7)
+    )
     assert not torch.allclose(three, seven, atol=1e-3)
 
 
 def test_the_address_changes_the_image(tiny_ldm, labelled):
     model = tiny_ldm()
     first, second = model.sample(
-        [labelled(3, address=(0, i)) for i in range(2)])
+        [labelled(3, address=(0, i)) for i in range(2)]
+    )
     assert not torch.allclose(first, second, atol=1e-1)
 
 
-SOLVERS = pytest.mark.parametrize('solver', [
-    dict(type='DDIM'), dict(type='DDIM', eta=1.0),
-    dict(_delete_=True, type='Heun'),
-    dict(_delete_=True, type='DPMSolverPP2M')])
+SOLVERS = pytest.mark.parametrize(
+    'solver',
+    [
+        dict(type='DDIM'),
+        dict(type='DDIM', eta=1.0),
+        dict(_delete_=True, type='Heun'),
+        dict(_delete_=True, type='DPMSolverPP2M'),
+    ],
+)
 
 
 @SOLVERS
@@ -120,22 +135,24 @@ def test_an_image_is_the_same_in_any_batch(tiny_ldm, samples, solver):
     close = dict(rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(shuffled, whole[[2, 0, 1]], **close)
     for i in range(3):
-        alone = model.sample(samples[i:i + 1])
-        torch.testing.assert_close(alone, whole[i:i + 1], **close)
+        alone = model.sample(samples[i : i + 1])
+        torch.testing.assert_close(alone, whole[i : i + 1], **close)
 
 
 def test_a_stochastic_solver_draws_anew_at_every_step(tiny_ldm, samples):
     """Else eta would but shift the image of a single noise."""
     drawn = []
     model = tiny_ldm(diffusion_scheduler=dict(num_steps=3))
-    model.diffusion_scheduler.solver = (
-        lambda denoise, z, levels, draw_noise: drawn.extend(
-            draw_noise(z) for _ in range(2)) or z)
+    model.diffusion_scheduler.solver = lambda denoise, z, levels, draw_noise: (
+        drawn.extend(draw_noise(z) for _ in range(2)) or z
+    )
     start = model.sample(samples)
     first, second = drawn
     for a, b in ((first, second), (first, start), (second, start)):
-        assert abs(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[
-            0, 1]) < 0.3
+        assert (
+            abs(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1])
+            < 0.3
+        )
 
 
 def test_sampling_starts_from_noise_of_the_first_level(tiny_ldm, samples):
@@ -160,20 +177,27 @@ def test_the_number_of_steps_arrives(tiny_ldm, samples, num_steps):
 def guided(tiny_ldm, samples, **guidance):
     """One step from the noisy end."""
     torch.manual_seed(1)
-    model = tiny_ldm(guidance=guidance, diffusion_scheduler=dict(
-        time_grid=dict(_delete_=True, type='TrailingGrid'), num_steps=1))
+    model = tiny_ldm(
+        guidance=guidance,
+        diffusion_scheduler=dict(
+            time_grid=dict(_delete_=True, type='TrailingGrid'), num_steps=1
+        ),
+    )
     return model.sample(samples)
 
 
 def test_the_guidance_scale_arrives(tiny_ldm, samples):
     """Affine: one step is linear in what the network outputs."""
-    z_0 = [guided(tiny_ldm, samples, type='ClassifierFreeGuidance',
-                  scale=scale) for scale in (0., 1., 3.)]
+    z_0 = [
+        guided(tiny_ldm, samples, type='ClassifierFreeGuidance', scale=scale)
+        for scale in (0.0, 1.0, 3.0)
+    ]
     off = guided(tiny_ldm, samples, type='NoGuidance')
     torch.testing.assert_close(z_0[1], off)
     assert not torch.allclose(z_0[0], off, atol=0.1)
-    torch.testing.assert_close(z_0[2], z_0[0] + 3 * (off - z_0[0]),
-                               rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(
+        z_0[2], z_0[0] + 3 * (off - z_0[0]), rtol=1e-3, atol=1e-2
+    )
 
 
 def test_predictions_are_images_of_their_latents(tiny_ldm, samples):
@@ -183,8 +207,9 @@ def test_predictions_are_images_of_their_latents(tiny_ldm, samples):
     assert predicted is samples
     for sample, image in zip(predicted, x, strict=True):
         expected = ((image.clamp(-1, 1) + 1) * 127.5).round()
-        torch.testing.assert_close(sample.pred_img.float(), expected,
-                                   rtol=0, atol=1)
+        torch.testing.assert_close(
+            sample.pred_img.float(), expected, rtol=0, atol=1
+        )
         assert sample.pred_img.dtype == torch.uint8
 
 
@@ -200,8 +225,9 @@ def test_the_runner_calls_loss_and_predict(tiny_ldm, inputs, samples):
 
 
 def test_an_unconditional_model_is_told_nothing(tiny_ldm, inputs, samples):
-    model = tiny_ldm(conditioner=dict(embedders=[]),
-                     denoiser=dict(context_dim=None))
+    model = tiny_ldm(
+        conditioner=dict(embedders=[]), denoiser=dict(context_dim=None)
+    )
     calls = spy(model.denoiser)
     model.loss(inputs, samples)['loss_denoise'].backward()
     model.predict(None, samples)
@@ -209,17 +235,28 @@ def test_an_unconditional_model_is_told_nothing(tiny_ldm, inputs, samples):
         assert cond.tokens is cond.vector is cond.spatial is None
 
 
-@pytest.mark.parametrize('overrides, remedy', [
-    (dict(denoiser=dict(in_channels=5)), 'set denoiser.in_channels=4'),
-    (dict(denoiser=dict(out_channels=8)), 'set denoiser.out_channels=4'),
-    (dict(denoiser=dict(context_dim=16)), 'set denoiser.context_dim=8'),
-    (dict(denoiser=dict(context_dim=None)), 'set denoiser.context_dim=8'),
-    (dict(denoiser=dict(vector_dim=8)), 'set denoiser.vector_dim=None'),
-    (dict(autoencoder=dict(latent_channels=3)), 'set denoiser.in_channels=3'),
-    (dict(conditioner=dict(embedders=[]), denoiser=dict(context_dim=None),
-          guidance=dict(type='ClassifierFreeGuidance', scale=2.)),
-     "type='NoGuidance'"),
-])
+@pytest.mark.parametrize(
+    'overrides, remedy',
+    [
+        (dict(denoiser=dict(in_channels=5)), 'set denoiser.in_channels=4'),
+        (dict(denoiser=dict(out_channels=8)), 'set denoiser.out_channels=4'),
+        (dict(denoiser=dict(context_dim=16)), 'set denoiser.context_dim=8'),
+        (dict(denoiser=dict(context_dim=None)), 'set denoiser.context_dim=8'),
+        (dict(denoiser=dict(vector_dim=8)), 'set denoiser.vector_dim=None'),
+        (
+            dict(autoencoder=dict(latent_channels=3)),
+            'set denoiser.in_channels=3',
+        ),
+        (
+            dict(
+                conditioner=dict(embedders=[]),
+                denoiser=dict(context_dim=None),
+                guidance=dict(type='ClassifierFreeGuidance', scale=2.0),
+            ),
+            "type='NoGuidance'",
+        ),
+    ],
+)
 def test_parts_that_do_not_fit_are_refused(tiny_ldm, overrides, remedy):
     with pytest.raises(ValueError, match=remedy):
         tiny_ldm(**overrides)

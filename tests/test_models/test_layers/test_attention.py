@@ -17,8 +17,9 @@ def context():
     return torch.randn(2, 5, 8)
 
 
-MASK = torch.tensor([[True, True, True, False, False],
-                     [True, False, True, True, True]])
+MASK = torch.tensor(
+    [[True, True, True, False, False], [True, False, True, True, True]]
+)
 
 
 def changed(context, sample, token):
@@ -31,14 +32,22 @@ def changed(context, sample, token):
 def test_a_masked_token_does_not_matter(transformer, context, sample, token):
     torch.testing.assert_close(
         transformer(X, changed(context, sample, token), MASK),
-        transformer(X, context, MASK))
+        transformer(X, context, MASK),
+    )
 
 
 @pytest.mark.parametrize('sample, token', [(0, 2), (1, 0)])
-def test_a_token_that_counts_matters_to_its_sample(transformer, context,
-                                                   sample, token):
-    difference = (transformer(X, changed(context, sample, token), MASK) -
-                  transformer(X, context, MASK)).abs().amax((1, 2, 3))
+def test_a_token_that_counts_matters_to_its_sample(
+    transformer, context, sample, token
+):
+    difference = (
+        (
+            transformer(X, changed(context, sample, token), MASK)
+            - transformer(X, context, MASK)
+        )
+        .abs()
+        .amax((1, 2, 3))
+    )
     assert difference[sample] > 1e-4
     assert difference[1 - sample] < 1e-6
 
@@ -46,12 +55,14 @@ def test_a_token_that_counts_matters_to_its_sample(transformer, context,
 def test_a_mask_is_as_if_the_token_were_not_there(transformer, context):
     torch.testing.assert_close(
         transformer(X[:1], context[:1], MASK[:1]),
-        transformer(X[:1], context[:1, :3]))
+        transformer(X[:1], context[:1, :3]),
+    )
 
 
 def test_the_order_of_tokens_does_not_matter(transformer, context):
-    torch.testing.assert_close(transformer(X, context.flip(1)),
-                               transformer(X, context))
+    torch.testing.assert_close(
+        transformer(X, context.flip(1)), transformer(X, context)
+    )
 
 
 def test_cross_attention_is_a_softmax_of_scaled_products():
@@ -62,7 +73,8 @@ def test_cross_attention_is_a_softmax_of_scaled_products():
     weights = (q @ k.transpose(1, 2) / 6**0.5).softmax(-1)
     torch.testing.assert_close(
         attention(x, context),
-        attention.to_out(weights @ attention.to_v(context)))
+        attention.to_out(weights @ attention.to_v(context)),
+    )
 
 
 def test_heads_attend_on_their_own():
@@ -75,18 +87,21 @@ def test_heads_attend_on_their_own():
         k, v = (f(context)[..., channels] for f in (whole.to_k, whole.to_v))
         heads.append((q @ k.transpose(1, 2) / 3**0.5).softmax(-1) @ v)
     torch.testing.assert_close(
-        whole(x, context), whole.to_out(torch.cat(heads, -1)))
+        whole(x, context), whole.to_out(torch.cat(heads, -1))
+    )
 
 
 def test_geglu_gates_one_half_by_the_other():
     unit, x = GEGLU(4), torch.randn(3, 4)
     value, gate = unit.proj_in(x).split(16, dim=-1)
     torch.testing.assert_close(
-        unit(x), unit.proj_out(value * torch.nn.functional.gelu(gate)))
+        unit(x), unit.proj_out(value * torch.nn.functional.gelu(gate))
+    )
 
 
-@pytest.mark.parametrize('block', [
-    SelfAttention2d(64), SelfAttention2d(64, head_channels=32)])
+@pytest.mark.parametrize(
+    'block', [SelfAttention2d(64), SelfAttention2d(64, head_channels=32)]
+)
 def test_self_attention_starts_as_the_identity(block):
     assert torch.equal(block(X), X)
 
@@ -116,8 +131,9 @@ def test_the_width_of_a_head_arrives(awaken):
     assert not torch.allclose(one(X), two(X))
 
 
-@pytest.mark.parametrize('block, arguments', [
-    (SelfAttention2d, ()), (SpatialTransformer, (8, ))])
+@pytest.mark.parametrize(
+    'block, arguments', [(SelfAttention2d, ()), (SpatialTransformer, (8,))]
+)
 def test_heads_that_do_not_fit_are_refused(block, arguments):
     with pytest.raises(ValueError, match='set channels to 48 or 96'):
         block(64, *arguments, head_channels=48)

@@ -11,22 +11,27 @@ def with_kernel(layer, kernel):
     return layer
 
 
-@pytest.mark.parametrize('pad_end_only, ones', [
-    (False, [[4, 6], [6, 9]]), (True, [[9, 6], [6, 4]])])
+@pytest.mark.parametrize(
+    'pad_end_only, ones', [(False, [[4, 6], [6, 9]]), (True, [[9, 6], [6, 4]])]
+)
 def test_downsampling_pads_where_it_says(pad_end_only, ones):
     """Summed windows of ones count the pixels that are not padding."""
-    layer = with_kernel(Downsample(1, pad_end_only), [1.] * 9)
+    layer = with_kernel(Downsample(1, pad_end_only), [1.0] * 9)
     assert layer(torch.ones(1, 1, 4, 4))[0, 0].tolist() == ones
 
 
 def test_upsampling_repeats_every_pixel():
-    centre = [0., 0, 0, 0, 1, 0, 0, 0, 0]
-    x = torch.tensor([[1., 2], [3, 4]]).view(1, 1, 2, 2)
+    centre = [0.0, 0, 0, 0, 1, 0, 0, 0, 0]
+    x = torch.tensor([[1.0, 2], [3, 4]]).view(1, 1, 2, 2)
     assert with_kernel(Upsample(1), centre)(x)[0, 0].tolist() == [
-        [1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
+        [1, 1, 2, 2],
+        [1, 1, 2, 2],
+        [3, 3, 4, 4],
+        [3, 3, 4, 4],
+    ]
 
 
 def test_upsampling_convolves_afterwards():
-    left = [0., 0, 0, 1, 0, 0, 0, 0, 0]
-    x = torch.tensor([[1., 2]]).view(1, 1, 1, 2)
+    left = [0.0, 0, 0, 1, 0, 0, 0, 0, 0]
+    x = torch.tensor([[1.0, 2]]).view(1, 1, 1, 2)
     assert with_kernel(Upsample(1), left)(x)[0, 0, 0].tolist() == [0, 1, 1, 2]

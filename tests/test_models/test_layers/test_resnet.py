@@ -34,8 +34,9 @@ def test_the_embedding_arrives_at_its_sample(x, embedding, awaken):
     block = awaken(ResBlock(32, 64, embed_dim=16))
     other = embedding.clone()
     other[1] += 1
-    same, changed = (block(x, other) - block(x, embedding)).abs().amax(
-        (1, 2, 3))
+    same, changed = (
+        (block(x, other) - block(x, embedding)).abs().amax((1, 2, 3))
+    )
     assert same < 1e-6 < 1e-3 < changed
 
 
@@ -52,8 +53,9 @@ def test_eps_arrives_at_both_norms(x, eps):
     block = ResBlock(32, 32, eps=eps)
     assert block.norm2.eps == eps
     mean, variance = x.mean((2, 3), True), x.var((2, 3), False, keepdim=True)
-    torch.testing.assert_close(block.norm1(x),
-                               (x - mean) / (variance + eps).sqrt())
+    torch.testing.assert_close(
+        block.norm1(x), (x - mean) / (variance + eps).sqrt()
+    )
 
 
 def test_channels_that_do_not_fit_are_refused():
