@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,11 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
         os.replace(aside, path)
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as a RuntimeError of its zip writer.
+        free = shutil.disk_usage(path.parent).free / 2**20
         raise OSError(
-            f'checkpoint {path} could not be written ({error}); '
-            'free some disk space and --resume: checkpoints '
-            'written before are intact'
+            f'checkpoint {path} could not be written with {free:.0f} MB left '
+            f'on the disk ({error}): free some space and --resume; '
+            'checkpoints written before are intact'
         ) from error
     finally:
         aside.unlink(missing_ok=True)

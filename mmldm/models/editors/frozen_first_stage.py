@@ -65,7 +65,21 @@ class FrozenFirstStage(nn.Module):
 
 def _autoencoder_weights(checkpoint: str) -> dict[str, Tensor]:
     """The autoencoder's weights in any checkpoint that has them."""
-    weights = weights_of(read_checkpoint(checkpoint))
+    try:
+        weights = weights_of(read_checkpoint(checkpoint))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'model.autoencoder_checkpoint={checkpoint!r} does not exist: '
+            'train the first stage before, or give its file or work directory'
+        ) from error
+    if HASH in weights and not any(
+        name.startswith(PREFIX) and name != SCALE for name in weights
+    ):
+        raise ValueError(
+            f'model.autoencoder_checkpoint={checkpoint!r} holds a latent '
+            'diffusion model without its first stage: give the file of the '
+            'first stage itself'
+        )
     inside = {
         name.removeprefix(PREFIX): weight
         for name, weight in weights.items()

@@ -176,3 +176,18 @@ def test_a_model_inside_a_wrapper_is_restored(tiny_ldm, first_stage):
     assert not [name for name in state if 'encoder.0' in name]
     load_weights(model, state, 'ldm.pth')
     assert_same_weights(model, trained)
+
+
+def test_a_missing_first_stage_is_named(tiny_ldm):
+    with pytest.raises(FileNotFoundError, match='train the first stage'):
+        tiny_ldm(autoencoder_checkpoint='nowhere.pth')
+
+
+def test_a_model_that_names_its_first_stage_by_hash_is_none(
+    tiny_ldm, first_stage, tmp_path
+):
+    model = tiny_ldm(autoencoder_checkpoint=first_stage(1))
+    path = str(tmp_path / 'ldm.pth')
+    write_checkpoint(dict(state_dict=model.state_dict()), path)
+    with pytest.raises(ValueError, match='without its first stage'):
+        tiny_ldm(autoencoder_checkpoint=path)
