@@ -30,7 +30,8 @@ def prepare_numpy() -> None:
 
     Until mmagic > 1.2.0.
     """
-    if not hasattr(np, 'bool8'):
+    # NumPy 1.26 has it, and warns where it is only asked for.
+    if Version(np.__version__) >= Version('2') and not hasattr(np, 'bool8'):
         np.bool8 = np.bool_
 
 

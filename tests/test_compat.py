@@ -9,6 +9,7 @@ from mmengine.runner import CheckpointLoader
 from mmldm import compat
 
 
+@pytest.mark.skipif(np.__version__ < '2', reason='NumPy 1.26 has it')
 def test_numpy_has_the_bool8_that_mmagic_reads(monkeypatch):
     monkeypatch.delattr(np, 'bool8')
     compat.prepare_numpy()

@@ -14,31 +14,24 @@ def sample_grid(
 
     Args:
         pairs: For each sample its images, uint8 RGB (h, w, 3), which are set
-            below each other: an original and its reconstruction, or a
+            right below each other: an original and its reconstruction, or a
             generated image alone.
         labels: Classes. Generated images with classes get a row a class, in
             their order; others fill a square.
     """
-    generated = len(pairs[0]) == 1
-    if generated and all(label is not None for label in labels):
+    tiles = [np.concatenate(pair) for pair in pairs]
+    if len(pairs[0]) == 1 and None not in labels:
         rows = [
             [
-                pair[0]
-                for pair, label in zip(pairs, labels, strict=True)
+                tile
+                for tile, label in zip(tiles, labels, strict=True)
                 if label == row
             ]
             for row in sorted(set(labels))
         ]
     else:
-        columns = int(np.ceil(np.sqrt(len(pairs))))
-        groups = [
-            pairs[i : i + columns] for i in range(0, len(pairs), columns)
-        ]
-        rows = [
-            [pair[k] for pair in group]
-            for group in groups
-            for k in range(len(pairs[0]))
-        ]
+        columns = int(np.ceil(np.sqrt(len(tiles))))
+        rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
     return _assemble(rows)
 
 

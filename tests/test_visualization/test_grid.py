@@ -58,10 +58,13 @@ def test_a_square_is_as_small_as_can_be(count, columns):
 
 
 @pytest.mark.parametrize('labels', [[None] * 3, [2, 1, 0]])
-def test_reconstructions_stand_below_their_originals(labels):
-    pairs = [
-        [image(10), image(20)],
-        [image(11), image(21)],
-        [image(12), image(22)],
-    ]
-    assert_shows(sample_grid(pairs, labels), [[10, 11], [20, 21], [12], [22]])
+def test_reconstructions_stand_right_below_their_originals(labels):
+    pairs = [[image(10 + i), image(20 + i)] for i in range(3)]
+    grid = sample_grid(pairs, labels)
+    for i, (row, column) in enumerate([(0, 0), (0, 1), (1, 0)]):
+        top, left = GAP + row * (2 * H + GAP), GAP + column * (W + GAP)
+        for shown in (10 + i, 20 + i):
+            tile = grid[top : top + H, left : left + W]
+            assert np.array_equal(tile, image(shown))
+            top += H
+        assert (grid[top : top + GAP] == WHITE).all()

@@ -222,4 +222,4 @@ def test_reconstructions_stand_below_their_originals(labelled):
     hook._keep(Runner, samples)
     grid = hook._grid(Runner)
     assert [grid[3, 3, 0], grid[3, 9, 0]] == [1, 2]
-    assert [grid[9, 3, 0], grid[9, 9, 0]] == [11, 12]
+    assert [grid[7, 3, 0], grid[7, 9, 0]] == [11, 12]
