@@ -80,12 +80,12 @@ class ModuleEMAHook(Hook):
             1 - decay,
         )
 
-    def before_val(self, runner) -> None:
+    def before_val_epoch(self, runner) -> None:
         """Put the average in place."""
         self._swap()
 
-    def after_val(self, runner) -> None:
-        """Put the weights in training back."""
+    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+        """Put the weights in training back, before a best one is saved."""
         self._swap()
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:

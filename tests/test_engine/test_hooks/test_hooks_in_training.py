@@ -223,3 +223,44 @@ def test_reconstructions_stand_below_their_originals(labelled):
     grid = hook._grid(Runner)
     assert [grid[3, 3, 0], grid[3, 9, 0]] == [1, 2]
     assert [grid[7, 3, 0], grid[7, 9, 0]] == [11, 12]
+
+
+def test_the_best_checkpoint_is_kept(build_runner, training_config, requests):
+    """With the average and the weights in training each in its place."""
+    training_config.update(
+        val_dataloader=requests,
+        val_evaluator=dict(
+            type='ClassifierAccuracy',
+            train_dataset=dict(
+                type='DigitsDataset',
+                split='test',
+                size=8,
+                pipeline=[dict(type='PackInputs')],
+            ),
+            test_dataset=dict(
+                type='DigitsDataset',
+                split='test',
+                size=8,
+                pipeline=[dict(type='PackInputs')],
+            ),
+        ),
+        val_cfg=dict(),
+    )
+    runner = build_runner(
+        train_cfg__val_interval=4,
+        train_cfg__max_iters=4,
+        default_hooks__checkpoint__save_best='class_accuracy',
+        default_hooks__checkpoint__rule='greater',
+    )
+    runner.train()
+    best = read_checkpoint(
+        os.path.join(runner.work_dir, 'best_class_accuracy_iter_4.pth')
+    )
+    last = checkpoint(runner, 4)
+    for kind in ('state_dict', 'raw_state_dict'):
+        for name, weight in last[kind].items():
+            assert weight.equal(best[kind][name]), (kind, name)
+    name = 'denoiser.conv_in.weight'
+    assert last['raw_state_dict'][name].equal(
+        runner.model.state_dict()[name].cpu()
+    )
