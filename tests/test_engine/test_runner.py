@@ -180,3 +180,23 @@ def test_a_dataset_that_cannot_resume_is_told(build_runner, caplog):
     runner.logger.addHandler(caplog.handler)
     runner.train()
     assert 'RepeatDataset draws its augmentations' in caplog.text
+
+
+def test_resume_between_accumulated_batches_is_exact(build_runner):
+    options = dict(
+        optim_wrapper__accumulative_counts=2, train_cfg__max_iters=5
+    )
+    whole = build_runner(**options)
+    whole.train()
+    resumed = build_runner(
+        load_from=checkpoint(whole, 4), resume=True, **options
+    )
+    resumed.train()
+    assert resumed.record.losses[4] == whole.record.losses[4]
+    states_equal(*(r.model.state_dict() for r in (whole, resumed)))
+
+
+def test_a_checkpoint_between_two_steps_is_refused(build_runner):
+    runner = build_runner(optim_wrapper__accumulative_counts=3)
+    with pytest.raises(ValueError, match='interval=2 is not divisible'):
+        runner.train()

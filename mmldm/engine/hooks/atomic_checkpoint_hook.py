@@ -6,6 +6,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 
 from mmldm.registry import HOOKS
+from mmldm.utils import check_divisible
 
 
 @HOOKS.register_module()
@@ -35,6 +36,21 @@ class AtomicCheckpointHook(CheckpointHook):
             max_keep_ckpts=max_keep_ckpts,
             save_best=save_best,
             rule=rule,
+        )
+
+    def before_train(self, runner) -> None:
+        """As of ``CheckpointHook``.
+
+        Raises:
+            ValueError: If checkpoints would fall between two steps of the
+                optimizer: gradients gathered so far are in no checkpoint.
+        """
+        super().before_train(runner)
+        check_divisible(
+            'default_hooks.checkpoint.interval',
+            self.interval,
+            'optim_wrapper.accumulative_counts',
+            getattr(runner.optim_wrapper, '_accumulative_counts', 1),
         )
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:

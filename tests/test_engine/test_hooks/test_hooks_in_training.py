@@ -35,7 +35,10 @@ def test_the_average_follows_its_recursion(build_runner):
 
 
 def test_the_average_counts_steps_of_the_optimizer(build_runner):
-    runner = build_runner(optim_wrapper__accumulative_counts=3)
+    runner = build_runner(
+        optim_wrapper__accumulative_counts=3,
+        default_hooks__checkpoint__interval=3,
+    )
     runner.train()
     assert checkpoint(runner, 6)['ema_num_updates'] == 2
 
