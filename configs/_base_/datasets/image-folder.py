@@ -2,7 +2,6 @@
 # out for validation.
 train_dataloader = dict(
     num_workers=2,
-    persistent_workers=True,
     sampler=dict(type='AddressedSampler'),
     dataset=dict(
         type='ImageFolder',
