@@ -3,7 +3,10 @@
 Every repair has a test in ``tests/test_compat.py`` that fails without it.
 """
 
+import ctypes
 import os
+import signal
+import sys
 import warnings
 from importlib.metadata import PackageNotFoundError, version
 
@@ -78,6 +81,33 @@ def init_cpu_process_group() -> None:
     ):
         return
     torch.distributed.init_process_group('gloo')
+
+
+def check_gpu_count() -> None:
+    """Raise where there are GPUs, but fewer than processes.
+
+    mmengine's ``init_dist`` ends in a CUDA error there.
+    """
+    import torch
+
+    gpus = torch.cuda.device_count()
+    processes = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    if 0 < gpus < processes:
+        raise ValueError(
+            f'{processes} processes for {gpus} GPUs: start at most {gpus}, or '
+            'CUDA_VISIBLE_DEVICES= for processes on the CPU'
+        )
+
+
+def die_with_launcher() -> None:
+    """End this process when torchrun ends, even by SIGKILL.
+
+    Its workers would outlive it, and go on writing checkpoints beside those
+    of the run that resumes. Linux only.
+    """
+    if 'TORCHELASTIC_RUN_ID' in os.environ and sys.platform == 'linux':
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def register_checkpoint_reader() -> None:

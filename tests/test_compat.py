@@ -58,3 +58,16 @@ def test_mmengine_reads_by_the_safe_reader(tmp_path, schemes):
     with pytest.raises(ValueError, match='code.pth cannot be read'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'code.pth'))
     assert not (tmp_path / 'executed').exists()
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    with pytest.raises(ValueError, match='2 processes for 1 GPUs'):
+        compat.check_gpu_count()
+
+
+def test_processes_without_any_gpu_pass(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    compat.check_gpu_count()

@@ -36,7 +36,7 @@ step() {
     sed -unE 's/.*(Iter\((train|test)\) .*)/    \1/p; /^error:/p'
   status=${PIPESTATUS[0]}
   set -e
-  # Seconds of every attempt, so that an interrupted training counts whole.
+  # Seconds of every attempt that ended by itself.
   echo $((SECONDS - start)) >>"$work/$name.seconds"
   if [ "$status" -ne 0 ]; then
     echo "quickstart: '$title' failed with status $status; the end of $log" \

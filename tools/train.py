@@ -4,7 +4,7 @@
     bash tools/dist_train.sh CONFIG GPUS
 
 The config says what is trained; work_dirs/NAME_OF_THE_CONFIG gets the log,
-the checkpoints and pictures. See docs and README.md.
+the checkpoints and pictures. README.md has examples.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from mmldm.apis import (
     load_config,
     run_tool,
 )
+from mmldm.utils.checkpoint import newest_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
@@ -53,10 +54,13 @@ def parse_args() -> argparse.Namespace:
 
 def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     """Write the flags of training into the config."""
-    if args.resume is not None:
-        cfg.resume = True
-        if args.resume != 'auto':
-            cfg.load_from = args.resume
+    if args.resume == 'auto':
+        # A run that began with load_from goes on from its own checkpoints.
+        if newest := newest_checkpoint(cfg.work_dir):
+            cfg.load_from = str(newest)
+        cfg.resume = newest is not None or cfg.get('load_from') is None
+    elif args.resume is not None:
+        cfg.resume, cfg.load_from = True, args.resume
     if args.amp is not None:
         use_amp(cfg.optim_wrapper, args.amp)
     if args.auto_scale_lr:

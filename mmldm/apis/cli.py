@@ -70,7 +70,7 @@ def load_config(args: argparse.Namespace) -> Config:
         raise FileNotFoundError(f'config {args.config} does not exist')
     try:
         cfg = Config.fromfile(args.config)
-    except (SyntaxError, ImportError) as error:
+    except (SyntaxError, ImportError, NameError) as error:
         raise ValueError(f'config {args.config}: {error}') from error
     try:
         cfg.merge_from_dict(args.cfg_options)
@@ -129,5 +129,7 @@ def run_tool(main: Callable[[], None]) -> None:
 def _one_line(error: Exception) -> str:
     """The message without line breaks."""
     # str() of a KeyError is the repr of its message.
-    text = error.args[0] if isinstance(error, KeyError) else error
-    return ' '.join(str(text).split())
+    text = str(error.args[0] if isinstance(error, KeyError) else error)
+    if text.startswith('Caught '):  # a loader worker's, after its traceback
+        text = text.rpartition(f'{type(error).__name__}: ')[-1]
+    return ' '.join(text.split())

@@ -7,14 +7,16 @@ A key that nothing reads is a wrong result in waiting: every dict with a
 import contextlib
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 import mmengine.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import LogProcessor, Runner
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmldm import registry as registries
@@ -51,6 +53,8 @@ TAKEN_OUT = {
     r'param_scheduler(\.\d+)?': {'convert_to_iter_based'},
     r'(default|custom)_hooks\.\w+': {'priority'},
 }
+# Has a type that is no class: 'norm' or 'value'.
+CLIP_GRAD = 'optim_wrapper.clip_grad'
 # Dicts without a type whose keys are arguments all the same.
 UNTYPED = {
     **{
@@ -64,15 +68,26 @@ UNTYPED = {
     'test_cfg': {'fp16'},
     'model.data_preprocessor': {'non_blocking'},
     'log_processor': _parameters(LogProcessor),
-    'env_cfg.mp_cfg': {
-        'mp_start_method',
-        'opencv_num_threads',
-        'omp_num_threads',
-        'mkl_num_threads',
+    'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
+    'env_cfg.dist_cfg': {'backend', 'timeout', 'init_backend', 'port'},
+    CLIP_GRAD: {
+        'type',
+        'max_norm',
+        'norm_type',
+        'error_if_nonfinite',
+        'foreach',
+        'clip_value',
     },
 }
 # Annotations whose values are compared.
-SIMPLE_TYPES = {int: int, float: (int, float), str: str, bool: bool}
+SIMPLE_TYPES = {
+    int: (int,),
+    float: (int, float),
+    str: (str,),
+    bool: (bool,),
+    NoneType: (NoneType,),
+    Tensor: (Tensor,),
+}
 
 
 def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
@@ -89,7 +104,9 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
     _check_top_level(cfg, options)
     for key, valid in UNTYPED.items():
         node = _at(cfg, key)
-        if isinstance(node, Mapping) and 'type' not in node:
+        if isinstance(node, Mapping) and (
+            'type' not in node or key == CLIP_GRAD
+        ):
             _check_keys(key, node, valid)
     for name, hook in (cfg.get('default_hooks') or {}).items():
         if hook is not None and 'type' not in hook:
@@ -140,7 +157,7 @@ def _check_top_level(cfg: Config, options: Mapping[str, Any]) -> None:
 def _typed_dicts(node: Any, path: str) -> Iterator[tuple[str, dict]]:
     """Every dict with a ``type``, and its dotted path."""
     if isinstance(node, Mapping):
-        if 'type' in node:
+        if 'type' in node and path != CLIP_GRAD:
             yield path, dict(node)
         items = node.items()
     elif isinstance(node, list | tuple):
@@ -179,11 +196,20 @@ def _check_arguments(path: str, node: dict) -> None:
             GIVEN.union(arguments, *taken_out),
         )
     for key, value in node.items():
-        wanted = SIMPLE_TYPES.get(arguments.get(key))
+        wanted = _wanted(arguments.get(key))
         if wanted and not isinstance(value, wanted):
-            raise ValueError(
-                f'{path}.{key}={value!r} must be {arguments[key].__name__}'
-            )
+            names = ' or '.join(cls.__name__ for cls in wanted)
+            raise ValueError(f'{path}.{key}={value!r} must be {names}')
+
+
+def _wanted(annotation: Any) -> tuple[type, ...] | None:
+    """Types that an annotation admits; None where that is not so simple."""
+    if get_origin(annotation) is Sequence:
+        return list, tuple
+    if get_origin(annotation) in (Union, UnionType):
+        members = [SIMPLE_TYPES.get(arg) for arg in get_args(annotation)]
+        return None if None in members else sum(members, ())
+    return SIMPLE_TYPES.get(annotation)
 
 
 def _check_keys(owner: str, node: Mapping, valid: set[str]) -> None:

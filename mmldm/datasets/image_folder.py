@@ -22,8 +22,8 @@ HOLD_OUT = 20
 class ImageFolder(AddressedDataset):
     """All PNG, JPEG and WebP images below a folder, in order of their names.
 
-    Every file is looked at once before training starts, so that a damaged
-    one is known then and not days later.
+    Every file's end is looked at before training starts, so that one cut off
+    is known then and not days later.
 
     Args:
         data_root: The folder; searched recursively. The tools replace None

@@ -5,6 +5,7 @@ from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
 from mmldm.registry import LOOPS
+from mmldm.utils import check_positive
 from mmldm.utils.typing import ConfigType
 
 
@@ -29,6 +30,8 @@ class AddressedTrainLoop(BaseLoop):
         max_iters: int,
         val_interval: int = 1000,
     ) -> None:
+        check_positive('train_cfg.max_iters', max_iters)
+        check_positive('train_cfg.val_interval', val_interval)
         super().__init__(runner, dataloader)
         if not hasattr(self.dataloader.sampler, 'start'):
             raise ValueError(

@@ -62,5 +62,6 @@ class AutocastOptimWrapper(OptimWrapper):
     def load_state_dict(self, state_dict: dict) -> None:
         """The inverse of :meth:`state_dict`; the scale may be absent."""
         state_dict = dict(state_dict)
-        self.scaler.load_state_dict(state_dict.pop('scaler', {}))
+        if scaler := state_dict.pop('scaler', None):
+            self.scaler.load_state_dict(scaler)
         super().load_state_dict(state_dict)

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import mmengine
 import torch
-from mmengine.dist import master_only
+from mmengine.dist import all_gather_object, master_only
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner
 
-from mmldm.compat import init_cpu_process_group
+from mmldm.compat import (
+    check_gpu_count,
+    die_with_launcher,
+    init_cpu_process_group,
+)
 from mmldm.registry import RUNNERS
 from mmldm.utils import check_divisible
 from mmldm.utils.checkpoint import (
@@ -53,8 +57,14 @@ class LDMRunner(Runner):
         )
 
     def setup_env(self, env_cfg: dict) -> None:
-        """As of ``Runner``; gloo processes where there is no GPU."""
+        """As of ``Runner``; gloo processes where there is no GPU.
+
+        Raises:
+            ValueError: If there are more processes than GPUs.
+        """
         if self.distributed:
+            check_gpu_count()
+            die_with_launcher()
             init_cpu_process_group()
         super().setup_env(env_cfg)
 
@@ -77,16 +87,26 @@ class LDMRunner(Runner):
         )
 
     def load_or_resume(self) -> None:
-        """As of ``Runner``; resumes from the newest whole checkpoint."""
-        if self._resume and self._load_from is None and not self._has_loaded:
+        """As of ``Runner``; resumes from the newest whole checkpoint.
+
+        Raises:
+            ValueError: If the processes do not see the same file.
+        """
+        if self._resume and self._load_from is None:
             newest = newest_checkpoint(self.work_dir)
+            self._resume = newest is not None
+            self._load_from = newest and str(newest)
             if newest is None:
                 self.logger.info(
                     f'Nothing to resume in {self.work_dir}: '
                     'training starts from the beginning'
                 )
-                return
-            self._load_from = str(newest)
+        plans = all_gather_object((self._resume, self._load_from))
+        if len(set(plans)) > 1:
+            raise ValueError(
+                f'the processes find different checkpoints to load, {plans}: '
+                'put --work-dir on a disk that all machines share'
+            )
         super().load_or_resume()
 
     def load_checkpoint(
@@ -110,9 +130,20 @@ class LDMRunner(Runner):
         self.logger.info(f'Loaded {filename}')
         return checkpoint
 
-    def resume(self, filename: str, *args, **kwargs) -> None:
-        """As of ``Runner``; the sampler goes on with the resumed seed."""
-        super().resume(filename, *args, **kwargs)
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location='cpu',
+    ) -> None:
+        """As of ``Runner``; the sampler goes on with the resumed seed.
+
+        Read on the CPU, where histories and Adam's step counts belong.
+        """
+        super().resume(
+            filename, resume_optimizer, resume_param_scheduler, map_location
+        )
         self.train_dataloader.sampler.seed = self.seed
 
     @master_only
@@ -182,7 +213,9 @@ def _share_batch(dataloader: dict, world_size: int) -> None:
     if 'batch_size' in dataloader:
         raise ValueError(
             f'train_dataloader has global_batch_size={size} and '
-            f'batch_size={dataloader["batch_size"]}: give one of them'
+            f'batch_size={dataloader["batch_size"]}, which is that of one '
+            'process: set train_dataloader.global_batch_size='
+            f'{dataloader["batch_size"] * world_size} instead'
         )
     check_divisible(
         'train_dataloader.global_batch_size',

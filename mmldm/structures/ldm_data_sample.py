@@ -24,7 +24,7 @@ class LDMDataSample(DataSample):
         if 'gt_label' not in self:
             raise ValueError(
                 'a data sample has no gt_label, which a class condition '
-                'needs: use a dataset with labels (type FolderPerClass), or '
+                'needs: use a dataset that gives gt_label, or '
                 'a model without ClassEmbedder'
             )
         return int(self.gt_label.label)

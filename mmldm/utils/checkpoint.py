@@ -58,7 +58,8 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
             at ``path`` before is still there.
     """
     path = Path(path)
-    aside = path.with_name(path.name + TEMPORARY_SUFFIX)
+    # The process is in the name: two runs never write into one file.
+    aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
     try:
         with open(aside, 'wb') as file:
             torch.save(dict(checkpoint), file)
@@ -88,13 +89,16 @@ def _flush_directory(directory: Path) -> None:
 
 
 def newest_checkpoint(work_dir: str | Path) -> Path | None:
-    """``iter_N.pth`` of the largest N in ``work_dir``; None without any."""
-    found = {
-        int(path.stem.removeprefix('iter_')): path
+    """The ``iter_N.pth`` written last in ``work_dir``; None without any.
+
+    By time, not by N: a second, shorter training may use the directory.
+    """
+    found = [
+        (path.stat().st_mtime_ns, int(path.stem.removeprefix('iter_')), path)
         for path in Path(work_dir).glob('iter_*.pth')
         if path.stem.removeprefix('iter_').isdigit()
-    }
-    return found[max(found)] if found else None
+    ]
+    return max(found)[-1] if found else None
 
 
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -50,13 +50,11 @@ class Draws:
         Samples made by hand, without address, get fresh ones from torch's
         global generator.
         """
-        base = int(torch.randint(2**62, ()))
-        return cls(
-            [
-                sample.draw_address or (base, i)
-                for i, sample in enumerate(data_samples)
-            ]
-        )
+        addresses = [sample.draw_address for sample in data_samples]
+        if None in addresses:
+            base = int(torch.randint(2**62, ()))
+            addresses = [a or (base, i) for i, a in enumerate(addresses)]
+        return cls(addresses)
 
     def uniform(self, name: str) -> Tensor:
         """Uniform in [0, 1), float64 on the CPU, shape (B,)."""

@@ -224,6 +224,7 @@ def test_what_mmengine_takes_out_stands_in_one_place():
     'options',
     [
         {'optim_wrapper.clip_grad': dict(max_norm=1.0)},
+        {'optim_wrapper.clip_grad': dict(type='value', clip_value=1.0)},
         {'optim_wrapper.accumulative_counts': 4},
         {'optim_wrapper.optimizer.weight_decay': 0},
         {'train_dataloader.drop_last': True},
@@ -247,9 +248,11 @@ def test_a_known_key_passes(options):
         ('model.denoiser.channels', 'abc', 'int'),
         ('model.denoiser.channels', 64.5, 'int'),
         ('model.denoiser.channels', None, 'int'),
-        ('model.guidance.scale', 'abc', 'float'),
+        ('model.guidance.scale', 'abc', 'int or float'),
         ('train_dataloader.dataset.split', 3, 'str'),
         ('train_dataloader.sampler.shuffle', 'no', 'bool'),
+        ('model.denoiser.channel_mults', 3, 'list or tuple'),
+        ('optim_wrapper.optimizer.lr', 'abc', 'int or float'),
     ],
 )
 def test_a_value_of_another_type_is_refused(key, value, wanted):

@@ -7,7 +7,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from mmldm.registry import RUNNERS
+from mmldm.registry import MODELS, RUNNERS
+from mmldm.utils.checkpoint import write_checkpoint
 
 PACK = [dict(type='PackInputs')]
 DIGITS = dict(type='DigitsDataset', split='train', size=8, pipeline=PACK)
@@ -24,11 +25,22 @@ class Losses(Hook):
 
 
 @pytest.fixture
-def training_config(ldm_config, tmp_path):
+def first_stage(tiny_autoencoder, tmp_path):
+    """A file with the weights of an untrained first stage."""
+    path = str(tmp_path / 'first_stage.pth')
+    model = MODELS.build(dict(type='FirstStage', autoencoder=tiny_autoencoder))
+    write_checkpoint(dict(state_dict=model.state_dict()), path)
+    return path
+
+
+@pytest.fixture
+def training_config(ldm_config, first_stage, tmp_path):
     """A config that trains the tiny model for six iterations."""
     return Config(
         dict(
-            model=ldm_config(denoiser=dict(dropout=0.1)),
+            model=ldm_config(
+                denoiser=dict(dropout=0.1), autoencoder_checkpoint=first_stage
+            ),
             work_dir=str(tmp_path / 'work'),
             experiment_name=None,
             default_scope='mmldm',

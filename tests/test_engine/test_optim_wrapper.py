@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 
 from mmldm.engine import AutocastOptimWrapper
 
@@ -61,3 +62,17 @@ def test_another_dtype_is_refused():
     weight = torch.ones(1, requires_grad=True)
     with pytest.raises(ValueError, match="'bfloat16'"):
         wrapper(weight, dtype='bf16')
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', None])
+def test_float16_goes_on_from_another_precision(dtype):
+    weight = torch.tensor([3.0], requires_grad=True)
+    before = (
+        wrapper(weight, dtype=dtype)
+        if dtype
+        else OptimWrapper(torch.optim.SGD([weight], lr=1.0))
+    )
+    after = wrapper(weight, dtype='float16')
+    after.load_state_dict(before.state_dict())
+    after.update_params(weight.sum())
+    assert weight.item() == pytest.approx(2.0)

@@ -3,9 +3,11 @@
 import errno
 import os
 
+import mmengine
 import pytest
 import torch
 
+from mmldm.engine import runner as ldm_runner
 from mmldm.utils.checkpoint import read_checkpoint
 
 
@@ -148,7 +150,7 @@ def test_a_global_batch_is_the_batch_of_one_process(
 
 
 def test_two_batch_sizes_are_refused(build_runner):
-    with pytest.raises(ValueError, match='give one of them'):
+    with pytest.raises(ValueError, match='global_batch_size=4 instead'):
         build_runner(train_dataloader__global_batch_size=6)
 
 
@@ -200,3 +202,36 @@ def test_a_checkpoint_between_two_steps_is_refused(build_runner):
     runner = build_runner(optim_wrapper__accumulative_counts=3)
     with pytest.raises(ValueError, match='interval=2 is not divisible'):
         runner.train()
+
+
+def test_a_checkpoint_is_resumed_on_the_cpu(build_runner, monkeypatch):
+    """As on a GPU, where mmengine reads histories and steps onto it."""
+    runner = build_runner(train_cfg__max_iters=2)
+    runner.train()
+    resumed = build_runner(load_from=checkpoint(runner, 2), resume=True)
+    monkeypatch.setattr(mmengine.runner.runner, 'get_device', lambda: 'meta')
+    resumed.train()
+    assert sorted(resumed.record.losses) == [2, 3, 4, 5]
+
+
+def test_processes_that_find_other_files_are_refused(
+    build_runner, monkeypatch
+):
+    monkeypatch.setattr(
+        ldm_runner,
+        'all_gather_object',
+        lambda plan: [plan, (True, 'iter_4.pth')],
+    )
+    with pytest.raises(ValueError, match='a disk that all machines share'):
+        build_runner(resume=True).train()
+
+
+def test_ranks_with_seeds_of_their_own_are_refused(build_runner):
+    with pytest.raises(ValueError, match='diff_rank_seed=True'):
+        build_runner(randomness__diff_rank_seed=True)
+
+
+@pytest.mark.parametrize('key', ['max_iters', 'val_interval'])
+def test_numbers_of_iterations_are_positive(build_runner, key):
+    with pytest.raises(ValueError, match=f'train_cfg.{key}=0 must be'):
+        build_runner(**{f'train_cfg__{key}': 0}).train()

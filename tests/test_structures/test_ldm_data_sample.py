@@ -9,7 +9,7 @@ def test_the_label_is_a_number(labelled):
 
 
 def test_a_missing_label_is_refused_with_the_remedy():
-    with pytest.raises(ValueError, match='use a dataset with labels'):
+    with pytest.raises(ValueError, match='that gives gt_label'):
         _ = LDMDataSample().label
 
 

@@ -5,13 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
+
+from mmldm.registry import MODELS
+from mmldm.utils.checkpoint import write_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
+FIRST_STAGE = 'configs/autoencoder/autoencoder_kl-f4_1xb32-300_digits-32x32.py'
 CONFIG = """
 _base_ = '{root}/configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
 model = dict(
-    autoencoder_checkpoint=None,
+    autoencoder_checkpoint='{first_stage}',
     denoiser=dict(channels=64, num_res_blocks=1, attn_factors=()),
     diffusion_scheduler=dict(num_steps=2))
 train_dataloader = dict(global_batch_size=4)
@@ -31,8 +36,11 @@ custom_hooks = [
 @pytest.fixture
 def config(tmp_path):
     """A child of the quickstart's config, cut down to seconds."""
+    first_stage = tmp_path / 'first_stage.pth'
+    model = MODELS.build(Config.fromfile(ROOT / FIRST_STAGE).model)
+    write_checkpoint(dict(state_dict=model.state_dict()), first_stage)
     path = tmp_path / 'tiny.py'
-    path.write_text(CONFIG.format(root=ROOT))
+    path.write_text(CONFIG.format(root=ROOT, first_stage=first_stage))
     return str(path)
 
 

@@ -21,6 +21,18 @@ OPTIONS = (
 )
 
 
+def wait_for(work_dir, after, process):
+    """Until a training has written its iteration ``after``."""
+    deadline = time.monotonic() + 120
+    while True:
+        newest = newest_checkpoint(work_dir)
+        if newest and int(newest.stem.split('_')[1]) >= after:
+            break
+        assert process.poll() is None, 'ended before it was killed'
+        assert time.monotonic() < deadline
+        time.sleep(0.003)
+
+
 def kill_training(config, work_dir, after):
     """Start a training; SIGKILL once it has written ``after`` iterations."""
     process = subprocess.Popen(
@@ -37,14 +49,7 @@ def kill_training(config, work_dir, after):
         stderr=subprocess.DEVNULL,
         env={**os.environ, 'OMP_NUM_THREADS': '1'},
     )
-    deadline = time.monotonic() + 120
-    while True:
-        newest = newest_checkpoint(work_dir)
-        if newest and int(newest.stem.split('_')[1]) >= after:
-            break
-        assert process.poll() is None, 'ended before it was killed'
-        assert time.monotonic() < deadline
-        time.sleep(0.003)
+    wait_for(work_dir, after, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
 
@@ -75,3 +80,32 @@ def test_killed_twice_it_ends_like_the_uninterrupted(
     assert losses[0].tolist() == losses[1].tolist()
     for name, weight in ends[0]['state_dict'].items():
         assert weight.equal(ends[1]['state_dict'][name]), name
+
+
+@pytest.mark.slow
+def test_workers_die_with_their_launcher(config, tmp_path):
+    """They would go on writing beside the run that resumes."""
+    work_dir = tmp_path / 'killed'
+    process = subprocess.Popen(
+        [
+            'bash',
+            ROOT / 'tools' / 'dist_train.sh',
+            config,
+            '2',
+            '--work-dir',
+            work_dir,
+            *OPTIONS[:1],
+            'train_cfg.max_iters=100000',
+            *OPTIONS[2:],
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PORT': '29517'},
+    )
+    wait_for(work_dir, 3, process)
+    process.kill()
+    process.wait()
+    time.sleep(1)
+    before = newest_checkpoint(work_dir)
+    time.sleep(2)
+    assert newest_checkpoint(work_dir) == before

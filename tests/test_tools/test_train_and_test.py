@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmldm.engine import AutocastOptimWrapper
-from mmldm.utils.checkpoint import read_checkpoint
+from mmldm.utils.checkpoint import newest_checkpoint, read_checkpoint
 
 
 @pytest.fixture
@@ -141,3 +141,23 @@ def test_deterministic_turns_on_deterministic_algorithms(train):
 def test_a_missing_checkpoint_is_named(run_tool, config, tmp_path):
     with pytest.raises(FileNotFoundError, match='no.pth does not exist'):
         run_tool('test', config, tmp_path / 'no.pth')
+
+
+def test_resume_prefers_its_own_checkpoints_to_load_from(
+    train, run_tool, config, work_dir, tmp_path
+):
+    """A fine-tuning that was killed must not begin anew."""
+    train()
+    given = ('--cfg-options', f'load_from={work_dir}/iter_4.pth')
+    flags = (config, '--work-dir', tmp_path / 'tuned', '--resume', *given)
+    first = run_tool('train', *flags, 'train_cfg.max_iters=2')
+    assert first.message_hub.get_info('iter') == 1  # began at 0
+    second = run_tool('train', *flags)
+    assert second._load_from.endswith('tuned/iter_2.pth')
+    assert second.iter == 4
+
+
+def test_the_newest_checkpoint_is_of_the_last_training(train, work_dir):
+    train('--seed', '1')
+    train('--seed', '2', '--cfg-options', 'train_cfg.max_iters=2')
+    assert newest_checkpoint(work_dir).name == 'iter_2.pth'

@@ -6,7 +6,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 
 from mmldm.registry import HOOKS
-from mmldm.utils import check_divisible
+from mmldm.utils import check_divisible, check_positive
+from mmldm.utils.checkpoint import TEMPORARY_SUFFIX
 
 
 @HOOKS.register_module()
@@ -14,7 +15,8 @@ class AtomicCheckpointHook(CheckpointHook):
     """``CheckpointHook`` by iteration that writes first, then removes.
 
     mmengine's removes the oldest file before it writes the new one: with
-    ``max_keep_ckpts=1`` a full disk leaves nothing.
+    ``max_keep_ckpts=1`` a full disk leaves nothing. (It still does so with
+    the copy that ``save_best`` makes.)
 
     Args:
         interval: Iterations between checkpoints.
@@ -30,6 +32,7 @@ class AtomicCheckpointHook(CheckpointHook):
         save_best: str | None = None,
         rule: str | None = None,
     ) -> None:
+        check_positive('default_hooks.checkpoint.interval', interval)
         super().__init__(
             interval=interval,
             by_epoch=False,
@@ -46,12 +49,20 @@ class AtomicCheckpointHook(CheckpointHook):
                 optimizer: gradients gathered so far are in no checkpoint.
         """
         super().before_train(runner)
-        check_divisible(
-            'default_hooks.checkpoint.interval',
-            self.interval,
-            'optim_wrapper.accumulative_counts',
-            getattr(runner.optim_wrapper, '_accumulative_counts', 1),
-        )
+        intervals = {'default_hooks.checkpoint.interval': self.interval}
+        if self.save_best:
+            intervals['train_cfg.val_interval'] = runner.val_interval
+        for name, interval in intervals.items():
+            check_divisible(
+                name,
+                interval,
+                'optim_wrapper.accumulative_counts',
+                getattr(runner.optim_wrapper, '_accumulative_counts', 1),
+            )
+        if is_main_process():
+            # What a killed run was writing.
+            for path in Path(self.out_dir).glob(f'*.pth.*{TEMPORARY_SUFFIX}'):
+                path.unlink(missing_ok=True)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         """Save the best, where ``save_best`` asks for it."""

@@ -30,9 +30,21 @@ class LatentScaleHook(Hook):
         self.batch_size = batch_size
 
     def before_train(self, runner) -> None:
-        """Measure, unless the scale was loaded."""
-        if runner.iter > 0 or runner._has_loaded:
+        """Measure, unless the scale was loaded.
+
+        Raises:
+            ValueError: If the first stage has weights that nobody gave.
+        """
+        if runner._has_loaded:
             return
+        model = runner.bare_model
+        if model.autoencoder_checkpoint is None and any(
+            True for _ in model.autoencoder.parameters()
+        ):
+            raise ValueError(
+                'the first stage is not trained: set '
+                'model.autoencoder_checkpoint to its file or work directory'
+            )
         moments = self._all_moments(runner)
         count, total, square = moments.sum(0).tolist()
         variance = square / count - (total / count) ** 2

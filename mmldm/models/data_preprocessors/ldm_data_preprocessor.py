@@ -36,12 +36,15 @@ class LDMDataPreprocessor(BaseDataPreprocessor):
         Raises:
             ValueError: If images are not uint8, or of several sizes.
         """
-        data = self.cast_data(data)
         images = data.get('inputs')
-        return dict(
-            inputs=None if images is None else to_network(_stack(images)),
-            data_samples=data['data_samples'],
-        )
+        if images is not None:
+            # One transfer of bytes; the samples stay on the CPU, where their
+            # labels are read.
+            batch = _stack(images).to(
+                self.device, non_blocking=self._non_blocking
+            )
+            images = to_network(batch)
+        return dict(inputs=images, data_samples=data['data_samples'])
 
 
 def _stack(images: list[Tensor]) -> Tensor:

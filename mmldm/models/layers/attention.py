@@ -3,8 +3,6 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmldm.utils import check_divisible
-
 from .resnet import group_norm, zero_init
 
 
@@ -22,6 +20,21 @@ def _attend(
         mask = mask[:, None, None, :]
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     return out.transpose(1, 2).flatten(2)
+
+
+def _num_heads(channels: int, head_channels: int) -> int:
+    """Heads of a level.
+
+    Raises:
+        ValueError: If they do not share its channels evenly.
+    """
+    if channels % head_channels:
+        raise ValueError(
+            f'head_channels={head_channels} does not divide the {channels} '
+            'channels of a level: set denoiser.head_channels to a divisor, '
+            'such as 32'
+        )
+    return channels // head_channels
 
 
 class SelfAttention2d(nn.Module):
@@ -44,8 +57,7 @@ class SelfAttention2d(nn.Module):
     ) -> None:
         super().__init__()
         head_channels = head_channels or channels
-        check_divisible('channels', channels, 'head_channels', head_channels)
-        self.num_heads = channels // head_channels
+        self.num_heads = _num_heads(channels, head_channels)
         self.norm = group_norm(channels, eps)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
@@ -153,11 +165,10 @@ class SpatialTransformer(nn.Module):
         self, channels: int, context_dim: int, head_channels: int
     ) -> None:
         super().__init__()
-        check_divisible('channels', channels, 'head_channels', head_channels)
         self.norm = group_norm(channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, channels)
         self.block = TransformerBlock(
-            channels, context_dim, channels // head_channels
+            channels, context_dim, _num_heads(channels, head_channels)
         )
         self.proj_out = zero_init(nn.Linear(channels, channels))
 

@@ -267,3 +267,28 @@ def test_the_best_checkpoint_is_kept(build_runner, training_config, requests):
     assert last['raw_state_dict'][name].equal(
         runner.model.state_dict()[name].cpu()
     )
+
+
+def test_a_first_stage_without_weights_is_refused(build_runner):
+    runner = build_runner(model__autoencoder_checkpoint=None)
+    with pytest.raises(ValueError, match='set model.autoencoder_checkpoint'):
+        runner.train()
+
+
+def test_what_a_killed_run_was_writing_is_removed(build_runner):
+    runner = build_runner(train_cfg__max_iters=2)
+    stale = os.path.join(runner.work_dir, 'iter_2.pth.123.tmp')
+    open(stale, 'w').close()
+    runner.train()
+    assert not os.path.exists(stale)
+
+
+def test_a_best_checkpoint_between_two_steps_is_refused(build_runner):
+    runner = build_runner(
+        optim_wrapper__accumulative_counts=2,
+        train_cfg__val_interval=3,
+        default_hooks__checkpoint__save_best='x',
+        default_hooks__checkpoint__rule='less',
+    )
+    with pytest.raises(ValueError, match='train_cfg.val_interval=3 is not'):
+        runner.train()

@@ -135,5 +135,5 @@ def test_the_width_of_a_head_arrives(awaken):
     'block, arguments', [(SelfAttention2d, ()), (SpatialTransformer, (8,))]
 )
 def test_heads_that_do_not_fit_are_refused(block, arguments):
-    with pytest.raises(ValueError, match='set channels to 48 or 96'):
+    with pytest.raises(ValueError, match='set denoiser.head_channels'):
         block(64, *arguments, head_channels=48)
