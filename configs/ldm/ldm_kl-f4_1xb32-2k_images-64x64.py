@@ -34,9 +34,10 @@ train_dataloader = dict(
     global_batch_size=32, num_workers=1, dataset=dict(size=64)
 )
 
-optim_wrapper = dict(optimizer=dict(lr=3e-4, betas=(0.9, 0.99)))
+optim_wrapper = dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100)
+    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2000),
 ]
 train_cfg = dict(max_iters=2000, val_interval=1000)
 auto_scale_lr = dict(base_batch_size=32)
