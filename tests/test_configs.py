@@ -1,12 +1,11 @@
 """Every config is built at reduced width, trained one step and sampled."""
 
-import argparse
 from pathlib import Path
 
 import pytest
 import torch
 
-from mmldm.apis import load_config
+from mmldm.apis import load_config, tool_parser
 from mmldm.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -15,17 +14,7 @@ CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
 
 def load(path):
     """The config as the tools load it."""
-    return load_config(
-        argparse.Namespace(
-            config=str(path),
-            cfg_options={},
-            work_dir=None,
-            seed=None,
-            deterministic=False,
-            launcher='none',
-            local_rank=0,
-        )
-    )
+    return load_config(tool_parser(None).parse_args([str(path)]))
 
 
 def narrowed(model):

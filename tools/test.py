@@ -15,22 +15,13 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from mmldm.apis import (
-    add_common_arguments,
-    build_runner,
-    load_config,
-    run_tool,
-)
+from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.registry import DATASETS
 
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config file')
+    parser = tool_parser(__doc__)
     parser.add_argument(
         'checkpoint',
         help='checkpoint file, or a work directory: its newest one',
@@ -43,7 +34,6 @@ def parse_args() -> argparse.Namespace:
         metavar='DIR',
         help='write every image and grid.png into this directory',
     )
-    add_common_arguments(parser)
     return parser.parse_args()
 
 

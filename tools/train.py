@@ -11,22 +11,13 @@ import argparse
 
 from mmengine.config import Config
 
-from mmldm.apis import (
-    add_common_arguments,
-    build_runner,
-    load_config,
-    run_tool,
-)
+from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.utils.checkpoint import newest_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('config', help='config file')
+    parser = tool_parser(__doc__)
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -48,7 +39,6 @@ def parse_args() -> argparse.Namespace:
         help='scale the learning rate by the batch size of all processes '
         'over auto_scale_lr.base_batch_size',
     )
-    add_common_arguments(parser)
     return parser.parse_args()
 
 

@@ -1,3 +1,3 @@
-from .cli import add_common_arguments, build_runner, load_config, run_tool
+from .cli import build_runner, load_config, run_tool, tool_parser
 
-__all__ = ['add_common_arguments', 'build_runner', 'load_config', 'run_tool']
+__all__ = ['build_runner', 'load_config', 'run_tool', 'tool_parser']

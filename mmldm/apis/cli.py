@@ -18,8 +18,13 @@ DEBUG = 'MMLDM_DEBUG'
 USER_ERRORS = (ValueError, OSError, KeyError)
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of every tool that runs a config."""
+def tool_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with what every tool that runs a config takes."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='config file')
     parser.add_argument(
         '--work-dir',
         help='where logs, checkpoints and pictures go (default: '
@@ -56,6 +61,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help=argparse.SUPPRESS,
     )
+    return parser
 
 
 def load_config(args: argparse.Namespace) -> Config:

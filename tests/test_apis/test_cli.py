@@ -1,4 +1,3 @@
-import argparse
 import os
 from pathlib import Path
 
@@ -6,12 +5,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmldm.apis import (
-    add_common_arguments,
-    build_runner,
-    load_config,
-    run_tool,
-)
+from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.engine import LDMRunner
 from mmldm.registry import DATASETS
 
@@ -29,10 +23,7 @@ def _environment(monkeypatch):
 
 def load(*flags, config=LDM):
     """The config of a command line."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument('config')
-    add_common_arguments(parser)
-    return load_config(parser.parse_args([str(config), *flags]))
+    return load_config(tool_parser(None).parse_args([str(config), *flags]))
 
 
 def test_without_flags_the_config_is_as_written():

@@ -1,7 +1,6 @@
 """The editor that trains autoencoders."""
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmldm.registry import MODELS
@@ -9,10 +8,11 @@ from mmldm.utils import Draws
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
+from .editor import Editor
 
 
 @MODELS.register_module()
-class FirstStage(BaseModel):
+class FirstStage(Editor):
     """Trains a KL-regularised autoencoder; Rombach et al. 2022, app. G.
 
     Args:
@@ -20,7 +20,7 @@ class FirstStage(BaseModel):
         kl_weight: Weight of the KL divergence. Both terms are divided by
             the number of pixel values, so that it means what it means in
             the paper, 1e-6.
-        data_preprocessor: Defaults to ``LDMDataPreprocessor``.
+        data_preprocessor: See :class:`Editor`.
     """
 
     def __init__(
@@ -29,22 +29,11 @@ class FirstStage(BaseModel):
         kl_weight: float = 1e-6,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
-        super().__init__(
-            {'type': 'mmldm.LDMDataPreprocessor', **(data_preprocessor or {})}
-        )
+        super().__init__(data_preprocessor)
         if kl_weight < 0:
             raise ValueError(f'kl_weight={kl_weight} must be >= 0')
         self.autoencoder = MODELS.build(autoencoder)
         self.kl_weight = kl_weight
-
-    def forward(
-        self, inputs: Tensor, data_samples: SampleList, mode: str = 'loss'
-    ) -> dict | SampleList:
-        """``mode`` is 'loss' or 'predict', as mmengine's Runner calls it."""
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        assert mode == 'predict', mode
-        return self.predict(inputs, data_samples)
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """``loss_rec``, the mean absolute error, and ``loss_kl``.

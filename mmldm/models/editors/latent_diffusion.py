@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor
 
 from mmldm.diffusion import NoGuidance, NoiseLevel, add_noise
@@ -14,11 +13,12 @@ from mmldm.utils import Draws, check_divisible
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
+from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 
 
 @MODELS.register_module()
-class LatentDiffusion(FrozenFirstStage, BaseModel):
+class LatentDiffusion(FrozenFirstStage, Editor):
     """Latent diffusion model; Rombach et al. 2022 (arXiv:2112.10752).
 
     Args:
@@ -29,7 +29,7 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
         guidance: How conditions act in sampling.
         autoencoder_checkpoint: File with the first stage's weights. Where
             given, checkpoints of this model hold their hash in their stead.
-        data_preprocessor: Defaults to ``LDMDataPreprocessor``.
+        data_preprocessor: See :class:`Editor`.
 
     Raises:
         ValueError: If the parts do not fit each other.
@@ -45,9 +45,7 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
         autoencoder_checkpoint: str | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
-        super().__init__(
-            {'type': 'mmldm.LDMDataPreprocessor', **(data_preprocessor or {})}
-        )
+        super().__init__(data_preprocessor)
         self.denoiser = MODELS.build(denoiser)
         self.conditioner = MODELS.build(conditioner)
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
@@ -58,18 +56,6 @@ class LatentDiffusion(FrozenFirstStage, BaseModel):
             MODELS.build(autoencoder), autoencoder_checkpoint
         )
         self._check_parts()
-
-    def forward(
-        self,
-        inputs: Tensor | None,
-        data_samples: SampleList,
-        mode: str = 'loss',
-    ) -> dict | SampleList:
-        """``mode`` is 'loss' or 'predict', as mmengine's Runner calls it."""
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        assert mode == 'predict', mode
-        return self.predict(inputs, data_samples)
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """The training loss, ``loss_denoise`` ().

@@ -1,0 +1,49 @@
+"""What the editors have in common."""
+
+from abc import abstractmethod
+
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from mmldm.utils.typing import ConfigType, SampleList
+
+
+class Editor(BaseModel):
+    """A model as mmengine's Runner trains it.
+
+    Args:
+        data_preprocessor: Arguments of ``LDMDataPreprocessor``, or, with a
+            ``type``, another one.
+    """
+
+    def __init__(self, data_preprocessor: ConfigType | None) -> None:
+        super().__init__(
+            {'type': 'mmldm.LDMDataPreprocessor', **(data_preprocessor or {})}
+        )
+
+    def forward(
+        self,
+        inputs: Tensor | None,
+        data_samples: SampleList,
+        mode: str = 'loss',
+    ) -> dict | SampleList:
+        """``mode`` is 'loss' or 'predict', as mmengine's Runner calls it."""
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        assert mode == 'predict', mode
+        return self.predict(inputs, data_samples)
+
+    @abstractmethod
+    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
+        """Terms named ``loss_...``, which are added up, and others.
+
+        Args:
+            inputs: Images in [-1, 1], (B, 3, H, W).
+            data_samples: Conditions, and addresses of what is drawn.
+        """
+
+    @abstractmethod
+    def predict(
+        self, inputs: Tensor | None, data_samples: SampleList
+    ) -> SampleList:
+        """The data samples with ``pred_img``, uint8 RGB (3, H, W)."""
