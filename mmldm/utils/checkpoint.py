@@ -1,5 +1,6 @@
 """Checkpoints: read safely, written whole or not at all, loaded strictly."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -93,11 +94,13 @@ def newest_checkpoint(work_dir: str | Path) -> Path | None:
 
     By time, not by N: a second, shorter training may use the directory.
     """
-    found = [
-        (path.stat().st_mtime_ns, int(path.stem.removeprefix('iter_')), path)
-        for path in Path(work_dir).glob('iter_*.pth')
-        if path.stem.removeprefix('iter_').isdigit()
-    ]
+    found = []
+    for path in Path(work_dir).glob('iter_*.pth'):
+        number = path.stem.removeprefix('iter_')
+        # A training that still runs may remove it in between.
+        with contextlib.suppress(FileNotFoundError):
+            if number.isdigit():
+                found.append((path.stat().st_mtime_ns, int(number), path))
     return max(found)[-1] if found else None
 
 
