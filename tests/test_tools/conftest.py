@@ -1,6 +1,7 @@
 """The tools, run as their scripts are, on a tiny config file."""
 
 import importlib.util
+import socket
 import sys
 from pathlib import Path
 
@@ -79,3 +80,11 @@ def run_tool(monkeypatch):
         return built[0]
 
     return run
+
+
+@pytest.fixture
+def port():
+    """A free port; the default may be taken by a user's training."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]

@@ -29,16 +29,6 @@ def end_of(work_dir):
     return read_checkpoint(Path(work_dir) / 'iter_4.pth')
 
 
-@pytest.fixture(scope='module')
-def port():
-    """A free port; the default may be taken by a user's training."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
 def test_two_processes_see_what_one_sees(run_tool, config, tmp_path, port):
     """Losses, scale and images: the same global batch and addresses."""
     run_tool('train', config, '--work-dir', tmp_path / 'one')

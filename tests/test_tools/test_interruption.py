@@ -83,7 +83,7 @@ def test_killed_twice_it_ends_like_the_uninterrupted(
 
 
 @pytest.mark.slow
-def test_workers_die_with_their_launcher(config, tmp_path):
+def test_workers_die_with_their_launcher(config, tmp_path, port):
     """They would go on writing beside the run that resumes."""
     work_dir = tmp_path / 'killed'
     process = subprocess.Popen(
@@ -100,7 +100,7 @@ def test_workers_die_with_their_launcher(config, tmp_path):
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PORT': '29517'},
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PORT': str(port)},
     )
     wait_for(work_dir, 3, process)
     process.kill()
