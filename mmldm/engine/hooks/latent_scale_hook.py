@@ -48,11 +48,9 @@ class LatentScaleHook(Hook):
         moments = self._all_moments(runner)
         count, total, square = moments.sum(0).tolist()
         variance = square / count - (total / count) ** 2
-        autoencoder = runner.bare_model.autoencoder
-        autoencoder.latent_scale.fill_(variance**-0.5)
+        scale = model.autoencoder.latent_scale.fill_(variance**-0.5)
         runner.logger.info(
-            f'Latent scale {float(autoencoder.latent_scale):.6g}, from '
-            f'{len(moments)} images'
+            f'Latent scale {float(scale):.6g}, from {len(moments)} images'
         )
 
     def _all_moments(self, runner) -> Tensor:
