@@ -1,5 +1,6 @@
 from .attention import SelfAttention2d, SpatialTransformer
 from .embeddings import TimeEmbedding, sinusoidal_embedding
+from .quantizer import VectorQuantizer
 from .resample import Downsample, Upsample
 from .resnet import ResBlock, group_norm, zero_init
 
@@ -10,6 +11,7 @@ __all__ = [
     'SpatialTransformer',
     'TimeEmbedding',
     'Upsample',
+    'VectorQuantizer',
     'group_norm',
     'sinusoidal_embedding',
     'zero_init',

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .resnet import group_norm, zero_init
+from .resnet import NUM_GROUPS, group_norm, zero_init
 
 
 def _attend(
@@ -41,10 +41,11 @@ class SelfAttention2d(nn.Module):
     """Residual self-attention over the positions of a feature map.
 
     Args:
-        channels: Multiple of 32.
+        channels: Multiple of ``num_groups``.
         head_channels: Channels a head, dividing ``channels``; None for one
             head.
         eps: Of the normalisation.
+        num_groups: Of the normalisation.
         zero_out: Start as the identity, as denoisers do.
     """
 
@@ -53,12 +54,13 @@ class SelfAttention2d(nn.Module):
         channels: int,
         head_channels: int | None = None,
         eps: float = 1e-5,
+        num_groups: int = NUM_GROUPS,
         zero_out: bool = True,
     ) -> None:
         super().__init__()
         head_channels = head_channels or channels
         self.num_heads = _num_heads(channels, head_channels)
-        self.norm = group_norm(channels, eps)
+        self.norm = group_norm(channels, eps, num_groups)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
         if zero_out:

@@ -7,16 +7,18 @@ from mmldm.utils import check_divisible
 NUM_GROUPS = 32
 
 
-def group_norm(channels: int, eps: float) -> nn.GroupNorm:
-    """Group normalisation with 32 groups, as all published models have.
+def group_norm(
+    channels: int, eps: float, num_groups: int = NUM_GROUPS
+) -> nn.GroupNorm:
+    """Group normalisation, with 32 groups in all published models.
 
     Raises:
-        ValueError: If 32 does not divide ``channels``.
+        ValueError: If the groups do not share ``channels`` evenly.
     """
     check_divisible(
-        'channels', channels, 'the number of norm groups', NUM_GROUPS
+        'channels', channels, 'the number of norm groups', num_groups
     )
-    return nn.GroupNorm(NUM_GROUPS, channels, eps=eps)
+    return nn.GroupNorm(num_groups, channels, eps=eps)
 
 
 def zero_init(module: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
@@ -30,15 +32,17 @@ class ResBlock(nn.Module):
     """norm, SiLU, conv, twice, plus a skip; Dhariwal & Nichol 2021.
 
     Args:
-        in_channels: Multiple of 32.
-        out_channels: Multiple of 32; above 32 with an embedding.
+        in_channels: Multiple of ``num_groups``.
+        out_channels: Multiple of ``num_groups``; a larger one with an
+            embedding.
         embed_dim: Channels of an embedding added between the convolutions,
             which makes the block start as its skip; None for none.
         dropout: Probability of dropping before the second convolution.
         eps: Of the normalisations; 1e-5 in denoisers, 1e-6 in autoencoders.
+        num_groups: Of the normalisations.
 
     Raises:
-        ValueError: If the channels do not suit 32 groups.
+        ValueError: If the channels do not suit the groups.
     """
 
     def __init__(
@@ -48,17 +52,18 @@ class ResBlock(nn.Module):
         embed_dim: int | None = None,
         dropout: float = 0.0,
         eps: float = 1e-5,
+        num_groups: int = NUM_GROUPS,
     ) -> None:
         super().__init__()
-        if embed_dim is not None and out_channels == NUM_GROUPS:
+        if embed_dim is not None and out_channels == num_groups:
             raise ValueError(
                 f'{out_channels} channels make every norm group a single '
                 'channel, which cancels the time embedding: use at least '
-                f'channels={2 * NUM_GROUPS}'
+                f'channels={2 * num_groups}'
             )
-        self.norm1 = group_norm(in_channels, eps)
+        self.norm1 = group_norm(in_channels, eps, num_groups)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.norm2 = group_norm(out_channels, eps)
+        self.norm2 = group_norm(out_channels, eps, num_groups)
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.act = nn.SiLU()

@@ -1,0 +1,372 @@
+"""Vectors to the nearest codes of a codebook, and what keeps codes in use."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from mmengine.dist import all_gather, all_reduce
+from torch import Tensor, nn
+
+from mmldm.registry import MODELS
+from mmldm.utils import check_positive
+from mmldm.utils.typing import DrawNoise
+
+# Vectors times codes whose distances are held at once: 64 MiB in float32.
+MAX_DISTANCES = 2**24
+KMEANS_STEPS = 20
+# Of the Laplace smoothing of cluster sizes; van den Oord et al. 2017, A.1.
+SMOOTHING = 1e-5
+# Noise that tells copies of a vector apart, relative to the vectors' rms.
+COPY_NOISE = 0.01
+
+# The n vectors of the global batch that replace codes, fewer if it has fewer.
+Elect = Callable[[int], Tensor]
+
+
+class Quantized(NamedTuple):
+    """What a training step sees of a quantised batch.
+
+    Attributes:
+        z_q: The codes, (B, dim, h, w), whose gradient goes to z unchanged.
+        indices: Of the codes, (B, h, w), int64.
+        losses: ``commit`` pulls z to its codes and, unless averages move
+            them, ``codebook`` the codes to z; weighted, each of shape ().
+        logs: Over the batch of all processes, each of shape ():
+            ``perplexity``, the exponential of the entropy of its codes, and
+            ``code_usage``, the share of the codebook it uses.
+    """
+
+    z_q: Tensor
+    indices: Tensor
+    losses: dict[str, Tensor]
+    logs: dict[str, Tensor]
+
+
+@MODELS.register_module()
+class VectorQuantizer(nn.Module):
+    """The nearest of learned codes; van den Oord et al. 2017, section 3.
+
+    In float32 under autocast too. A training step depends on the global
+    batch, not on how many processes share it, all with as many positions.
+
+    Args:
+        num_codes: Of the codebook.
+        dim: Channels of a code.
+        beta: Weight of the commitment term, >= 0.
+        legacy_beta: ``beta`` weighs the codebook term instead, as in the
+            models of Esser et al. 2021 and Rombach et al. 2022.
+        ema_decay: Codes are averages of their vectors that decay so, in
+            (0, 1), and have no gradient (ibid., app. A.1); None trains them.
+        kmeans_init: The first training step sets the codes by k-means of its
+            vectors, unless a state was loaded.
+        revive_after: A code that so many training steps in a row did not use
+            becomes a vector of the batch; None lets it be.
+        normalize: Codes and vectors are compared, and codes used, at length
+            1; Yu et al. 2022 (arXiv:2110.04627), section 3.2.
+
+    Raises:
+        ValueError: If an argument is out of its range, or ``legacy_beta`` is
+            asked for where ``ema_decay`` leaves nothing to weigh.
+    """
+
+    def __init__(
+        self,
+        num_codes: int,
+        dim: int,
+        beta: float = 0.25,
+        legacy_beta: bool = False,
+        ema_decay: float | None = None,
+        kmeans_init: bool = False,
+        revive_after: int | None = None,
+        normalize: bool = False,
+    ) -> None:
+        super().__init__()
+        check_positive('num_codes', num_codes)
+        check_positive('dim', dim)
+        _check_weights(beta, legacy_beta, ema_decay)
+        if revive_after is not None:
+            check_positive('revive_after', revive_after)
+        self.num_codes = num_codes
+        self.dim = dim
+        self.commit_weight = 1.0 if legacy_beta else beta
+        self.codebook_weight = beta if legacy_beta else 1.0
+        self.ema_decay = ema_decay
+        self.kmeans_init = kmeans_init
+        self.revive_after = revive_after
+        self.normalize = normalize
+        codebook = torch.empty(num_codes, dim)
+        nn.init.uniform_(codebook, -1 / num_codes, 1 / num_codes)
+        # At length 1 from the start: a step of an optimizer turns a code by
+        # about the step over its length.
+        self.codebook = nn.Parameter(
+            self._to_length(codebook), requires_grad=ema_decay is None
+        )
+        for name, value in self._state_of(self.codebook.detach()).items():
+            self.register_buffer(name, value)
+        if kmeans_init:
+            self.initialized.fill_(False)
+        self.register_load_state_dict_pre_hook(_complete)
+
+    @property
+    def codes(self) -> Tensor:
+        """The codebook as used, (num_codes, dim)."""
+        return self._to_length(self.codebook)
+
+    def forward(self, z: Tensor, draw_noise: DrawNoise) -> Quantized:
+        """Quantise latents; in training mode, also look after the codebook.
+
+        All processes must call it alike.
+
+        Args:
+            z: (B, dim, h, w).
+            draw_noise: Gives every position a random rank; the highest
+                replace codes.
+
+        Raises:
+            ValueError: If z has not ``dim`` channels.
+        """
+        z = self._checked(z)
+        target = self._to_length(z)
+        vectors = _rows(target.detach())
+        elect = partial(_elect, vectors, z, draw_noise)
+        if self.training and self.kmeans_init and not self.initialized:
+            self._init_by_k_means(vectors, elect)
+        flat = _nearest(vectors, self.codes)
+        indices = flat.view(len(z), *z.shape[2:])
+        z_q = self.embed(indices)
+        losses = self._losses(target, z_q)
+        sizes = self._sizes(flat)
+        if self.training:
+            self._maintain(vectors, flat, sizes, elect)
+        # Added to zero, so that z_q is the code to the last bit.
+        straight = z_q.detach() + (z - z.detach())
+        return Quantized(straight, indices, losses, _logs(sizes))
+
+    def lookup(self, z: Tensor) -> Tensor:
+        """Indices of the nearest codes, (B, dim, h, w) -> (B, h, w).
+
+        Raises:
+            ValueError: If z has not ``dim`` channels.
+        """
+        vectors = _rows(self._to_length(self._checked(z)))
+        indices = _nearest(vectors, self.codes)
+        return indices.view(len(z), *z.shape[2:])
+
+    def embed(self, indices: Tensor) -> Tensor:
+        """Codes of indices, (B, h, w) -> (B, dim, h, w)."""
+        # Looked up, then normalised: backward needs no copy of the codebook,
+        # which a training step may change before.
+        codes = F.embedding(indices, self.codebook).permute(0, 3, 1, 2)
+        # In memory too: strides of channels-last would spread in a decoder.
+        return self._to_length(codes.contiguous())
+
+    def quantize(self, z: Tensor) -> Tensor:
+        """The nearest codes themselves, as (B, dim, h, w) as z.
+
+        Raises:
+            ValueError: If z has not ``dim`` channels.
+        """
+        return self.embed(self.lookup(z))
+
+    def _checked(self, z: Tensor) -> Tensor:
+        """z in float32."""
+        if z.ndim != 4 or z.shape[1] != self.dim:
+            raise ValueError(
+                f'z has the shape {tuple(z.shape)}, but codes have '
+                f'dim={self.dim}: give (B, {self.dim}, h, w) or set dim to '
+                'the channels of z'
+            )
+        return z.float()
+
+    def _to_length(self, vectors: Tensor) -> Tensor:
+        """At length 1 along axis 1, if that is asked for."""
+        return F.normalize(vectors, dim=1) if self.normalize else vectors
+
+    def _losses(self, target: Tensor, z_q: Tensor) -> dict[str, Tensor]:
+        commit = (target - z_q.detach()).square().mean()
+        losses = dict(commit=self.commit_weight * commit)
+        if self.ema_decay is None:
+            codebook = (target.detach() - z_q).square().mean()
+            losses['codebook'] = self.codebook_weight * codebook
+        return losses
+
+    def _state_of(self, codebook: Tensor) -> dict[str, Tensor]:
+        """The buffers that go with a codebook that somebody gave."""
+        state = {}
+        if self.ema_decay is not None:
+            state['ema_size'] = codebook.new_ones(len(codebook))
+            state['ema_sum'] = codebook.clone()
+        if self.kmeans_init:
+            state['initialized'] = torch.tensor(True)
+        if self.revive_after is not None:
+            state['idle'] = torch.zeros(len(codebook), dtype=torch.int64)
+        return state
+
+    @torch.no_grad()
+    def _maintain(
+        self, vectors: Tensor, indices: Tensor, sizes: Tensor, elect: Elect
+    ) -> None:
+        """Move the averages on and revive codes."""
+        if self.ema_decay is not None:
+            self._average(sizes, self._sums(vectors, indices))
+        if self.revive_after is not None:
+            self._revive(sizes, elect)
+
+    def _average(self, sizes: Tensor, sums: Tensor) -> None:
+        self.ema_size.lerp_(sizes.to(self.ema_size), 1 - self.ema_decay)
+        self.ema_sum.lerp_(sums.to(self.ema_sum), 1 - self.ema_decay)
+        total = self.ema_size.sum()
+        share = (self.ema_size + SMOOTHING) / (
+            total + self.num_codes * SMOOTHING
+        )
+        self.codebook.copy_(self.ema_sum / (share * total)[:, None])
+
+    def _revive(self, sizes: Tensor, elect: Elect) -> None:
+        self.idle.add_(1).masked_fill_(sizes > 0, 0)
+        dead = (self.idle >= self.revive_after).nonzero().squeeze(1)
+        if len(dead):
+            vectors = elect(len(dead))
+            # Where the batch has too few, the rest waits for the next one.
+            revived = dead[: len(vectors)]
+            self._place(revived, vectors)
+            self.idle[revived] = 0
+
+    @torch.no_grad()
+    def _init_by_k_means(self, vectors: Tensor, elect: Elect) -> None:
+        """Lloyd's algorithm, from codes that are vectors of the batch."""
+        codes = _with_copies(elect(self.num_codes), self.num_codes)
+        for _ in range(KMEANS_STEPS):
+            indices = _nearest(vectors, codes)
+            sizes = self._sizes(indices)[:, None]
+            means = self._sums(vectors, indices) / sizes
+            codes = torch.where(sizes > 0, means.to(codes), codes)
+            codes = self._to_length(codes)
+        self._place(slice(None), codes)
+        self.initialized.fill_(True)
+
+    def _place(self, where: Tensor | slice, vectors: Tensor) -> None:
+        """Codes with the averages of a code that one vector uses."""
+        self.codebook[where] = vectors.to(self.codebook)
+        if self.ema_decay is not None:
+            self.ema_size[where] = 1
+            self.ema_sum[where] = vectors.to(self.ema_sum)
+
+    def _sizes(self, indices: Tensor) -> Tensor:
+        """How many vectors of all processes have a code, (num_codes,)."""
+        sizes = torch.bincount(indices, minlength=self.num_codes)
+        all_reduce(sizes)
+        return sizes
+
+    def _sums(self, vectors: Tensor, indices: Tensor) -> Tensor:
+        """Sums of the vectors that have a code, (num_codes, dim)."""
+        # float64: the order of the summands, hence the number of processes,
+        # does not show.
+        vectors = vectors.double()
+        sums = vectors.new_zeros(self.num_codes, self.dim)
+        sums.index_add_(0, indices, vectors)
+        all_reduce(sums)
+        return sums
+
+
+def _check_weights(
+    beta: float, legacy_beta: bool, ema_decay: float | None
+) -> None:
+    """Raise unless the weights of the losses and averages make sense."""
+    if beta < 0:
+        raise ValueError(
+            f'beta={beta} would push vectors off their codes: set beta >= 0'
+        )
+    if ema_decay is None:
+        return
+    if not 0 < ema_decay < 1:
+        raise ValueError(
+            f'ema_decay={ema_decay} is not in (0, 1): set ema_decay=0.99, or '
+            'None to train the codebook'
+        )
+    if legacy_beta:
+        raise ValueError(
+            'legacy_beta=True weighs the codebook term, which '
+            f'ema_decay={ema_decay} replaces: leave out one of them'
+        )
+
+
+def _complete(
+    quantizer: VectorQuantizer, state_dict: dict, prefix: str, *_
+) -> None:
+    """A codebook from elsewhere, as of a published model, keeps its codes.
+
+    With the averages of the codes before, the next step would undo it.
+    """
+    codebook = state_dict.get(f'{prefix}codebook')
+    if codebook is not None:
+        for name, value in quantizer._state_of(codebook).items():
+            state_dict.setdefault(f'{prefix}{name}', value)
+
+
+def _rows(z: Tensor) -> Tensor:
+    """(B, C, h, w) -> (B h w, C)."""
+    return z.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _nearest(vectors: Tensor, codes: Tensor) -> Tensor:
+    """Index of the code nearest to each vector, (N, C), (n, C) -> (N,)."""
+    # Half the squared distance, less what all codes have in common.
+    half_squares = codes.square().sum(1) / 2
+    rows = max(1, MAX_DISTANCES // len(codes))
+    with torch.autocast(vectors.device.type, enabled=False):
+        return torch.cat(
+            [
+                torch.addmm(half_squares, part, codes.T, alpha=-1).argmin(1)
+                for part in vectors.split(rows)
+            ]
+        )
+
+
+def _elect(
+    vectors: Tensor, z: Tensor, draw_noise: DrawNoise, count: int
+) -> Tensor:
+    """The vectors of the global batch with the highest random ranks.
+
+    Each process offers its highest, so that all agree on the same ones.
+
+    Args:
+        vectors: (B h w, dim).
+        z: What they are the positions of, (B, dim, h, w).
+        draw_noise: Draws the ranks.
+        count: Vectors wanted.
+
+    Returns:
+        (min(count, positions of all processes), dim), the highest first.
+    """
+    noise = draw_noise(z.new_empty(len(z), 2, *z.shape[2:])).double()
+    # Of 20480 single float32 draws 3 tie, and then order would decide.
+    keys = (noise[:, 0] + 2**-24 * noise[:, 1]).flatten()
+    keys, own = keys.topk(min(count, len(keys)))
+    offers = torch.cat(all_gather(vectors[own]))
+    keys = torch.cat(all_gather(keys))
+    return offers[keys.topk(min(count, len(keys))).indices]
+
+
+def _with_copies(vectors: Tensor, count: int) -> Tensor:
+    """``count`` vectors: the given ones, then noisy copies of them."""
+    copies = torch.arange(count - len(vectors)) % len(vectors)
+    # A generator of its own: all processes make the same noise.
+    noise = torch.randn(
+        len(copies),
+        vectors.shape[1],
+        generator=torch.Generator().manual_seed(0),
+    ).to(vectors)
+    rms = vectors.square().mean().sqrt()
+    copies = vectors[copies.to(vectors.device)] + COPY_NOISE * rms * noise
+    return torch.cat([vectors, copies])
+
+
+def _logs(sizes: Tensor) -> dict[str, Tensor]:
+    """Perplexity and usage of the codes of a batch."""
+    share = sizes / sizes.sum()
+    return dict(
+        perplexity=torch.special.entr(share).sum().exp(),
+        code_usage=(sizes > 0).float().mean(),
+    )
