@@ -1,4 +1,15 @@
 from .autoencoder import Autoencoder
 from .autoencoder_kl import AutoencoderKL, DiagonalGaussian
+from .autoencoder_vq import AutoencoderVQ
+from .conv_autoencoder import Coding, ConvAutoencoder
+from .identity_autoencoder import IdentityAutoencoder
 
-__all__ = ['Autoencoder', 'AutoencoderKL', 'DiagonalGaussian']
+__all__ = [
+    'Autoencoder',
+    'AutoencoderKL',
+    'AutoencoderVQ',
+    'Coding',
+    'ConvAutoencoder',
+    'DiagonalGaussian',
+    'IdentityAutoencoder',
+]

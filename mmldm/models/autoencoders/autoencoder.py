@@ -1,62 +1,107 @@
 """What an editor may ask of any first stage."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmldm.utils import check_divisible, check_positive
+from mmldm.utils import check_positive
 from mmldm.utils.typing import DrawNoise
 
 
 class Autoencoder(BaseModule):
     """Images and *scaled* latents.
 
-    Outside of here latents always carry the scale, whose one owner this is
-    (Rombach et al. 2022, section 4.3.2 and app. G).
+    Outside of here latents are always (raw - shift) * scale, whose one owner
+    this is (Rombach et al. 2022, section 4.3.2 and app. G).
 
     Args:
         latent_channels: Channels of a latent.
         factor: Pixels per latent position along each side, a power of 2.
         latent_scale: Multiplies raw latents so that their standard deviation
-            is about 1; ``LatentScaleHook`` measures it.
+            is about 1, one number or one a channel; ``LatentScaleHook`` and
+            ``tools/analysis_tools/latent_stats.py`` measure it.
+        latent_shift: Subtracted from raw latents before, likewise.
     """
 
     def __init__(
-        self, latent_channels: int, factor: int, latent_scale: float = 1.0
+        self,
+        latent_channels: int,
+        factor: int,
+        latent_scale: float | Sequence[float] = 1.0,
+        latent_shift: float | Sequence[float] = 0.0,
     ) -> None:
         super().__init__()
-        check_positive('latent_scale', latent_scale)
         self.latent_channels = latent_channels
         self.factor = factor
-        self.register_buffer('latent_scale', torch.tensor(latent_scale))
+        scale = _by_channel('latent_scale', latent_scale, latent_channels)
+        for value in scale.flatten().tolist():
+            check_positive('latent_scale', value)
+        self.register_buffer('latent_scale', scale)
+        self.register_buffer(
+            'latent_shift',
+            _by_channel('latent_shift', latent_shift, latent_channels),
+        )
 
     def encode(self, x: Tensor, draw_noise: DrawNoise | None = None) -> Tensor:
-        """Scaled latents (B, latent_channels, H / f, W / f).
+        """Scaled latents (B, latent_channels, ceil(H / f), ceil(W / f)).
+
+        Where f does not divide H or W, the last row or column is repeated
+        until it does; :meth:`decode` cuts that off again.
 
         Args:
             x: Images in [-1, 1], (B, 3, H, W).
             draw_noise: Draws a sample of the posterior, where the first
                 stage has one; None takes its mode.
-
-        Raises:
-            ValueError: If f does not divide H and W.
         """
-        for name, size in zip(('height', 'width'), x.shape[2:], strict=True):
-            check_divisible(
-                f'image {name}', size, 'the downsampling factor', self.factor
-            )
-        return self.encode_raw(x, draw_noise) * self.latent_scale
+        z = self.encode_raw(self.pad(x), draw_noise)
+        return (z - self.latent_shift) * self.latent_scale
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Images of about [-1, 1], (B, 3, f h, f w), from scaled latents."""
-        return self.decode_raw(z / self.latent_scale)
+    def decode(self, z: Tensor, size: Sequence[int] | None = None) -> Tensor:
+        """Images of about [-1, 1] from scaled latents (B, C, h, w).
+
+        Args:
+            z: The latents.
+            size: (H, W) to cut the image to, whose top left stays; None
+                leaves it at (f h, f w).
+        """
+        x = self.decode_raw(z / self.latent_scale + self.latent_shift)
+        return x if size is None else x[..., : size[0], : size[1]]
+
+    def pad(self, x: Tensor) -> Tensor:
+        """Images (B, 3, H, W) made divisible by f, as of :meth:`encode`."""
+        height, width = (-side % self.factor for side in x.shape[2:])
+        if not (height or width):
+            return x
+        return F.pad(x, (0, width, 0, height), mode='replicate')
 
     @abstractmethod
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
-        """As :meth:`encode`, without the scale."""
+        """As :meth:`encode`, without scale and shift, f dividing H and W."""
 
     @abstractmethod
     def decode_raw(self, z: Tensor) -> Tensor:
-        """As :meth:`decode`, without the scale."""
+        """As :meth:`decode`, without scale and shift."""
+
+
+def _by_channel(
+    name: str, value: float | Sequence[float], channels: int
+) -> Tensor:
+    """One number or one a channel as a tensor (C, 1, 1).
+
+    Raises:
+        ValueError: If there are neither one nor C.
+    """
+    # On the CPU, also where a model is built on the meta device.
+    values = torch.as_tensor(
+        value, dtype=torch.float32, device='cpu'
+    ).flatten()
+    if len(values) not in (1, channels):
+        raise ValueError(
+            f'{name} has {len(values)} values for {channels} latent channels: '
+            f'give one, or {channels}'
+        )
+    return values.expand(channels).clone()[:, None, None]

@@ -1,14 +1,13 @@
 """The KL-regularised first stage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.utils.typing import DrawNoise
 
-from .autoencoder import Autoencoder
-from .codec import Decoder, Encoder
+from .conv_autoencoder import Coding, ConvAutoencoder
 
 
 class DiagonalGaussian:
@@ -35,42 +34,24 @@ class DiagonalGaussian:
 
 
 @MODELS.register_module()
-class AutoencoderKL(Autoencoder):
+class AutoencoderKL(ConvAutoencoder):
     """Autoencoder with a Gaussian posterior; Rombach et al. 2022, app. G.
 
     Args:
         latent_channels: Channels of a latent.
-        channels: Channels of the first level, multiple of 32.
-        channel_mults: Factor on ``channels`` at each level; the image is
-            halved between levels, so f = 2^(levels - 1).
-        num_res_blocks: Residual blocks a level of the encoder.
-        mid_attention: Attention at the lowest resolution.
-        latent_scale: See :class:`Autoencoder`.
+        kwargs: As of :class:`ConvAutoencoder`.
     """
 
-    def __init__(
-        self,
-        latent_channels: int,
-        channels: int = 128,
-        channel_mults: Sequence[int] = (1, 2, 4),
-        num_res_blocks: int = 2,
-        mid_attention: bool = True,
-        latent_scale: float = 1.0,
-    ) -> None:
-        super().__init__(
-            latent_channels, 2 ** (len(channel_mults) - 1), latent_scale
-        )
-        body = (channels, channel_mults, num_res_blocks, mid_attention)
-        self.encoder = Encoder(2 * latent_channels, *body)
-        self.decoder = Decoder(latent_channels, *body)
-        self.quant_conv = nn.Conv2d(
-            2 * latent_channels, 2 * latent_channels, 1
-        )
-        self.post_quant_conv = nn.Conv2d(latent_channels, latent_channels, 1)
+    num_maps = 2  # mean and log-variance
+
+    def __init__(self, latent_channels: int, **kwargs) -> None:
+        super().__init__(latent_channels, **kwargs)
+        # Noise of deviation 1 would drown what the encoder has to learn.
+        nn.init.constant_(self.quant_conv.bias[latent_channels:], -6.0)
 
     def posterior(self, x: Tensor) -> DiagonalGaussian:
         """The Gaussian of raw latents of images (B, 3, H, W) in [-1, 1]."""
-        return DiagonalGaussian(self.quant_conv(self.encoder(x)).float())
+        return DiagonalGaussian(self.analyze(x))
 
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
         posterior = self.posterior(x)
@@ -78,5 +59,18 @@ class AutoencoderKL(Autoencoder):
             return posterior.mean
         return posterior.sample(draw_noise)
 
-    def decode_raw(self, z: Tensor) -> Tensor:
-        return self.decoder(self.post_quant_conv(z))
+    def code(
+        self,
+        x: Tensor,
+        draw_noise: DrawNoise,
+        transform: Callable[[Tensor], Tensor] = lambda z: z,
+    ) -> Coding:
+        """Samples, and ``kl``: the divergence per *pixel value*.
+
+        With errors that are means over pixel values, its weight is then that
+        of the paper, whose errors are sums (1e-6).
+        """
+        posterior = self.posterior(x)
+        kl = posterior.kl().mean() / x[0].numel()
+        z = transform(posterior.sample(draw_noise))
+        return Coding(z, dict(kl=kl), {})

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..layers import (
     Downsample,
@@ -15,23 +16,59 @@ from ..layers import (
 EPS = 1e-6
 
 
-def _res_block(in_channels: int, out_channels: int) -> ResBlock:
-    return ResBlock(in_channels, out_channels, eps=EPS)
+class Float32Conv2d(nn.Conv2d):
+    """A convolution that autocast leaves alone.
+
+    For latents and images: bfloat16 has 8 bits, which is less than an image
+    needs in [-1, 1], and gradients at the last weight, which the adaptive
+    weight compares, overflow in float16.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in, h, w) -> (B, out, h, w), float32 under autocast."""
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
 
 
-def _middle(channels: int, attention: bool) -> nn.Sequential:
-    layers = [_res_block(channels, channels), _res_block(channels, channels)]
-    if attention:
-        layers.insert(1, SelfAttention2d(channels, eps=EPS, zero_out=False))
-    return nn.Sequential(*layers)
+class _Blocks:
+    """Makes the blocks of one codec, which share their normalisation."""
 
+    def __init__(self, num_groups: int) -> None:
+        self.norm = dict(eps=EPS, num_groups=num_groups)
 
-def _head(channels: int, out_channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        group_norm(channels, EPS),
-        nn.SiLU(),
-        nn.Conv2d(channels, out_channels, 3, padding=1),
-    )
+    def attention(self, channels: int) -> SelfAttention2d:
+        return SelfAttention2d(channels, zero_out=False, **self.norm)
+
+    def middle(self, channels: int, attention: bool) -> nn.Sequential:
+        """Residual blocks at the lowest resolution, attention between."""
+        layers = [ResBlock(channels, channels, **self.norm) for _ in range(2)]
+        if attention:
+            layers.insert(1, self.attention(channels))
+        return nn.Sequential(*layers)
+
+    def level(
+        self,
+        in_channels: int,
+        out_channels: int,
+        num_blocks: int,
+        attention: bool,
+    ) -> list[nn.Module]:
+        """Residual blocks of one resolution, each followed by attention."""
+        layers: list[nn.Module] = []
+        for i in range(num_blocks):
+            width = out_channels if i else in_channels
+            layers.append(ResBlock(width, out_channels, **self.norm))
+            if attention:
+                layers.append(self.attention(out_channels))
+        return layers
+
+    def head(self, channels: int, out_channels: int) -> nn.Sequential:
+        """What makes latents or images of feature maps."""
+        return nn.Sequential(
+            group_norm(channels, **self.norm),
+            nn.SiLU(),
+            Float32Conv2d(channels, out_channels, 3, padding=1),
+        )
 
 
 class Encoder(nn.Sequential):
@@ -41,10 +78,13 @@ class Encoder(nn.Sequential):
 
     Args:
         out_channels: Channels of the result.
-        channels: Channels of the first level, multiple of 32.
+        channels: Channels of the first level, multiple of ``norm_groups``.
         channel_mults: Factor on ``channels`` at each level.
         num_res_blocks: Residual blocks a level.
-        mid_attention: Attention at the lowest resolution.
+        attn_factors: Downsampling factors (1, 2, 4 ...) of the levels whose
+            residual blocks are followed by attention.
+        mid_attention: Attention in the middle, at the lowest resolution.
+        norm_groups: Groups of every normalisation.
     """
 
     def __init__(
@@ -53,21 +93,24 @@ class Encoder(nn.Sequential):
         channels: int,
         channel_mults: Sequence[int],
         num_res_blocks: int,
+        attn_factors: Sequence[int],
         mid_attention: bool,
+        norm_groups: int,
     ) -> None:
+        blocks = _Blocks(norm_groups)
         widths = [channels * mult for mult in channel_mults]
         layers: list[nn.Module] = [nn.Conv2d(3, channels, 3, padding=1)]
         current = channels
         for level, width in enumerate(widths):
             if level > 0:
                 layers.append(Downsample(current, pad_end_only=True))
-            for _ in range(num_res_blocks):
-                layers.append(_res_block(current, width))
-                current = width
+            attention = 2**level in attn_factors
+            layers += blocks.level(current, width, num_res_blocks, attention)
+            current = width
         super().__init__(
             *layers,
-            _middle(current, mid_attention),
-            _head(current, out_channels),
+            blocks.middle(current, mid_attention),
+            blocks.head(current, out_channels),
         )
 
 
@@ -80,7 +123,9 @@ class Decoder(nn.Sequential):
             block more a level.
         channel_mults: As of :class:`Encoder`.
         num_res_blocks: As of :class:`Encoder`.
+        attn_factors: As of :class:`Encoder`.
         mid_attention: As of :class:`Encoder`.
+        norm_groups: As of :class:`Encoder`.
     """
 
     def __init__(
@@ -89,18 +134,23 @@ class Decoder(nn.Sequential):
         channels: int,
         channel_mults: Sequence[int],
         num_res_blocks: int,
+        attn_factors: Sequence[int],
         mid_attention: bool,
+        norm_groups: int,
     ) -> None:
-        widths = [channels * mult for mult in reversed(channel_mults)]
-        current = widths[0]
+        blocks = _Blocks(norm_groups)
+        widths = [channels * mult for mult in channel_mults]
+        current = widths[-1]
         layers: list[nn.Module] = [
             nn.Conv2d(in_channels, current, 3, padding=1),
-            _middle(current, mid_attention),
+            blocks.middle(current, mid_attention),
         ]
-        for level, width in enumerate(widths):
-            if level > 0:
+        for level, width in reversed([*enumerate(widths)]):
+            if level < len(widths) - 1:
                 layers.append(Upsample(current))
-            for _ in range(num_res_blocks + 1):
-                layers.append(_res_block(current, width))
-                current = width
-        super().__init__(*layers, _head(current, 3))
+            attention = 2**level in attn_factors
+            layers += blocks.level(
+                current, width, num_res_blocks + 1, attention
+            )
+            current = width
+        super().__init__(*layers, blocks.head(current, 3))

@@ -13,7 +13,8 @@ from mmldm.utils.checkpoint import (
 from ..autoencoders import Autoencoder
 
 PREFIX = 'autoencoder.'
-SCALE = PREFIX + 'latent_scale'
+# Measured, not trained: travels with every model that uses it.
+MEASURED = {PREFIX + 'latent_scale', PREFIX + 'latent_shift'}
 HASH = 'autoencoder_hash'
 
 
@@ -60,7 +61,7 @@ class FrozenFirstStage(nn.Module):
     def _frozen_weights(self) -> dict[str, Tensor]:
         """The first stage's weights but its scale, by name in the model."""
         weights = self.autoencoder.state_dict(prefix=PREFIX)
-        return {name: w for name, w in weights.items() if name != SCALE}
+        return {name: w for name, w in weights.items() if name not in MEASURED}
 
 
 def _autoencoder_weights(checkpoint: str) -> dict[str, Tensor]:
@@ -73,7 +74,7 @@ def _autoencoder_weights(checkpoint: str) -> dict[str, Tensor]:
             'train the first stage before, or give its file or work directory'
         ) from error
     if HASH in weights and not any(
-        name.startswith(PREFIX) and name != SCALE for name in weights
+        name.startswith(PREFIX) and name not in MEASURED for name in weights
     ):
         raise ValueError(
             f'model.autoencoder_checkpoint={checkpoint!r} holds a latent '

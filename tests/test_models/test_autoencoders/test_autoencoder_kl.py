@@ -1,9 +1,11 @@
 import pytest
 import torch
+import torch.nn.functional as F
 from torch.distributions import Normal, kl_divergence
 
-from mmldm.models.autoencoders import DiagonalGaussian
+from mmldm.models.autoencoders import DiagonalGaussian, conv_autoencoder
 from mmldm.registry import MODELS
+from mmldm.utils import Draws
 
 
 @pytest.fixture
@@ -90,3 +92,93 @@ def test_the_mean_comes_before_the_log_variance(build, x):
     before = first_stage.posterior(x)
     torch.testing.assert_close(posterior.mean, before.mean)
     torch.testing.assert_close(posterior.log_var, before.log_var + 1)
+
+
+def test_attention_at_a_factor_that_is_not_there_is_refused(build):
+    message = r'attn_factors=\(4,\): there is no level with factor 4, only'
+    with pytest.raises(ValueError, match=message):
+        build(attn_factors=(4,))
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_latents_and_images_are_float32_under_autocast(build, x, dtype):
+    """To float32's precision, not rounded to 8 bits and cast."""
+    first_stage = build()
+    with torch.autocast('cpu', dtype=dtype):
+        z = first_stage.encode(x)
+        decoded = first_stage.decode(z)
+    for values in (z, decoded):
+        assert values.dtype == torch.float32
+        assert not torch.equal(values, values.to(dtype).float())
+
+
+def test_a_training_step_decodes_a_sample_after_its_transform(build, x):
+    first_stage = build()
+    noise = Draws([(0, i) for i in range(len(x))]).normal('posterior')
+    coding = first_stage.code(x, noise, lambda z: 2 * z)
+    sample = first_stage.posterior(x).sample(noise)
+    torch.testing.assert_close(coding.z, 2 * sample)
+    kl = first_stage.posterior(x).kl().mean() / x[0].numel()
+    torch.testing.assert_close(coding.losses['kl'], kl)
+
+
+def test_with_a_thumbnail_it_starts_as_a_pair_of_resizings(build, x):
+    first_stage = build(thumbnail=True)
+    small = F.avg_pool2d(x, first_stage.factor)
+    z = first_stage.encode(x)
+    torch.testing.assert_close(z[:, :3], small)
+    assert not z[:, 3:].any()
+    enlarged = F.interpolate(
+        small, scale_factor=first_stage.factor, mode='bicubic'
+    )
+    torch.testing.assert_close(first_stage.decode(z), enlarged)
+
+
+def test_the_thumbnail_is_added_to_what_the_network_says(build, x, awaken):
+    with_it, without = build(thumbnail=True), build()
+    awaken(with_it)
+    without.load_state_dict(with_it.state_dict())
+    z = without.encode(x)
+    expected = torch.cat(
+        [z[:, :3] + F.avg_pool2d(x, with_it.factor), z[:, 3:]], dim=1
+    )
+    torch.testing.assert_close(with_it.encode(x), expected)
+    enlarged = F.interpolate(
+        z[:, :3], scale_factor=with_it.factor, mode='bicubic'
+    )
+    torch.testing.assert_close(with_it.decode(z), without.decode(z) + enlarged)
+
+
+def test_a_thumbnail_needs_three_channels(build):
+    with pytest.raises(ValueError, match='latent_channels=2 cannot hold'):
+        build(latent_channels=2, thumbnail=True)
+
+
+def test_the_posterior_starts_narrow(build, x):
+    """Noise of deviation 1 would drown what is to be learnt."""
+    assert (0.5 * build().posterior(x).log_var).exp().mean() < 0.2
+
+
+def test_large_images_are_tiled_where_no_gradients_are_wanted(
+    build, monkeypatch
+):
+    tiles = []
+    real = conv_autoencoder.tiled_forward
+
+    def record(net, x, tile_size):
+        tiles.append((net, tile_size))
+        return real(net, x, tile_size)
+
+    monkeypatch.setattr(conv_autoencoder, 'tiled_forward', record)
+    whole, tiled = build(), build(tile_size=64)
+    tiled.load_state_dict(whole.state_dict())
+    x = torch.rand(1, 3, 80, 72) * 2 - 1
+    with torch.no_grad():
+        z = tiled.encode(x)
+        torch.testing.assert_close(z, whole.encode(x), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            tiled.decode(z), whole.decode(z), rtol=1e-4, atol=1e-4
+        )
+    assert tiles == [(tiled.encoder, 64), (tiled.decoder, 64)]
+    tiled.encode(x).sum().backward()
+    assert len(tiles) == 2

@@ -1,0 +1,57 @@
+"""The first stage with a codebook."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from mmldm.registry import MODELS
+from mmldm.utils.typing import ConfigType, DrawNoise
+
+from .conv_autoencoder import Coding, ConvAutoencoder
+
+
+@MODELS.register_module()
+class AutoencoderVQ(ConvAutoencoder):
+    """Autoencoder whose decoder sees the nearest codes of a codebook.
+
+    The quantiser is the decoder's first layer, so that the latents that a
+    diffusion model learns are continuous (Rombach et al. 2022, section 3.1).
+
+    Args:
+        latent_channels: Channels of a latent and of a code.
+        quantizer: Arguments of ``VectorQuantizer`` but ``dim``.
+        kwargs: As of :class:`ConvAutoencoder`.
+    """
+
+    def __init__(
+        self, latent_channels: int, quantizer: ConfigType, **kwargs
+    ) -> None:
+        super().__init__(latent_channels, **kwargs)
+        self.quantizer = MODELS.build(
+            {'type': 'VectorQuantizer', 'dim': latent_channels, **quantizer}
+        )
+
+    def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
+        return self.analyze(x)
+
+    def decode_raw(self, z: Tensor) -> Tensor:
+        return self.synthesize(self.quantizer.quantize(z))
+
+    @property
+    def num_codes(self) -> int:
+        """Size of the codebook."""
+        return len(self.quantizer.codebook)
+
+    def codes(self, z: Tensor) -> Tensor:
+        """Indices (B, h, w) of the codes that decode *scaled* latents."""
+        return self.quantizer.lookup(z / self.latent_scale + self.latent_shift)
+
+    def code(
+        self,
+        x: Tensor,
+        draw_noise: DrawNoise,
+        transform: Callable[[Tensor], Tensor] = lambda z: z,
+    ) -> Coding:
+        """Codes, the quantiser's losses, its usage and perplexity."""
+        quantized = self.quantizer(transform(self.analyze(x)), draw_noise)
+        return Coding(quantized.z_q, quantized.losses, quantized.logs)

@@ -1,0 +1,166 @@
+"""What the convolutional first stages have in common."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmldm.utils.typing import DrawNoise
+
+from ..layers import zero_init
+from .autoencoder import Autoencoder
+from .codec import Decoder, Encoder, Float32Conv2d
+from .tiling import tiled_forward
+
+
+class Coding(NamedTuple):
+    """What a training step decodes, and what it costs.
+
+    Attributes:
+        z: What :meth:`ConvAutoencoder.synthesize` takes.
+        losses: Terms that regularise latents, by name, each of shape ().
+        logs: What is worth watching, by name, each of shape ().
+    """
+
+    z: Tensor
+    losses: dict[str, Tensor]
+    logs: dict[str, Tensor]
+
+
+class ConvAutoencoder(Autoencoder):
+    """Encoder and decoder with a 1x1 convolution on either side of latents.
+
+    Args:
+        latent_channels: Channels of a latent.
+        channels: Channels of the first level, multiple of ``norm_groups``.
+        channel_mults: Factor on ``channels`` at each level; the image is
+            halved between levels, so f = 2^(levels - 1).
+        num_res_blocks: Residual blocks a level of the encoder.
+        attn_factors: Downsampling factors (1, 2, 4 ...) of the levels with
+            attention.
+        mid_attention: Attention at the lowest resolution.
+        norm_groups: Groups of every normalisation, 32 in all published
+            models. The first level should have two channels a group or more:
+            where it has one, its mean, which is the image's colour, is
+            normalised away.
+        z_channels: Channels between the codec and the 1x1 convolutions; None
+            for ``latent_channels``, as all published models have it.
+        thumbnail: Add the image, averaged over f x f pixels, to the first
+            three channels of latents, and those, enlarged, to what is
+            decoded. The network then starts as a pair of resizings and
+            learns what they lose; colours, which it otherwise learns after
+            thousands of iterations, are there from the first.
+        tile_size: Pixels a side from which images, where no gradients are
+            wanted, are encoded and decoded in tiles of that size: the same
+            result in less memory, see :func:`tiled_forward`. None for never.
+        latent_scale: See :class:`Autoencoder`.
+        latent_shift: See :class:`Autoencoder`.
+    """
+
+    #: Feature maps of ``latent_channels`` channels that the encoder yields.
+    num_maps = 1
+
+    def __init__(
+        self,
+        latent_channels: int,
+        channels: int = 128,
+        channel_mults: Sequence[int] = (1, 2, 4),
+        num_res_blocks: int = 2,
+        attn_factors: Sequence[int] = (),
+        mid_attention: bool = True,
+        norm_groups: int = 32,
+        z_channels: int | None = None,
+        thumbnail: bool = False,
+        tile_size: int | None = None,
+        latent_scale: float | Sequence[float] = 1.0,
+        latent_shift: float | Sequence[float] = 0.0,
+    ) -> None:
+        factor = 2 ** (len(channel_mults) - 1)
+        super().__init__(latent_channels, factor, latent_scale, latent_shift)
+        _check_attention(attn_factors, factor)
+        body = (
+            channels,
+            channel_mults,
+            num_res_blocks,
+            attn_factors,
+            mid_attention,
+            norm_groups,
+        )
+        z_channels = z_channels or latent_channels
+        maps = self.num_maps
+        self.encoder = Encoder(maps * z_channels, *body)
+        self.decoder = Decoder(z_channels, *body)
+        self.quant_conv = Float32Conv2d(
+            maps * z_channels, maps * latent_channels, 1
+        )
+        self.post_quant_conv = nn.Conv2d(latent_channels, z_channels, 1)
+        self.tile_size = tile_size
+        self.thumbnail = thumbnail
+        if thumbnail:
+            if latent_channels < 3:
+                raise ValueError(
+                    f'latent_channels={latent_channels} cannot hold a '
+                    'thumbnail: set autoencoder.latent_channels to 3 or '
+                    'more, or thumbnail=False'
+                )
+            zero_init(self.quant_conv)
+            zero_init(self.decoder[-1][-1])
+
+    @property
+    def last_weight(self) -> Tensor:
+        """Weight of the decoder's last convolution, (3, C, 3, 3)."""
+        return self.decoder[-1][-1].weight
+
+    def analyze(self, x: Tensor) -> Tensor:
+        """What latents are made of, (B, maps * C, H / f, W / f)."""
+        maps = self.quant_conv(self._run(self.encoder, x))
+        if not self.thumbnail:
+            return maps
+        small = F.avg_pool2d(x, self.factor)
+        return torch.cat([maps[:, :3] + small, maps[:, 3:]], dim=1)
+
+    @abstractmethod
+    def code(
+        self,
+        x: Tensor,
+        draw_noise: DrawNoise,
+        transform: Callable[[Tensor], Tensor] = lambda z: z,
+    ) -> Coding:
+        """The latents of a training step, and what regularises them.
+
+        Args:
+            x: Images in [-1, 1], (B, 3, H, W), f dividing H and W.
+            draw_noise: Draws what is random.
+            transform: Applied to latents before they are quantised, if they
+                are.
+        """
+
+    def decode_raw(self, z: Tensor) -> Tensor:
+        return self.synthesize(z)
+
+    def synthesize(self, z: Tensor) -> Tensor:
+        """Images (B, 3, f h, f w) from the latents of :meth:`code`."""
+        x = self._run(self.decoder, self.post_quant_conv(z))
+        if not self.thumbnail:
+            return x
+        return x + F.interpolate(z[:, :3], x.shape[2:], mode='bicubic')
+
+    def _run(self, net: nn.Sequential, x: Tensor) -> Tensor:
+        """The encoder or the decoder, whole or in tiles."""
+        if self.tile_size is None or torch.is_grad_enabled():
+            return net(x)
+        return tiled_forward(net, x, self.tile_size)
+
+
+def _check_attention(attn_factors: Sequence[int], factor: int) -> None:
+    """Raise where attention is asked for at a resolution that is not there."""
+    levels = [2**i for i in range(factor.bit_length())]
+    missing = sorted(set(attn_factors) - set(levels))
+    if missing:
+        raise ValueError(
+            f'autoencoder.attn_factors={tuple(attn_factors)}: there is no '
+            f'level with factor {missing[0]}, only {levels}'
+        )

@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from mmldm.registry import MODELS
+from mmldm.utils import Draws
+
+NOISE = Draws([(0, 0), (0, 1)]).normal('codes')
+
+
+@pytest.fixture
+def build(tiny_autoencoder):
+    def build(quantizer=None, **options):
+        config = {**tiny_autoencoder, 'type': 'AutoencoderVQ', **options}
+        return MODELS.build(
+            {**config, 'quantizer': {'num_codes': 16, **(quantizer or {})}}
+        )
+
+    return build
+
+
+@pytest.fixture
+def x():
+    return torch.rand(2, 3, 8, 8) * 2 - 1
+
+
+def test_latents_are_continuous_and_the_decoder_sees_codes(build, x):
+    model = build(latent_scale=2.0, latent_shift=0.1)
+    z = model.encode(x)
+    raw = model.quant_conv(model.encoder(x))
+    torch.testing.assert_close(z, (raw - 0.1) * 2)
+    assert not torch.allclose(model.quantizer.quantize(raw), raw)
+    expected = model.synthesize(model.quantizer.quantize(raw))
+    torch.testing.assert_close(model.decode(z), expected)
+
+
+def test_codes_are_those_that_scaled_latents_are_decoded_from(build, x):
+    model = build(latent_scale=[0.5, 1.0, 2.0, 3.0], latent_shift=0.1)
+    z = model.encode(x)
+    codes = model.codes(z)
+    assert codes.shape == (2, 4, 4)
+    decoded = model.synthesize(model.quantizer.embed(codes))
+    torch.testing.assert_close(decoded, model.decode(z))
+    assert model.num_codes == 16
+
+
+def test_training_sees_what_decoding_sees(build, x):
+    """And the quantiser's losses and logs, after the transform."""
+    model = build()
+    coding = model.code(x, NOISE)
+    torch.testing.assert_close(
+        model.synthesize(coding.z), model.decode(model.encode(x))
+    )
+    assert coding.losses.keys() == {'codebook', 'commit'}
+    assert coding.logs.keys() == {'perplexity', 'code_usage'}
+    flipped = model.code(x, NOISE, lambda z: z.flip(3))
+    torch.testing.assert_close(flipped.z, coding.z.flip(3))
+
+
+def test_gradients_pass_the_codes(build, x):
+    model = build()
+    coding = model.code(x, NOISE)
+    loss = model.synthesize(coding.z).square().mean()
+    (loss + sum(coding.losses.values())).backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None and weight.grad.any(), name
+
+
+def test_options_of_the_quantizer_arrive(build):
+    quantizer = build(
+        quantizer=dict(num_codes=5, ema_decay=0.9)
+    ).quantizer
+    assert quantizer.codebook.shape == (5, 4)
+    assert not quantizer.codebook.requires_grad
+
+
+def test_codes_may_have_fewer_channels_than_the_codec(build, x):
+    """Low-dimensional codes: the 1x1 convolutions project."""
+    model = build(latent_channels=2, z_channels=32)
+    assert model.encoder(x).shape[1] == 32
+    assert model.encode(x).shape[1] == model.quantizer.codebook.shape[1] == 2
+    assert model.decode(model.encode(x)).shape == x.shape
