@@ -1,6 +1,8 @@
 """A seed, a problem solved in closed form, and a tiny model."""
 
 import copy
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +88,49 @@ class Gaussian:
 @pytest.fixture
 def gaussian():
     return Gaussian(mu=0.7, s=0.4)
+
+
+class Reference:
+    """Values that the original computes; tests/data/reference/README.md."""
+
+    FOLDER = Path(__file__).parent / 'data' / 'reference'
+
+    @staticmethod
+    def _normal(key, shape):
+        generator = np.random.Generator(np.random.PCG64(zlib.crc32(key)))
+        return generator.standard_normal(shape)
+
+    def weight(self, name, shape):
+        """The learnable tensor of this name in every case."""
+        x = self._normal(name.encode(), shape)
+        if len(shape) >= 2:
+            x = x / np.sqrt(np.prod(shape[1:]))
+        elif name.endswith('weight'):
+            x = 1 + 0.1 * x
+        else:
+            x = 0.1 * x
+        return torch.from_numpy(np.asarray(x, np.float32))
+
+    def gaussian(self, tag, shape):
+        """The input of this tag."""
+        x = self._normal(f'input:{tag}'.encode(), shape)
+        return torch.from_numpy(x.astype(np.float32))
+
+    def values(self, case):
+        """What the original computed, by key."""
+        with np.load(self.FOLDER / f'{case}.npz') as file:
+            return {key: torch.from_numpy(file[key]) for key in file}
+
+    def fill(self, module, prefix):
+        """Give parameters their values by name."""
+        for name, parameter in module.named_parameters():
+            parameter.data = self.weight(prefix + name, parameter.shape)
+        return module
+
+
+@pytest.fixture
+def reference():
+    return Reference()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ FLOORS = {
     'evaluation': 6,
     'visualization': 6,
     'datasets': 6,
+    'converters': 6,
     'apis': 7,
     '': 8,
 }

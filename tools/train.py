@@ -65,6 +65,11 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
 
 def use_amp(optim_wrapper: dict, dtype: str) -> None:
     """Turn an optimizer wrapper's config into one with mixed precision."""
+    if 'constructor' in optim_wrapper:
+        for part in optim_wrapper.values():
+            if isinstance(part, dict):
+                use_amp(part, dtype)
+        return
     kind = optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AutocastOptimWrapper'):
         raise ValueError(

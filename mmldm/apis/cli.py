@@ -15,7 +15,7 @@ from .config_check import check_config
 
 DEBUG = 'MMLDM_DEBUG'
 # Mistakes of the user, as opposed to ours, which keep their traceback.
-USER_ERRORS = (ValueError, OSError, KeyError)
+USER_ERRORS = (ValueError, OSError, KeyError, FloatingPointError)
 
 
 def tool_parser(description: str | None) -> argparse.ArgumentParser:

@@ -46,15 +46,21 @@ DATALOADER_KEYS = _parameters(DataLoader) | {
     'disable_subprocess_warning',
     'global_batch_size',
 }
+# One optimizer, or those of a first stage with a discriminator.
+WRAPPERS = (
+    'optim_wrapper',
+    'optim_wrapper.autoencoder',
+    'optim_wrapper.adversarial',
+)
 # Keys of any typed dict, and those that mmengine takes out before it builds.
 GIVEN = {'type', '_scope_'}
 TAKEN_OUT = {
-    r'optim_wrapper': {'constructor', 'paramwise_cfg'},
+    '|'.join(WRAPPERS): {'constructor', 'paramwise_cfg'},
     r'param_scheduler(\.\d+)?': {'convert_to_iter_based'},
     r'(default|custom)_hooks\.\w+': {'priority'},
 }
-# Has a type that is no class: 'norm' or 'value'.
-CLIP_GRAD = 'optim_wrapper.clip_grad'
+# Have a type that is no class: 'norm' or 'value'.
+CLIP_GRADS = tuple(f'{wrapper}.clip_grad' for wrapper in WRAPPERS)
 # Dicts without a type whose keys are arguments all the same.
 UNTYPED = {
     **{
@@ -70,14 +76,17 @@ UNTYPED = {
     'log_processor': _parameters(LogProcessor),
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'env_cfg.dist_cfg': {'backend', 'timeout', 'init_backend', 'port'},
-    CLIP_GRAD: {
-        'type',
-        'max_norm',
-        'norm_type',
-        'error_if_nonfinite',
-        'foreach',
-        'clip_value',
-    },
+    **dict.fromkeys(
+        CLIP_GRADS,
+        {
+            'type',
+            'max_norm',
+            'norm_type',
+            'error_if_nonfinite',
+            'foreach',
+            'clip_value',
+        },
+    ),
 }
 # Annotations whose values are compared.
 SIMPLE_TYPES = {
@@ -105,7 +114,7 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
     for key, valid in UNTYPED.items():
         node = _at(cfg, key)
         if isinstance(node, Mapping) and (
-            'type' not in node or key == CLIP_GRAD
+            'type' not in node or key in CLIP_GRADS
         ):
             _check_keys(key, node, valid)
     for name, hook in (cfg.get('default_hooks') or {}).items():
@@ -157,7 +166,7 @@ def _check_top_level(cfg: Config, options: Mapping[str, Any]) -> None:
 def _typed_dicts(node: Any, path: str) -> Iterator[tuple[str, dict]]:
     """Every dict with a ``type``, and its dotted path."""
     if isinstance(node, Mapping):
-        if 'type' in node and path != CLIP_GRAD:
+        if 'type' in node and path not in CLIP_GRADS:
             yield path, dict(node)
         items = node.items()
     elif isinstance(node, list | tuple):

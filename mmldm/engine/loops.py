@@ -1,5 +1,6 @@
 """The training loop whose data at every iteration is known beforehand."""
 
+import torch
 from mmengine.dist import all_reduce_dict
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
@@ -80,8 +81,22 @@ class AddressedTrainLoop(BaseLoop):
         )
         # What is logged is the loss of the global batch, not of rank 0's.
         all_reduce_dict(outputs, 'mean')
+        self._check_finite(outputs)
         self.runner.call_hook('after_train_iter', **position, outputs=outputs)
         self._iter += 1
+
+    def _check_finite(self, outputs: dict) -> None:
+        """Raise, before anything is stored, if a term is not finite."""
+        values = torch.stack([v.float().mean() for v in outputs.values()])
+        if not values.isfinite().all():
+            terms = ', '.join(
+                f'{name}={value:.4g}'
+                for name, value in zip(outputs, values.tolist(), strict=True)
+            )
+            raise FloatingPointError(
+                f'iteration {self._iter + 1} gave a loss that is not finite '
+                f'({terms}): {self.runner.advice()}'
+            )
 
     def _maybe_validate(self) -> None:
         due = (

@@ -10,6 +10,15 @@ from torch import Tensor, nn
 from mmldm.registry import OPTIM_WRAPPERS
 from mmldm.utils import check_choice
 
+
+def named_wrappers(optim_wrapper) -> dict[str, OptimWrapper]:
+    """Every single wrapper, by its config key."""
+    parts = getattr(optim_wrapper, 'optim_wrappers', None)
+    if parts is None:
+        return {'optim_wrapper': optim_wrapper}
+    return {f'optim_wrapper.{name}': part for name, part in parts.items()}
+
+
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
 
@@ -32,6 +41,11 @@ class AutocastOptimWrapper(OptimWrapper):
         self.scaler = torch.amp.GradScaler(
             get_device(), enabled=dtype == 'float16'
         )
+
+    @property
+    def loss_scale(self) -> float:
+        """What gradients are multiplied by now."""
+        return self.scaler.get_scale()
 
     @contextmanager
     def optim_context(self, model: nn.Module):

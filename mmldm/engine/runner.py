@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mmengine
 import torch
+from mmengine.device import get_device
 from mmengine.dist import all_gather_object, master_only
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner
@@ -24,6 +25,7 @@ from mmldm.utils.checkpoint import (
     weights_of,
     write_checkpoint,
 )
+from mmldm.utils.distributed import broadcast_state
 
 from .checkpoint_state import hub_state, hub_state_for_loading, plain
 
@@ -71,7 +73,14 @@ class LDMRunner(Runner):
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: torch.nn.Module
     ) -> torch.nn.Module:
-        """As of ``Runner``; no ``device_ids`` where there is no GPU."""
+        """As of ``Runner``; no ``device_ids`` where there is no GPU.
+
+        A model that ``averages_gradients`` itself stays unwrapped.
+        """
+        if self.distributed and getattr(model, 'averages_gradients', False):
+            model = model.to(get_device())
+            broadcast_state(model)
+            return model
         if (
             not self.distributed
             or torch.cuda.is_available()
@@ -172,7 +181,10 @@ class LDMRunner(Runner):
 
         Raises:
             OSError: If it cannot be written.
+            FloatingPointError: If weights are not finite; older checkpoints
+                stay.
         """
+        self._check_finite_weights()
         checkpoint = dict(
             meta=self._meta(meta or {}),
             state_dict=self.bare_model.state_dict(),
@@ -186,6 +198,27 @@ class LDMRunner(Runner):
             )
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         write_checkpoint(plain(checkpoint), Path(out_dir) / filename)
+
+    def _check_finite_weights(self) -> None:
+        weights = self.bare_model.named_parameters()
+        broken = [name for name, w in weights if not w.isfinite().all()]
+        if broken:
+            raise FloatingPointError(
+                f'{len(broken)} weights are not finite after iteration '
+                f'{self.iter + 1}, among them {broken[0]}: {self.advice()}'
+            )
+
+    def advice(self) -> str:
+        """What to do when numbers are not finite any more."""
+        newest = newest_checkpoint(self.work_dir)
+        return (
+            f'the last good checkpoint is {newest}'
+            if newest
+            else 'there is no checkpoint yet'
+        ) + (
+            '; go on from it with a lower learning rate, '
+            'optim_wrapper.clip_grad or without --amp'
+        )
 
     def _meta(self, meta: dict) -> dict:
         return {

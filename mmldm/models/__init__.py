@@ -6,4 +6,5 @@ from . import (  # noqa: F401
     data_preprocessors,
     denoisers,
     editors,
+    losses,
 )

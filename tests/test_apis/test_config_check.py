@@ -220,12 +220,40 @@ def test_what_mmengine_takes_out_stands_in_one_place():
         check_options({'optim_wrapper.optimizer.paramwise_cfg': {}})
 
 
+TWO_OPTIMIZERS = dict(
+    _delete_=True,
+    constructor='mmagic.MultiOptimWrapperConstructor',
+    autoencoder=dict(
+        type='OptimWrapper',
+        optimizer=dict(type='Adam', lr=1e-4),
+        paramwise_cfg=dict(norm_decay_mult=0.0),
+        clip_grad=dict(type='value', clip_value=1.0),
+    ),
+    adversarial=dict(
+        type='OptimWrapper',
+        optimizer=dict(type='Adam', lr=1e-4),
+        clip_grad=dict(max_norm=1.0),
+    ),
+)
+
+
+def test_each_of_two_optimizers_is_checked():
+    for part in ('autoencoder', 'adversarial'):
+        options = copy.deepcopy(TWO_OPTIMIZERS)
+        options[part]['clip_grad']['max_nrom'] = 1.0
+        with pytest.raises(
+            ValueError, match=f'{part}.clip_grad has no argument .max_nrom'
+        ):
+            check_options({'optim_wrapper': options})
+
+
 @pytest.mark.parametrize(
     'options',
     [
         {'optim_wrapper.clip_grad': dict(max_norm=1.0)},
         {'optim_wrapper.clip_grad': dict(type='value', clip_value=1.0)},
         {'optim_wrapper.accumulative_counts': 4},
+        {'optim_wrapper': TWO_OPTIMIZERS},
         {'optim_wrapper.optimizer.weight_decay': 0},
         {'train_dataloader.drop_last': True},
         {'train_dataloader.dataset.indices': 100},

@@ -81,11 +81,52 @@ def training_config(ldm_config, first_stage, tmp_path):
 
 
 @pytest.fixture
+def adversarial_training(tiny_autoencoder):
+    """Overrides that train a first stage with all that it may have."""
+    optimizer = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3))
+    autoencoder = {
+        **tiny_autoencoder,
+        'type': 'AutoencoderVQ',
+        'quantizer': dict(num_codes=16, ema_decay=0.9, revive_after=1),
+    }
+    model = dict(
+        type='FirstStage',
+        autoencoder=autoencoder,
+        regularization_weight=1.0,
+        adversarial=dict(
+            type='AdversarialLoss',
+            discriminator=dict(
+                type='PatchDiscriminator', channels=4, num_layers=1
+            ),
+            weight=0.5,
+            start=2,
+            ramp=3,
+        ),
+        equivariance=dict(type='Equivariance', min_scale=0.75),
+    )
+    return dict(
+        model=dict(_delete_=True, **model),
+        optim_wrapper=dict(
+            _delete_=True,
+            constructor='mmagic.MultiOptimWrapperConstructor',
+            autoencoder=optimizer,
+            adversarial=copy.deepcopy(optimizer),
+        ),
+        custom_hooks=[
+            dict(type='AddressedSeedHook'),
+            dict(type='ModuleEMAHook', modules=('autoencoder',)),
+        ],
+    )
+
+
+@pytest.fixture
 def build_runner(training_config):
     """Builds the runner of the tiny config with dotted overrides."""
 
     def build(**options):
         cfg = copy.deepcopy(training_config)
+        # A copy: merging takes _delete_ out.
+        options = copy.deepcopy(options)
         cfg.merge_from_dict(
             {k.replace('__', '.'): v for k, v in options.items()}
         )

@@ -6,6 +6,7 @@ import os
 import mmengine
 import pytest
 import torch
+from mmengine.hooks import Hook
 
 from mmldm.engine import runner as ldm_runner
 from mmldm.utils.checkpoint import read_checkpoint
@@ -52,6 +53,94 @@ def test_resumed_losses_equal_the_uninterrupted_ones(
         else:
             ends = [e[key] for e in ends]
         states_equal(*ends)
+
+
+@pytest.mark.parametrize('iteration', [2, 4])
+def test_a_resumed_first_stage_equals_the_uninterrupted_one(
+    build_runner, adversarial_training, iteration
+):
+    """Both optimizers, batch statistics and the codebook take part."""
+    whole = build_runner(**adversarial_training)
+    whole.train()
+    resumed = build_runner(
+        **adversarial_training,
+        load_from=checkpoint(whole, iteration),
+        resume=True,
+        work_dir=whole.work_dir + '-resumed',
+    )
+    resumed.train()
+    expected = {i: x for i, x in whole.record.losses.items() if i >= iteration}
+    assert resumed.record.losses == expected
+    one, other = (read_checkpoint(checkpoint(r, 6)) for r in (whole, resumed))
+    states_equal(one['state_dict'], other['state_dict'])
+    states_equal(one['raw_state_dict'], other['raw_state_dict'])
+    assert one['optimizer'].keys() == {'autoencoder', 'adversarial'}
+    for name, state in one['optimizer'].items():
+        states_equal(state['state'], other['optimizer'][name]['state'])
+
+
+@pytest.mark.parametrize('term', ['loss_rec', 'loss_discriminator'])
+def test_a_loss_that_is_not_finite_stops_with_a_name(
+    build_runner, adversarial_training, term, monkeypatch
+):
+    """Before anything is stored; the last good checkpoint is named."""
+    runner = build_runner(
+        **adversarial_training, default_hooks__checkpoint__interval=1
+    )
+    real = type(runner.model).train_step
+
+    def train_step(self, data, optim_wrapper):
+        logged = real(self, data, optim_wrapper)
+        if runner.iter == 4:
+            logged[term] = logged[term] * float('nan')
+        return logged
+
+    monkeypatch.setattr(type(runner.model), 'train_step', train_step)
+    message = f'iteration 5 gave a loss .*{term}=nan.*is .*iter_4.pth; go on'
+    with pytest.raises(FloatingPointError, match=message):
+        runner.train()
+    assert not os.path.exists(checkpoint(runner, 5))
+
+
+def test_weights_that_are_not_finite_are_not_stored(build_runner):
+    """A finite loss may have infinite gradients."""
+    runner = build_runner(default_hooks__checkpoint__interval=1)
+
+    class Break(Hook):
+        priority = 'VERY_HIGH'
+
+        def after_train_iter(self, runner, batch_idx, *_, **__):
+            if batch_idx == 1:
+                weight = next(runner.model.denoiser.parameters())
+                weight.data[0] = float('inf')
+
+    runner.register_hook(Break())
+    message = (
+        'weights are not finite after iteration 2, among them denoiser.*'
+        'iter_1.pth'
+    )
+    with pytest.raises(FloatingPointError, match=message):
+        runner.train()
+    assert not os.path.exists(checkpoint(runner, 2))
+
+
+@pytest.mark.parametrize('key', ['interval', 'max_iters'])
+def test_checkpoints_between_two_steps_of_either_optimizer_are_refused(
+    build_runner, adversarial_training, key
+):
+    options = (
+        dict(default_hooks__checkpoint__interval=3)
+        if key == 'interval'
+        else dict(train_cfg__max_iters=7)
+    )
+    runner = build_runner(
+        **adversarial_training,
+        **options,
+        optim_wrapper__adversarial__accumulative_counts=2,
+    )
+    message = f'{key}=.*divisible by optim_wrapper.adversarial.accum'
+    with pytest.raises(ValueError, match=message):
+        runner.train()
 
 
 def test_resume_takes_the_newest_checkpoint_of_the_work_dir(build_runner):

@@ -1,5 +1,6 @@
 """Checkpoints of which the newest whole one always stays."""
 
+from itertools import product
 from pathlib import Path
 
 from mmengine.dist import is_main_process
@@ -8,6 +9,8 @@ from mmengine.hooks import CheckpointHook
 from mmldm.registry import HOOKS
 from mmldm.utils import check_divisible, check_positive
 from mmldm.utils.checkpoint import TEMPORARY_SUFFIX
+
+from ..optim_wrapper import named_wrappers
 
 
 @HOOKS.register_module()
@@ -52,12 +55,18 @@ class AtomicCheckpointHook(CheckpointHook):
         intervals = {'default_hooks.checkpoint.interval': self.interval}
         if self.save_best:
             intervals['train_cfg.val_interval'] = runner.val_interval
-        for name, interval in intervals.items():
+        wrappers = named_wrappers(runner.optim_wrapper)
+        if len(wrappers) > 1:
+            # mmengine ends a group early at the last iteration for one only.
+            intervals['train_cfg.max_iters'] = runner.max_iters
+        for (name, interval), (key, wrapper) in product(
+            intervals.items(), wrappers.items()
+        ):
             check_divisible(
                 name,
                 interval,
-                'optim_wrapper.accumulative_counts',
-                getattr(runner.optim_wrapper, '_accumulative_counts', 1),
+                f'{key}.accumulative_counts',
+                wrapper._accumulative_counts,
             )
         if is_main_process():
             # What a killed run was writing.

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from mmldm.registry import HOOKS
+
+from ..optim_wrapper import named_wrappers
 
 
 @HOOKS.register_module()
@@ -68,8 +69,9 @@ class ModuleEMAHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """One update a step of the optimizer."""
-        wrapper = runner.optim_wrapper
-        if isinstance(wrapper, OptimWrapper) and not wrapper.should_update():
+        # The first one: the discriminator's weights are not averaged.
+        wrapper = next(iter(named_wrappers(runner.optim_wrapper).values()))
+        if not wrapper.should_update():
             return
         self.num_updates += 1
         n = self.num_updates

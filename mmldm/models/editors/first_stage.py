@@ -1,66 +1,223 @@
 """The editor that trains autoencoders."""
 
+from collections.abc import Callable, Mapping
+
 import torch
+import torch.nn.functional as F
+from mmengine.logging import MessageHub
 from torch import Tensor
 
 from mmldm.registry import MODELS
-from mmldm.utils import Draws
+from mmldm.utils import Draws, check_choice, check_divisible
+from mmldm.utils.distributed import average_gradients
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from .editor import Editor
 
+PIXEL_LOSSES = {'l1': F.l1_loss, 'l2': F.mse_loss}
+
 
 @MODELS.register_module()
 class FirstStage(Editor):
-    """Trains a KL-regularised autoencoder; Rombach et al. 2022, app. G.
+    """Trains an autoencoder; Rombach et al. 2022, app. G.
+
+    All terms are means over pixel values. Where the original sums the terms
+    of its KL models over an image, weights of a term against another are the
+    same, and ``AdversarialLoss.max_adaptive_weight`` is not.
+
+    With ``adversarial`` there are two optimizers, ``autoencoder`` and
+    ``adversarial`` of an ``OptimWrapperDict``; an iteration is one step of
+    both, with one pass through the autoencoder.
 
     Args:
         autoencoder: What is trained.
-        kl_weight: Weight of the KL divergence. Both terms are divided by
-            the number of pixel values, so that it means what it means in
-            the paper, 1e-6.
+        regularization_weight: Weight of what regularises latents: 1e-6 of a
+            KL divergence, 1 of a codebook's losses.
+        pixel_loss: 'l1' or 'l2'.
+        perceptual: ``LPIPS`` or another distance of images; None for none.
+        perceptual_weight: Its weight against the pixel loss.
+        adversarial: ``AdversarialLoss``; None for none.
+        equivariance: ``Equivariance``; None for none.
         data_preprocessor: See :class:`Editor`.
     """
+
+    #: What ``LDMRunner`` asks before it wraps a model.
+    averages_gradients = True
 
     def __init__(
         self,
         autoencoder: ConfigType,
-        kl_weight: float = 1e-6,
+        regularization_weight: float = 1e-6,
+        pixel_loss: str = 'l1',
+        perceptual: ConfigType | None = None,
+        perceptual_weight: float = 1.0,
+        adversarial: ConfigType | None = None,
+        equivariance: ConfigType | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
-        if kl_weight < 0:
-            raise ValueError(f'kl_weight={kl_weight} must be >= 0')
+        check_choice('pixel_loss', pixel_loss, PIXEL_LOSSES)
+        weights = dict(
+            regularization_weight=regularization_weight,
+            perceptual_weight=perceptual_weight,
+        )
+        for name, weight in weights.items():
+            if weight < 0:
+                raise ValueError(f'{name}={weight} must be >= 0')
         self.autoencoder = MODELS.build(autoencoder)
-        self.kl_weight = kl_weight
+        self.regularization_weight = regularization_weight
+        self.pixel_loss = PIXEL_LOSSES[pixel_loss]
+        self.perceptual = _build(perceptual)
+        self.perceptual_weight = perceptual_weight
+        self.adversarial = _build(adversarial)
+        self.equivariance = _build(equivariance)
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
-        """``loss_rec``, the mean absolute error, and ``loss_kl``.
+        """The terms that the autoencoder is trained on, and logs.
+
+        ``loss_rec``, ``loss_perceptual``, ``loss_adversarial`` as they are
+        configured, and the autoencoder's own: ``loss_kl`` or
+        ``loss_codebook`` and ``loss_commit``.
 
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Addresses of what is drawn.
         """
-        draws = Draws.of(data_samples)
-        posterior = self.autoencoder.posterior(inputs)
-        z = posterior.sample(draws.normal('posterior'))
-        x = self.autoencoder.decode_raw(z)
-        # float32: under autocast the output has 8 bits of mantissa.
-        error = (x.float() - inputs).abs().mean()
-        kl = posterior.kl().mean() / inputs[0].numel()
-        return dict(loss_rec=error, loss_kl=self.kl_weight * kl)
+        return self._losses(inputs, data_samples)[0]
+
+    def train_step(self, data: dict, optim_wrapper) -> dict:
+        """One step of every optimizer; the values to log."""
+        data = self.data_preprocessor(data, True)
+        wrappers = self._wrappers(optim_wrapper)
+        wrapper = wrappers['autoencoder']
+        with wrapper.optim_context(self):
+            losses, x, reference = self._losses(
+                data['inputs'],
+                data['data_samples'],
+                getattr(wrapper, 'loss_scale', 1.0),
+            )
+        logged = self._step(wrapper, self.autoencoder, losses)
+        if self.adversarial and self.adversarial.is_trained(_iteration()):
+            wrapper = wrappers['adversarial']
+            with wrapper.optim_context(self):
+                losses = self.adversarial.discriminator_losses(x, reference)
+            other = self._step(wrapper, self.adversarial, losses)
+            logged.update(other, loss=logged['loss'])
+        return logged
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """The data samples with ``gt_img`` and its reconstruction.
 
         Both are uint8 RGB (3, H, W); the latter, ``pred_img``, is decoded
-        from the posterior's mode.
+        from the posterior's mode, ``latent`` (C, h, w), and where there is a
+        codebook of ``num_codes`` from ``codes`` (h, w) of it.
         """
-        x = self.autoencoder.decode(self.autoencoder.encode(inputs))
-        pairs = zip(data_samples, to_images(inputs), to_images(x), strict=True)
-        for sample, image, reconstruction in pairs:
+        z = self.autoencoder.encode(inputs)
+        x = self.autoencoder.decode(z, inputs.shape[2:])
+        rows = zip(
+            data_samples, to_images(inputs), to_images(x), z, strict=True
+        )
+        for sample, image, reconstruction, latent in rows:
             sample.gt_img = image
             sample.pred_img = reconstruction
+            sample.latent = latent.float()
+        if hasattr(self.autoencoder, 'codes'):
+            codes = self.autoencoder.codes(z)
+            for sample, own in zip(data_samples, codes, strict=True):
+                sample.codes = own
+                sample.set_metainfo(dict(num_codes=self.autoencoder.num_codes))
         return data_samples
+
+    def _losses(
+        self, inputs: Tensor, data_samples: SampleList, loss_scale: float = 1
+    ) -> tuple[dict, Tensor, Tensor]:
+        """Losses and logs, decoded images and what they should be."""
+        draws = Draws.of(data_samples)
+        transform = self._transform(draws)
+        reference = self.autoencoder.pad(inputs)
+        coding = self.autoencoder.code(
+            reference, draws.normal('posterior'), lambda z: transform(z, 1)
+        )
+        x = self.autoencoder.synthesize(coding.z)
+        reference = transform(reference, self.autoencoder.factor)
+        losses = dict(loss_rec=self.pixel_loss(x, reference))
+        if self.perceptual is not None:
+            distance = self.perceptual(x, reference).mean()
+            losses['loss_perceptual'] = self.perceptual_weight * distance
+        losses |= self._adversarial_losses(x, sum(losses.values()), loss_scale)
+        for name, term in coding.losses.items():
+            losses[f'loss_{name}'] = self.regularization_weight * term
+        return {**losses, **coding.logs}, x, reference
+
+    def _adversarial_losses(
+        self, x: Tensor, error: Tensor, loss_scale: float
+    ) -> dict:
+        """``loss_adversarial`` once it counts, and the adaptive weight."""
+        weight = (
+            self.adversarial.weight_at(_iteration()) if self.adversarial else 0
+        )
+        # Without a graph, as in validation, there are no gradients to weigh.
+        if weight == 0 or not x.requires_grad:
+            return {}
+        loss = self.adversarial.generator_loss(x)
+        adaptive = self.adversarial.adaptive_weight(
+            error, loss, self.autoencoder.last_weight, loss_scale
+        )
+        return dict(
+            loss_adversarial=weight * adaptive * loss,
+            adaptive_weight=adaptive,
+        )
+
+    def _transform(self, draws: Draws) -> Callable[[Tensor, int], Tensor]:
+        """The same for the batch of all processes."""
+        if self.equivariance is None:
+            return lambda x, unit: x
+        seed = draws.addresses[0][0]
+        return self.equivariance.draw((seed, _iteration()))
+
+    def _wrappers(self, optim_wrapper) -> Mapping:
+        """Optimizer wrappers by what they train.
+
+        Raises:
+            ValueError: If they are not those that this model needs.
+        """
+        wrappers = getattr(
+            optim_wrapper, 'optim_wrappers', {'autoencoder': optim_wrapper}
+        )
+        needed = ['autoencoder', 'adversarial'][: 2 if self.adversarial else 1]
+        if sorted(wrappers) != sorted(needed):
+            raise ValueError(
+                f'optim_wrapper has optimizers for {sorted(wrappers)}, but '
+                f'this model trains {needed}: inherit the schedule '
+                'adam_autoencoder-gan.py with model.adversarial, '
+                'adam_autoencoder.py without'
+            )
+        if self.adversarial:
+            check_divisible(
+                'adversarial.start - adversarial.lead',
+                max(self.adversarial.start - self.adversarial.lead, 0),
+                'optim_wrapper.adversarial.accumulative_counts',
+                wrappers['adversarial']._accumulative_counts,
+            )
+        return wrappers
+
+    def _step(self, wrapper, module: torch.nn.Module, losses: dict) -> dict:
+        """Backward and, unless gradients accumulate, a step; what to log."""
+        loss, logged = self.parse_losses(losses)
+        wrapper.backward(wrapper.scale_loss(loss))
+        if wrapper.should_update():
+            average_gradients(module.parameters())
+            wrapper.step()
+            wrapper.zero_grad()
+        return logged
+
+
+def _build(config: ConfigType | None):
+    return None if config is None else MODELS.build(config)
+
+
+def _iteration() -> int:
+    """Iterations done, as mmengine's ``RuntimeInfoHook`` tells everyone."""
+    return MessageHub.get_current_instance().get_info('iter', 0)

@@ -80,7 +80,7 @@ def test_latents_have_the_scale_of_one(build_runner):
     )
     assert z.std().item() == pytest.approx(1, abs=0.02)
     stored = checkpoint(runner, 2)['state_dict']['autoencoder.latent_scale']
-    assert stored == runner.model.autoencoder.latent_scale
+    assert torch.equal(stored, runner.model.autoencoder.latent_scale)
 
 
 def test_a_loaded_scale_is_kept(build_runner):
@@ -93,9 +93,9 @@ def test_a_loaded_scale_is_kept(build_runner):
         train_dataloader__dataset__split='test',
     )
     tuned.train()
-    assert (
-        tuned.model.autoencoder.latent_scale
-        == first.model.autoencoder.latent_scale
+    assert torch.equal(
+        tuned.model.autoencoder.latent_scale,
+        first.model.autoencoder.latent_scale,
     )
 
 

@@ -2,11 +2,24 @@ import copy
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from torch import nn
 from torch.distributions import Normal, kl_divergence
 
+from mmldm.engine import AutocastOptimWrapper
+from mmldm.models.autoencoders import Coding, DiagonalGaussian
 from mmldm.registry import MODELS
 from mmldm.utils import Draws
+from mmldm.utils.checkpoint import write_checkpoint
+
+ADVERSARIAL = dict(
+    type='AdversarialLoss',
+    discriminator=dict(type='PatchDiscriminator', channels=4, num_layers=1),
+    weight=0.5,
+    start=3,
+    lead=1,
+)
 
 
 @pytest.fixture
@@ -42,23 +55,34 @@ def test_the_reconstruction_of_a_posterior_sample_is_compared(
     )
 
 
-@pytest.mark.parametrize('kl_weight', [1e-6, 0.1])
+@pytest.fixture
+def at():
+    """Tells the editor how many iterations were done."""
+
+    def at(iteration):
+        MessageHub.get_current_instance().update_info('iter', iteration)
+
+    yield at
+    at(0)
+
+
+@pytest.mark.parametrize('weight', [1e-6, 0.1])
 def test_kl_counts_with_its_weight_per_pixel_value(
-    build, inputs, samples, kl_weight
+    build, inputs, samples, weight
 ):
-    """As sums over a sample with weight kl_weight, over 3 x 8 x 8."""
-    model = build(kl_weight=kl_weight)
+    """As sums over a sample with this weight, over 3 x 8 x 8."""
+    model = build(regularization_weight=weight)
     posterior = model.autoencoder.posterior(inputs)
     std = (posterior.log_var / 2).exp()
     kl = kl_divergence(Normal(posterior.mean, std), Normal(0.0, 1.0))
-    expected = kl_weight * kl.sum((1, 2, 3)).mean() / (3 * 8 * 8)
+    expected = weight * kl.sum((1, 2, 3)).mean() / (3 * 8 * 8)
     torch.testing.assert_close(
         model.loss(inputs, samples)['loss_kl'], expected
     )
 
 
 def test_a_step_trains_encoder_and_decoder_on_both_terms(build, samples):
-    model = build(kl_weight=1.0)
+    model = build(regularization_weight=1.0)
     batch = dict(
         data_samples=samples,
         inputs=[
@@ -105,6 +129,362 @@ def test_the_runner_calls_loss_and_predict(build, inputs, samples):
     assert model(inputs, samples, mode='predict')[0].pred_img.any()
 
 
-def test_a_negative_kl_weight_is_refused(build):
-    with pytest.raises(ValueError, match='kl_weight=-1 must be >= 0'):
-        build(kl_weight=-1)
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(regularization_weight=-1), 'regularization_weight=-1 must be'),
+        (dict(perceptual_weight=-1), 'perceptual_weight=-1 must be >= 0'),
+        (dict(pixel_loss='l3'), "pixel_loss='l3' is not known"),
+    ],
+)
+def test_bad_options_are_refused(build, options, message):
+    with pytest.raises(ValueError, match=message):
+        build(**options)
+
+
+def test_the_pixel_loss_asked_for_arrives(build, inputs, samples):
+    model = build(pixel_loss='l2')
+    noise = Draws.of(samples).normal('posterior')
+    x = model.autoencoder.decode(model.autoencoder.encode(inputs, noise))
+    torch.testing.assert_close(
+        model.loss(inputs, samples)['loss_rec'], (x - inputs).square().mean()
+    )
+
+
+def test_the_perceptual_loss_counts_with_its_weight(build, inputs, samples):
+    pyramid = dict(type='LaplacianPyramidLoss', num_levels=2)
+    model = build(perceptual=pyramid, perceptual_weight=0.3)
+    noise = Draws.of(samples).normal('posterior')
+    x = model.autoencoder.decode(model.autoencoder.encode(inputs, noise))
+    expected = 0.3 * MODELS.build(pyramid)(x, inputs).mean()
+    losses = model.loss(inputs, samples)
+    torch.testing.assert_close(losses['loss_perceptual'], expected)
+
+
+def test_images_of_any_size_are_trained_on_and_given_back(build, samples):
+    inputs = torch.rand(2, 3, 7, 9) * 2 - 1
+    model = build()
+    assert model.loss(inputs, samples)['loss_rec'].isfinite()
+    for sample in model.predict(inputs, samples):
+        assert sample.pred_img.shape == sample.gt_img.shape == (3, 7, 9)
+
+
+def test_transformed_latents_are_compared_with_transformed_images(
+    build, inputs, samples, at
+):
+    """The draw is that of (seed, iteration), alike for all processes."""
+    equivariance = dict(type='Equivariance', prob=1.0)
+    model = build(equivariance=equivariance)
+    posterior = model.autoencoder.posterior(inputs)
+    z = posterior.sample(Draws.of(samples).normal('posterior'))
+    seen = set()
+    for iteration in range(4):
+        at(iteration)
+        transform = MODELS.build(equivariance).draw((0, iteration))
+        x = model.autoencoder.synthesize(transform(z, 1))
+        error = (x - transform(inputs, model.autoencoder.factor)).abs().mean()
+        found = model.loss(inputs, samples)['loss_rec']
+        torch.testing.assert_close(found, error)
+        seen.add(found.item())
+    assert len(seen) == 4
+
+
+def wrappers(model, kind=OptimWrapper, lr=1e-3, **options):
+    parts = ('autoencoder', 'adversarial')
+    return OptimWrapperDict(
+        **{
+            name: kind(
+                optimizer=torch.optim.SGD(
+                    getattr(model, name).parameters(), lr=lr
+                ),
+                **options,
+            )
+            for name in parts
+        }
+    )
+
+
+@pytest.fixture
+def batch(samples):
+    return dict(
+        data_samples=samples,
+        inputs=[
+            torch.randint(256, (3, 8, 8), dtype=torch.uint8) for _ in range(2)
+        ],
+    )
+
+
+def changed(module, before):
+    return any(
+        (weight != before[name]).any()
+        for name, weight in module.named_parameters()
+    )
+
+
+def test_the_discriminator_leads_then_the_autoencoder_hears_of_it(
+    build, batch, at
+):
+    model = build(adversarial=ADVERSARIAL)
+    optimizers = wrappers(model)
+    for iteration in range(5):
+        at(iteration)
+        before = {
+            name: weight.detach().clone()
+            for name, weight in model.adversarial.named_parameters()
+        }
+        logged = model.train_step(batch, optimizers)
+        assert changed(model.adversarial, before) == (iteration >= 2)
+        assert ('loss_discriminator' in logged) == (iteration >= 2)
+        assert ('loss_adversarial' in logged) == (iteration >= 3)
+        terms = ('loss_rec', 'loss_kl', 'loss_adversarial')
+        torch.testing.assert_close(
+            logged['loss'], sum(logged.get(term, 0) for term in terms)
+        )
+
+
+def test_an_iteration_passes_the_autoencoder_once(build, batch, at):
+    model = build(adversarial=ADVERSARIAL)
+    passes = []
+    model.autoencoder.encoder.register_forward_hook(
+        lambda *_: passes.append(1)
+    )
+    at(3)
+    model.train_step(batch, wrappers(model))
+    assert passes == [1]
+
+
+def test_accumulated_gradients_are_those_of_one_batch(build, batch, at):
+    """But for the discriminator, whose batch statistics differ."""
+    model = build(adversarial={**ADVERSARIAL, 'start': 3})
+    whole, parts = model, copy.deepcopy(model)
+    at(0)
+    whole.train_step(batch, wrappers(whole, lr=0.1))
+    optimizers = wrappers(parts, lr=0.1, accumulative_counts=2)
+    for i in range(2):
+        half = {name: values[i : i + 1] for name, values in batch.items()}
+        parts.train_step(half, optimizers)
+    for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_start_between_two_steps_of_the_optimizer_is_refused(
+    build, batch, at
+):
+    model = build(adversarial={**ADVERSARIAL, 'start': 4})
+    at(3)
+    with pytest.raises(ValueError, match='lead=3 is not divisible'):
+        model.train_step(batch, wrappers(model, accumulative_counts=2))
+
+
+@pytest.mark.parametrize('adversarial', [None, ADVERSARIAL])
+def test_the_wrong_optimizers_are_refused(build, batch, adversarial):
+    model = build(adversarial=adversarial)
+    optimizers = (
+        OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0))
+        if adversarial
+        else OptimWrapperDict(
+            autoencoder=OptimWrapper(
+                torch.optim.SGD(model.parameters(), lr=1.0)
+            ),
+            adversarial=OptimWrapper(
+                torch.optim.SGD(model.parameters(), lr=1.0)
+            ),
+        )
+    )
+    with pytest.raises(ValueError, match='inherit the schedule adam_auto'):
+        model.train_step(batch, optimizers)
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
+def test_mixed_precision_gives_nearly_the_losses_of_float32(
+    build, batch, at, dtype
+):
+    exact = build(adversarial=ADVERSARIAL)
+    mixed = copy.deepcopy(exact)
+    at(3)
+    expected = exact.train_step(batch, wrappers(exact))
+    optimizers = wrappers(mixed, AutocastOptimWrapper, dtype=dtype)
+    # Where the scaler of float16 ends on so small a model.
+    optimizers['autoencoder'].scaler = torch.amp.GradScaler(
+        'cpu', init_scale=256.0, enabled=dtype == 'float16'
+    )
+    found = mixed.train_step(batch, optimizers)
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name].dtype == torch.float32
+        # The ratio of two gradients through all layers is less exact.
+        tolerance = 0.2 if name == 'adaptive_weight' else 0.02
+        torch.testing.assert_close(
+            found[name], value, rtol=tolerance, atol=0.01
+        )
+
+
+def test_gradients_of_float16_that_overflow_leave_the_step_out(
+    build, batch, at
+):
+    model = build(adversarial=ADVERSARIAL)
+    before = copy.deepcopy(model.autoencoder)
+    optimizers = wrappers(model, AutocastOptimWrapper, dtype='float16')
+    scaler = optimizers['autoencoder'].scaler = torch.amp.GradScaler(
+        'cpu', init_scale=2.0**40
+    )
+    at(3)
+    assert model.train_step(batch, optimizers)['loss'].isfinite()
+    assert not changed(model.autoencoder, dict(before.named_parameters()))
+    assert scaler.get_scale() == 2.0**39
+
+
+class LastLayer(nn.Module):
+    """An autoencoder of which only the last layer is there."""
+
+    factor = 1
+
+    def __init__(self, hidden, losses):
+        super().__init__()
+        self.conv = nn.Conv2d(8, 3, 3, padding=1)
+        self.hidden = hidden
+        self.losses = losses
+        self.last_weight = self.conv.weight
+
+    def pad(self, x):
+        return x
+
+    def code(self, x, draw_noise, transform):
+        return Coding(transform(self.hidden), self.losses, {})
+
+    def synthesize(self, z):
+        return self.conv(z)
+
+
+PIXELS = 3 * 64 * 64
+# Places of VGG-16's convolutions among its layers, and channels.
+CONVOLUTIONS = {
+    0: (3, 64),
+    2: (64, 64),
+    5: (64, 128),
+    7: (128, 128),
+    10: (128, 256),
+    12: (256, 256),
+    14: (256, 256),
+    17: (256, 512),
+    19: (512, 512),
+    21: (512, 512),
+    24: (512, 512),
+    26: (512, 512),
+    28: (512, 512),
+}
+
+
+def lpips(reference, case, folder):
+    """LPIPS with the weights of a case, read from files."""
+    prefix = f'{case}.perceptual_loss.'
+    vgg = {}
+    for layer, (inputs, outputs) in CONVOLUTIONS.items():
+        depth = 1 + sum(layer > cut for cut in (4, 9, 16, 23))
+        for kind, shape in (
+            ('weight', (outputs, inputs, 3, 3)),
+            ('bias', (outputs,)),
+        ):
+            name = f'net.slice{depth}.{layer}.{kind}'
+            vgg[name] = reference.weight(prefix + name, shape)
+    linear = {}
+    for i, channels in enumerate((64, 128, 256, 512, 512)):
+        name = f'lin{i}.model.1.weight'
+        shape = (1, channels, 1, 1)
+        linear[name] = reference.weight(prefix + name, shape).abs()
+    for name, weights in dict(vgg=vgg, linear=linear).items():
+        write_checkpoint(weights, folder / f'{name}.pth')
+    return dict(
+        type='LPIPS',
+        vgg_weights=str(folder / 'vgg.pth'),
+        linear_weights=str(folder / 'linear.pth'),
+    )
+
+
+def regularizer(reference, case, inputs):
+    """The loss of the bottleneck, as the autoencoders compute it."""
+    if case == 'vq':
+        return dict(codebook=torch.tensor(0.37))
+    moments = reference.gaussian('loss_kl/moments', (2, 6, 16, 16))
+    kl = DiagonalGaussian(moments).kl().mean() / inputs[0].numel()
+    return dict(kl=kl)
+
+
+@pytest.mark.parametrize(
+    'case, num_layers, loss, weight, regularization_weight, unit',
+    [('kl', 3, 'hinge', 0.5, 1e-6, PIXELS), ('vq', 2, 'hinge', 0.75, 1, 1)],
+)
+def test_losses_are_those_of_the_original(
+    reference,
+    labelled,
+    at,
+    tmp_path,
+    case,
+    num_layers,
+    loss,
+    weight,
+    regularization_weight,
+    unit,
+):
+    """The original sums the terms of KL models over an image: ``unit``."""
+    name = f'loss_{case}'
+    expected = reference.values(f'first_stage_{name}')
+    inputs = reference.gaussian(f'{name}/image', (2, 3, 64, 64)).clamp(-1, 1)
+    codec = LastLayer(reference.gaussian(f'{name}/hidden', (2, 8, 64, 64)), {})
+    reference.fill(codec.conv, f'{name}.last.')
+    model = MODELS.build(
+        dict(
+            type='FirstStage',
+            autoencoder=dict(type='IdentityAutoencoder'),
+            regularization_weight=regularization_weight,
+            perceptual=lpips(reference, name, tmp_path),
+            adversarial=dict(
+                type='AdversarialLoss',
+                discriminator=dict(
+                    type='PatchDiscriminator', num_layers=num_layers
+                ),
+                weight=weight,
+                start=10,
+                lead=10,
+                loss=loss,
+            ),
+        )
+    )
+    model.autoencoder = codec
+    discriminator = model.adversarial.discriminator
+    reference.fill(discriminator, f'{name}.discriminator.main.')
+    codec.losses = regularizer(reference, case, inputs)
+    samples = [labelled(0, address=(0, i)) for i in range(2)]
+    for step in (9, 10):
+        at(step)
+        losses, x, target = model._losses(inputs, samples)
+        if step == 9:
+            # The original judges, and updates batch statistics, before it
+            # counts.
+            model.adversarial.generator_loss(x)
+        judged = model.adversarial.discriminator_losses(x, target)
+        found = {
+            'generator_total': unit
+            * sum(v for k, v in losses.items() if k.startswith('loss')),
+            'nll_loss': unit
+            * (losses['loss_rec'] + losses['loss_perceptual']),
+            'logits_real': judged['logits_real'],
+            'logits_fake': judged['logits_fake'],
+        }
+        if step == 10:
+            found['d_weight'] = unit * weight * losses['adaptive_weight']
+            found['discriminator_total'] = judged['loss_discriminator']
+            found['g_loss'] = -judged['logits_fake']
+        for key, value in found.items():
+            torch.testing.assert_close(
+                value.detach(),
+                expected[f'step{step}/{key}'],
+                rtol=1e-5,
+                atol=0,
+            )
+    logits = discriminator.eval()(inputs).detach()
+    wanted = expected['disc_logits_eval_after']
+    scale = wanted.abs().max()
+    torch.testing.assert_close(
+        logits / scale, wanted / scale, rtol=0, atol=1e-4
+    )

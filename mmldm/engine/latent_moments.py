@@ -1,0 +1,81 @@
+"""What raw latents of the training data are like, and their scale."""
+
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import all_gather_object, get_dist_info
+from torch import Tensor
+
+from mmldm.models.autoencoders import Autoencoder
+from mmldm.utils import Draws
+from mmldm.utils.moments import pooled_moments, sample_moments
+
+
+def latent_moments(runner, num_images: int, batch_size: int) -> Tensor:
+    """Moments of raw latents of images spread over the training data.
+
+    The images have the training's augmentations and the latents are samples
+    of the posterior, both drawn by address, as a diffusion model will see
+    them. The processes share whole batches, so that any number of them gets
+    the same: the last bit of a latent depends on the size of its batch.
+
+    Args:
+        runner: With a model that has an ``autoencoder``.
+        num_images: How many; fewer where there are fewer.
+        batch_size: Images to encode at a time.
+
+    Returns:
+        (N, C, 3), see ``sample_moments``.
+    """
+    draws = runner.train_dataloader.sampler.spread(num_images)
+    batches = [
+        draws[i : i + batch_size] for i in range(0, len(draws), batch_size)
+    ]
+    rank, world_size = get_dist_info()
+    own = [_moments(runner, batch) for batch in batches[rank::world_size]]
+    shares = all_gather_object(own)
+    return torch.cat(
+        [shares[i % world_size][i // world_size] for i in range(len(batches))]
+    )
+
+
+def set_scale(
+    autoencoder: Autoencoder, moments: Tensor, per_channel: bool
+) -> None:
+    """Give latents a standard deviation of 1.
+
+    Args:
+        autoencoder: Gets ``latent_scale`` and ``latent_shift``.
+        moments: Of its raw latents, (N, C, 3).
+        per_channel: A scale for every channel, and a shift that makes its
+            mean 0; False gives one scale for all channels and no shift, as
+            Rombach et al. 2022, app. G, have it.
+
+    Raises:
+        ValueError: If latents do not vary or are not finite.
+    """
+    parts = moments if per_channel else moments.flatten(0, 1)[:, None]
+    mean, std = pooled_moments(parts)
+    for channel, value in enumerate(std.tolist()):
+        if not value > 0:  # nan too
+            where = f'channel {channel}' if per_channel else 'all channels'
+            raise ValueError(
+                f'raw latents have a standard deviation of {value} in {where},'
+                ' which no scale makes 1: measure one scale for all channels, '
+                'or train the first stage for longer'
+            )
+    autoencoder.latent_scale.copy_(1 / std[:, None, None])
+    shift = mean if per_channel else torch.zeros_like(mean)
+    autoencoder.latent_shift.copy_(shift[:, None, None])
+
+
+@torch.no_grad()
+def _moments(runner, draws: list) -> Tensor:
+    model = runner.bare_model
+    dataset = runner.train_dataloader.dataset
+    batch = model.data_preprocessor(
+        pseudo_collate([dataset[draw] for draw in draws])
+    )
+    posterior = Draws.of(batch['data_samples']).normal('posterior')
+    autoencoder = model.autoencoder
+    z = autoencoder.encode_raw(autoencoder.pad(batch['inputs']), posterior)
+    return sample_moments(z)

@@ -1,0 +1,61 @@
+"""Latents that can be turned and shrunk as images can."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmldm.registry import MODELS
+from mmldm.utils import Draws
+from mmldm.utils.draws import Address
+
+
+@MODELS.register_module()
+class Equivariance:
+    """Has the decoder decode scaled and turned latents too.
+
+    In a share of the iterations the latents of the whole batch are turned by
+    a multiple of 90 degrees and scaled, and what is decoded is compared with
+    the image turned and scaled; Kouzelis et al. 2025, EQ-VAE
+    (arXiv:2502.09509), section 3.2.
+
+    Args:
+        prob: Share of the iterations.
+        min_scale: Least factor on height and on width, drawn apart.
+    """
+
+    def __init__(self, prob: float = 0.5, min_scale: float = 0.25) -> None:
+        for name, value in dict(prob=prob, min_scale=min_scale).items():
+            if not 0 < value <= 1:
+                raise ValueError(
+                    f'equivariance.{name}={value} must be in (0, 1]'
+                )
+        self.prob = prob
+        self.min_scale = min_scale
+
+    def draw(self, address: Address) -> Callable[[Tensor, int], Tensor]:
+        """The transform of one iteration: ``transform(x, unit)``.
+
+        It takes images or latents (B, C, H, W); the sides of its result are
+        multiples of ``unit``, so that with the autoencoder's factor for
+        images and 1 for latents both keep fitting each other.
+        """
+        draws = Draws([address])
+        happens, turn, *scales = (
+            float(draws.uniform(f'equivariance/{name}'))
+            for name in ('happens', 'turn', 'height', 'width')
+        )
+        if happens >= self.prob:
+            return lambda x, unit: x
+        scales = [1 - (1 - self.min_scale) * u for u in scales]
+
+        def transform(x: Tensor, unit: int) -> Tensor:
+            size = [
+                max(round(side // unit * scale), 1) * unit
+                for side, scale in zip(x.shape[2:], scales, strict=True)
+            ]
+            x = F.interpolate(x.float(), size, mode='bilinear', antialias=True)
+            return torch.rot90(x, int(4 * turn), (2, 3))
+
+        return transform

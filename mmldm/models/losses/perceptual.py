@@ -1,0 +1,324 @@
+"""Errors of images that are nearer to what people see than the pixels'."""
+
+import importlib.util
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models import vgg16
+
+from mmldm.registry import MODELS
+from mmldm.utils import check_positive
+from mmldm.utils.checkpoint import read_checkpoint, weights_of
+from mmldm.utils.weight_files import verify_name, weight_cache
+
+WITHOUT_LPIPS = (
+    'model.perceptual=None or model.perceptual=dict(_delete_=True, '
+    "type='LaplacianPyramidLoss')"
+)
+# VGG-16 is cut behind relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3.
+CUTS = (0, 4, 9, 16, 23, 30)
+CHANNELS = (64, 128, 256, 512, 512)
+# Four poolings halve the images before the last features.
+SMALLEST = 16
+
+
+class _Weights(NamedTuple):
+    """A published file of weights.
+
+    Attributes:
+        argument: Takes its path.
+        name: In torch's cache.
+        url: Where it is published.
+        prefix: What our names begin with.
+        key: Finds their rest in the names of a file.
+    """
+
+    argument: str
+    name: str
+    url: str
+    prefix: str
+    key: str
+
+
+VGG = _Weights(
+    'vgg_weights',
+    'vgg16-397923af.pth',
+    'https://download.pytorch.org/models/vgg16-397923af.pth',
+    'features.',
+    # torchvision's names, and those of LPIPS, which has five slices.
+    r'(?:^|\.)(?:features|slice\d)\.(\d+\.(?:weight|bias))$',
+)
+LINEAR = _Weights(
+    'linear_weights',
+    'vgg_lpips_v0.1.pth',
+    'https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/'
+    'weights/v0.1/vgg.pth',
+    'lin',
+    r'(?:^|\.)lin(\d\.model\.1\.weight)$',
+)
+
+
+@MODELS.register_module()
+class LPIPS(nn.Module):
+    """Distance of VGG-16's features, weighted as people judge distances.
+
+    LPIPS v0.1 of Zhang et al. 2018 (arXiv:1801.03924, eq. 1), as latent
+    diffusion trains its first stages with. At five depths the features of
+    both images are scaled to unit length at every position; the weighted
+    squares of their difference are averaged over the positions.
+
+    It is frozen, has no parameters, the same output in training and in
+    evaluation (the original has dropout before its weights, and its training
+    wakes it), and no place in checkpoints: its weights are read from two
+    published files, which are not downloaded. Under autocast only the
+    convolutions are in low precision.
+
+    Args:
+        vgg_weights: Path of torchvision's ``vgg16-397923af.pth``; None
+            looks in torch's cache, ``torch.hub.get_dir()/checkpoints``. A
+            file with names of LPIPS, ``net.slice1.0.weight``, serves too.
+        linear_weights: Path of the weights of the features' differences,
+            ``lpips/weights/v0.1/vgg.pth`` of the authors' repository; None
+            looks in torch's cache for ``vgg_lpips_v0.1.pth``, then in an
+            installed package ``lpips``.
+
+    Raises:
+        FileNotFoundError: If a file is not there.
+        ValueError: If one holds other weights, or is not the file whose
+            SHA-256 its name tells.
+    """
+
+    def __init__(
+        self,
+        vgg_weights: str | None = None,
+        linear_weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        vgg_file, linear_file = _find(vgg_weights, linear_weights)
+        with torch.device('meta'):
+            vgg = vgg16()
+        del vgg.avgpool, vgg.classifier
+        shapes = {n: w.shape for n, w in vgg.state_dict().items()}
+        vgg.load_state_dict(_read(VGG, vgg_file, shapes), assign=True)
+        _make_constant(vgg)
+        self.stages = nn.ModuleList(
+            vgg.features[start:end] for start, end in pairwise(CUTS)
+        )
+
+        shapes = {
+            f'lin{i}.model.1.weight': (1, num_channels, 1, 1)
+            for i, num_channels in enumerate(CHANNELS)
+        }
+        linear = _read(LINEAR, linear_file, shapes)
+        constants = dict(
+            linear=torch.cat([linear[name] for name in shapes], dim=1),
+            # Mean and deviation of ImageNet's pixels, in [-1, 1].
+            shift=torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1),
+            scale=torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1),
+        )
+        for name, constant in constants.items():
+            self.register_buffer(name, constant, persistent=False)
+
+    def forward(self, x: Tensor, reference: Tensor) -> Tensor:
+        """The distance of every image to its reference, (B,), float32.
+
+        Args:
+            x: Images in [-1, 1], (B, 3, H, W), 16 pixels or more a side.
+            reference: What they should be, of the same shape.
+
+        Raises:
+            ValueError: If the shapes are others.
+        """
+        _check_same_shape(x, reference)
+        if x.shape[1] != 3 or min(x.shape[2:]) < SMALLEST:
+            raise ValueError(
+                f'LPIPS compares RGB images of {SMALLEST} pixels or more a '
+                f'side, got (B, C, H, W) = {tuple(x.shape)}: train on such '
+                f'images, or set {WITHOUT_LPIPS}'
+            )
+        pairs = zip(
+            self.linear.split(CHANNELS, dim=1),
+            self._features(x),
+            self._features(reference),
+            strict=True,
+        )
+        return sum(
+            ((_unit(ours) - _unit(theirs)).square() * weight)
+            .sum(1)
+            .mean((1, 2))
+            for weight, ours, theirs in pairs
+        )
+
+    def _features(self, x: Tensor) -> Iterator[Tensor]:
+        """Of the five depths: (B, C, H / 2^i, W / 2^i)."""
+        x = (x.float() - self.shift) / self.scale
+        for stage in self.stages:
+            x = stage(x)
+            yield x
+
+
+def _unit(features: Tensor) -> Tensor:
+    """Features of length 1 at every position, 0 where they are; float32."""
+    features = features.float()
+    length = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    return features / (length + 1e-10)
+
+
+def _make_constant(module: nn.Module) -> None:
+    """Parameters become buffers that no checkpoint and no optimizer has."""
+    for part in module.modules():
+        for name, weight in list(part.named_parameters(recurse=False)):
+            delattr(part, name)
+            part.register_buffer(name, weight.detach(), persistent=False)
+
+
+def _find(vgg_weights: str | None, linear_weights: str | None) -> list[Path]:
+    """The two files.
+
+    Raises:
+        FileNotFoundError: If one is not there; it tells of both.
+    """
+    cache = weight_cache()
+    places = {
+        VGG: [cache / VGG.name],
+        LINEAR: [cache / LINEAR.name, *_in_lpips_package()],
+    }
+    found, missing = [], []
+    for weights, given in ((VGG, vgg_weights), (LINEAR, linear_weights)):
+        tried = places[weights] if given is None else [Path(given)]
+        files = [path for path in tried if path.is_file()]
+        found += files[:1]
+        if not files:
+            missing.append(
+                f'no {" or ".join(map(str, tried))} (set model.perceptual.'
+                f'{weights.argument} to the path of {weights.url})'
+            )
+    if missing:
+        raise FileNotFoundError(
+            f'LPIPS needs weights that are not here: {"; ".join(missing)}. '
+            'The linear weights are in the package lpips, too: pip install '
+            f'--no-deps lpips. {WITHOUT_LPIPS} trains without'
+        )
+    return found
+
+
+def _in_lpips_package() -> list[Path]:
+    """Where the package ``lpips`` has the file; it is not imported."""
+    package = importlib.util.find_spec('lpips')
+    folders = package.submodule_search_locations if package else None
+    return [Path(f, 'weights', 'v0.1', 'vgg.pth') for f in folders or ()]
+
+
+def _read(
+    weights: _Weights, path: Path, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, Tensor]:
+    """The weights of a file by our names, float32.
+
+    Raises:
+        ValueError: If the file is not what its name says, or has not these
+            shapes.
+    """
+    argument = f'model.perceptual.{weights.argument}={str(path)!r}'
+    verify_name(path, argument, weights.url)
+    content = {
+        weights.prefix + match[1]: weight.detach().float()
+        for name, weight in weights_of(read_checkpoint(path)).items()
+        if (match := re.search(weights.key, name))
+    }
+    unfit = [
+        name
+        for name, shape in shapes.items()
+        if name not in content or content[name].shape != shape
+    ]
+    if unfit:
+        raise ValueError(
+            f'{argument} does not hold what {weights.url} holds: '
+            f'{len(unfit)} of {len(shapes)} weights are not in it or have '
+            f'another shape, the first is {unfit[0]}. Give that file'
+        )
+    return content
+
+
+@MODELS.register_module()
+class LaplacianPyramidLoss(nn.Module):
+    """L1 error of the levels of a Laplacian pyramid; needs no weights.
+
+    The substitute for :class:`LPIPS` where its files cannot be had: it
+    compares structures of all sizes, but knows nothing of what people see.
+    The pyramid is that of Burt & Adelson 1983, with a = 3/8 in their 5 x 5
+    kernel; as a loss it is Lap1 of Bojanowski et al. 2018 (arXiv:1707.05776).
+    The mean absolute errors of the levels are summed, which gives the sums
+    over level j, with a 4^j-th of the pixels, a weight of 4^j. It is the mean
+    absolute error of the images where that lies in one level (a constant,
+    stripes of one pixel), and 1.35 times that for white noise in 4 levels.
+
+    Args:
+        num_levels: Levels of the pyramid, the coarsest, which is a blurred
+            image, included; 1 is the mean absolute error.
+
+    Raises:
+        ValueError: If ``num_levels`` is not positive.
+    """
+
+    def __init__(self, num_levels: int = 4) -> None:
+        super().__init__()
+        check_positive('num_levels', num_levels)
+        self.num_levels = num_levels
+        taps = torch.tensor([1.0, 4, 6, 4, 1]) / 16
+        kernel = torch.outer(taps, taps).view(1, 1, 5, 5)
+        self.register_buffer('kernel', kernel, persistent=False)
+
+    def forward(self, x: Tensor, reference: Tensor) -> Tensor:
+        """The error of every image, (B,), float32.
+
+        Args:
+            x: Images, (B, C, H, W), more than 2^(num_levels - 1) pixels a
+                side.
+            reference: What they should be, of the same shape.
+
+        Raises:
+            ValueError: If the shapes are others.
+        """
+        _check_same_shape(x, reference)
+        limit = 2 ** (self.num_levels - 1)
+        if min(x.shape[2:]) <= limit:
+            raise ValueError(
+                f'num_levels={self.num_levels} needs images of more than '
+                f'{limit} pixels a side, got (H, W) = {tuple(x.shape[2:])}: '
+                'set a smaller model.perceptual.num_levels'
+            )
+        with torch.autocast(x.device.type, enabled=False):
+            # Linear: the difference of two pyramids is the difference's.
+            levels = self._pyramid(x.float() - reference.float())
+            return sum(level.abs().mean((1, 2, 3)) for level in levels)
+
+    def _pyramid(self, x: Tensor) -> Iterator[Tensor]:
+        """Its levels, finest first: (B, C, ceil(H / 2^i), ceil(W / 2^i))."""
+        for _ in range(self.num_levels - 1):
+            coarse = self._blur(x, stride=2)
+            spread = torch.zeros_like(x)
+            spread[..., ::2, ::2] = coarse
+            # 4: three in four of the blurred values are the zeros.
+            yield x - 4 * self._blur(spread)
+            x = coarse
+        yield x
+
+    def _blur(self, x: Tensor, stride: int = 1) -> Tensor:
+        """Each channel's own; mirrored at the borders, (B, C, H, W)."""
+        planes = F.pad(x, (2, 2, 2, 2), mode='reflect').flatten(0, 1)
+        blurred = F.conv2d(planes[:, None], self.kernel, stride=stride)
+        return blurred.unflatten(0, x.shape[:2]).squeeze(2)
+
+
+def _check_same_shape(x: Tensor, reference: Tensor) -> None:
+    if x.shape != reference.shape:
+        raise ValueError(
+            f'images of shape {tuple(x.shape)} are compared with references '
+            f'of shape {tuple(reference.shape)}: give two of one shape'
+        )

@@ -1,0 +1,30 @@
+"""What processes tell each other besides mmengine's functions."""
+
+from collections.abc import Iterable
+
+import torch
+from mmengine.dist import all_reduce, broadcast, get_world_size
+from torch import Tensor, nn
+from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Give every process the mean of all processes' gradients.
+
+    One message for all of them. The same parameters must have gradients in
+    all processes.
+    """
+    grads = [p.grad for p in parameters if p.grad is not None]
+    if get_world_size() == 1 or not grads:
+        return
+    flat = _flatten_dense_tensors(grads)
+    all_reduce(flat, 'mean')
+    torch._foreach_copy_(grads, _unflatten_dense_tensors(flat, grads))
+
+
+def broadcast_state(module: nn.Module) -> None:
+    """Give every process the parameters and buffers of the first."""
+    tensors: list[Tensor] = [*module.parameters(), *module.buffers()]
+    with torch.no_grad():
+        for tensor in tensors:
+            broadcast(tensor, src=0)
