@@ -4,7 +4,8 @@
     bash tools/dist_test.sh CONFIG CHECKPOINT GPUS
 
 A latent diffusion model generates what test_dataloader asks for, a first
-stage reconstructs the images of test_dataloader; test_evaluator judges.
+stage reconstructs the images of test_dataloader; test_evaluator judges. The
+metrics are printed and written to metrics.json.
 """
 
 import argparse
@@ -27,7 +28,10 @@ def parse_args() -> argparse.Namespace:
         help='checkpoint file, or a work directory: its newest one',
     )
     parser.add_argument(
-        '--out', metavar='FILE.json', help='write the metrics to this file'
+        '--out',
+        metavar='FILE.json',
+        help='where the metrics go (default: metrics.json in the work '
+        'directory)',
     )
     parser.add_argument(
         '--show-dir',
@@ -55,16 +59,28 @@ def takes_seed(dataset: str) -> bool:
     return 'seed' in signature(DATASETS.get(dataset).__init__).parameters
 
 
+def by_channel(metrics: dict[str, float]) -> dict[str, float | list[float]]:
+    """The metrics, with ``latent/mean_0``, ``_1`` ... as one list."""
+    gathered = {}
+    for name, value in metrics.items():
+        stem, _, channel = name.rpartition('_')
+        if name.startswith('latent/') and channel.isdigit():
+            gathered.setdefault(stem, []).append(value)
+        else:
+            gathered[name] = value
+    return gathered
+
+
 def main() -> None:
     """Test."""
     args = parse_args()
     cfg = load_config(args)
     apply_flags(cfg, args)
     metrics = build_runner(cfg).test()
-    if args.out is not None and is_main_process():
-        path = Path(args.out)
+    if is_main_process():
+        path = Path(args.out or Path(cfg.work_dir, 'metrics.json'))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(metrics, indent=2) + '\n')
+        path.write_text(json.dumps(by_channel(metrics), indent=2) + '\n')
 
 
 if __name__ == '__main__':

@@ -1,4 +1,11 @@
 from .classifier_accuracy import ClassifierAccuracy
-from .reconstruction import ReconstructionPSNR
+from .latent_statistics import LatentStatistics
+from .reconstruction import ReconstructionMetrics
+from .reconstruction_fid import ReconstructionFID
 
-__all__ = ['ClassifierAccuracy', 'ReconstructionPSNR']
+__all__ = [
+    'ClassifierAccuracy',
+    'LatentStatistics',
+    'ReconstructionFID',
+    'ReconstructionMetrics',
+]

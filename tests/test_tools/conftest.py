@@ -33,6 +33,50 @@ custom_hooks = [
 ]
 """
 
+# Everything that a first stage can be trained with, but LPIPS.
+ADVERSARIAL_CONFIG = """
+_base_ = [
+    '{root}/configs/_base_/datasets/digits_32x32.py',
+    '{root}/configs/_base_/schedules/adam_autoencoder-gan.py',
+    '{root}/configs/_base_/default_runtime.py',
+]
+model = dict(
+    type='FirstStage',
+    autoencoder=dict(
+        type='AutoencoderVQ', latent_channels=4, channels=32,
+        channel_mults=(1, 1), num_res_blocks=1, mid_attention=False,
+        quantizer=dict(
+            num_codes=64, ema_decay=0.9, kmeans_init=True, revive_after=1)),
+    regularization_weight=1.0,
+    perceptual=dict(type='LaplacianPyramidLoss'),
+    adversarial=dict(
+        type='AdversarialLoss', weight=0.5, start=2, lead=1, ramp=2,
+        discriminator=dict(
+            type='PatchDiscriminator', channels=8, num_layers=2)),
+    equivariance=dict(type='Equivariance', min_scale=0.75))
+train_dataloader = dict(global_batch_size=4)
+# eps: else Adam makes a whole step of a rounding error.
+optim_wrapper = dict(
+    autoencoder=dict(optimizer=dict(eps=1e-3)),
+    adversarial=dict(optimizer=dict(eps=1e-3)))
+train_cfg = dict(max_iters=4, val_interval=4)
+auto_scale_lr = dict(base_batch_size=4)
+default_hooks = dict(
+    logger=dict(interval=1), checkpoint=dict(interval=2))
+custom_hooks = [
+    dict(type='AddressedSeedHook'),
+    dict(type='ModuleEMAHook', modules=('autoencoder',), decay=0.999)
+]
+"""
+
+
+@pytest.fixture
+def adversarial_config(tmp_path):
+    """A first stage with a codebook and a discriminator, in seconds."""
+    path = tmp_path / 'adversarial.py'
+    path.write_text(ADVERSARIAL_CONFIG.format(root=ROOT))
+    return str(path)
+
 
 @pytest.fixture
 def config(tmp_path):

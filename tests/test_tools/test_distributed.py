@@ -37,8 +37,11 @@ def test_two_processes_see_what_one_sees(run_tool, config, tmp_path, port):
     )
     assert status == 0, log
     one, two = end_of(tmp_path / 'one'), end_of(tmp_path / 'two')
-    scale = 'autoencoder.latent_scale'
-    assert one['state_dict'][scale] == two['state_dict'][scale] != 1
+    scales = [
+        end['state_dict']['autoencoder.latent_scale'] for end in (one, two)
+    ]
+    assert torch.equal(*scales)
+    assert (scales[0] != 1).all()
     for name, weight in one['state_dict'].items():
         torch.testing.assert_close(
             two['state_dict'][name], weight, rtol=1e-3, atol=1e-5
@@ -76,6 +79,51 @@ def test_two_processes_see_what_one_sees(run_tool, config, tmp_path, port):
         ).read_bytes(), name
     metrics = json.loads((tmp_path / 'm.json').read_text())
     assert 0 <= metrics['class_accuracy'] <= 1
+
+
+def test_two_processes_train_a_first_stage_as_one_does(
+    run_tool, adversarial_config, tmp_path, port
+):
+    """Every logged term, the codebook, and both networks.
+
+    The discriminator's statistics, the adaptive weight, the codes revived
+    and the transform of latents are those of the global batch.
+    """
+    run_tool('train', adversarial_config, '--work-dir', tmp_path / 'one')
+    status, log = launch(
+        'dist_train.sh',
+        adversarial_config,
+        2,
+        '--work-dir',
+        tmp_path / 'two',
+        port=port,
+    )
+    assert status == 0, log
+    one, two = end_of(tmp_path / 'one'), end_of(tmp_path / 'two')
+    scalars = [end['message_hub']['log_scalars'] for end in (one, two)]
+    terms = {
+        name
+        for name in scalars[0]
+        if name.startswith('train/') and 'time' not in name
+    }
+    assert {
+        'train/loss_adversarial',
+        'train/loss_discriminator',
+        'train/adaptive_weight',
+        'train/perplexity',
+    } <= terms
+    for name in terms:
+        torch.testing.assert_close(
+            scalars[1][name][0],
+            scalars[0][name][0],
+            rtol=1e-3,
+            atol=1e-5,
+            msg=lambda text, name=name: f'{name}: {text}',
+        )
+    for name, weight in one['state_dict'].items():
+        torch.testing.assert_close(
+            two['state_dict'][name], weight, rtol=1e-3, atol=1e-4
+        )
 
 
 def losses(checkpoint):

@@ -55,9 +55,12 @@ def kill_training(config, work_dir, after):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('kind', ['config', 'adversarial_config'])
 def test_killed_twice_it_ends_like_the_uninterrupted(
-    run_tool, config, tmp_path
+    run_tool, request, kind, tmp_path
 ):
+    """A first stage is killed when its discriminator is at work."""
+    config = request.getfixturevalue(kind)
     run_tool('train', config, '--work-dir', tmp_path / 'whole', *OPTIONS)
     for after in (4, 11):
         kill_training(config, tmp_path / 'killed', after)

@@ -1,0 +1,142 @@
+"""Measure the latents of a first stage, and store their scale with it.
+
+    python tools/analysis_tools/latent_stats.py CONFIG CHECKPOINT
+    python -m torch.distributed.run --nproc-per-node GPUS \\
+        tools/analysis_tools/latent_stats.py CONFIG CHECKPOINT \\
+        --launcher pytorch
+
+CONFIG and CHECKPOINT are of a first stage. Its encoder sees images spread
+over the data of train_dataloader, with the augmentations of its pipeline,
+drawn by --seed, and samples of the posterior are measured: what a diffusion
+model will be trained on. It prints mean, standard deviation and scale of raw
+latents, and stores in CHECKPOINT what every model with this first stage uses:
+one scale for all channels, or a scale and a shift for each.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from torch import Tensor
+
+from mmldm.apis import build_runner, load_config, run_tool, tool_parser
+from mmldm.engine.latent_moments import latent_moments, set_scale
+from mmldm.models.editors import FirstStage
+from mmldm.models.editors.frozen_first_stage import MEASURED
+from mmldm.utils import check_positive
+from mmldm.utils.checkpoint import (
+    newest_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+from mmldm.utils.moments import pooled_moments
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = tool_parser(__doc__)
+    parser.add_argument(
+        'checkpoint',
+        help='checkpoint file, or a work directory: its newest one',
+    )
+    parser.add_argument(
+        '--num-images',
+        type=int,
+        default=1024,
+        help='images to encode (default: 1024); fewer where there are fewer',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=32,
+        help='images to encode at a time (default: 32)',
+    )
+    parser.add_argument(
+        '--per-channel',
+        action='store_true',
+        help='store a scale and a shift for every channel',
+    )
+    parser.add_argument(
+        '--out',
+        metavar='FILE.pth',
+        help='store a copy of the checkpoint with them here, and leave the '
+        'checkpoint as it is',
+    )
+    return parser.parse_args()
+
+
+def check_args(args: argparse.Namespace) -> tuple[Path, Path]:
+    """The file to read and the one to write.
+
+    Raises:
+        ValueError: If a number is not positive, or the file to write would
+            be no ``.pth``.
+    """
+    check_positive('--num-images', args.num_images)
+    check_positive('--batch-size', args.batch_size)
+    source = Path(args.checkpoint)
+    if source.is_dir():
+        source = newest_checkpoint(source) or source
+    target = Path(args.out or source)
+    if target.suffix == '.safetensors':
+        raise ValueError(
+            f'{target} would become a .pth file: set --out to FILE.pth'
+        )
+    return source, target
+
+
+def table(moments: Tensor) -> str:
+    """Mean, standard deviation and scale of raw latents, by channel."""
+    lines = [f'{"channel":>7}{"mean":>12}{"std":>12}{"scale":>12}']
+    rows = {'all': moments.flatten(0, 1)}
+    rows |= {str(c): moments[:, c] for c in range(moments.shape[1])}
+    for name, part in rows.items():
+        mean, std = (float(value) for value in pooled_moments(part))
+        scale = 1 / std if std else float('inf')
+        lines.append(f'{name:>7}{mean:>12.5g}{std:>12.5g}{scale:>12.5g}')
+    return '\n'.join(lines)
+
+
+def store(source: Path, target: Path, model: FirstStage) -> None:
+    """Write the checkpoint with the model's scale and shift, else the same.
+
+    In its own place it keeps its time, by which the newest one is found.
+    """
+    checkpoint = read_checkpoint(source)
+    weights = checkpoint.get('state_dict', checkpoint)
+    for name in MEASURED:
+        weights[name] = model.state_dict()[name].cpu()
+    stat = source.stat()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(checkpoint, target)
+    if target == source:
+        os.utime(target, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def main() -> None:
+    """Measure and store."""
+    args = parse_args()
+    source, target = check_args(args)
+    cfg = load_config(args)
+    cfg.load_from, cfg.resume = str(source), False
+    runner = build_runner(cfg)
+    model = runner.bare_model
+    if not isinstance(model, FirstStage):
+        raise ValueError(
+            f'{args.config} has a {type(model).__name__}, which was trained '
+            'with its scale: give config and checkpoint of its first stage'
+        )
+    runner.load_or_resume()
+    model.eval()
+    moments = latent_moments(runner, args.num_images, args.batch_size)
+    set_scale(model.autoencoder, moments, args.per_channel)
+    if is_main_process():
+        print(f'Raw latents of {len(moments)} images:\n{table(moments)}')
+        store(source, target, model)
+        what = 'A scale and a shift a channel' if args.per_channel else 'Scale'
+        print(f'{what} stored in {target}')
+
+
+if __name__ == '__main__':
+    run_tool(main)
