@@ -1,0 +1,382 @@
+"""First stages of the original code of Rombach et al. 2022.
+
+Configs and weights of ``ldm/models/autoencoder.py`` as ours, and weights back;
+names and defaults are those of github.com/CompVis/latent-diffusion at a506df5.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+# Here, lest the registry imports it where no tensor has memory.
+import mmldm.models  # noqa: F401
+from mmldm.registry import MODELS
+
+TARGETS = {
+    'ldm.models.autoencoder.AutoencoderKL': 'AutoencoderKL',
+    'ldm.models.autoencoder.VQModel': 'AutoencoderVQ',
+    'ldm.models.autoencoder.VQModelInterface': 'AutoencoderVQ',
+    'ldm.models.autoencoder.IdentityFirstStage': 'IdentityAutoencoder',
+}
+# For training, logs and interfaces: whatever they say, images and latents of
+# a trained model are the same.
+IGNORED = {
+    'batch_resize_range',
+    'ckpt_path',
+    'colorize_nlabels',
+    'ddconfig.dropout',
+    'ignore_keys',
+    'image_key',
+    'lossconfig',
+    'lr_g_factor',
+    'monitor',
+    'sane_index_shape',
+    'scheduler_config',
+    'use_ema',
+    'vq_interface',
+}
+# The one value that our networks have.
+FIXED = {
+    'remap': None,
+    'ddconfig.give_pre_end': False,
+    'ddconfig.in_channels': 3,
+    'ddconfig.out_ch': 3,
+    'ddconfig.resamp_with_conv': True,
+    'ddconfig.tanh_out': False,
+    'ddconfig.use_linear_attn': False,
+}
+REQUIRED = (
+    'embed_dim',
+    'ddconfig.attn_resolutions',
+    'ddconfig.ch',
+    'ddconfig.num_res_blocks',
+    'ddconfig.resolution',
+    'ddconfig.z_channels',
+)
+# What all published codebooks were trained with.
+QUANTIZER = dict(beta=0.25, legacy_beta=True)
+
+# Weights without a place in a first stage, by the start of their name.
+LEFT_OUT = {
+    'loss.': 'of the training loss: LPIPS, discriminator, log-variance',
+    'model_ema.': 'a running average; the weights themselves are taken',
+    'colorize': 'colours of pictures in the log',
+}
+
+# Outside of encoder and decoder; ours, theirs.
+OUTER = {
+    'quant_conv': 'quant_conv',
+    'post_quant_conv': 'post_quant_conv',
+    'quantizer.codebook': 'quantize.embedding.weight',
+}
+# Inside a block; ours, theirs.
+INNER = {
+    'skip': ('nin_shortcut',),
+    'qkv': ('q', 'k', 'v'),
+    'out': ('proj_out',),
+}
+# Linear layers that are 1x1 convolutions there.
+POINTWISE = {'qkv.weight', 'out.weight'}
+
+
+def first_stage_config(original: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of the network that a config of the original describes.
+
+    Args:
+        original: ``target`` and ``params``, as under ``model`` in a yaml
+            file of the original, or under ``first_stage_config`` of a
+            diffusion model.
+
+    Raises:
+        ValueError: If it is no first stage, a key is missing or not known,
+            or a value asks for what our networks have not.
+    """
+    target = original.get('target')
+    if target not in TARGETS:
+        raise ValueError(
+            f'target={target!r} cannot be converted; these can: '
+            f'{", ".join(TARGETS)}'
+        )
+    kind = TARGETS[target]
+    params = dict(_flat(original.get('params') or {}))
+    config = dict(type=kind)
+    if kind != 'IdentityAutoencoder':
+        _check_missing(params, kind)
+        config |= _network(params, kind)
+    _check_rest(params)
+    return config
+
+
+def _flat(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Keys of ``ddconfig`` as 'ddconfig.KEY' among the others."""
+    for key, value in params.items():
+        if key == 'ddconfig':
+            yield from ((f'{key}.{k}', v) for k, v in value.items())
+        else:
+            yield key, value
+
+
+def _check_missing(params: Mapping[str, Any], kind: str) -> None:
+    """Raise where the original has no default."""
+    required = [*REQUIRED, *['n_embed'] * (kind == 'AutoencoderVQ')]
+    missing = [key for key in required if key not in params]
+    if missing:
+        raise ValueError(
+            f'params.{missing[0]} is missing, without which the original '
+            'builds no such model: take the yaml file it was trained with'
+        )
+
+
+def _network(params: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Our arguments, the keys that say them taken out of ``params``."""
+    _check_moments(params.pop('ddconfig.double_z', True), kind)
+    channels = params.pop('embed_dim')
+    mults = tuple(params.pop('ddconfig.ch_mult', (1, 2, 4, 8)))
+    attn_factors = _attn_factors(
+        params.pop('ddconfig.resolution'),
+        params.pop('ddconfig.attn_resolutions'),
+        2 ** (len(mults) - 1),
+    )
+    attention = _has_attention(params.pop('ddconfig.attn_type', 'vanilla'))
+    config = dict(
+        latent_channels=channels,
+        channels=params.pop('ddconfig.ch'),
+        channel_mults=mults,
+        num_res_blocks=params.pop('ddconfig.num_res_blocks'),
+        attn_factors=attn_factors if attention else (),
+        mid_attention=attention,
+    )
+    z_channels = params.pop('ddconfig.z_channels')
+    if z_channels != channels:
+        config['z_channels'] = z_channels
+    if kind == 'AutoencoderVQ':
+        config['quantizer'] = dict(
+            num_codes=params.pop('n_embed'), **QUANTIZER
+        )
+    return config
+
+
+def _check_moments(double_z: bool, kind: str) -> None:
+    """Raise unless the encoder yields what the kind of model reads."""
+    if double_z != (kind == 'AutoencoderKL'):
+        raise ValueError(
+            f'params.ddconfig.double_z={double_z} does not suit {kind}: mean '
+            'and log-variance are of KL models, and of those alone'
+        )
+
+
+def _attn_factors(
+    resolution: int, attn_resolutions: Sequence[int], factor: int
+) -> tuple[int, ...]:
+    """Downsampling factors of the levels whose size is in the list.
+
+    Sizes that no level has are in some published configs, and do nothing.
+    """
+    if attn_resolutions and resolution % factor:
+        raise ValueError(
+            f'params.ddconfig.resolution={resolution} is not divisible by '
+            f'the downsampling factor {factor}: sizes of encoder and decoder '
+            f'differ, so attn_resolutions={list(attn_resolutions)} does not '
+            'say the same of both'
+        )
+    factors = [2**level for level in range(factor.bit_length())]
+    return tuple(f for f in factors if resolution // f in attn_resolutions)
+
+
+def _has_attention(attn_type: str) -> bool:
+    if attn_type not in ('vanilla', 'none'):
+        raise ValueError(
+            f'params.ddconfig.attn_type={attn_type!r} is not supported: only '
+            "'vanilla' and 'none' are"
+        )
+    return attn_type == 'vanilla'
+
+
+def _check_rest(params: Mapping[str, Any]) -> None:
+    """Raise where a key that was not read would change the network."""
+    for key, value in params.items():
+        if key in FIXED and value != FIXED[key]:
+            raise ValueError(
+                f'params.{key}={value!r} is not supported: only '
+                f'{FIXED[key]!r} is'
+            )
+        if key not in IGNORED | FIXED.keys():
+            raise ValueError(
+                f'params.{key}={value!r} is not known, and may change the '
+                'network: leave the key out if it does not'
+            )
+
+
+class Pair(NamedTuple):
+    """One weight of ours, and what it is in the original.
+
+    Attributes:
+        ours: Its name.
+        shape: Its shape.
+        theirs: Names of the weights that are its parts along axis 0.
+        part_shape: The shape of each.
+    """
+
+    ours: str
+    shape: tuple[int, ...]
+    theirs: tuple[str, ...]
+    part_shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        theirs = ' + '.join(self.theirs)
+        return f'{theirs} {self.part_shape} -> {self.ours} {self.shape}'
+
+
+def first_stage_weights(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """Weights of the original under our names and in our shapes.
+
+    With the scale and shift of latents that ``config`` has, the result is
+    all that the model loads. What :func:`left_out` lists is not in it.
+
+    Args:
+        weights: By name in the original's ``AutoencoderKL`` or ``VQModel``.
+        config: As of :func:`first_stage_config`; ``latent_scale``, which
+            the original keeps in its diffusion models, may be added.
+
+    Raises:
+        ValueError: If any weight is missing, of another shape or not known;
+            theirs and ours are named.
+    """
+    model = _without_memory(config)
+    pairs = list(_pairs(model, config))
+    _check_weights(weights, pairs)
+    found = dict(model.named_buffers(recurse=False))  # scale and shift
+    for pair in pairs:
+        parts = [weights[name] for name in pair.theirs]
+        found[pair.ours] = torch.cat(parts).reshape(pair.shape)
+    return found
+
+
+def to_compvis(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """The way back: all that the original's first stage loads.
+
+    Scale and shift of latents are not in it: the original's first stages
+    have none.
+
+    Args:
+        weights: Of a model that was built from ``config``, by name.
+        config: As of :func:`first_stage_config`.
+    """
+    found = {}
+    for pair in _pairs(_without_memory(config), config):
+        parts = weights[pair.ours].chunk(len(pair.theirs))
+        for name, part in zip(pair.theirs, parts, strict=True):
+            found[name] = part.reshape(pair.part_shape)
+    return found
+
+
+def left_out(weights: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Names of weights that are not converted, by the reason why."""
+    found = {
+        reason: [name for name in weights if name.startswith(start)]
+        for start, reason in LEFT_OUT.items()
+    }
+    return {reason: names for reason, names in found.items() if names}
+
+
+def _without_memory(config: Mapping[str, Any]) -> nn.Module:
+    """The model, for the names and shapes of its weights."""
+    with torch.device('meta'):
+        return MODELS.build(dict(config))
+
+
+def _pairs(model: nn.Module, config: Mapping[str, Any]) -> Iterator[Pair]:
+    """Every weight of the model and its parts in the original."""
+    modules = dict(OUTER)
+    if config['type'] != 'IdentityAutoencoder':
+        modules |= _codec_names(config)
+    for ours, weight in model.named_parameters():
+        module = next(m for m in modules if f'{ours}.'.startswith(f'{m}.'))
+        inner = ours.removeprefix(module).removeprefix('.')
+        first, _, rest = inner.partition('.')
+        theirs = tuple(
+            '.'.join(filter(None, [modules[module], name, rest]))
+            for name in INNER.get(first, (first,))
+        )
+        rows, *others = weight.shape
+        ones = [1, 1] if inner in POINTWISE else []
+        part_shape = (rows // len(theirs), *others, *ones)
+        yield Pair(ours, tuple(weight.shape), theirs, part_shape)
+
+
+def _codec_names(config: Mapping[str, Any]) -> dict[str, str]:
+    """Modules of our encoder and decoder, and what they are called there."""
+    last = len(config['channel_mults']) - 1
+    num_blocks = config['num_res_blocks']
+    attention = ['mid.attn_1'] if config['mid_attention'] else []
+    middle = ['mid.block_1', *attention, 'mid.block_2']
+    head = ['norm_out', None, 'conv_out']
+    encoder: list = ['conv_in']
+    decoder: list = ['conv_in', middle]
+    for level in range(last + 1):
+        if level > 0:
+            encoder.append(f'down.{level - 1}.downsample')
+        encoder += _level_names('down', level, num_blocks, config)
+    for level in range(last, -1, -1):
+        if level < last:
+            decoder.append(f'up.{level + 1}.upsample')
+        decoder += _level_names('up', level, num_blocks + 1, config)
+    return {
+        **_numbered('encoder', 'encoder', [*encoder, middle, head]),
+        **_numbered('decoder', 'decoder', [*decoder, head]),
+    }
+
+
+def _level_names(
+    side: str, level: int, num_blocks: int, config: Mapping[str, Any]
+) -> list[str]:
+    kinds = ['block']
+    if 2**level in config['attn_factors']:
+        kinds.append('attn')
+    return [
+        f'{side}.{level}.{kind}.{i}'
+        for i in range(num_blocks)
+        for kind in kinds
+    ]
+
+
+def _numbered(
+    ours: str, theirs: str, names: Sequence[str | list | None]
+) -> dict[str, str]:
+    """Positions in (nested) Sequentials to names; None has no weights."""
+    found = {}
+    for i, name in enumerate(names):
+        if isinstance(name, list):
+            found |= _numbered(f'{ours}.{i}', theirs, name)
+        elif name is not None:
+            found[f'{ours}.{i}'] = f'{theirs}.{name}'
+    return found
+
+
+def _check_weights(
+    weights: Mapping[str, Tensor], pairs: Sequence[Pair], most: int = 3
+) -> None:
+    """Raise unless the weights are those of the pairs, or left out."""
+    problems = []
+    for pair in pairs:
+        for name in pair.theirs:
+            if name not in weights:
+                problems.append(f'{name} is missing ({pair})')
+            elif (shape := tuple(weights[name].shape)) != pair.part_shape:
+                problems.append(f'{name} has shape {shape} ({pair})')
+    known = {name for pair in pairs for name in pair.theirs}
+    for name in weights:
+        if name not in known and not name.startswith(tuple(LEFT_OUT)):
+            problems.append(f'{name} has no place')
+    if problems:
+        raise ValueError(
+            f'the weights do not fit the config, {len(problems)} times: '
+            f'{"; ".join(problems[:most])}. Give the yaml file they were '
+            'trained with'
+        )

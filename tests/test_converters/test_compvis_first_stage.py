@@ -1,0 +1,587 @@
+"""Against what the original computes; see tests/data/reference/README.md."""
+
+import copy
+import gzip
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from mmldm.apis import load_config, tool_parser
+from mmldm.converters import (
+    first_stage_config,
+    first_stage_weights,
+    left_out,
+    to_compvis,
+)
+from mmldm.registry import MODELS
+from mmldm.utils.checkpoint import load_weights, read_checkpoint
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / 'tests/data/reference'
+PREFIX = 'first_stage_model.'
+CASES = [
+    'class_vq_f4',
+    'inpainting_vq_f4',
+    'layout_vq_f4',
+    'semantic_vq_f4',
+    'superres_vq_f4',
+    'text_kl_f8',
+    'uncond_kl_f8',
+    'uncond_vq_f4',
+]
+# Millions of parameters of the published first stages.
+PUBLISHED = {
+    'kl-f4': 55.312,
+    'kl-f8': 83.654,
+    'kl-f16': 69.611,
+    'kl-f32': 103.880,
+    'vq-f4': 55.323,
+    'vq-f4-noattn': 53.219,
+    'vq-f8': 67.717,
+    'vq-f8-n256': 67.653,
+    'vq-f16': 69.593,
+}
+KL = dict(
+    target='ldm.models.autoencoder.AutoencoderKL',
+    params=dict(
+        embed_dim=4,
+        lossconfig=dict(target='torch.nn.Identity'),
+        ddconfig=dict(
+            double_z=True,
+            z_channels=4,
+            resolution=64,
+            in_channels=3,
+            out_ch=3,
+            ch=32,
+            ch_mult=[1, 2],
+            num_res_blocks=1,
+            attn_resolutions=[],
+            dropout=0.0,
+        ),
+    ),
+)
+MISSING = object()
+NEEDED = [
+    'embed_dim',
+    'ddconfig.attn_resolutions',
+    'ddconfig.ch',
+    'ddconfig.num_res_blocks',
+    'ddconfig.resolution',
+    'ddconfig.z_channels',
+]
+OF_TRAINING = [
+    'batch_resize_range',
+    'ckpt_path',
+    'colorize_nlabels',
+    'ddconfig.dropout',
+    'ignore_keys',
+    'image_key',
+    'lossconfig',
+    'lr_g_factor',
+    'monitor',
+    'sane_index_shape',
+    'scheduler_config',
+    'use_ema',
+    'vq_interface',
+]
+
+
+def generator(name):
+    return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+
+
+def generated_weight(name, shape):
+    x = generator(name).standard_normal(shape)
+    if len(shape) >= 2:
+        x = x / np.sqrt(np.prod(shape[1:]))
+    else:
+        x = name.endswith('weight') + 0.1 * x
+    return torch.from_numpy(x.astype(np.float32))
+
+
+class Case:
+    """A first stage of the original, its weights and what it computes."""
+
+    def __init__(self, name):
+        case = json.loads((REFERENCE / f'{name}.json').read_text())
+        params = case['config']['params']
+        self.original = params['first_stage_config']
+        self.scale = params.get('scale_factor', 1.0)
+        self.weights = {
+            key.removeprefix(PREFIX): generated_weight(key, shape)
+            for key, shape in case['state_dict'].items()
+            if key.startswith(PREFIX)
+        }
+        image = generator(f'input:{name}/image').standard_normal(
+            (2, 3, 64, 64)
+        )
+        self.x = torch.from_numpy(image.clip(-1, 1).astype(np.float32))
+        values = np.load(REFERENCE / f'{name}.npz')
+        self.expected = {k: torch.from_numpy(values[k]) for k in values}
+
+
+def original(change=None, value=None, base=KL):
+    """KL with ``params.<change>`` set to a value, or left out."""
+    changed = copy.deepcopy(base)
+    if change is not None:
+        *path, key = change.split('.')
+        node = changed['params']
+        for name in path:
+            node = node[name]
+        node.pop(key, None)
+        if value is not MISSING:
+            node[key] = value
+    return changed
+
+
+def assert_near(found, expected):
+    """Within 1e-4 of the largest value, as between float32 kernels."""
+    atol = 1e-4 * expected.abs().max().item()
+    torch.testing.assert_close(found, expected, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize('name', CASES)
+@torch.no_grad()
+def test_a_converted_model_computes_what_the_original_does(name):
+    case = Case(name)
+    config = first_stage_config(case.original)
+    config['latent_scale'] = case.scale
+    model = MODELS.build(config).eval()
+    weights = first_stage_weights(case.weights, config)
+    load_weights(model, weights, name)
+    expected = case.expected
+    z_0 = model.encode(case.x)
+    assert_near(z_0, expected['z0'])
+    if 'moments' in expected:
+        assert_near(model.analyze(case.x), expected['moments'])
+    else:
+        assert torch.equal(model.codes(z_0), expected['code_indices'].long())
+    assert_near(model.decode(expected['z0']), expected['decoded'])
+
+
+@pytest.fixture(scope='module')
+def published():
+    with gzip.open(REFERENCE / 'official_first_stages.json.gz') as file:
+        return json.load(file)
+
+
+def shapes(weights):
+    return {name: tuple(weight.shape) for name, weight in weights.items()}
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_every_tensor_of_a_published_model_has_its_place(name, published):
+    config = first_stage_config(published[name]['config'])
+    theirs = {
+        key: torch.empty(shape, device='meta')
+        for key, shape in published[name]['state_dict'].items()
+    }
+    with torch.device('meta'):
+        model = MODELS.build(config)
+    ours = first_stage_weights(theirs, config)
+    assert shapes(ours) == shapes(model.state_dict())
+    assert shapes(to_compvis(ours, config)) == shapes(theirs)
+    count = sum(p.numel() for p in model.parameters())
+    assert count / 1e6 == pytest.approx(PUBLISHED[name], abs=1e-3)
+
+
+def test_all_published_models_are_tested(published):
+    assert published.keys() == PUBLISHED.keys()
+
+
+ATTENDED = original('ddconfig.attn_resolutions', [32])
+# With two levels, one block each in the encoder, two in the decoder, and
+# attention at the second.
+PLACES = {
+    'encoder.0.weight': 'encoder.conv_in.weight',
+    'encoder.1.conv1.bias': 'encoder.down.0.block.0.conv1.bias',
+    'encoder.2.conv.weight': 'encoder.down.0.downsample.conv.weight',
+    'encoder.3.skip.weight': 'encoder.down.1.block.0.nin_shortcut.weight',
+    'encoder.4.norm.bias': 'encoder.down.1.attn.0.norm.bias',
+    'encoder.5.0.norm2.weight': 'encoder.mid.block_1.norm2.weight',
+    'encoder.5.1.norm.weight': 'encoder.mid.attn_1.norm.weight',
+    'encoder.5.2.norm1.weight': 'encoder.mid.block_2.norm1.weight',
+    'encoder.6.0.bias': 'encoder.norm_out.bias',
+    'encoder.6.2.weight': 'encoder.conv_out.weight',
+    'decoder.0.weight': 'decoder.conv_in.weight',
+    'decoder.1.2.conv2.weight': 'decoder.mid.block_2.conv2.weight',
+    'decoder.2.conv1.bias': 'decoder.up.1.block.0.conv1.bias',
+    'decoder.3.norm.bias': 'decoder.up.1.attn.0.norm.bias',
+    'decoder.4.conv1.bias': 'decoder.up.1.block.1.conv1.bias',
+    'decoder.5.out.bias': 'decoder.up.1.attn.1.proj_out.bias',
+    'decoder.6.conv.weight': 'decoder.up.1.upsample.conv.weight',
+    'decoder.7.skip.bias': 'decoder.up.0.block.0.nin_shortcut.bias',
+    'decoder.8.conv2.bias': 'decoder.up.0.block.1.conv2.bias',
+    'decoder.9.2.bias': 'decoder.conv_out.bias',
+    'post_quant_conv.bias': 'post_quant_conv.bias',
+}
+
+
+@pytest.fixture
+def attended():
+    """A model's config, with attention in a level, and random weights."""
+    config = first_stage_config(ATTENDED)
+    weights = MODELS.build(config).state_dict()
+    return config, {n: torch.randn_like(w) for n, w in weights.items()}
+
+
+def test_modules_are_in_the_order_of_the_original(attended):
+    """The reference values are of models without attention in levels."""
+    config, ours = attended
+    theirs = to_compvis(ours, config)
+    for name, other in PLACES.items():
+        assert torch.equal(ours[name], theirs[other]), name
+    for level, name in (
+        ('encoder.4', 'encoder.down.1.attn.0'),
+        ('encoder.5.1', 'encoder.mid.attn_1'),
+    ):
+        rows = ours[f'{level}.qkv.bias'].chunk(3)
+        for own, part in zip(rows, 'qkv', strict=True):
+            assert torch.equal(own, theirs[f'{name}.{part}.bias'])
+
+
+def test_there_and_back_every_number_is_the_same(attended):
+    config, ours = attended
+    back = first_stage_weights(to_compvis(ours, config), config)
+    measured = {'latent_scale', 'latent_shift'}
+    assert back.keys() == ours.keys()
+    for name in back.keys() - measured:
+        assert torch.equal(back[name], ours[name]), name
+
+
+def test_the_latent_scale_is_that_of_the_config(attended):
+    config, ours = attended
+    config = {**config, 'latent_scale': 0.5, 'latent_shift': [1, 2, 3, 4]}
+    weights = first_stage_weights(to_compvis(ours, config), config)
+    assert weights['latent_scale'].flatten().tolist() == [0.5] * 4
+    assert weights['latent_shift'].flatten().tolist() == [1, 2, 3, 4]
+
+
+def test_what_only_training_uses_is_left_out_and_listed(attended):
+    config, ours = attended
+    theirs = to_compvis(ours, config)
+    extra = {
+        'loss.perceptual_loss.net.slice1.0.weight': torch.zeros(1),
+        'loss.logvar': torch.zeros(()),
+        'model_ema.decay': torch.zeros(()),
+        'colorize': torch.zeros(3, 1, 1, 1),
+    }
+    converted = first_stage_weights({**theirs, **extra}, config)
+    assert converted.keys() == ours.keys()
+    lists = left_out({**theirs, **extra}).values()
+    assert sorted(map(len, lists)) == [1, 1, 2]
+    assert {name for names in lists for name in names} == set(extra)
+    assert left_out(theirs) == {}
+
+
+QKV = r'encoder.5.1.qkv.weight \(192, 64\)'
+
+
+@pytest.mark.parametrize(
+    'name, weight, message',
+    [
+        (
+            'encoder.mid.attn_1.k.weight',
+            None,
+            r'attn_1.k.weight is missing \(encoder.mid.attn_1.q.weight \+ .*'
+            rf'\(64, 64, 1, 1\) -> {QKV}\)',
+        ),
+        (
+            'encoder.mid.attn_1.k.weight',
+            torch.zeros(64, 64),
+            rf'attn_1.k.weight has shape \(64, 64\) \(.* -> {QKV}\)',
+        ),
+        (
+            'quant_conv.bias',
+            torch.zeros(3),
+            r'quant_conv.bias has shape \(3,\) \(quant_conv.bias \(8,\) -> ',
+        ),
+        ('encoder.more', torch.zeros(3), 'encoder.more has no place'),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(attended, name, weight, message):
+    config, ours = attended
+    theirs = to_compvis(ours, config)
+    theirs.pop(name, None)
+    if weight is not None:
+        theirs[name] = weight
+    with pytest.raises(ValueError, match=f'do not fit.* 1 times: .*{message}'):
+        first_stage_weights(theirs, config)
+
+
+def test_of_many_weights_that_do_not_fit_three_are_named(attended):
+    config, ours = attended
+    count = len(to_compvis(ours, config))
+    with pytest.raises(ValueError, match=f' {count} times: ') as error:
+        first_stage_weights({}, config)
+    assert str(error.value).count('is missing') == 3
+
+
+def test_the_config_says_all_that_the_network_needs():
+    assert first_stage_config(ATTENDED) == dict(
+        type='AutoencoderKL',
+        latent_channels=4,
+        channels=32,
+        channel_mults=(1, 2),
+        num_res_blocks=1,
+        attn_factors=(2,),
+        mid_attention=True,
+    )
+
+
+def test_a_codebook_is_trained_on_as_it_was():
+    """Loss of the published ones: codes 0.25, commitment 1."""
+    for interface in ('', 'Interface'):
+        config = first_stage_config(
+            dict(
+                target=f'ldm.models.autoencoder.VQModel{interface}',
+                params=dict(
+                    original('ddconfig.double_z', False)['params'], n_embed=16
+                ),
+            )
+        )
+        assert config['type'] == 'AutoencoderVQ'
+        quantizer = MODELS.build(config).quantizer
+        assert quantizer.codebook.shape == (16, 4)
+        assert quantizer.codebook_weight == 0.25
+        assert quantizer.commit_weight == 1
+
+
+@pytest.mark.parametrize(
+    'key, value, changed',
+    [
+        ('ddconfig.attn_resolutions', [64], dict(attn_factors=(1,))),
+        ('ddconfig.attn_resolutions', [32, 64], dict(attn_factors=(1, 2))),
+        ('ddconfig.attn_resolutions', [16], {}),  # no level has it
+        ('ddconfig.attn_type', 'vanilla', {}),
+        ('ddconfig.attn_type', 'none', dict(mid_attention=False)),
+        ('ddconfig.z_channels', 6, dict(z_channels=6)),
+        ('ddconfig.num_res_blocks', 3, dict(num_res_blocks=3)),
+        ('ddconfig.ch', 64, dict(channels=64)),
+        ('ddconfig.ch_mult', [1, 1], dict(channel_mults=(1, 1))),
+        ('ddconfig.ch_mult', MISSING, dict(channel_mults=(1, 2, 4, 8))),
+        ('ddconfig.double_z', MISSING, {}),
+        ('ddconfig.resamp_with_conv', True, {}),
+        ('remap', None, {}),
+        *((key, 'anything', {}) for key in OF_TRAINING),
+    ],
+)
+def test_a_key_changes_what_it_says(key, value, changed):
+    expected = {**first_stage_config(KL), **changed}
+    assert first_stage_config(original(key, value)) == expected
+
+
+def test_without_attention_there_is_none_in_levels_either():
+    config = first_stage_config(
+        original('ddconfig.attn_type', 'none', base=ATTENDED)
+    )
+    assert config['attn_factors'] == ()
+
+
+@pytest.mark.parametrize('params', [None, {}, dict(vq_interface=True)])
+def test_no_first_stage_is_the_identity(params):
+    config = first_stage_config(
+        dict(target='ldm.models.autoencoder.IdentityFirstStage', params=params)
+    )
+    model = MODELS.build(config)
+    load_weights(model, first_stage_weights({}, config), 'nothing')
+    x = torch.randn(1, 3, 4, 4)
+    assert torch.equal(model.encode(x), x)
+    assert to_compvis(model.state_dict(), config) == {}
+
+
+@pytest.mark.parametrize(
+    'key, value, message',
+    [
+        ('ddconfig.attn_type', 'linear', "attn_type='linear'.*'none'"),
+        ('ddconfig.use_linear_attn', True, 'use_linear_attn=True.*False is'),
+        ('ddconfig.in_channels', 1, 'ddconfig.in_channels=1 .* only 3 is'),
+        ('ddconfig.out_ch', 4, 'ddconfig.out_ch=4 .* only 3 is'),
+        ('ddconfig.resamp_with_conv', False, 'resamp_with_conv=False .* True'),
+        ('ddconfig.tanh_out', True, 'tanh_out=True .* only False is'),
+        ('ddconfig.give_pre_end', True, 'give_pre_end=True .* only False is'),
+        ('remap', 'used.npy', "remap='used.npy' is not supported: only None"),
+        ('n_embed', 512, 'params.n_embed=512 is not known'),
+        ('ddconfig.chs', 64, 'params.ddconfig.chs=64 is not known'),
+        ('ddconfig.double_z', False, 'double_z=False .* AutoencoderKL'),
+        *((key, MISSING, f'params.{key} is missing') for key in NEEDED),
+        ('ddconfig', MISSING, 'params.ddconfig.attn_resolutions is missing'),
+    ],
+)
+def test_what_cannot_be_expressed_is_refused(key, value, message):
+    with pytest.raises(ValueError, match=message):
+        first_stage_config(original(key, value))
+
+
+def test_a_codebook_without_its_size_is_refused():
+    vq = dict(target='ldm.models.autoencoder.VQModel', params=KL['params'])
+    with pytest.raises(ValueError, match='params.n_embed is missing'):
+        first_stage_config(vq)
+
+
+def test_a_size_of_which_encoder_and_decoder_differ_is_refused():
+    odd = original('ddconfig.resolution', 33)
+    assert first_stage_config(odd) == first_stage_config(KL)
+    odd['params']['ddconfig']['attn_resolutions'] = [16]
+    with pytest.raises(ValueError, match='resolution=33 .* factor 2'):
+        first_stage_config(odd)
+
+
+LDM = 'ldm.models.diffusion.ddpm.LatentDiffusion'
+
+
+@pytest.mark.parametrize('target', [LDM, None])
+def test_another_target_is_refused(target):
+    message = f'target={target!r} cannot be .*AutoencoderKL.*VQModel'
+    with pytest.raises(ValueError, match=message):
+        first_stage_config(dict(target=target, params={}))
+
+
+TOOL = ROOT / 'tools/model_converters/compvis_to_mmldm.py'
+
+
+@pytest.fixture
+def tool():
+    """The tool as a module; the tools are scripts, not a package."""
+    spec = importlib.util.spec_from_file_location('compvis_to_mmldm', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def convert(tool, tmp_path, monkeypatch):
+    """Runs the tool, in tmp_path, on a model and its weights."""
+    monkeypatch.chdir(tmp_path)
+
+    def convert(content, weights):
+        Path('model.yaml').write_text(yaml.safe_dump(content))
+        torch.save(weights, 'model.ckpt')
+        arguments = ['model.yaml', 'model.ckpt', 'out/dir']
+        monkeypatch.setattr(sys, 'argv', ['compvis_to_mmldm.py', *arguments])
+        tool.main()
+        return tmp_path / 'out/dir'
+
+    return convert
+
+
+@pytest.mark.parametrize(
+    'name, weight', [('uncond_kl_f8', 1e-6), ('inpainting_vq_f4', 1)]
+)
+def test_the_tool_writes_a_model_that_computes_the_same(
+    convert, name, weight, capsys
+):
+    case = Case(name)
+    content = dict(model=case.original, base_learning_rate=4.5e-6)
+    state = {**case.weights, 'loss.logvar': torch.zeros(())}
+    out_dir = convert(content, dict(state_dict=state, global_step=3))
+    printed = capsys.readouterr().out
+    assert 'left out 1 tensors, loss.logvar' in printed
+    assert 'out/dir/model.safetensors' in printed
+    assert sorted(os.listdir(out_dir)) == ['config.py', 'model.safetensors']
+    flags = tool_parser(None).parse_args([str(out_dir / 'config.py')])
+    cfg = load_config(flags)
+    # Of the dataset, the schedule and the runtime.
+    assert {'test_dataloader', 'test_cfg', 'runner_type'} <= cfg.keys()
+    assert cfg.test_evaluator
+    model = MODELS.build(cfg.model).eval()
+    weights = read_checkpoint(out_dir / 'model.safetensors')
+    model.load_state_dict(weights, strict=True)
+    assert model.regularization_weight == weight
+    with torch.no_grad():
+        decoded = model.autoencoder.decode(case.expected['z0'])
+    assert_near(decoded, case.expected['decoded'])
+
+
+def test_a_flat_checkpoint_is_read_and_earlier_files_are_replaced(
+    convert, attended
+):
+    config, ours = attended
+    for shift in (0, 1):
+        shifted = {name: weight + shift for name, weight in ours.items()}
+        out_dir = convert(dict(model=ATTENDED), to_compvis(shifted, config))
+    weights = read_checkpoint(out_dir / 'model.safetensors')
+    name = 'decoder.9.2.bias'
+    assert torch.equal(weights[f'autoencoder.{name}'], ours[name] + 1)
+
+
+def test_a_file_is_written_whole_or_not_at_all(
+    tool, convert, attended, monkeypatch
+):
+    config, ours = attended
+    theirs = to_compvis(ours, config)
+    out_dir = convert(dict(model=ATTENDED), theirs)
+    before = (out_dir / 'model.safetensors').read_bytes()
+
+    def fail(weights, path):
+        Path(path).write_bytes(b'half')
+        raise OSError('No space left on device')
+
+    monkeypatch.setattr(tool, 'save_file', fail)
+    with pytest.raises(OSError, match='No space'):
+        convert(dict(model=ATTENDED), theirs)
+    assert (out_dir / 'model.safetensors').read_bytes() == before
+    assert sorted(os.listdir(out_dir)) == ['config.py', 'model.safetensors']
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (dict(model=dict(target=LDM)), rf"target='{LDM}' cannot .*VQModel"),
+        (dict(data=1), '^model.yaml has no model: give the config'),
+        (['model'], 'model.yaml has no model'),
+        (
+            dict(model=dict(target=KL['target'][:-2] + 'XL')),
+            'model.yaml: target=.*XL',
+        ),
+        (
+            dict(
+                model=dict(target='ldm.models.autoencoder.IdentityFirstStage')
+            ),
+            "without weights: write autoencoder=dict.type='IdentityAuto",
+        ),
+        (dict(model=KL), 'model.ckpt: the weights do not fit'),
+    ],
+)
+def test_the_tool_refuses_before_it_writes(convert, content, message):
+    with pytest.raises(ValueError, match=message):
+        convert(content, dict(state_dict={}))
+    assert not Path('out').exists()
+
+
+def test_a_file_that_is_no_yaml_is_refused(tool, tmp_path):
+    path = tmp_path / 'model.yaml'
+    path.write_text('model: [1, 2')
+    with pytest.raises(ValueError, match='model.yaml is no yaml file'):
+        tool.read_model(path)
+    path.write_text('model: !!python/object/apply:os.getcwd []')
+    with pytest.raises(ValueError, match='is no yaml file: could not'):
+        tool.read_model(path)
+
+
+@pytest.mark.slow
+def test_a_converted_model_is_judged_from_anywhere(convert, tmp_path):
+    from PIL import Image
+
+    case = Case('inpainting_vq_f4')
+    convert(dict(model=case.original), case.weights)
+    (tmp_path / 'images').mkdir()
+    for i in range(40):
+        image = Image.new('RGB', (32, 32), (6 * i, 0, 0))
+        image.save(tmp_path / f'images/{i}.png')
+    command = [sys.executable, ROOT / 'tools/test.py', 'out/dir/config.py']
+    flags = ['out/dir/model.safetensors', '--out', 'metrics.json']
+    dataset = 'test_dataloader.dataset'
+    data = [f'{dataset}.data_root=images', f'{dataset}.size=32']
+    subprocess.run([*command, *flags, '--cfg-options', *data], check=True)
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())
+    assert np.isfinite(metrics['recon/psnr'])
