@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.logging import MessageHub
+from mmengine.optim import build_optim_wrapper
 
 from mmldm.apis import load_config, tool_parser
 from mmldm.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
@@ -24,6 +26,9 @@ def narrowed(model):
         model.autoencoder_checkpoint = None
         model.denoiser.update(channels=64, num_res_blocks=1)
         model.diffusion_scheduler.num_steps = 2
+    elif model.get('perceptual') and model.perceptual.type == 'LPIPS':
+        # Its weights are not here.
+        model.perceptual = dict(type='LaplacianPyramidLoss')
     return MODELS.build(model)
 
 
@@ -31,12 +36,16 @@ def samples_for(model, labelled, size):
     return [labelled(i, address=(0, i), img_shape=size) for i in range(2)]
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_config_trains_and_predicts(path, labelled):
+def load_all(kind):
+    """Every config of a kind of model."""
+    return [path for path in CONFIGS if path.parent.name == kind]
+
+
+@pytest.mark.parametrize('path', load_all('ldm'), ids=lambda path: path.stem)
+def test_a_diffusion_model_trains_and_predicts(path, labelled):
     cfg = load(path)
     model = narrowed(cfg.model)
-    factor = getattr(model, 'denoiser', None)
-    size = (model.autoencoder.factor * (factor.factor if factor else 1),) * 2
+    size = (model.autoencoder.factor * model.denoiser.factor,) * 2
     samples = samples_for(model, labelled, size)
     images = torch.rand(2, 3, *size) * 2 - 1
     losses = model.loss(images, samples)
@@ -46,6 +55,42 @@ def test_config_trains_and_predicts(path, labelled):
     assert all(p.grad is not None for p in trained)
     predicted = model.predict(images, samples)
     assert predicted[1].pred_img.shape == (3, *size)
+
+
+@pytest.mark.parametrize(
+    'path', load_all('autoencoder'), ids=lambda path: path.stem
+)
+def test_a_first_stage_trains_and_predicts(path, labelled):
+    """With all of its losses, by the optimizers of its config."""
+    cfg = load(path)
+    model = narrowed(cfg.model)
+    samples = samples_for(model, labelled, (32, 32))
+    batch = dict(
+        inputs=[*torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)],
+        data_samples=samples,
+    )
+    adversarial = model.adversarial
+    start = adversarial.start + adversarial.ramp if adversarial else 0
+    MessageHub.get_current_instance().update_info('iter', start)
+    before = {
+        name: weight.detach().clone()
+        for name, weight in model.named_parameters()
+        if weight.requires_grad
+    }
+    logged = model.train_step(
+        batch, build_optim_wrapper(model, cfg.optim_wrapper)
+    )
+    MessageHub.get_current_instance().update_info('iter', 0)
+    assert ('loss_adversarial' in logged) == (adversarial is not None)
+    assert before
+    # A hinge loss within its margin pulls the last bias both ways alike.
+    if adversarial:
+        last = len(adversarial.discriminator) - 1
+        before.pop(f'adversarial.discriminator.{last}.bias')
+    for name, weight in model.named_parameters():
+        assert name not in before or (weight != before[name]).any(), name
+    predicted = model.predict(torch.rand(2, 3, 32, 32) * 2 - 1, samples)
+    assert predicted[1].pred_img.shape == (3, 32, 32)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
@@ -89,15 +134,29 @@ def test_what_surrounds_the_model_can_be_built(path, tmp_path):
     'name, millions',
     [
         ('autoencoder/autoencoder_kl-f4_8xb8-200k_images-256x256', 55.312),
+        ('autoencoder/autoencoder_kl-f4_1xb10-177k_images-256x256', 55.312),
+        ('autoencoder/autoencoder_kl-f8_1xb4-247k_images-256x256', 83.654),
+        ('autoencoder/autoencoder_kl-f16_1xb6-443k_images-256x256', 69.611),
+        ('autoencoder/autoencoder_kl-f32_1xb6-407k_images-256x256', 103.880),
+        ('autoencoder/autoencoder_vq-f4_1xb8-533k_images-256x256', 55.323),
+        (
+            'autoencoder/autoencoder_vq-f4-noattn_1xb8-658k_images-256x256',
+            53.219,
+        ),
+        ('autoencoder/autoencoder_vq-f8_1xb10-971k_images-256x256', 67.717),
+        (
+            'autoencoder/autoencoder_vq-f8-n256_1xb10-1609k_images-256x256',
+            67.653,
+        ),
+        ('autoencoder/autoencoder_vq-f16_1xb14-1101k_images-256x256', 69.593),
         ('ldm/ldm_kl-f4_8xb8-200k_images-256x256', 274.056),
     ],
 )
 def test_published_architectures_have_their_size(name, millions):
-    """Parameters of kl-f4 and of the CelebA-HQ LDM-4's UNet."""
+    """Parameters of the first stages and of the CelebA-HQ LDM-4's UNet."""
     model = load(ROOT / 'configs' / f'{name}.py').model
-    model.pop('autoencoder_checkpoint', None)
+    network = model.get('denoiser', model.autoencoder)
     with torch.device('meta'):
-        model = MODELS.build(model)
-    network = getattr(model, 'denoiser', model)
+        network = MODELS.build(network)
     count = sum(p.numel() for p in network.parameters())
     assert count / 1e6 == pytest.approx(millions, abs=1e-3)

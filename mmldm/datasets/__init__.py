@@ -6,6 +6,7 @@ from . import transforms  # noqa: F401
 from .base import AddressedDataset
 from .digits import DigitsDataset
 from .image_folder import ImageFolder
+from .photographs import Photographs
 from .sample_requests import SampleRequests
 from .samplers import AddressedSampler, SampleDraw
 
@@ -14,6 +15,7 @@ __all__ = [
     'AddressedSampler',
     'DigitsDataset',
     'ImageFolder',
+    'Photographs',
     'SampleDraw',
     'SampleRequests',
 ]

@@ -1,3 +1,5 @@
+_base_ = '../evaluators/first_stage.py'
+
 # scikit-learn's handwritten digits, for quick runs anywhere.
 train_set = dict(
     type='DigitsDataset',
@@ -21,6 +23,4 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=test_set,
 )
-val_evaluator = dict(type='ReconstructionPSNR')
 test_dataloader = val_dataloader
-test_evaluator = val_evaluator

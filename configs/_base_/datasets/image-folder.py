@@ -1,3 +1,5 @@
+_base_ = '../evaluators/first_stage.py'
+
 # Any folder of images, cut to squares of one size. One image in twenty is held
 # out for validation.
 train_dataloader = dict(
@@ -36,6 +38,4 @@ val_dataloader = dict(
         ],
     ),
 )
-val_evaluator = dict(type='ReconstructionPSNR')
 test_dataloader = val_dataloader
-test_evaluator = val_evaluator

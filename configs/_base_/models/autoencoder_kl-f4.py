@@ -7,4 +7,5 @@ model = dict(
         channel_mults=(1, 2, 4),
         num_res_blocks=2,
     ),
+    regularization_weight=1e-6,
 )

@@ -1,5 +1,13 @@
+from .colour import RandomChannelOrder
 from .formatting import PackInputs
-from .geometry import Crop, ResizeShorterSide
+from .geometry import Crop, RandomShrink, ResizeShorterSide
 from .loading import LoadImage
 
-__all__ = ['Crop', 'LoadImage', 'PackInputs', 'ResizeShorterSide']
+__all__ = [
+    'Crop',
+    'LoadImage',
+    'PackInputs',
+    'RandomChannelOrder',
+    'RandomShrink',
+    'ResizeShorterSide',
+]

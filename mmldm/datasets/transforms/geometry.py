@@ -40,6 +40,37 @@ class ResizeShorterSide(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class RandomShrink(BaseTransform):
+    """Scale ``img`` by a random factor, by area.
+
+    Args:
+        min_scale: Least factor, in (0, 1); the largest is 1. No side gets
+            shorter than the dataset's ``size``.
+    """
+
+    def __init__(self, min_scale: float) -> None:
+        if not 0 < min_scale < 1:
+            raise ValueError(
+                f'RandomShrink.min_scale={min_scale} must be in (0, 1)'
+            )
+        self.min_scale = min_scale
+
+    def transform(self, results: dict) -> dict:
+        """Scale."""
+        height, width = results['img'].shape[:2]
+        least = results.get('size') or 1
+        scale = np.random.uniform(self.min_scale, 1)
+        shape = (
+            max(least, round(width * scale)),
+            max(least, round(height * scale)),
+        )
+        results['img'] = cv2.resize(
+            results['img'], shape, interpolation=cv2.INTER_AREA
+        )
+        return results
+
+
+@TRANSFORMS.register_module()
 class Crop(BaseTransform):
     """Cut a square out of ``img``.
 

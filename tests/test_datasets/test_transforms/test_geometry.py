@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmldm.datasets.transforms import Crop, ResizeShorterSide
+from mmldm.datasets.transforms import Crop, RandomShrink, ResizeShorterSide
 
 
 def noise(height, width):
@@ -119,3 +119,37 @@ def test_an_image_smaller_than_the_crop_is_refused_by_name(
         'is smaller than the crop of 3.*ResizeShorterSide',
     ):
         Crop(3, random=random)(results)
+
+
+def test_random_shrink_covers_its_scales_and_keeps_room_for_a_crop():
+    shrink = RandomShrink(min_scale=0.25)
+    image = np.zeros((200, 100, 3), np.uint8)
+    shapes = np.array(
+        [
+            shrink.transform(dict(img=image, size=40))['img'].shape[:2]
+            for _ in range(200)
+        ]
+    )
+    assert shapes.max(0).tolist() == pytest.approx([200, 100], rel=0.03)
+    assert shapes[:, 0].min() == pytest.approx(50, rel=0.1)
+    assert shapes[:, 1].min() == 40
+    free = shapes[shapes[:, 1] > 40]
+    assert free[:, 0] / free[:, 1] == pytest.approx(2, rel=0.03)
+
+
+def test_random_shrink_averages():
+    stripes = np.tile(np.array([0, 200], np.uint8), (64, 32))[..., None]
+    image = np.repeat(stripes, 3, axis=2)
+    np.random.seed(1)
+    for _ in range(20):
+        shrunk = RandomShrink(0.3).transform(dict(img=image))['img']
+        if len(shrunk) < 30:
+            assert abs(shrunk.astype(int) - 100).max() < 40
+            return
+    raise AssertionError('none of 20 draws shrank by more than a half')
+
+
+@pytest.mark.parametrize('min_scale', [0, 1])
+def test_random_shrink_refuses_what_does_not_shrink(min_scale):
+    with pytest.raises(ValueError, match='min_scale=. must be in'):
+        RandomShrink(min_scale)

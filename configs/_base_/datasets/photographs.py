@@ -1,0 +1,33 @@
+_base_ = '../evaluators/first_stage.py'
+
+# The photographs in scikit-learn's and scikit-image's wheels, at their own
+# resolution. Three are held out.
+train_dataloader = dict(
+    num_workers=0,
+    sampler=dict(type='AddressedSampler'),
+    dataset=dict(
+        type='Photographs',
+        split='train',
+        size=64,
+        pipeline=[
+            # Seven photographs: more scales and colours than they have.
+            dict(type='RandomShrink', min_scale=0.4),
+            dict(type='Crop', random=True),
+            dict(type='RandomChannelOrder'),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackInputs'),
+        ],
+    ),
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='Photographs',
+        split='val',
+        size=None,  # as in training
+        pipeline=[dict(type='PackInputs')],
+    ),
+)
+test_dataloader = val_dataloader

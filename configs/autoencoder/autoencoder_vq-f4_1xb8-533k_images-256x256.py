@@ -1,0 +1,42 @@
+"""VQ-f4 autoencoder.
+
+Rombach et al. 2022, table 8; 55.323 M parameters.
+The learning rate is the 4.5e-6 of the original times the batch size; the
+codebook is the original's too (README.md has what keeps others from collapse).
+
+Needs LPIPS weights; README.md here says which, and how to train without.
+
+Train: bash tools/dist_train.sh configs/autoencoder/<this file> 1 \
+       --cfg-options train_dataloader.dataset.data_root=FOLDER
+Judge: python tools/test.py configs/autoencoder/<this file> CHECKPOINT
+"""
+
+_base_ = [
+    '../_base_/models/autoencoder_vq-f4.py',
+    '../_base_/datasets/image-folder-crops.py',
+    '../_base_/schedules/adam_autoencoder-gan.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    autoencoder=dict(quantizer=dict(beta=0.25, legacy_beta=True)),
+    perceptual=dict(type='LPIPS'),
+    adversarial=dict(
+        type='AdversarialLoss',
+        discriminator=dict(type='PatchDiscriminator', num_layers=3),
+        weight=0.75,
+        start=0,
+    ),
+)
+train_dataloader = dict(global_batch_size=8, num_workers=8)
+
+optim_wrapper = dict(
+    autoencoder=dict(optimizer=dict(lr=3.6e-5)),
+    adversarial=dict(optimizer=dict(lr=3.6e-5)),
+)
+train_cfg = dict(max_iters=533_000)
+auto_scale_lr = dict(base_batch_size=8)
+default_hooks = dict(checkpoint=dict(save_best='recon/psnr', rule='greater'))
+custom_hooks = [
+    dict(type='AddressedSeedHook'),
+    dict(type='ModuleEMAHook', modules=('autoencoder',)),
+]

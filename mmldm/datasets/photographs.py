@@ -1,0 +1,91 @@
+"""Photographs that are always at hand."""
+
+import numpy as np
+
+from mmldm.registry import DATASETS
+from mmldm.utils import check_choice, check_positive
+
+from .base import AddressedDataset
+
+# Those in colour. Of the two views of the motorcycle none is held out.
+FROM_SKLEARN = ('china', 'flower')
+FROM_SKIMAGE = (
+    'astronaut',
+    'cat',
+    'coffee',
+    'hubble_deep_field',
+    'immunohistochemistry',
+    'motorcycle',
+    'rocket',
+)
+# A building, a cat and a still life.
+HELD_OUT = ('china', 'cat', 'coffee')
+
+
+@DATASETS.register_module()
+class Photographs(AddressedDataset):
+    """Squares of the photographs in scikit-learn's and scikit-image's wheels.
+
+    Whole photographs are held out: 'val' has the tiles of three, side by
+    side. 'train' has the others, each as often as it has tiles; ``Crop`` is
+    to cut squares out of them at random.
+
+    Args:
+        split: 'train' (7 photographs) or 'val' (3).
+        size: Side of a tile, pixels.
+        pipeline: Transforms; they find a photograph or a tile under ``img``.
+        kwargs: As of mmengine's ``BaseDataset``.
+    """
+
+    def __init__(
+        self, split: str, size: int | None, pipeline: list, **kwargs
+    ) -> None:
+        check_choice('Photographs.split', split, ('train', 'val'))
+        check_positive('Photographs.size', size or 0)
+        self.split = split
+        self.size = size
+        super().__init__(pipeline, serialize_data=False, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """One entry a tile: ``img``, uint8 BGR, ``size`` and ``name``."""
+        entries = []
+        for name in (*FROM_SKLEARN, *FROM_SKIMAGE):
+            if (name in HELD_OUT) != (self.split == 'val'):
+                continue
+            for photograph in _load(name):
+                tiles = _tiles(photograph, self.size)
+                images = (
+                    tiles if self.split == 'val' else [photograph] * len(tiles)
+                )
+                entries += [
+                    dict(img=image, size=self.size, name=name)
+                    for image in images
+                ]
+        return entries
+
+
+def _load(name: str) -> list[np.ndarray]:
+    """The photographs of one name, uint8 BGR (H, W, 3)."""
+    if name in FROM_SKLEARN:
+        from sklearn.datasets import load_sample_image
+
+        images = [load_sample_image(f'{name}.jpg')]
+    else:
+        from skimage import data
+
+        images = (
+            data.stereo_motorcycle()[:2]
+            if name == 'motorcycle'
+            else [getattr(data, name)()]
+        )
+    return [np.ascontiguousarray(image[..., ::-1]) for image in images]
+
+
+def _tiles(image: np.ndarray, size: int) -> list[np.ndarray]:
+    """Squares side by side from the top left; what remains is left out."""
+    height, width = image.shape[:2]
+    return [
+        image[top : top + size, left : left + size]
+        for top in range(0, height - size + 1, size)
+        for left in range(0, width - size + 1, size)
+    ]
