@@ -90,6 +90,24 @@ def gaussian():
     return Gaussian(mu=0.7, s=0.4)
 
 
+# Of VGG-16: place among its layers -> channels out and in.
+CONVOLUTIONS = {
+    0: (64, 3),
+    2: (64, 64),
+    5: (128, 64),
+    7: (128, 128),
+    10: (256, 128),
+    12: (256, 256),
+    14: (256, 256),
+    17: (512, 256),
+    19: (512, 512),
+    21: (512, 512),
+    24: (512, 512),
+    26: (512, 512),
+    28: (512, 512),
+}
+
+
 class Reference:
     """Values that the original computes; tests/data/reference/README.md."""
 
@@ -116,6 +134,31 @@ class Reference:
         x = self._normal(f'input:{tag}'.encode(), shape)
         return torch.from_numpy(x.astype(np.float32))
 
+    def vgg_weights(self, case, slices):
+        """VGG-16 by its names in torchvision, or in LPIPS's five slices."""
+        weights = {}
+        for layer, (outputs, inputs) in CONVOLUTIONS.items():
+            depth = 1 + sum(layer > cut for cut in (4, 9, 16, 23))
+            original = f'{case}.perceptual_loss.net.slice{depth}.{layer}'
+            name = original if slices else f'features.{layer}'
+            for kind, shape in (
+                ('weight', (outputs, inputs, 3, 3)),
+                ('bias', (outputs,)),
+            ):
+                weights[f'{name}.{kind}'] = self.weight(
+                    f'{original}.{kind}', shape
+                )
+        return weights
+
+    def linear_weights(self, case):
+        """Weights of the differences of features, by their names."""
+        weights = {}
+        for i, channels in enumerate((64, 128, 256, 512, 512)):
+            name = f'lin{i}.model.1.weight'
+            original = f'{case}.perceptual_loss.{name}'
+            weights[name] = self.weight(original, (1, channels, 1, 1)).abs()
+        return weights
+
     def values(self, case):
         """What the original computed, by key."""
         with np.load(self.FOLDER / f'{case}.npz') as file:
@@ -128,7 +171,7 @@ class Reference:
         return module
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def reference():
     return Reference()
 

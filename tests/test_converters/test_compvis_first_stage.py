@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -95,38 +94,22 @@ OF_TRAINING = [
 ]
 
 
-def generator(name):
-    return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-
-
-def generated_weight(name, shape):
-    x = generator(name).standard_normal(shape)
-    if len(shape) >= 2:
-        x = x / np.sqrt(np.prod(shape[1:]))
-    else:
-        x = name.endswith('weight') + 0.1 * x
-    return torch.from_numpy(x.astype(np.float32))
-
-
 class Case:
     """A first stage of the original, its weights and what it computes."""
 
-    def __init__(self, name):
+    def __init__(self, name, reference):
         case = json.loads((REFERENCE / f'{name}.json').read_text())
         params = case['config']['params']
         self.original = params['first_stage_config']
         self.scale = params.get('scale_factor', 1.0)
         self.weights = {
-            key.removeprefix(PREFIX): generated_weight(key, shape)
+            key.removeprefix(PREFIX): reference.weight(key, shape)
             for key, shape in case['state_dict'].items()
             if key.startswith(PREFIX)
         }
-        image = generator(f'input:{name}/image').standard_normal(
-            (2, 3, 64, 64)
-        )
-        self.x = torch.from_numpy(image.clip(-1, 1).astype(np.float32))
-        values = np.load(REFERENCE / f'{name}.npz')
-        self.expected = {k: torch.from_numpy(values[k]) for k in values}
+        image = reference.gaussian(f'{name}/image', (2, 3, 64, 64))
+        self.x = image.clamp(-1, 1)
+        self.expected = reference.values(name)
 
 
 def original(change=None, value=None, base=KL):
@@ -151,8 +134,8 @@ def assert_near(found, expected):
 
 @pytest.mark.parametrize('name', CASES)
 @torch.no_grad()
-def test_a_converted_model_computes_what_the_original_does(name):
-    case = Case(name)
+def test_a_converted_model_computes_what_the_original_does(reference, name):
+    case = Case(name, reference)
     config = first_stage_config(case.original)
     config['latent_scale'] = case.scale
     model = MODELS.build(config).eval()
@@ -478,9 +461,9 @@ def convert(tool, tmp_path, monkeypatch):
     'name, weight', [('uncond_kl_f8', 1e-6), ('inpainting_vq_f4', 1)]
 )
 def test_the_tool_writes_a_model_that_computes_the_same(
-    convert, name, weight, capsys
+    reference, convert, name, weight, capsys
 ):
-    case = Case(name)
+    case = Case(name, reference)
     content = dict(model=case.original, base_learning_rate=4.5e-6)
     state = {**case.weights, 'loss.logvar': torch.zeros(())}
     out_dir = convert(content, dict(state_dict=state, global_step=3))
@@ -569,10 +552,12 @@ def test_a_file_that_is_no_yaml_is_refused(tool, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_converted_model_is_judged_from_anywhere(convert, tmp_path):
+def test_a_converted_model_is_judged_from_anywhere(
+    reference, convert, tmp_path
+):
     from PIL import Image
 
-    case = Case('inpainting_vq_f4')
+    case = Case('inpainting_vq_f4', reference)
     convert(dict(model=case.original), case.weights)
     (tmp_path / 'images').mkdir()
     for i in range(40):

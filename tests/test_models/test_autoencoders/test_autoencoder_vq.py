@@ -66,9 +66,7 @@ def test_gradients_pass_the_codes(build, x):
 
 
 def test_options_of_the_quantizer_arrive(build):
-    quantizer = build(
-        quantizer=dict(num_codes=5, ema_decay=0.9)
-    ).quantizer
+    quantizer = build(quantizer=dict(num_codes=5, ema_decay=0.9)).quantizer
     assert quantizer.codebook.shape == (5, 4)
     assert not quantizer.codebook.requires_grad
 

@@ -357,42 +357,15 @@ class LastLayer(nn.Module):
 
 
 PIXELS = 3 * 64 * 64
-# Places of VGG-16's convolutions among its layers, and channels.
-CONVOLUTIONS = {
-    0: (3, 64),
-    2: (64, 64),
-    5: (64, 128),
-    7: (128, 128),
-    10: (128, 256),
-    12: (256, 256),
-    14: (256, 256),
-    17: (256, 512),
-    19: (512, 512),
-    21: (512, 512),
-    24: (512, 512),
-    26: (512, 512),
-    28: (512, 512),
-}
 
 
 def lpips(reference, case, folder):
     """LPIPS with the weights of a case, read from files."""
-    prefix = f'{case}.perceptual_loss.'
-    vgg = {}
-    for layer, (inputs, outputs) in CONVOLUTIONS.items():
-        depth = 1 + sum(layer > cut for cut in (4, 9, 16, 23))
-        for kind, shape in (
-            ('weight', (outputs, inputs, 3, 3)),
-            ('bias', (outputs,)),
-        ):
-            name = f'net.slice{depth}.{layer}.{kind}'
-            vgg[name] = reference.weight(prefix + name, shape)
-    linear = {}
-    for i, channels in enumerate((64, 128, 256, 512, 512)):
-        name = f'lin{i}.model.1.weight'
-        shape = (1, channels, 1, 1)
-        linear[name] = reference.weight(prefix + name, shape).abs()
-    for name, weights in dict(vgg=vgg, linear=linear).items():
+    files = dict(
+        vgg=reference.vgg_weights(case, slices=False),
+        linear=reference.linear_weights(case),
+    )
+    for name, weights in files.items():
         write_checkpoint(weights, folder / f'{name}.pth')
     return dict(
         type='LPIPS',

@@ -2,7 +2,6 @@ import hashlib
 import shutil
 import sys
 import warnings
-import zlib
 
 import cv2
 import numpy as np
@@ -15,23 +14,6 @@ from mmldm.models.losses import LPIPS, LaplacianPyramidLoss
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights, write_checkpoint
 
-# The convolutions of VGG-16: place among its layers, outputs, inputs.
-CONVOLUTIONS = [
-    (0, 64, 3),
-    (2, 64, 64),
-    (5, 128, 64),
-    (7, 128, 128),
-    (10, 256, 128),
-    (12, 256, 256),
-    (14, 256, 256),
-    (17, 512, 256),
-    (19, 512, 512),
-    (21, 512, 512),
-    (24, 512, 512),
-    (26, 512, 512),
-    (28, 512, 512),
-]
-CHANNELS = [64, 128, 256, 512, 512]
 # Of the original, for the weights, inputs and `last` below.
 ORIGINAL = dict(
     loss_kl=[0.13093852996826172, 0.13124169409275055],
@@ -39,51 +21,8 @@ ORIGINAL = dict(
 )
 
 
-def generator(name):
-    return np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-
-
-def gaussian_input(tag, shape):
-    values = generator(f'input:{tag}').standard_normal(shape)
-    return torch.from_numpy(values.astype(np.float32))
-
-
-def weight_of(name, *shape):
-    """The weights the reference values were computed with."""
-    values = generator(name).standard_normal(shape)
-    if len(shape) == 1:
-        values = 0.1 * values
-    else:
-        values /= np.sqrt(np.prod(shape[1:]))
-    return torch.from_numpy(values.astype(np.float32))
-
-
-def vgg_weights(prefix, slices):
-    """Weights by their names in torchvision, or in LPIPS's five slices."""
-    weights = {}
-    for index, outputs, inputs in CONVOLUTIONS:
-        depth = sum(index > first for first in (4, 9, 16, 23))
-        original = f'{prefix}.perceptual_loss.net.slice{depth + 1}.{index}'
-        name = original if slices else f'features.{index}'
-        weights[f'{name}.weight'] = weight_of(
-            f'{original}.weight', outputs, inputs, 3, 3
-        )
-        weights[f'{name}.bias'] = weight_of(f'{original}.bias', outputs)
-    return weights
-
-
-def linear_weights(prefix):
-    names = [
-        f'{prefix}.perceptual_loss.lin{i}.model.1.weight' for i in range(5)
-    ]
-    return {
-        name: weight_of(name, 1, num_channels, 1, 1).abs()
-        for name, num_channels in zip(names, CHANNELS, strict=True)
-    }
-
-
 @pytest.fixture(scope='module')
-def files(tmp_path_factory):
+def files(reference, tmp_path_factory):
     """Stores the weights of the reference; arguments of LPIPS."""
     folder = tmp_path_factory.mktemp('weights')
     paths = dict(
@@ -91,12 +30,12 @@ def files(tmp_path_factory):
         linear_weights=str(folder / 'linear.pth'),
     )
     # torchvision's file holds a classifier, too, and old files Parameters.
-    vgg = vgg_weights('loss_kl', slices=False)
+    vgg = reference.vgg_weights('loss_kl', slices=False)
     classifier = {'classifier.6.bias': torch.zeros(1000)}
     write_checkpoint(vgg | classifier, paths['vgg_weights'])
     parameters = {
         name.removeprefix('loss_kl.perceptual_loss.'): nn.Parameter(weight)
-        for name, weight in linear_weights('loss_kl').items()
+        for name, weight in reference.linear_weights('loss_kl').items()
     }
     write_checkpoint(parameters, paths['linear_weights'])
     return paths
@@ -123,16 +62,19 @@ def images(*shape):
 
 
 @pytest.mark.parametrize('case', ORIGINAL)
-def test_lpips_of_the_original(case, tmp_path):
+def test_lpips_of_the_original(reference, case, tmp_path):
     """Also weights by their names in the original's first stages."""
     path = str(tmp_path / 'model.pth')
-    write_checkpoint(vgg_weights(case, True) | linear_weights(case), path)
+    write_checkpoint(
+        reference.vgg_weights(case, True) | reference.linear_weights(case),
+        path,
+    )
     last = nn.Conv2d(8, 3, 3, padding=1)
     for name, weight in last.named_parameters():
-        rule = weight_of(f'{case}.last.{name}', *weight.shape)
+        rule = reference.weight(f'{case}.last.{name}', weight.shape)
         weight.data.copy_(rule)
-    x = last(gaussian_input(f'{case}/hidden', (2, 8, 64, 64)))
-    image = gaussian_input(f'{case}/image', (2, 3, 64, 64)).clamp(-1, 1)
+    x = last(reference.gaussian(f'{case}/hidden', (2, 8, 64, 64)))
+    image = reference.gaussian(f'{case}/image', (2, 3, 64, 64)).clamp(-1, 1)
     distance = LPIPS(path, path)(x, image)
     assert distance.tolist() == pytest.approx(ORIGINAL[case], rel=1e-5)
 
@@ -180,9 +122,9 @@ def test_lpips_is_the_same_in_training(lpips):
         assert torch.equal(lpips(x, reference), expected)
 
 
-def test_dead_features_are_equal(files, tmp_path):
+def test_dead_features_are_equal(reference, files, tmp_path):
     """They have length 0: 0 / 0 without the addend."""
-    weights = vgg_weights('loss_kl', slices=False)
+    weights = reference.vgg_weights('loss_kl', slices=False)
     weights['features.28.weight'].zero_()
     weights['features.28.bias'].fill_(-1)
     path = str(tmp_path / 'vgg.pth')
@@ -195,16 +137,18 @@ def test_dead_features_are_equal(files, tmp_path):
     assert x.grad.isfinite().all()
 
 
-def test_lpips_of_weights_in_half_precision(lpips, files, tmp_path):
+def test_lpips_of_weights_in_half_precision(reference, lpips, files, tmp_path):
     path = str(tmp_path / 'vgg.safetensors')
-    weights = vgg_weights('loss_kl', slices=False)
+    weights = reference.vgg_weights('loss_kl', slices=False)
     save_file({name: w.half() for name, w in weights.items()}, path)
     x, reference = images(2, 1, 3, 16, 16)
     rounded = LPIPS(path, files['linear_weights'])(x, reference)
     torch.testing.assert_close(rounded, lpips(x, reference), rtol=1e-2, atol=0)
 
 
-def test_lpips_under_autocast_is_exact_after_the_convolutions(lpips):
+def test_lpips_under_autocast_is_exact_after_the_convolutions(
+    reference, lpips
+):
     """Distances of their bfloat16 features, computed in float64."""
     features = []
     for stage in lpips.stages:
@@ -215,7 +159,7 @@ def test_lpips_under_autocast_is_exact_after_the_convolutions(lpips):
     assert {f.dtype for f in features} == {torch.bfloat16}
     assert distance.dtype == torch.float32
     units = [nn.functional.normalize(f.double(), dim=1) for f in features]
-    weights = linear_weights('loss_kl').values()
+    weights = reference.linear_weights('loss_kl').values()
     expected = sum(
         ((ours - theirs).square() * weight).sum(1).mean((1, 2))
         for ours, theirs, weight in zip(
@@ -225,7 +169,7 @@ def test_lpips_under_autocast_is_exact_after_the_convolutions(lpips):
     torch.testing.assert_close(distance.double(), expected, rtol=1e-5, atol=0)
 
 
-def test_lpips_scales_low_precision_images_in_float32(lpips):
+def test_lpips_scales_low_precision_images_in_float32(reference, lpips):
     x, reference = images(2, 1, 3, 16, 16).bfloat16()
     expected = lpips(x.float(), reference.float())
     assert torch.equal(lpips(x, reference), expected)
@@ -271,10 +215,12 @@ def test_a_path_that_does_not_exist_is_not_replaced(no_files, files):
     assert 'vgg_weights' not in str(error.value)
 
 
-def test_weights_are_found_in_the_cache_of_torch(no_files, files, monkeypatch):
+def test_weights_are_found_in_the_cache_of_torch(
+    reference, no_files, files, monkeypatch
+):
     """The VGG's name tells its hash: it is the one of another file here."""
     shutil.copy(files['linear_weights'], no_files / 'vgg_lpips_v0.1.pth')
-    linear = linear_weights('loss_kl').values()
+    linear = reference.linear_weights('loss_kl').values()
     found = LPIPS(files['vgg_weights']).linear
     assert torch.equal(found, torch.cat([*linear], dim=1))
     shutil.copy(files['vgg_weights'], no_files / 'vgg16-397923af.pth')
@@ -291,7 +237,7 @@ def test_a_file_with_its_hash_in_its_name_is_taken(files, tmp_path):
 
 
 def test_linear_weights_are_found_in_the_package(
-    no_files, files, tmp_path, monkeypatch
+    reference, no_files, files, tmp_path, monkeypatch
 ):
     """Without importing it."""
     folder = tmp_path / 'lpips' / 'weights' / 'v0.1'
@@ -300,12 +246,12 @@ def test_linear_weights_are_found_in_the_package(
     shutil.copy(files['linear_weights'], folder / 'vgg.pth')
     monkeypatch.delitem(sys.modules, 'lpips')
     monkeypatch.syspath_prepend(tmp_path)
-    linear = linear_weights('loss_kl').values()
+    linear = reference.linear_weights('loss_kl').values()
     found = LPIPS(files['vgg_weights']).linear
     assert torch.equal(found, torch.cat([*linear], dim=1))
 
 
-def test_other_weights_are_refused(files, tmp_path):
+def test_other_weights_are_refused(reference, files, tmp_path):
     vgg, linear = files.values()
     with pytest.raises(
         ValueError,
@@ -313,7 +259,7 @@ def test_other_weights_are_refused(files, tmp_path):
         'holds: 5 of 5 weights .* the first is lin0.model.1.weight',
     ):
         LPIPS(vgg, vgg)
-    weights = vgg_weights('loss_kl', slices=False)
+    weights = reference.vgg_weights('loss_kl', slices=False)
     weights['features.28.weight'] = torch.zeros(512, 256, 3, 3)
     path = str(tmp_path / 'vgg.pth')
     write_checkpoint(weights, path)
@@ -394,7 +340,7 @@ def test_gradient_of_the_pyramid():
     )
 
 
-def test_pyramid_is_float32_under_autocast():
+def test_pyramid_is_float32_under_autocast(reference):
     x, reference = images(2, 1, 3, 16, 16).bfloat16()
     loss = LaplacianPyramidLoss()
     expected = loss(x.float(), reference.float())
