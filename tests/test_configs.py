@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 
 from mmldm.apis import load_config, tool_parser
 from mmldm.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
@@ -60,10 +61,11 @@ def test_a_diffusion_model_trains_and_predicts(path, labelled):
 @pytest.mark.parametrize(
     'path', load_all('autoencoder'), ids=lambda path: path.stem
 )
-def test_a_first_stage_trains_and_predicts(path, labelled):
+def test_a_first_stage_trains_and_predicts(path, labelled, awaken):
     """With all of its losses, by the optimizers of its config."""
     cfg = load(path)
     model = narrowed(cfg.model)
+    awaken(model.autoencoder)
     samples = samples_for(model, labelled, (32, 32))
     batch = dict(
         inputs=[*torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)],
@@ -77,9 +79,9 @@ def test_a_first_stage_trains_and_predicts(path, labelled):
         for name, weight in model.named_parameters()
         if weight.requires_grad
     }
-    logged = model.train_step(
-        batch, build_optim_wrapper(model, cfg.optim_wrapper)
-    )
+    with DefaultScope.overwrite_default_scope('mmldm'):
+        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    logged = model.train_step(batch, wrapper)
     MessageHub.get_current_instance().update_info('iter', 0)
     assert ('loss_adversarial' in logged) == (adversarial is not None)
     assert before

@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
@@ -74,9 +75,12 @@ def test_two_processes_see_what_one_sees(run_tool, config, tmp_path, port):
     names = sorted(os.listdir(tmp_path / 'a'))
     assert names == sorted(os.listdir(tmp_path / 'b'))
     for name in names:
-        assert (tmp_path / 'a' / name).read_bytes() == (
-            tmp_path / 'b' / name
-        ).read_bytes(), name
+        one, two = (
+            cv2.imread(str(tmp_path / folder / name)).astype(int)
+            for folder in ('a', 'b')
+        )
+        # Another batch size may round the other way.
+        assert abs(one - two).max() <= 1, name
     metrics = json.loads((tmp_path / 'm.json').read_text())
     assert 0 <= metrics['class_accuracy'] <= 1
 
