@@ -63,18 +63,23 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
 
 
-def use_amp(optim_wrapper: dict, dtype: str) -> None:
-    """Turn an optimizer wrapper's config into one with mixed precision."""
-    if 'constructor' in optim_wrapper:
-        for part in optim_wrapper.values():
+def use_amp(
+    optim_wrapper: dict, dtype: str, path: str = 'optim_wrapper'
+) -> None:
+    """Turn an optimizer wrapper's config into one with mixed precision.
+
+    Where it has several optimizers, all of theirs.
+    """
+    if 'optimizer' not in optim_wrapper:
+        for name, part in optim_wrapper.items():
             if isinstance(part, dict):
-                use_amp(part, dtype)
+                use_amp(part, dtype, f'{path}.{name}')
         return
     kind = optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AutocastOptimWrapper'):
         raise ValueError(
             f'--amp replaces OptimWrapper, but '
-            f'optim_wrapper.type is {kind}: set its precision '
+            f'{path}.type is {kind}: set its precision '
             'in the config'
         )
     optim_wrapper.type = 'AutocastOptimWrapper'

@@ -78,6 +78,11 @@ class LDMRunner(Runner):
         A model that ``averages_gradients`` itself stays unwrapped.
         """
         if self.distributed and getattr(model, 'averages_gradients', False):
+            if model_wrapper_cfg is not None:
+                raise ValueError(
+                    f'model_wrapper_cfg is not for {type(model).__name__}, '
+                    'which averages its gradients itself: remove it'
+                )
             model = model.to(get_device())
             broadcast_state(model)
             return model
@@ -200,7 +205,7 @@ class LDMRunner(Runner):
         write_checkpoint(plain(checkpoint), Path(out_dir) / filename)
 
     def _check_finite_weights(self) -> None:
-        weights = self.bare_model.named_parameters()
+        weights = self.bare_model.state_dict().items()
         broken = [name for name, w in weights if not w.isfinite().all()]
         if broken:
             raise FloatingPointError(

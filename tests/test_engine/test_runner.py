@@ -324,3 +324,27 @@ def test_ranks_with_seeds_of_their_own_are_refused(build_runner):
 def test_numbers_of_iterations_are_positive(build_runner, key):
     with pytest.raises(ValueError, match=f'train_cfg.{key}=0 must be'):
         build_runner(**{f'train_cfg__{key}': 0}).train()
+
+
+def test_buffers_that_are_not_finite_are_not_stored(
+    build_runner, adversarial_training
+):
+    runner = build_runner(**adversarial_training)
+    runner.model.autoencoder.quantizer.ema_sum[0] = float('nan')
+    with pytest.raises(FloatingPointError, match='quantizer.ema_sum'):
+        runner._check_finite_weights()
+
+
+def test_the_average_follows_the_autoencoders_optimizer(
+    build_runner, adversarial_training
+):
+    """In whatever order the config names the two."""
+    optimizers = adversarial_training['optim_wrapper']
+    adversarial = optimizers.pop('adversarial')
+    autoencoder = optimizers.pop('autoencoder')
+    optimizers['adversarial'] = adversarial
+    optimizers['autoencoder'] = {**autoencoder, 'accumulative_counts': 2}
+    runner = build_runner(**adversarial_training)
+    runner.train()
+    stored = read_checkpoint(checkpoint(runner, 6))
+    assert stored['ema_num_updates'] == 3

@@ -120,6 +120,9 @@ def main() -> None:
     source, target = check_args(args)
     cfg = load_config(args)
     cfg.load_from, cfg.resume = str(source), False
+    # No batch of a training, which the processes would have to share evenly.
+    cfg.train_dataloader.pop('global_batch_size', None)
+    cfg.train_dataloader.batch_size = 1
     runner = build_runner(cfg)
     model = runner.bare_model
     if not isinstance(model, FirstStage):

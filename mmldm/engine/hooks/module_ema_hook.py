@@ -69,9 +69,9 @@ class ModuleEMAHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """One update a step of the optimizer."""
-        # The first one: the discriminator's weights are not averaged.
-        wrapper = next(iter(named_wrappers(runner.optim_wrapper).values()))
-        if not wrapper.should_update():
+        wrappers = named_wrappers(runner.optim_wrapper)
+        name = f'optim_wrapper.{self.modules[0]}'
+        if not wrappers.get(name, [*wrappers.values()][0]).should_update():
             return
         self.num_updates += 1
         n = self.num_updates

@@ -30,6 +30,11 @@ class AutoencoderVQ(ConvAutoencoder):
         self.quantizer = MODELS.build(
             {'type': 'VectorQuantizer', 'dim': latent_channels, **quantizer}
         )
+        if self.thumbnail and self.quantizer.normalize:
+            raise ValueError(
+                'autoencoder.thumbnail=True needs codes of any length: set '
+                'quantizer.normalize=False'
+            )
 
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
         return self.analyze(x)

@@ -13,7 +13,7 @@ from mmldm.utils.typing import DrawNoise
 from ..layers import zero_init
 from .autoencoder import Autoencoder
 from .codec import Decoder, Encoder, Float32Conv2d
-from .tiling import tiled_forward
+from .tiling import check_tile_size, tiled_forward
 
 
 class Coding(NamedTuple):
@@ -97,6 +97,8 @@ class ConvAutoencoder(Autoencoder):
             maps * z_channels, maps * latent_channels, 1
         )
         self.post_quant_conv = nn.Conv2d(latent_channels, z_channels, 1)
+        if tile_size is not None:
+            check_tile_size(tile_size)
         self.tile_size = tile_size
         self.thumbnail = thumbnail
         if thumbnail:

@@ -48,11 +48,7 @@ def tiled_forward(net: nn.Sequential, x: Tensor, tile_size: int) -> Tensor:
         ValueError: If tiles are too small, if there is something to tile but
             gradients are wanted, or if it is unknown how far a layer looks.
     """
-    if tile_size < MIN_TILE_SIZE:
-        raise ValueError(
-            f'tile_size={tile_size} makes tiles that are mostly halo: set '
-            f'tile_size to {MIN_TILE_SIZE} or more, such as 512'
-        )
+    check_tile_size(tile_size)
     steps = [*_flatten(net)]
     growth = math.prod(map(_growth, steps))
     image_size = int(max(x.shape[2:]) * max(1, growth))
@@ -66,6 +62,15 @@ def tiled_forward(net: nn.Sequential, x: Tensor, tile_size: int) -> Tensor:
     for stage in _stages(steps):
         x = _stage_forward(stage, x, Fraction(tile_size, image_size))
     return x
+
+
+def check_tile_size(tile_size: int) -> None:
+    """Raise unless tiles are larger than their halo."""
+    if tile_size < MIN_TILE_SIZE:
+        raise ValueError(
+            f'tile_size={tile_size} makes tiles that are mostly halo: set '
+            f'tile_size to {MIN_TILE_SIZE} or more, such as 512'
+        )
 
 
 def _flatten(net: nn.Sequential) -> Iterator[nn.Module]:

@@ -8,7 +8,12 @@ from mmengine.logging import MessageHub
 from torch import Tensor
 
 from mmldm.registry import MODELS
-from mmldm.utils import Draws, check_choice, check_divisible
+from mmldm.utils import (
+    Draws,
+    check_choice,
+    check_divisible,
+    check_positive,
+)
 from mmldm.utils.distributed import average_gradients
 from mmldm.utils.typing import ConfigType, SampleList
 
@@ -58,13 +63,11 @@ class FirstStage(Editor):
     ) -> None:
         super().__init__(data_preprocessor)
         check_choice('pixel_loss', pixel_loss, PIXEL_LOSSES)
-        weights = dict(
-            regularization_weight=regularization_weight,
-            perceptual_weight=perceptual_weight,
-        )
-        for name, weight in weights.items():
-            if weight < 0:
-                raise ValueError(f'{name}={weight} must be >= 0')
+        check_positive('perceptual_weight', perceptual_weight)
+        if regularization_weight < 0:
+            raise ValueError(
+                f'regularization_weight={regularization_weight} must be >= 0'
+            )
         self.autoencoder = MODELS.build(autoencoder)
         self.regularization_weight = regularization_weight
         self.pixel_loss = PIXEL_LOSSES[pixel_loss]
@@ -72,6 +75,7 @@ class FirstStage(Editor):
         self.perceptual_weight = perceptual_weight
         self.adversarial = _build(adversarial)
         self.equivariance = _build(equivariance)
+        self.register_load_state_dict_pre_hook(_fit_discriminator)
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """The terms that the autoencoder is trained on, and logs.
@@ -89,6 +93,7 @@ class FirstStage(Editor):
     def train_step(self, data: dict, optim_wrapper) -> dict:
         """One step of every optimizer; the values to log."""
         data = self.data_preprocessor(data, True)
+        self._check_size(data['inputs'])
         wrappers = self._wrappers(optim_wrapper)
         wrapper = wrappers['autoencoder']
         with wrapper.optim_context(self):
@@ -177,6 +182,26 @@ class FirstStage(Editor):
         seed = draws.addresses[0][0]
         return self.equivariance.draw((seed, _iteration()))
 
+    def _check_size(self, x: Tensor) -> None:
+        """Raise, before it happens, where images would become too small."""
+        if self.equivariance is None:
+            return
+        least = int(min(x.shape[2:]) * self.equivariance.min_scale)
+        judges = {
+            'perceptual': self.perceptual,
+            'adversarial.discriminator': self.adversarial
+            and self.adversarial.discriminator,
+        }
+        for name, judge in judges.items():
+            needed = getattr(judge, 'min_size', 1)
+            if least < needed:
+                raise ValueError(
+                    f'equivariance.min_scale={self.equivariance.min_scale} '
+                    f'makes images of {tuple(x.shape[2:])} pixels as small '
+                    f'as {least}, but model.{name} needs {needed}: raise '
+                    'min_scale or the size of the images'
+                )
+
     def _wrappers(self, optim_wrapper) -> Mapping:
         """Optimizer wrappers by what they train.
 
@@ -212,6 +237,23 @@ class FirstStage(Editor):
             wrapper.step()
             wrapper.zero_grad()
         return logged
+
+
+def _fit_discriminator(
+    model: FirstStage, state: dict, prefix: str, *_
+) -> None:
+    """Let an autoencoder be loaded with and without its discriminator.
+
+    Where the file has none, this model's own stays as it is, so that its
+    phase can begin from any autoencoder.
+    """
+    prefix += 'adversarial.'
+    stored = [name for name in state if name.startswith(prefix)]
+    if model.adversarial is None:
+        for name in stored:
+            del state[name]
+    elif not stored:
+        state.update(model.adversarial.state_dict(prefix=prefix))
 
 
 def _build(config: ConfigType | None):

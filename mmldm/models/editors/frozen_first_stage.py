@@ -11,6 +11,7 @@ from mmldm.utils.checkpoint import (
 )
 
 from ..autoencoders import Autoencoder
+from ..layers.quantizer import TRAINING_STATE
 
 PREFIX = 'autoencoder.'
 # Measured, not trained: travels with every model that uses it.
@@ -46,7 +47,7 @@ class FrozenFirstStage(nn.Module):
             load_weights(
                 autoencoder, _autoencoder_weights(checkpoint), checkpoint
             )
-            self.register_buffer(HASH, weights_hash(self._frozen_weights()))
+            self.register_buffer(HASH, _hash(self._frozen_weights()))
         autoencoder.requires_grad_(False)
         autoencoder.eval()
         self.register_state_dict_post_hook(_drop_frozen)
@@ -119,7 +120,7 @@ def _restore_frozen(
         state.pop(prefix + HASH, None)
         if model.autoencoder_checkpoint is None:
             return
-        wanted = weights_hash(
+        wanted = _hash(
             {n: state[prefix + n] for n in frozen if prefix + n in state}
         )
         state[prefix + HASH] = wanted
@@ -142,6 +143,17 @@ def _restore_frozen(
         )
     for name, weight in frozen.items():
         state[prefix + name] = weight
+
+
+def _hash(weights: dict[str, Tensor]) -> Tensor:
+    """Of what encodes and decodes, however a codebook was trained."""
+    return weights_hash(
+        {
+            name: weight
+            for name, weight in weights.items()
+            if name.rpartition('.')[2] not in TRAINING_STATE
+        }
+    )
 
 
 def _hex(digest: Tensor) -> str:

@@ -25,11 +25,16 @@ COPY_NOISE = 0.01
 Elect = Callable[[int], Tensor]
 
 
+# Buffers of the remedies for collapse; a decoder needs none of them.
+TRAINING_STATE = ('ema_size', 'ema_sum', 'initialized', 'idle')
+
+
 class Quantized(NamedTuple):
     """What a training step sees of a quantised batch.
 
     Attributes:
-        z_q: The codes, (B, dim, h, w), whose gradient goes to z unchanged.
+        z_q: The codes, (B, dim, h, w), whose gradient goes to z as
+            if it were not quantised (but normalised, where it is).
         indices: Of the codes, (B, h, w), int64.
         losses: ``commit`` pulls z to its codes and, unless averages move
             them, ``codebook`` the codes to z; weighted, each of shape ().
@@ -141,7 +146,7 @@ class VectorQuantizer(nn.Module):
         if self.training:
             self._maintain(vectors, flat, sizes, elect)
         # Added to zero, so that z_q is the code to the last bit.
-        straight = z_q.detach() + (z - z.detach())
+        straight = z_q.detach() + (target - target.detach())
         return Quantized(straight, indices, losses, _logs(sizes))
 
     def lookup(self, z: Tensor) -> Tensor:
@@ -295,14 +300,20 @@ def _check_weights(
 def _complete(
     quantizer: VectorQuantizer, state_dict: dict, prefix: str, *_
 ) -> None:
-    """A codebook from elsewhere, as of a published model, keeps its codes.
+    """A codebook that was trained otherwise, or elsewhere, keeps its codes.
 
-    With the averages of the codes before, the next step would undo it.
+    With the averages of the codes before, the next step would undo it. What
+    it was trained with and this quantiser does not use is left out.
     """
     codebook = state_dict.get(f'{prefix}codebook')
-    if codebook is not None:
-        for name, value in quantizer._state_of(codebook).items():
-            state_dict.setdefault(f'{prefix}{name}', value)
+    if codebook is None:
+        return
+    own = quantizer._state_of(codebook)
+    for name in TRAINING_STATE:
+        if name not in own:
+            state_dict.pop(f'{prefix}{name}', None)
+    for name, value in own.items():
+        state_dict.setdefault(f'{prefix}{name}', value)
 
 
 def _rows(z: Tensor) -> Tensor:

@@ -103,8 +103,7 @@ class PatchDiscriminator(nn.Sequential):
             raise ValueError(
                 f'the discriminator sees images of {tuple(x.shape[2:])} '
                 f'pixels and needs {self.min_size}: set '
-                'model.adversarial.discriminator.num_layers lower, or '
-                'model.equivariance.min_scale higher'
+                'model.adversarial.discriminator.num_layers lower'
             )
         return super().forward(x)
 
@@ -147,7 +146,8 @@ GAN_LOSSES = {
 class AdversarialLoss(BaseModule):
     """A discriminator with its loss and its time; Esser et al. 2021.
 
-    Iterations count from 0, as the optimizer's steps do.
+    Iterations are those of the training loop, counted from 0. (The original
+    counts steps of the optimizer: with ``accumulative_counts`` multiply.)
 
     Args:
         discriminator: What tells images from reconstructions.
@@ -230,17 +230,24 @@ class AdversarialLoss(BaseModule):
 
         |d error| / (|d adversarial| + 1e-4), at most ``max_adaptive_weight``;
         Esser et al. 2021 (arXiv:2012.09841), eq. 7. The gradients are those
-        of the batch of all processes; those of the discriminator are taken
-        at ``loss_scale``, so that they do not vanish in float16.
+        of the batch of all processes, taken at ``loss_scale`` or less, so
+        that in float16 they neither vanish nor overflow.
         """
-        norms = []
-        for loss, scale in ((error, 1.0), (adversarial, loss_scale)):
-            (grad,) = torch.autograd.grad(
-                loss * scale, last_weight, retain_graph=True
-            )
-            all_reduce(grad, 'mean')
-            norms.append(grad.norm() / scale)
-        ratio = norms[0] / (norms[1] + 1e-4)
-        # Where they overflow, the scaler leaves the step out.
-        ratio = ratio.nan_to_num(nan=0.0)
+        pulls = [
+            _gradient_norm(loss, last_weight, loss_scale)
+            for loss in (error, adversarial)
+        ]
+        ratio = pulls[0] / (pulls[1] + 1e-4)
         return ratio.clamp(max=self.max_adaptive_weight).detach()
+
+
+def _gradient_norm(loss: Tensor, weight: Tensor, scale: float) -> Tensor:
+    """Norm of d loss / d weight over all processes, ()."""
+    while True:
+        (grad,) = torch.autograd.grad(loss * scale, weight, retain_graph=True)
+        all_reduce(grad, 'mean')
+        norm = grad.norm() / scale
+        # At 1, as in float32 and bfloat16, without waiting for the answer.
+        if scale <= 1 or norm.isfinite():
+            return norm
+        scale /= 16

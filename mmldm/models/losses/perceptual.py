@@ -94,6 +94,8 @@ class LPIPS(nn.Module):
             SHA-256 its name tells.
     """
 
+    min_size = SMALLEST
+
     def __init__(
         self,
         vgg_weights: str | None = None,
@@ -270,6 +272,7 @@ class LaplacianPyramidLoss(nn.Module):
         super().__init__()
         check_positive('num_levels', num_levels)
         self.num_levels = num_levels
+        self.min_size = 2 ** (num_levels - 1) + 1
         taps = torch.tensor([1.0, 4, 6, 4, 1]) / 16
         kernel = torch.outer(taps, taps).view(1, 1, 5, 5)
         self.register_buffer('kernel', kernel, persistent=False)
@@ -286,11 +289,11 @@ class LaplacianPyramidLoss(nn.Module):
             ValueError: If the shapes are others.
         """
         _check_same_shape(x, reference)
-        limit = 2 ** (self.num_levels - 1)
-        if min(x.shape[2:]) <= limit:
+        if min(x.shape[2:]) < self.min_size:
             raise ValueError(
-                f'num_levels={self.num_levels} needs images of more than '
-                f'{limit} pixels a side, got (H, W) = {tuple(x.shape[2:])}: '
+                f'num_levels={self.num_levels} needs images of '
+                f'{self.min_size} or more pixels a side, got (H, W) = '
+                f'{tuple(x.shape[2:])}: '
                 'set a smaller model.perceptual.num_levels'
             )
         with torch.autocast(x.device.type, enabled=False):

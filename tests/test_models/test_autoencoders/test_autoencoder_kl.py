@@ -182,3 +182,8 @@ def test_large_images_are_tiled_where_no_gradients_are_wanted(
     assert tiles == [(tiled.encoder, 64), (tiled.decoder, 64)]
     tiled.encode(x).sum().backward()
     assert len(tiles) == 2
+
+
+def test_tiles_that_are_mostly_halo_are_refused_at_once(build):
+    with pytest.raises(ValueError, match='tile_size=16 makes tiles'):
+        build(tile_size=16)

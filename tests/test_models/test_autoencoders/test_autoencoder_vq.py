@@ -77,3 +77,8 @@ def test_codes_may_have_fewer_channels_than_the_codec(build, x):
     assert model.encoder(x).shape[1] == 32
     assert model.encode(x).shape[1] == model.quantizer.codebook.shape[1] == 2
     assert model.decode(model.encode(x)).shape == x.shape
+
+
+def test_a_thumbnail_needs_codes_of_any_length(build):
+    with pytest.raises(ValueError, match='set quantizer.normalize=False'):
+        build(thumbnail=True, quantizer=dict(normalize=True))

@@ -11,7 +11,7 @@ from mmldm.engine import AutocastOptimWrapper
 from mmldm.models.autoencoders import Coding, DiagonalGaussian
 from mmldm.registry import MODELS
 from mmldm.utils import Draws
-from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.checkpoint import load_weights, write_checkpoint
 
 ADVERSARIAL = dict(
     type='AdversarialLoss',
@@ -133,7 +133,7 @@ def test_the_runner_calls_loss_and_predict(build, inputs, samples):
     'options, message',
     [
         (dict(regularization_weight=-1), 'regularization_weight=-1 must be'),
-        (dict(perceptual_weight=-1), 'perceptual_weight=-1 must be >= 0'),
+        (dict(perceptual_weight=-1), 'perceptual_weight=-1 must be positive'),
         (dict(pixel_loss='l3'), "pixel_loss='l3' is not known"),
     ],
 )
@@ -187,6 +187,20 @@ def test_transformed_latents_are_compared_with_transformed_images(
         torch.testing.assert_close(found, error)
         seen.add(found.item())
     assert len(seen) == 4
+
+
+def test_images_that_a_transform_makes_too_small_are_refused_at_once(
+    build, batch
+):
+    """Not hours later, when such a one is drawn."""
+    model = build(
+        perceptual=dict(type='LaplacianPyramidLoss', num_levels=3),
+        equivariance=dict(type='Equivariance', min_scale=0.5),
+    )
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0))
+    message = r'min_scale=0.5 makes .* as small as 4, but model.perceptual'
+    with pytest.raises(ValueError, match=message):
+        model.train_step(batch, wrapper)
 
 
 def wrappers(model, kind=OptimWrapper, lr=1e-3, **options):
@@ -332,6 +346,22 @@ def test_gradients_of_float16_that_overflow_leave_the_step_out(
     assert model.train_step(batch, optimizers)['loss'].isfinite()
     assert not changed(model.autoencoder, dict(before.named_parameters()))
     assert scaler.get_scale() == 2.0**39
+
+
+@pytest.mark.parametrize('of_file', [None, ADVERSARIAL])
+@pytest.mark.parametrize('of_model', [None, ADVERSARIAL])
+def test_an_autoencoder_is_loaded_with_and_without_its_discriminator(
+    build, of_file, of_model
+):
+    stored, model = build(adversarial=of_file), build(adversarial=of_model)
+    own = copy.deepcopy(model.adversarial)
+    load_weights(model, stored.state_dict(), 'file.pth')
+    for name, weight in stored.autoencoder.state_dict().items():
+        assert weight.equal(model.autoencoder.state_dict()[name]), name
+    if of_model:
+        wanted = (stored.adversarial if of_file else own).state_dict()
+        for name, weight in model.adversarial.state_dict().items():
+            assert weight.equal(wanted[name]), name
 
 
 class LastLayer(nn.Module):

@@ -133,12 +133,23 @@ def test_the_adaptive_weight_makes_both_pull_equally(images):
         torch.testing.assert_close(found, torch.minimum(weight, bound))
 
 
-def test_gradients_that_overflow_leave_the_weight_finite():
-    weight = torch.ones(2, requires_grad=True)
-    found = build().adaptive_weight(
-        weight.sum() * math.inf, weight.sum() * math.inf, weight
-    )
-    assert found == 0
+@pytest.mark.parametrize('loss_scale', [1.0, 2.0**16, 2.0**24, 2.0**40])
+def test_no_loss_scale_changes_the_weight_in_float16(images, loss_scale):
+    """Gradients that vanish or overflow would switch the loss off."""
+    layer = nn.Conv2d(3, 3, 1)
+    model = build()
+
+    def weight(dtype, scale):
+        with torch.autocast('cpu', torch.float16, enabled=dtype is not None):
+            x = layer(images[0]).float()
+            error = F.l1_loss(x, images[1])
+            return model.adaptive_weight(
+                error, model.generator_loss(x), layer.weight, scale
+            )
+
+    expected = weight(None, 1.0)
+    found = weight(torch.float16, loss_scale)
+    torch.testing.assert_close(found, expected, rtol=0.1, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -356,7 +356,7 @@ def test_images_too_small_for_the_pyramid_are_refused():
     for size in ((8, 16), (16, 8)):
         with pytest.raises(
             ValueError,
-            match=r'num_levels=4 needs images of more than 8 pixels a side, '
+            match=r'num_levels=4 needs images of 9 or more pixels a side, '
             r'got .*8.*: set a smaller model.perceptual.num_levels',
         ):
             LaplacianPyramidLoss()(images(1, 3, *size), images(1, 3, *size))
