@@ -12,14 +12,20 @@ _base_ = [
 ]
 model = dict(
     autoencoder=dict(
-        latent_channels=4, channels=32, num_res_blocks=1, mid_attention=False
+        channels=32,
+        num_res_blocks=1,
+        mid_attention=False,
+        norm_groups=8,
+        thumbnail=True,
     )
 )
 train_dataloader = dict(
     global_batch_size=16, num_workers=1, dataset=dict(size=64)
 )
 
-optim_wrapper = dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)))
+optim_wrapper = dict(
+    optimizer=dict(lr=5e-4, betas=(0.9, 0.99)), clip_grad=dict(max_norm=1.0)
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1000),

@@ -16,12 +16,14 @@ _base_ = [
 ]
 model = dict(
     autoencoder=dict(
-        latent_channels=4, channels=32, num_res_blocks=1, mid_attention=False
+        channels=32,
+        num_res_blocks=1,
+        mid_attention=False,
+        norm_groups=8,
+        thumbnail=True,
     ),
     autoencoder_checkpoint='work_dirs/autoencoder_kl-f4_1xb16-1k_images-64x64',
     denoiser=dict(
-        in_channels=4,
-        out_channels=4,
         channels=64,
         channel_mults=(1, 2, 2),
         attn_factors=(4,),
@@ -44,6 +46,6 @@ auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(checkpoint=dict(interval=500))
 custom_hooks = [
     dict(type='AddressedSeedHook'),
-    dict(type='LatentScaleHook', num_samples=256),
+    dict(type='LatentScaleHook', num_samples=256, per_channel=True),
     dict(type='ModuleEMAHook', decay=0.999),
 ]

@@ -70,6 +70,20 @@ def test_amp_alone_is_bfloat16(train):
     assert train('--amp').optim_wrapper.dtype == torch.bfloat16
 
 
+def test_flags_are_for_every_optimizer(
+    run_tool, adversarial_config, work_dir
+):
+    flags = ('--work-dir', work_dir, '--amp', 'float16', '--auto-scale-lr')
+    options = ('--cfg-options', 'auto_scale_lr.base_batch_size=2')
+    runner = run_tool('train', adversarial_config, *flags, *options)
+    assert [*runner.optim_wrapper.keys()] == ['autoencoder', 'adversarial']
+    for wrapper in runner.optim_wrapper.values():
+        assert isinstance(wrapper, AutocastOptimWrapper)
+        assert wrapper.dtype == torch.float16
+        assert wrapper.param_groups[0]['lr'] == pytest.approx(2e-4)
+    assert 0 < last_loss(runner) < 5
+
+
 def test_auto_scale_lr_scales_by_the_batch(train):
     def rate(*flags):
         group = train(*flags).optim_wrapper.param_groups[0]
