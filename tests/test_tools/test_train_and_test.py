@@ -70,9 +70,7 @@ def test_amp_alone_is_bfloat16(train):
     assert train('--amp').optim_wrapper.dtype == torch.bfloat16
 
 
-def test_flags_are_for_every_optimizer(
-    run_tool, adversarial_config, work_dir
-):
+def test_flags_are_for_every_optimizer(run_tool, adversarial_config, work_dir):
     flags = ('--work-dir', work_dir, '--amp', 'float16', '--auto-scale-lr')
     options = ('--cfg-options', 'auto_scale_lr.base_batch_size=2')
     runner = run_tool('train', adversarial_config, *flags, *options)
