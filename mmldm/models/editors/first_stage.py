@@ -183,10 +183,9 @@ class FirstStage(Editor):
         return self.equivariance.draw((seed, _iteration()))
 
     def _check_size(self, x: Tensor) -> None:
-        """Raise, before it happens, where images would become too small."""
-        if self.equivariance is None:
-            return
-        least = int(min(x.shape[2:]) * self.equivariance.min_scale)
+        """Raise at once where images are, or would become, too small."""
+        scale = self.equivariance.min_scale if self.equivariance else 1
+        least = int(min(x.shape[2:]) * scale)
         judges = {
             'perceptual': self.perceptual,
             'adversarial.discriminator': self.adversarial
@@ -196,10 +195,10 @@ class FirstStage(Editor):
             needed = getattr(judge, 'min_size', 1)
             if least < needed:
                 raise ValueError(
-                    f'equivariance.min_scale={self.equivariance.min_scale} '
-                    f'makes images of {tuple(x.shape[2:])} pixels as small '
-                    f'as {least}, but model.{name} needs {needed}: raise '
-                    'min_scale or the size of the images'
+                    f'images of {tuple(x.shape[2:])} pixels, made smaller by '
+                    f'up to {scale} (model.equivariance.min_scale), have '
+                    f'{least} a side, but model.{name} needs {needed}: use '
+                    'larger images'
                 )
 
     def _wrappers(self, optim_wrapper) -> Mapping:
