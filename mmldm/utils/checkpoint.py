@@ -4,9 +4,9 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors.torch import load_file
@@ -59,14 +59,9 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
             at ``path`` before is still there.
     """
     path = Path(path)
-    # The process is in the name: two runs never write into one file.
-    aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
     try:
-        with open(aside, 'wb') as file:
+        with written_whole(path) as file:
             torch.save(dict(checkpoint), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as a RuntimeError of its zip writer.
         free = shutil.disk_usage(path.parent).free / 2**20
@@ -75,9 +70,22 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
             f'on the disk ({error}): free some space and --resume; '
             'checkpoints written before are intact'
         ) from error
+    _flush_directory(path.parent)
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file beside ``path`` that takes its place once it is on the disk."""
+    # The process is in the name: two runs never write into one file.
+    aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
+    try:
+        with open(aside, 'wb') as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
-    _flush_directory(path.parent)
 
 
 def _flush_directory(directory: Path) -> None:

@@ -11,14 +11,12 @@ FOLDER.
 """
 
 import argparse
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 from mmengine.config import Config
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from mmldm.apis import run_tool
@@ -28,9 +26,9 @@ from mmldm.converters import (
     left_out,
 )
 from mmldm.utils.checkpoint import (
-    TEMPORARY_SUFFIX,
     read_checkpoint,
     weights_of,
+    written_whole,
 )
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -112,16 +110,6 @@ def config_text(model: dict[str, Any], source: str) -> str:
     return f'# Converted from {source}.\n{text}'
 
 
-def write(path: Path, save: Callable[[Path], Any]) -> None:
-    """Have ``save`` write aside, then rename: the whole file or none."""
-    aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
-    try:
-        save(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def report(weights: dict[str, Tensor], read: dict[str, Any]) -> None:
     """Say what became of the weights."""
     count = sum(weight.numel() for weight in weights.values())
@@ -143,8 +131,10 @@ def main() -> None:
     out_dir = Path(args.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     text = config_text(model, Path(args.yaml).name)
-    write(out_dir / 'model.safetensors', lambda p: save_file(weights, p))
-    write(out_dir / 'config.py', lambda p: p.write_text(text))
+    with written_whole(out_dir / 'model.safetensors') as file:
+        file.write(save(weights))
+    with written_whole(out_dir / 'config.py') as file:
+        file.write(text.encode())
     report(weights, read)
     print(f'{out_dir}/config.py and {out_dir}/model.safetensors are written')
 
