@@ -1,3 +1,8 @@
+from .compvis_denoiser import (
+    denoiser_config,
+    denoiser_to_compvis,
+    denoiser_weights,
+)
 from .compvis_first_stage import (
     first_stage_config,
     first_stage_weights,
@@ -6,6 +11,9 @@ from .compvis_first_stage import (
 )
 
 __all__ = [
+    'denoiser_config',
+    'denoiser_to_compvis',
+    'denoiser_weights',
     'first_stage_config',
     'first_stage_weights',
     'left_out',

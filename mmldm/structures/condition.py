@@ -40,3 +40,7 @@ class Condition:
                 )
             slots[field.name] = None if a is None else torch.cat([a, b])
         return Condition(**slots)
+
+
+# Known to torch.export as a tree of tensors.
+torch.export.register_dataclass(Condition)
