@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mmldm.models.denoisers.unet_parts import UNetLevel
 from mmldm.models.layers import (
     Downsample,
     ResBlock,
@@ -213,31 +214,37 @@ def _inner_name(kind: type[nn.Module], inner: str) -> str:
 
 def _module_names(unet: nn.Module) -> dict[str, str]:
     """Parts of our UNet, and their names there, where they are numbered."""
-    names = {
+    down = [['conv_in']]
+    for i, level in enumerate(unet.down):
+        down += _blocks(f'down.{i}', level)
+        down.append([f'down.{i}.resample'])
+    up = []
+    for i, level in enumerate(unet.up):
+        blocks = _blocks(f'up.{i}', level)
+        blocks[-1].append(f'up.{i}.resample')
+        up += blocks
+    middle = ['mid.0.res', 'mid.0.attention', 'mid.1.res']
+    return {
         'time_embed': 'time_embed',
-        'conv_in': 'input_blocks.0.0',
-        'mid.0.res': 'middle_block.0',
-        'mid.0.attention': 'middle_block.1',
-        'mid.1.res': 'middle_block.2',
+        **_numbered('input_blocks', down),
+        **{name: f'middle_block.{i}' for i, name in enumerate(middle)},
+        **_numbered('output_blocks', up),
         'out': 'out',
     }
-    number = 0
-    for i, level in enumerate(unet.down):
-        for j, _ in enumerate(level.blocks):
-            number += 1
-            names[f'down.{i}.blocks.{j}.res'] = f'input_blocks.{number}.0'
-            names[f'down.{i}.blocks.{j}.attention'] = (
-                f'input_blocks.{number}.1'
-            )
-        number += 1
-        names[f'down.{i}.resample'] = f'input_blocks.{number}.0'
-    number = -1
-    for i, level in enumerate(unet.up):
-        for j, block in enumerate(level.blocks):
-            number += 1
-            names[f'up.{i}.blocks.{j}.res'] = f'output_blocks.{number}.0'
-            names[f'up.{i}.blocks.{j}.attention'] = f'output_blocks.{number}.1'
-        # In the list of the level's last block.
-        place = 1 if block.attention is None else 2
-        names[f'up.{i}.resample'] = f'output_blocks.{number}.{place}'
-    return names
+
+
+def _blocks(ours: str, level: UNetLevel) -> list[list[str]]:
+    """Parts of each block of a level."""
+    return [
+        [f'{ours}.blocks.{i}.{part}' for part, _ in block.named_children()]
+        for i, block in enumerate(level.blocks)
+    ]
+
+
+def _numbered(theirs: str, blocks: list[list[str]]) -> dict[str, str]:
+    """Names by the number of the block, and the place in it."""
+    return {
+        name: f'{theirs}.{i}.{j}'
+        for i, block in enumerate(blocks)
+        for j, name in enumerate(block)
+    }
