@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from mmldm.models.layers import SelfAttention2d, SpatialTransformer
-from mmldm.models.layers.attention import CrossAttention
 from mmldm.models.layers.attention import GEGLU, CrossAttention
 
 X = torch.linspace(-1, 1, 2 * 64 * 6).sin().view(2, 64, 2, 3)
