@@ -4,11 +4,12 @@
 names and defaults are those of github.com/CompVis/latent-diffusion at a506df5.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.denoisers.unet_parts import UNetLevel
 from mmldm.models.layers import (
     Downsample,
@@ -16,11 +17,11 @@ from mmldm.models.layers import (
     SelfAttention2d,
     SpatialTransformer,
     TimeEmbedding,
-    Upsample,
 )
 
 from .compvis_params import check_required, check_rest
-from .pairs import Pair, check_weights, to_ours, to_theirs, without_memory
+from .denoiser_pairs import Dialect, denoiser_pairs
+from .pairs import check_weights, to_ours, to_theirs
 
 TARGET = 'ldm.modules.diffusionmodules.openaimodel.UNetModel'
 REQUIRED = (
@@ -42,46 +43,6 @@ FIXED = {
 # Memory, precision, and how the number of heads is worked out where it comes
 # to the same.
 IGNORED = {'image_size', 'legacy', 'use_checkpoint', 'use_fp16'}
-
-# Inside a module of ours: names of its parts, ours and theirs.
-INNER: dict[type[nn.Module], dict[str, str]] = {
-    ResBlock: {
-        'norm1': 'in_layers.0',
-        'conv1': 'in_layers.2',
-        'embed': 'emb_layers.1',
-        'norm2': 'out_layers.0',
-        'conv2': 'out_layers.3',
-        'skip': 'skip_connection',
-    },
-    Downsample: {'conv': 'op'},
-    Upsample: {'conv': 'conv'},
-    SelfAttention2d: {'norm': 'norm', 'qkv': 'qkv', 'out': 'proj_out'},
-    SpatialTransformer: {
-        'norm': 'norm',
-        'proj_in': 'proj_in',
-        'proj_out': 'proj_out',
-        'blocks': 'transformer_blocks',
-    },
-    TimeEmbedding: {'mlp.0': '0', 'mlp.2': '2'},
-    nn.Conv2d: {'': ''},
-    nn.Sequential: {'0': '0', '2': '2'},
-}
-# Inside a transformer block; ours, theirs.
-TRANSFORMER = {
-    'self_attn': 'attn1',
-    'cross_attn': 'attn2',
-    'to_out': 'to_out.0',
-    'feed_forward.proj_in': 'ff.net.0.proj',
-    'feed_forward.proj_out': 'ff.net.2',
-}
-# Linear layers that are convolutions of one position there, with the axes of
-# positions these have.
-POINTWISE = {
-    (SelfAttention2d, 'qkv.weight'): 1,
-    (SelfAttention2d, 'out.weight'): 1,
-    (SpatialTransformer, 'proj_in.weight'): 2,
-    (SpatialTransformer, 'proj_out.weight'): 2,
-}
 
 
 def denoiser_config(original: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +124,7 @@ def denoiser_weights(
         ValueError: If any weight is missing, of another shape or not known;
             theirs and ours are named.
     """
-    pairs = list(_pairs(without_memory(config)))
+    pairs = denoiser_pairs(config, COMPVIS)
     check_weights(weights, pairs)
     return to_ours(weights, pairs)
 
@@ -177,42 +138,10 @@ def denoiser_to_compvis(
         weights: Of a model that was built from ``config``, by name.
         config: As of :func:`denoiser_config`.
     """
-    return to_theirs(weights, _pairs(without_memory(config)))
+    return to_theirs(weights, denoiser_pairs(config, COMPVIS))
 
 
-def _pairs(unet: nn.Module) -> Iterator[Pair]:
-    """Every weight of the model, and what it is in the original."""
-    modules = _module_names(unet)
-    for ours, weight in unet.named_parameters():
-        module = next(m for m in modules if ours.startswith(f'{m}.'))
-        layer = unet.get_submodule(module)
-        inner = ours.removeprefix(f'{module}.')
-        theirs = f'{modules[module]}.{_inner_name(type(layer), inner)}'
-        rows, *others = weight.shape
-        ones = [1] * POINTWISE.get((type(layer), inner), 0)
-        interleaved = isinstance(layer, SelfAttention2d) and 'qkv' in inner
-        yield Pair(
-            ours,
-            tuple(weight.shape),
-            (theirs,),
-            (rows, *others, *ones),
-            layer.num_heads if interleaved else 0,
-        )
-
-
-def _inner_name(kind: type[nn.Module], inner: str) -> str:
-    """A weight's name within a module, as the original has it."""
-    if kind is nn.Conv2d:
-        return inner
-    part = next(p for p in INNER[kind] if inner.startswith(p))
-    name = INNER[kind][part] + inner.removeprefix(part)
-    if part == 'blocks':
-        for ours, theirs in TRANSFORMER.items():
-            name = name.replace(f'.{ours}.', f'.{theirs}.')
-    return name
-
-
-def _module_names(unet: nn.Module) -> dict[str, str]:
+def _module_names(unet: DenoisingUNet) -> dict[str, str]:
     """Parts of our UNet, and their names there, where they are numbered."""
     down = [['conv_in']]
     for i, level in enumerate(unet.down):
@@ -248,3 +177,36 @@ def _numbered(theirs: str, blocks: list[list[str]]) -> dict[str, str]:
         for i, block in enumerate(blocks)
         for j, name in enumerate(block)
     }
+
+
+COMPVIS = Dialect(
+    modules=_module_names,
+    inner={
+        ResBlock: {
+            'norm1': 'in_layers.0',
+            'conv1': 'in_layers.2',
+            'embed': 'emb_layers.1',
+            'norm2': 'out_layers.0',
+            'conv2': 'out_layers.3',
+            'skip': 'skip_connection',
+        },
+        Downsample: {'conv': 'op'},
+        SelfAttention2d: {'out': 'proj_out'},
+        SpatialTransformer: {'blocks': 'transformer_blocks'},
+        TimeEmbedding: {'mlp.0': '0', 'mlp.2': '2'},
+    },
+    transformer={
+        'self_attn': 'attn1',
+        'cross_attn': 'attn2',
+        'to_out': 'to_out.0',
+        'feed_forward.proj_in': 'ff.net.0.proj',
+        'feed_forward.proj_out': 'ff.net.2',
+    },
+    pointwise={
+        (SelfAttention2d, 'qkv.weight'): 1,
+        (SelfAttention2d, 'out.weight'): 1,
+        (SpatialTransformer, 'proj_in.weight'): 2,
+        (SpatialTransformer, 'proj_out.weight'): 2,
+    },
+    heads_first=True,
+)

@@ -143,6 +143,10 @@ class DenoisingUNet(BaseModule):
                 x = x[..., :height, :width]
         return self.out(x)
 
+    def heads(self, channels: int) -> int:
+        """Attention heads of a level with so many channels."""
+        return self._attention_options.heads(channels)
+
     def _run(self, block: Callable[..., Tensor], *args: object) -> Tensor:
         if self.checkpointing and torch.is_grad_enabled():
             return checkpoint(block, *args, use_reentrant=False)
@@ -208,7 +212,7 @@ class DenoisingUNet(BaseModule):
     def _attention(
         self, channels: int
     ) -> SelfAttention2d | SpatialTransformer:
-        heads = self._attention_options.heads(channels)
+        heads = self.heads(channels)
         if self.context_dim is None:
             return SelfAttention2d(channels, heads)
         return SpatialTransformer(
