@@ -60,8 +60,8 @@ def _check(unet: DenoisingUNet) -> None:
         )
     if isinstance(unet.down[0].resample, ResBlock):
         raise ValueError(
-            'denoiser.res_block.updown=True: diffusers resamples in residual '
-            'blocks only where there is no attention'
+            'denoiser.res_block.updown=True: what diffusers builds of blocks '
+            'that resample is another network'
         )
     if unet.mid[0].res.scale_shift and unet.context_dim is None:
         raise ValueError(
