@@ -104,7 +104,7 @@ class SqrtBetas(DiscreteSchedule):
     """
 
     def __init__(
-        self, start: float = 1e-4, end: float = 0.02, num_timesteps: int = 1000
+        self, start: float, end: float, num_timesteps: int = 1000
     ) -> None:
         super().__init__(
             torch.linspace(start, end, num_timesteps, **TABLE).sqrt()

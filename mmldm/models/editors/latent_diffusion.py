@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmldm.diffusion import NoGuidance, NoiseLevel, add_noise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
@@ -56,10 +56,7 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
         self.log_variance = None
         if log_variance is not None:
-            length = self.diffusion_scheduler.noise_schedule.num_timesteps
-            self.log_variance = MODELS.build(
-                log_variance, default_args=dict(num_timesteps=length)
-            )
+            self.log_variance = self._build_log_variance(log_variance)
         self.init_first_stage(
             MODELS.build(autoencoder), autoencoder_checkpoint
         )
@@ -138,6 +135,17 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         t = level.t.to(z_t).expand(len(z_t))
         # float32: solvers subtract nearly equal numbers.
         return self.denoiser(scale * z_t, t, cond).float()
+
+    def _build_log_variance(self, config: ConfigType) -> nn.Module:
+        """A table of the noise schedule's length."""
+        length = self.diffusion_scheduler.noise_schedule.num_timesteps
+        given = config.get('num_timesteps', length)
+        if given != length:
+            raise ValueError(
+                f'log_variance.num_timesteps={given}, but the noise schedule '
+                f'has {length}: leave it out'
+            )
+        return MODELS.build({**config, 'num_timesteps': length})
 
     def _empty_latents(self, data_samples: SampleList) -> Tensor:
         sizes = {
