@@ -239,13 +239,18 @@ def test_any_callable_weighs():
     )
 
 
-def test_a_bfloat16_output_is_compared_in_float32():
-    scheduler = build()
+@pytest.mark.parametrize(
+    'loss_function, expected',
+    [(dict(type='L2Loss'), 1), (dict(type='HuberLoss'), 0.5)],
+)
+def test_a_bfloat16_output_is_compared_in_float32(loss_function, expected):
+    scheduler = build(loss_function=loss_function)
     level = scheduler.noise_schedule(torch.tensor([500]))
-    noise = torch.full((1, 1, 1, 1), 1 + 2**-10)
+    # Neither the number nor its error squared are any of bfloat16.
+    noise = torch.full((1, 1, 1, 1), 1 + 37 * 2**-16)
     out = torch.ones(1, 1, 1, 1, dtype=torch.bfloat16)
     loss = scheduler.loss(out, noise, noise, level)
-    assert float(loss) == pytest.approx(2**-20)
+    assert float(loss) == pytest.approx(expected * (37 * 2**-16) ** 2)
 
 
 def test_training_reaches_every_time_and_no_other():

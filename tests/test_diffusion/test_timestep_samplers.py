@@ -60,7 +60,12 @@ def test_normal_times_on_variance_exploding_are_edms():
 
 @pytest.mark.parametrize(
     'sampler',
-    [UniformTimesteps(), LogitNormalTimesteps(), NormalTimesteps(std=0.4)],
+    [
+        UniformTimesteps(),
+        LogitNormalTimesteps(),
+        LogitNormalTimesteps(mean=50.0),
+        NormalTimesteps(std=0.4),
+    ],
 )
 def test_the_extremes_are_fractions(sampler):
     extremes = torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)
