@@ -79,7 +79,8 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         scheduler = self.diffusion_scheduler
         level = scheduler.sample_level(draws)
         noise = scheduler.draw_noise(draws, z_0)
-        out = self._output(add_noise(z_0, noise, level), level, cond)
+        z_t = add_noise(z_0, noise, level)
+        out = self._output(self.denoiser, z_t, level, cond)
         errors = scheduler.errors(out, z_0, noise, level)
         if self.log_variance is None:
             return dict(loss_denoise=errors.mean())
@@ -123,18 +124,22 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         self, z_t: Tensor, level: NoiseLevel, cond: Condition
     ) -> Tensor:
         """The estimate of z_0 at one level for the batch, (B, C, h, w)."""
-        out = self._output(z_t, level, cond)
+        out = self._output(self.denoiser, z_t, level, cond)
         return self.diffusion_scheduler.prediction.to_z_0(out, z_t, level)
 
     def _output(
-        self, z_t: Tensor, level: NoiseLevel, cond: Condition
+        self,
+        denoiser: nn.Module,
+        z_t: Tensor,
+        level: NoiseLevel,
+        cond: Condition,
     ) -> Tensor:
-        """The network's output for one level or one a sample, float32."""
+        """A network's output for one level or one a sample, float32."""
         prediction = self.diffusion_scheduler.prediction
         scale = prediction.input_scale(level.match(z_t))
         t = level.t.to(z_t).expand(len(z_t))
         # float32: solvers subtract nearly equal numbers.
-        return self.denoiser(scale * z_t, t, cond).float()
+        return denoiser(scale * z_t, t, cond).float()
 
     def _build_log_variance(self, config: ConfigType) -> nn.Module:
         """A table of the noise schedule's length."""
