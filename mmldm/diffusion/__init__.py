@@ -3,22 +3,42 @@
 from .diffusion_scheduler import DiffusionScheduler
 from .functional import NoiseLevel, add_noise
 from .guidance import ClassifierFreeGuidance, NoGuidance
-from .loss_weightings import MinSNRWeighting, UniformWeighting
+from .loss_functions import HuberLoss, L1Loss, L2Loss
+from .loss_weightings import (
+    LossWeighting,
+    MinSNRWeighting,
+    P2Weighting,
+    UniformWeighting,
+    VariationalWeighting,
+)
 from .noise_schedules import (
     CosineSchedule,
+    DiscreteSchedule,
+    GivenBetas,
     LinearBetas,
+    NoiseSchedule,
     RectifiedFlow,
     ScaledLinearBetas,
+    SqrtBetas,
+    VarianceExploding,
+    ZeroTerminalSNR,
 )
 from .predictions import (
+    EDMPrediction,
     EpsilonPrediction,
     FlowPrediction,
+    Prediction,
     SamplePrediction,
     VelocityPrediction,
 )
 from .solvers import DDIM, DPMSolverPP2M, Heun
 from .time_grids import LeadingGrid, LinspaceGrid, LogSNRGrid, TrailingGrid
-from .timestep_samplers import LogitNormalTimesteps, UniformTimesteps
+from .timestep_samplers import (
+    LogitNormalTimesteps,
+    NormalTimesteps,
+    TimestepSampler,
+    UniformTimesteps,
+)
 
 __all__ = [
     'DDIM',
@@ -26,23 +46,39 @@ __all__ = [
     'CosineSchedule',
     'DPMSolverPP2M',
     'DiffusionScheduler',
+    'DiscreteSchedule',
+    'EDMPrediction',
     'EpsilonPrediction',
     'FlowPrediction',
+    'GivenBetas',
     'Heun',
+    'HuberLoss',
+    'L1Loss',
+    'L2Loss',
     'LeadingGrid',
     'LinearBetas',
     'LinspaceGrid',
     'LogSNRGrid',
     'LogitNormalTimesteps',
+    'LossWeighting',
     'MinSNRWeighting',
     'NoGuidance',
     'NoiseLevel',
+    'NoiseSchedule',
+    'NormalTimesteps',
+    'P2Weighting',
+    'Prediction',
     'RectifiedFlow',
     'SamplePrediction',
     'ScaledLinearBetas',
+    'SqrtBetas',
+    'TimestepSampler',
     'TrailingGrid',
     'UniformTimesteps',
     'UniformWeighting',
+    'VarianceExploding',
+    'VariationalWeighting',
     'VelocityPrediction',
+    'ZeroTerminalSNR',
     'add_noise',
 ]

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmldm.diffusion import NoGuidance, NoiseLevel, add_noise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
@@ -27,6 +27,7 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         conditioner: Data samples to the denoiser's condition.
         diffusion_scheduler: Noise, loss and sampling.
         guidance: How conditions act in sampling.
+        log_variance: Weighs every time step by its learned uncertainty.
         autoencoder_checkpoint: File with the first stage's weights. Where
             given, checkpoints of this model hold their hash in their stead.
         data_preprocessor: See :class:`Editor`.
@@ -42,6 +43,7 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         conditioner: ConfigType,
         diffusion_scheduler: ConfigType,
         guidance: ConfigType,
+        log_variance: ConfigType | None = None,
         autoencoder_checkpoint: str | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
@@ -52,6 +54,9 @@ class LatentDiffusion(FrozenFirstStage, Editor):
             diffusion_scheduler
         )
         self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
+        self.log_variance = None
+        if log_variance is not None:
+            self.log_variance = self._build_log_variance(log_variance)
         self.init_first_stage(
             MODELS.build(autoencoder), autoencoder_checkpoint
         )
@@ -59,6 +64,8 @@ class LatentDiffusion(FrozenFirstStage, Editor):
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """The training loss, ``loss_denoise`` ().
+
+        Where log-variances are learned, ``error`` () is what they weigh.
 
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
@@ -69,12 +76,18 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         with torch.no_grad():
             z_0 = self.autoencoder.encode(inputs, draws.normal('posterior'))
         cond = self.conditioner(data_samples, draws)
-        level = self.diffusion_scheduler.sample_level(draws.uniform('time'))
-        noise = draws.normal('noise')(z_0)
+        scheduler = self.diffusion_scheduler
+        level = scheduler.sample_level(draws)
+        noise = scheduler.draw_noise(draws, z_0)
         z_t = add_noise(z_0, noise, level)
-        out = self.denoiser(z_t, level.t.to(z_t), cond)
-        loss = self.diffusion_scheduler.loss(out, z_0, noise, level)
-        return dict(loss_denoise=loss)
+        out = self._output(self.denoiser, z_t, level, cond)
+        errors = scheduler.errors(out, z_0, noise, level)
+        if self.log_variance is None:
+            return dict(loss_denoise=errors.mean())
+        return dict(
+            loss_denoise=self.log_variance(errors, level.t).mean(),
+            error=errors.mean().detach(),
+        )
 
     @torch.no_grad()
     def predict(
@@ -111,10 +124,33 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         self, z_t: Tensor, level: NoiseLevel, cond: Condition
     ) -> Tensor:
         """The estimate of z_0 at one level for the batch, (B, C, h, w)."""
+        out = self._output(self.denoiser, z_t, level, cond)
+        return self.diffusion_scheduler.prediction.to_z_0(out, z_t, level)
+
+    def _output(
+        self,
+        denoiser: nn.Module,
+        z_t: Tensor,
+        level: NoiseLevel,
+        cond: Condition,
+    ) -> Tensor:
+        """A network's output for one level or one a sample, float32."""
+        prediction = self.diffusion_scheduler.prediction
+        scale = prediction.input_scale(level.match(z_t))
         t = level.t.to(z_t).expand(len(z_t))
         # float32: solvers subtract nearly equal numbers.
-        out = self.denoiser(z_t, t, cond).float()
-        return self.diffusion_scheduler.prediction.to_z_0(out, z_t, level)
+        return denoiser(scale * z_t, t, cond).float()
+
+    def _build_log_variance(self, config: ConfigType) -> nn.Module:
+        """A table of the noise schedule's length."""
+        length = self.diffusion_scheduler.noise_schedule.num_timesteps
+        given = config.get('num_timesteps', length)
+        if given != length:
+            raise ValueError(
+                f'log_variance.num_timesteps={given}, but the noise schedule '
+                f'has {length}: leave it out'
+            )
+        return MODELS.build({**config, 'num_timesteps': length})
 
     def _empty_latents(self, data_samples: SampleList) -> Tensor:
         sizes = {
