@@ -1,8 +1,19 @@
 """The diffusion process: weight-free, importable without ``models``."""
 
 from .diffusion_scheduler import DiffusionScheduler
+from .editing import invert, keep_known, last_levels
 from .functional import NoiseLevel, add_noise
-from .guidance import ClassifierFreeGuidance, NoGuidance
+from .gradient_guidance import (
+    GradientGuidance,
+    classifier_log_prob,
+    image_log_prob,
+)
+from .guidance import (
+    AutoGuidance,
+    ClassifierFreeGuidance,
+    NoGuidance,
+    SlotGuidance,
+)
 from .loss_weightings import MinSNRWeighting, UniformWeighting
 from .noise_schedules import (
     CosineSchedule,
@@ -21,13 +32,15 @@ from .time_grids import LeadingGrid, LinspaceGrid, LogSNRGrid, TrailingGrid
 from .timestep_samplers import LogitNormalTimesteps, UniformTimesteps
 
 __all__ = [
-    'DDIM',
+    'AutoGuidance',
     'ClassifierFreeGuidance',
     'CosineSchedule',
+    'DDIM',
     'DPMSolverPP2M',
     'DiffusionScheduler',
     'EpsilonPrediction',
     'FlowPrediction',
+    'GradientGuidance',
     'Heun',
     'LeadingGrid',
     'LinearBetas',
@@ -40,9 +53,15 @@ __all__ = [
     'RectifiedFlow',
     'SamplePrediction',
     'ScaledLinearBetas',
+    'SlotGuidance',
     'TrailingGrid',
     'UniformTimesteps',
     'UniformWeighting',
     'VelocityPrediction',
     'add_noise',
+    'classifier_log_prob',
+    'image_log_prob',
+    'invert',
+    'keep_known',
+    'last_levels',
 ]

@@ -1,22 +1,47 @@
 """Guidance: wraps a conditional prediction into what a solver calls."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import pairwise
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
 from mmldm.structures import Condition
+from mmldm.structures.condition import SLOTS
+from mmldm.utils import check_choice
 
 from .functional import NoiseLevel
 from .solvers import Denoise
 
-Predict = Callable[[Tensor, NoiseLevel, Condition], Tensor]
+
+class Predict(Protocol):
+    """(z_t, level, condition) -> estimate of z_0.
+
+    With ``guide=True`` it is that of a weaker model, which
+    :class:`AutoGuidance` alone asks for.
+    """
+
+    def __call__(
+        self,
+        z: Tensor,
+        level: NoiseLevel,
+        condition: Condition,
+        guide: bool = False,
+    ) -> Tensor: ...
+
+
+Estimates = Callable[[Tensor, NoiseLevel], Sequence[Tensor]]
 
 
 class Guidance(ABC):
     """``(predict, condition, null) -> denoise``."""
+
+    #: Whether a model must have been trained with conditions left out.
+    needs_null = False
 
     @abstractmethod
     def __call__(
@@ -27,8 +52,26 @@ class Guidance(ABC):
         Args:
             predict: (z_t, level, condition) -> estimate of z_0.
             condition: What the samples should show.
-            null: The condition that says nothing, of the same shapes.
+            null: What they should show less: the condition that says
+                nothing, or a negative one; of the same shapes.
         """
+
+    def check(self, filled: Collection[str], has_guide: bool) -> None:
+        """Raise unless a model can be guided so, with the remedy.
+
+        Args:
+            filled: Slots of its conditions that are filled.
+            has_guide: Whether it has a weaker model beside it.
+
+        Raises:
+            ValueError: If it lacks what is needed, or has what is not used.
+        """
+        if has_guide:
+            raise ValueError(
+                f'model.guide is given, but guidance is {type(self).__name__},'
+                ' which does not use it: set guidance=dict(_delete_=True, '
+                "type='AutoGuidance', scale=2.0) or leave out model.guide"
+            )
 
 
 @DIFFUSION_SCHEDULERS.register_module()
@@ -41,8 +84,72 @@ class NoGuidance(Guidance):
         return lambda z, level: predict(z, level, condition)
 
 
+class ChainGuidance(Guidance):
+    """D_0 + sum_k scale_k (D_k - D_(k-1)), from the worst estimate up.
+
+    A subclass says what D_0 ... D_K are, of which the last is the
+    conditional prediction. Where all scales are 1 this is what remains, made
+    at the cost of one.
+
+    Args:
+        scales: How far to go from D_(k-1) to D_k and beyond, each >= 0.
+        interval: Guide where low < sigma / alpha <= high, predict
+            conditionally elsewhere, at the cost of one evaluation;
+            Kynkaanniemi et al. 2024, eq. 5 (arXiv:2404.07724), whose sigma
+            this is. 0 <= low < high.
+
+    Raises:
+        ValueError: If a scale or the interval is out of range.
+    """
+
+    def __init__(
+        self, scales: Sequence[float], interval: Sequence[float]
+    ) -> None:
+        for scale in scales:
+            if not 0 <= scale < math.inf:
+                raise ValueError(f'scale={scale} must be >= 0; 1 is off')
+        low, high = interval
+        if not 0 <= low < high:
+            raise ValueError(
+                f'interval={tuple(interval)} must be (low, high) with 0 <= '
+                'low < high, noise-to-signal ratios sigma / alpha'
+            )
+        self.scales = tuple(scales)
+        self.low, self.high = low, high
+
+    @abstractmethod
+    def estimates(
+        self, predict: Predict, condition: Condition, null: Condition
+    ) -> Estimates:
+        """(z_t, level) -> D_0 ... D_K; see :meth:`__call__`."""
+
+    def __call__(
+        self, predict: Predict, condition: Condition, null: Condition
+    ) -> Denoise:
+        plain = NoGuidance()(predict, condition, null)
+        estimates = self.estimates(predict, condition, null)
+        if all(scale == 1 for scale in self.scales):
+            return plain
+
+        def denoise(z: Tensor, level: NoiseLevel) -> Tensor:
+            if not self.low < level.sigma / level.alpha <= self.high:
+                return plain(z, level)
+            return self.combine(estimates(z, level))
+
+        return denoise
+
+    def combine(self, estimates: Sequence[Tensor]) -> Tensor:
+        """One estimate of D_0 ... D_K, of their shape."""
+        z_0 = estimates[0]
+        for scale, (worse, better) in zip(
+            self.scales, pairwise(estimates), strict=True
+        ):
+            z_0 = z_0 + scale * (better - worse)
+        return z_0
+
+
 @DIFFUSION_SCHEDULERS.register_module()
-class ClassifierFreeGuidance(Guidance):
+class ClassifierFreeGuidance(ChainGuidance):
     """null + scale (conditional - null); Ho & Salimans 2022.
 
     arXiv:2207.12598. As in the original latent diffusion, ``scale`` counts
@@ -51,24 +158,160 @@ class ClassifierFreeGuidance(Guidance):
 
     Args:
         scale: How far to go from null to conditional and beyond, >= 0.
+        rescale: In [0, 1]: how much of the contrast that guidance adds is
+            taken back, 1 for all: the standard deviation of each estimate,
+            over channels and positions, is brought to that of the
+            conditional one. Lin et al. 2024, section 3.4
+            (arXiv:2305.08891), here of z_0, which equals theirs of v at
+            high noise.
+        interval: See :class:`ChainGuidance`.
     """
 
-    def __init__(self, scale: float) -> None:
-        if scale < 0:
-            raise ValueError(f'scale={scale} must be >= 0; 1 is off')
-        self.scale = scale
+    needs_null = True
 
-    def __call__(
+    def __init__(
+        self,
+        scale: float,
+        rescale: float = 0.0,
+        interval: Sequence[float] = (0.0, math.inf),
+    ) -> None:
+        super().__init__([scale], interval)
+        if not 0 <= rescale <= 1:
+            raise ValueError(f'rescale={rescale} must be in [0, 1]; 0 is off')
+        self.rescale = rescale
+
+    def check(self, filled: Collection[str], has_guide: bool) -> None:
+        super().check(filled, has_guide)
+        if not filled:
+            raise ValueError(
+                'guidance is ClassifierFreeGuidance, but the conditioner has '
+                'no embedders: set guidance=dict(_delete_=True, '
+                "type='NoGuidance')"
+            )
+
+    def estimates(
         self, predict: Predict, condition: Condition, null: Condition
-    ) -> Denoise:
-        if self.scale == 1:
-            return NoGuidance()(predict, condition, null)
-        both = Condition.cat(null, condition)
+    ) -> Estimates:
+        return in_one_call(predict, [null, condition])
 
-        def denoise(z: Tensor, level: NoiseLevel) -> Tensor:
-            # One call on a doubled batch: small batches are launch-bound.
-            z_0 = predict(torch.cat([z, z]), level, both)
-            unconditional, conditional = z_0.chunk(2)
-            return torch.lerp(unconditional, conditional, self.scale)
+    def combine(self, estimates: Sequence[Tensor]) -> Tensor:
+        z_0 = super().combine(estimates)
+        if self.rescale == 0:
+            return z_0
+        ratio = _deviation(estimates[-1]) / _deviation(z_0)
+        return z_0 * torch.lerp(torch.ones_like(ratio), ratio, self.rescale)
 
-        return denoise
+
+@DIFFUSION_SCHEDULERS.register_module()
+class AutoGuidance(ChainGuidance):
+    """guide + scale (model - guide): away from what a weaker model says.
+
+    Karras et al. 2024, eq. 3 (arXiv:2406.02507). The weaker model, smaller
+    or trained for less long, sees the same condition. Needs no null
+    condition: it guides unconditional models too.
+
+    Args:
+        scale: How far to go from the guide to the model and beyond, >= 0; 1
+            is off.
+        interval: See :class:`ChainGuidance`.
+    """
+
+    def __init__(
+        self, scale: float, interval: Sequence[float] = (0.0, math.inf)
+    ) -> None:
+        super().__init__([scale], interval)
+
+    def check(self, filled: Collection[str], has_guide: bool) -> None:
+        if not has_guide:
+            raise ValueError(
+                'guidance is AutoGuidance, but there is no weaker model: set '
+                'model.guide to the config of its denoiser and '
+                'model.guide_checkpoint to its checkpoint'
+            )
+
+    def estimates(
+        self, predict: Predict, condition: Condition, null: Condition
+    ) -> Estimates:
+        return lambda z, level: (
+            predict(z, level, condition, guide=True),
+            predict(z, level, condition),
+        )
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class SlotGuidance(ChainGuidance):
+    """A scale for each of several conditions.
+
+    D_0 + sum_k scale_k (D_k - D_(k-1)), where D_0 is told none of the slots
+    and D_k the first k of them, all in one call; Brooks et al. 2023, eq. 3
+    (arXiv:2211.09800), for any number. Equal scales are classifier-free
+    guidance by that scale. A slot that is not named is always told.
+
+    Args:
+        scales: Slot to scale, in the order in which they are told; scales
+            as of :class:`ClassifierFreeGuidance`.
+        interval: See :class:`ChainGuidance`.
+
+    Raises:
+        ValueError: If a slot is not known, or there is none.
+    """
+
+    needs_null = True
+
+    def __init__(
+        self,
+        scales: Mapping[str, float],
+        interval: Sequence[float] = (0.0, math.inf),
+    ) -> None:
+        super().__init__([*scales.values()], interval)
+        if not scales:
+            raise ValueError(
+                'SlotGuidance.scales is empty: give a slot its scale, such '
+                'as scales=dict(tokens=7.5)'
+            )
+        for slot in scales:
+            check_choice('SlotGuidance.scales: slot', slot, SLOTS)
+        self.slots = tuple(scales)
+
+    def check(self, filled: Collection[str], has_guide: bool) -> None:
+        super().check(filled, has_guide)
+        for slot in self.slots:
+            if slot not in filled:
+                raise ValueError(
+                    f'SlotGuidance.scales names {slot!r}, but the conditioner '
+                    f'fills {sorted(filled)}: remove it, or add an embedder '
+                    'for it'
+                )
+
+    def estimates(
+        self, predict: Predict, condition: Condition, null: Condition
+    ) -> Estimates:
+        self.check(condition.filled, has_guide=False)
+        told = [self.slots[:k] for k in range(len(self.slots) + 1)]
+        nothing = condition.with_slots_of(null, self.slots)
+        return in_one_call(
+            predict,
+            [nothing.with_slots_of(condition, slots) for slots in told],
+        )
+
+
+def in_one_call(
+    predict: Predict, conditions: Sequence[Condition]
+) -> Estimates:
+    """Predictions under several conditions, made by one larger batch.
+
+    Small batches are launch-bound; conditions are concatenated once.
+    """
+    every = Condition.cat(*conditions)
+    count = len(conditions)
+    return lambda z, level: predict(
+        torch.cat([z] * count), level, every
+    ).chunk(count)
+
+
+def _deviation(z: Tensor) -> Tensor:
+    """Standard deviation of each sample, (B, 1, ...), > 0."""
+    axes = tuple(range(1, z.ndim))
+    deviation = z.std(axes, correction=0, keepdim=True)
+    # A constant estimate, an untrained network's, stays as it is.
+    return deviation.clamp(min=torch.finfo(z.dtype).tiny)
