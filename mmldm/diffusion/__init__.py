@@ -3,16 +3,14 @@
 from .diffusion_scheduler import DiffusionScheduler
 from .editing import invert, keep_known, last_levels
 from .functional import NoiseLevel, add_noise
-from .gradient_guidance import (
-    GradientGuidance,
-    classifier_log_prob,
-    image_log_prob,
-)
 from .guidance import (
     AutoGuidance,
     ClassifierFreeGuidance,
+    GradientGuidance,
     NoGuidance,
     SlotGuidance,
+    classifier_log_prob,
+    image_log_prob,
 )
 from .loss_weightings import MinSNRWeighting, UniformWeighting
 from .noise_schedules import (

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .functional import NoiseLevel
-from .solvers import Denoise
+from ..functional import NoiseLevel
+from ..solvers import Denoise
 
 # (z_0, z_t, level) -> log p(y | z_t) up to a constant, (B,).
 LogProb = Callable[[Tensor, Tensor, NoiseLevel], Tensor]
