@@ -1,8 +1,17 @@
 """The diffusion process: weight-free, importable without ``models``."""
 
 from .diffusion_scheduler import DiffusionScheduler
+from .editing import invert, keep_known, last_levels
 from .functional import NoiseLevel, add_noise
-from .guidance import ClassifierFreeGuidance, NoGuidance
+from .guidance import (
+    AutoGuidance,
+    ClassifierFreeGuidance,
+    GradientGuidance,
+    NoGuidance,
+    SlotGuidance,
+    classifier_log_prob,
+    image_log_prob,
+)
 from .loss_functions import HuberLoss, L1Loss, L2Loss
 from .loss_weightings import (
     LossWeighting,
@@ -41,9 +50,10 @@ from .timestep_samplers import (
 )
 
 __all__ = [
-    'DDIM',
+    'AutoGuidance',
     'ClassifierFreeGuidance',
     'CosineSchedule',
+    'DDIM',
     'DPMSolverPP2M',
     'DiffusionScheduler',
     'DiscreteSchedule',
@@ -51,6 +61,7 @@ __all__ = [
     'EpsilonPrediction',
     'FlowPrediction',
     'GivenBetas',
+    'GradientGuidance',
     'Heun',
     'HuberLoss',
     'L1Loss',
@@ -71,6 +82,7 @@ __all__ = [
     'RectifiedFlow',
     'SamplePrediction',
     'ScaledLinearBetas',
+    'SlotGuidance',
     'SqrtBetas',
     'TimestepSampler',
     'TrailingGrid',
@@ -81,4 +93,9 @@ __all__ = [
     'VelocityPrediction',
     'ZeroTerminalSNR',
     'add_noise',
+    'classifier_log_prob',
+    'image_log_prob',
+    'invert',
+    'keep_known',
+    'last_levels',
 ]

@@ -1,9 +1,12 @@
 """What a denoiser is told besides the noisy latent and the time."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Collection
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
+
+SLOTS = ('vector', 'tokens', 'spatial')
 
 
 @dataclass(frozen=True)
@@ -22,23 +25,40 @@ class Condition:
     tokens_mask: Tensor | None = None
     spatial: Tensor | None = None
 
+    @property
+    def filled(self) -> tuple[str, ...]:
+        """Names of the slots that say something."""
+        return tuple(slot for slot in SLOTS if getattr(self, slot) is not None)
+
+    def with_slots_of(
+        self, other: 'Condition', slots: Collection[str]
+    ) -> 'Condition':
+        """This one, but for some slots, which are another's.
+
+        Args:
+            other: A condition of the same samples.
+            slots: Names; the tokens bring their mask.
+        """
+        names = {*slots, 'tokens_mask'} if 'tokens' in slots else slots
+        return replace(self, **{name: getattr(other, name) for name in names})
+
     @staticmethod
-    def cat(first: 'Condition', second: 'Condition') -> 'Condition':
-        """Two batches as one.
+    def cat(*conditions: 'Condition') -> 'Condition':
+        """Several batches as one.
 
         Raises:
-            ValueError: If a slot is filled in one of the two only.
+            ValueError: If a slot is filled in some of them only.
         """
         slots = {}
         for field in fields(Condition):
-            a = getattr(first, field.name)
-            b = getattr(second, field.name)
-            if (a is None) != (b is None):
+            values = [getattr(c, field.name) for c in conditions]
+            empty = [value is None for value in values]
+            if any(empty) and not all(empty):
                 raise ValueError(
-                    f'slot {field.name!r} is filled in one of the two '
-                    'conditions only; give both the same slots'
+                    f'slot {field.name!r} is filled in some of the '
+                    'conditions only; give all the same slots'
                 )
-            slots[field.name] = None if a is None else torch.cat([a, b])
+            slots[field.name] = None if all(empty) else torch.cat(values)
         return Condition(**slots)
 
 

@@ -9,7 +9,9 @@ class LDMDataSample(DataSample):
     """mmagic's ``DataSample`` and what addressed randomness needs.
 
     Data: ``gt_img`` and ``pred_img``, uint8 RGB (3, H, W); ``gt_label``, a
-    ``LabelData``. Metainfo: ``address``, ``img_path``, ``ori_shape``.
+    ``LabelData``; ``negative``, an ``LDMDataSample`` with conditions of what
+    the image should show less. Metainfo: ``address``, ``img_path``,
+    ``ori_shape``.
     """
 
     META_KEYS = {**DataSample.META_KEYS, 'address': 'address'}
@@ -33,3 +35,18 @@ class LDMDataSample(DataSample):
     def draw_address(self) -> Address | None:
         """(seed, position) of what is drawn for it; None if not given."""
         return self.metainfo.get('address')
+
+    @property
+    def negative(self) -> 'LDMDataSample | None':
+        """What guidance leads away from; None for no condition."""
+        return self.get('_negative')
+
+    @negative.setter
+    def negative(self, value: 'LDMDataSample') -> None:
+        if not isinstance(value, LDMDataSample):
+            raise ValueError(
+                f'negative={value!r} must be an LDMDataSample with a '
+                'condition of its own, such as '
+                'LDMDataSample().set_gt_label(3)'
+            )
+        self.set_field(value, '_negative')

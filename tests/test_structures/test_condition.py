@@ -13,6 +13,32 @@ def test_two_batches_become_one_slot_by_slot():
     assert both.tokens is None and both.tokens_mask is None
 
 
+def test_three_batches_become_one():
+    parts = [Condition(vector=torch.full((1, 2), float(i))) for i in range(3)]
+    assert Condition.cat(*parts).vector[:, 0].tolist() == [0, 1, 2]
+
+
+def test_slots_are_taken_from_another():
+    names = ('vector', 'tokens', 'tokens_mask', 'spatial')
+    zeros, ones = (
+        Condition(**{name: torch.full((1, 2), v) for name in names})
+        for v in (0.0, 1.0)
+    )
+
+    def taken(*slots):
+        mixed = zeros.with_slots_of(ones, slots)
+        return [name for name in names if getattr(mixed, name).any()]
+
+    assert taken() == []
+    assert taken('spatial') == ['spatial']
+    assert taken('tokens', 'vector') == ['vector', 'tokens', 'tokens_mask']
+
+
+def test_filled_slots_are_named():
+    condition = Condition(spatial=torch.ones(1), vector=torch.ones(1))
+    assert condition.filled == ('vector', 'spatial')
+
+
 def test_empty_conditions_stay_empty():
     assert Condition.cat(Condition(), Condition()) == Condition()
 

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 from mmagic.structures import DataSample
 
@@ -27,3 +29,17 @@ def test_the_address_arrives_from_a_dataset():
     assert sample.img_path == 'a.png'
     assert sample.label == 2
     assert 'address' not in base.metainfo
+
+
+def test_a_negative_travels_with_its_sample(labelled):
+    sample = labelled(7)
+    assert sample.negative is None
+    sample.negative = labelled(3)
+    assert sample.negative.label == 3
+    assert sample.clone().negative.label == 3
+    assert pickle.loads(pickle.dumps(sample)).negative.label == 3
+
+
+def test_a_negative_that_is_no_sample_is_refused(labelled):
+    with pytest.raises(ValueError, match='negative=3 must be an LDMDataSamp'):
+        labelled(7).negative = 3

@@ -35,12 +35,16 @@ class Conditioner(BaseModule):
             raise ValueError(f'drop_prob={drop_prob} must be in [0, 1]')
         self.embedders = nn.ModuleList(map(MODELS.build, embedders))
         self.drop_prob = drop_prob
-        slots = [embedder.slot for embedder in self.embedders]
-        if len(set(slots)) < len(slots):
+        if len(set(self.slots)) < len(self.slots):
             raise ValueError(
-                f'embedders fill the slots {slots}; give each '
+                f'embedders fill the slots {self.slots}; give each '
                 'slot one embedder'
             )
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the slots that are filled."""
+        return tuple(embedder.slot for embedder in self.embedders)
 
     def dim(self, slot: str) -> int | None:
         """Channels of a slot, None where it stays empty."""
@@ -63,9 +67,20 @@ class Conditioner(BaseModule):
         return self._embed(data_samples, drop)
 
     def null(self, data_samples: SampleList) -> Condition:
-        """The condition that says nothing, of the same shapes."""
+        """What guidance leads away from, of the same shapes.
+
+        A sample's ``negative`` where it has one, else the condition that
+        says nothing.
+        """
+        negatives = [sample.negative for sample in data_samples]
         return self._embed(
-            data_samples, torch.ones(len(data_samples), dtype=torch.bool)
+            [
+                sample if negative is None else negative
+                for sample, negative in zip(
+                    data_samples, negatives, strict=True
+                )
+            ],
+            torch.tensor([negative is None for negative in negatives]),
         )
 
     def _embed(self, data_samples: SampleList, drop: Tensor) -> Condition:

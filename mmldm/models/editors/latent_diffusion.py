@@ -1,12 +1,13 @@
 """The editor of every latent diffusion task; a task is a config."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from mmldm.diffusion import NoGuidance, NoiseLevel, add_noise
+from mmldm.diffusion import NoiseLevel, add_noise
+from mmldm.diffusion.solvers import Denoise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import Condition
 from mmldm.utils import Draws, check_divisible
@@ -15,10 +16,12 @@ from mmldm.utils.typing import ConfigType, SampleList
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
+from .guide import Guided
+from .image_editing import ImageEditing
 
 
 @MODELS.register_module()
-class LatentDiffusion(FrozenFirstStage, Editor):
+class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
     """Latent diffusion model; Rombach et al. 2022 (arXiv:2112.10752).
 
     Args:
@@ -30,6 +33,9 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         log_variance: Weighs every time step by its learned uncertainty.
         autoencoder_checkpoint: File with the first stage's weights. Where
             given, checkpoints of this model hold their hash in their stead.
+        guide: Denoiser of a weaker model, for :class:`AutoGuidance`.
+        guide_checkpoint: File or work directory of that model, a
+            ``LatentDiffusion``; it is no part of this model's checkpoints.
         data_preprocessor: See :class:`Editor`.
 
     Raises:
@@ -45,6 +51,8 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         guidance: ConfigType,
         log_variance: ConfigType | None = None,
         autoencoder_checkpoint: str | None = None,
+        guide: ConfigType | None = None,
+        guide_checkpoint: str | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
@@ -60,6 +68,7 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         self.init_first_stage(
             MODELS.build(autoencoder), autoencoder_checkpoint
         )
+        self.init_guide(guide, conditioner, guide_checkpoint)
         self._check_parts()
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
@@ -106,25 +115,62 @@ class LatentDiffusion(FrozenFirstStage, Editor):
         return data_samples
 
     @torch.no_grad()
-    def sample(self, data_samples: SampleList) -> Tensor:
-        """Latents drawn for the data samples, (B, C, h, w)."""
+    def sample(
+        self,
+        data_samples: SampleList,
+        start: Tensor | None = None,
+        levels: Sequence[NoiseLevel] | None = None,
+        wrap: Callable[[Denoise], Denoise] | None = None,
+    ) -> Tensor:
+        """Latents drawn for the data samples, (B, C, h, w).
+
+        Args:
+            data_samples: Conditions, and addresses of what is drawn; without
+                ``start`` the ``img_shape`` (H, W) of the images too.
+            start: Latents at ``levels[0]``, (B, C, h, w); None for noise.
+            levels: What the solver visits; None for the time grid's levels.
+            wrap: Changes what the solver calls, such as
+                :class:`GradientGuidance`.
+        """
         scheduler = self.diffusion_scheduler
         draws = Draws.of(data_samples)
-        cond = self.conditioner(data_samples)
-        null = self.conditioner.null(data_samples)
-        denoise = self.guidance(self.predict_z_0, cond, null)
-        levels = scheduler.levels()
-        z = self._empty_latents(data_samples)
-        z = levels[0].sigma * draws.normal('start')(z)
+        levels = scheduler.levels() if levels is None else levels
+        if start is None:
+            empty = self._empty_latents(data_samples)
+            start = levels[0].sigma * draws.normal('start')(empty)
+        denoise = self.denoise_for(data_samples)
         return scheduler.solver(
-            denoise, z, levels, draws.normal_stream('solver')
+            denoise if wrap is None else wrap(denoise),
+            start,
+            levels,
+            draws.normal_stream('solver'),
+        )
+
+    def denoise_for(self, data_samples: SampleList) -> Denoise:
+        """(z_t, level) -> the guided estimate of z_0 for data samples."""
+        return self.guidance(
+            self.with_guide(self.predict_z_0, data_samples),
+            self.conditioner(data_samples),
+            self.conditioner.null(data_samples),
         )
 
     def predict_z_0(
-        self, z_t: Tensor, level: NoiseLevel, cond: Condition
+        self,
+        z_t: Tensor,
+        level: NoiseLevel,
+        cond: Condition,
+        guide: bool = False,
     ) -> Tensor:
-        """The estimate of z_0 at one level for the batch, (B, C, h, w)."""
-        out = self._output(self.denoiser, z_t, level, cond)
+        """The estimate of z_0 at one level for the batch, (B, C, h, w).
+
+        Args:
+            z_t: Noisy latents, (B, C, h, w).
+            level: Their level, of shape ().
+            cond: What the denoiser is told.
+            guide: Let the weaker model's denoiser estimate.
+        """
+        denoiser = self.guide.denoiser if guide else self.denoiser
+        out = self._output(denoiser, z_t, level, cond)
         return self.diffusion_scheduler.prediction.to_z_0(out, z_t, level)
 
     def _output(
@@ -179,55 +225,57 @@ class LatentDiffusion(FrozenFirstStage, Editor):
                 f'image {name}',
                 pixels,
                 'the factor of autoencoder and denoiser together',
-                self.autoencoder.factor * self.denoiser.factor,
+                self.factor,
             )
+
+    @property
+    def factor(self) -> int:
+        """What divides height and width of the images that are drawn."""
+        return self.autoencoder.factor * self.denoiser.factor
 
     def _check_parts(self) -> None:
         """Raise where two parts do not fit, with the remedy."""
-        latent = self.autoencoder.latent_channels
-        spatial = self.conditioner.dim('spatial') or 0
-        _check_fit(
-            'in_channels',
-            self.denoiser.in_channels,
-            latent + spatial,
-            f'the autoencoder yields {latent} latent channels and the '
-            f'conditioner concatenates {spatial}',
-        )
-        _check_fit(
-            'out_channels',
-            self.denoiser.out_channels,
-            latent,
-            f'the autoencoder yields {latent} latent channels',
-        )
-        for key, slot in (('context_dim', 'tokens'), ('vector_dim', 'vector')):
-            dim = self.conditioner.dim(slot)
-            _check_fit(
-                key,
-                getattr(self.denoiser, key),
-                dim,
-                f'the conditioner yields {slot} of dimension {dim}',
+        self._check_denoiser('denoiser', self.denoiser, self.conditioner)
+        if self.guide is not None:
+            self._check_denoiser(
+                'guide', self.guide.denoiser, self.guide.conditioner
             )
-        if isinstance(self.guidance, NoGuidance):
-            return
-        guidance = type(self.guidance).__name__
-        if not self.conditioner.embedders:
-            raise ValueError(
-                f'guidance is {guidance}, but the conditioner has no '
-                "embedders: set guidance=dict(_delete_=True, type='NoGuidance'"
-                ')'
-            )
-        if self.conditioner.drop_prob == 0:
+        self.guidance.check(self.conditioner.slots, self.guide is not None)
+        if self.guidance.needs_null and self.conditioner.drop_prob == 0:
             warnings.warn(
-                f'{guidance} needs a null condition, which is not trained '
-                'with conditioner.drop_prob=0: train with drop_prob=0.1',
+                f'{type(self.guidance).__name__} needs a null condition, '
+                'which is not trained with conditioner.drop_prob=0: train '
+                'with drop_prob=0.1',
                 stacklevel=3,
             )
 
-
-def _check_fit(
-    key: str, value: int | None, needed: int | None, cause: str
-) -> None:
-    if value != needed:
-        raise ValueError(
-            f'denoiser.{key}={value}, but {cause}: set denoiser.{key}={needed}'
-        )
+    def _check_denoiser(
+        self, name: str, denoiser: nn.Module, conditioner: nn.Module
+    ) -> None:
+        """Raise unless a denoiser takes and gives what the others do."""
+        latent = self.autoencoder.latent_channels
+        spatial = conditioner.dim('spatial') or 0
+        fits = {
+            'in_channels': (
+                latent + spatial,
+                f'the autoencoder yields {latent} latent channels and the '
+                f'conditioner concatenates {spatial}',
+            ),
+            'out_channels': (
+                latent,
+                f'the autoencoder yields {latent} latent channels',
+            ),
+        }
+        for key, slot in (('context_dim', 'tokens'), ('vector_dim', 'vector')):
+            dim = conditioner.dim(slot)
+            fits[key] = (
+                dim,
+                f'the conditioner yields {slot} of dimension {dim}',
+            )
+        for key, (needed, cause) in fits.items():
+            value = getattr(denoiser, key)
+            if value != needed:
+                raise ValueError(
+                    f'{name}.{key}={value}, but {cause}: set '
+                    f'{name}.{key}={needed}'
+                )

@@ -63,6 +63,15 @@ def test_null_is_the_last_embedding(samples):
     assert rows(conditioner, conditioner.null(samples)) == [10] * 10
 
 
+def test_null_is_the_negative_of_samples_that_have_one(samples, labelled):
+    conditioner = Conditioner([classes()], drop_prob=1.0)
+    samples[2].negative, samples[5].negative = labelled(7), labelled(0)
+    expected = [10] * 10
+    expected[2], expected[5] = 7, 0
+    assert rows(conditioner, conditioner.null(samples)) == expected
+    assert rows(conditioner, conditioner(samples)) == LABELS
+
+
 def test_embedders_fill_their_slots(samples):
     conditioner = Conditioner([classes(), classes(slot='vector')])
     condition = conditioner(samples)
@@ -70,6 +79,7 @@ def test_embedders_fill_their_slots(samples):
     torch.testing.assert_close(condition.tokens, tokens[:, None])
     torch.testing.assert_close(condition.vector, vector)
     assert condition.spatial is None
+    assert conditioner.slots == ('tokens', 'vector')
 
 
 def test_a_slot_has_the_width_of_its_embedder():

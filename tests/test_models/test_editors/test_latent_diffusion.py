@@ -1,7 +1,8 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
-from mmldm.diffusion import add_noise
+from mmldm.diffusion import GradientGuidance, add_noise, image_log_prob
 from mmldm.utils import Draws
 
 
@@ -292,6 +293,110 @@ def test_the_guidance_scale_arrives(tiny_ldm, samples):
     )
 
 
+@pytest.mark.parametrize(
+    'guidance',
+    [
+        dict(type='ClassifierFreeGuidance', scale=2.0),
+        dict(type='SlotGuidance', scales=dict(tokens=2.0)),
+    ],
+)
+def test_a_negative_reaches_the_denoiser(
+    tiny_ldm, samples, labelled, guidance
+):
+    """Also where other samples of the batch have none."""
+    model = tiny_ldm(guidance=guidance)
+    samples[1].negative = labelled(5)
+    calls = spy(model.denoiser)
+    model.predict(None, samples)
+    assert len(calls) == 2
+    for z_t, _, cond in calls:
+        assert len(z_t) == 6
+        torch.testing.assert_close(
+            cond.tokens, tokens(model, 10, 5, 10, 3, 7, 3)
+        )
+
+
+def test_guidance_is_left_out_beyond_its_interval(tiny_ldm, samples):
+    """The evaluation too, not its result alone."""
+    levels = tiny_ldm().diffusion_scheduler.levels()
+    first = float(levels[0].sigma / levels[0].alpha)
+    model = tiny_ldm(
+        guidance=dict(
+            type='ClassifierFreeGuidance',
+            scale=2.0,
+            interval=(0, 0.9 * first),
+        )
+    )
+    calls = spy(model.denoiser)
+    model.sample(samples)
+    assert [len(z_t) for z_t, *_ in calls] == [3, 6]
+
+
+def test_rescaling_arrives(tiny_ldm, samples):
+    free, rescaled = (
+        guided(
+            tiny_ldm,
+            samples,
+            type='ClassifierFreeGuidance',
+            scale=3.0,
+            rescale=rescale,
+        )
+        for rescale in (0.0, 1.0)
+    )
+    ratio = rescaled / free
+    assert torch.allclose(ratio, ratio[:, :1, :1, :1].expand_as(ratio))
+    assert not torch.allclose(rescaled, free)
+
+
+def test_a_start_and_levels_are_used(tiny_ldm, samples):
+    model = tiny_ldm(diffusion_scheduler=dict(num_steps=3))
+    calls = spy(model.denoiser)
+    start = torch.randn(3, 4, 6, 6)
+    levels = model.diffusion_scheduler.levels()[1:]
+    model.sample(samples, start=start, levels=levels)
+    assert torch.equal(calls[0][0], start)
+    visited = [float(t[0]) for _, t, _ in calls]
+    assert visited == pytest.approx([float(x.t) for x in levels[:-1]])
+
+
+def test_a_wrapper_sees_the_guided_estimate(tiny_ldm, samples):
+    """And the solver what it makes of it."""
+    model = tiny_ldm(guidance=dict(type='ClassifierFreeGuidance', scale=2.0))
+    seen = []
+
+    def wrap(denoise):
+        def wrapped(z, level):
+            seen.append((z, level, denoise(z, level)))
+            return torch.full_like(z, 0.25)
+
+        return wrapped
+
+    z_0 = model.sample(samples, wrap=wrap)
+    torch.testing.assert_close(z_0, torch.full_like(z_0, 0.25))
+    z, level, estimate = seen[0]
+    with torch.no_grad():
+        expected = model.denoise_for(samples)(z, level)
+    torch.testing.assert_close(estimate, expected)
+
+
+def test_gradient_guidance_reaches_the_decoder_and_leaves_no_gradient(
+    tiny_ldm, samples
+):
+    """Images drawn towards a target, the more the larger the scale."""
+    model = tiny_ldm(guidance=dict(type='ClassifierFreeGuidance', scale=2.0))
+    target = torch.zeros(3, 3, 2, 2)
+    decode = model.autoencoder.decode
+    log_prob = image_log_prob(decode, lambda x: F.avg_pool2d(x, 4), target)
+    error = [
+        decode(model.sample(samples, wrap=GradientGuidance(log_prob, scale)))
+        .square()
+        .mean()
+        for scale in (0.0, 0.3, 1.0)
+    ]
+    assert error[0] > error[1] > error[2]
+    assert all(weight.grad is None for weight in model.parameters())
+
+
 def test_predictions_are_images_of_their_latents(tiny_ldm, samples):
     model = tiny_ldm()
     predicted = model.predict(None, samples)
@@ -346,6 +451,14 @@ def test_an_unconditional_model_is_told_nothing(tiny_ldm, inputs, samples):
                 guidance=dict(type='ClassifierFreeGuidance', scale=2.0),
             ),
             "type='NoGuidance'",
+        ),
+        (
+            dict(guidance=dict(type='AutoGuidance', scale=2.0)),
+            'set model.guide to the config of its denoiser',
+        ),
+        (
+            dict(guidance=dict(type='SlotGuidance', scales=dict(spatial=2.0))),
+            "names 'spatial', but the conditioner fills .'tokens'.: remove",
         ),
     ],
 )

@@ -1,0 +1,18 @@
+"""Guidance: wraps a conditional prediction into what a solver calls."""
+
+from .base import ChainGuidance, Guidance, NoGuidance, Predict
+from .chains import AutoGuidance, ClassifierFreeGuidance, SlotGuidance
+from .gradient import GradientGuidance, classifier_log_prob, image_log_prob
+
+__all__ = [
+    'AutoGuidance',
+    'ChainGuidance',
+    'ClassifierFreeGuidance',
+    'GradientGuidance',
+    'Guidance',
+    'NoGuidance',
+    'Predict',
+    'SlotGuidance',
+    'classifier_log_prob',
+    'image_log_prob',
+]

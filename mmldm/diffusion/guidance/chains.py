@@ -1,0 +1,169 @@
+"""Guidance away from worse estimates, by what makes them worse."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from mmldm.registry import DIFFUSION_SCHEDULERS
+from mmldm.structures import Condition
+from mmldm.structures.condition import SLOTS
+from mmldm.utils import check_choice
+
+from .base import ChainGuidance, Estimates, Predict, in_one_call
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class ClassifierFreeGuidance(ChainGuidance):
+    """null + scale (conditional - null); Ho & Salimans 2022.
+
+    arXiv:2207.12598. As in the original latent diffusion, ``scale`` counts
+    from the unconditional side: 1 is off, 0 is unconditional (the paper's
+    w is scale - 1).
+
+    Args:
+        scale: How far to go from null to conditional and beyond, >= 0.
+        rescale: In [0, 1]: how much of the contrast that guidance adds is
+            taken back, 1 for all: the standard deviation of each estimate,
+            over channels and positions, is brought to that of the
+            conditional one. Lin et al. 2024, section 3.4
+            (arXiv:2305.08891), here of z_0, which equals theirs of v at
+            high noise.
+        interval: See :class:`ChainGuidance`.
+    """
+
+    needs_null = True
+
+    def __init__(
+        self,
+        scale: float,
+        rescale: float = 0.0,
+        interval: Sequence[float] = (0.0, math.inf),
+    ) -> None:
+        super().__init__([scale], interval)
+        if not 0 <= rescale <= 1:
+            raise ValueError(f'rescale={rescale} must be in [0, 1]; 0 is off')
+        self.rescale = rescale
+
+    def check(self, filled: Collection[str], has_guide: bool) -> None:
+        super().check(filled, has_guide)
+        if not filled:
+            raise ValueError(
+                'guidance is ClassifierFreeGuidance, but the conditioner has '
+                'no embedders: set guidance=dict(_delete_=True, '
+                "type='NoGuidance')"
+            )
+
+    def estimates(
+        self, predict: Predict, condition: Condition, null: Condition
+    ) -> Estimates:
+        return in_one_call(predict, [null, condition])
+
+    def combine(self, estimates: Sequence[Tensor]) -> Tensor:
+        z_0 = super().combine(estimates)
+        if self.rescale == 0:
+            return z_0
+        ratio = _deviation(estimates[-1]) / _deviation(z_0)
+        return z_0 * torch.lerp(torch.ones_like(ratio), ratio, self.rescale)
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class AutoGuidance(ChainGuidance):
+    """guide + scale (model - guide): away from what a weaker model says.
+
+    Karras et al. 2024, eq. 3 (arXiv:2406.02507). The weaker model, smaller
+    or trained for less long, sees the same condition. Needs no null
+    condition: it guides unconditional models too.
+
+    Args:
+        scale: How far to go from the guide to the model and beyond, >= 0; 1
+            is off.
+        interval: See :class:`ChainGuidance`.
+    """
+
+    def __init__(
+        self, scale: float, interval: Sequence[float] = (0.0, math.inf)
+    ) -> None:
+        super().__init__([scale], interval)
+
+    def check(self, filled: Collection[str], has_guide: bool) -> None:
+        if not has_guide:
+            raise ValueError(
+                'guidance is AutoGuidance, but there is no weaker model: set '
+                'model.guide to the config of its denoiser and '
+                'model.guide_checkpoint to its checkpoint'
+            )
+
+    def estimates(
+        self, predict: Predict, condition: Condition, null: Condition
+    ) -> Estimates:
+        return lambda z, level: (
+            predict(z, level, condition, guide=True),
+            predict(z, level, condition),
+        )
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class SlotGuidance(ChainGuidance):
+    """A scale for each of several conditions.
+
+    D_0 + sum_k scale_k (D_k - D_(k-1)), where D_0 is told none of the slots
+    and D_k the first k of them, all in one call; Brooks et al. 2023, eq. 3
+    (arXiv:2211.09800), for any number. Equal scales are classifier-free
+    guidance by that scale. A slot that is not named is always told.
+
+    Args:
+        scales: Slot to scale, in the order in which they are told; scales
+            as of :class:`ClassifierFreeGuidance`.
+        interval: See :class:`ChainGuidance`.
+
+    Raises:
+        ValueError: If a slot is not known, or there is none.
+    """
+
+    needs_null = True
+
+    def __init__(
+        self,
+        scales: Mapping[str, float],
+        interval: Sequence[float] = (0.0, math.inf),
+    ) -> None:
+        super().__init__([*scales.values()], interval)
+        if not scales:
+            raise ValueError(
+                'SlotGuidance.scales is empty: give a slot its scale, such '
+                'as scales=dict(tokens=7.5)'
+            )
+        for slot in scales:
+            check_choice('SlotGuidance.scales: slot', slot, SLOTS)
+        self.slots = tuple(scales)
+
+    def check(self, filled: Collection[str], has_guide: bool) -> None:
+        super().check(filled, has_guide)
+        for slot in self.slots:
+            if slot not in filled:
+                raise ValueError(
+                    f'SlotGuidance.scales names {slot!r}, but the conditioner '
+                    f'fills {sorted(filled)}: remove it, or add an embedder '
+                    'for it'
+                )
+
+    def estimates(
+        self, predict: Predict, condition: Condition, null: Condition
+    ) -> Estimates:
+        self.check(condition.filled, has_guide=False)
+        told = [self.slots[:k] for k in range(len(self.slots) + 1)]
+        nothing = condition.with_slots_of(null, self.slots)
+        return in_one_call(
+            predict,
+            [nothing.with_slots_of(condition, slots) for slots in told],
+        )
+
+
+def _deviation(z: Tensor) -> Tensor:
+    """Standard deviation of each sample, (B, 1, ...), > 0."""
+    axes = tuple(range(1, z.ndim))
+    deviation = z.std(axes, correction=0, keepdim=True)
+    # A constant estimate, an untrained network's, stays as it is.
+    return deviation.clamp(min=torch.finfo(z.dtype).tiny)

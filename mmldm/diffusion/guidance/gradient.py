@@ -1,0 +1,134 @@
+"""Guidance by the gradient of any differentiable function.
+
+Control without retraining: log p(y | z_t) may be a classifier's, or how well
+the predicted image agrees with a given one.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..functional import NoiseLevel
+from ..solvers import Denoise
+
+# (z_0, z_t, level) -> log p(y | z_t) up to a constant, (B,).
+LogProb = Callable[[Tensor, Tensor, NoiseLevel], Tensor]
+
+
+class GradientGuidance:
+    """Adds what is known as log p(y | z_t): denoise -> denoise.
+
+    z_0 + scale sigma^2 / alpha grad_{z_t} log p(y | z_t). With the exact
+    log-probability and scale 1 this is E[z_0 | z_t, y]: Bayes' rule on the
+    score, and Tweedie's formula. Dhariwal & Nichol 2021, alg. 2
+    (arXiv:2105.05233); Rombach et al. 2022, app. C, eq. 16. It wraps any
+    estimate, a guided one too, and differentiates through it:
+
+        model.sample(samples, wrap=GradientGuidance(log_prob, scale=2.0))
+
+    Args:
+        log_prob: (z_0, z_t, level) -> log p(y | z_t) up to a constant, (B,),
+            of the estimate z_0(z_t) or of z_t itself.
+        scale: Factor on the gradient, >= 0; 0 is off.
+
+    Raises:
+        ValueError: If the scale is negative, or, in sampling, if
+            ``log_prob`` has no gradient or is not one value a sample.
+    """
+
+    def __init__(self, log_prob: LogProb, scale: float = 1.0) -> None:
+        if scale < 0:
+            raise ValueError(f'scale={scale} must be >= 0; 0 is off')
+        self.log_prob = log_prob
+        self.scale = scale
+
+    def __call__(self, denoise: Denoise) -> Denoise:
+        """The guided estimate; it needs memory as a training step does."""
+
+        def guided(z_t: Tensor, level: NoiseLevel) -> Tensor:
+            # Of pure noise nothing is known: the gradient is 0 as alpha is.
+            if self.scale == 0 or level.alpha == 0:
+                return denoise(z_t, level)
+            z_0, gradient = self._gradient(denoise, z_t, level)
+            weight = self.scale * level.sigma.square() / level.alpha
+            return z_0 + weight * gradient
+
+        return guided
+
+    def _gradient(
+        self, denoise: Denoise, z_t: Tensor, level: NoiseLevel
+    ) -> tuple[Tensor, Tensor]:
+        """The estimate, and the gradient at z_t; both without a graph."""
+        with torch.enable_grad():  # samplers run without
+            z_t = z_t.detach().requires_grad_()
+            z_0 = denoise(z_t, level)
+            log_prob = self.log_prob(z_0, z_t, level)
+            _check_log_prob(log_prob, len(z_t))
+            # Towards z_t alone: no weight's gradient is touched.
+            (gradient,) = torch.autograd.grad(log_prob.sum(), z_t)
+        return z_0.detach(), gradient
+
+
+def _check_log_prob(log_prob: Tensor, batch: int) -> None:
+    if log_prob.shape != (batch,):
+        raise ValueError(
+            f'log_prob gives the shape {tuple(log_prob.shape)} for {batch} '
+            'samples: sum over all axes but the first'
+        )
+    if not log_prob.requires_grad:
+        raise ValueError(
+            'log_prob has no gradient: compute it from z_0 or z_t without '
+            'detach, rounding, indices or torch.no_grad'
+        )
+
+
+def image_log_prob(
+    decode: Callable[[Tensor], Tensor],
+    transform: Callable[[Tensor], Tensor],
+    target: Tensor,
+) -> LogProb:
+    """-0.5 |y - T(D(z_0(z_t)))|^2; Rombach et al. 2022, app. C, eq. 15.
+
+    What is seen of the predicted image is that of a given one, up to unit
+    variance; the scale of :class:`GradientGuidance` is 1 / variance.
+
+    Args:
+        decode: D, latents (B, C, h, w) to images, such as
+            ``model.autoencoder.decode``.
+        transform: T, differentiable: images to what is known of them, such
+            as ``lambda x: F.avg_pool2d(x, 4)`` or their grey values.
+        target: y, of the shape that T gives.
+    """
+
+    def log_prob(z_0: Tensor, z_t: Tensor, level: NoiseLevel) -> Tensor:
+        seen = transform(decode(z_0))
+        if seen.shape != target.shape:
+            raise ValueError(
+                f'transform gives the shape {tuple(seen.shape)}, but target '
+                f'has {tuple(target.shape)}: give a target of that shape'
+            )
+        return -0.5 * (target - seen).square().flatten(1).sum(1)
+
+    return log_prob
+
+
+def classifier_log_prob(
+    classify: Callable[[Tensor, NoiseLevel], Tensor], labels: Tensor
+) -> LogProb:
+    """log p(label | z_t) of a classifier of noisy latents.
+
+    Dhariwal & Nichol 2021, section 4.
+
+    Args:
+        classify: (z_t, level) -> logits (B, classes), such as
+            ``LatentClassification.classify``.
+        labels: The wanted classes, (B,) integers.
+    """
+
+    def log_prob(z_0: Tensor, z_t: Tensor, level: NoiseLevel) -> Tensor:
+        log_probs = classify(z_t, level).log_softmax(dim=1)
+        wanted = labels.to(log_probs.device)[:, None]
+        return log_probs.gather(1, wanted)[:, 0]
+
+    return log_prob

@@ -1,0 +1,117 @@
+"""The weaker model that autoguidance leads away from."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from mmldm.diffusion.guidance import Predict
+from mmldm.registry import MODELS
+from mmldm.structures import Condition
+from mmldm.utils.checkpoint import load_weights, read_checkpoint, weights_of
+from mmldm.utils.typing import ConfigType, SampleList
+
+
+class Guide(nn.Module):
+    """Denoiser and conditioner of another model, frozen.
+
+    Args:
+        denoiser: Config of its network.
+        conditioner: Config of its conditioner: embeddings are learned
+            together with the network that reads them.
+        checkpoint: File or work directory of the ``LatentDiffusion`` that it
+            is part of.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it does not fit.
+    """
+
+    def __init__(
+        self, denoiser: ConfigType, conditioner: ConfigType, checkpoint: str
+    ) -> None:
+        super().__init__()
+        self.denoiser = MODELS.build(denoiser)
+        self.conditioner = MODELS.build(conditioner)
+        try:
+            weights = weights_of(read_checkpoint(checkpoint))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f'model.guide_checkpoint={checkpoint!r} does not exist: give '
+                'the file or work directory of a smaller or earlier model'
+            ) from error
+        own = tuple(f'{name}.' for name, _ in self.named_children())
+        load_weights(
+            self,
+            {n: w for n, w in weights.items() if n.startswith(own)},
+            f'model.guide_checkpoint={checkpoint!r}',
+        )
+        self.requires_grad_(False)
+        self.eval()
+
+
+class Guided(nn.Module):
+    """Mix-in that owns ``self.guide``, a :class:`Guide` or None.
+
+    It is kept beside the module's own parts, moves with them, and else does
+    not exist for them: no checkpoint stores it, no optimizer, average or
+    ``train()`` sees it, and a training resumes with or without it.
+    """
+
+    # In a tuple torch does not find it.
+    _guide: tuple[Guide | None] = (None,)
+
+    def init_guide(
+        self,
+        guide: ConfigType | None,
+        conditioner: ConfigType,
+        checkpoint: str | None,
+    ) -> None:
+        """Load the guide, if there is one.
+
+        Args:
+            guide: Config of its denoiser.
+            conditioner: Config of its conditioner.
+            checkpoint: See :class:`Guide`.
+
+        Raises:
+            ValueError: If one of denoiser and checkpoint is missing.
+        """
+        if (guide is None) != (checkpoint is None):
+            raise ValueError(
+                f'model.guide={guide} with model.guide_checkpoint='
+                f'{checkpoint!r}: give both, or none'
+            )
+        if guide is not None:
+            self._guide = (Guide(guide, conditioner, checkpoint),)
+
+    @property
+    def guide(self) -> Guide | None:
+        """The weaker model."""
+        return self._guide[0]
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> nn.Module:
+        """What torch moves and casts modules by."""
+        if self.guide is not None:
+            self.guide._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
+    def with_guide(
+        self, predict: Predict, data_samples: SampleList
+    ) -> Predict:
+        """``predict``, whose guide has conditions of its own.
+
+        Args:
+            predict: With ``guide=True``, the estimate of the guide's
+                denoiser.
+            data_samples: What the guide's conditioner reads.
+        """
+        if self.guide is None:
+            return predict
+        own = self.guide.conditioner(data_samples)
+
+        def predict_either(
+            z, level, condition: Condition, guide: bool = False
+        ):
+            return predict(z, level, own if guide else condition, guide)
+
+        return predict_either

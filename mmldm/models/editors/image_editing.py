@@ -1,0 +1,197 @@
+"""Editing of given images by a model that was not trained for it."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmldm.diffusion import add_noise, editing
+from mmldm.utils import Draws
+from mmldm.utils.typing import SampleList
+
+
+class ImageEditing:
+    """Mix-in of ``LatentDiffusion``: what it does with given images.
+
+    Images are in [-1, 1], (B, 3, H, W), of any size: inside, their last row
+    and column are repeated until the networks can halve them. Data samples,
+    one an image, hold the conditions and addresses of what is drawn.
+    """
+
+    @torch.no_grad()
+    def vary(
+        self, images: Tensor, data_samples: SampleList, strength: float
+    ) -> Tensor:
+        """Images like the given ones, of about [-1, 1], (B, 3, H, W).
+
+        Noise is added and taken away again; Meng et al. 2022
+        (arXiv:2108.01073).
+
+        Args:
+            images: What to start from.
+            data_samples: See the class.
+            strength: Share of the steps that are made, in (0, 1]: the image
+                stays near 0; at 1 nothing but a trace of it is left.
+
+        Raises:
+            ValueError: If strength is out of range, or images and data
+                samples do not fit.
+        """
+        levels = editing.last_levels(
+            self.diffusion_scheduler.levels(), strength
+        )
+        z_0 = self._encode(images, data_samples)
+        noise = Draws.of(data_samples).normal('start')(z_0)
+        start = add_noise(z_0, noise, levels[0])
+        z = self.sample(data_samples, start, levels)
+        return self.autoencoder.decode(z, images.shape[2:])
+
+    @torch.no_grad()
+    def inpaint(
+        self,
+        images: Tensor,
+        mask: Tensor,
+        data_samples: SampleList,
+        num_passes: int = 2,
+    ) -> Tensor:
+        """The images with new content under the mask, (B, 3, H, W).
+
+        What is known steers the rest as of :func:`editing.keep_known`, and
+        stands in the result bit by bit.
+
+        Args:
+            images: What is under the mask does not matter.
+            mask: True or 1 where to fill, False or 0 where the image is
+                known, (B, 1, H, W).
+            data_samples: See the class.
+            num_passes: An encoder looks beyond the rim of a hole, which is
+                grey at first; every further pass shows it what the one
+                before has filled in, at the cost of sampling again.
+
+        Raises:
+            ValueError: If the mask is not of that kind or marks nothing, if
+                there is no pass, or images and data samples do not fit.
+        """
+        mask = _checked_mask(mask, images)
+        if num_passes < 1:
+            raise ValueError(f'num_passes={num_passes} must be at least 1')
+        filled = images.masked_fill(mask, 0)
+        for _ in range(num_passes):
+            filled = self._fill(filled, mask, data_samples)
+        return filled
+
+    def outpaint(
+        self,
+        images: Tensor,
+        padding: Sequence[int],
+        data_samples: SampleList,
+    ) -> Tensor:
+        """The images with new content around them, larger by the padding.
+
+        Args:
+            images: What to go on from.
+            padding: New pixels (left, right, top, bottom), each >= 0, as of
+                ``F.pad``.
+            data_samples: See the class.
+
+        Raises:
+            ValueError: If the padding is not of that kind, or images and
+                data samples do not fit.
+        """
+        if len(padding) != 4 or min(padding) < 0 or not any(padding):
+            raise ValueError(
+                f'padding={tuple(padding)} must be the new pixels (left, '
+                'right, top, bottom), none negative and not all 0'
+            )
+        canvas = F.pad(images, tuple(padding))
+        known = torch.zeros_like(images[:, :1])
+        mask = F.pad(known, tuple(padding), value=1)
+        return self.inpaint(canvas, mask, data_samples)
+
+    @torch.no_grad()
+    def invert(
+        self, images: Tensor, data_samples: SampleList, num_iters: int = 1
+    ) -> Tensor:
+        """Latents from which ``sample`` leads to the images, (B, C, h, w).
+
+        By a deterministic solver, with the same conditions; with others it
+        leads to the image as those would have it:
+
+            z = model.invert(images, threes)
+            edited = model.sample(eights, start=z)
+
+        Args:
+            images: What shall come out.
+            data_samples: See the class.
+            num_iters: Evaluations a step; see :func:`editing.invert`.
+
+        Raises:
+            ValueError: If num_iters is less than 1, or images and data
+                samples do not fit.
+        """
+        return editing.invert(
+            self.denoise_for(data_samples),
+            self._encode(images, data_samples),
+            self.diffusion_scheduler.levels(),
+            num_iters,
+        )
+
+    def _fill(
+        self, images: Tensor, mask: Tensor, data_samples: SampleList
+    ) -> Tensor:
+        """One pass of :meth:`inpaint`."""
+        z_known = self._encode(images, data_samples)
+        holes = self._pad(mask.to(images))
+        known = F.max_pool2d(holes, self.autoencoder.factor) == 0
+        level = self.diffusion_scheduler.levels()[0]
+        noise = Draws.of(data_samples).normal('start')(z_known)
+        z = self.sample(
+            data_samples,
+            start=add_noise(z_known * known, noise, level),
+            wrap=partial(editing.keep_known, z_known=z_known, mask=known),
+        )
+        filled = self.autoencoder.decode(z, images.shape[2:])
+        return torch.where(mask, filled.to(images), images)
+
+    def _encode(self, images: Tensor, data_samples: SampleList) -> Tensor:
+        """Latents of the padded images; of a posterior, its mode."""
+        if not images.is_floating_point() or images.shape[1:2] != (3,):
+            raise ValueError(
+                f'images are {images.dtype} of shape {tuple(images.shape)}, '
+                'but must be floats in [-1, 1], (B, 3, H, W)'
+            )
+        if len(images) != len(data_samples):
+            raise ValueError(
+                f'{len(images)} images with {len(data_samples)} data '
+                'samples: give each image one'
+            )
+        return self.autoencoder.encode(self._pad(images))
+
+    def _pad(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) with its end repeated until networks can halve it."""
+        height, width = (-side % self.factor for side in x.shape[2:])
+        return F.pad(x, (0, width, 0, height), mode='replicate')
+
+
+def _checked_mask(mask: Tensor, images: Tensor) -> Tensor:
+    """The mask as bool."""
+    expected = (len(images), 1, *images.shape[2:])
+    if mask.shape != expected:
+        raise ValueError(
+            f'mask has the shape {tuple(mask.shape)} for images of '
+            f'{tuple(images.shape)}: give {expected}'
+        )
+    filled = mask == 1
+    if not (filled | (mask == 0)).all():
+        raise ValueError(
+            f'mask has values in [{mask.min():g}, {mask.max():g}], but must '
+            'be 1 where to fill and 0 elsewhere: threshold it, mask > 127'
+        )
+    if not filled.any():
+        raise ValueError(
+            'mask is 0 everywhere, which fills nothing: it must be 1 where '
+            'to fill'
+        )
+    return filled
