@@ -78,7 +78,6 @@ class DenoisingUNet(BaseModule):
         self.context_dim = context_dim
         self.vector_dim = vector_dim
         self.checkpointing = checkpointing
-        self.factor = 2 ** (len(channel_mults) - 1)
         self._attention_options = AttentionOptions(
             **(dict(head_channels=32) if attention is None else attention)
         )

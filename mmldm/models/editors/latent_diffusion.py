@@ -10,7 +10,7 @@ from mmldm.diffusion import NoiseLevel, add_noise
 from mmldm.diffusion.solvers import Denoise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import Condition
-from mmldm.utils import Draws, check_divisible
+from mmldm.utils import Draws
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
@@ -80,7 +80,6 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Conditions, and addresses of what is drawn.
         """
-        self._check_size(inputs.shape[2:])
         draws = Draws.of(data_samples)
         with torch.no_grad():
             z_0 = self.autoencoder.encode(inputs, draws.normal('posterior'))
@@ -109,7 +108,9 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             data_samples: Conditions, ``img_shape`` (H, W) of the wanted
                 images and addresses of what is drawn.
         """
-        images = to_images(self.autoencoder.decode(self.sample(data_samples)))
+        z = self.sample(data_samples)
+        size = data_samples[0].img_shape[:2]
+        images = to_images(self.autoencoder.decode(z, size))
         for sample, image in zip(data_samples, images, strict=True):
             sample.pred_img = image
         return data_samples
@@ -208,30 +209,14 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
                 'its data samples one img_shape, (H, W)'
             )
         (size,) = sizes
-        self._check_size(size)
         factor = self.autoencoder.factor
         device = next(self.denoiser.parameters()).device
         return torch.empty(
             len(data_samples),
             self.autoencoder.latent_channels,
-            *(pixels // factor for pixels in size),
+            *(-(-pixels // factor) for pixels in size),
             device=device,
         )
-
-    def _check_size(self, size: Sequence[int]) -> None:
-        """Raise unless images of (H, W) pixels can be halved all the way."""
-        for name, pixels in zip(('height', 'width'), size, strict=True):
-            check_divisible(
-                f'image {name}',
-                pixels,
-                'the factor of autoencoder and denoiser together',
-                self.factor,
-            )
-
-    @property
-    def factor(self) -> int:
-        """What divides height and width of the images that are drawn."""
-        return self.autoencoder.factor * self.denoiser.factor
 
     def _check_parts(self) -> None:
         """Raise where two parts do not fit, with the remedy."""
