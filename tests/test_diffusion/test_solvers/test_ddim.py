@@ -1,88 +1,17 @@
-import math
+"""Steps that replace part of the noise: DDIM, and DDPM as one of them."""
 
 import pytest
 import torch
 
 from mmldm.diffusion import (
     DDIM,
-    DPMSolverPP2M,
-    Heun,
+    DDPM,
+    DPMSolverPP,
+    Euler,
+    EulerAncestral,
     LinearBetas,
-    LogSNRGrid,
-    RectifiedFlow,
     ScaledLinearBetas,
 )
-
-SOLVERS = pytest.mark.parametrize(
-    'solver', [DDIM(), DDIM(eta=0.5), DDIM(eta=1.0), Heun(), DPMSolverPP2M()]
-)
-
-
-def refuse_noise(z):
-    raise AssertionError('a deterministic solver drew noise')
-
-
-@pytest.mark.parametrize('schedule', [ScaledLinearBetas(), RectifiedFlow()])
-@pytest.mark.parametrize(
-    'solver, order', [(DDIM(), 1), (Heun(), 2), (DPMSolverPP2M(), 2)]
-)
-def test_solver_converges_at_its_order(solver, order, schedule, gaussian):
-    """z_0 ~ N(mu, s^2) has a linear denoiser and a closed-form flow."""
-    z_T = torch.linspace(-2, 2, 9, dtype=torch.float64)
-    error = []
-    for num_steps in (64, 128):
-        log_snr = torch.linspace(-4, 4, num_steps + 1, dtype=torch.float64)
-        levels = [schedule.at_log_snr(value) for value in log_snr]
-        exact = gaussian.flow(z_T, levels[0], levels[-1])
-        z = solver(gaussian.denoise, z_T, levels, refuse_noise)
-        error.append((z - exact).abs().max())
-    observed = math.log2(error[0] / error[1])
-    assert observed == pytest.approx(order, abs=0.15)
-
-
-@SOLVERS
-def test_a_step_to_the_clean_level_is_the_estimate(solver, gaussian):
-    schedule = ScaledLinearBetas()
-    z, level = torch.randn(5), schedule(700)
-    torch.testing.assert_close(
-        solver(gaussian.denoise, z, [level, schedule.clean()]),
-        gaussian.denoise(z, level),
-    )
-
-
-@SOLVERS
-def test_a_known_clean_latent_is_reached(solver):
-    schedule = ScaledLinearBetas()
-    z_0 = torch.randn(5, dtype=torch.float64)
-    levels = LogSNRGrid()(schedule, 7)
-    torch.testing.assert_close(
-        solver(lambda z, level: z_0, torch.randn_like(z_0), levels), z_0
-    )
-
-
-@SOLVERS
-def test_latents_keep_their_dtype(solver, gaussian):
-    levels = LogSNRGrid()(ScaledLinearBetas(), 3)
-    assert solver(gaussian.denoise, torch.randn(5), levels).dtype == (
-        torch.float32
-    )
-
-
-@pytest.mark.parametrize(
-    'solver, per_step', [(DDIM(), 1), (Heun(), 2), (DPMSolverPP2M(), 1)]
-)
-def test_a_step_costs_its_evaluations(solver, per_step, gaussian):
-    """Heun's last step, to the clean level, has one."""
-    visited = []
-
-    def denoise(z, level):
-        visited.append(float(level.t))
-        return gaussian.denoise(z, level)
-
-    levels = LogSNRGrid()(ScaledLinearBetas(), 4)
-    solver(denoise, torch.randn(5), levels)
-    assert len(visited) == 4 * per_step - (per_step - 1)
-    assert sorted(set(visited)) == sorted(float(x.t) for x in levels[:-1])
 
 
 def test_ddim_with_eta_1_is_a_ddpm_step():
@@ -154,25 +83,66 @@ def test_ddpm_on_a_gaussian_follows_the_exact_recursion(gaussian):
     assert float(z_0.std()) == pytest.approx(deviation, abs=error)
 
 
-def test_a_stochastic_solver_draws_from_what_it_is_given(gaussian):
-    drawn = []
-
-    def draw_noise(z):
-        drawn.append(torch.randn_like(z))
-        return drawn[-1]
-
-    levels = LogSNRGrid()(ScaledLinearBetas(), 4)
-    z_T = torch.randn(5)
-    z_0 = DDIM(eta=1.0)(gaussian.denoise, z_T, levels, draw_noise)
-    assert len(drawn) == 3  # none in the step to the clean level
-    again = iter(drawn)
-    repeated = DDIM(eta=1.0)(
-        gaussian.denoise, z_T, levels, lambda z: next(again)
-    )
-    assert torch.equal(repeated, z_0)
-
-
 @pytest.mark.parametrize('eta', [-0.1, 1.1])
-def test_eta_out_of_range_is_refused(eta):
+@pytest.mark.parametrize('cls', [DDIM, EulerAncestral])
+def test_eta_out_of_range_is_refused(cls, eta):
     with pytest.raises(ValueError, match=rf'eta={eta} must be in \[0, 1\]'):
-        DDIM(eta)
+        cls(eta)
+
+
+@pytest.mark.parametrize('posterior', [-0.1, 1.1])
+def test_a_posterior_out_of_range_is_refused(posterior):
+    with pytest.raises(ValueError, match=f'posterior={posterior} must be'):
+        DDPM(posterior)
+
+
+def step(solver, cur, nxt, z, z_0, noise=0.0):
+    """One step of a solver whose estimate and noise are given."""
+    return solver(
+        lambda z, level: z_0, z, [cur, nxt], lambda z: noise * torch.ones(5)
+    )
+
+
+@pytest.mark.parametrize('posterior', [0.0, 0.25, 1.0])
+def test_ddpm_mixes_its_two_variances(posterior):
+    """Ho et al. 2020, section 3.2: beta, and the posterior's."""
+    schedule = LinearBetas()
+    cur, nxt = schedule(600), schedule(500)
+    z, z_0 = torch.randn(2, 5, dtype=torch.float64)
+    beta = 1 - (cur.alpha / nxt.alpha) ** 2
+    smaller = beta * (nxt.sigma / cur.sigma) ** 2
+    variance = (1 - posterior) * smaller + posterior * beta
+    mean = step(DDIM(eta=1.0), cur, nxt, z, z_0)
+    torch.testing.assert_close(
+        step(DDPM(posterior), cur, nxt, z, z_0, noise=1.0),
+        mean + variance.sqrt(),
+    )
+
+
+def test_ddpm_draws_no_noise_onto_a_clean_latent():
+    schedule = LinearBetas()
+    z, z_0 = torch.randn(2, 5, dtype=torch.float64)
+    levels = schedule(10), schedule.clean()
+    torch.testing.assert_close(step(DDPM(1.0), *levels, z, z_0, 1.0), z_0)
+
+
+@pytest.mark.parametrize(
+    'solver, same',
+    [
+        (Euler(), DDIM(eta=0.0)),
+        (DPMSolverPP(1), DDIM(eta=0.0)),
+        (DPMSolverPP(1, stochastic=True), DDIM(eta=1.0)),
+        (EulerAncestral(), DDIM(eta=1.0)),
+        (DDPM(), DDIM(eta=1.0)),
+    ],
+)
+def test_names_of_one_thing(solver, same, mixture):
+    schedule = ScaledLinearBetas()
+    levels = [*map(schedule, (999, 700, 400, 150, 30)), schedule.clean()]
+    z = torch.randn(9, dtype=torch.float64)
+
+    def run(solver):
+        torch.manual_seed(1)
+        return solver(mixture.denoise, z, levels)
+
+    torch.testing.assert_close(run(solver), run(same))
