@@ -40,6 +40,7 @@ from .predictions import (
     SamplePrediction,
     VelocityPrediction,
 )
+<<<<<<< HEAD
 from .solvers import DDIM, DPMSolverPP2M, Heun
 from .time_grids import LeadingGrid, LinspaceGrid, LogSNRGrid, TrailingGrid
 from .timestep_samplers import (
@@ -51,21 +52,64 @@ from .timestep_samplers import (
 
 __all__ = [
     'AutoGuidance',
+=======
+from .solvers import (
+    DDIM,
+    DDPM,
+    IPNDM,
+    PLMS,
+    DPMSolverPP,
+    Euler,
+    EulerAncestral,
+    Heun,
+    MultistepSolver,
+    Solver,
+    UniPC,
+)
+from .time_grids import (
+    CompVisGrid,
+    GivenTimes,
+    KarrasGrid,
+    LeadingGrid,
+    LinspaceGrid,
+    LogSNRGrid,
+    TimeGrid,
+    TrailingGrid,
+)
+from .timestep_samplers import LogitNormalTimesteps, UniformTimesteps
+
+__all__ = [
+>>>>>>> solvers
     'ClassifierFreeGuidance',
+    'CompVisGrid',
     'CosineSchedule',
     'DDIM',
+<<<<<<< HEAD
     'DPMSolverPP2M',
+=======
+    'DDPM',
+    'DPMSolverPP',
+>>>>>>> solvers
     'DiffusionScheduler',
     'DiscreteSchedule',
     'EDMPrediction',
     'EpsilonPrediction',
+    'Euler',
+    'EulerAncestral',
     'FlowPrediction',
+<<<<<<< HEAD
     'GivenBetas',
     'GradientGuidance',
     'Heun',
     'HuberLoss',
     'L1Loss',
     'L2Loss',
+=======
+    'GivenTimes',
+    'Heun',
+    'IPNDM',
+    'KarrasGrid',
+>>>>>>> solvers
     'LeadingGrid',
     'LinearBetas',
     'LinspaceGrid',
@@ -73,8 +117,10 @@ __all__ = [
     'LogitNormalTimesteps',
     'LossWeighting',
     'MinSNRWeighting',
+    'MultistepSolver',
     'NoGuidance',
     'NoiseLevel',
+<<<<<<< HEAD
     'NoiseSchedule',
     'NormalTimesteps',
     'P2Weighting',
@@ -85,7 +131,16 @@ __all__ = [
     'SlotGuidance',
     'SqrtBetas',
     'TimestepSampler',
+=======
+    'PLMS',
+    'RectifiedFlow',
+    'SamplePrediction',
+    'ScaledLinearBetas',
+    'Solver',
+    'TimeGrid',
+>>>>>>> solvers
     'TrailingGrid',
+    'UniPC',
     'UniformTimesteps',
     'UniformWeighting',
     'VarianceExploding',
