@@ -40,19 +40,6 @@ from .predictions import (
     SamplePrediction,
     VelocityPrediction,
 )
-<<<<<<< HEAD
-from .solvers import DDIM, DPMSolverPP2M, Heun
-from .time_grids import LeadingGrid, LinspaceGrid, LogSNRGrid, TrailingGrid
-from .timestep_samplers import (
-    LogitNormalTimesteps,
-    NormalTimesteps,
-    TimestepSampler,
-    UniformTimesteps,
-)
-
-__all__ = [
-    'AutoGuidance',
-=======
 from .solvers import (
     DDIM,
     DDPM,
@@ -76,20 +63,21 @@ from .time_grids import (
     TimeGrid,
     TrailingGrid,
 )
-from .timestep_samplers import LogitNormalTimesteps, UniformTimesteps
+from .timestep_samplers import (
+    LogitNormalTimesteps,
+    NormalTimesteps,
+    TimestepSampler,
+    UniformTimesteps,
+)
 
 __all__ = [
->>>>>>> solvers
+    'AutoGuidance',
     'ClassifierFreeGuidance',
     'CompVisGrid',
     'CosineSchedule',
     'DDIM',
-<<<<<<< HEAD
-    'DPMSolverPP2M',
-=======
     'DDPM',
     'DPMSolverPP',
->>>>>>> solvers
     'DiffusionScheduler',
     'DiscreteSchedule',
     'EDMPrediction',
@@ -97,19 +85,15 @@ __all__ = [
     'Euler',
     'EulerAncestral',
     'FlowPrediction',
-<<<<<<< HEAD
     'GivenBetas',
+    'GivenTimes',
     'GradientGuidance',
     'Heun',
     'HuberLoss',
-    'L1Loss',
-    'L2Loss',
-=======
-    'GivenTimes',
-    'Heun',
     'IPNDM',
     'KarrasGrid',
->>>>>>> solvers
+    'L1Loss',
+    'L2Loss',
     'LeadingGrid',
     'LinearBetas',
     'LinspaceGrid',
@@ -120,25 +104,19 @@ __all__ = [
     'MultistepSolver',
     'NoGuidance',
     'NoiseLevel',
-<<<<<<< HEAD
     'NoiseSchedule',
     'NormalTimesteps',
     'P2Weighting',
+    'PLMS',
     'Prediction',
     'RectifiedFlow',
     'SamplePrediction',
     'ScaledLinearBetas',
     'SlotGuidance',
-    'SqrtBetas',
-    'TimestepSampler',
-=======
-    'PLMS',
-    'RectifiedFlow',
-    'SamplePrediction',
-    'ScaledLinearBetas',
     'Solver',
+    'SqrtBetas',
     'TimeGrid',
->>>>>>> solvers
+    'TimestepSampler',
     'TrailingGrid',
     'UniPC',
     'UniformTimesteps',
