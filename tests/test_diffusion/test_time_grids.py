@@ -210,14 +210,20 @@ def test_the_schedule_is_asked_for_all_levels_at_once(grid, monkeypatch):
     """On 1000 steps an inversion for each would take half a second."""
     schedule = ScaledLinearBetas()
     asked = []
-    for name in ('at_log_snr', '__call__'):
-        real = getattr(ScaledLinearBetas, name)
+    real, inverse = ScaledLinearBetas.__call__, ScaledLinearBetas.at_log_snr
 
-        def count(self, value, real=real):
-            asked.append(value)
-            return real(self, value)
+    def level(self, t):
+        asked.append(t)
+        return real(self, t)
 
-        monkeypatch.setattr(ScaledLinearBetas, name, count)
+    def at_log_snr(self, log_snr):
+        before = len(asked)
+        found = inverse(self, log_snr)
+        asked[before:] = [log_snr]  # however it looks for them
+        return found
+
+    monkeypatch.setattr(ScaledLinearBetas, '__call__', level)
+    monkeypatch.setattr(ScaledLinearBetas, 'at_log_snr', at_log_snr)
     grid(schedule, 100)
     assert len(asked) <= 3
 
