@@ -29,21 +29,34 @@ class DPMSolverPP(MultistepSolver):
     """DPM-Solver++, multistep; Lu et al. 2022, alg. 2 and app. B.
 
     One evaluation a step. The first steps, which have fewer estimates, and
-    the last, to the clean level, are of lower order. Order 3 weighs the
-    second difference as the integral does; the authors' own code, which
-    diffusers follows, halves that term and so is of order 2.
+    the last, to the clean level, are of lower order.
 
     Args:
         order: Number of estimates that a step uses, 1, 2 or 3. Order 1 is
             DDIM with eta = 0, or 1 where stochastic.
         stochastic: Solve the diffusion SDE (SDE-DPM-Solver++, eq. 19)
             rather than the probability flow ODE.
+        published: Order 3 as in the authors' code and in diffusers, for
+            their numbers: these halve the second difference, and so are of
+            order 2.
     """
 
-    def __init__(self, order: int = 2, stochastic: bool = False) -> None:
+    def __init__(
+        self,
+        order: int = 2,
+        stochastic: bool = False,
+        published: bool = False,
+    ) -> None:
         _check_order(order, (1, 2, 3))
+        if published and (order != 3 or stochastic):
+            raise ValueError(
+                f'published=True with order={order} and '
+                f'stochastic={stochastic}: it changes order 3 of the ODE '
+                'alone; leave it out'
+            )
         self.memory = order
         self.stochastic = stochastic
+        self.curvature = 0.5 if published else 1.0
 
     def step(
         self,
@@ -53,7 +66,7 @@ class DPMSolverPP(MultistepSolver):
         draw_noise: DrawNoise,
     ) -> Tensor:
         if not self.stochastic:
-            return _step(z, past, nxt)
+            return _step(z, past, nxt, curvature=self.curvature)
         # The SDE's own drift doubles the exponent.
         z = _step(z, past, nxt, exponent=2)
         if nxt.sigma > 0:
@@ -103,6 +116,7 @@ def _step(
     nxt: NoiseLevel,
     arrived: Tensor | None = None,
     exponent: int = 1,
+    curvature: float = 1.0,
 ) -> Tensor:
     """A step of len(past)-th order, higher with the estimate at its end.
 
@@ -112,6 +126,7 @@ def _step(
         nxt: Where the step leads.
         arrived: Estimate at nxt, (B, C, h, w), where known.
         exponent: The integral is that of e^(exponent lambda) z_0(lambda).
+        curvature: Factor on what a third estimate adds; 1 is exact.
     """
     cur, z_0 = past[0]
     width = exponent * (nxt.log_snr - cur.log_snr) / 2
@@ -129,7 +144,7 @@ def _step(
     ]
     mean = z_0
     for (_, other), place, weight in zip(
-        others, places, _weights(places, width), strict=True
+        others, places, _weights(places, width, curvature), strict=True
     ):
         mean = mean + weight / place * (other - z_0)
     keep = nxt.sigma / cur.sigma
@@ -139,7 +154,7 @@ def _step(
 
 
 def _weights(
-    places: Sequence[Tensor], width: Tensor
+    places: Sequence[Tensor], width: Tensor, curvature: float
 ) -> Sequence[Tensor | float]:
     """Weights of the divided differences between these places and 0.
 
@@ -150,6 +165,7 @@ def _weights(
     Args:
         places: In units of the step, which leads from 0 to 1; != 0.
         width: Of the step in lambda, > 0, ().
+        curvature: Factor on the mean of squares.
     """
     if len(places) < 2:
         return [0.5] * len(places)
@@ -157,6 +173,7 @@ def _weights(
     moments = [first]
     for power in range(1, len(places) + 1):
         moments.append(1 - power * moments[-1] / width)
+    moments[2] = curvature * moments[2]
     powers = torch.vander(torch.stack(places), increasing=True).T
     return torch.linalg.solve(powers, torch.stack(moments[1:]) / first)
 
