@@ -1,6 +1,8 @@
 """A seed, a problem solved in closed form, and a tiny model."""
 
 import copy
+import gzip
+import json
 import zlib
 from pathlib import Path
 
@@ -158,6 +160,32 @@ class Reference:
             original = f'{case}.perceptual_loss.{name}'
             weights[name] = self.weight(original, (1, channels, 1, 1)).abs()
         return weights
+
+    def original(self, case):
+        """``params`` of the original's config of a diffusion model."""
+        return self._case(case)['config']['params']
+
+    def weights(self, case, prefix):
+        """A part's weights of a case, by name within the part."""
+        return {
+            name.removeprefix(prefix): self.weight(name, shape)
+            for name, shape in self._case(case)['state_dict'].items()
+            if name.startswith(prefix)
+        }
+
+    def _case(self, case):
+        return json.loads((self.FOLDER / f'{case}.json').read_text())
+
+    def published(self, kind):
+        """Configs, and shapes by name, of the original's checkpoints."""
+        path = self.FOLDER / 'official_checkpoints.json.gz'
+        with gzip.open(path) as file:
+            models = json.load(file)
+        return {
+            name: model
+            for name, model in models.items()
+            if name.split('/')[0] in kind
+        }
 
     def values(self, case):
         """What the original computed, by key."""

@@ -46,7 +46,7 @@ def load_all(kind):
 def test_a_diffusion_model_trains_and_predicts(path, labelled):
     cfg = load(path)
     model = narrowed(cfg.model)
-    size = (model.autoencoder.factor * model.denoiser.factor,) * 2
+    size = (2 * model.autoencoder.factor,) * 2
     samples = samples_for(model, labelled, size)
     images = torch.rand(2, 3, *size) * 2 - 1
     losses = model.loss(images, samples)

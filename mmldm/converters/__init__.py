@@ -1,11 +1,27 @@
+from .compvis_denoiser import (
+    denoiser_config,
+    denoiser_to_compvis,
+    denoiser_weights,
+)
 from .compvis_first_stage import (
     first_stage_config,
     first_stage_weights,
     left_out,
     to_compvis,
 )
+from .diffusers_denoiser import (
+    denoiser_from_diffusers,
+    denoiser_to_diffusers,
+    denoiser_to_diffusers_config,
+)
 
 __all__ = [
+    'denoiser_config',
+    'denoiser_from_diffusers',
+    'denoiser_to_compvis',
+    'denoiser_to_diffusers',
+    'denoiser_to_diffusers_config',
+    'denoiser_weights',
     'first_stage_config',
     'first_stage_weights',
     'left_out',

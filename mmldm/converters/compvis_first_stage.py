@@ -5,14 +5,12 @@ names and defaults are those of github.com/CompVis/latent-diffusion at a506df5.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-# Here, lest the registry imports it where no tensor has memory.
-import mmldm.models  # noqa: F401
-from mmldm.registry import MODELS
+from .compvis_params import check_required, check_rest
+from .pairs import Pair, check_weights, to_ours, to_theirs, without_memory
 
 TARGETS = {
     'ldm.models.autoencoder.AutoencoderKL': 'AutoencoderKL',
@@ -103,9 +101,10 @@ def first_stage_config(original: Mapping[str, Any]) -> dict[str, Any]:
     params = dict(_flat(original.get('params') or {}))
     config = dict(type=kind)
     if kind != 'IdentityAutoencoder':
-        _check_missing(params, kind)
+        codes = ['n_embed'] * (kind == 'AutoencoderVQ')
+        check_required(params, (*REQUIRED, *codes))
         config |= _network(params, kind)
-    _check_rest(params)
+    check_rest(params, FIXED, IGNORED)
     return config
 
 
@@ -116,17 +115,6 @@ def _flat(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f'{key}.{k}', v) for k, v in value.items())
         else:
             yield key, value
-
-
-def _check_missing(params: Mapping[str, Any], kind: str) -> None:
-    """Raise where the original has no default."""
-    required = [*REQUIRED, *['n_embed'] * (kind == 'AutoencoderVQ')]
-    missing = [key for key in required if key not in params]
-    if missing:
-        raise ValueError(
-            f'params.{missing[0]} is missing, without which the original '
-            'builds no such model: take the yaml file it was trained with'
-        )
 
 
 def _network(params: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -194,41 +182,6 @@ def _has_attention(attn_type: str) -> bool:
     return attn_type == 'vanilla'
 
 
-def _check_rest(params: Mapping[str, Any]) -> None:
-    """Raise where a key that was not read would change the network."""
-    for key, value in params.items():
-        if key in FIXED and value != FIXED[key]:
-            raise ValueError(
-                f'params.{key}={value!r} is not supported: only '
-                f'{FIXED[key]!r} is'
-            )
-        if key not in IGNORED | FIXED.keys():
-            raise ValueError(
-                f'params.{key}={value!r} is not known, and may change the '
-                'network: leave the key out if it does not'
-            )
-
-
-class Pair(NamedTuple):
-    """One weight of ours, and what it is in the original.
-
-    Attributes:
-        ours: Its name.
-        shape: Its shape.
-        theirs: Names of the weights that are its parts along axis 0.
-        part_shape: The shape of each.
-    """
-
-    ours: str
-    shape: tuple[int, ...]
-    theirs: tuple[str, ...]
-    part_shape: tuple[int, ...]
-
-    def __str__(self) -> str:
-        theirs = ' + '.join(self.theirs)
-        return f'{theirs} {self.part_shape} -> {self.ours} {self.shape}'
-
-
 def first_stage_weights(
     weights: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> dict[str, Tensor]:
@@ -246,14 +199,11 @@ def first_stage_weights(
         ValueError: If any weight is missing, of another shape or not known;
             theirs and ours are named.
     """
-    model = _without_memory(config)
+    model = without_memory(config)
     pairs = list(_pairs(model, config))
-    _check_weights(weights, pairs)
-    found = dict(model.named_buffers(recurse=False))  # scale and shift
-    for pair in pairs:
-        parts = [weights[name] for name in pair.theirs]
-        found[pair.ours] = torch.cat(parts).reshape(pair.shape)
-    return found
+    check_weights(weights, pairs, tuple(LEFT_OUT))
+    measured = dict(model.named_buffers(recurse=False))  # scale and shift
+    return measured | to_ours(weights, pairs)
 
 
 def to_compvis(
@@ -268,12 +218,7 @@ def to_compvis(
         weights: Of a model that was built from ``config``, by name.
         config: As of :func:`first_stage_config`.
     """
-    found = {}
-    for pair in _pairs(_without_memory(config), config):
-        parts = weights[pair.ours].chunk(len(pair.theirs))
-        for name, part in zip(pair.theirs, parts, strict=True):
-            found[name] = part.reshape(pair.part_shape)
-    return found
+    return to_theirs(weights, _pairs(without_memory(config), config))
 
 
 def left_out(weights: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -283,12 +228,6 @@ def left_out(weights: Mapping[str, Any]) -> dict[str, list[str]]:
         for start, reason in LEFT_OUT.items()
     }
     return {reason: names for reason, names in found.items() if names}
-
-
-def _without_memory(config: Mapping[str, Any]) -> nn.Module:
-    """The model, for the names and shapes of its weights."""
-    with torch.device('meta'):
-        return MODELS.build(dict(config))
 
 
 def _pairs(model: nn.Module, config: Mapping[str, Any]) -> Iterator[Pair]:
@@ -357,26 +296,3 @@ def _numbered(
         elif name is not None:
             found[f'{ours}.{i}'] = f'{theirs}.{name}'
     return found
-
-
-def _check_weights(
-    weights: Mapping[str, Tensor], pairs: Sequence[Pair], most: int = 3
-) -> None:
-    """Raise unless the weights are those of the pairs, or left out."""
-    problems = []
-    for pair in pairs:
-        for name in pair.theirs:
-            if name not in weights:
-                problems.append(f'{name} is missing ({pair})')
-            elif (shape := tuple(weights[name].shape)) != pair.part_shape:
-                problems.append(f'{name} has shape {shape} ({pair})')
-    known = {name for pair in pairs for name in pair.theirs}
-    for name in weights:
-        if name not in known and not name.startswith(tuple(LEFT_OUT)):
-            problems.append(f'{name} has no place')
-    if problems:
-        raise ValueError(
-            f'the weights do not fit the config, {len(problems)} times: '
-            f'{"; ".join(problems[:most])}. Give the yaml file they were '
-            'trained with'
-        )

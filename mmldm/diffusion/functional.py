@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from mmldm.utils import Draws
+
 
 @dataclass(frozen=True)
 class NoiseLevel:
@@ -55,3 +57,19 @@ def add_noise(z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
     """alpha z_0 + sigma noise, (B, C, h, w); Ho et al. 2020, eq. 4."""
     level = level.match(z_0)
     return level.alpha * z_0 + level.sigma * noise
+
+
+def draw_noise(draws: Draws, z_0: Tensor, offset: float = 0.0) -> Tensor:
+    """Training noise, (B, C, h, w).
+
+    Args:
+        draws: What each sample draws.
+        z_0: Latents of the wanted shape, (B, C, h, w).
+        offset: Standard deviation of what all of a channel has in common
+            besides, so that the mean of a latent is learnt too; Guttenberg
+            2023, https://www.crosslabs.org/blog/diffusion-with-offset-noise.
+    """
+    noise = draws.normal('noise')(z_0)
+    if offset == 0:
+        return noise
+    return noise + offset * draws.normal('offset')(z_0[..., :1, :1])

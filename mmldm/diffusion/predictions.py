@@ -10,12 +10,25 @@ from abc import ABC, abstractmethod
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
+from mmldm.utils import check_positive
 
 from .functional import NoiseLevel
 
 
 class Prediction(ABC):
     """The map between a network's output and the clean latent."""
+
+    # Whether ``to_z_0`` divides by alpha, which must then not be 0.
+    needs_signal = False
+    # Whether it is the speed of z_t, whose direction can be compared.
+    is_velocity = False
+
+    def input_scale(self, level: NoiseLevel) -> Tensor:
+        """What the network's input z_t is multiplied by.
+
+        Of the shape of ``level.alpha``.
+        """
+        return level.alpha.new_ones(level.alpha.shape)
 
     @abstractmethod
     def target(self, z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
@@ -33,6 +46,8 @@ class Prediction(ABC):
 @DIFFUSION_SCHEDULERS.register_module()
 class EpsilonPrediction(Prediction):
     """The noise; Ho et al. 2020, eq. 14."""
+
+    needs_signal = True
 
     def target(self, z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
         return noise
@@ -66,6 +81,8 @@ class VelocityPrediction(Prediction):
     Also for alpha^2 + sigma^2 != 1.
     """
 
+    is_velocity = True
+
     def target(self, z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
         level = level.match(z_0)
         return level.alpha * noise - level.sigma * z_0
@@ -84,6 +101,8 @@ class VelocityPrediction(Prediction):
 class FlowPrediction(Prediction):
     """noise - z_0, the speed along a straight path; Liu et al. 2022."""
 
+    is_velocity = True
+
     def target(self, z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
         return noise - z_0
 
@@ -93,3 +112,45 @@ class FlowPrediction(Prediction):
 
     def z_0_error_scale(self, level: NoiseLevel) -> Tensor:
         return (level.sigma / (level.alpha + level.sigma)).square()
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class EDMPrediction(Prediction):
+    """Inputs and targets of variance 1; Karras et al. 2022, table 1.
+
+    arXiv:2206.00364. z_0 = c_skip z_t + c_out out, where the network sees
+    c_in z_t; written for any alpha, of which 1 is the paper's. With
+    ``UniformWeighting`` the loss is the paper's too: its lambda(sigma) is
+    1 / c_out^2.
+
+    Args:
+        data_std: Standard deviation of clean latents, > 0; scaled ones
+            (``LatentScaleHook``) have 1.
+    """
+
+    def __init__(self, data_std: float = 0.5) -> None:
+        check_positive('data_std', data_std)
+        self.data_std = data_std
+
+    def input_scale(self, level: NoiseLevel) -> Tensor:
+        return 1 / self._std(level)
+
+    def target(self, z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
+        level = level.match(z_0)
+        # (z_0 - c_skip z_t) / c_out without a difference of near equals.
+        speed = level.sigma * z_0 - self.data_std**2 * level.alpha * noise
+        return speed / (self.data_std * self._std(level))
+
+    def to_z_0(self, out: Tensor, z_t: Tensor, level: NoiseLevel) -> Tensor:
+        level = level.match(z_t)
+        std = self._std(level)
+        skip = self.data_std**2 * level.alpha / std.square()
+        return skip * z_t + level.sigma * self.data_std / std * out
+
+    def z_0_error_scale(self, level: NoiseLevel) -> Tensor:
+        return (level.sigma * self.data_std / self._std(level)).square()
+
+    def _std(self, level: NoiseLevel) -> Tensor:
+        """Standard deviation of z_t."""
+        signal = self.data_std * level.alpha
+        return (signal.square() + level.sigma.square()).sqrt()

@@ -60,3 +60,7 @@ class Condition:
                 )
             slots[field.name] = None if all(empty) else torch.cat(values)
         return Condition(**slots)
+
+
+# Known to torch.export as a tree of tensors.
+torch.export.register_dataclass(Condition)

@@ -17,6 +17,10 @@ from .typing import DrawNoise, SampleList
 
 Address = tuple[int, ...]
 
+# The golden ratio's fractional part, whose multiples modulo 1 leave the
+# smallest gaps; in units of 2^-64, for exact sums at any position.
+GOLDEN = 0x9E3779B97F4A7C15
+
 
 def address_seed(address: Address, name: str = '') -> int:
     """A 128-bit seed from an address and the name of what is drawn."""
@@ -60,6 +64,24 @@ class Draws:
         """Uniform in [0, 1), float64 on the CPU, shape (B,)."""
         return torch.tensor(
             [_generator(a, name).random() for a in self.addresses],
+            dtype=torch.float64,
+        )
+
+    def stratified(self, name: str) -> Tensor:
+        """Uniform as :meth:`uniform`, evenly spread over neighbours.
+
+        An additive recurrence of the golden ratio (Kronecker's sequence) in
+        the address's last number, the position, from a start that the rest
+        of the address draws: any run of positions fills [0, 1) evenly,
+        however it is cut into batches, processes and resumed runs.
+        """
+        sums = [
+            address_seed(rest, name) + position * GOLDEN
+            for *rest, position in self.addresses
+        ]
+        # The 53 of the 64 bits that float64 holds.
+        return torch.tensor(
+            [(number % 2**64 >> 11) * 2.0**-53 for number in sums],
             dtype=torch.float64,
         )
 

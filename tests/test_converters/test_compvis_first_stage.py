@@ -1,7 +1,6 @@
 """Against what the original computes; see tests/data/reference/README.md."""
 
 import copy
-import gzip
 import importlib.util
 import json
 import os
@@ -98,15 +97,10 @@ class Case:
     """A first stage of the original, its weights and what it computes."""
 
     def __init__(self, name, reference):
-        case = json.loads((REFERENCE / f'{name}.json').read_text())
-        params = case['config']['params']
+        params = reference.original(name)
         self.original = params['first_stage_config']
         self.scale = params.get('scale_factor', 1.0)
-        self.weights = {
-            key.removeprefix(PREFIX): reference.weight(key, shape)
-            for key, shape in case['state_dict'].items()
-            if key.startswith(PREFIX)
-        }
+        self.weights = reference.weights(name, PREFIX)
         image = reference.gaussian(f'{name}/image', (2, 3, 64, 64))
         self.x = image.clamp(-1, 1)
         self.expected = reference.values(name)
@@ -152,9 +146,9 @@ def test_a_converted_model_computes_what_the_original_does(reference, name):
 
 
 @pytest.fixture(scope='module')
-def published():
-    with gzip.open(REFERENCE / 'official_first_stages.json.gz') as file:
-        return json.load(file)
+def published(reference):
+    models = reference.published(('first_stage_models',))
+    return {name.split('/')[1]: model for name, model in models.items()}
 
 
 def shapes(weights):

@@ -4,13 +4,17 @@ import pytest
 
 from mmldm.diffusion import (
     CosineSchedule,
+    EDMPrediction,
     EpsilonPrediction,
     FlowPrediction,
     LinearBetas,
     RectifiedFlow,
     SamplePrediction,
     ScaledLinearBetas,
+    SqrtBetas,
+    VarianceExploding,
     VelocityPrediction,
+    ZeroTerminalSNR,
 )
 
 
@@ -23,7 +27,10 @@ def name(value):
         ScaledLinearBetas(),
         LinearBetas(),
         CosineSchedule(),
+        SqrtBetas(1e-8, 4e-4),
+        ZeroTerminalSNR(dict(type='ScaledLinearBetas')),
         RectifiedFlow(),
+        VarianceExploding(),
         ScaledLinearBetas(num_timesteps=10, end=0.9),
         RectifiedFlow(num_timesteps=1),
     ],
@@ -39,6 +46,7 @@ def schedule(request):
         SamplePrediction(),
         VelocityPrediction(),
         FlowPrediction(),
+        EDMPrediction(data_std=0.7),
     ],
     ids=name,
 )

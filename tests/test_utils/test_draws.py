@@ -11,13 +11,15 @@ LIKE = torch.empty(3, 4, 2, 2)
 def drawn(addresses, kind, name='noise'):
     """Numbers of any kind, (B, count)."""
     draws = Draws(addresses)
-    if kind == 'uniform':
-        return draws.uniform(name)[:, None]
+    if kind in ('uniform', 'stratified'):
+        return getattr(draws, kind)(name)[:, None]
     like = torch.empty(len(addresses), 4, 2, 2)
     return getattr(draws, kind)(name)(like).flatten(1)
 
 
-KINDS = pytest.mark.parametrize('kind', ['uniform', 'normal', 'normal_stream'])
+KINDS = pytest.mark.parametrize(
+    'kind', ['uniform', 'stratified', 'normal', 'normal_stream']
+)
 
 
 @KINDS
@@ -81,6 +83,43 @@ def test_uniform_numbers_are_uniform():
     assert distance_to_uniform(u) < 1.95 / len(u) ** 0.5
 
 
+@pytest.mark.parametrize('start', [0, 12_345, 10**9])
+@pytest.mark.parametrize('size', [8, 64, 1000])
+def test_stratified_numbers_fill_every_window(start, size):
+    """No number of a window is far from its place; random ones are."""
+    draws = Draws([(3, start + i) for i in range(size)])
+    u = draws.stratified('time')
+    assert u.min() >= 0 and u.max() < 1
+    assert distance_to_uniform(u) < 2.5 / size
+    if size > 8:
+        assert distance_to_uniform(draws.uniform('time')) > 2.5 / size
+
+
+def test_stratified_gaps_are_no_wider_than_three_means():
+    """Of windows of any size; random ones have gaps of log(size) means."""
+    u = Draws([(0, i) for i in range(300)]).stratified('time')
+    for size in range(2, 300):
+        ordered = u[:size].sort().values
+        gaps = torch.cat([ordered, ordered[:1] + 1]).diff()
+        assert gaps.max() * size < 3 and gaps.min() * size > 0.3
+
+
+def test_a_stratified_number_is_uniform_over_seeds():
+    u = Draws([(seed, 17) for seed in range(5000)]).stratified('time')
+    assert distance_to_uniform(u) < 1.95 / len(u) ** 0.5
+
+
+def test_stratified_numbers_are_exact_far_into_a_run():
+    """Three steps of Kronecker's sequence are the same anywhere."""
+    near, far = (
+        Draws([(0, start), (0, start + 3)]).stratified('time').diff() % 1
+        for start in (0, 10**9)
+    )
+    golden = (5**0.5 - 1) / 2
+    assert float(near) == pytest.approx(3 * golden % 1, abs=1e-15)
+    assert float(far) == pytest.approx(3 * golden % 1, abs=1e-15)
+
+
 def test_neighbours_are_not_correlated():
     x = Draws([(0, i) for i in range(2)]).normal('noise')(
         torch.empty(2, 100_000)
@@ -108,5 +147,7 @@ def test_samples_without_address_follow_the_global_seed(labelled):
     again = Draws.of(samples)
     u = first.uniform('time')
     assert u[0] != u[1]
+    stratified = first.stratified('time')
+    assert 0.2 < abs(float(stratified.diff())) < 0.8
     assert not torch.isclose(u, second.uniform('time')).any()
     assert torch.equal(u, again.uniform('time'))

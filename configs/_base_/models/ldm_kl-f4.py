@@ -15,7 +15,7 @@ model = dict(
         channel_mults=(1, 2, 3, 4),
         num_res_blocks=2,
         attn_factors=(2, 4, 8),
-        head_channels=32,
+        attention=dict(head_channels=32),
     ),
     conditioner=dict(type='Conditioner'),
     diffusion_scheduler=dict(

@@ -1,13 +1,16 @@
 """The denoising UNet of latent diffusion."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmldm.registry import MODELS
 from mmldm.structures import Condition
+from mmldm.utils.typing import ConfigType
 
 from ..layers import (
     Downsample,
@@ -16,33 +19,18 @@ from ..layers import (
     SpatialTransformer,
     TimeEmbedding,
     Upsample,
+    double,
     group_norm,
+    halve,
     zero_init,
 )
-
-
-class UNetBlock(nn.Module):
-    """A residual block, and attention after it where there is any.
-
-    Args:
-        res: Takes the time embedding.
-        attention: Over positions alone, over tokens too, or None.
-    """
-
-    def __init__(
-        self,
-        res: ResBlock,
-        attention: SelfAttention2d | SpatialTransformer | None,
-    ) -> None:
-        super().__init__()
-        self.res = res
-        self.attention = attention
-
-    def forward(self, x: Tensor, embedding: Tensor, cond: Condition) -> Tensor:
-        x = self.res(x, embedding)
-        if isinstance(self.attention, SpatialTransformer):
-            return self.attention(x, cond.tokens, cond.tokens_mask)
-        return x if self.attention is None else self.attention(x)
+from ..layers.resnet import NUM_GROUPS
+from .unet_parts import (
+    AttentionOptions,
+    ResBlockOptions,
+    UNetBlock,
+    UNetLevel,
+)
 
 
 @MODELS.register_module()
@@ -50,7 +38,7 @@ class DenoisingUNet(BaseModule):
     """UNet with attention over positions and over condition tokens.
 
     Dhariwal & Nichol 2021, with the cross-attention of Rombach et al. 2022,
-    section 3.3. Any latent size that 2^(levels - 1) divides.
+    section 3.3. Latents of any height and width.
 
     Args:
         in_channels: Latent channels and those of a spatial condition.
@@ -61,10 +49,13 @@ class DenoisingUNet(BaseModule):
             the way up.
         attn_factors: Downsampling factors at which there is attention; the
             middle always has it.
-        head_channels: Channels of an attention head.
+        attention: See :class:`AttentionOptions`.
+        res_block: See :class:`ResBlockOptions`.
         context_dim: Channels of the condition's tokens; None for none.
         vector_dim: Channels of the condition's vector; None for none.
-        dropout: In the residual blocks.
+        checkpointing: Compute each block again in the backward pass in
+            place of keeping what it held: less memory, a third more time
+            (Chen et al. 2016, arXiv:1604.06174).
     """
 
     def __init__(
@@ -75,20 +66,23 @@ class DenoisingUNet(BaseModule):
         channel_mults: Sequence[int] = (1, 2, 3, 4),
         num_res_blocks: int = 2,
         attn_factors: Sequence[int] = (2, 4, 8),
-        head_channels: int = 32,
+        attention: ConfigType | None = None,
+        res_block: ConfigType | None = None,
         context_dim: int | None = None,
         vector_dim: int | None = None,
-        dropout: float = 0.0,
+        checkpointing: bool = False,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.context_dim = context_dim
         self.vector_dim = vector_dim
-        self.factor = 2 ** (len(channel_mults) - 1)
+        self.checkpointing = checkpointing
+        self._attention_options = AttentionOptions(
+            **(dict(head_channels=32) if attention is None else attention)
+        )
+        self._res_block_options = ResBlockOptions(**(res_block or {}))
         self._attn_factors = attn_factors
-        self._head_channels = head_channels
-        self._dropout = dropout
         self._embed_dim = 4 * channels
 
         self.time_embed = TimeEmbedding(channels, self._embed_dim)
@@ -96,25 +90,20 @@ class DenoisingUNet(BaseModule):
             self.vector_embed = nn.Linear(vector_dim, self._embed_dim)
         self.conv_in = nn.Conv2d(in_channels, channels, 3, padding=1)
         widths = [channels * mult for mult in channel_mults]
+        _warn_of_cancelled_embedding(widths, self._res_block_options)
         skips = self._build_down(channels, widths, num_res_blocks)
+        bottom = widths[-1]
         self.mid = nn.ModuleList(
             [
-                UNetBlock(
-                    self._res(widths[-1], widths[-1]),
-                    self._attention(widths[-1]),
-                ),
-                UNetBlock(self._res(widths[-1], widths[-1]), None),
+                UNetBlock(self._res(bottom, bottom), self._attention(bottom)),
+                UNetBlock(self._res(bottom, bottom)),
             ]
         )
         self._build_up(skips, widths, num_res_blocks)
         self.out = nn.Sequential(
-            group_norm(channels * channel_mults[0], 1e-5),
+            group_norm(widths[0], 1e-5),
             nn.SiLU(),
-            zero_init(
-                nn.Conv2d(
-                    channels * channel_mults[0], out_channels, 3, padding=1
-                )
-            ),
+            zero_init(nn.Conv2d(widths[0], out_channels, 3, padding=1)),
         )
 
     def forward(self, z_t: Tensor, t: Tensor, cond: Condition) -> Tensor:
@@ -133,22 +122,34 @@ class DenoisingUNet(BaseModule):
             z_t = torch.cat([z_t, cond.spatial], dim=1)
         x = self.conv_in(z_t)
         skips = [x]
-        for layer in self.down:
-            x = (
-                layer(x, embedding, cond)
-                if isinstance(layer, UNetBlock)
-                else layer(x)
-            )
-            skips.append(x)
+        for level in self.down:
+            for block in level.blocks:
+                x = self._run(block, x, embedding, cond)
+                skips.append(x)
+            if level.resample is not None:
+                x = self._run(level.resampled, x, embedding)
+                skips.append(x)
         for block in self.mid:
-            x = block(x, embedding, cond)
-        for layer in self.up:
-            if isinstance(layer, UNetBlock):
+            x = self._run(block, x, embedding, cond)
+        for level in self.up:
+            for block in level.blocks:
                 x = torch.cat([x, skips.pop()], dim=1)
-                x = layer(x, embedding, cond)
-            else:
-                x = layer(x)
+                x = self._run(block, x, embedding, cond)
+            if level.resample is not None:
+                x = self._run(level.resampled, x, embedding)
+                # An odd height or width was rounded up on the way down.
+                height, width = skips[-1].shape[2:]
+                x = x[..., :height, :width]
         return self.out(x)
+
+    def heads(self, channels: int) -> int:
+        """Attention heads of a level with so many channels."""
+        return self._attention_options.heads(channels)
+
+    def _run(self, block: Callable[..., Tensor], *args: object) -> Tensor:
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, *args, use_reentrant=False)
+        return block(*args)
 
     def _build_down(
         self, channels: int, widths: Sequence[int], num_res_blocks: int
@@ -156,13 +157,16 @@ class DenoisingUNet(BaseModule):
         """Build ``self.down``; return the channels of every skip."""
         self.down = nn.ModuleList()
         skips = [channels]
-        for level, width in enumerate(widths):
+        for i, width in enumerate(widths):
+            blocks = []
             for _ in range(num_res_blocks):
-                self.down.append(self._block(skips[-1], width, 2**level))
+                blocks.append(self._block(skips[-1], width, 2**i))
                 skips.append(width)
-            if level < len(widths) - 1:
-                self.down.append(Downsample(width))
+            resample = None
+            if i < len(widths) - 1:
+                resample = self._downsample(width)
                 skips.append(width)
+            self.down.append(UNetLevel(blocks, resample))
         return skips
 
     def _build_up(
@@ -171,27 +175,47 @@ class DenoisingUNet(BaseModule):
         """Build ``self.up``, which takes the skips from the end."""
         self.up = nn.ModuleList()
         skips, current = list(skips), widths[-1]
-        for level, width in reversed(list(enumerate(widths))):
+        for i, width in reversed(list(enumerate(widths))):
+            blocks = []
             for _ in range(num_res_blocks + 1):
-                self.up.append(
-                    self._block(current + skips.pop(), width, 2**level)
-                )
+                blocks.append(self._block(current + skips.pop(), width, 2**i))
                 current = width
-            if level > 0:
-                self.up.append(Upsample(width))
+            resample = self._upsample(width) if i > 0 else None
+            self.up.append(UNetLevel(blocks, resample))
 
-    def _res(self, in_channels: int, out_channels: int) -> ResBlock:
+    def _res(
+        self,
+        in_channels: int,
+        out_channels: int,
+        resample: Callable[[Tensor], Tensor] | None = None,
+    ) -> ResBlock:
         return ResBlock(
-            in_channels, out_channels, self._embed_dim, self._dropout
+            in_channels,
+            out_channels,
+            self._embed_dim,
+            self._res_block_options.dropout,
+            scale_shift=self._res_block_options.scale_shift,
+            resample=resample,
         )
+
+    def _downsample(self, channels: int) -> Downsample | ResBlock:
+        if self._res_block_options.updown:
+            return self._res(channels, channels, halve)
+        return Downsample(channels)
+
+    def _upsample(self, channels: int) -> Upsample | ResBlock:
+        if self._res_block_options.updown:
+            return self._res(channels, channels, double)
+        return Upsample(channels)
 
     def _attention(
         self, channels: int
     ) -> SelfAttention2d | SpatialTransformer:
+        heads = self.heads(channels)
         if self.context_dim is None:
-            return SelfAttention2d(channels, self._head_channels)
+            return SelfAttention2d(channels, heads)
         return SpatialTransformer(
-            channels, self.context_dim, self._head_channels
+            channels, self.context_dim, heads, self._attention_options.depth
         )
 
     def _block(
@@ -201,4 +225,18 @@ class DenoisingUNet(BaseModule):
         return UNetBlock(
             self._res(in_channels, out_channels),
             self._attention(out_channels) if attends else None,
+        )
+
+
+def _warn_of_cancelled_embedding(
+    widths: Sequence[int], options: ResBlockOptions
+) -> None:
+    """Norm groups of one channel take away what the time embedding adds."""
+    if NUM_GROUPS in widths and not options.scale_shift:
+        warnings.warn(
+            f'denoiser.channels={widths[0]} makes every norm group of a level '
+            'a single channel, which cancels the time embedding there: use '
+            f'channels={2 * NUM_GROUPS} or more, or '
+            'res_block=dict(scale_shift=True)',
+            stacklevel=3,
         )

@@ -15,9 +15,8 @@ from mmldm.utils.typing import SampleList
 class ImageEditing:
     """Mix-in of ``LatentDiffusion``: what it does with given images.
 
-    Images are in [-1, 1], (B, 3, H, W), of any size: inside, their last row
-    and column are repeated until the networks can halve them. Data samples,
-    one an image, hold the conditions and addresses of what is drawn.
+    Images are in [-1, 1], (B, 3, H, W), of any size. Data samples, one an
+    image, hold the conditions and addresses of what is drawn.
     """
 
     @torch.no_grad()
@@ -143,7 +142,7 @@ class ImageEditing:
     ) -> Tensor:
         """One pass of :meth:`inpaint`."""
         z_known = self._encode(images, data_samples)
-        holes = self._pad(mask.to(images))
+        holes = self.autoencoder.pad(mask.to(images))
         known = F.max_pool2d(holes, self.autoencoder.factor) == 0
         level = self.diffusion_scheduler.levels()[0]
         noise = Draws.of(data_samples).normal('start')(z_known)
@@ -156,7 +155,7 @@ class ImageEditing:
         return torch.where(mask, filled.to(images), images)
 
     def _encode(self, images: Tensor, data_samples: SampleList) -> Tensor:
-        """Latents of the padded images; of a posterior, its mode."""
+        """Latents of the images; of a posterior, its mode."""
         if not images.is_floating_point() or images.shape[1:2] != (3,):
             raise ValueError(
                 f'images are {images.dtype} of shape {tuple(images.shape)}, '
@@ -167,12 +166,7 @@ class ImageEditing:
                 f'{len(images)} images with {len(data_samples)} data '
                 'samples: give each image one'
             )
-        return self.autoencoder.encode(self._pad(images))
-
-    def _pad(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) with its end repeated until networks can halve it."""
-        height, width = (-side % self.factor for side in x.shape[2:])
-        return F.pad(x, (0, width, 0, height), mode='replicate')
+        return self.autoencoder.encode(images)
 
 
 def _checked_mask(mask: Tensor, images: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from mmldm.diffusion import NoiseLevel, add_noise
 from mmldm.diffusion.solvers import Denoise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import Condition
-from mmldm.utils import Draws, check_divisible
+from mmldm.utils import Draws
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
@@ -30,6 +30,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         conditioner: Data samples to the denoiser's condition.
         diffusion_scheduler: Noise, loss and sampling.
         guidance: How conditions act in sampling.
+        log_variance: Weighs every time step by its learned uncertainty.
         autoencoder_checkpoint: File with the first stage's weights. Where
             given, checkpoints of this model hold their hash in their stead.
         guide: Denoiser of a weaker model, for :class:`AutoGuidance`.
@@ -48,6 +49,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         conditioner: ConfigType,
         diffusion_scheduler: ConfigType,
         guidance: ConfigType,
+        log_variance: ConfigType | None = None,
         autoencoder_checkpoint: str | None = None,
         guide: ConfigType | None = None,
         guide_checkpoint: str | None = None,
@@ -60,6 +62,9 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             diffusion_scheduler
         )
         self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
+        self.log_variance = None
+        if log_variance is not None:
+            self.log_variance = self._build_log_variance(log_variance)
         self.init_first_stage(
             MODELS.build(autoencoder), autoencoder_checkpoint
         )
@@ -69,21 +74,28 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """The training loss, ``loss_denoise`` ().
 
+        Where log-variances are learned, ``error`` () is what they weigh.
+
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Conditions, and addresses of what is drawn.
         """
-        self._check_size(inputs.shape[2:])
         draws = Draws.of(data_samples)
         with torch.no_grad():
             z_0 = self.autoencoder.encode(inputs, draws.normal('posterior'))
         cond = self.conditioner(data_samples, draws)
-        level = self.diffusion_scheduler.sample_level(draws.uniform('time'))
-        noise = draws.normal('noise')(z_0)
+        scheduler = self.diffusion_scheduler
+        level = scheduler.sample_level(draws)
+        noise = scheduler.draw_noise(draws, z_0)
         z_t = add_noise(z_0, noise, level)
-        out = self.denoiser(z_t, level.t.to(z_t), cond)
-        loss = self.diffusion_scheduler.loss(out, z_0, noise, level)
-        return dict(loss_denoise=loss)
+        out = self._output(self.denoiser, z_t, level, cond)
+        errors = scheduler.errors(out, z_0, noise, level)
+        if self.log_variance is None:
+            return dict(loss_denoise=errors.mean())
+        return dict(
+            loss_denoise=self.log_variance(errors, level.t).mean(),
+            error=errors.mean().detach(),
+        )
 
     @torch.no_grad()
     def predict(
@@ -96,7 +108,9 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             data_samples: Conditions, ``img_shape`` (H, W) of the wanted
                 images and addresses of what is drawn.
         """
-        images = to_images(self.autoencoder.decode(self.sample(data_samples)))
+        z = self.sample(data_samples)
+        size = data_samples[0].img_shape[:2]
+        images = to_images(self.autoencoder.decode(z, size))
         for sample, image in zip(data_samples, images, strict=True):
             sample.pred_img = image
         return data_samples
@@ -157,10 +171,33 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             guide: Let the weaker model's denoiser estimate.
         """
         denoiser = self.guide.denoiser if guide else self.denoiser
+        out = self._output(denoiser, z_t, level, cond)
+        return self.diffusion_scheduler.prediction.to_z_0(out, z_t, level)
+
+    def _output(
+        self,
+        denoiser: nn.Module,
+        z_t: Tensor,
+        level: NoiseLevel,
+        cond: Condition,
+    ) -> Tensor:
+        """A network's output for one level or one a sample, float32."""
+        prediction = self.diffusion_scheduler.prediction
+        scale = prediction.input_scale(level.match(z_t))
         t = level.t.to(z_t).expand(len(z_t))
         # float32: solvers subtract nearly equal numbers.
-        out = denoiser(z_t, t, cond).float()
-        return self.diffusion_scheduler.prediction.to_z_0(out, z_t, level)
+        return denoiser(scale * z_t, t, cond).float()
+
+    def _build_log_variance(self, config: ConfigType) -> nn.Module:
+        """A table of the noise schedule's length."""
+        length = self.diffusion_scheduler.noise_schedule.num_timesteps
+        given = config.get('num_timesteps', length)
+        if given != length:
+            raise ValueError(
+                f'log_variance.num_timesteps={given}, but the noise schedule '
+                f'has {length}: leave it out'
+            )
+        return MODELS.build({**config, 'num_timesteps': length})
 
     def _empty_latents(self, data_samples: SampleList) -> Tensor:
         sizes = {
@@ -172,30 +209,14 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
                 'its data samples one img_shape, (H, W)'
             )
         (size,) = sizes
-        self._check_size(size)
         factor = self.autoencoder.factor
         device = next(self.denoiser.parameters()).device
         return torch.empty(
             len(data_samples),
             self.autoencoder.latent_channels,
-            *(pixels // factor for pixels in size),
+            *(-(-pixels // factor) for pixels in size),
             device=device,
         )
-
-    def _check_size(self, size: Sequence[int]) -> None:
-        """Raise unless images of (H, W) pixels can be halved all the way."""
-        for name, pixels in zip(('height', 'width'), size, strict=True):
-            check_divisible(
-                f'image {name}',
-                pixels,
-                'the factor of autoencoder and denoiser together',
-                self.factor,
-            )
-
-    @property
-    def factor(self) -> int:
-        """What divides height and width of the images that are drawn."""
-        return self.autoencoder.factor * self.denoiser.factor
 
     def _check_parts(self) -> None:
         """Raise where two parts do not fit, with the remedy."""

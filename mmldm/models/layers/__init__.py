@@ -1,7 +1,7 @@
 from .attention import SelfAttention2d, SpatialTransformer
 from .embeddings import TimeEmbedding, sinusoidal_embedding
 from .quantizer import VectorQuantizer
-from .resample import Downsample, Upsample
+from .resample import Downsample, Upsample, double, halve
 from .resnet import ResBlock, group_norm, zero_init
 
 __all__ = [
@@ -12,7 +12,9 @@ __all__ = [
     'TimeEmbedding',
     'Upsample',
     'VectorQuantizer',
+    'double',
     'group_norm',
+    'halve',
     'sinusoidal_embedding',
     'zero_init',
 ]

@@ -22,28 +22,12 @@ def _attend(
     return out.transpose(1, 2).flatten(2)
 
 
-def _num_heads(channels: int, head_channels: int) -> int:
-    """Heads of a level.
-
-    Raises:
-        ValueError: If they do not share its channels evenly.
-    """
-    if channels % head_channels:
-        raise ValueError(
-            f'head_channels={head_channels} does not divide the {channels} '
-            'channels of a level: set denoiser.head_channels to a divisor, '
-            'such as 32'
-        )
-    return channels // head_channels
-
-
 class SelfAttention2d(nn.Module):
     """Residual self-attention over the positions of a feature map.
 
     Args:
         channels: Multiple of ``num_groups``.
-        head_channels: Channels a head, dividing ``channels``; None for one
-            head.
+        num_heads: Divides ``channels``.
         eps: Of the normalisation.
         num_groups: Of the normalisation.
         zero_out: Start as the identity, as denoisers do.
@@ -52,14 +36,13 @@ class SelfAttention2d(nn.Module):
     def __init__(
         self,
         channels: int,
-        head_channels: int | None = None,
+        num_heads: int = 1,
         eps: float = 1e-5,
         num_groups: int = NUM_GROUPS,
         zero_out: bool = True,
     ) -> None:
         super().__init__()
-        head_channels = head_channels or channels
-        self.num_heads = _num_heads(channels, head_channels)
+        self.num_heads = num_heads
         self.norm = group_norm(channels, eps, num_groups)
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
@@ -96,7 +79,15 @@ class CrossAttention(nn.Module):
     def forward(
         self, x: Tensor, context: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """``context`` is (B, M, context_dim), ``mask`` (B, M) bool."""
+        """(B, L, C), or (B, 1, C) where all L are the same.
+
+        Args:
+            x: Queries, (B, L, C).
+            context: Tokens, (B, M, context_dim).
+            mask: True where a token counts, (B, M) bool.
+        """
+        if context.shape[1] == 1 and mask is None:
+            return self._single_token(context)
         out = _attend(
             self.to_q(x),
             self.to_k(context),
@@ -105,6 +96,16 @@ class CrossAttention(nn.Module):
             mask,
         )
         return self.to_out(out)
+
+    def _single_token(self, context: Tensor) -> Tensor:
+        """(B, 1, C): a softmax over one key is 1, whatever the query."""
+        value = self.to_v(context)
+        if self.training:
+            # Zero gradients, as attention gives them: data parallelism waits
+            # for a gradient of every weight.
+            unused = self.to_q.weight[0, 0] + self.to_k.weight[0, 0]
+            value = value + 0 * unused
+        return self.to_out(value)
 
 
 class GEGLU(nn.Module):
@@ -155,22 +156,24 @@ class TransformerBlock(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """Residual transformer block on a feature map; Rombach et al. 2022, B.
+    """Residual transformer on a feature map; Rombach et al. 2022, app. B.
 
     Args:
         channels: Multiple of 32.
         context_dim: Channels of the tokens attended to.
-        head_channels: Channels a head, dividing ``channels``.
+        num_heads: Divides ``channels``.
+        depth: Number of transformer blocks, > 0.
     """
 
     def __init__(
-        self, channels: int, context_dim: int, head_channels: int
+        self, channels: int, context_dim: int, num_heads: int, depth: int = 1
     ) -> None:
         super().__init__()
         self.norm = group_norm(channels, eps=1e-6)
         self.proj_in = nn.Linear(channels, channels)
-        self.block = TransformerBlock(
-            channels, context_dim, _num_heads(channels, head_channels)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(channels, context_dim, num_heads)
+            for _ in range(depth)
         )
         self.proj_out = zero_init(nn.Linear(channels, channels))
 
@@ -178,7 +181,8 @@ class SpatialTransformer(nn.Module):
         self, x: Tensor, context: Tensor, mask: Tensor | None = None
     ) -> Tensor:
         """(B, C, h, w) -> (B, C, h, w)."""
-        tokens = self.norm(x).flatten(2).transpose(1, 2)
-        tokens = self.block(self.proj_in(tokens), context, mask)
+        tokens = self.proj_in(self.norm(x).flatten(2).transpose(1, 2))
+        for block in self.blocks:
+            tokens = block(tokens, context, mask)
         tokens = self.proj_out(tokens)
         return x + tokens.transpose(1, 2).unflatten(2, x.shape[2:])

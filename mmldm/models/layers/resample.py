@@ -4,13 +4,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def halve(x: Tensor) -> Tensor:
+    """Means of 2x2 pixels; an odd border pixel stands for itself.
+
+    (B, C, h, w) -> (B, C, ceil(h / 2), ceil(w / 2)).
+    """
+    return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+
+
+def double(x: Tensor) -> Tensor:
+    """Nearest neighbours: (B, C, h, w) -> (B, C, 2h, 2w)."""
+    return F.interpolate(x, scale_factor=2, mode='nearest')
+
+
 class Downsample(nn.Module):
     """Strided convolution, (B, C, h, w) -> (B, C, h / 2, w / 2).
 
     Args:
         channels: C.
         pad_end_only: Pad below and on the right alone, as the autoencoders
-            of latent diffusion do; their denoisers pad all around.
+            of latent diffusion do; their denoisers pad all around, which
+            rounds half a pixel up.
     """
 
     def __init__(self, channels: int, pad_end_only: bool = False) -> None:
@@ -26,7 +40,7 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Nearest neighbour, then convolution: (B, C, h, w) -> (B, C, 2h, 2w).
+    """:func:`double`, then convolution: (B, C, h, w) -> (B, C, 2h, 2w).
 
     Args:
         channels: C.
@@ -37,4 +51,4 @@ class Upsample(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(F.interpolate(x, scale_factor=2, mode='nearest'))
+        return self.conv(double(x))

@@ -1,5 +1,8 @@
 """Residual convolution blocks of the denoiser and the autoencoder."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor, nn
 
 from mmldm.utils import check_divisible
@@ -33,13 +36,18 @@ class ResBlock(nn.Module):
 
     Args:
         in_channels: Multiple of ``num_groups``.
-        out_channels: Multiple of ``num_groups``; a larger one with an
-            embedding.
-        embed_dim: Channels of an embedding added between the convolutions,
-            which makes the block start as its skip; None for none.
+        out_channels: Multiple of ``num_groups``.
+        embed_dim: Channels of an embedding that acts between the
+            convolutions, which makes the block start as its skip; None for
+            none.
         dropout: Probability of dropping before the second convolution.
         eps: Of the normalisations; 1e-5 in denoisers, 1e-6 in autoencoders.
         num_groups: Of the normalisations.
+        scale_shift: The embedding scales and shifts what the second
+            normalisation yields, in place of being added before it; Dhariwal
+            & Nichol 2021, section 3.1.
+        resample: ``halve``, ``double`` or None: acts before the first
+            convolution, and on the skip.
 
     Raises:
         ValueError: If the channels do not suit the groups.
@@ -53,14 +61,12 @@ class ResBlock(nn.Module):
         dropout: float = 0.0,
         eps: float = 1e-5,
         num_groups: int = NUM_GROUPS,
+        scale_shift: bool = False,
+        resample: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
-        if embed_dim is not None and out_channels == num_groups:
-            raise ValueError(
-                f'{out_channels} channels make every norm group a single '
-                'channel, which cancels the time embedding: use at least '
-                f'channels={2 * num_groups}'
-            )
+        self.scale_shift = scale_shift
+        self.resample = resample
         self.norm1 = group_norm(in_channels, eps, num_groups)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.norm2 = group_norm(out_channels, eps, num_groups)
@@ -68,7 +74,8 @@ class ResBlock(nn.Module):
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.act = nn.SiLU()
         if embed_dim is not None:
-            self.embed = nn.Linear(embed_dim, out_channels)
+            width = 2 * out_channels if scale_shift else out_channels
+            self.embed = nn.Linear(embed_dim, width)
             zero_init(self.conv2)
         self.skip = (
             nn.Identity()
@@ -77,9 +84,22 @@ class ResBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
-        """(B, in, h, w) and (B, embed_dim) -> (B, out, h, w)."""
-        h = self.conv1(self.act(self.norm1(x)))
-        if embedding is not None:
-            h = h + self.embed(self.act(embedding))[:, :, None, None]
-        h = self.conv2(self.dropout(self.act(self.norm2(h))))
-        return self.skip(x) + h
+        """(B, in, h, w) and (B, embed_dim) -> (B, out, h, w).
+
+        ``resample`` changes h and w.
+        """
+        h = self.act(self.norm1(x))
+        if self.resample is not None:
+            h, x = self.resample(h), self.resample(x)
+        h = self._embedded(self.conv1(h), embedding)
+        return self.skip(x) + self.conv2(self.dropout(self.act(h)))
+
+    def _embedded(self, h: Tensor, embedding: Tensor | None) -> Tensor:
+        """The second normalisation, told the embedding."""
+        if embedding is None:
+            return self.norm2(h)
+        embedded = self.embed(self.act(embedding))[:, :, None, None]
+        if not self.scale_shift:
+            return self.norm2(h + embedded)
+        scale, shift = embedded.chunk(2, dim=1)
+        return torch.addcmul(shift, self.norm2(h), 1 + scale)

@@ -4,6 +4,7 @@ from .adversarial import (
     PatchDiscriminator,
 )
 from .equivariance import Equivariance
+from .log_variance import LearnedLogVariance
 from .perceptual import LPIPS, LaplacianPyramidLoss
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     'GlobalBatchNorm2d',
     'LPIPS',
     'LaplacianPyramidLoss',
+    'LearnedLogVariance',
     'PatchDiscriminator',
 ]

@@ -2,9 +2,18 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from mmldm.models.denoisers import DenoisingUNet
-from mmldm.models.layers import ResBlock, SelfAttention2d, SpatialTransformer
+from mmldm.models.layers import (
+    Downsample,
+    ResBlock,
+    SelfAttention2d,
+    SpatialTransformer,
+    Upsample,
+    double,
+    halve,
+)
 from mmldm.structures import Condition
 
 
@@ -126,10 +135,54 @@ def test_attention_is_where_it_was_asked_for(
     assert attention_by_width(unet, other) == [0, 0, 0]
 
 
-def test_the_width_of_a_head_arrives(unet, z_t, cond):
-    wide = build(head_channels=64).eval()
-    wide.load_state_dict(unet.state_dict())
-    assert not torch.allclose(wide(z_t, T, cond), unet(z_t, T, cond))
+@pytest.mark.parametrize(
+    'attention, heads',
+    [
+        (None, [4, 2, 4, 4]),
+        (dict(head_channels=16), [8, 4, 8, 8]),
+        (dict(num_heads=8), [8, 8, 8, 8]),
+    ],
+)
+@pytest.mark.parametrize('context_dim', [8, None])
+def test_heads_are_by_their_width_or_their_number(
+    attention, heads, context_dim
+):
+    """Widths 128 down, 64 on top, 128 in the middle; in order of build."""
+    unet = build(
+        channel_mults=(2, 1, 2),
+        attn_factors=(1, 2),
+        attention=attention,
+        context_dim=context_dim,
+    )
+    found = [m.num_heads for m in unet.modules() if hasattr(m, 'num_heads')]
+    if context_dim:  # over positions, over tokens
+        assert found[::2] == found[1::2]
+        found = found[::2]
+    assert found[:3] == [heads[0], heads[1], heads[2]]
+
+
+def test_the_depth_of_transformers_arrives():
+    unet = build(attention=dict(num_heads=2, depth=3))
+    depths = [
+        len(m.blocks)
+        for m in unet.modules()
+        if hasattr(m, 'proj_out') and isinstance(m, SpatialTransformer)
+    ]
+    assert depths == [3] * 4
+
+
+@pytest.mark.parametrize(
+    'attention, message',
+    [
+        (dict(head_channels=48), 'head_channels=48 does not divide the 128'),
+        (dict(num_heads=3), 'num_heads=3 does not divide the 128 channels'),
+        (dict(num_heads=2, head_channels=32), 'give one of them'),
+        (dict(depth=2), 'give one of them'),
+    ],
+)
+def test_heads_that_do_not_fit_are_refused(attention, message):
+    with pytest.raises(ValueError, match=message):
+        build(attention=attention)
 
 
 @pytest.mark.parametrize('num_res_blocks', [1, 2])
@@ -141,7 +194,7 @@ def test_a_level_has_its_blocks_and_one_more_up(num_res_blocks):
 
 
 def test_dropout_acts_in_training_alone(awaken, z_t, cond):
-    unet = awaken(build(dropout=0.5))
+    unet = awaken(build(res_block=dict(dropout=0.5)))
     assert not torch.equal(unet(z_t, T, cond), unet(z_t, T, cond))
     unet.eval()
     assert torch.equal(unet(z_t, T, cond), unet(z_t, T, cond))
@@ -165,8 +218,199 @@ def test_every_weight_takes_part(unet, z_t, cond):
         assert weight.grad is not None and weight.grad.any(), name
 
 
-def test_any_size_goes_that_the_factor_divides(unet, cond):
-    assert unet.factor == 2
-    one = replace(cond, spatial=torch.randn(2, 1, 2, 6))
-    out = unet(torch.randn(2, 4, 2, 6), T, one)
-    assert out.shape == (2, 4, 2, 6)
+def test_scale_and_shift_arrive(z_t, cond):
+    """An embedding of their width in every block."""
+    unet = build(res_block=dict(scale_shift=True))
+    for block in unet.modules():
+        if isinstance(block, ResBlock):
+            outputs = block.conv2.out_channels
+            assert block.embed.out_features == 2 * outputs
+
+
+def test_residual_blocks_halve_and_double(awaken, z_t, cond):
+    """As many parameters of resampling, and none of strided convolution."""
+    unet = awaken(build(res_block=dict(updown=True))).eval()
+    kinds = {type(m) for m in unet.modules()}
+    assert not kinds & {Downsample, Upsample}
+    assert unet.down[0].resample.resample is halve
+    assert unet.up[0].resample.resample is double
+    assert unet.down[-1].resample is None is unet.up[-1].resample
+    other = unet(z_t, T + 1, cond)
+    assert not torch.allclose(other, unet(z_t, T, cond))
+
+
+@pytest.mark.parametrize('updown', [False, True])
+@pytest.mark.parametrize('size', [(1, 1), (3, 7), (5, 4), (9, 6)])
+def test_any_size_goes(awaken, size, updown):
+    """Odd ones, at several levels, smaller than the factor."""
+    unet = awaken(
+        build(channel_mults=(1, 1, 1), res_block=dict(updown=updown))
+    ).eval()
+    cond = Condition(
+        vector=torch.randn(2, 6),
+        tokens=torch.randn(2, 3, 8),
+        spatial=torch.randn(2, 1, *size),
+    )
+    z_t = torch.randn(2, 4, *size)
+    out = unet(z_t, T, cond)
+    assert out.shape == z_t.shape
+    # The last row and column are computed from the input, not made up.
+    changed = z_t.clone()
+    changed[..., -1, -1] += 1
+    difference = (unet(changed, T, cond) - out).abs().amax((0, 1))
+    assert difference[-1, -1] > 1e-3
+
+
+def test_a_map_larger_than_in_training_is_convolved():
+    """Without attention, far from borders, only the place is another."""
+    torch.manual_seed(1)
+    unet = DenoisingUNet(3, 3, 64, (1, 1), 1, attn_factors=())
+    for weight in unet.parameters():
+        nn.init.normal_(weight, std=0.05)
+    unet.mid[0].attention = None
+    # Group statistics are of the whole map: here all the same.
+    for norm in unet.modules():
+        if isinstance(norm, nn.GroupNorm):
+            norm.forward = lambda x: x
+    z_t = torch.randn(1, 3, 96, 80)
+    with torch.no_grad():
+        whole = unet(z_t, T[:1], Condition())
+        part = unet(z_t[..., 16:, :], T[:1], Condition())
+    torch.testing.assert_close(
+        whole[..., 54:58, 38:42], part[..., 38:42, 38:42], rtol=1e-4, atol=1e-6
+    )
+    assert not torch.allclose(whole[..., 16, :], part[..., 0, :])
+
+
+def gradients(unet, *inputs):
+    unet.zero_grad()
+    torch.manual_seed(3)
+    with torch.autocast('cpu', torch.bfloat16):
+        out = unet(*inputs)
+    out.float().square().sum().backward()
+    return {name: p.grad.clone() for name, p in unet.named_parameters()}
+
+
+@pytest.mark.parametrize('updown', [False, True])
+def test_checkpointing_changes_no_number(awaken, z_t, cond, updown):
+    """Under autocast, and with the dropout masks of the forward pass."""
+    res_block = dict(dropout=0.5, updown=updown)
+    unet = awaken(build(res_block=res_block))
+    expected = gradients(unet, z_t, T, cond)
+    unet.checkpointing = True
+    for name, gradient in gradients(unet, z_t, T, cond).items():
+        assert torch.equal(gradient, expected[name]), name
+
+
+def test_checkpointing_keeps_less(awaken, z_t, cond):
+    """Bytes of what the forward pass stores for the backward pass."""
+    unet = awaken(build())
+
+    def kept():
+        sizes = []
+
+        def pack(tensor):
+            sizes.append(tensor.nbytes)
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            unet(z_t, T, cond)
+        return sum(sizes)
+
+    whole = kept()
+    unet.checkpointing = True
+    assert kept() < 0.5 * whole
+
+
+def test_bfloat16_autocast_is_close(unet, z_t, cond):
+    """Within 2 % of the largest output."""
+    with torch.no_grad():
+        expected = unet(z_t, T, cond)
+        with torch.autocast('cpu', torch.bfloat16):
+            out = unet(z_t, T, cond)
+    assert out.dtype == torch.bfloat16
+    error = (out.float() - expected).abs().max()
+    assert error < 0.02 * expected.abs().max()
+
+
+def test_channels_last_is_kept(unet, cond):
+    """Through every block, and with the same result."""
+    z_t = torch.randn(2, 4, 4, 6)
+    cond = replace(cond, spatial=torch.randn(2, 1, 4, 6))
+    expected = unet(z_t, T, cond)
+    unet.to(memory_format=torch.channels_last)
+    strides = {}
+    for name, module in unet.named_modules():
+        if isinstance(module, ResBlock | SpatialTransformer):
+            module.register_forward_hook(
+                lambda _, __, out, name=name: strides.update({name: out})
+            )
+    last = dict(memory_format=torch.channels_last)
+    out = unet(
+        z_t.contiguous(**last),
+        T,
+        replace(cond, spatial=cond.spatial.contiguous(**last)),
+    )
+    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+    assert strides
+    for name, map_ in strides.items():
+        assert map_.is_contiguous(**last), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('checkpointing', [False, True])
+def test_compiles_without_a_break(unet, z_t, cond, checkpointing):
+    unet.checkpointing = checkpointing
+    compiled = torch.compile(unet, fullgraph=True, backend='aot_eager')
+    torch.testing.assert_close(compiled(z_t, T, cond), unet(z_t, T, cond))
+
+
+def inputs(batch, height, width):
+    return (
+        torch.randn(batch, 4, height, width),
+        torch.rand(batch) * 1000,
+        Condition(
+            vector=torch.randn(batch, 6),
+            tokens=torch.randn(batch, 3, 8),
+            spatial=torch.randn(batch, 1, height, width),
+        ),
+    )
+
+
+def assert_equals(exported, unet, example):
+    torch.testing.assert_close(
+        exported.module()(*example), unet(*example), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.slow
+def test_exports_an_odd_size(unet):
+    exported = torch.export.export(unet, inputs(2, 5, 7))
+    assert_equals(exported, unet, inputs(2, 5, 7))
+
+
+@pytest.mark.slow
+def test_exports_any_batch_and_any_size_the_factor_divides(unet):
+    """Where it does not, the exporter cannot know that nothing is cut off."""
+    batch = {0: torch.export.Dim('batch', min=2, max=64)}
+    half = {
+        axis: torch.export.Dim(name, min=2, max=256)
+        for axis, name in ((2, 'half_height'), (3, 'half_width'))
+    }
+    sizes = batch | {axis: 2 * dim for axis, dim in half.items()}
+    exported = torch.export.export(
+        unet,
+        inputs(3, 6, 8),
+        dynamic_shapes=(sizes, batch, [batch, batch, sizes]),
+    )
+    assert_equals(exported, unet, inputs(2, 10, 4))
+
+
+def test_norm_groups_of_one_channel_are_warned_of():
+    with pytest.warns(UserWarning, match='cancels the time embedding'):
+        build(channels=32)
+
+
+@pytest.mark.filterwarnings('error')
+def test_where_the_embedding_scales_it_is_not_cancelled():
+    build(channels=32, res_block=dict(scale_shift=True))

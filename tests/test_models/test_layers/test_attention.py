@@ -9,7 +9,7 @@ X = torch.linspace(-1, 1, 2 * 64 * 6).sin().view(2, 64, 2, 3)
 
 @pytest.fixture
 def transformer(awaken):
-    return awaken(SpatialTransformer(64, context_dim=8, head_channels=32))
+    return awaken(SpatialTransformer(64, context_dim=8, num_heads=2))
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_geglu_gates_one_half_by_the_other():
 
 
 @pytest.mark.parametrize(
-    'block', [SelfAttention2d(64), SelfAttention2d(64, head_channels=32)]
+    'block', [SelfAttention2d(64), SelfAttention2d(64, num_heads=2)]
 )
 def test_self_attention_starts_as_the_identity(block):
     assert torch.equal(block(X), X)
@@ -111,7 +111,7 @@ def test_an_autoencoders_self_attention_does_not():
 
 
 def test_a_transformer_starts_as_the_identity(context):
-    assert torch.equal(SpatialTransformer(64, 8, 32)(X, context), X)
+    assert torch.equal(SpatialTransformer(64, 8, 2)(X, context), X)
 
 
 def test_self_attention_knows_no_positions(awaken):
@@ -125,15 +125,57 @@ def test_height_and_width_keep_their_places(awaken):
     torch.testing.assert_close(block(X.mT).mT, block(X))
 
 
-def test_the_width_of_a_head_arrives(awaken):
-    one, two = SelfAttention2d(64), SelfAttention2d(64, head_channels=32)
+def test_the_number_of_heads_arrives(awaken):
+    one, two = SelfAttention2d(64), SelfAttention2d(64, num_heads=2)
     two.load_state_dict(awaken(one).state_dict())
     assert not torch.allclose(one(X), two(X))
 
 
-@pytest.mark.parametrize(
-    'block, arguments', [(SelfAttention2d, ()), (SpatialTransformer, (8,))]
-)
-def test_heads_that_do_not_fit_are_refused(block, arguments):
-    with pytest.raises(ValueError, match='set denoiser.head_channels'):
-        block(64, *arguments, head_channels=48)
+@pytest.mark.parametrize('depth', [1, 3])
+def test_a_transformers_depth_arrives(awaken, context, depth):
+    """Blocks in a row, between the projections."""
+    transformer = awaken(SpatialTransformer(64, 8, 2, depth))
+    assert len(transformer.blocks) == depth
+    tokens = transformer.norm(X).flatten(2).transpose(1, 2)
+    tokens = transformer.proj_in(tokens)
+    for block in transformer.blocks:
+        tokens = block(tokens, context)
+    expected = X + transformer.proj_out(tokens).mT.view_as(X)
+    torch.testing.assert_close(transformer(X, context), expected)
+
+
+@pytest.fixture
+def cross(awaken):
+    return awaken(CrossAttention(8, context_dim=6, num_heads=2))
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_one_token_needs_no_query(cross, training):
+    """As attention, which a mask of ones makes it go through."""
+    cross.train(training)
+    x, context = torch.randn(2, 5, 8), torch.randn(2, 1, 6)
+    full = cross(x, context, torch.ones(2, 1, dtype=torch.bool))
+    short = cross(x, context)
+    assert short.shape[1] == 1 < full.shape[1]
+    torch.testing.assert_close(short.expand_as(full), full)
+
+
+def test_one_token_gives_the_gradients_of_attention(cross):
+    """Zero for query and key, and there: data parallelism waits for them."""
+    x, context = torch.randn(2, 5, 8), torch.randn(2, 1, 6)
+    gradients = []
+    for mask in (None, torch.ones(2, 1, dtype=torch.bool)):
+        cross.zero_grad()
+        (cross(x, context, mask) * x).sum().backward()
+        gradients.append([p.grad.clone() for p in cross.parameters()])
+    for short, full in zip(*gradients, strict=True):
+        torch.testing.assert_close(short, full, rtol=1e-4, atol=1e-5)
+    assert not cross.to_q.weight.grad.any()
+
+
+def test_a_masked_single_token_is_not_taken(cross):
+    x, context = torch.randn(2, 5, 8), torch.randn(2, 1, 6)
+    mask = torch.tensor([[True], [False]])
+    assert not torch.allclose(
+        cross(x, context, mask)[1], cross(x, context)[1].expand(5, 8)
+    )

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmldm.models.layers import Downsample, Upsample
+from mmldm.models.layers import Downsample, Upsample, double, halve
 
 
 def with_kernel(layer, kernel):
@@ -35,3 +35,20 @@ def test_upsampling_convolves_afterwards():
     left = [0.0, 0, 0, 1, 0, 0, 0, 0, 0]
     x = torch.tensor([[1.0, 2]]).view(1, 1, 1, 2)
     assert with_kernel(Upsample(1), left)(x)[0, 0, 0].tolist() == [0, 1, 1, 2]
+
+
+def test_halves_are_means():
+    """A border that is alone stands for itself."""
+    x = torch.tensor([[1.0, 2, 5], [3, 6, 7], [4, 8, 9]]).view(1, 1, 3, 3)
+    assert halve(x)[0, 0].tolist() == [[3, 6], [6, 9]]
+
+
+def test_halving_undoes_doubling():
+    x = torch.randn(2, 3, 3, 5)
+    torch.testing.assert_close(halve(double(x)), x)
+
+
+@pytest.mark.parametrize('size', [(4, 6), (5, 7), (1, 1)])
+def test_convolutions_and_means_halve_alike(size):
+    x = torch.randn(1, 1, *size)
+    assert Downsample(1)(x).shape == halve(x).shape

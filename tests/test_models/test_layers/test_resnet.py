@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmldm.models.layers import ResBlock, group_norm
+from mmldm.models.layers import ResBlock, double, group_norm, halve
 
 
 @pytest.fixture
@@ -70,3 +70,34 @@ def test_the_blocks_branch_reads_its_norm_and_activation(x):
     h = block.conv1(act(block.norm1(x)))
     h = block.conv2(act(block.norm2(h)))
     torch.testing.assert_close(block(x), block.skip(x) + h)
+
+
+def test_the_embedding_is_added_before_the_second_norm(x, embedding, awaken):
+    block = awaken(ResBlock(32, 64, embed_dim=16))
+    act = nn.functional.silu
+    h = block.conv1(act(block.norm1(x)))
+    h = block.norm2(h + block.embed(act(embedding))[:, :, None, None])
+    torch.testing.assert_close(
+        block(x, embedding), block.skip(x) + block.conv2(act(h))
+    )
+
+
+def test_the_embedding_scales_and_shifts_after_it(x, embedding, awaken):
+    """Dhariwal & Nichol 2021, section 3.1: scale first, around one."""
+    block = awaken(ResBlock(32, 64, embed_dim=16, scale_shift=True))
+    act = nn.functional.silu
+    embedded = block.embed(act(embedding))[:, :, None, None]
+    h = block.norm2(block.conv1(act(block.norm1(x))))
+    h = h * (1 + embedded[:, :64]) + embedded[:, 64:]
+    torch.testing.assert_close(
+        block(x, embedding), block.skip(x) + block.conv2(act(h))
+    )
+
+
+@pytest.mark.parametrize('resample', [halve, double])
+def test_a_block_resamples_before_its_convolutions(x, resample):
+    block = ResBlock(32, 64, resample=resample)
+    act = nn.functional.silu
+    h = block.conv1(resample(act(block.norm1(x))))
+    h = block.conv2(act(block.norm2(h)))
+    torch.testing.assert_close(block(x), block.skip(resample(x)) + h)

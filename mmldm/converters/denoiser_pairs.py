@@ -1,0 +1,71 @@
+"""What each weight of our UNet is called elsewhere."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from mmldm.models.denoisers import DenoisingUNet
+from mmldm.models.layers import SelfAttention2d
+
+from .pairs import Pair, without_memory
+
+
+class Dialect(NamedTuple):
+    """How others name and shape the same UNet.
+
+    Attributes:
+        modules: Parts of a UNet of ours -> their names there. A part may be
+            named that this UNet has not.
+        inner: Within a part of this type: what has another name there; all
+            names, in order, where one of ours is several of theirs.
+        transformer: The same within a transformer's block.
+        pointwise: Linear layers that are convolutions of one position there,
+            by type and name, and the axes of positions they have.
+        heads_first: Queries, keys and values lie head after head.
+    """
+
+    modules: Callable[[DenoisingUNet], dict[str, str]]
+    inner: Mapping[type[nn.Module], Mapping[str, str | tuple[str, ...]]]
+    transformer: Mapping[str, str]
+    pointwise: Mapping[tuple[type[nn.Module], str], int]
+    heads_first: bool = False
+
+    def names(self, kind: type[nn.Module], inner: str) -> list[str]:
+        """A weight's names within its part there."""
+        for ours, theirs in self.inner.get(kind, {}).items():
+            rest = inner.removeprefix(ours)
+            if rest == inner:
+                continue
+            theirs = (theirs,) if isinstance(theirs, str) else theirs
+            return [self._in_transformer(name + rest) for name in theirs]
+        return [inner]
+
+    def _in_transformer(self, name: str) -> str:
+        for ours, theirs in self.transformer.items():
+            name = name.replace(f'.{ours}.', f'.{theirs}.')
+        return name
+
+
+def denoiser_pairs(config: Mapping[str, Any], dialect: Dialect) -> list[Pair]:
+    """Every weight of the UNet of a config, and what it is there."""
+    return list(_pairs(without_memory(config), dialect))
+
+
+def _pairs(unet: DenoisingUNet, dialect: Dialect) -> Iterator[Pair]:
+    modules = dialect.modules(unet)
+    for ours, weight in unet.named_parameters():
+        module = next(m for m in modules if ours.startswith(f'{m}.'))
+        layer = unet.get_submodule(module)
+        inner = ours.removeprefix(f'{module}.')
+        names = dialect.names(type(layer), inner)
+        rows, *others = weight.shape
+        ones = [1] * dialect.pointwise.get((type(layer), inner), 0)
+        by_head = isinstance(layer, SelfAttention2d) and 'qkv' in inner
+        yield Pair(
+            ours,
+            tuple(weight.shape),
+            tuple(f'{modules[module]}.{name}' for name in names),
+            (rows // len(names), *others, *ones),
+            layer.num_heads if by_head and dialect.heads_first else 0,
+        )

@@ -1,0 +1,32 @@
+"""Noise schedules: time -> :class:`NoiseLevel`.
+
+Every schedule runs over t in [0, num_timesteps]; tables are float64: with
+DDPM's betas, float32 puts the SNR at t = 0 off by 1.7e-4.
+"""
+
+from .base import TABLE, NoiseSchedule, as_float64
+from .continuous import RectifiedFlow, VarianceExploding
+from .discrete import (
+    CosineSchedule,
+    DiscreteSchedule,
+    GivenBetas,
+    LinearBetas,
+    ScaledLinearBetas,
+    SqrtBetas,
+    ZeroTerminalSNR,
+)
+
+__all__ = [
+    'TABLE',
+    'CosineSchedule',
+    'DiscreteSchedule',
+    'GivenBetas',
+    'LinearBetas',
+    'NoiseSchedule',
+    'RectifiedFlow',
+    'ScaledLinearBetas',
+    'SqrtBetas',
+    'VarianceExploding',
+    'ZeroTerminalSNR',
+    'as_float64',
+]
