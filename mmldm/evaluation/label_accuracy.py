@@ -1,4 +1,4 @@
-"""Are labels recognised, by how noisy the image was?"""
+"""Are labels recognised?"""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,9 @@ from mmldm.registry import METRICS
 
 @METRICS.register_module()
 class LabelAccuracy(BaseMetric):
-    """Accuracy of ``pred_labels`` for each of their conditions."""
+    """Accuracy of each of the ``pred_labels``, which have names."""
+
+    default_prefix = 'accuracy'
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Compare a batch with its labels."""
@@ -23,9 +25,8 @@ class LabelAccuracy(BaseMetric):
             )
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """``accuracy/NAME`` in [0, 1]."""
+        """A number in [0, 1] for each name of a prediction."""
         return {
-            f'accuracy/{name}': sum(hit[name] for hit in results)
-            / len(results)
+            name: sum(hit[name] for hit in results) / len(results)
             for name in results[0]
         }
