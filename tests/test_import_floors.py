@@ -109,7 +109,7 @@ def test_an_import_sideways_is_found():
 
 
 def test_an_import_from_below_and_one_of_mmagic_are_found():
-    path = Path('mmldm/diffusion/solvers.py')
+    path = Path('mmldm/diffusion/predictions.py')
     up = 'def f():\n    from mmldm.models.layers import ResBlock\n'
     assert len(list(violations(path, up))) == 1
     assert len(list(violations(path, 'import mmagic.utils\n'))) == 1

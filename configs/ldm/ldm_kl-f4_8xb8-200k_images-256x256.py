@@ -4,7 +4,7 @@ The denoiser of the paper's LDM-4 (Rombach et al. 2022, table 12; 274 M
 parameters).
 
 Train: bash tools/dist_train.sh configs/ldm/<this file> 8 \
-       --amp --cfg-options train_dataloader.dataset.data_root=FOLDER
+       --cfg-options train_dataloader.dataset.data_root=FOLDER
 
 Needs the first stage of autoencoder_kl-f4_8xb8-200k_images-256x256.py.
 """
@@ -21,7 +21,9 @@ model = dict(
 )
 train_dataloader = dict(global_batch_size=64, num_workers=8)
 
-optim_wrapper = dict(optimizer=dict(lr=1e-4))
+optim_wrapper = dict(
+    type='AutocastOptimWrapper', optimizer=dict(lr=1e-4)
+)
 train_cfg = dict(max_iters=200_000)
 auto_scale_lr = dict(base_batch_size=64)
 custom_hooks = [

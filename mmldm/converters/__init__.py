@@ -9,6 +9,7 @@ from .compvis_first_stage import (
     left_out,
     to_compvis,
 )
+from .compvis_process import diffusion_scheduler_config
 from .diffusers_denoiser import (
     denoiser_from_diffusers,
     denoiser_to_diffusers,
@@ -22,6 +23,7 @@ __all__ = [
     'denoiser_to_diffusers',
     'denoiser_to_diffusers_config',
     'denoiser_weights',
+    'diffusion_scheduler_config',
     'first_stage_config',
     'first_stage_weights',
     'left_out',

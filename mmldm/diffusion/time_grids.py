@@ -5,19 +5,21 @@ clean, strictly decreasing in noise; steps asked are steps run.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
+from mmldm.utils import check_positive
 
 from .functional import NoiseLevel
 from .noise_schedules import TABLE, NoiseSchedule
 
 
 class TimeGrid(ABC):
-    """The noisy levels of a subclass, and the clean one."""
+    """The noisy levels of a subclass, and the last one."""
 
     def __call__(
         self, schedule: NoiseSchedule, num_steps: int
@@ -43,13 +45,17 @@ class TimeGrid(ABC):
                 f'fall to the clean level on {type(schedule).__name__}: take '
                 'fewer steps, an end nearer to 0, or another grid'
             )
-        return [*levels, schedule.clean()]
+        return [*levels, self.last_level(schedule)]
 
     @abstractmethod
     def noisy_levels(
         self, schedule: NoiseSchedule, num_steps: int
     ) -> list[NoiseLevel]:
-        """The ``num_steps`` levels before the clean one."""
+        """The ``num_steps`` levels before the last one."""
+
+    def last_level(self, schedule: NoiseSchedule) -> NoiseLevel:
+        """Where the last step leads: to the clean latent."""
+        return schedule.clean()
 
 
 class UniformGrid(TimeGrid):
@@ -58,7 +64,13 @@ class UniformGrid(TimeGrid):
     def noisy_levels(
         self, schedule: NoiseSchedule, num_steps: int
     ) -> list[NoiseLevel]:
-        return [schedule(t) for t in self.times(schedule, num_steps)]
+        times = self.times(schedule, num_steps)
+        if schedule(schedule.last).alpha == 0:
+            # Between pure noise and the time before it, log-SNR is infinite.
+            before = schedule.last - 1
+            times = torch.where(times > before, schedule.last, times)
+            times[1:].clamp_(max=before)
+        return unbind(schedule(times))
 
     @abstractmethod
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
@@ -108,11 +120,11 @@ class LinspaceGrid(UniformGrid):
         return ends[:-1]
 
 
-@DIFFUSION_SCHEDULERS.register_module()
-class LogSNRGrid(TimeGrid):
-    """Equally spaced in log-SNR, the variable of exponential solvers.
+class NoiseGrid(TimeGrid):
+    """Equally spaced in a measure of noise, from the noisy end to a time.
 
-    Lu et al. 2022, section 3.4, arXiv:2206.00927.
+    Where the noisy end is pure noise (alpha = 0), it is the first level and
+    the others are spaced as if they came from one unit of time below it.
 
     Args:
         last_time: Time of the last noisy level, a fraction of the time axis
@@ -127,11 +139,137 @@ class LogSNRGrid(TimeGrid):
     def noisy_levels(
         self, schedule: NoiseSchedule, num_steps: int
     ) -> list[NoiseLevel]:
-        noisy = schedule(schedule.last)
-        if num_steps == 1:
-            return [noisy]
+        noisy = start = schedule(schedule.last)
+        if noisy.alpha == 0:
+            start = schedule(schedule.last - 1)
         end = schedule(self.last_time * schedule.num_timesteps)
-        log_snr = torch.linspace(
-            float(noisy.log_snr), float(end.log_snr), num_steps, **TABLE
-        )
-        return [noisy, *map(schedule.at_log_snr, log_snr[1:])]
+        log_snr = self.log_snr(start, end, num_steps)
+        return [noisy, *unbind(schedule.at_log_snr(log_snr[1:]))]
+
+    @abstractmethod
+    def log_snr(
+        self, start: NoiseLevel, end: NoiseLevel, num_levels: int
+    ) -> Tensor:
+        """Rising values from that of start to that of end, (num_levels,)."""
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class LogSNRGrid(NoiseGrid):
+    """Equally spaced in log-SNR, the variable of exponential solvers.
+
+    Lu et al. 2022, section 3.4, arXiv:2206.00927.
+
+    Args:
+        last_time: See :class:`NoiseGrid`.
+    """
+
+    def log_snr(
+        self, start: NoiseLevel, end: NoiseLevel, num_levels: int
+    ) -> Tensor:
+        ends = float(start.log_snr), float(end.log_snr)
+        return torch.linspace(*ends, num_levels, **TABLE)
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class KarrasGrid(NoiseGrid):
+    """Equally spaced in (sigma / alpha)^(1 / rho); Karras et al. 2022, eq. 5.
+
+    arXiv:2206.00364.
+
+    Args:
+        rho: > 0; the larger, the more levels near the clean end: 1 spaces
+            sigma / alpha itself, infinity would be :class:`LogSNRGrid`.
+        last_time: See :class:`NoiseGrid`.
+    """
+
+    def __init__(self, rho: float = 7.0, last_time: float = 0.001) -> None:
+        super().__init__(last_time)
+        check_positive('rho', rho)
+        self.rho = rho
+
+    def log_snr(
+        self, start: NoiseLevel, end: NoiseLevel, num_levels: int
+    ) -> Tensor:
+        power = -1 / (2 * self.rho)
+        ends = float(start.snr**power), float(end.snr**power)
+        return torch.linspace(*ends, num_levels, **TABLE).log() / power
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class GivenTimes(TimeGrid):
+    """These times, and the clean level after them.
+
+    Args:
+        times: Decreasing, >= 0; as many as there are steps.
+    """
+
+    def __init__(self, times: Sequence[float]) -> None:
+        if not times or any(later >= time for time, later in pairwise(times)):
+            raise ValueError(
+                f'times={list(times)} must decrease: give one or more, from '
+                'noise to clean, each once'
+            )
+        self.times = times
+
+    def noisy_levels(
+        self, schedule: NoiseSchedule, num_steps: int
+    ) -> list[NoiseLevel]:
+        if num_steps != len(self.times):
+            raise ValueError(
+                f'GivenTimes has {len(self.times)} times, but '
+                f'num_steps={num_steps}: set num_steps={len(self.times)}'
+            )
+        first, last = self.times[0], self.times[-1]
+        if not 0 <= last <= first <= schedule.last:
+            raise ValueError(
+                f'times from {first} to {last} must lie in [0, '
+                f'{schedule.last:g}], the times of {type(schedule).__name__}'
+            )
+        return unbind(schedule(torch.tensor(self.times, **TABLE)))
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class CompVisGrid(TimeGrid):
+    """The grid of the original latent diffusion code, for its numbers.
+
+    The stride T // num_steps is rounded down, times are 1 too late, and the
+    last step leads to the schedule's first level (alpha^2 = 0.9985), not to
+    the clean one. Alone among the grids it may run *more steps than asked*
+    (8 for 7): as many as fit, exactly those asked where they divide T.
+    """
+
+    def noisy_levels(
+        self, schedule: NoiseSchedule, num_steps: int
+    ) -> list[NoiseLevel]:
+        length = schedule.num_timesteps
+        times = self._times(length, num_steps)
+        if times[0] > schedule.last:
+            raise ValueError(
+                f'num_steps={num_steps} visits time {times[0]} on '
+                f'CompVisGrid, where {type(schedule).__name__} ends at '
+                f'{schedule.last:g}: set num_steps to '
+                f'{" or ".join(map(str, self._exact(length, num_steps)))}'
+            )
+        return unbind(schedule(torch.tensor(times, **TABLE)))
+
+    def last_level(self, schedule: NoiseSchedule) -> NoiseLevel:
+        """The schedule's first level."""
+        return schedule(0)
+
+    @staticmethod
+    def _times(length: int, num_steps: int) -> list[int]:
+        return [t + 1 for t in range(0, length, length // num_steps)][::-1]
+
+    def _exact(self, length: int, num_steps: int) -> list[int]:
+        """The nearest numbers that run as asked, below and above."""
+        runs = [n for n in range(1, length // 2 + 1) if length % n == 0]
+        below = [n for n in runs if n < num_steps][-1:]
+        return below + [n for n in runs if n > num_steps][:1]
+
+
+def unbind(levels: NoiseLevel) -> list[NoiseLevel]:
+    """One level of shape () for each of a level of shape (N,)."""
+    return [
+        NoiseLevel(*values)
+        for values in zip(levels.t, levels.alpha, levels.sigma, strict=True)
+    ]

@@ -5,7 +5,7 @@ import torch
 
 from mmldm.diffusion import (
     DDIM,
-    DPMSolverPP2M,
+    DPMSolverPP,
     Heun,
     LogSNRGrid,
     RectifiedFlow,
@@ -22,7 +22,7 @@ SCHEDULES = pytest.mark.parametrize(
 
 @SCHEDULES
 @pytest.mark.parametrize(
-    'solver', [DDIM(), DDIM(eta=1.0), Heun(), DPMSolverPP2M()]
+    'solver', [DDIM(), DDIM(eta=1.0), Heun(), DPMSolverPP()]
 )
 def test_the_known_region_ends_at_what_is_known(solver, schedule, gaussian):
     levels = LogSNRGrid()(schedule, 7)
@@ -99,7 +99,7 @@ def test_an_image_survives_the_way_to_noise_and_back(gaussian, schedule):
     torch.testing.assert_close(back, z_0, rtol=0, atol=5e-3)
 
 
-@pytest.mark.parametrize('solver', [Heun(), DPMSolverPP2M()])
+@pytest.mark.parametrize('solver', [Heun(), DPMSolverPP()])
 def test_other_solvers_undo_it_the_better_the_more_steps(gaussian, solver):
     error = []
     for num_steps in (25, 50, 100, 200):

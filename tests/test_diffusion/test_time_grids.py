@@ -1,22 +1,65 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
 from mmldm.diffusion import (
+    DDIM,
+    CompVisGrid,
+    GivenTimes,
+    KarrasGrid,
     LeadingGrid,
     LinspaceGrid,
     LogSNRGrid,
+    NoiseLevel,
     RectifiedFlow,
     ScaledLinearBetas,
     TrailingGrid,
 )
+from mmldm.diffusion.noise_schedules import NoiseSchedule
 
 
 @pytest.fixture(
-    params=[LeadingGrid(), TrailingGrid(), LinspaceGrid(), LogSNRGrid()],
+    params=[
+        LeadingGrid(),
+        TrailingGrid(),
+        LinspaceGrid(),
+        LogSNRGrid(),
+        KarrasGrid(),
+    ],
     ids=lambda grid: type(grid).__name__,
 )
 def grid(request):
     return request.param
+
+
+class Exploding(NoiseSchedule):
+    """alpha = 1, and log(sigma) rises linearly from 0.002 to 80."""
+
+    ends = torch.tensor([0.002, 80.0], dtype=torch.float64).log()
+
+    def __call__(self, t):
+        t = torch.as_tensor(t, dtype=torch.float64)
+        sigma = torch.lerp(*self.ends, t / self.last).exp()
+        return NoiseLevel(t, torch.ones_like(t), sigma)
+
+    def at_log_snr(self, log_snr):
+        first, last = self.ends
+        return self((-log_snr / 2 - first) / (last - first) * self.last)
+
+    def timestep(self, fraction):
+        return fraction * self.last
+
+
+class ZeroTerminal(ScaledLinearBetas):
+    """Pure noise at time 999; just before it, no level is to be asked for."""
+
+    def __call__(self, t):
+        level = super().__call__(t)
+        alpha = level.alpha.where(level.t < 999, 0.0)
+        sigma = level.sigma.where(level.t < 999, 1.0)
+        between = (level.t > 998) & (level.t < 999)
+        return NoiseLevel(level.t, alpha.where(~between, torch.nan), sigma)
 
 
 def times(levels):
@@ -40,10 +83,33 @@ def test_every_step_that_is_asked_takes_noise_away(grid, num_steps):
 
 
 @pytest.mark.parametrize('num_steps', [1, 2, 7, 50, 999])
-def test_grids_run_on_continuous_time(grid, num_steps):
-    assert_runs_from_noise_to_clean(
-        grid(RectifiedFlow(), num_steps), num_steps
-    )
+@pytest.mark.parametrize('schedule', [RectifiedFlow(), Exploding()])
+def test_grids_run_on_continuous_time(grid, schedule, num_steps):
+    assert_runs_from_noise_to_clean(grid(schedule, num_steps), num_steps)
+
+
+@pytest.mark.parametrize('num_steps', [1, 2, 7, 499, 500, 998, 999, 1000])
+def test_pure_noise_is_but_the_first_level(grid, num_steps):
+    """Between it and time 998 there is nothing finite."""
+    levels = grid(ZeroTerminal(), num_steps)
+    assert len(levels) == num_steps + 1
+    first = levels[0]
+    pure = float(first.alpha) == 0
+    assert pure == (float(first.t) > 998)
+    assert pure or isinstance(grid, LeadingGrid)
+    assert_runs_from_noise_to_clean(levels[pure:], num_steps - pure)
+    assert all(float(level.t) <= 998 for level in levels[1:])
+
+
+@pytest.mark.parametrize('cls', [LogSNRGrid, KarrasGrid])
+def test_from_pure_noise_the_rest_is_as_from_the_time_before(cls):
+    """Of which the first level is replaced by pure noise."""
+    first, *rest = cls()(ZeroTerminal(), 9)
+    assert (float(first.t), float(first.alpha)) == (999, 0)
+    shorter = ScaledLinearBetas()
+    shorter.num_timesteps, shorter._log_snr = 999, shorter._log_snr[:-1]
+    expected = cls(last_time=1 / 999)(shorter, 9)[1:]
+    assert times(rest) == pytest.approx(times(expected))
 
 
 @pytest.mark.parametrize(
@@ -117,7 +183,147 @@ def test_the_log_snr_grid_has_equal_strides_in_log_snr(last_time):
     torch.testing.assert_close(log_snr, expected)
 
 
+@pytest.mark.parametrize('last_time', [0.001, 0.1])
+@pytest.mark.parametrize('rho', [1.0, 7.0])
+def test_the_karras_grid_is_equation_5(rho, last_time):
+    *noisy, _ = KarrasGrid(rho, last_time)(Exploding(), 18)
+    sigma = torch.stack([level.sigma for level in noisy])
+    share = torch.linspace(0, 1, 18, dtype=torch.float64)
+    first, last = sigma[0], Exploding()(1000 * last_time).sigma
+    expected = torch.lerp(first ** (1 / rho), last ** (1 / rho), share) ** rho
+    torch.testing.assert_close(sigma, expected)
+    assert float(first) == pytest.approx(80)
+
+
+def test_the_karras_grid_of_a_large_rho_is_the_log_snr_grid():
+    def log_snr(grid):
+        levels = grid(ScaledLinearBetas(), 9)
+        return torch.stack([level.log_snr for level in levels])
+
+    torch.testing.assert_close(
+        log_snr(KarrasGrid(rho=1e6)), log_snr(LogSNRGrid()), rtol=0, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize('grid', [LogSNRGrid(), KarrasGrid(), LeadingGrid()])
+def test_the_schedule_is_asked_for_all_levels_at_once(grid, monkeypatch):
+    """On 1000 steps an inversion for each would take half a second."""
+    schedule = ScaledLinearBetas()
+    asked = []
+    real, inverse = ScaledLinearBetas.__call__, ScaledLinearBetas.at_log_snr
+
+    def level(self, t):
+        asked.append(t)
+        return real(self, t)
+
+    def at_log_snr(self, log_snr):
+        before = len(asked)
+        found = inverse(self, log_snr)
+        asked[before:] = [log_snr]  # however it looks for them
+        return found
+
+    monkeypatch.setattr(ScaledLinearBetas, '__call__', level)
+    monkeypatch.setattr(ScaledLinearBetas, 'at_log_snr', at_log_snr)
+    grid(schedule, 100)
+    assert len(asked) <= 3
+
+
+@pytest.mark.parametrize('rho', [0, -1])
+def test_a_rho_that_is_not_positive_is_refused(rho):
+    with pytest.raises(ValueError, match=f'rho={rho} must be positive'):
+        KarrasGrid(rho)
+
+
 @pytest.mark.parametrize('last_time', [0, 1, -0.1])
-def test_a_last_time_off_the_axis_is_refused(last_time):
+@pytest.mark.parametrize('cls', [LogSNRGrid, KarrasGrid])
+def test_a_last_time_off_the_axis_is_refused(cls, last_time):
     with pytest.raises(ValueError, match=f'last_time={last_time} must be in'):
-        LogSNRGrid(last_time)
+        cls(last_time=last_time)
+
+
+def test_given_times_are_visited():
+    given = [999, 700.5, 10, 0]
+    levels = GivenTimes(given)(ScaledLinearBetas(), 4)
+    assert times(levels) == [*given, 0]
+    assert_runs_from_noise_to_clean(levels, 4)
+
+
+@pytest.mark.parametrize('given', [[], [5, 5], [5, 9, 1]])
+def test_given_times_that_do_not_decrease_are_refused(given):
+    with pytest.raises(ValueError, match=r'times=\[.*\] must decrease'):
+        GivenTimes(given)
+
+
+def test_another_number_than_that_of_the_given_times_is_refused():
+    with pytest.raises(
+        ValueError, match='has 2 times, but num_steps=3: set num_steps=2'
+    ):
+        GivenTimes([9, 1])(ScaledLinearBetas(), 3)
+
+
+@pytest.mark.parametrize('given', [[1000, 1], [500, -1]])
+def test_given_times_off_the_schedule_are_refused(given):
+    with pytest.raises(
+        ValueError,
+        match=r'from .* must lie in \[0, 999\], the times of ScaledLinear',
+    ):
+        GivenTimes(given)(ScaledLinearBetas(), 2)
+
+
+def test_compvis_grid_asked_for_7_steps_runs_8():
+    """What the original computes: ``ddim7_*`` of class_vq_f4."""
+    levels = CompVisGrid()(ScaledLinearBetas(), 7)
+    assert times(levels) == [995, 853, 711, 569, 427, 285, 143, 1, 0]
+    fresh = [
+        float(DDIM(eta=1.0).sigmas(cur, nxt)[1])
+        for cur, nxt in pairwise(levels)
+    ]
+    expected = [
+        0.95738107,
+        0.92332375,
+        0.86257476,
+        0.7626656,
+        0.6208318,
+        0.4366614,
+        0.05459253,
+        0.02743205,
+    ]
+    assert fresh == pytest.approx(expected, rel=2e-6)
+
+
+@pytest.mark.parametrize('num_steps', [1, 2, 10, 50, 200, 250, 500])
+def test_compvis_grid_runs_the_steps_asked_that_divide_its_length(num_steps):
+    levels = CompVisGrid()(ScaledLinearBetas(), num_steps)
+    assert len(levels) == num_steps + 1
+    assert (
+        times(levels)[:-1]
+        == times(LeadingGrid()(ScaledLinearBetas(), num_steps))[:-1]
+    )
+    assert float(levels[-1].alpha) ** 2 == pytest.approx(0.9985)
+
+
+@pytest.mark.parametrize(
+    'num_steps, remedy',
+    [
+        (3, '2 or 4'),
+        (9, '8 or 10'),
+        (27, '25 or 40'),
+        (300, '250 or 500'),
+        (501, '500'),
+        (1000, '500'),
+    ],
+)
+def test_where_the_original_fails_compvis_grid_refuses(num_steps, remedy):
+    with pytest.raises(ValueError, match=f'visits time 1000 .* to {remedy}$'):
+        CompVisGrid()(ScaledLinearBetas(), num_steps)
+
+
+def test_compvis_grid_refuses_599_numbers_of_steps():
+    """As many as raise an IndexError in the original."""
+    refused = 0
+    for num_steps in range(1, 1001):
+        try:
+            CompVisGrid()(ScaledLinearBetas(), num_steps)
+        except ValueError:
+            refused += 1
+    assert refused == 599

@@ -196,6 +196,7 @@ def measure(
     """Alternate; the first pair warms up, and gives the outputs."""
     for contestant in both:
         contestant.network.to(memory_format=FORMATS[row.memory_format])
+    both[0].network.channels_last = row.memory_format == 'channels_last'
     outputs = [run(contestant, row, batch) for contestant in both]
     difference = (outputs[0] - outputs[1]).abs().max()
     times: list[list[float]] = [[], []]

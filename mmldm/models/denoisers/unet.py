@@ -56,6 +56,8 @@ class DenoisingUNet(BaseModule):
         checkpointing: Compute each block again in the backward pass in
             place of keeping what it held: less memory, a third more time
             (Chen et al. 2016, arXiv:1604.06174).
+        channels_last: Keep a position's channels together in memory, which
+            convolutions in low precision are fastest with. No other result.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class DenoisingUNet(BaseModule):
         context_dim: int | None = None,
         vector_dim: int | None = None,
         checkpointing: bool = False,
+        channels_last: bool = True,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
@@ -78,6 +81,7 @@ class DenoisingUNet(BaseModule):
         self.context_dim = context_dim
         self.vector_dim = vector_dim
         self.checkpointing = checkpointing
+        self.channels_last = channels_last
         self._attention_options = AttentionOptions(
             **(dict(head_channels=32) if attention is None else attention)
         )
@@ -105,6 +109,8 @@ class DenoisingUNet(BaseModule):
             nn.SiLU(),
             zero_init(nn.Conv2d(widths[0], out_channels, 3, padding=1)),
         )
+        if channels_last:
+            self.to(memory_format=torch.channels_last)
 
     def forward(self, z_t: Tensor, t: Tensor, cond: Condition) -> Tensor:
         """The network's output, (B, out_channels, h, w).
@@ -120,6 +126,8 @@ class DenoisingUNet(BaseModule):
             embedding = embedding + self.vector_embed(cond.vector)
         if cond.spatial is not None:
             z_t = torch.cat([z_t, cond.spatial], dim=1)
+        if self.channels_last:
+            z_t = z_t.contiguous(memory_format=torch.channels_last)
         x = self.conv_in(z_t)
         skips = [x]
         for level in self.down:

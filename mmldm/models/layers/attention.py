@@ -1,5 +1,6 @@
 """Attention over positions and over condition tokens."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -79,15 +80,13 @@ class CrossAttention(nn.Module):
     def forward(
         self, x: Tensor, context: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """(B, L, C), or (B, 1, C) where all L are the same.
+        """Context that the queries ask for, (B, L, C).
 
         Args:
             x: Queries, (B, L, C).
             context: Tokens, (B, M, context_dim).
             mask: True where a token counts, (B, M) bool.
         """
-        if context.shape[1] == 1 and mask is None:
-            return self._single_token(context)
         out = _attend(
             self.to_q(x),
             self.to_k(context),
@@ -97,15 +96,12 @@ class CrossAttention(nn.Module):
         )
         return self.to_out(out)
 
-    def _single_token(self, context: Tensor) -> Tensor:
-        """(B, 1, C): a softmax over one key is 1, whatever the query."""
-        value = self.to_v(context)
-        if self.training:
-            # Zero gradients, as attention gives them: data parallelism waits
-            # for a gradient of every weight.
-            unused = self.to_q.weight[0, 0] + self.to_k.weight[0, 0]
-            value = value + 0 * unused
-        return self.to_out(value)
+    def of_single_token(self, context: Tensor) -> Tensor:
+        """What all queries get where there is one token, (B, 1, C).
+
+        A softmax over one key is 1, whatever the query.
+        """
+        return self.to_out(self.to_v(context))
 
 
 class GEGLU(nn.Module):
@@ -151,8 +147,23 @@ class TransformerBlock(nn.Module):
         """(B, L, C) -> (B, L, C)."""
         h = self.norm1(x)
         x = x + self.self_attn(h, h)
-        x = x + self.cross_attn(self.norm2(x), context, mask)
+        x = x + self._cross(x, context, mask)
         return x + self.feed_forward(self.norm3(x))
+
+    def _cross(
+        self, x: Tensor, context: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        """Cross-attention, (B, L, C) or the same for all L (B, 1, C)."""
+        if context.shape[1] > 1 or mask is not None:
+            return self.cross_attn(self.norm2(x), context, mask)
+        out = self.cross_attn.of_single_token(context)
+        if not torch.is_grad_enabled():
+            return out
+        # Zero gradients for what is left out, as attention itself gives them:
+        # data parallelism waits for a gradient of every weight.
+        idle = (self.norm2, self.cross_attn.to_q, self.cross_attn.to_k)
+        weights = [w for module in idle for w in module.parameters()]
+        return out + 0 * sum(weight.flatten()[0] for weight in weights)
 
 
 class SpatialTransformer(nn.Module):

@@ -333,28 +333,33 @@ def test_bfloat16_autocast_is_close(unet, z_t, cond):
     assert error < 0.02 * expected.abs().max()
 
 
-def test_channels_last_is_kept(unet, cond):
+def is_channels_last(x):
+    """Stored so, and not in the usual order too, as with one channel."""
+    return x.is_contiguous(memory_format=torch.channels_last) and (
+        not x.is_contiguous()
+    )
+
+
+@pytest.mark.parametrize('channels_last', [True, False])
+def test_channels_last_is_kept(awaken, cond, channels_last):
     """Through every block, and with the same result."""
+    unet = awaken(build(channels_last=channels_last)).eval()
+    other = build(channels_last=not channels_last).eval()
+    other.load_state_dict(unet.state_dict())
     z_t = torch.randn(2, 4, 4, 6)
     cond = replace(cond, spatial=torch.randn(2, 1, 4, 6))
-    expected = unet(z_t, T, cond)
-    unet.to(memory_format=torch.channels_last)
-    strides = {}
+    maps = {}
     for name, module in unet.named_modules():
-        if isinstance(module, ResBlock | SpatialTransformer):
+        if isinstance(module, ResBlock | SpatialTransformer | nn.Conv2d):
             module.register_forward_hook(
-                lambda _, __, out, name=name: strides.update({name: out})
+                lambda _, __, out, name=name: maps.update({name: out})
             )
-    last = dict(memory_format=torch.channels_last)
-    out = unet(
-        z_t.contiguous(**last),
-        T,
-        replace(cond, spatial=cond.spatial.contiguous(**last)),
-    )
-    torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
-    assert strides
-    for name, map_ in strides.items():
-        assert map_.is_contiguous(**last), name
+    out = unet(z_t, T, cond)
+    torch.testing.assert_close(out, other(z_t, T, cond), rtol=1e-4, atol=1e-5)
+    assert maps
+    for name, feature_map in maps.items():
+        assert is_channels_last(feature_map) == channels_last, name
+    assert is_channels_last(unet.conv_in.weight) == channels_last
 
 
 @pytest.mark.slow

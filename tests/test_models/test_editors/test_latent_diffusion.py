@@ -216,7 +216,7 @@ SOLVERS = pytest.mark.parametrize(
         dict(type='DDIM'),
         dict(type='DDIM', eta=1.0),
         dict(_delete_=True, type='Heun'),
-        dict(_delete_=True, type='DPMSolverPP2M'),
+        dict(_delete_=True, type='DPMSolverPP'),
     ],
 )
 
