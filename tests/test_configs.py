@@ -23,7 +23,10 @@ def load(path):
 def narrowed(model):
     """The same model with as few channels and blocks as there can be."""
     model.autoencoder.update(channels=32, num_res_blocks=1)
-    if model.type == 'LatentDiffusion':
+    if model.type == 'LatentClassification':
+        model.autoencoder_checkpoint = None
+        model.classifier.update(channels=64, num_res_blocks=1)
+    elif model.type == 'LatentDiffusion':
         model.autoencoder_checkpoint = None
         model.denoiser.update(channels=64, num_res_blocks=1)
         model.diffusion_scheduler.num_steps = 2
@@ -56,6 +59,22 @@ def test_a_diffusion_model_trains_and_predicts(path, labelled):
     assert all(p.grad is not None for p in trained)
     predicted = model.predict(images, samples)
     assert predicted[1].pred_img.shape == (3, *size)
+
+
+@pytest.mark.parametrize(
+    'path', load_all('classifier'), ids=lambda path: path.stem
+)
+def test_a_classifier_trains_and_predicts(path, labelled):
+    cfg = load(path)
+    model = narrowed(cfg.model)
+    samples = samples_for(model, labelled, (16, 16))
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    model.loss(images, samples)['loss_classify'].backward()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert trained
+    assert all(p.grad is not None for p in trained)
+    predicted = model.predict(images, samples)
+    assert {*predicted[1].pred_labels} == {'t_0', 't_250', 't_500', 't_750'}
 
 
 @pytest.mark.parametrize(

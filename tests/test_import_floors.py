@@ -14,6 +14,7 @@ FLOORS = {
     'diffusion': 2,
     'models.layers': 3,
     'models.autoencoders': 4,
+    'models.classifiers': 4,
     'models.denoisers': 4,
     'models.conditioners': 4,
     'models.losses': 4,

@@ -1,3 +1,17 @@
-from .cli import build_runner, load_config, run_tool, tool_parser
+from .cli import (
+    build_model,
+    build_runner,
+    config_parser,
+    load_config,
+    run_tool,
+    tool_parser,
+)
 
-__all__ = ['build_runner', 'load_config', 'run_tool', 'tool_parser']
+__all__ = [
+    'build_model',
+    'build_runner',
+    'config_parser',
+    'load_config',
+    'run_tool',
+    'tool_parser',
+]

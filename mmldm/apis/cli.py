@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from torch import nn
 
-from mmldm.registry import RUNNERS
+from mmldm.registry import MODELS, RUNNERS
+from mmldm.utils.checkpoint import load_weights, read_checkpoint, weights_of
 
 from .config_check import check_config
 
@@ -18,18 +22,13 @@ DEBUG = 'MMLDM_DEBUG'
 USER_ERRORS = (ValueError, OSError, KeyError, FloatingPointError)
 
 
-def tool_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with what every tool that runs a config takes."""
+def config_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with what everything that reads a config takes."""
     parser = argparse.ArgumentParser(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--work-dir',
-        help='where logs, checkpoints and pictures go (default: '
-        'work_dirs/NAME_OF_THE_CONFIG)',
-    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -41,6 +40,20 @@ def tool_parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--seed', type=int, help='of all that is random (default: 0)'
+    )
+    parser.set_defaults(
+        work_dir=None, deterministic=False, launcher='none', local_rank=0
+    )
+    return parser
+
+
+def tool_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with what every tool that runs a config takes."""
+    parser = config_parser(description)
+    parser.add_argument(
+        '--work-dir',
+        help='where logs, checkpoints and pictures go (default: '
+        'work_dirs/NAME_OF_THE_CONFIG)',
     )
     parser.add_argument(
         '--deterministic',
@@ -103,6 +116,22 @@ def build_runner(cfg: Config) -> Runner:
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+def build_model(cfg: Config, checkpoint: str) -> nn.Module:
+    """The model of a config with trained weights, ready for use.
+
+    Args:
+        cfg: With a ``model``.
+        checkpoint: A file, or a work directory: its newest one.
+
+    Raises:
+        FileNotFoundError, ValueError: If it cannot be read or does not fit.
+    """
+    with DefaultScope.overwrite_default_scope('mmldm'):
+        model = MODELS.build(cfg.model)
+    load_weights(model, weights_of(read_checkpoint(checkpoint)), checkpoint)
+    return model.to(get_device()).eval()
 
 
 def _share_with_training(cfg: Config) -> None:

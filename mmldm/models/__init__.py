@@ -2,6 +2,7 @@
 
 from . import (  # noqa: F401
     autoencoders,
+    classifiers,
     conditioners,
     data_preprocessors,
     denoisers,

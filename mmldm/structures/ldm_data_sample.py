@@ -10,8 +10,8 @@ class LDMDataSample(DataSample):
 
     Data: ``gt_img`` and ``pred_img``, uint8 RGB (3, H, W); ``gt_label``, a
     ``LabelData``; ``negative``, an ``LDMDataSample`` with conditions of what
-    the image should show less. Metainfo: ``address``, ``img_path``,
-    ``ori_shape``.
+    the image should show less; ``pred_labels``, a classifier's, by name.
+    Metainfo: ``address``, ``img_path``, ``ori_shape``.
     """
 
     META_KEYS = {**DataSample.META_KEYS, 'address': 'address'}

@@ -1,6 +1,6 @@
 """Pictures of what models make."""
 
-from .grid import sample_grid
-from .image_grid_hook import ImageGridHook
+from .grid import assemble, sample_grid
+from .image_grid_hook import ImageGridHook, write_image
 
-__all__ = ['ImageGridHook', 'sample_grid']
+__all__ = ['ImageGridHook', 'assemble', 'sample_grid', 'write_image']

@@ -32,11 +32,11 @@ def sample_grid(
     else:
         columns = int(np.ceil(np.sqrt(len(tiles))))
         rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
-    return _assemble(rows)
+    return assemble(rows)
 
 
-def _assemble(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Rows of images of one size, on white."""
+def assemble(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Rows of images on white, uint8 RGB (H, W, 3), all of one size."""
     height, width = rows[0][0].shape[:2]
     columns = max(map(len, rows))
     canvas = np.full(

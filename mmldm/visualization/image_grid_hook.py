@@ -51,7 +51,7 @@ class ImageGridHook(Hook):
         outputs: Sequence | None = None,
     ) -> None:
         """Keep the images for the grid."""
-        self._keep(runner, outputs)
+        self._keep(runner, _drawn(outputs))
 
     def after_test_iter(
         self,
@@ -61,9 +61,10 @@ class ImageGridHook(Hook):
         outputs: Sequence | None = None,
     ) -> None:
         """Keep the images for the grid, write them all where asked to."""
-        self._keep(runner, outputs)
+        drawn = _drawn(outputs)
+        self._keep(runner, drawn)
         if self.show_dir is not None:
-            for sample in outputs:
+            for sample in drawn:
                 path = Path(self.show_dir) / f'{sample.sample_idx:06d}.png'
                 write_image(_array(sample.pred_img), path)
 
@@ -100,6 +101,11 @@ class ImageGridHook(Hook):
         shown = {index: item for part in parts for index, *item in part}
         ordered = [shown[index] for index in sorted(shown)][: self.num_images]
         return sample_grid(*zip(*ordered, strict=True)) if ordered else None
+
+
+def _drawn(samples: Sequence) -> list:
+    """Those with an image that a model made; a classifier makes none."""
+    return [sample for sample in samples if 'pred_img' in sample]
 
 
 def _array(image) -> np.ndarray:

@@ -105,6 +105,13 @@ def load_tool(name):
 
 
 @pytest.fixture
+def load_benchmark(monkeypatch):
+    """Loads tools/benchmarks/NAME.py, which imports its neighbours."""
+    monkeypatch.syspath_prepend(ROOT / 'tools' / 'benchmarks')
+    return lambda name: load_tool(f'benchmarks/{name}')
+
+
+@pytest.fixture
 def run_tool(monkeypatch):
     """Runs tools/NAME.py in this process; returns the runner it built."""
 

@@ -164,6 +164,6 @@ class SlotGuidance(ChainGuidance):
 def _deviation(z: Tensor) -> Tensor:
     """Standard deviation of each sample, (B, 1, ...), > 0."""
     axes = tuple(range(1, z.ndim))
-    deviation = z.std(axes, correction=0, keepdim=True)
+    deviation = z.std(axes, keepdim=True)
     # A constant estimate, an untrained network's, stays as it is.
     return deviation.clamp(min=torch.finfo(z.dtype).tiny)

@@ -40,7 +40,11 @@ class AutoencoderVQ(ConvAutoencoder):
         return self.analyze(x)
 
     def decode_raw(self, z: Tensor) -> Tensor:
-        return self.synthesize(self.quantizer.quantize(z))
+        z_q = self.quantizer.quantize(z)
+        if z.requires_grad:
+            # Straight through the codes, for what is guided by a gradient.
+            z_q = z + (z_q - z).detach()
+        return self.synthesize(z_q)
 
     @property
     def num_codes(self) -> int:

@@ -1,4 +1,5 @@
 from .first_stage import FirstStage
+from .latent_classification import LatentClassification
 from .latent_diffusion import LatentDiffusion
 
-__all__ = ['FirstStage', 'LatentDiffusion']
+__all__ = ['FirstStage', 'LatentClassification', 'LatentDiffusion']

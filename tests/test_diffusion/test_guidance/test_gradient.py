@@ -104,6 +104,16 @@ def test_it_is_differentiated_through_networks_that_stay_untouched():
     torch.testing.assert_close(guided, z_0 + weight.float() * gradient)
 
 
+def test_no_step_keeps_the_graph_of_the_one_before():
+    """Outside of no_grad too: memory would grow with every step."""
+    denoiser = nn.Linear(4, 4)
+    guided = GradientGuidance(lambda z_0, z_t, level: z_0.sum(1))(
+        lambda z, level: denoiser(z)
+    )
+    z = guided(torch.randn(2, 4), ScaledLinearBetas()(500))
+    assert not z.requires_grad
+
+
 def test_it_goes_with_classifier_free_guidance(gaussian):
     """Differentiates the estimate that guidance makes of two."""
     level = ScaledLinearBetas()(500)

@@ -228,6 +228,19 @@ def test_reconstructions_stand_below_their_originals(labelled):
     assert [grid[7, 3, 0], grid[7, 9, 0]] == [11, 12]
 
 
+def test_a_model_that_makes_no_images_has_no_pictures(labelled, tmp_path):
+    """A classifier's data samples come without ``pred_img``."""
+    hook = ImageGridHook(show_dir=str(tmp_path / 'show'))
+
+    class Runner:
+        rank, world_size = 0, 1
+
+    hook.after_test_iter(Runner, 0, outputs=[labelled(0), labelled(1)])
+    hook.after_val_iter(Runner, 0, outputs=[labelled(0)])
+    hook.after_test_epoch(Runner)
+    assert not (tmp_path / 'show').exists()
+
+
 def test_the_best_checkpoint_is_kept(build_runner, training_config, requests):
     """With the average and the weights in training each in its place."""
     training_config.update(

@@ -82,3 +82,17 @@ def test_codes_may_have_fewer_channels_than_the_codec(build, x):
 def test_a_thumbnail_needs_codes_of_any_length(build):
     with pytest.raises(ValueError, match='set quantizer.normalize=False'):
         build(thumbnail=True, quantizer=dict(normalize=True))
+
+
+def test_a_gradient_goes_straight_through_the_codes(build):
+    """As gradient guidance by the decoded image needs it."""
+    model = build(latent_scale=2.0)
+    z = torch.randn(2, 4, 4, 4)
+    z_q = model.quantizer.quantize(z / 2).detach()
+    given, codes = z.clone().requires_grad_(), z_q.requires_grad_()
+    decoded = model.decode(given)
+    torch.testing.assert_close(decoded, model.decode(z))
+    (through,) = torch.autograd.grad(decoded.square().sum(), given)
+    at_codes = model.synthesize(codes).square().sum()
+    (expected,) = torch.autograd.grad(at_codes, codes)
+    torch.testing.assert_close(through, expected / 2, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,53 @@
+"""Classifier of noisy latents of digits, for classifier guidance.
+
+Dhariwal & Nichol 2021, section 4 (arXiv:2105.05233).
+
+Train: python tools/train.py configs/classifier/<this file>
+Judge: python tools/test.py configs/classifier/<this file> <work dir>
+
+Guides models like ldm_kl-f4_class_1xb64-600_digits-32x32.py, whose first
+stage, latent scale and noise it shares: train both with the same first stage,
+data and seed.
+"""
+
+_base_ = '../ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
+model = dict(
+    _delete_=True,
+    type='LatentClassification',
+    autoencoder={{_base_.model.autoencoder}},
+    autoencoder_checkpoint={{_base_.model.autoencoder_checkpoint}},
+    classifier=dict(
+        type='LatentClassifier',
+        in_channels=4,
+        num_classes=10,
+        channels=64,
+        channel_mults=(1, 2),
+        num_res_blocks=1,
+        attn_factors=(2,),
+        dropout=0.1,
+    ),
+    diffusion_scheduler={{_base_.model.diffusion_scheduler}},
+)
+
+# What it classifies are real digits.
+val_dataloader = dict(
+    _delete_=True,
+    batch_size=64,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset={{_base_.test_set}},
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(_delete_=True, type='LabelAccuracy')
+test_evaluator = val_evaluator
+
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=300),
+]
+train_cfg = dict(max_iters=300, val_interval=300)
+custom_hooks = [
+    dict(type='AddressedSeedHook'),
+    dict(type='LatentScaleHook'),
+    dict(type='ModuleEMAHook', modules=('classifier',), decay=0.999),
+]

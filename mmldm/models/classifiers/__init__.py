@@ -1,0 +1,3 @@
+from .latent_classifier import LatentClassifier
+
+__all__ = ['LatentClassifier']

@@ -1,0 +1,139 @@
+"""The editor that trains a classifier of noisy latents."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmldm.diffusion import NoiseLevel, add_noise
+from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
+from mmldm.utils import Draws
+from mmldm.utils.typing import ConfigType, SampleList
+
+from .editor import Editor
+from .frozen_first_stage import FrozenFirstStage
+
+# Shares of the time axis at which predictions are made.
+JUDGED = (0.0, 0.25, 0.5, 0.75)
+
+
+@MODELS.register_module()
+class LatentClassification(FrozenFirstStage, Editor):
+    """Labels of images from their latents at any noise level.
+
+    What classifier guidance needs; Dhariwal & Nichol 2021, section 4
+    (arXiv:2105.05233):
+
+        log_prob = classifier_log_prob(classification.classify, labels)
+        model.sample(samples, wrap=GradientGuidance(log_prob, scale=2.0))
+
+    Args:
+        autoencoder: The first stage, which stays frozen.
+        classifier: The network that learns.
+        diffusion_scheduler: That of the model to guide; training draws its
+            times and noise from it.
+        autoencoder_checkpoint: See ``LatentDiffusion``.
+        data_preprocessor: See :class:`Editor`.
+
+    Raises:
+        ValueError: If the parts do not fit each other.
+    """
+
+    def __init__(
+        self,
+        autoencoder: ConfigType,
+        classifier: ConfigType,
+        diffusion_scheduler: ConfigType,
+        autoencoder_checkpoint: str | None = None,
+        data_preprocessor: ConfigType | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor)
+        self.classifier = MODELS.build(classifier)
+        self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
+            diffusion_scheduler
+        )
+        self.init_first_stage(
+            MODELS.build(autoencoder), autoencoder_checkpoint
+        )
+        latent = self.autoencoder.latent_channels
+        if self.classifier.in_channels != latent:
+            raise ValueError(
+                f'classifier.in_channels={self.classifier.in_channels}, but '
+                f'the autoencoder yields {latent} latent channels: set '
+                f'classifier.in_channels={latent}'
+            )
+
+    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
+        """``loss_classify`` (), the cross-entropy, and ``accuracy`` ().
+
+        Args:
+            inputs: Images in [-1, 1], (B, 3, H, W).
+            data_samples: Labels, and addresses of what is drawn.
+        """
+        draws = Draws.of(data_samples)
+        z_0 = self._encode(inputs, draws)
+        level = self.diffusion_scheduler.sample_level(draws)
+        noise = self.diffusion_scheduler.draw_noise(draws, z_0)
+        logits = self.classify(add_noise(z_0, noise, level), level)
+        labels = self._labels(data_samples).to(logits.device)
+        return dict(
+            loss_classify=F.cross_entropy(logits, labels),
+            accuracy=(logits.argmax(1) == labels).float().mean(),
+        )
+
+    @torch.no_grad()
+    def predict(
+        self, inputs: Tensor | None, data_samples: SampleList
+    ) -> SampleList:
+        """The data samples with ``pred_labels``: by noise, the likeliest.
+
+        Args:
+            inputs: Images in [-1, 1], (B, 3, H, W).
+            data_samples: Addresses of what is drawn.
+        """
+        draws = Draws.of(data_samples)
+        z_0 = self._encode(inputs, draws)
+        noise = self.diffusion_scheduler.draw_noise(draws, z_0)
+        schedule = self.diffusion_scheduler.noise_schedule
+        for sample in data_samples:
+            sample.pred_labels = {}
+        for share in JUDGED:
+            level = schedule(schedule.timestep(torch.tensor(share)))
+            logits = self.classify(add_noise(z_0, noise, level), level)
+            for sample, label in zip(
+                data_samples, logits.argmax(1).tolist(), strict=True
+            ):
+                sample.pred_labels[f't_{float(level.t):g}'] = label
+        return data_samples
+
+    def classify(self, z_t: Tensor, level: NoiseLevel) -> Tensor:
+        """Logits (B, num_classes), float32.
+
+        Args:
+            z_t: Noisy latents, (B, C, h, w).
+            level: Their level, of shape () or (B,).
+        """
+        prediction = self.diffusion_scheduler.prediction
+        scale = prediction.input_scale(level.match(z_t))
+        t = level.t.to(z_t).expand(len(z_t))
+        return self.classifier(scale * z_t, t).float()
+
+    @torch.no_grad()
+    def _encode(self, inputs: Tensor, draws: Draws) -> Tensor:
+        return self.autoencoder.encode(inputs, draws.normal('posterior'))
+
+    def _labels(self, data_samples: SampleList) -> Tensor:
+        """(B,) int64.
+
+        Raises:
+            ValueError: If one is missing or out of range.
+        """
+        labels = [sample.label for sample in data_samples]
+        count = self.classifier.num_classes
+        for label in labels:
+            if not 0 <= label < count:
+                raise ValueError(
+                    f'label {label} is not in [0, {count}): set '
+                    'classifier.num_classes to the number of classes of the '
+                    'data'
+                )
+        return torch.tensor(labels)

@@ -1,0 +1,97 @@
+"""Networks whose paths the benchmark of solvers compares."""
+
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mmldm.apis import build_runner, load_config, tool_parser
+from mmldm.diffusion import NoiseLevel, ScaledLinearBetas
+from mmldm.registry import DIFFUSION_SCHEDULERS
+
+
+def build(part: dict) -> object:
+    """A solver or a time grid of its config."""
+    return DIFFUSION_SCHEDULERS.build(dict(part))
+
+
+class Mixture:
+    """Exact denoiser of Gaussians whose every dimension has its own width.
+
+    Args:
+        num_modes: Number of Gaussians, all as likely. Their means are
+            standard normal, their deviations in [0.05, 0.3].
+        dim: Their dimensions.
+        num_samples: Paths.
+        seed: Of the mixture; that of the noise is one more.
+    """
+
+    def __init__(
+        self, num_modes: int, dim: int, num_samples: int, seed: int
+    ) -> None:
+        draw = torch.Generator().manual_seed(seed)
+        options = dict(generator=draw, dtype=torch.float64)
+        self.mean = torch.randn(num_modes, dim, **options)
+        self.std = 0.05 + 0.25 * torch.rand(num_modes, dim, **options)
+        self.noise = torch.randn(num_samples, dim, **options)
+        self.schedule = ScaledLinearBetas()
+        self.name = f'mixture of {num_modes} Gaussians in {dim} dimensions'
+
+    def sample(self, solver: dict, grid: dict, num_steps: int) -> Tensor:
+        """Ends of the paths, (num_samples, dim)."""
+        levels = build(grid)(self.schedule, num_steps)
+        start = levels[0].sigma * self.noise
+        return build(solver)(self.denoise, start, levels)
+
+    def denoise(self, z: Tensor, level: NoiseLevel) -> Tensor:
+        """E[z_0 | z], (num_samples, dim)."""
+        variance = (level.alpha * self.std) ** 2 + level.sigma**2
+        off = z[:, None] - level.alpha * self.mean
+        log_density = -(off**2 / variance + variance.log()).sum(2) / 2
+        posterior = log_density.softmax(1)[..., None]
+        gain = level.alpha * self.std**2 / variance
+        return (posterior * (self.mean + gain * off)).sum(1)
+
+
+class Trained:
+    """A checkpoint's editor, whose solver and grid are exchanged.
+
+    Args:
+        config: Its config file.
+        options: Changes of the config, by key.
+        checkpoint: File, or a work directory.
+        num_samples: Paths: the first samples that test_dataloader asks for,
+            in one batch. Their noise is addressed, the same in every run.
+        seed: Of the addresses.
+    """
+
+    def __init__(
+        self,
+        config: str,
+        options: dict,
+        checkpoint: str,
+        num_samples: int,
+        seed: int,
+    ) -> None:
+        args = tool_parser(None).parse_args([config])
+        args.cfg_options, args.seed = options, seed
+        with tempfile.TemporaryDirectory() as args.work_dir:
+            cfg = load_config(args)
+            cfg.load_from, cfg.resume = checkpoint, False
+            cfg.log_level = 'ERROR'
+            cfg.test_dataloader.batch_size = num_samples
+            runner = build_runner(cfg)
+            runner.load_or_resume()
+            self.model = runner.bare_model.eval()
+            loader = runner.build_dataloader(cfg.test_dataloader)
+        data = self.model.data_preprocessor(next(iter(loader)), False)
+        self.samples = data['data_samples']
+        self.name = f'{checkpoint} of {Path(config).name}'
+
+    def sample(self, solver: dict, grid: dict, num_steps: int) -> Tensor:
+        """Latents, (num_samples, C, h, w)."""
+        scheduler = self.model.diffusion_scheduler
+        scheduler.solver, scheduler.time_grid = build(solver), build(grid)
+        scheduler.num_steps = num_steps
+        return self.model.sample(self.samples).double()

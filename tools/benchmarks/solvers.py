@@ -1,0 +1,264 @@
+"""The error of every solver and time grid by evaluations of the network.
+
+    python tools/benchmarks/solvers.py
+    python tools/benchmarks/solvers.py --config CONFIG --checkpoint CHECKPOINT
+
+All paths start from the same noise and end at a clean latent. The error is how
+far that is from the end of a fine path: root mean square over the elements,
+median over the samples. Without a checkpoint the network is the exact denoiser
+of a mixture of Gaussians under the noise schedule of latent diffusion.
+
+The default is the solver and the grid of --config. It should be nearer to the
+fine path with 15 evaluations than DDIM on the leading grid with 200, the
+setting of the original's model cards. Stochastic solvers follow no path, so
+they have no such error; Euler is DDIM, and iPNDM-1 too.
+"""
+
+import argparse
+import json
+import platform
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from rich.console import Console
+from rich.progress import Progress
+from solver_paths import Mixture, Trained, build
+from solver_report import (
+    BASELINE,
+    BASELINE_NFE,
+    Row,
+    plot,
+    ranking,
+    table,
+    verdict,
+)
+from torch import Tensor
+
+from mmldm.apis import run_tool
+from mmldm.utils import check_positive
+
+DEFAULT_CONFIG = 'configs/_base_/models/ldm_kl-f4.py'
+NFE = (5, 8, 10, 12, 15, 20, 30, 50, 200)
+AIM = 15
+RANKED = (10, 15, 20)
+SOLVERS = {
+    'DDIM': dict(type='DDIM'),
+    'Heun': dict(type='Heun'),
+    'PLMS': dict(type='PLMS'),
+    'iPNDM-2': dict(type='IPNDM', order=2),
+    'iPNDM-3': dict(type='IPNDM', order=3),
+    'iPNDM-4': dict(type='IPNDM', order=4),
+    'DPM++2M': dict(type='DPMSolverPP', order=2),
+    'DPM++3M': dict(type='DPMSolverPP', order=3),
+    'UniPC-2': dict(type='UniPC', order=2),
+    'UniPC-3': dict(type='UniPC', order=3),
+}
+GRIDS = {
+    'leading': dict(type='LeadingGrid'),
+    'trailing': dict(type='TrailingGrid'),
+    'linspace': dict(type='LinspaceGrid'),
+    'Karras': dict(type='KarrasGrid'),
+    'log-SNR': dict(type='LogSNRGrid'),
+    'log-SNR-to-0.0001': dict(type='LogSNRGrid', last_time=1e-4),
+    'log-SNR-to-0.005': dict(type='LogSNRGrid', last_time=5e-3),
+}
+# Down to the table's first level, but for a thousandth of a time.
+REFERENCE = (
+    dict(type='UniPC', order=3),
+    dict(type='LogSNRGrid', last_time=1e-6),
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--config',
+        default=DEFAULT_CONFIG,
+        help=f'whose solver and grid are judged (default: {DEFAULT_CONFIG})',
+    )
+    parser.add_argument(
+        '--checkpoint',
+        help='trained model of --config, or a work directory: the network',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change the config, as of tools/test.py',
+    )
+    parser.add_argument(
+        '--nfe',
+        nargs='+',
+        type=int,
+        default=NFE,
+        metavar='N',
+        help=f'evaluations of the network (default: {_words(NFE)})',
+    )
+    for name, choices in (('solvers', SOLVERS), ('grids', GRIDS)):
+        parser.add_argument(
+            f'--{name}',
+            nargs='+',
+            choices=choices,
+            default=list(choices),
+            metavar='NAME',
+            help=f'some of {_words(choices)} (default: all)',
+        )
+    parser.add_argument(
+        '--num-samples', type=int, default=128, help='paths (default: 128)'
+    )
+    parser.add_argument(
+        '--num-modes',
+        type=int,
+        default=40,
+        help='Gaussians of the mixture (default: 40)',
+    )
+    parser.add_argument(
+        '--dim', type=int, default=32, help='its dimensions (default: 32)'
+    )
+    parser.add_argument(
+        '--reference-steps',
+        type=int,
+        default=1000,
+        help='steps of the fine path (default: 1000)',
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of all that is drawn (default: 0)'
+    )
+    parser.add_argument(
+        '--out', metavar='FILE.json', help='write the errors here'
+    )
+    parser.add_argument(
+        '--plot', metavar='FILE.png', help='draw the errors, a panel a grid'
+    )
+    args = parser.parse_args()
+    for name in ('num_samples', 'num_modes', 'dim', 'reference_steps'):
+        check_positive(f'--{name.replace("_", "-")}', getattr(args, name))
+    if min(args.nfe) < 2:
+        raise ValueError(
+            f'--nfe {_words(args.nfe)}: PLMS takes two evaluations or more'
+        )
+    return args
+
+
+def steps_for(solver: dict, nfe: int) -> int:
+    """How many steps cost nfe evaluations, or one less."""
+    if solver['type'] == 'Heun':  # the last step costs one
+        return (nfe + 1) // 2
+    return nfe - (solver['type'] == 'PLMS')
+
+
+def measure(
+    problem: Mixture | Trained, pairs: Sequence[Row], reference_steps: int
+) -> None:
+    """Give each solver and grid its ``errors`` by its ``nfe``."""
+    total = reference_steps + sum(sum(row['nfe']) for row in pairs)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task('fine path', total=total)
+        reference = problem.sample(*REFERENCE, reference_steps)
+        progress.advance(task, reference_steps)
+        for row in pairs:
+            name = f'{row["solver"]}, {row["grid"]}'
+            progress.update(task, description=name)
+            row['errors'] = {}
+            for nfe in row['nfe']:
+                row['errors'][nfe] = _error(problem, reference, row, nfe)
+                progress.advance(task, nfe)
+
+
+def _error(
+    problem: Mixture | Trained, reference: Tensor, row: Row, nfe: int
+) -> float | None:
+    solver, grid = row['parts']
+    try:
+        ends = problem.sample(solver, grid, steps_for(solver, nfe))
+    except ValueError:  # this grid has no such number of steps
+        return None
+    per_sample = (ends - reference).square().flatten(1).mean(1).sqrt()
+    return float(per_sample.median())
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f'{torch.get_num_threads()} threads of {platform.machine()}'
+
+
+def _words(values: Sequence) -> str:
+    return ' '.join(map(str, values))
+
+
+def _named(part: dict, known: dict[str, dict]) -> str:
+    """The name of what a config asks for; a new one if it has none yet."""
+    for name, other in known.items():
+        if _same(build(part), build(other)):
+            return name
+    name = ', '.join(map(str, part.values()))
+    known[name] = dict(part)
+    return name
+
+
+def _same(one: object, other: object) -> bool:
+    return type(one) is type(other) and vars(one) == vars(other)
+
+
+def rows_to_fill(args: argparse.Namespace) -> tuple[list[Row], tuple]:
+    """What is asked for, DDIM on the leading grid, and the default."""
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    parts = cfg.model.diffusion_scheduler
+    solvers, grids = dict(SOLVERS), dict(GRIDS)
+    default = _named(parts.solver, solvers), _named(parts.time_grid, grids)
+    asked = [(solver, grid) for grid in args.grids for solver in args.solvers]
+    rows = [
+        dict(
+            solver=solver,
+            grid=grid,
+            parts=(solvers[solver], grids[grid]),
+            nfe=sorted(args.nfe),
+        )
+        for solver, grid in dict.fromkeys([*asked, BASELINE, default])
+    ]
+    for row in rows:
+        if (row['solver'], row['grid']) == BASELINE:
+            row['nfe'] = sorted({*args.nfe, BASELINE_NFE})
+    return rows, default
+
+
+def main() -> None:
+    """Measure, print, write."""
+    args = parse_args()
+    rows, default = rows_to_fill(args)
+    sizes = args.num_samples, args.seed
+    if args.checkpoint:
+        problem = Trained(
+            args.config, args.cfg_options, args.checkpoint, *sizes
+        )
+    else:
+        problem = Mixture(args.num_modes, args.dim, *sizes)
+    measure(problem, rows, args.reference_steps)
+    about = (
+        f'{problem.name}; {args.num_samples} samples, seed {args.seed}; '
+        f'{date.today()}, torch {torch.__version__}, {_machine()}'
+    )
+    print(f'{about}\n\n{table(rows, sorted(args.nfe))}\n')
+    for nfe in sorted({10, 15, 20}.intersection(args.nfe)):
+        print(ranking(rows, nfe))
+    print(verdict(rows, default))
+    if args.out:
+        report = dict(about=about, default=default, rows=rows)
+        Path(args.out).write_text(json.dumps(report, indent=2) + '\n')
+    if args.plot:
+        plot(rows, args.plot)
+
+
+if __name__ == '__main__':
+    run_tool(main)
