@@ -39,7 +39,8 @@ def training_config(ldm_config, first_stage, tmp_path):
     return Config(
         dict(
             model=ldm_config(
-                denoiser=dict(dropout=0.1), autoencoder_checkpoint=first_stage
+                denoiser=dict(res_block=dict(dropout=0.1)),
+                autoencoder_checkpoint=first_stage,
             ),
             work_dir=str(tmp_path / 'work'),
             experiment_name=None,

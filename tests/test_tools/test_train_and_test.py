@@ -101,7 +101,7 @@ def test_auto_scale_lr_without_a_base_is_refused(train):
 
 
 def test_cfg_options_reach_the_model(train):
-    runner = train('--cfg-options', 'model.denoiser.dropout=0.25')
+    runner = train('--cfg-options', 'model.denoiser.res_block.dropout=0.25')
     dropouts = {
         m.p for m in runner.model.modules() if isinstance(m, torch.nn.Dropout)
     }
