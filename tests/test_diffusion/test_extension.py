@@ -18,7 +18,7 @@ from mmldm.registry import DIFFUSION_SCHEDULERS
 from mmldm.utils import Draws
 
 
-class Circle(NoiseSchedule):
+class QuarterCircle(NoiseSchedule):
     """alpha and sigma on a quarter of a circle, run through evenly."""
 
     def __call__(self, t):
@@ -48,7 +48,7 @@ class Midpoint:
 @pytest.fixture
 def registered():
     """Only as long as the test runs."""
-    kinds = (Circle, Midpoint)
+    kinds = (QuarterCircle, Midpoint)
     for kind in kinds:
         DIFFUSION_SCHEDULERS.register_module(module=kind)
     yield
@@ -59,12 +59,12 @@ def registered():
 @pytest.fixture(params=['LogSNRGrid', 'KarrasGrid', 'LinspaceGrid'])
 def scheduler(registered, request):
     return DiffusionScheduler(
-        noise_schedule=dict(type='Circle'),
+        noise_schedule=dict(type='QuarterCircle'),
         prediction=dict(type='VelocityPrediction'),
         loss_weighting=dict(type='MinSNRWeighting'),
         timestep_sampler=dict(type='UniformTimesteps', stratified=True),
         time_grid=dict(type=request.param),
-        solver=dict(type='Midpoint', schedule=dict(type='Circle')),
+        solver=dict(type='Midpoint', schedule=dict(type='QuarterCircle')),
         num_steps=20,
     )
 
