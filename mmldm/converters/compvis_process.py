@@ -36,7 +36,7 @@ LOSSES = {'l1': 'L1Loss', 'l2': 'L2Loss'}
 # CompVisGrid and DDIM with 200 steps.
 SAMPLING = dict(
     time_grid=dict(type='LogSNRGrid'),
-    solver=dict(type='DPMSolverPP'),
+    solver=dict(type='IPNDM', order=3),
     num_steps=20,
 )
 

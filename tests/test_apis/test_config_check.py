@@ -153,7 +153,7 @@ def test_a_file_may_define_variables(check_file):
     'key, cls',
     [
         ('model.diffusion_scheduler.loss_weighting.gamma', 'UniformWeighting'),
-        ('model.diffusion_scheduler.solver.eta', 'DPMSolverPP'),
+        ('model.diffusion_scheduler.solver.eta', 'IPNDM'),
         ('train_dataloader.dataset.pipeline.0.keys', 'PackInputs'),
         ('custom_hooks.0.interval', 'AddressedSeedHook'),
     ],

@@ -69,16 +69,20 @@ def test_errors_fall_and_the_best_is_named(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'solver, said',
-    [('UniPC', 'gets below it with 15'), ('DDIM', 'aim missed')],
+    'solver, order, said',
+    [
+        ('UniPC', 2, 'gets below it with 15'),
+        ('DPMSolverPP', 1, 'aim missed'),
+    ],
 )
-def test_the_default_is_that_of_the_config(run, solver, said):
+def test_the_default_is_that_of_the_config(run, solver, order, said):
     """Of the config, with its options."""
     part = 'model.diffusion_scheduler'
     out = run(
         *FEW,
         '--cfg-options',
         f'{part}.solver.type={solver}',
+        f'{part}.solver.order={order}',
         f'{part}.time_grid.last_time=0.0002',
     )
     verdict = out.splitlines()[-1]

@@ -61,11 +61,14 @@ def plot(rows: Sequence[Row], path: str) -> None:
     """Errors by evaluations, a panel a grid with its best solvers."""
     grids = list(dict.fromkeys(row['grid'] for row in rows))
     solvers = list(dict.fromkeys(row['solver'] for row in rows))
+    label_of_bar = f'{" ".join(BASELINE)}, {BASELINE_NFE}'
     columns = min(4, len(grids))
     lines = -(-len(grids) // columns)
-    figure = Figure(figsize=(4 * columns, 3.6 * lines), layout='constrained')
+    figure = Figure(
+        figsize=(4 * columns + 2, 3.6 * lines), layout='constrained'
+    )
     panels = figure.subplots(
-        lines, columns, sharex=True, sharey=True, squeeze=False
+        lines, columns, sharey=True, squeeze=False
     ).ravel()
     for panel, grid in zip(panels, grids, strict=False):
         shown = [row for row in rows if row['grid'] == grid]
@@ -76,11 +79,10 @@ def plot(rows: Sequence[Row], path: str) -> None:
             panel.loglog(
                 [*errors], [*errors.values()], '.-', color=colour, label=label
             )
-        panel.axhline(
-            _bar(rows), color='gray', ls='--', label='DDIM leading, 200'
-        )
+        panel.axhline(_bar(rows), color='gray', ls='--', label=label_of_bar)
         panel.set_title(grid)
-        panel.set_xticks(shown[0]['nfe'], map(str, shown[0]['nfe']))
+        nfe = shown[0]['nfe']
+        panel.set_xticks(nfe, map(str, nfe), fontsize=7)
         panel.minorticks_off()
         panel.grid(alpha=0.3)
     for panel in panels[len(grids) :]:
@@ -91,8 +93,11 @@ def plot(rows: Sequence[Row], path: str) -> None:
     for panel in figure.axes:
         handles, labels = panel.get_legend_handles_labels()
         curves |= dict(zip(labels, handles, strict=True))
+    names = [name for name in (*solvers, label_of_bar) if name in curves]
     figure.legend(
-        curves.values(), curves.keys(), loc='outside lower center', ncols=6
+        [curves[name] for name in names],
+        names,
+        loc='outside right upper',
     )
     figure.savefig(path, dpi=120)
 

@@ -27,7 +27,7 @@ model = dict(
         loss_weighting=dict(type='UniformWeighting'),
         timestep_sampler=dict(type='UniformTimesteps'),
         time_grid=dict(type='LogSNRGrid'),
-        solver=dict(type='DPMSolverPP'),
+        solver=dict(type='IPNDM', order=3),
         num_steps=20,
     ),
     guidance=dict(type='NoGuidance'),

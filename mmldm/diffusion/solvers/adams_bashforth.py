@@ -22,7 +22,7 @@ from .solver import (
     predict_noise,
 )
 
-# By order, the newest first; Liu et al. 2022, eq. 9 and app. B.
+# By order, the newest first.
 WEIGHTS = (
     (1,),
     (3 / 2, -1 / 2),
@@ -33,7 +33,7 @@ WEIGHTS = (
 
 @DIFFUSION_SCHEDULERS.register_module()
 class IPNDM(Solver):
-    """iPNDM; Zhang & Chen 2023, app. F (arXiv:2204.13902).
+    """iPNDM; Zhang & Chen 2023 (arXiv:2204.13902).
 
     One evaluation a step; the first steps are of orders 1, 2, 3.
 
@@ -84,7 +84,7 @@ class IPNDM(Solver):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class PLMS(IPNDM):
-    """Pseudo linear multistep; Liu et al. 2022, alg. 2 (arXiv:2202.09778).
+    """Pseudo linear multistep; Liu et al. 2022 (arXiv:2202.09778).
 
     As in the original latent diffusion code the first step is of second
     order, by an evaluation more: num_steps + 1 in all.

@@ -26,7 +26,7 @@ from .solver import (
 
 @DIFFUSION_SCHEDULERS.register_module()
 class DPMSolverPP(MultistepSolver):
-    """DPM-Solver++, multistep; Lu et al. 2022, alg. 2 and app. B.
+    """DPM-Solver++, multistep; Lu et al. 2022, alg. 2 (arXiv:2211.01095).
 
     One evaluation a step. The first steps, which have fewer estimates, and
     the last, to the clean level, are of lower order.
@@ -34,29 +34,28 @@ class DPMSolverPP(MultistepSolver):
     Args:
         order: Number of estimates that a step uses, 1, 2 or 3. Order 1 is
             DDIM with eta = 0, or 1 where stochastic.
-        stochastic: Solve the diffusion SDE (SDE-DPM-Solver++, eq. 19)
-            rather than the probability flow ODE.
-        published: Order 3 as in the authors' code and in diffusers, for
-            their numbers: these halve the second difference, and so are of
-            order 2.
+        stochastic: Solve the diffusion SDE (their SDE-DPM-Solver++) rather
+            than the probability flow ODE.
+        as_in_diffusers: Order 3 with half the second difference, for the
+            numbers of diffusers 0.42; its observed order is 2.
     """
 
     def __init__(
         self,
         order: int = 2,
         stochastic: bool = False,
-        published: bool = False,
+        as_in_diffusers: bool = False,
     ) -> None:
         _check_order(order, (1, 2, 3))
-        if published and (order != 3 or stochastic):
+        if as_in_diffusers and (order != 3 or stochastic):
             raise ValueError(
-                f'published=True with order={order} and '
+                f'as_in_diffusers=True with order={order} and '
                 f'stochastic={stochastic}: it changes order 3 of the ODE '
                 'alone; leave it out'
             )
         self.memory = order
         self.stochastic = stochastic
-        self.curvature = 0.5 if published else 1.0
+        self.curvature = 0.5 if as_in_diffusers else 1.0
 
     def step(
         self,
@@ -159,8 +158,8 @@ def _weights(
     """Weights of the divided differences between these places and 0.
 
     With them every polynomial of that degree has its exact mean over [0, 1]
-    under the density e^(width x); Zhao et al. 2023, eq. 11. A single one is
-    1/2, for which the error is of the same order (there, app. F).
+    under the density e^(width x), as in Zhao et al. 2023. A single one is
+    1/2 as theirs and as in DPM-Solver++ 2M: the order is the same.
 
     Args:
         places: In units of the step, which leads from 0 to 1; != 0.

@@ -10,6 +10,7 @@ from mmldm.diffusion import (
     Euler,
     EulerAncestral,
     LinearBetas,
+    NoiseLevel,
     ScaledLinearBetas,
 )
 
@@ -101,6 +102,15 @@ def step(solver, cur, nxt, z, z_0, noise=0.0):
     return solver(
         lambda z, level: z_0, z, [cur, nxt], lambda z: noise * torch.ones(5)
     )
+
+
+def test_rounding_does_not_make_a_variance_negative():
+    """Nothing but new noise is left after so long a step: kept is 0."""
+    one = torch.ones((), dtype=torch.float64)
+    cur = NoiseLevel(one, one, 80 * one)
+    for sigma in torch.logspace(-9, -10, 100, dtype=torch.float64):
+        kept, _ = DDIM(eta=1.0).sigmas(cur, NoiseLevel(one, one, sigma))
+        assert kept <= 1e-7 * sigma
 
 
 @pytest.mark.parametrize('posterior', [0.0, 0.25, 1.0])

@@ -232,7 +232,7 @@ def test_unipc_that_keeps_its_order_to_the_end(theirs, ours, options, solver):
     )
 
 
-def test_third_order_as_published(theirs, ours):
+def test_third_order(theirs, ours):
     """To a level that is not clean; in our own order 3 it is UniPC's.
 
     Their stochastic order 3 has another sign than the integral it stands
@@ -242,16 +242,18 @@ def test_third_order_as_published(theirs, ours):
     scheduler = build_dpm(3, final_sigmas_type='sigma_min')
     tell(scheduler, levels)
     expected = theirs(scheduler, levels[:-1], scheduler.timesteps)
-    found = ours(DPMSolverPP(3, published=True), levels)
+    found = ours(DPMSolverPP(3, as_in_diffusers=True), levels)
     torch.testing.assert_close(found, expected, **SINGLE)
     exact = ours(DPMSolverPP(3), levels)
     assert not torch.allclose(exact, expected, **SINGLE)
 
 
 @pytest.mark.parametrize('order, stochastic', [(1, False), (3, True)])
-def test_published_is_of_order_3_alone(order, stochastic):
-    with pytest.raises(ValueError, match=f'published=True with order={order}'):
-        DPMSolverPP(order, stochastic, published=True)
+def test_their_numbers_are_of_order_3_alone(order, stochastic):
+    with pytest.raises(
+        ValueError, match=f'as_in_diffusers=True with order={order}'
+    ):
+        DPMSolverPP(order, stochastic, as_in_diffusers=True)
 
 
 def test_ipndm(theirs, ours):
