@@ -222,8 +222,12 @@ def upscale(job: Job) -> Panels:
     height, width = (job.args.factor * side for side in job.images.shape[2:])
     for sample in job.samples:
         sample.set_metainfo(dict(img_shape=(height, width)))
+
+    def decode(z: Tensor) -> Tensor:
+        return job.model.autoencoder.decode(z, (height, width))
+
     log_prob = image_log_prob(
-        job.model.autoencoder.decode,
+        decode,
         lambda x: F.avg_pool2d(x, job.args.factor),
         job.images,
     )
@@ -231,7 +235,7 @@ def upscale(job: Job) -> Panels:
         job.samples, wrap=GradientGuidance(log_prob, job.args.weight)
     )
     shown = F.interpolate(job.images[:1], (height, width), mode='nearest')[0]
-    return [shown], job.model.autoencoder.decode(z)
+    return [shown], decode(z)
 
 
 def _upscale_arguments(parser: argparse.ArgumentParser) -> None:

@@ -55,7 +55,12 @@ def denoiser_pairs(config: Mapping[str, Any], dialect: Dialect) -> list[Pair]:
 def _pairs(unet: DenoisingUNet, dialect: Dialect) -> Iterator[Pair]:
     modules = dialect.modules(unet)
     for ours, weight in unet.named_parameters():
-        module = next(m for m in modules if ours.startswith(f'{m}.'))
+        module = next((m for m in modules if ours.startswith(f'{m}.')), None)
+        if module is None:
+            raise ValueError(
+                f'{ours} of the denoiser has no counterpart in what it is '
+                'converted to'
+            )
         layer = unet.get_submodule(module)
         inner = ours.removeprefix(f'{module}.')
         names = dialect.names(type(layer), inner)

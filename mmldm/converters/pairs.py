@@ -54,7 +54,7 @@ def to_ours(
         joined = torch.cat([weights[name] for name in pair.theirs])
         if pair.heads:
             joined = _swap(joined, pair.heads, 3)
-        found[pair.ours] = joined.reshape(pair.shape)
+        found[pair.ours] = joined.reshape(pair.shape).contiguous()
     return found
 
 
@@ -69,7 +69,9 @@ def to_theirs(
             weight = _swap(weight, 3, pair.heads)
         parts = weight.chunk(len(pair.theirs))
         for name, part in zip(pair.theirs, parts, strict=True):
-            found[name] = part.reshape(pair.part_shape)
+            # A copy in the usual order: the model may go on changing its own.
+            part = part.reshape(pair.part_shape)
+            found[name] = part.clone(memory_format=torch.contiguous_format)
     return found
 
 

@@ -1,16 +1,33 @@
 """The composition of the axes; every formula lives in its part."""
 
+import math
+
+import torch
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
-from mmldm.utils import Draws
+from mmldm.utils import Draws, check_range
 from mmldm.utils.typing import ConfigType
 
 from .functional import NoiseLevel, draw_noise
-from .loss_functions import direction_error
+from .loss_functions import LossFunction, direction_error
 from .loss_weightings import LossWeighting
+from .noise_schedules import NoiseSchedule
+from .predictions import Prediction
+from .solvers import Solver
+from .time_grids import TimeGrid
+from .timestep_samplers import TimestepSampler
 
 SQUARED_ERROR = dict(type='L2Loss')
+KINDS = dict(
+    noise_schedule=NoiseSchedule,
+    prediction=Prediction,
+    loss_function=LossFunction,
+    loss_weighting=LossWeighting,
+    timestep_sampler=TimestepSampler,
+    time_grid=TimeGrid,
+    solver=Solver,
+)
 
 
 @DIFFUSION_SCHEDULERS.register_module()
@@ -48,17 +65,16 @@ class DiffusionScheduler:
         direction_weight: float = 0.0,
         offset_noise: float = 0.0,
     ) -> None:
-        build = DIFFUSION_SCHEDULERS.build
-        self.noise_schedule = build(noise_schedule)
-        self.prediction = build(prediction)
-        self.loss_weighting = build(loss_weighting)
+        self.noise_schedule = _build('noise_schedule', noise_schedule)
+        self.prediction = _build('prediction', prediction)
+        self.loss_weighting = _build('loss_weighting', loss_weighting)
         if isinstance(self.loss_weighting, LossWeighting):
             self.loss_weighting = self.loss_weighting.on(self.noise_schedule)
-        self.timestep_sampler = build(timestep_sampler)
-        self.time_grid = build(time_grid)
-        self.solver = build(solver)
+        self.timestep_sampler = _build('timestep_sampler', timestep_sampler)
+        self.time_grid = _build('time_grid', time_grid)
+        self.solver = _build('solver', solver)
         self.num_steps = num_steps
-        self.loss_function = build(loss_function)
+        self.loss_function = _build('loss_function', loss_function)
         self.direction_weight = direction_weight
         self.offset_noise = offset_noise
         self._check_parts()
@@ -75,6 +91,23 @@ class DiffusionScheduler:
         """Training noise of the shape of latents, (B, C, h, w)."""
         return draw_noise(draws, z_0, self.offset_noise)
 
+    def network_input(
+        self, z_t: Tensor, level: NoiseLevel
+    ) -> tuple[Tensor, Tensor]:
+        """What a network is given: scaled latents, and times.
+
+        Args:
+            z_t: Noisy latents, (B, C, h, w).
+            level: Their level, of shape () or (B,).
+
+        Returns:
+            (B, C, h, w) of z_t's dtype, and float32 (B,).
+        """
+        scale = self.prediction.input_scale(level.match(z_t))
+        # float32: bfloat16 makes 500 of 501. Without waiting for a GPU.
+        t = level.t.to(z_t.device, torch.float32, non_blocking=True)
+        return scale * z_t, t.expand(len(z_t))
+
     def errors(
         self, out: Tensor, z_0: Tensor, noise: Tensor, level: NoiseLevel
     ) -> Tensor:
@@ -89,7 +122,8 @@ class DiffusionScheduler:
         target = self.prediction.target(z_0, noise, level)
         out = out.float()  # under autocast it has 8 bits of mantissa
         error = self.loss_function(out, target).flatten(1).mean(1)
-        error = error * self.loss_weighting(level, self.prediction).to(error)
+        weight = self.loss_weighting(level, self.prediction)
+        error = error * weight.to(error, non_blocking=True)
         if self.direction_weight == 0:
             return error
         return error + self.direction_weight * direction_error(out, target)
@@ -101,16 +135,13 @@ class DiffusionScheduler:
         return self.errors(out, z_0, noise, level).mean()
 
     def levels(self) -> list[NoiseLevel]:
-        """The num_steps + 1 levels that sampling visits."""
+        """The levels that sampling visits, num_steps + 1 on most grids."""
         return self.time_grid(self.noise_schedule, self.num_steps)
 
     def _check_parts(self) -> None:
         """Raise where two parts do not fit, with the remedy."""
         for key in ('direction_weight', 'offset_noise'):
-            if getattr(self, key) < 0:
-                raise ValueError(
-                    f'{key}={getattr(self, key)} must be >= 0; 0 is off'
-                )
+            check_range(key, getattr(self, key), 0, math.inf, '; 0 is off')
         prediction = type(self.prediction).__name__
         if self.direction_weight > 0 and not self.prediction.is_velocity:
             raise ValueError(
@@ -125,3 +156,20 @@ class DiffusionScheduler:
                 f'{prediction} says nothing of the latent: take '
                 'VelocityPrediction'
             )
+
+
+def _build(key: str, config: ConfigType) -> object:
+    """A part, which may be of any class but one of another axis.
+
+    Raises:
+        ValueError: If it is of another axis.
+    """
+    part = DIFFUSION_SCHEDULERS.build(config)
+    if not isinstance(part, KINDS[key]):
+        for other, kind in KINDS.items():
+            if isinstance(part, kind):
+                raise ValueError(
+                    f'{key}={type(part).__name__} is a {other}: give it that '
+                    f'key, and {key} one of its own types'
+                )
+    return part

@@ -9,6 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from mmldm.utils import check_positive, check_range
+
 from .functional import NoiseLevel
 from .solvers import Denoise
 
@@ -44,11 +46,9 @@ def last_levels(
     Raises:
         ValueError: If strength is out of range.
     """
-    if not 0 < strength <= 1:
-        raise ValueError(
-            f'strength={strength} must be in (0, 1]: near 0 the image stays, '
-            'at 1 little of it is left'
-        )
+    check_positive('strength', strength)
+    hint = ': near 0 the image stays, at 1 little of it is left'
+    check_range('strength', strength, 0, 1, hint)
     num_steps = max(1, round(strength * (len(levels) - 1)))
     return levels[-num_steps - 1 :]
 

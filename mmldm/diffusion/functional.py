@@ -41,16 +41,19 @@ class NoiseLevel:
         return 2 * (self.alpha.log() - self.sigma.log())
 
     def match(self, z: Tensor) -> 'NoiseLevel':
-        """The level of shape (B, 1, 1, 1) and of z's dtype and device.
+        """alpha and sigma of shape (B, 1, 1, 1), of z's dtype and device.
 
         A level of shape () stays as it is.
         """
         if self.alpha.ndim == 0:
             return self
         shape = (-1, *[1] * (z.ndim - 1))
-        return NoiseLevel(
-            *(x.to(z).view(shape) for x in (self.t, self.alpha, self.sigma))
+        # Without waiting for what a GPU is at.
+        alpha, sigma = (
+            x.to(z, non_blocking=True).view(shape)
+            for x in (self.alpha, self.sigma)
         )
+        return NoiseLevel(self.t, alpha, sigma)
 
 
 def add_noise(z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:

@@ -3,6 +3,8 @@
 ``(out, target) -> cost`` of every element, (B, C, h, w).
 """
 
+from abc import ABC, abstractmethod
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -10,8 +12,16 @@ from mmldm.registry import DIFFUSION_SCHEDULERS
 from mmldm.utils import check_positive
 
 
+class LossFunction(ABC):
+    """What configs call ``loss_function``."""
+
+    @abstractmethod
+    def __call__(self, out: Tensor, target: Tensor) -> Tensor:
+        """The cost of every element, (B, C, h, w)."""
+
+
 @DIFFUSION_SCHEDULERS.register_module()
-class L1Loss:
+class L1Loss(LossFunction):
     """The absolute error."""
 
     def __call__(self, out: Tensor, target: Tensor) -> Tensor:
@@ -19,7 +29,7 @@ class L1Loss:
 
 
 @DIFFUSION_SCHEDULERS.register_module()
-class L2Loss:
+class L2Loss(LossFunction):
     """The squared error; Ho et al. 2020, eq. 14."""
 
     def __call__(self, out: Tensor, target: Tensor) -> Tensor:
@@ -27,7 +37,7 @@ class L2Loss:
 
 
 @DIFFUSION_SCHEDULERS.register_module()
-class HuberLoss:
+class HuberLoss(LossFunction):
     """Half the squared error up to ``delta``, linear beyond; Huber 1964.
 
     Args:

@@ -4,13 +4,14 @@
 """
 
 import copy
+import math
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
-from mmldm.utils import check_positive
+from mmldm.utils import check_positive, check_range
 
 from .functional import NoiseLevel
 from .noise_schedules import DiscreteSchedule, NoiseSchedule
@@ -71,8 +72,7 @@ class P2Weighting(LossWeighting):
     """
 
     def __init__(self, gamma: float = 1.0, k: float = 1.0) -> None:
-        if gamma < 0:
-            raise ValueError(f'gamma={gamma} must be >= 0; 0 is off')
+        check_range('gamma', gamma, 0, math.inf, '; 0 is off')
         check_positive('k', k)
         self.gamma = gamma
         self.k = k
@@ -104,8 +104,7 @@ class VariationalWeighting(LossWeighting):
         for name, value in dict(
             vlb_weight=vlb_weight, simple_weight=simple_weight
         ).items():
-            if value < 0:
-                raise ValueError(f'{name}={value} must be >= 0; 0 is off')
+            check_range(name, value, 0, math.inf, '; 0 is off')
         self.vlb_weight = vlb_weight
         self.simple_weight = simple_weight
         self.schedule: NoiseSchedule | None = None

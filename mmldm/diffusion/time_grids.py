@@ -4,6 +4,7 @@
 clean, strictly decreasing in noise; steps asked are steps run.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
-from mmldm.utils import check_positive
+from mmldm.utils import check_positive, check_range
 
 from .functional import NoiseLevel
 from .noise_schedules import TABLE, NoiseSchedule
@@ -30,10 +31,11 @@ class TimeGrid(ABC):
             ValueError: If num_steps is not in [1, num_timesteps], or two
                 levels would be equally noisy.
         """
-        if not 1 <= num_steps <= schedule.num_timesteps:
+        longest = round(schedule.num_timesteps / schedule.unit)
+        if not isinstance(num_steps, int) or not 1 <= num_steps <= longest:
             raise ValueError(
-                f'num_steps={num_steps} must be in [1, '
-                f'{schedule.num_timesteps}], the length of the schedule'
+                f'num_steps={num_steps!r} must be in [1, {longest}], the '
+                'length of the schedule, and whole'
             )
         levels = self.noisy_levels(schedule, num_steps)
         log_snr = [level.log_snr for level in levels]
@@ -65,9 +67,11 @@ class UniformGrid(TimeGrid):
         self, schedule: NoiseSchedule, num_steps: int
     ) -> list[NoiseLevel]:
         times = self.times(schedule, num_steps)
+        if schedule(times[-1]).sigma == 0:  # clean already: less than that
+            times[-1] = (times[-2:-1].sum() + times[-1]) / 2
         if schedule(schedule.last).alpha == 0:
             # Between pure noise and the time before it, log-SNR is infinite.
-            before = schedule.last - 1
+            before = schedule.last - schedule.unit
             times = torch.where(times > before, schedule.last, times)
             times[1:].clamp_(max=before)
         return unbind(schedule(times))
@@ -85,18 +89,18 @@ class LeadingGrid(UniformGrid):
     the stride.
 
     Args:
-        offset: The last noisy time; less where the stride is below it.
+        offset: The last noisy time, in units of the schedule; less where the
+            stride is below it.
     """
 
     def __init__(self, offset: float = 1.0) -> None:
-        if offset < 0:
-            raise ValueError(f'offset={offset} must be >= 0')
+        check_range('offset', offset, 0, math.inf)
         self.offset = offset
 
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
         stride = schedule.num_timesteps / num_steps
         # A small stride leaves no room for the offset above the last step.
-        offset = min(self.offset, stride - 1)
+        offset = min(self.offset * schedule.unit, stride - schedule.unit)
         steps = torch.arange(num_steps, **TABLE).flip(0)
         return steps * stride + offset
 
@@ -106,7 +110,7 @@ class TrailingGrid(UniformGrid):
     """Starts at the noisy end; Lin et al. 2024, table 2."""
 
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
-        stride = (schedule.last + 1) / num_steps
+        stride = (schedule.last + schedule.unit) / num_steps
         steps = torch.arange(num_steps, **TABLE)
         return schedule.last - steps * stride
 
@@ -141,7 +145,7 @@ class NoiseGrid(TimeGrid):
     ) -> list[NoiseLevel]:
         noisy = start = schedule(schedule.last)
         if noisy.alpha == 0:
-            start = schedule(schedule.last - 1)
+            start = schedule(schedule.last - schedule.unit)
         end = schedule(self.last_time * schedule.num_timesteps)
         log_snr = self.log_snr(start, end, num_steps)
         return [noisy, *unbind(schedule.at_log_snr(log_snr[1:]))]

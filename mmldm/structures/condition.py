@@ -25,6 +25,14 @@ class Condition:
     tokens_mask: Tensor | None = None
     spatial: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        mask = self.tokens_mask
+        if isinstance(mask, Tensor) and mask.dtype != torch.bool:
+            raise ValueError(
+                f'tokens_mask is {mask.dtype}, which attention would add or '
+                'refuse: give mask.bool()'
+            )
+
     @property
     def filled(self) -> tuple[str, ...]:
         """Names of the slots that say something."""

@@ -1,10 +1,18 @@
-from .checks import check_choice, check_divisible, check_positive
+from .checks import (
+    check_choice,
+    check_count,
+    check_divisible,
+    check_positive,
+    check_range,
+)
 from .draws import Draws, address_seed
 
 __all__ = [
     'Draws',
     'address_seed',
     'check_choice',
+    'check_count',
     'check_divisible',
     'check_positive',
+    'check_range',
 ]

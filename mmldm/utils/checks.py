@@ -1,13 +1,48 @@
 """Checks of what users give: a ``ValueError`` with value and remedy."""
 
+import math
 from collections.abc import Collection
 from difflib import get_close_matches
+from numbers import Integral, Real
 
 
 def check_positive(name: str, value: float) -> None:
-    """Raise unless ``value`` > 0."""
-    if not value > 0:
-        raise ValueError(f'{name}={value} must be positive')
+    """Raise unless ``value`` is a number > 0."""
+    if not (_is_number(value) and value > 0):
+        raise ValueError(f'{name}={value!r} must be {_a(value)}positive')
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise unless ``value`` is a whole number > 0."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not (whole and value > 0):
+        raise ValueError(f'{name}={value!r} must be a whole number, 1 or more')
+
+
+def check_range(
+    name: str, value: float, low: float, high: float, hint: str = ''
+) -> None:
+    """Raise unless ``value`` is a finite number in [low, high].
+
+    Args:
+        name: Of the value in the message.
+        value: What was given.
+        low: The least value.
+        high: The largest; ``math.inf`` for none.
+        hint: What to add to the message.
+    """
+    if _is_number(value) and low <= value <= high and value < math.inf:
+        return
+    span = f'>= {low:g}' if high == math.inf else f'in [{low:g}, {high:g}]'
+    raise ValueError(f'{name}={value!r} must be {_a(value)}{span}{hint}')
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _a(value: object) -> str:
+    return '' if _is_number(value) else 'a number, '
 
 
 def check_divisible(

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from mmldm.converters import (
     denoiser_config,
@@ -100,6 +101,34 @@ def test_a_converted_denoiser_computes_what_the_original_does(reference, name):
     with torch.no_grad():
         eps = case.unet(case.z_t, case.t, case.cond)
     assert_near(eps, case.expected['eps'], 1e-5)
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_bfloat16_autocast_is_within_2_percent(reference, name):
+    """Of the largest value, and in the mean."""
+    case = Case(name, reference)
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        error = case.unet(case.z_t, case.t, case.cond) - case.expected['eps']
+    expected = case.expected['eps']
+    assert error.abs().max() < 0.02 * expected.abs().max()
+    assert error.norm() < 0.02 * expected.norm()
+
+
+def test_an_export_is_a_copy_that_can_be_written():
+    config = denoiser_config(UNET)
+    unet = MODELS.build(config)
+    theirs = denoiser_to_compvis(unet.state_dict(), config)
+    save(theirs)
+    save(denoiser_weights(theirs, config))
+    before = theirs['out.2.bias'].clone()
+    unet.out[2].bias.data += 1
+    assert torch.equal(theirs['out.2.bias'], before)
+
+
+def test_a_vector_has_no_place_there():
+    config = denoiser_config(UNET) | dict(vector_dim=6)
+    with pytest.raises(ValueError, match='vector_embed.weight of the deno'):
+        denoiser_to_compvis(MODELS.build(config).state_dict(), config)
 
 
 @pytest.mark.parametrize('name', CASES)

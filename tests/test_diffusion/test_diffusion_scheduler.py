@@ -315,3 +315,41 @@ def test_noisy_latents_have_the_schedules_variance():
     torch.testing.assert_close(
         z_t.var(1).double(), expected, rtol=0.03, atol=0
     )
+
+
+@pytest.mark.parametrize(
+    'key, given, kind',
+    [
+        ('solver', 'LogSNRGrid', 'time_grid'),
+        ('time_grid', 'DDIM', 'solver'),
+        ('loss_weighting', 'L1Loss', 'loss_function'),
+        ('loss_function', 'MinSNRWeighting', 'loss_weighting'),
+        ('prediction', 'UniformTimesteps', 'timestep_sampler'),
+        ('timestep_sampler', 'CosineSchedule', 'noise_schedule'),
+        ('noise_schedule', 'FlowPrediction', 'prediction'),
+    ],
+)
+def test_a_part_of_another_axis_is_refused(key, given, kind):
+    with pytest.raises(ValueError, match=f'{key}={given} is a {kind}'):
+        build(**{key: dict(type=given)})
+
+
+@pytest.mark.parametrize('key', ['direction_weight', 'offset_noise'])
+@pytest.mark.parametrize('value', [-1, float('nan'), '0.1'])
+def test_weights_that_are_no_weights_are_refused(key, value):
+    with pytest.raises(ValueError, match=f'{key}=.* must be .*>= 0; 0 is off'):
+        build(prediction=dict(type='VelocityPrediction'), **{key: value})
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32])
+def test_a_network_is_told_the_time_in_float32(dtype):
+    """bfloat16 would make 500 of 501."""
+    scheduler = build()
+    z_t = torch.ones(2, 3, 1, 1, dtype=dtype)
+    for t in (501.0, torch.tensor([501.0, 333.0])):
+        scaled, told = scheduler.network_input(
+            z_t, scheduler.noise_schedule(t)
+        )
+        assert scaled.dtype == dtype
+        assert told.dtype == torch.float32
+        assert told.tolist() == torch.as_tensor(t).expand(2).tolist()

@@ -82,7 +82,7 @@ def test_every_step_that_is_asked_takes_noise_away(grid, num_steps):
     assert max(times(levels)) <= schedule.last + 1e-9
 
 
-@pytest.mark.parametrize('num_steps', [1, 2, 7, 50, 999])
+@pytest.mark.parametrize('num_steps', [1, 2, 7, 50, 999, 1000])
 @pytest.mark.parametrize('schedule', [RectifiedFlow(), Exploding()])
 def test_grids_run_on_continuous_time(grid, schedule, num_steps):
     assert_runs_from_noise_to_clean(grid(schedule, num_steps), num_steps)
@@ -113,17 +113,29 @@ def test_from_pure_noise_the_rest_is_as_from_the_time_before(cls):
 
 
 @pytest.mark.parametrize(
-    'grid, num_steps',
-    [
-        (LeadingGrid(), 1000),
-        (TrailingGrid(), 1000),
-        (LeadingGrid(offset=0), 5),
-    ],
+    'grid', [LeadingGrid(), LeadingGrid(offset=0), TrailingGrid()]
 )
-def test_a_grid_that_is_clean_too_early_is_refused(grid, num_steps):
+def test_a_last_time_that_is_clean_is_moved_halfway_up(grid):
     """DDIM would divide by a sigma of zero."""
-    with pytest.raises(ValueError, match='RectifiedFlow: take fewer steps'):
-        grid(RectifiedFlow(), num_steps)
+    found = times(grid(RectifiedFlow(), 1000))
+    assert_runs_from_noise_to_clean(grid(RectifiedFlow(), 1000), 1000)
+    assert found[-2] == pytest.approx(found[-3] / 2)
+
+
+@pytest.mark.parametrize('length', [1, 1000])
+@pytest.mark.parametrize('num_steps', [1, 5, 20, 1000])
+def test_the_unit_of_continuous_time_does_not_matter(grid, length, num_steps):
+    levels = grid(RectifiedFlow(num_timesteps=length), num_steps)
+    expected = grid(RectifiedFlow(), num_steps)
+    assert_runs_from_noise_to_clean(levels, num_steps)
+    for level, other in zip(levels, expected, strict=True):
+        assert float(level.sigma) == pytest.approx(float(other.sigma))
+
+
+@pytest.mark.parametrize('num_steps', [2.5, '20', None, 20.0])
+def test_a_number_of_steps_that_is_not_whole_is_refused(grid, num_steps):
+    with pytest.raises(ValueError, match='and whole'):
+        grid(ScaledLinearBetas(), num_steps)
 
 
 def test_a_grid_without_room_for_its_steps_is_refused():

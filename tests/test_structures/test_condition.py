@@ -18,10 +18,15 @@ def test_three_batches_become_one():
     assert Condition.cat(*parts).vector[:, 0].tolist() == [0, 1, 2]
 
 
+def filled(slot, value):
+    values = torch.full((1, 2), value)
+    return values.bool() if slot == 'tokens_mask' else values
+
+
 def test_slots_are_taken_from_another():
     names = ('vector', 'tokens', 'tokens_mask', 'spatial')
     zeros, ones = (
-        Condition(**{name: torch.full((1, 2), v) for name in names})
+        Condition(**{name: filled(name, v) for name in names})
         for v in (0.0, 1.0)
     )
 
@@ -47,7 +52,14 @@ def test_empty_conditions_stay_empty():
     'slot', ['vector', 'tokens', 'tokens_mask', 'spatial']
 )
 def test_a_slot_filled_on_one_side_is_refused_by_name(slot):
-    filled = Condition(**{slot: torch.zeros(1, 2)})
-    for pair in ((filled, Condition()), (Condition(), filled)):
+    one = Condition(**{slot: filled(slot, 0.0)})
+    for pair in ((one, Condition()), (Condition(), one)):
         with pytest.raises(ValueError, match=f"slot '{slot}'"):
             Condition.cat(*pair)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.int64])
+def test_a_mask_of_numbers_is_refused(dtype):
+    """Attention would add floats to its logits."""
+    with pytest.raises(ValueError, match='give mask.bool'):
+        Condition(tokens_mask=torch.ones(1, 2, dtype=dtype))

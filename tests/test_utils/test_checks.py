@@ -1,9 +1,13 @@
+import math
+
 import pytest
 
 from mmldm.utils.checks import (
     check_choice,
+    check_count,
     check_divisible,
     check_positive,
+    check_range,
     suggest,
 )
 
@@ -47,3 +51,41 @@ def test_a_known_choice_passes():
 
 def test_what_is_like_nothing_gets_no_suggestion():
     assert suggest('xyz', ['vector']) == '. Valid names: vector'
+
+
+@pytest.mark.parametrize('value', [0, 0.5, 1, 1.0])
+def test_a_number_in_range_passes(value):
+    check_range('x', value, 0, 1)
+    check_range('x', value, 0, math.inf)
+
+
+@pytest.mark.parametrize(
+    'value, high, message',
+    [
+        (1.1, 1, r'^x=1.1 must be in \[0, 1\]; a hint$'),
+        (-1, math.inf, '^x=-1 must be >= 0; a hint$'),
+        (math.nan, 1, r'^x=nan must be in \[0, 1\]'),
+        (math.inf, math.inf, '^x=inf must be >= 0'),
+        ('0.5', 1, r"^x='0.5' must be a number, in \[0, 1\]"),
+        (None, 1, '^x=None must be a number'),
+        (True, 1, '^x=True must be a number'),
+    ],
+)
+def test_what_is_out_of_range_is_refused(value, high, message):
+    with pytest.raises(ValueError, match=message):
+        check_range('x', value, 0, high, '; a hint')
+
+
+@pytest.mark.parametrize('value', ['5', None, True])
+def test_what_is_no_number_is_not_positive(value):
+    with pytest.raises(ValueError, match=f'x={value!r} must be a number, pos'):
+        check_positive('x', value)
+
+
+@pytest.mark.parametrize('value', [0, -1, 1.5, 2.0, '3', None, True])
+def test_a_count_is_whole_and_positive(value):
+    check_count('x', 1)
+    with pytest.raises(
+        ValueError, match=f'x={value!r} must be a whole number'
+    ):
+        check_count('x', value)

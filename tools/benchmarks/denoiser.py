@@ -33,6 +33,7 @@ from mmldm.converters import (
     denoiser_to_diffusers,
     denoiser_to_diffusers_config,
 )
+from mmldm.models.denoisers import DenoisingUNet
 from mmldm.registry import MODELS
 from mmldm.structures import Condition
 
@@ -40,6 +41,7 @@ CONFIG = (
     Path(__file__).resolve().parents[2]
     / 'configs/ldm/ldm_kl-f4_8xb8-200k_images-256x256.py'
 )
+WARMUPS = 2
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
 FORMATS = {
     'NCHW': torch.contiguous_format,
@@ -120,7 +122,13 @@ def build(args: argparse.Namespace) -> tuple[Contestant, Contestant]:
     """Our network and diffusers', with the same weights."""
     import diffusers
 
-    config = Config.fromfile(args.config).model.denoiser.to_dict()
+    config = Config.fromfile(args.config).model.get('denoiser')
+    if config is None:
+        raise ValueError(
+            f'{args.config} has no model.denoiser: give the config of a '
+            'latent diffusion model'
+        )
+    config = config.to_dict()
     if args.context_dim is not None:
         config['context_dim'] = args.context_dim
     ours = MODELS.build(dict(config))
@@ -138,7 +146,7 @@ def build(args: argparse.Namespace) -> tuple[Contestant, Contestant]:
         Contestant(
             ours, lambda z, t, tokens: run_ours(z, t, Condition(tokens=tokens))
         ),
-        Contestant(theirs, _diffusers_call(run_theirs, args.context_dim)),
+        Contestant(theirs, _diffusers_call(run_theirs, ours.context_dim)),
     )
 
 
@@ -150,15 +158,16 @@ def _diffusers_call(
     return lambda z, t, tokens: network(z, t, tokens, return_dict=False)[0]
 
 
-def inputs(args: argparse.Namespace, channels: int) -> tuple:
+def inputs(args: argparse.Namespace, unet: DenoisingUNet) -> tuple:
     """Latents, times and tokens."""
     torch.manual_seed(0)
-    z = torch.randn(args.batch_size, channels, args.size, args.size)
+    size = args.size, args.size
+    z = torch.randn(args.batch_size, unet.in_channels, *size)
     t = torch.randint(1000, (args.batch_size,)).float()
     tokens = None
-    if args.context_dim is not None:
+    if unet.context_dim is not None:
         tokens = torch.randn(
-            args.batch_size, args.num_tokens, args.context_dim
+            args.batch_size, args.num_tokens, unet.context_dim
         ).to(args.device)
     return z.to(args.device), t.to(args.device), tokens
 
@@ -183,21 +192,29 @@ def run(contestant: Contestant, row: Row, batch: tuple) -> Tensor:
 
 def seconds(contestant: Contestant, row: Row, batch: tuple) -> float:
     """Of one run."""
+    _wait(batch[0])
     start = time.perf_counter()
     run(contestant, row, batch)
-    if batch[0].is_cuda:
-        torch.cuda.synchronize()
+    _wait(batch[0])
     return time.perf_counter() - start
+
+
+def _wait(tensor: Tensor) -> None:
+    """Until a GPU has done what it was told."""
+    if tensor.is_cuda:
+        torch.cuda.synchronize()
 
 
 def measure(
     both: tuple[Contestant, Contestant], row: Row, batch: tuple, repeats: int
 ) -> Result:
-    """Alternate; the first pair warms up, and gives the outputs."""
+    """Alternate; the first pairs warm up, and give the outputs."""
+    torch.compiler.reset()  # a few settings only are compiled, then none
     for contestant in both:
         contestant.network.to(memory_format=FORMATS[row.memory_format])
     both[0].network.channels_last = row.memory_format == 'channels_last'
-    outputs = [run(contestant, row, batch) for contestant in both]
+    for _ in range(WARMUPS):
+        outputs = [run(contestant, row, batch) for contestant in both]
     difference = (outputs[0] - outputs[1]).abs().max()
     times: list[list[float]] = [[], []]
     for i in range(repeats):
@@ -256,7 +273,7 @@ def main() -> None:
     """Measure and print."""
     args = parse_args()
     both = build(args)
-    batch = inputs(args, both[0].network.in_channels)
+    batch = inputs(args, both[0].network)
     params = sum(p.numel() for p in both[0].network.parameters())
     device = (
         torch.cuda.get_device_name()

@@ -15,7 +15,6 @@ model = dict(
         channel_mults=(1, 2, 3, 4),
         num_res_blocks=2,
         attn_factors=(2, 4, 8),
-        attention=dict(head_channels=32),
     ),
     conditioner=dict(type='Conditioner'),
     diffusion_scheduler=dict(

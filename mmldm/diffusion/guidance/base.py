@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
 from mmldm.structures import Condition
+from mmldm.utils import check_range
 
 from ..functional import NoiseLevel
 from ..solvers import Denoise
@@ -38,8 +39,9 @@ Estimates = Callable[[Tensor, NoiseLevel], Sequence[Tensor]]
 class Guidance(ABC):
     """``(predict, condition, null) -> denoise``."""
 
-    #: Whether a model must have been trained with conditions left out.
-    needs_null = False
+    #: Whether it reads ``null``: a model must then have been trained with
+    #: conditions left out.
+    needs_null = True
 
     @abstractmethod
     def __call__(
@@ -76,6 +78,8 @@ class Guidance(ABC):
 class NoGuidance(Guidance):
     """The conditional prediction as it is."""
 
+    needs_null = False
+
     def __call__(
         self, predict: Predict, condition: Condition, null: Condition
     ) -> Denoise:
@@ -104,8 +108,7 @@ class ChainGuidance(Guidance):
         self, scales: Sequence[float], interval: Sequence[float]
     ) -> None:
         for scale in scales:
-            if not 0 <= scale < math.inf:
-                raise ValueError(f'scale={scale} must be >= 0; 1 is off')
+            check_range('scale', scale, 0, math.inf, '; 1 is off')
         low, high = interval
         if not 0 <= low < high:
             raise ValueError(

@@ -9,7 +9,7 @@ from torch import Tensor
 from mmldm.registry import DIFFUSION_SCHEDULERS
 from mmldm.structures import Condition
 from mmldm.structures.condition import SLOTS
-from mmldm.utils import check_choice
+from mmldm.utils import check_choice, check_range
 
 from .base import ChainGuidance, Estimates, Predict, in_one_call
 
@@ -33,8 +33,6 @@ class ClassifierFreeGuidance(ChainGuidance):
         interval: See :class:`ChainGuidance`.
     """
 
-    needs_null = True
-
     def __init__(
         self,
         scale: float,
@@ -42,8 +40,7 @@ class ClassifierFreeGuidance(ChainGuidance):
         interval: Sequence[float] = (0.0, math.inf),
     ) -> None:
         super().__init__([scale], interval)
-        if not 0 <= rescale <= 1:
-            raise ValueError(f'rescale={rescale} must be in [0, 1]; 0 is off')
+        check_range('rescale', rescale, 0, 1, '; 0 is off')
         self.rescale = rescale
 
     def check(self, filled: Collection[str], has_guide: bool) -> None:
@@ -81,6 +78,8 @@ class AutoGuidance(ChainGuidance):
             is off.
         interval: See :class:`ChainGuidance`.
     """
+
+    needs_null = False
 
     def __init__(
         self, scale: float, interval: Sequence[float] = (0.0, math.inf)
@@ -121,8 +120,6 @@ class SlotGuidance(ChainGuidance):
     Raises:
         ValueError: If a slot is not known, or there is none.
     """
-
-    needs_null = True
 
     def __init__(
         self,

@@ -4,10 +4,13 @@ Control without retraining: log p(y | z_t) may be a classifier's, or how well
 the predicted image agrees with a given one.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from mmldm.utils import check_range
 
 from ..functional import NoiseLevel
 from ..solvers import Denoise
@@ -38,8 +41,7 @@ class GradientGuidance:
     """
 
     def __init__(self, log_prob: LogProb, scale: float = 1.0) -> None:
-        if scale < 0:
-            raise ValueError(f'scale={scale} must be >= 0; 0 is off')
+        check_range('scale', scale, 0, math.inf, '; 0 is off')
         self.log_prob = log_prob
         self.scale = scale
 

@@ -54,6 +54,11 @@ class NoiseSchedule(ABC):
         noise = self(as_float64(0)).sigma
         return 0.0 if noise > 0 else self.MARGIN * self.num_timesteps
 
+    @property
+    def unit(self) -> float:
+        """The step of time that grids count in: a row of a table."""
+        return 1.0
+
     def clean(self) -> NoiseLevel:
         """The level of a latent without noise, where sampling ends."""
         return NoiseLevel(*map(as_float64, (0, 1, 0)))

@@ -9,14 +9,22 @@ from ..functional import NoiseLevel
 from .base import NoiseSchedule, as_float64
 
 
+class ContinuousSchedule(NoiseSchedule):
+    """A formula over (0, T), whatever T; grids see a thousand units of it."""
+
+    @property
+    def unit(self) -> float:
+        return self.num_timesteps / 1000
+
+
 @DIFFUSION_SCHEDULERS.register_module()
-class RectifiedFlow(NoiseSchedule):
+class RectifiedFlow(ContinuousSchedule):
     """Straight paths: alpha = 1 - t/T, sigma = t/T; Liu et al. 2022.
 
     arXiv:2209.03003, eq. 1. Time is continuous in (0, T).
 
     Args:
-        num_timesteps: T, which only scales what the network is told.
+        num_timesteps: T, the network's unit of time: any, such as 1.
     """
 
     @property
@@ -30,7 +38,7 @@ class RectifiedFlow(NoiseSchedule):
 
 
 @DIFFUSION_SCHEDULERS.register_module()
-class VarianceExploding(NoiseSchedule):
+class VarianceExploding(ContinuousSchedule):
     """alpha = 1, sigma grows geometrically; Song et al. 2021, app. C.
 
     arXiv:2011.13456, with the range of Karras et al. 2022, table 1
@@ -40,7 +48,7 @@ class VarianceExploding(NoiseSchedule):
     Args:
         sigma_min: At time 0, > 0.
         sigma_max: At time T, > sigma_min.
-        num_timesteps: T, which only scales what the network is told.
+        num_timesteps: T, the network's unit of time: any, such as 1.
     """
 
     def __init__(

@@ -25,6 +25,11 @@ class DiscreteSchedule(NoiseSchedule):
     """
 
     def __init__(self, betas: Tensor) -> None:
+        if betas.ndim != 1:
+            raise ValueError(
+                f'betas have the shape {tuple(betas.shape)}: give one number '
+                'for each step, (num_timesteps,)'
+            )
         super().__init__(len(betas))
         if not ((betas > 0) & (betas < 1)).all():
             raise ValueError(

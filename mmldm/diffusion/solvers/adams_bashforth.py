@@ -1,7 +1,10 @@
 """Adams-Bashforth methods: the noise extrapolated from the last steps'.
 
-Of the order that they are named after where sigma / alpha falls by equal
-steps; the coefficients stay these on any grid, as their papers have it.
+Where sigma / alpha falls by equal steps they are of the order that they are
+named after, from the step on that has enough noise to look back on: the first
+step of iPNDM is Euler's, whose error, small where noise is all, is of order 2
+over the whole path. The coefficients stay these on any grid, as their papers
+have it.
 """
 
 from collections.abc import Sequence
@@ -43,7 +46,7 @@ class IPNDM(Solver):
 
     def __init__(self, order: int = 4) -> None:
         if order not in (1, 2, 3, 4):
-            raise ValueError(f'order={order} must be 1, 2, 3 or 4')
+            raise ValueError(f'order={order!r} must be 1, 2, 3 or 4')
         self.order = order
 
     def __call__(

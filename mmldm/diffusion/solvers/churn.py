@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
+from mmldm.utils import check_positive, check_range
 from mmldm.utils.typing import DrawNoise
 
 from ..functional import NoiseLevel
@@ -47,15 +48,13 @@ class ChurnSolver(Solver):
         churn_range: tuple[float, float] = (0.0, math.inf),
         churn_noise: float = 1.0,
     ) -> None:
-        if churn < 0:
-            raise ValueError(f'churn={churn} must be >= 0; 0 is off')
+        check_range('churn', churn, 0, math.inf, '; 0 is off')
         if not 0 <= churn_range[0] < churn_range[1]:
             raise ValueError(
                 f'churn_range={tuple(churn_range)} must be two values of '
                 'sigma / alpha, 0 <= low < high'
             )
-        if not churn_noise > 0:
-            raise ValueError(f'churn_noise={churn_noise} must be > 0')
+        check_positive('churn_noise', churn_noise)
         self.churn = churn
         self.churn_range = churn_range
         self.churn_noise = churn_noise

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
+from mmldm.utils import check_range
 from mmldm.utils.typing import DrawNoise
 
 from ..functional import NoiseLevel
@@ -21,8 +22,7 @@ class DDIM(MultistepSolver):
     """
 
     def __init__(self, eta: float = 0.0) -> None:
-        if not 0 <= eta <= 1:
-            raise ValueError(f'eta={eta} must be in [0, 1]')
+        check_range('eta', eta, 0, 1)
         self.eta = eta
 
     def step(
@@ -75,8 +75,7 @@ class DDPM(DDIM):
     """
 
     def __init__(self, posterior: float = 0.0) -> None:
-        if not 0 <= posterior <= 1:
-            raise ValueError(f'posterior={posterior} must be in [0, 1]')
+        check_range('posterior', posterior, 0, 1)
         super().__init__(eta=1.0)
         self.posterior = posterior
 

@@ -181,5 +181,5 @@ def _check_order(order: int, orders: Sequence[int]) -> None:
     if order not in orders:
         *others, last = map(str, orders)
         raise ValueError(
-            f'order={order} must be {", ".join(others)} or {last}'
+            f'order={order!r} must be {", ".join(others)} or {last}'
         )

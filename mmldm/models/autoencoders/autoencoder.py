@@ -68,7 +68,8 @@ class Autoencoder(BaseModule):
             size: (H, W) to cut the image to, whose top left stays; None
                 leaves it at (f h, f w).
         """
-        x = self.decode_raw(z / self.latent_scale + self.latent_shift)
+        raw = z / self.latent_scale + self.latent_shift
+        x = self.decode_raw(raw.to(self.latent_scale.dtype))
         return x if size is None else x[..., : size[0], : size[1]]
 
     def pad(self, x: Tensor) -> Tensor:

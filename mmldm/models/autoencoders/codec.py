@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..layers import (
     Downsample,
+    Float32Conv2d,
     ResBlock,
     SelfAttention2d,
     Upsample,
@@ -14,20 +14,6 @@ from ..layers import (
 )
 
 EPS = 1e-6
-
-
-class Float32Conv2d(nn.Conv2d):
-    """A convolution that autocast leaves alone.
-
-    For latents and images: bfloat16 has 8 bits, which is less than an image
-    needs in [-1, 1], and gradients at the last weight, which the adaptive
-    weight compares, overflow in float16.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in, h, w) -> (B, out, h, w), float32 under autocast."""
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.to(self.weight.dtype))
 
 
 class _Blocks:

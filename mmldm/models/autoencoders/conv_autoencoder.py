@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from mmldm.utils.typing import DrawNoise
 
-from ..layers import zero_init
+from ..layers import Float32Conv2d, zero_init
 from .autoencoder import Autoencoder
-from .codec import Decoder, Encoder, Float32Conv2d
+from .codec import Decoder, Encoder
 from .tiling import check_tile_size, tiled_forward
 
 

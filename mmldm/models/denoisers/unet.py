@@ -10,10 +10,13 @@ from torch.utils.checkpoint import checkpoint
 
 from mmldm.registry import MODELS
 from mmldm.structures import Condition
+from mmldm.utils import check_count
 from mmldm.utils.typing import ConfigType
 
 from ..layers import (
     Downsample,
+    Float32Conv2d,
+    Float32Linear,
     ResBlock,
     SelfAttention2d,
     SpatialTransformer,
@@ -30,6 +33,7 @@ from .unet_parts import (
     ResBlockOptions,
     UNetBlock,
     UNetLevel,
+    read_options,
 )
 
 
@@ -47,8 +51,8 @@ class DenoisingUNet(BaseModule):
         channel_mults: Factor on ``channels`` at each level.
         num_res_blocks: Residual blocks a level on the way down; one more on
             the way up.
-        attn_factors: Downsampling factors at which there is attention; the
-            middle always has it.
+        attn_factors: Downsampling factors at which there is attention; those
+            that no level has count nothing, the middle always has it.
         attention: See :class:`AttentionOptions`.
         res_block: See :class:`ResBlockOptions`.
         context_dim: Channels of the condition's tokens; None for none.
@@ -76,23 +80,29 @@ class DenoisingUNet(BaseModule):
         channels_last: bool = True,
     ) -> None:
         super().__init__()
+        check_count('denoiser.channels', channels)
+        check_count('denoiser.num_res_blocks', num_res_blocks)
+        for mult in channel_mults:
+            check_count('denoiser.channel_mults: factor', mult)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.context_dim = context_dim
         self.vector_dim = vector_dim
         self.checkpointing = checkpointing
         self.channels_last = channels_last
-        self._attention_options = AttentionOptions(
-            **(dict(head_channels=32) if attention is None else attention)
+        self._attention_options = read_options(
+            AttentionOptions, 'denoiser.attention', attention
         )
-        self._res_block_options = ResBlockOptions(**(res_block or {}))
+        self._res_block_options = read_options(
+            ResBlockOptions, 'denoiser.res_block', res_block
+        )
         self._attn_factors = attn_factors
         self._embed_dim = 4 * channels
 
         self.time_embed = TimeEmbedding(channels, self._embed_dim)
         if vector_dim is not None:
-            self.vector_embed = nn.Linear(vector_dim, self._embed_dim)
-        self.conv_in = nn.Conv2d(in_channels, channels, 3, padding=1)
+            self.vector_embed = Float32Linear(vector_dim, self._embed_dim)
+        self.conv_in = Float32Conv2d(in_channels, channels, 3, padding=1)
         widths = [channels * mult for mult in channel_mults]
         _warn_of_cancelled_embedding(widths, self._res_block_options)
         skips = self._build_down(channels, widths, num_res_blocks)
@@ -107,7 +117,7 @@ class DenoisingUNet(BaseModule):
         self.out = nn.Sequential(
             group_norm(widths[0], 1e-5),
             nn.SiLU(),
-            zero_init(nn.Conv2d(widths[0], out_channels, 3, padding=1)),
+            zero_init(Float32Conv2d(widths[0], out_channels, 3, padding=1)),
         )
         if channels_last:
             self.to(memory_format=torch.channels_last)
@@ -120,7 +130,12 @@ class DenoisingUNet(BaseModule):
                 ``cond.spatial`` in_channels in all.
             t: Times, (B,).
             cond: What the latents should show.
+
+        Raises:
+            ValueError: If the condition is not what the network was built
+                for.
         """
+        self._check(z_t, cond)
         embedding = self.time_embed(t)
         if self.vector_dim is not None:
             embedding = embedding + self.vector_embed(cond.vector)
@@ -149,6 +164,25 @@ class DenoisingUNet(BaseModule):
                 height, width = skips[-1].shape[2:]
                 x = x[..., :height, :width]
         return self.out(x)
+
+    def _check(self, z_t: Tensor, cond: Condition) -> None:
+        """Raise where a slot is filled that is not read, or the reverse."""
+        for slot, key in (('vector', 'vector_dim'), ('tokens', 'context_dim')):
+            filled = getattr(cond, slot)
+            given = None if filled is None else filled.shape[-1]
+            if given != getattr(self, key):
+                raise ValueError(
+                    f'denoiser.{key}={getattr(self, key)}, but the '
+                    f'condition has {slot} of dimension {given}: set '
+                    f'denoiser.{key}={given}'
+                )
+        spatial = 0 if cond.spatial is None else cond.spatial.shape[1]
+        if z_t.shape[1] + spatial != self.in_channels:
+            raise ValueError(
+                f'denoiser.in_channels={self.in_channels}, but latents have '
+                f'{z_t.shape[1]} channels and the spatial condition {spatial}'
+                f': set denoiser.in_channels={z_t.shape[1] + spatial}'
+            )
 
     def heads(self, channels: int) -> int:
         """Attention heads of a level with so many channels."""
@@ -242,9 +276,9 @@ def _warn_of_cancelled_embedding(
     """Norm groups of one channel take away what the time embedding adds."""
     if NUM_GROUPS in widths and not options.scale_shift:
         warnings.warn(
-            f'denoiser.channels={widths[0]} makes every norm group of a level '
-            'a single channel, which cancels the time embedding there: use '
-            f'channels={2 * NUM_GROUPS} or more, or '
+            f'level {widths.index(NUM_GROUPS)} of the denoiser has '
+            f'{NUM_GROUPS} channels, as many as norm groups, which cancels '
+            'the time embedding there: raise denoiser.channels, or set '
             'res_block=dict(scale_shift=True)',
             stacklevel=3,
         )

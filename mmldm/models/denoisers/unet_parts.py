@@ -1,11 +1,13 @@
 """What the denoising UNet is made of, and how that is chosen."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from mmldm.structures import Condition
+from mmldm.utils import check_choice, check_count, check_range
 
 from ..layers import (
     Downsample,
@@ -18,11 +20,12 @@ from ..layers import (
 
 @dataclass(frozen=True)
 class AttentionOptions:
-    """How attention is built; either argument gives the heads.
+    """How attention is built.
 
     Args:
-        head_channels: Channels of a head.
-        num_heads: Heads of every level.
+        head_channels: Channels of a head; 32 where the heads are not given
+            either way.
+        num_heads: Heads of every level, in place of their width.
         depth: Transformer blocks in a row, where there are context tokens.
     """
 
@@ -31,11 +34,13 @@ class AttentionOptions:
     depth: int = 1
 
     def __post_init__(self) -> None:
-        if (self.head_channels is None) == (self.num_heads is None):
+        for key in ('head_channels', 'num_heads', 'depth'):
+            if getattr(self, key) is not None:
+                check_count(f'denoiser.attention.{key}', getattr(self, key))
+        if None not in (self.head_channels, self.num_heads):
             raise ValueError(
                 f'denoiser.attention has head_channels={self.head_channels} '
-                f'and num_heads={self.num_heads}: give one of them, and None '
-                'for the other'
+                f'and num_heads={self.num_heads}: set one of them to None'
             )
 
     def heads(self, channels: int) -> int:
@@ -44,8 +49,8 @@ class AttentionOptions:
         Raises:
             ValueError: If they do not share its channels evenly.
         """
-        key = 'num_heads' if self.head_channels is None else 'head_channels'
-        value = getattr(self, key)
+        key = 'head_channels' if self.num_heads is None else 'num_heads'
+        value = getattr(self, key) or 32
         if channels % value:
             raise ValueError(
                 f'{key}={value} does not divide the {channels} channels of '
@@ -68,6 +73,34 @@ class ResBlockOptions:
     dropout: float = 0.0
     scale_shift: bool = False
     updown: bool = False
+
+    def __post_init__(self) -> None:
+        check_range('denoiser.res_block.dropout', self.dropout, 0, 1)
+        for key in ('scale_shift', 'updown'):
+            if not isinstance(getattr(self, key), bool):
+                raise ValueError(
+                    f'denoiser.res_block.{key}={getattr(self, key)!r} must '
+                    'be True or False'
+                )
+
+
+Options = TypeVar('Options', AttentionOptions, ResBlockOptions)
+
+
+def read_options(
+    kind: type[Options], name: str, given: Mapping[str, object] | None
+) -> Options:
+    """The options of a config; None for all defaults.
+
+    Raises:
+        ValueError: If a key is not known, or a value not allowed.
+    """
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise ValueError(f'{name}={given!r} must be a dict of options')
+    for key in given:
+        check_choice(f'{name}: key', key, [f.name for f in fields(kind)])
+    return kind(**given)
 
 
 class UNetBlock(nn.Module):

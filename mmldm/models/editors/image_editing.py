@@ -166,7 +166,7 @@ class ImageEditing:
                 f'{len(images)} images with {len(data_samples)} data '
                 'samples: give each image one'
             )
-        return self.autoencoder.encode(images)
+        return self.autoencoder.encode(images).float()
 
 
 def _checked_mask(mask: Tensor, images: Tensor) -> Tensor:

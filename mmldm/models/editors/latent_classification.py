@@ -112,10 +112,8 @@ class LatentClassification(FrozenFirstStage, Editor):
             z_t: Noisy latents, (B, C, h, w).
             level: Their level, of shape () or (B,).
         """
-        prediction = self.diffusion_scheduler.prediction
-        scale = prediction.input_scale(level.match(z_t))
-        t = level.t.to(z_t).expand(len(z_t))
-        return self.classifier(scale * z_t, t).float()
+        z_t, t = self.diffusion_scheduler.network_input(z_t, level)
+        return self.classifier(z_t, t).float()
 
     @torch.no_grad()
     def _encode(self, inputs: Tensor, draws: Draws) -> Tensor:

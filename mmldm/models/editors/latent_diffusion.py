@@ -83,6 +83,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         draws = Draws.of(data_samples)
         with torch.no_grad():
             z_0 = self.autoencoder.encode(inputs, draws.normal('posterior'))
+            z_0 = z_0.float()  # whatever the networks' dtype
         cond = self.conditioner(data_samples, draws)
         scheduler = self.diffusion_scheduler
         level = scheduler.sample_level(draws)
@@ -148,12 +149,23 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         )
 
     def denoise_for(self, data_samples: SampleList) -> Denoise:
-        """(z_t, level) -> the guided estimate of z_0 for data samples."""
-        return self.guidance(
-            self.with_guide(self.predict_z_0, data_samples),
-            self.conditioner(data_samples),
-            self.conditioner.null(data_samples),
-        )
+        """(z_t, level) -> the guided estimate of z_0 for data samples.
+
+        Raises:
+            ValueError: If a sample has a negative which guidance ignores.
+        """
+        cond = null = self.conditioner(data_samples)
+        if self.guidance.needs_null:
+            null = self.conditioner.null(data_samples)
+        elif any(sample.negative is not None for sample in data_samples):
+            raise ValueError(
+                'a data sample has a negative, of which '
+                f'{type(self.guidance).__name__} takes no notice: leave it '
+                "out, or set guidance=dict(_delete_=True, type='Classifier"
+                "FreeGuidance', scale=2.0)"
+            )
+        predict = self.with_guide(self.predict_z_0, data_samples)
+        return self.guidance(predict, cond, null)
 
     def predict_z_0(
         self,
@@ -182,11 +194,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         cond: Condition,
     ) -> Tensor:
         """A network's output for one level or one a sample, float32."""
-        prediction = self.diffusion_scheduler.prediction
-        scale = prediction.input_scale(level.match(z_t))
-        t = level.t.to(z_t).expand(len(z_t))
+        z_t, t = self.diffusion_scheduler.network_input(z_t, level)
+        z_t = z_t.to(next(denoiser.parameters()).dtype)
         # float32: solvers subtract nearly equal numbers.
-        return denoiser(scale * z_t, t, cond).float()
+        return denoiser(z_t, t, cond).float()
 
     def _build_log_variance(self, config: ConfigType) -> nn.Module:
         """A table of the noise schedule's length."""

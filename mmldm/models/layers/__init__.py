@@ -1,11 +1,14 @@
 from .attention import SelfAttention2d, SpatialTransformer
 from .embeddings import TimeEmbedding, sinusoidal_embedding
+from .precision import Float32Conv2d, Float32Linear
 from .quantizer import VectorQuantizer
 from .resample import Downsample, Upsample, double, halve
 from .resnet import ResBlock, group_norm, zero_init
 
 __all__ = [
     'Downsample',
+    'Float32Conv2d',
+    'Float32Linear',
     'ResBlock',
     'SelfAttention2d',
     'SpatialTransformer',

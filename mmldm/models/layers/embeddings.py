@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .precision import Float32Linear
+
 
 def sinusoidal_embedding(t: Tensor, dim: int) -> Tensor:
     """Cosines, then sines, of t at dim / 2 frequencies from 1 to 1e-4.
@@ -36,11 +38,11 @@ class TimeEmbedding(nn.Module):
         super().__init__()
         self.channels = channels
         self.mlp = nn.Sequential(
-            nn.Linear(channels, embed_dim),
+            Float32Linear(channels, embed_dim),
             nn.SiLU(),
-            nn.Linear(embed_dim, embed_dim),
+            Float32Linear(embed_dim, embed_dim),
         )
 
     def forward(self, t: Tensor) -> Tensor:
         embedding = sinusoidal_embedding(t, self.channels)
-        return self.mlp(embedding.to(self.mlp[0].weight.dtype))
+        return self.mlp(embedding)

@@ -486,3 +486,36 @@ def test_parts_that_do_not_fit_are_refused(tiny_ldm, overrides, remedy):
 def test_sizes_that_differ_are_refused(tiny_ldm, labelled):
     with pytest.raises(ValueError, match='one img_shape'):
         tiny_ldm().sample([labelled(3), labelled(3, img_shape=(8, 16))])
+
+
+def test_a_negative_that_nothing_reads_is_refused(tiny_ldm, labelled):
+    sample = labelled(3, address=(0, 0))
+    sample.negative = labelled(5)
+    with pytest.raises(ValueError, match='of which NoGuidance takes no notic'):
+        tiny_ldm().sample([sample])
+
+
+def test_without_guidance_the_null_condition_is_not_made(tiny_ldm, labelled):
+    model = tiny_ldm()
+    made = []
+    model.conditioner.embedders[0].register_forward_hook(
+        lambda *_: made.append(1)
+    )
+    model.sample([labelled(3, address=(0, 0))])
+    assert len(made) == 1
+
+
+def test_a_bfloat16_model_trains_and_samples(tiny_ldm, labelled):
+    """Solvers and losses stay in float32."""
+    model = tiny_ldm()
+    samples = [labelled(3, address=(0, 0))]
+    expected = model.sample(samples)
+    images = torch.rand(1, 3, 8, 8) * 2 - 1
+    model.to(torch.bfloat16)
+    z = model.sample(samples)
+    assert z.dtype == torch.float32
+    assert (z - expected).norm() < 0.1 * expected.norm()
+    assert model.predict(None, samples)[0].pred_img.dtype == torch.uint8
+    losses = model.loss(images.bfloat16(), samples)
+    assert losses['loss_denoise'].dtype == torch.float32
+    assert model.vary(images.bfloat16(), samples, 0.5).isfinite().all()
