@@ -83,7 +83,7 @@ def test_the_width_must_be_positive(sampler, std):
 @pytest.mark.parametrize('mean', [-1.2, 3])
 def test_a_density_outside_the_time_axis_is_refused(mean):
     """-1.2 is EDM's mean of log sigma, not of the time axis."""
-    with pytest.raises(ValueError, match=f'mean={mean} must be in .* P_mean'):
+    with pytest.raises(ValueError, match=f'mean={mean} must be in .*P_mean'):
         NormalTimesteps(mean, std=0.2)
 
 
