@@ -26,6 +26,7 @@ from mmldm.utils.checkpoint import (
     write_checkpoint,
 )
 from mmldm.utils.distributed import broadcast_state
+from mmldm.utils.memory import keep_freed_memory
 
 from .checkpoint_state import hub_state, hub_state_for_loading, plain
 
@@ -50,6 +51,8 @@ class LDMRunner(Runner):
             )
         if isinstance(self._train_dataloader, dict):
             _share_batch(self._train_dataloader, self.world_size)
+        if get_device() == 'cpu':
+            keep_freed_memory()
 
     @property
     def bare_model(self) -> torch.nn.Module:

@@ -11,16 +11,6 @@ from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 
 SMALL = '--num-samples 8 --num-modes 3 --dim 2 --reference-steps 100'
-FEW = [
-    '--solvers',
-    'DDIM',
-    'UniPC-2',
-    '--grids',
-    'log-SNR',
-    '--nfe',
-    '5',
-    '15',
-]
 
 
 @pytest.fixture

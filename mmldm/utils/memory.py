@@ -1,0 +1,24 @@
+"""Memory of large tensors on a CPU."""
+
+import ctypes
+
+# Of glibc's malloc.h.
+M_TRIM_THRESHOLD = -1
+M_MMAP_MAX = -4
+
+
+def keep_freed_memory() -> bool:
+    """Have the C library keep what freed tensors leave for the next ones.
+
+    By default glibc gives large blocks back to the system and asks for them
+    again, which costs a page fault every 4 kB: a train step of 274 M
+    parameters takes 1.2 to 1.4 times as long (measured, 2 cores). The peak
+    of memory grows by a few per cent.
+
+    Returns:
+        Whether the C library can do so: glibc's can.
+    """
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))

@@ -1,0 +1,57 @@
+"""What tools/benchmarks/denoiser.py says of a small network."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+ROOT = Path(__file__).parents[2]
+SMALL = dict(
+    type='DenoisingUNet',
+    in_channels=4,
+    out_channels=4,
+    channels=64,
+    channel_mults=(1, 2),
+    num_res_blocks=1,
+    attn_factors=(2,),
+)
+
+
+def run(config, *flags):
+    tool = ROOT / 'tools/benchmarks/denoiser.py'
+    flags = ['--size', '8', '--repeats', '1', *flags]
+    return subprocess.run(
+        [sys.executable, tool, config, *flags], capture_output=True, text=True
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('context_dim', [None, 8])
+def test_both_networks_say_the_same_in_every_row(tmp_path, context_dim):
+    denoiser = SMALL | dict(context_dim=context_dim)
+    config = tmp_path / 'config.py'
+    Config(dict(model=dict(denoiser=denoiser))).dump(config)
+    done = run(config)
+    assert done.returncode == 0, done.stderr
+    assert 'Traceback' not in done.stderr
+    rows = [
+        [cell.strip() for cell in line.split('|')[1:-1]]
+        for line in done.stdout.splitlines()
+        if line.startswith(('| forward', '| train step'))
+    ]
+    assert len({tuple(row[:3]) for row in rows}) == 8
+    for row in rows:
+        bound = 1e-4 if row[1] == 'float32' else 0.05
+        assert float(row[-1]) < bound, row
+    assert "times as fast as diffusers' defaults" in done.stdout
+
+
+def test_a_config_without_a_denoiser_is_refused_in_one_line(tmp_path):
+    config = tmp_path / 'config.py'
+    Config(dict(model=dict(type='FirstStage'))).dump(config)
+    done = run(config)
+    assert done.returncode == 1
+    assert 'has no model.denoiser' in done.stderr
+    assert 'Traceback' not in done.stderr

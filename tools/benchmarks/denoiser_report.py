@@ -1,0 +1,84 @@
+"""The rows of the benchmark of denoisers, and what is printed of them."""
+
+import statistics
+from dataclasses import dataclass
+
+import torch
+
+DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16}
+FORMATS = {
+    'NCHW': torch.contiguous_format,
+    'channels_last': torch.channels_last,
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting of the table."""
+
+    task: str  # 'forward' or 'train step'
+    dtype: str
+    memory_format: str
+
+    def __str__(self) -> str:
+        return f'{self.task} | {self.dtype} | {self.memory_format}'
+
+
+@dataclass(frozen=True)
+class Result:
+    """Seconds of each run of both, and how far the outputs are apart."""
+
+    ours: list[float]
+    theirs: list[float]
+    difference: float
+
+    @property
+    def ratio(self) -> float:
+        """How often ours goes into theirs; more than 1 is faster."""
+        pairs = zip(self.theirs, self.ours, strict=True)
+        return statistics.median(theirs / ours for theirs, ours in pairs)
+
+
+def rows() -> list[Row]:
+    """All settings, the fastest last."""
+    return [
+        Row(task, dtype, memory_format)
+        for task in ('forward', 'train step')
+        for dtype in DTYPES
+        for memory_format in FORMATS
+    ]
+
+
+def table(results: dict[Row, Result]) -> str:
+    """Markdown: medians, ratio, difference of outputs."""
+    lines = [
+        '| task | dtype | memory | ours (s) | diffusers (s) '
+        '| diffusers / ours | outputs differ by |',
+        '|---|---|---|---|---|---|---|',
+    ]
+    for row, result in results.items():
+        lines.append(
+            f'| {row} | {statistics.median(result.ours):.3f} '
+            f'| {statistics.median(result.theirs):.3f} '
+            f'| {result.ratio:.2f} | {result.difference:.1e} |'
+        )
+    return '\n'.join(lines)
+
+
+def verdict(results: dict[Row, Result]) -> str:
+    """Our defaults against diffusers' defaults, and against its best."""
+    steps = {r: x for r, x in results.items() if r.task == 'train step'}
+    ours = statistics.median(
+        steps[Row('train step', 'bfloat16', 'channels_last')].ours
+    )
+    default = statistics.median(
+        steps[Row('train step', 'float32', 'NCHW')].theirs
+    )
+    best = min(statistics.median(result.theirs) for result in steps.values())
+    slowest = min(results, key=lambda row: results[row].ratio)
+    return (
+        f'train step, our defaults (bfloat16, channels_last): {ours:.3f} s; '
+        f"{default / ours:.2f} times as fast as diffusers' defaults, "
+        f'{best / ours:.2f} times as fast as its best row\n'
+        f'smallest ratio of a row: {results[slowest].ratio:.2f} ({slowest})'
+    )
