@@ -17,7 +17,8 @@ _base_ = [
 ]
 model = dict(
     autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4_8xb8-200k_images-256x256'
+    'autoencoder_kl-f4_8xb8-200k_images-256x256',
+    denoiser=dict(channels_last=True),
 )
 train_dataloader = dict(global_batch_size=64, num_workers=8)
 

@@ -8,8 +8,8 @@ Forward pass and train step (forward and backward), in float32 and under
 bfloat16 autocast, with NCHW and channels_last memory. Each network has a
 process of its own, ours as our Runner sets it up. Their runs alternate, so
 that a busy machine slows both alike; what counts is the ratio, the median
-over pairs of runs. The last lines compare our default settings with
-diffusers' defaults, and with its best row.
+over pairs of runs. The last lines compare ours in bfloat16 and channels_last,
+as our configs for GPUs have it, with diffusers' defaults and its best row.
 
 Without CONFIG: the denoiser of configs/ldm/ldm_kl-f4_8xb8-200k_images-256x256
 (274 M parameters). Needs diffusers (requirements/tests.txt).

@@ -66,7 +66,7 @@ def table(results: dict[Row, Result]) -> str:
 
 
 def verdict(results: dict[Row, Result]) -> str:
-    """Our defaults against diffusers' defaults, and against its best."""
+    """Ours as configured for GPUs against diffusers' defaults and best."""
     steps = {r: x for r, x in results.items() if r.task == 'train step'}
     ours = statistics.median(
         steps[Row('train step', 'bfloat16', 'channels_last')].ours
@@ -77,7 +77,7 @@ def verdict(results: dict[Row, Result]) -> str:
     best = min(statistics.median(result.theirs) for result in steps.values())
     slowest = min(results, key=lambda row: results[row].ratio)
     return (
-        f'train step, our defaults (bfloat16, channels_last): {ours:.3f} s; '
+        f'train step, ours in bfloat16 and channels_last: {ours:.3f} s; '
         f"{default / ours:.2f} times as fast as diffusers' defaults, "
         f'{best / ours:.2f} times as fast as its best row\n'
         f'smallest ratio of a row: {results[slowest].ratio:.2f} ({slowest})'
