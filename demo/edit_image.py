@@ -31,7 +31,7 @@ from mmldm.models.data_preprocessors.ldm_data_preprocessor import (
 )
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
-from mmldm.utils import check_positive
+from mmldm.utils import check_choice, check_positive
 from mmldm.visualization import assemble, write_image
 
 SMALLEST = 256  # pixels that the side-by-side picture is high at least
@@ -297,6 +297,8 @@ def main() -> None:
     """Edit."""
     args = parse_args()
     check_positive('--num', args.num)
+    out = Path(args.out or f'{args.edit}.png')
+    check_choice('--out: extension', out.suffix, ('.png', '.jpg', '.webp'))
     image = _read(args.image, args.size)
     model = build_model(load_config(args), args.checkpoint)
     if not isinstance(model, LatentDiffusion):
@@ -311,7 +313,7 @@ def main() -> None:
     images = image.to(device).expand(args.num, -1, -1, -1)
     edit, _ = EDITS[args.edit]
     shown, results = edit(Job(model, images, samples, args))
-    _write(shown, results, Path(args.out or f'{args.edit}.png'))
+    _write(shown, results, out)
 
 
 if __name__ == '__main__':

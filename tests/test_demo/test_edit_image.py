@@ -169,6 +169,7 @@ def test_an_image_is_scaled_first(edit):
         (('vary', '--label', 3, '--strength', 2), 'error: strength=2.0 must'),
         (('vary', '--label', 30), 'error: label 30'),
         (('vary', '--label', 3, '--num', 0), 'error: --num=0 must be'),
+        (('vary', '--label', 3, '--out', 'folder'), "extension='' is not kn"),
         (('outpaint', '--label', 3), 'error: padding=.0, 0, 0, 0. must'),
         (
             ('inpaint', '--label', 3, '--box', 20, 0, 30, 8),
