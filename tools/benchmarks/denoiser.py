@@ -31,6 +31,8 @@ import torch
 from denoiser_report import (
     DTYPES,
     FORMATS,
+    OURS,
+    THEIRS,
     Result,
     Row,
     rows,
@@ -55,7 +57,7 @@ CONFIG = (
     Path(__file__).resolve().parents[2]
     / 'configs/ldm/ldm_kl-f4_8xb8-200k_images-256x256.py'
 )
-WARMUPS = 2
+WARMUPS = 3
 
 
 def parse_args() -> argparse.Namespace:
@@ -251,13 +253,21 @@ def ask(pipe: Connection, row: Row) -> Any:
     return pipe.recv()
 
 
-def measure(both: Sequence[Connection], row: Row, repeats: int) -> Result:
-    """Alternate; the first runs warm up, and give the outputs."""
-    outputs = [ask(pipe, row) for pipe in both]
+def measure(
+    both: Sequence[Connection], settings: Sequence[Row], repeats: int
+) -> Result:
+    """Alternate; the first runs warm up, and give the outputs.
+
+    Args:
+        both: Processes that serve our network and diffusers'.
+        settings: The row of each.
+        repeats: Pairs of runs.
+    """
+    outputs = [ask(*asked) for asked in zip(both, settings, strict=True)]
     times: list[list[float]] = [[], []]
     for i in range(repeats):
         for which in (0, 1) if i % 2 else (1, 0):
-            times[which].append(ask(both[which], row))
+            times[which].append(ask(both[which], settings[which]))
     difference = abs(outputs[0] - outputs[1]).max()
     return Result(*times, difference / abs(outputs[1]).max())
 
@@ -281,13 +291,14 @@ def main() -> None:
         f'{torch.__version__}, {date.today()}'
     )
     results = {
-        row: measure(both, row, args.repeats)
+        row: measure(both, (row, row), args.repeats)
         for row in track(rows(), description='rows')
     }
+    defaults = measure(both, (OURS, THEIRS), args.repeats)
     for pipe in both:
         pipe.send(None)
     print(table(results))
-    print(verdict(results))
+    print(verdict(results, defaults))
 
 
 if __name__ == '__main__':
