@@ -15,12 +15,11 @@ from mmldm.models.layers import (
     Downsample,
     ResBlock,
     SelfAttention2d,
-    SpatialTransformer,
     TimeEmbedding,
 )
 
 from .compvis_params import check_required, check_rest
-from .denoiser_pairs import Dialect, denoiser_pairs
+from .denoiser_pairs import POINTWISE, Dialect, denoiser_pairs
 from .pairs import check_weights, to_ours, to_theirs
 
 TARGET = 'ldm.modules.diffusionmodules.openaimodel.UNetModel'
@@ -192,21 +191,12 @@ COMPVIS = Dialect(
         },
         Downsample: {'conv': 'op'},
         SelfAttention2d: {'out': 'proj_out'},
-        SpatialTransformer: {'blocks': 'transformer_blocks'},
         TimeEmbedding: {'mlp.0': '0', 'mlp.2': '2'},
     },
-    transformer={
-        'self_attn': 'attn1',
-        'cross_attn': 'attn2',
-        'to_out': 'to_out.0',
-        'feed_forward.proj_in': 'ff.net.0.proj',
-        'feed_forward.proj_out': 'ff.net.2',
-    },
     pointwise={
+        **POINTWISE,
         (SelfAttention2d, 'qkv.weight'): 1,
         (SelfAttention2d, 'out.weight'): 1,
-        (SpatialTransformer, 'proj_in.weight'): 2,
-        (SpatialTransformer, 'proj_out.weight'): 2,
     },
     heads_first=True,
 )

@@ -6,9 +6,24 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from mmldm.models.denoisers import DenoisingUNet
-from mmldm.models.layers import SelfAttention2d
+from mmldm.models.layers import SelfAttention2d, SpatialTransformer
 
 from .pairs import Pair, without_memory
+
+# A transformer is called the same by all, who have it from the original.
+TRANSFORMER = {
+    'blocks.': 'transformer_blocks.',
+    '.self_attn.': '.attn1.',
+    '.cross_attn.': '.attn2.',
+    '.to_out.': '.to_out.0.',
+    '.feed_forward.proj_in.': '.ff.net.0.proj.',
+    '.feed_forward.proj_out.': '.ff.net.2.',
+}
+# Its projections are convolutions there; see Dialect.
+POINTWISE = {
+    (SpatialTransformer, 'proj_in.weight'): 2,
+    (SpatialTransformer, 'proj_out.weight'): 2,
+}
 
 
 class Dialect(NamedTuple):
@@ -19,7 +34,6 @@ class Dialect(NamedTuple):
             named that this UNet has not.
         inner: Within a part of this type: what has another name there; all
             names, in order, where one of ours is several of theirs.
-        transformer: The same within a transformer's block.
         pointwise: Linear layers that are convolutions of one position there,
             by type and name, and the axes of positions they have.
         heads_first: Queries, keys and values lie head after head.
@@ -27,24 +41,26 @@ class Dialect(NamedTuple):
 
     modules: Callable[[DenoisingUNet], dict[str, str]]
     inner: Mapping[type[nn.Module], Mapping[str, str | tuple[str, ...]]]
-    transformer: Mapping[str, str]
     pointwise: Mapping[tuple[type[nn.Module], str], int]
     heads_first: bool = False
 
     def names(self, kind: type[nn.Module], inner: str) -> list[str]:
         """A weight's names within its part there."""
+        if kind is SpatialTransformer:
+            return [_in_transformer(inner)]
         for ours, theirs in self.inner.get(kind, {}).items():
             rest = inner.removeprefix(ours)
             if rest == inner:
                 continue
             theirs = (theirs,) if isinstance(theirs, str) else theirs
-            return [self._in_transformer(name + rest) for name in theirs]
+            return [name + rest for name in theirs]
         return [inner]
 
-    def _in_transformer(self, name: str) -> str:
-        for ours, theirs in self.transformer.items():
-            name = name.replace(f'.{ours}.', f'.{theirs}.')
-        return name
+
+def _in_transformer(name: str) -> str:
+    for ours, theirs in TRANSFORMER.items():
+        name = name.replace(ours, theirs)
+    return name
 
 
 def denoiser_pairs(config: Mapping[str, Any], dialect: Dialect) -> list[Pair]:

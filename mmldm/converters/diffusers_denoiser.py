@@ -13,11 +13,10 @@ from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.layers import (
     ResBlock,
     SelfAttention2d,
-    SpatialTransformer,
     TimeEmbedding,
 )
 
-from .denoiser_pairs import Dialect, denoiser_pairs
+from .denoiser_pairs import POINTWISE, Dialect, denoiser_pairs
 from .pairs import check_weights, to_ours, to_theirs, without_memory
 
 
@@ -183,18 +182,7 @@ DIFFUSERS = Dialect(
             'qkv': ('to_q', 'to_k', 'to_v'),
             'out': 'to_out.0',
         },
-        SpatialTransformer: {'blocks': 'transformer_blocks'},
         TimeEmbedding: {'mlp.0': 'linear_1', 'mlp.2': 'linear_2'},
     },
-    transformer={
-        'self_attn': 'attn1',
-        'cross_attn': 'attn2',
-        'to_out': 'to_out.0',
-        'feed_forward.proj_in': 'ff.net.0.proj',
-        'feed_forward.proj_out': 'ff.net.2',
-    },
-    pointwise={
-        (SpatialTransformer, 'proj_in.weight'): 2,
-        (SpatialTransformer, 'proj_out.weight'): 2,
-    },
+    pointwise=POINTWISE,
 )

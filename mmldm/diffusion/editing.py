@@ -12,7 +12,7 @@ from torch import Tensor
 from mmldm.utils import check_positive, check_range
 
 from .functional import NoiseLevel
-from .solvers import Denoise
+from .solvers.solver import Denoise, predict_noise
 
 
 def keep_known(denoise: Denoise, z_known: Tensor, mask: Tensor) -> Denoise:
@@ -86,6 +86,6 @@ def invert(
         added = nxt.sigma - signal * cur.sigma
         for _ in range(num_iters):
             z_t = signal * z + added * noise
-            noise = (z_t - nxt.alpha * denoise(z_t, nxt)) / nxt.sigma
+            noise = predict_noise(denoise, z_t, nxt)
         z = signal * z + added * noise
     return z

@@ -144,11 +144,12 @@ class ImageEditing:
         z_known = self._encode(images, data_samples)
         holes = self.autoencoder.pad(mask.to(images))
         known = F.max_pool2d(holes, self.autoencoder.factor) == 0
-        level = self.diffusion_scheduler.levels()[0]
+        levels = self.diffusion_scheduler.levels()
         noise = Draws.of(data_samples).normal('start')(z_known)
         z = self.sample(
             data_samples,
-            start=add_noise(z_known * known, noise, level),
+            start=add_noise(z_known * known, noise, levels[0]),
+            levels=levels,
             wrap=partial(editing.keep_known, z_known=z_known, mask=known),
         )
         filled = self.autoencoder.decode(z, images.shape[2:])
