@@ -188,7 +188,7 @@ def first_stage_weights(
     """Weights of the original under our names and in our shapes.
 
     With the scale and shift of latents that ``config`` has, the result is
-    all that the model loads. What :func:`left_out` lists is not in it.
+    all that the model loads. What ``LEFT_OUT`` lists is not in it.
 
     Args:
         weights: By name in the original's ``AutoencoderKL`` or ``VQModel``.
@@ -219,15 +219,6 @@ def to_compvis(
         config: As of :func:`first_stage_config`.
     """
     return to_theirs(weights, _pairs(without_memory(config), config))
-
-
-def left_out(weights: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Names of weights that are not converted, by the reason why."""
-    found = {
-        reason: [name for name in weights if name.startswith(start)]
-        for start, reason in LEFT_OUT.items()
-    }
-    return {reason: names for reason, names in found.items() if names}
 
 
 def _pairs(model: nn.Module, config: Mapping[str, Any]) -> Iterator[Pair]:
