@@ -5,9 +5,9 @@ from .compvis_denoiser import (
 )
 from .compvis_first_stage import (
     first_stage_config,
+    first_stage_to_compvis,
     first_stage_weights,
     left_out,
-    to_compvis,
 )
 from .compvis_process import diffusion_scheduler_config
 from .diffusers_denoiser import (
@@ -25,7 +25,7 @@ __all__ = [
     'denoiser_weights',
     'diffusion_scheduler_config',
     'first_stage_config',
+    'first_stage_to_compvis',
     'first_stage_weights',
     'left_out',
-    'to_compvis',
 ]

@@ -16,7 +16,7 @@ from mmldm.models.layers import (
     TimeEmbedding,
 )
 
-from .denoiser_pairs import POINTWISE, Dialect, denoiser_pairs
+from .dialect import POINTWISE, Dialect, pairs_of
 from .pairs import check_weights, to_ours, to_theirs, without_memory
 
 
@@ -134,7 +134,7 @@ def denoiser_to_diffusers(
         weights: Of a ``DenoisingUNet`` that was built from ``config``.
         config: Of ``DenoisingUNet``.
     """
-    return to_theirs(weights, denoiser_pairs(config, DIFFUSERS))
+    return to_theirs(weights, pairs_of(without_memory(config), DIFFUSERS))
 
 
 def denoiser_from_diffusers(
@@ -146,7 +146,7 @@ def denoiser_from_diffusers(
         ValueError: If any weight is missing, of another shape or not known;
             theirs and ours are named.
     """
-    pairs = denoiser_pairs(config, DIFFUSERS)
+    pairs = pairs_of(without_memory(config), DIFFUSERS)
     check_weights(weights, pairs)
     return to_ours(weights, pairs)
 

@@ -16,9 +16,9 @@ import yaml
 from mmldm.apis import load_config, tool_parser
 from mmldm.converters import (
     first_stage_config,
+    first_stage_to_compvis,
     first_stage_weights,
     left_out,
-    to_compvis,
 )
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights, read_checkpoint
@@ -151,7 +151,7 @@ def test_every_tensor_of_a_published_model_has_its_place(name, published):
         model = MODELS.build(config)
     ours = first_stage_weights(theirs, config)
     assert shapes(ours) == shapes(model.state_dict())
-    assert shapes(to_compvis(ours, config)) == shapes(theirs)
+    assert shapes(first_stage_to_compvis(ours, config)) == shapes(theirs)
     count = sum(p.numel() for p in model.parameters())
     assert count / 1e6 == pytest.approx(PUBLISHED[name], abs=1e-3)
 
@@ -199,7 +199,7 @@ def attended():
 def test_modules_are_in_the_order_of_the_original(attended):
     """The reference values are of models without attention in levels."""
     config, ours = attended
-    theirs = to_compvis(ours, config)
+    theirs = first_stage_to_compvis(ours, config)
     for name, other in PLACES.items():
         assert torch.equal(ours[name], theirs[other]), name
     for level, name in (
@@ -213,7 +213,7 @@ def test_modules_are_in_the_order_of_the_original(attended):
 
 def test_there_and_back_every_number_is_the_same(attended):
     config, ours = attended
-    back = first_stage_weights(to_compvis(ours, config), config)
+    back = first_stage_weights(first_stage_to_compvis(ours, config), config)
     measured = {'latent_scale', 'latent_shift'}
     assert back.keys() == ours.keys()
     for name in back.keys() - measured:
@@ -223,14 +223,14 @@ def test_there_and_back_every_number_is_the_same(attended):
 def test_the_latent_scale_is_that_of_the_config(attended):
     config, ours = attended
     config = {**config, 'latent_scale': 0.5, 'latent_shift': [1, 2, 3, 4]}
-    weights = first_stage_weights(to_compvis(ours, config), config)
+    weights = first_stage_weights(first_stage_to_compvis(ours, config), config)
     assert weights['latent_scale'].flatten().tolist() == [0.5] * 4
     assert weights['latent_shift'].flatten().tolist() == [1, 2, 3, 4]
 
 
 def test_what_only_training_uses_is_left_out_and_listed(attended):
     config, ours = attended
-    theirs = to_compvis(ours, config)
+    theirs = first_stage_to_compvis(ours, config)
     extra = {
         'loss.perceptual_loss.net.slice1.0.weight': torch.zeros(1),
         'loss.logvar': torch.zeros(()),
@@ -272,7 +272,7 @@ QKV = r'encoder.5.1.qkv.weight \(192, 64\)'
 )
 def test_weights_that_do_not_fit_are_refused(attended, name, weight, message):
     config, ours = attended
-    theirs = to_compvis(ours, config)
+    theirs = first_stage_to_compvis(ours, config)
     theirs.pop(name, None)
     if weight is not None:
         theirs[name] = weight
@@ -282,7 +282,7 @@ def test_weights_that_do_not_fit_are_refused(attended, name, weight, message):
 
 def test_of_many_weights_that_do_not_fit_three_are_named(attended):
     config, ours = attended
-    count = len(to_compvis(ours, config))
+    count = len(first_stage_to_compvis(ours, config))
     with pytest.raises(ValueError, match=f' {count} times: ') as error:
         first_stage_weights({}, config)
     assert str(error.value).count('is missing') == 3
@@ -358,7 +358,7 @@ def test_no_first_stage_is_the_identity(params):
     load_weights(model, first_stage_weights({}, config), 'nothing')
     x = torch.randn(1, 3, 4, 4)
     assert torch.equal(model.encode(x), x)
-    assert to_compvis(model.state_dict(), config) == {}
+    assert first_stage_to_compvis(model.state_dict(), config) == {}
 
 
 @pytest.mark.parametrize(
@@ -470,7 +470,9 @@ def test_a_flat_checkpoint_is_read_and_earlier_files_are_replaced(
     config, ours = attended
     for shift in (0, 1):
         shifted = {name: weight + shift for name, weight in ours.items()}
-        out_dir = convert(dict(model=ATTENDED), to_compvis(shifted, config))
+        out_dir = convert(
+            dict(model=ATTENDED), first_stage_to_compvis(shifted, config)
+        )
     weights = read_checkpoint(out_dir / 'model.safetensors')
     name = 'decoder.9.2.bias'
     assert torch.equal(weights[f'autoencoder.{name}'], ours[name] + 1)
@@ -480,7 +482,7 @@ def test_a_file_is_written_whole_or_not_at_all(
     tool, convert, attended, monkeypatch
 ):
     config, ours = attended
-    theirs = to_compvis(ours, config)
+    theirs = first_stage_to_compvis(ours, config)
     out_dir = convert(dict(model=ATTENDED), theirs)
     before = (out_dir / 'model.safetensors').read_bytes()
 
