@@ -1,4 +1,5 @@
 from .class_embedder import ClassEmbedder
 from .conditioner import Conditioner
+from .embedder import Embedder, Encode
 
-__all__ = ['ClassEmbedder', 'Conditioner']
+__all__ = ['ClassEmbedder', 'Conditioner', 'Embedder', 'Encode']

@@ -1,16 +1,18 @@
 """A class label as a condition."""
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
-from mmldm.utils import check_choice
+from mmldm.structures import LDMDataSample
+from mmldm.utils import check_choice, check_count
 from mmldm.utils.typing import SampleList
+
+from .embedder import Embedder, Encode
 
 
 @MODELS.register_module()
-class ClassEmbedder(BaseModule):
+class ClassEmbedder(Embedder):
     """A learned embedding a class, and one for 'no class'.
 
     Args:
@@ -19,30 +21,61 @@ class ClassEmbedder(BaseModule):
         slot: 'tokens', one token of cross-attention as in the paper, or
             'vector', added to the time embedding as in Dhariwal & Nichol
             2021.
+        null: Which row is 'no class': 'extra', one more than there are
+            classes; 'last', that of the last class, as in the original's
+            model of ImageNet with 1001 classes; 'none', there is no such
+            row.
     """
 
     def __init__(
-        self, num_classes: int, embed_dim: int, slot: str = 'tokens'
+        self,
+        num_classes: int,
+        embed_dim: int,
+        slot: str = 'tokens',
+        null: str = 'extra',
     ) -> None:
         super().__init__()
+        check_count('ClassEmbedder.num_classes', num_classes)
         check_choice('ClassEmbedder.slot', slot, ('tokens', 'vector'))
+        rows = dict(extra=num_classes, last=num_classes - 1, none=None)
+        check_choice('ClassEmbedder.null', null, rows)
         self.num_classes = num_classes
         self.dim = embed_dim
         self.slot = slot
-        self.embedding = nn.Embedding(num_classes + 1, embed_dim)
+        self.null = rows[null]
+        self.embedding = nn.Embedding(
+            num_classes + (null == 'extra'), embed_dim
+        )
 
-    def forward(self, data_samples: SampleList, drop: Tensor) -> Tensor:
+    @property
+    def has_null(self) -> bool:
+        """Whether one row is 'no class'."""
+        return self.null is not None
+
+    def forward(
+        self,
+        data_samples: SampleList,
+        drop: Tensor,
+        encode: Encode | None = None,
+    ) -> Tensor:
         """(B, 1, embed_dim) tokens or (B, embed_dim) vectors.
 
         Args:
             data_samples: With a ``gt_label`` where not dropped.
-            drop: (B,) bool, True where the class shall not be told.
+            drop: See :class:`Embedder`.
+            encode: Not used.
 
         Raises:
-            ValueError: If a label is missing or out of range.
+            ValueError: If a label is missing or out of range, or one is
+                dropped and no row is 'no class'.
         """
+        if drop.any() and not self.has_null:
+            raise ValueError(
+                "ClassEmbedder(null='none') has no row for 'no class': every "
+                'sample needs its class'
+            )
         labels = [
-            self.num_classes if dropped else self._label(sample)
+            self.null if dropped else self._label(sample)
             for sample, dropped in zip(
                 data_samples, drop.tolist(), strict=True
             )
@@ -52,7 +85,7 @@ class ClassEmbedder(BaseModule):
         )
         return embedded[:, None] if self.slot == 'tokens' else embedded
 
-    def _label(self, sample) -> int:
+    def _label(self, sample: LDMDataSample) -> int:
         label = sample.label
         if not 0 <= label < self.num_classes:
             raise ValueError(

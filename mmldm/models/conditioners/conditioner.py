@@ -11,20 +11,22 @@ from mmldm.structures import Condition
 from mmldm.utils import Draws
 from mmldm.utils.typing import ConfigType, SampleList
 
+from .embedder import Encode
+
 
 @MODELS.register_module()
 class Conditioner(BaseModule):
     """Embedders, each of which fills one slot of a :class:`Condition`.
 
     Args:
-        embedders: Configs of modules with ``slot``, ``dim`` and
-            ``forward(data_samples, drop)``; empty for an unconditional
+        embedders: Configs of :class:`Embedder` s; empty for an unconditional
             model.
         drop_prob: Probability of dropping a sample's conditions in training,
             for classifier-free guidance, in [0, 1].
 
     Raises:
-        ValueError: If two embedders fill one slot.
+        ValueError: If two embedders fill one slot, or conditions are
+            dropped that cannot be.
     """
 
     def __init__(
@@ -40,6 +42,12 @@ class Conditioner(BaseModule):
                 f'embedders fill the slots {self.slots}; give each '
                 'slot one embedder'
             )
+        if drop_prob > 0 and self.without_null:
+            raise ValueError(
+                f'drop_prob={drop_prob}, but {self.without_null[0]} has no '
+                'null condition: set drop_prob=0, or give it one, such as '
+                "ClassEmbedder(null='extra')"
+            )
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -51,8 +59,18 @@ class Conditioner(BaseModule):
         dims = [e.dim for e in self.embedders if e.slot == slot]
         return dims[0] if dims else None
 
+    @property
+    def without_null(self) -> tuple[str, ...]:
+        """Embedders that cannot say nothing, by the name of their class."""
+        return tuple(
+            type(e).__name__ for e in self.embedders if not e.has_null
+        )
+
     def forward(
-        self, data_samples: SampleList, draws: Draws | None = None
+        self,
+        data_samples: SampleList,
+        draws: Draws | None = None,
+        encode: Encode | None = None,
     ) -> Condition:
         """The condition of a batch.
 
@@ -60,17 +78,24 @@ class Conditioner(BaseModule):
             data_samples: What the embedders read.
             draws: Decides in training which samples are dropped; None drops
                 none.
+            encode: Of the first stage; for embedders of images.
         """
         drop = torch.zeros(len(data_samples), dtype=torch.bool)
         if draws is not None:
             drop = draws.uniform('drop') < self.drop_prob
-        return self._embed(data_samples, drop)
+        return self._embed(data_samples, drop, encode)
 
-    def null(self, data_samples: SampleList) -> Condition:
+    def null(
+        self, data_samples: SampleList, encode: Encode | None = None
+    ) -> Condition:
         """What guidance leads away from, of the same shapes.
 
         A sample's ``negative`` where it has one, else the condition that
         says nothing.
+
+        Args:
+            data_samples: What the embedders read.
+            encode: See :meth:`forward`.
         """
         negatives = [sample.negative for sample in data_samples]
         return self._embed(
@@ -81,12 +106,15 @@ class Conditioner(BaseModule):
                 )
             ],
             torch.tensor([negative is None for negative in negatives]),
+            encode,
         )
 
-    def _embed(self, data_samples: SampleList, drop: Tensor) -> Condition:
+    def _embed(
+        self, data_samples: SampleList, drop: Tensor, encode: Encode | None
+    ) -> Condition:
         return Condition(
             **{
-                embedder.slot: embedder(data_samples, drop)
+                embedder.slot: embedder(data_samples, drop, encode)
                 for embedder in self.embedders
             }
         )

@@ -10,6 +10,8 @@ from mmldm.structures import Condition
 from mmldm.utils.checkpoint import load_weights, read_checkpoint, weights_of
 from mmldm.utils.typing import ConfigType, SampleList
 
+from ..conditioners import Encode
+
 
 class Guide(nn.Module):
     """Denoiser and conditioner of another model, frozen.
@@ -96,7 +98,7 @@ class Guided(nn.Module):
         return super()._apply(fn, recurse)
 
     def with_guide(
-        self, predict: Predict, data_samples: SampleList
+        self, predict: Predict, data_samples: SampleList, encode: Encode
     ) -> Predict:
         """``predict``, whose guide has conditions of its own.
 
@@ -104,10 +106,11 @@ class Guided(nn.Module):
             predict: With ``guide=True``, the estimate of the guide's
                 denoiser.
             data_samples: What the guide's conditioner reads.
+            encode: Of the first stage, which both share.
         """
         if self.guide is None:
             return predict
-        own = self.guide.conditioner(data_samples)
+        own = self.guide.conditioner(data_samples, encode=encode)
 
         def predict_either(
             z, level, condition: Condition, guide: bool = False

@@ -18,6 +18,7 @@ from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 from .guide import Guided
 from .image_editing import ImageEditing
+from .part_checks import check_denoiser
 
 
 @MODELS.register_module()
@@ -66,6 +67,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         )
         self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
         self.image_size = image_size
+        self._warned = False
         self.log_variance = None
         if log_variance is not None:
             self.log_variance = self._build_log_variance(log_variance)
@@ -84,11 +86,12 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Conditions, and addresses of what is drawn.
         """
+        self._warn_of_untrained_null()
         draws = Draws.of(data_samples)
         with torch.no_grad():
             z_0 = self.autoencoder.encode(inputs, draws.normal('posterior'))
             z_0 = z_0.float()  # whatever the networks' dtype
-        cond = self.conditioner(data_samples, draws)
+        cond = self.conditioner(data_samples, draws, self.autoencoder.encode)
         scheduler = self.diffusion_scheduler
         level = scheduler.sample_level(draws)
         noise = scheduler.draw_noise(draws, z_0)
@@ -160,9 +163,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         Raises:
             ValueError: If a sample has a negative which guidance ignores.
         """
-        cond = null = self.conditioner(data_samples)
+        encode = self.autoencoder.encode
+        cond = null = self.conditioner(data_samples, encode=encode)
         if self.guidance.needs_null:
-            null = self.conditioner.null(data_samples)
+            null = self.conditioner.null(data_samples, encode)
         elif any(sample.negative is not None for sample in data_samples):
             raise ValueError(
                 'a data sample has a negative, of which '
@@ -170,7 +174,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
                 "out, or set guidance=dict(_delete_=True, type='Classifier"
                 "FreeGuidance', scale=2.0)"
             )
-        predict = self.with_guide(self.predict_z_0, data_samples)
+        predict = self.with_guide(self.predict_z_0, data_samples, encode)
         return self.guidance(predict, cond, null)
 
     def predict_z_0(
@@ -247,47 +251,32 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
 
     def _check_parts(self) -> None:
         """Raise where two parts do not fit, with the remedy."""
-        self._check_denoiser('denoiser', self.denoiser, self.conditioner)
-        if self.guide is not None:
-            self._check_denoiser(
-                'guide', self.guide.denoiser, self.guide.conditioner
+        check_denoiser(
+            'denoiser', self.denoiser, self.conditioner, self.autoencoder
+        )
+        guide = self.guide
+        if guide is not None:
+            check_denoiser(
+                'guide', guide.denoiser, guide.conditioner, self.autoencoder
             )
-        self.guidance.check(self.conditioner.slots, self.guide is not None)
-        if self.guidance.needs_null and self.conditioner.drop_prob == 0:
-            warnings.warn(
-                f'{type(self.guidance).__name__} needs a null condition, '
-                'which is not trained with conditioner.drop_prob=0: train '
-                'with drop_prob=0.1',
-                stacklevel=3,
+        self.guidance.check(self.conditioner.slots, guide is not None)
+        without_null = self.conditioner.without_null
+        if self.guidance.needs_null and without_null:
+            raise ValueError(
+                f'guidance is {type(self.guidance).__name__}, which leads '
+                'away from a null condition, but '
+                f'{" and ".join(without_null)} of the conditioner has none: '
+                "set guidance=dict(_delete_=True, type='NoGuidance')"
             )
 
-    def _check_denoiser(
-        self, name: str, denoiser: nn.Module, conditioner: nn.Module
-    ) -> None:
-        """Raise unless a denoiser takes and gives what the others do."""
-        latent = self.autoencoder.latent_channels
-        spatial = conditioner.dim('spatial') or 0
-        fits = {
-            'in_channels': (
-                latent + spatial,
-                f'the autoencoder yields {latent} latent channels and the '
-                f'conditioner concatenates {spatial}',
-            ),
-            'out_channels': (
-                latent,
-                f'the autoencoder yields {latent} latent channels',
-            ),
-        }
-        for key, slot in (('context_dim', 'tokens'), ('vector_dim', 'vector')):
-            dim = conditioner.dim(slot)
-            fits[key] = (
-                dim,
-                f'the conditioner yields {slot} of dimension {dim}',
-            )
-        for key, (needed, cause) in fits.items():
-            value = getattr(denoiser, key)
-            if value != needed:
-                raise ValueError(
-                    f'{name}.{key}={value}, but {cause}: set '
-                    f'{name}.{key}={needed}'
+    def _warn_of_untrained_null(self) -> None:
+        """Once, in training: a model that only samples may know it."""
+        if self.guidance.needs_null and self.conditioner.drop_prob == 0:
+            if not self._warned:
+                warnings.warn(
+                    f'{type(self.guidance).__name__} needs a null condition, '
+                    'which is not trained with conditioner.drop_prob=0: '
+                    'train with drop_prob=0.1',
+                    stacklevel=3,
                 )
+            self._warned = True

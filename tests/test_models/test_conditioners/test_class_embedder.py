@@ -55,3 +55,32 @@ def test_a_missing_label_is_refused():
 def test_an_unknown_slot_is_refused():
     with pytest.raises(ValueError, match="did you mean 'tokens'"):
         ClassEmbedder(10, 4, slot='token')
+
+
+def test_the_last_class_may_be_no_class(labelled):
+    """It has no row of its own, and may be named."""
+    embedder = ClassEmbedder(10, 4, null='last')
+    assert len(embedder.embedding.weight) == 10
+    tokens = embedder([LDMDataSample(), labelled(9)], ~KEEP)
+    assert torch.equal(tokens, embedder([labelled(9)] * 2, KEEP))
+
+
+def test_without_no_class_none_can_be_left_out(samples):
+    embedder = ClassEmbedder(10, 4, null='none')
+    assert len(embedder.embedding.weight) == 10
+    torch.testing.assert_close(
+        embedder(samples, KEEP)[:, 0], embedder.embedding.weight[[3, 7]]
+    )
+    with pytest.raises(ValueError, match="null='none'.*needs its class"):
+        embedder(samples, torch.tensor([True, False]))
+
+
+@pytest.mark.parametrize('null', ['last', 'none'])
+def test_a_class_beyond_the_rows_is_refused(labelled, null):
+    with pytest.raises(ValueError, match='label 10 of a sample'):
+        ClassEmbedder(10, 4, null=null)([labelled(10)], KEEP[:1])
+
+
+def test_an_unknown_null_is_refused():
+    with pytest.raises(ValueError, match="did you mean 'last'"):
+        ClassEmbedder(10, 4, null='lest')

@@ -103,3 +103,23 @@ def test_two_embedders_of_one_slot_are_refused():
 def test_a_drop_prob_out_of_range_is_refused(drop_prob):
     with pytest.raises(ValueError, match=f'drop_prob={drop_prob} must be in'):
         Conditioner(drop_prob=drop_prob)
+
+
+def test_what_cannot_be_dropped_is_not(samples):
+    embedders = [classes(), classes(slot='vector', null='none')]
+    with pytest.raises(ValueError, match='drop_prob=0.1, but ClassEmbedder'):
+        Conditioner(embedders, drop_prob=0.1)
+    assert Conditioner(embedders).without_null == ('ClassEmbedder',)
+    assert Conditioner([classes()]).without_null == ()
+
+
+def test_embedders_are_given_the_encoder(samples):
+    conditioner = Conditioner([classes(), classes(slot='vector')])
+    calls = []
+    for embedder in conditioner.embedders:
+        embedder.register_forward_pre_hook(
+            lambda _, args: calls.append(args[2])
+        )
+    conditioner(samples, encode=torch.abs)
+    conditioner.null(samples, torch.neg)
+    assert calls == [torch.abs] * 2 + [torch.neg] * 2
