@@ -1,0 +1,110 @@
+"""What the config in a file of weights may ask for.
+
+mmengine resolves a ``type`` with dots by importing it, so that building
+``dict(type='os.system', command=...)`` runs it. A config file is code that
+its user chose to run; a file of weights is not.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from reprlib import Repr
+from typing import Any
+
+from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
+from mmldm.utils.checks import suggest
+
+from .config_check import check_arguments
+
+# What parts of a model may be.
+REGISTRIES = (MODELS, DIFFUSION_SCHEDULERS)
+# Keys that have mmengine import modules.
+IMPORTS = ('custom_imports', '_scope_')
+# Keys of files that a model reads when it is built.
+READS = re.compile(
+    r'(.*_)?(checkpoint|weights|path|file|folder|dir)|init_cfg|data_root'
+)
+# A word, or the name of a model on a hub; no path that leads anywhere else.
+WORD = re.compile(r'(?!\.)[\w.+-]+(/(?!\.)[\w.+-]+)?|', re.ASCII)
+# Of the dotted path to a value; Python's stack holds some 900 dicts.
+LONGEST_PATH = 500
+
+_shorten = Repr()
+_shorten.maxstring = _shorten.maxother = 80
+
+
+def check_untrusted(
+    config: Mapping[str, Any], source: str, reads: Collection[str] = ()
+) -> None:
+    """Raise unless building a model from ``config`` is harmless.
+
+    Every ``type`` must be the plain name of a class that is registered
+    already, by mmldm or by a module of the user's; nothing may be imported,
+    and no file read. Nothing in the config is looked up before that is sure.
+
+    Args:
+        config: A model's, from a file that anybody may have written.
+        source: The file, for messages.
+        reads: Keys whose files may be read all the same.
+
+    Raises:
+        ValueError: Naming what the config asks for, or an argument that its
+            class does not take.
+    """
+    if not isinstance(config, Mapping) or 'type' not in config:
+        raise ValueError(f'{source}: its config names no type of model')
+    names = _registered()
+    for path, key, value in _entries(config, 'model'):
+        told = f'{source}: its config says {path}={_shorten.repr(value)}, '
+        remedy = 'is refused in a file of weights: write a config of your own'
+        if key == 'type':
+            _check_type(value, names, told)
+        elif key in IMPORTS:
+            raise ValueError(f'{told}and importing {remedy}')
+        elif key in reads or value is None:
+            continue
+        elif READS.fullmatch(key):
+            raise ValueError(f'{told}and reading another file {remedy}')
+        elif isinstance(value, str) and not WORD.fullmatch(value):
+            raise ValueError(
+                f'{told}and what is no word or NAME or ORGANISATION/NAME of '
+                f'a hub {remedy}'
+            )
+    check_arguments(config, 'model')
+
+
+def _registered() -> set[str]:
+    """Names of all that a model of ours, or the user's, may consist of."""
+    for registry in REGISTRIES:
+        registry.import_from_location()
+    return {name for node in REGISTRIES for name in node.module_dict}
+
+
+def _entries(node: Any, path: str) -> Iterator[tuple[str, str, Any]]:
+    """(dotted path, key, value) of all in dicts and lists; '' in lists.
+
+    Raises:
+        ValueError: If the dicts are too deep to be built.
+    """
+    if len(path) > LONGEST_PATH:
+        raise ValueError(f'{_shorten.repr(path)} is nested too deeply')
+    if isinstance(node, Mapping):
+        items = [(key, key, value) for key, value in node.items()]
+    elif isinstance(node, list | tuple):
+        items = [(str(i), '', value) for i, value in enumerate(node)]
+    else:
+        return
+    for step, key, value in items:
+        below = f'{path}.{step}'
+        yield below, key, value
+        yield from _entries(value, below)
+
+
+def _check_type(value: Any, names: Collection[str], told: str) -> None:
+    if not isinstance(value, str) or value not in names:
+        # All valid names are too many to list.
+        near = suggest(str(value)[:80], names).partition('. Valid')[0]
+        raise ValueError(
+            f'{told}which is no registered part of a model{near}; nothing '
+            'else is built from a file of weights: if it is your own, import '
+            'the module that registers it before'
+        )
