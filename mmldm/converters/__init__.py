@@ -7,7 +7,6 @@ from .compvis_first_stage import (
     first_stage_config,
     first_stage_to_compvis,
     first_stage_weights,
-    left_out,
 )
 from .compvis_process import diffusion_scheduler_config
 from .diffusers_denoiser import (
@@ -27,5 +26,4 @@ __all__ = [
     'first_stage_config',
     'first_stage_to_compvis',
     'first_stage_weights',
-    'left_out',
 ]

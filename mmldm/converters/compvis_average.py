@@ -49,9 +49,8 @@ def choose_weights(
             continue
         theirs = AVERAGE + name.removeprefix(start).replace('.', '')
         if theirs in average:
-            kept[name] = _checked(
-                average.pop(theirs), theirs, kept[name], name
-            )
+            _check_shape(theirs, average[theirs], name, kept[name])
+            kept[name] = average.pop(theirs)
         elif not name.startswith(tuple(left_out)):
             raise ValueError(
                 f'{theirs} is missing, the running average of {name}: take '
@@ -65,12 +64,11 @@ def choose_weights(
     return kept
 
 
-def _checked(
-    average: Tensor, theirs: str, weight: Tensor, name: str
-) -> Tensor:
+def _check_shape(
+    theirs: str, average: Tensor, name: str, weight: Tensor
+) -> None:
     if average.shape != weight.shape:
         raise ValueError(
             f'{theirs} has shape {tuple(average.shape)}, and {name}, of which '
             f'it is the running average, {tuple(weight.shape)}'
         )
-    return average
