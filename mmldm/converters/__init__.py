@@ -10,6 +10,7 @@ from .compvis_first_stage import (
     to_compvis,
 )
 from .compvis_process import diffusion_scheduler_config
+from .compvis_transformer import transformer_to_compvis, transformer_weights
 from .diffusers_denoiser import (
     denoiser_from_diffusers,
     denoiser_to_diffusers,
@@ -28,4 +29,6 @@ __all__ = [
     'first_stage_weights',
     'left_out',
     'to_compvis',
+    'transformer_to_compvis',
+    'transformer_weights',
 ]
