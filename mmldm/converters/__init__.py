@@ -1,3 +1,5 @@
+from .compvis_average import AVERAGE_CHOICES
+from .compvis_checkpoint import Converted, convert_compvis
 from .compvis_denoiser import (
     denoiser_config,
     denoiser_to_compvis,
@@ -8,7 +10,9 @@ from .compvis_first_stage import (
     first_stage_to_compvis,
     first_stage_weights,
 )
+from .compvis_model import model_config
 from .compvis_process import diffusion_scheduler_config
+from .compvis_transformer import transformer_to_compvis, transformer_weights
 from .diffusers_denoiser import (
     denoiser_from_diffusers,
     denoiser_to_diffusers,
@@ -16,6 +20,9 @@ from .diffusers_denoiser import (
 )
 
 __all__ = [
+    'AVERAGE_CHOICES',
+    'Converted',
+    'convert_compvis',
     'denoiser_config',
     'denoiser_from_diffusers',
     'denoiser_to_compvis',
@@ -26,4 +33,7 @@ __all__ = [
     'first_stage_config',
     'first_stage_to_compvis',
     'first_stage_weights',
+    'model_config',
+    'transformer_to_compvis',
+    'transformer_weights',
 ]

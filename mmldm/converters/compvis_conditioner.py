@@ -6,12 +6,15 @@ and, for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from .compvis_params import check_required, check_rest
+from .compvis_transformer import COMPVIS
 from .pairs import Pair, check_weights, to_ours, without_memory
+from .transformer_pairs import transformer_pairs
 
 UNCONDITIONAL = '__is_unconditional__'
 FIRST_STAGE = '__is_first_stage__'
@@ -243,13 +246,6 @@ def _semantic_map(
     return Reading(config, 'spatial', dim)
 
 
-def _clip(params: dict[str, Any], slot: str, around: Surroundings) -> Reading:
-    """The text encoder of Stable Diffusion 1."""
-    fixed = dict(version=CLIP, max_length=77)
-    check_rest(params, fixed, ['device'])
-    return Reading(clip_config(CLIP), 'tokens', 768, 7.5)
-
-
 READERS: dict[str, Callable[..., Reading]] = {
     IDENTITY: _identity,
     **{
@@ -259,7 +255,6 @@ READERS: dict[str, Callable[..., Reading]] = {
             ('BERTEmbedder', _transformer),
             ('TransformerEmbedder', _transformer_without_words),
             ('SpatialRescaler', _semantic_map),
-            ('FrozenCLIPEmbedder', _clip),
         )
     },
 }
@@ -315,6 +310,5 @@ PAIRS: dict[str, Callable[..., list[Pair]]] = {
     'LowResolution': _renamed({}),
     'MaskedImage': _renamed({}),
     'SemanticMap': _renamed({'mapper.weight': 'channel_mapper.weight'}),
-    'TextEncoder': clip_pairs,
-    'TokenTransformer': transformer_pairs,
+    'TokenTransformer': partial(transformer_pairs, dialect=COMPVIS),
 }

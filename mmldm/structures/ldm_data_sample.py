@@ -1,20 +1,80 @@
 """A sample's annotations and results on their way through the toolbox."""
 
+from typing import Any
+
+import torch
 from mmagic.structures import DataSample
 
 from mmldm.utils.draws import Address
+
+# Fields that are no images.
+PLAIN = ('caption', 'layout')
+NUMBERS = ('tokens', 'features')
 
 
 class LDMDataSample(DataSample):
     """mmagic's ``DataSample`` and what addressed randomness needs.
 
-    Data: ``gt_img`` and ``pred_img``, uint8 RGB (3, H, W); ``gt_label``, a
-    ``LabelData``; ``negative``, an ``LDMDataSample`` with conditions of what
-    the image should show less; ``pred_labels``, a classifier's, by name.
-    Metainfo: ``address``, ``img_path``, ``ori_shape``.
+    Images: ``gt_img`` and ``pred_img``, uint8 RGB (3, H, W); ``img_lq``, one
+    of low resolution, likewise; ``mask``, uint8 or bool (1, H, W), 1 where
+    there is a hole in ``gt_img``; ``gt_sem_seg``, classes of pixels, whole
+    numbers (1, H, W).
+
+    Other data: ``gt_label``, a ``LabelData``; ``caption``, a text;
+    ``layout``, a list of objects ``(class, (x, y, w, h))``, the top left
+    corner and the size of its box as parts of the image's width and height;
+    ``tokens`` (L,), what a tokenizer would give; ``features`` (L, C), what
+    an encoder would give; ``negative``, an ``LDMDataSample`` with conditions
+    of what the image should show less; ``pred_labels``, a classifier's, by
+    name.
+
+    Metainfo: ``address``, ``img_path``, ``ori_shape``, ``img_shape``;
+    ``crop_box``, the part (x, y, w, h) of the full picture that the image
+    is, like a box of the layout.
     """
 
-    META_KEYS = {**DataSample.META_KEYS, 'address': 'address'}
+    META_KEYS = {
+        **DataSample.META_KEYS,
+        'address': 'address',
+        'crop_box': 'crop_box',
+    }
+    DATA_KEYS = {
+        **DataSample.DATA_KEYS,
+        **{key: key for key in (*PLAIN, *NUMBERS, 'gt_sem_seg')},
+    }
+
+    def set_tensor_data(self, data: dict[str, Any]) -> None:
+        """As of mmagic, which takes every array for an image."""
+        images = dict(data)
+        for key in PLAIN:
+            if key in images:
+                self.set_field(images.pop(key), key)
+        for key in NUMBERS:
+            if key in images:
+                self.set_field(torch.as_tensor(images.pop(key)), key)
+        super().set_tensor_data(images)
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return str(self.get('img_path', 'a data sample'))
+
+    def require(self, field: str, reader: str) -> Any:
+        """The value of a field that a condition is made of.
+
+        Args:
+            field: Its name.
+            reader: Who needs it.
+
+        Raises:
+            ValueError: If the sample has no such field.
+        """
+        if field not in self:
+            raise ValueError(
+                f'{self.name} has no {field}, which {reader} needs: use '
+                f'a dataset that gives {field}, or a model without {reader}'
+            )
+        return self.get(field)
 
     @property
     def label(self) -> int:
@@ -23,13 +83,7 @@ class LDMDataSample(DataSample):
         Raises:
             ValueError: If the sample has none.
         """
-        if 'gt_label' not in self:
-            raise ValueError(
-                'a data sample has no gt_label, which a class condition '
-                'needs: use a dataset that gives gt_label, or '
-                'a model without ClassEmbedder'
-            )
-        return int(self.gt_label.label)
+        return int(self.require('gt_label', 'ClassEmbedder').label)
 
     @property
     def draw_address(self) -> Address | None:

@@ -89,9 +89,8 @@ class ClassEmbedder(Embedder):
         label = sample.label
         if not 0 <= label < self.num_classes:
             raise ValueError(
-                f'label {label} of {sample.get("img_path", "a sample")} is '
-                f'not in [0, {self.num_classes}): set '
-                "the ClassEmbedder's num_classes to the number of classes of "
-                'the data'
+                f'label {label} of {sample.name} is not in '
+                f"[0, {self.num_classes}): set the ClassEmbedder's "
+                'num_classes to the number of classes of the data'
             )
         return label

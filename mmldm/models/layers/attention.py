@@ -64,18 +64,26 @@ class CrossAttention(nn.Module):
     Args:
         channels: C.
         context_dim: Channels of the tokens.
-        num_heads: Divides ``channels``.
+        num_heads: Divides ``channels``, unless their width is given.
+        head_channels: Channels of a head; None for C / num_heads.
     """
 
     def __init__(
-        self, channels: int, context_dim: int, num_heads: int
+        self,
+        channels: int,
+        context_dim: int,
+        num_heads: int,
+        head_channels: int | None = None,
     ) -> None:
         super().__init__()
+        width = channels
+        if head_channels is not None:
+            width = num_heads * head_channels
         self.num_heads = num_heads
-        self.to_q = nn.Linear(channels, channels, bias=False)
-        self.to_k = nn.Linear(context_dim, channels, bias=False)
-        self.to_v = nn.Linear(context_dim, channels, bias=False)
-        self.to_out = nn.Linear(channels, channels)
+        self.to_q = nn.Linear(channels, width, bias=False)
+        self.to_k = nn.Linear(context_dim, width, bias=False)
+        self.to_v = nn.Linear(context_dim, width, bias=False)
+        self.to_out = nn.Linear(width, channels)
 
     def forward(
         self, x: Tensor, context: Tensor, mask: Tensor | None = None

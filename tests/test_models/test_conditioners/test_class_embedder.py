@@ -77,7 +77,7 @@ def test_without_no_class_none_can_be_left_out(samples):
 
 @pytest.mark.parametrize('null', ['last', 'none'])
 def test_a_class_beyond_the_rows_is_refused(labelled, null):
-    with pytest.raises(ValueError, match='label 10 of a sample'):
+    with pytest.raises(ValueError, match='label 10 of a data sample'):
         ClassEmbedder(10, 4, null=null)([labelled(10)], KEEP[:1])
 
 

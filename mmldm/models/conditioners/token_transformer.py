@@ -1,0 +1,145 @@
+"""A transformer over tokens, which learns together with the denoiser."""
+
+from torch import Tensor, nn
+
+from mmldm.registry import MODELS
+from mmldm.utils import check_count
+from mmldm.utils.typing import ConfigType, SampleList
+
+from ..layers import CrossAttention
+from .embedder import Embedder, Encode
+
+
+class EncoderBlock(nn.Module):
+    """Self-attention and feed-forward, each pre-normed.
+
+    Args:
+        channels: Channels of the sequence.
+        num_heads: Attention heads.
+        head_channels: Channels of each, whatever ``channels`` is.
+    """
+
+    def __init__(
+        self, channels: int, num_heads: int, head_channels: int
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(channels)
+        self.attn = CrossAttention(
+            channels, channels, num_heads, head_channels
+        )
+        self.norm2 = nn.LayerNorm(channels)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(channels, 4 * channels),
+            nn.GELU(),
+            nn.Linear(4 * channels, channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, C) -> (B, L, C)."""
+        h = self.norm1(x)
+        x = x + self.attn(h, h)
+        return x + self.feed_forward(self.norm2(x))
+
+
+@MODELS.register_module()
+class TokenTransformer(Embedder):
+    """The paper's encoder of captions and layouts.
+
+    Rombach et al. 2022, section 3.3 and app. E.2.1: learned positions, and
+    no mask: padding is attended to as well.
+
+    Args:
+        tokenizer: Config of a :class:`Tokenizer`.
+        vocab_size: Number of tokens.
+        max_length: Tokens a sample at most.
+        embed_dim: Channels of the tokens, in and out.
+        num_layers: Number of blocks.
+        num_heads: Attention heads.
+        head_channels: Channels of each, whatever ``embed_dim`` is.
+        logits: Keep the published models' layer from tokens to vocabulary,
+            which nothing reads and nothing trains.
+    """
+
+    slot = 'tokens'
+
+    def __init__(
+        self,
+        tokenizer: ConfigType,
+        vocab_size: int,
+        max_length: int,
+        embed_dim: int,
+        num_layers: int,
+        num_heads: int = 8,
+        head_channels: int = 64,
+        logits: bool = False,
+    ) -> None:
+        super().__init__()
+        for key, value in (
+            ('vocab_size', vocab_size),
+            ('max_length', max_length),
+            ('embed_dim', embed_dim),
+            ('num_layers', num_layers),
+        ):
+            check_count(f'TokenTransformer.{key}', value)
+        self.dim = embed_dim
+        self.tokenizer = MODELS.build(tokenizer)
+        self.token_embed = _embedding(vocab_size, embed_dim)
+        self.position_embed = _embedding(max_length, embed_dim)
+        self.blocks = nn.Sequential(
+            *(
+                EncoderBlock(embed_dim, num_heads, head_channels)
+                for _ in range(num_layers)
+            )
+        )
+        self.norm = nn.LayerNorm(embed_dim)
+        if logits:
+            self.to_logits = nn.Linear(embed_dim, vocab_size)
+            self.to_logits.requires_grad_(False)
+
+    def forward(
+        self,
+        data_samples: SampleList,
+        drop: Tensor,
+        encode: Encode | None = None,
+    ) -> Tensor:
+        """(B, L, embed_dim).
+
+        Args:
+            data_samples: What the tokenizer reads.
+            drop: See :class:`Embedder`.
+            encode: Not used.
+
+        Raises:
+            ValueError: If there are more tokens, or others, than there are
+                embeddings.
+        """
+        ids = self.tokenizer(data_samples, drop)
+        self._check(ids)
+        x = self.token_embed(ids.to(self.token_embed.weight.device))
+        x = x + self.position_embed.weight[: ids.shape[1]]
+        return self.norm(self.blocks(x))
+
+    def _check(self, ids: Tensor) -> None:
+        """Raise where an embedding is missing: a GPU only says that it is."""
+        kind = type(self.tokenizer).__name__
+        max_length = self.position_embed.num_embeddings
+        if ids.shape[1] > max_length:
+            raise ValueError(
+                f'{kind} yields {ids.shape[1]} tokens, but '
+                f'TokenTransformer.max_length={max_length}: set them alike'
+            )
+        vocab_size = self.token_embed.num_embeddings
+        unknown = ids[(ids < 0) | (ids >= vocab_size)]
+        if len(unknown):
+            raise ValueError(
+                f'{kind} yields the token {unknown[0]}, but '
+                f'TokenTransformer.vocab_size={vocab_size}: use the tokenizer '
+                'that the model was trained with'
+            )
+
+
+def _embedding(rows: int, channels: int) -> nn.Embedding:
+    embedding = nn.Embedding(rows, channels)
+    # Of both in the original. torch's own 1 would outweigh the blocks.
+    nn.init.normal_(embedding.weight, std=0.02)
+    return embedding

@@ -1,0 +1,90 @@
+import pytest
+import torch
+
+from mmldm.models.conditioners import Conditioner, TokenTransformer
+from mmldm.structures import LDMDataSample
+
+KEEP = torch.tensor([False, False])
+
+
+def build(**overrides):
+    sizes = dict(vocab_size=10, max_length=4, embed_dim=6, num_layers=2)
+    return TokenTransformer(dict(type='GivenTokens'), **sizes | overrides)
+
+
+@pytest.fixture
+def samples():
+    return [LDMDataSample(tokens=row) for row in ([1, 2, 3], [4, 5, 6])]
+
+
+def test_a_block_is_attention_and_feed_forward_on_what_is_normed(samples):
+    """Written out, with one head as wide as its sequence is not."""
+    model = build(num_layers=1, num_heads=1, head_channels=3)
+    ids = torch.tensor([[1, 2, 3], [4, 5, 6]])
+    x = model.token_embed.weight[ids] + model.position_embed.weight[:3]
+    (block,) = model.blocks
+    h, attn = block.norm1(x), block.attn
+    q, k, v = attn.to_q(h), attn.to_k(h), attn.to_v(h)
+    weights = (q @ k.transpose(1, 2) / 3**0.5).softmax(-1)
+    x = x + attn.to_out(weights @ v)
+    wide = torch.nn.functional.gelu(block.feed_forward[0](block.norm2(x)))
+    assert wide.shape[-1] == 4 * 6
+    expected = model.norm(x + block.feed_forward[2](wide))
+    torch.testing.assert_close(model(samples, KEEP), expected)
+
+
+def test_heads_are_as_wide_as_asked():
+    weights = build(num_heads=3, head_channels=5).blocks[1].attn.to_q.weight
+    assert weights.shape == (15, 6)
+
+
+def test_what_is_dropped_is_null(samples):
+    conditioner = Conditioner([dict(type='TokenTransformer', **CONFIG)])
+    null = conditioner.null(samples).tokens
+    (model,) = conditioner.embedders
+    dropped = model(samples, torch.tensor([True, False]))
+    torch.testing.assert_close(dropped[0], null[0])
+    torch.testing.assert_close(dropped[1], model(samples, KEEP)[1])
+    zeros = LDMDataSample(tokens=[0, 0, 0])
+    torch.testing.assert_close(null, model([zeros] * 2, KEEP))
+
+
+CONFIG = dict(
+    tokenizer=dict(type='GivenTokens'),
+    vocab_size=10,
+    max_length=4,
+    embed_dim=6,
+    num_layers=1,
+)
+
+
+def test_all_learns_but_what_nothing_reads(samples):
+    model = build(logits=True)
+    model(samples, KEEP).square().sum().backward()
+    idle = {n for n, w in model.named_parameters() if w.grad is None}
+    assert idle == {'to_logits.weight', 'to_logits.bias'}
+    frozen = {n for n, w in model.named_parameters() if not w.requires_grad}
+    assert frozen == idle
+    assert not hasattr(build(), 'to_logits')
+
+
+def test_embeddings_start_small():
+    """0.02, as in the original: torch's 1 would outweigh the blocks."""
+    model = build(vocab_size=1000, max_length=500)
+    for embedding in (model.token_embed, model.position_embed):
+        assert embedding.weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize('token', [10, -1])
+def test_a_token_beyond_the_vocabulary_is_refused(token):
+    samples = [LDMDataSample(tokens=[1, token])]
+    with pytest.raises(
+        ValueError, match=f'GivenTokens yields the token {token}, but .*=10'
+    ):
+        build()(samples, KEEP[:1])
+
+
+def test_more_tokens_than_positions_are_refused():
+    samples = [LDMDataSample(tokens=[1] * 5)]
+    with pytest.raises(ValueError, match='yields 5 tokens, but .*_length=4'):
+        build()(samples, KEEP[:1])
