@@ -3,7 +3,7 @@
 Names are those of github.com/CompVis/latent-diffusion at a506df5.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any, NamedTuple
 
 import torch
@@ -34,7 +34,7 @@ SCHEDULE = {
     'sqrt_recip_alphas_cumprod',
     'sqrt_recipm1_alphas_cumprod',
 }
-SCALE = 'scale_factor'
+SCALE, LOG_VARIANCE = 'scale_factor', 'logvar'
 # Parts of a diffusion model: how their names start there, what converts them.
 PARTS: dict[str, tuple[str, Callable]] = {
     'denoiser': ('model.diffusion_model.', denoiser_weights),
@@ -97,13 +97,8 @@ def _convert_diffusion(
     weights: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
     """Its parts one by one; ``config`` gets the scale of latents."""
-    starts = tuple(start for start, _ in PARTS.values())
-    for name in weights.keys() - SCHEDULE - {SCALE}:
-        if not name.startswith(starts):
-            raise ValueError(
-                f'{name} has no place: no part of a latent diffusion model '
-                f'starts so; these do: {", ".join(starts)}'
-            )
+    learned = 'log_variance' in config
+    _check_known(weights, SCHEDULE | {SCALE, *[LOG_VARIANCE] * learned})
     _check_schedule(weights, config['diffusion_scheduler']['noise_schedule'])
     config['autoencoder']['latent_scale'] = _latent_scale(params, weights)
     if params['cond_stage_config'] == FIRST_STAGE:
@@ -111,7 +106,37 @@ def _convert_diffusion(
     converted = {}
     for part, (start, _) in PARTS.items():
         converted |= _convert_part(part, weights, config, start)
+    if learned:
+        table = _log_variance(weights, params.get('timesteps', 1000))
+        converted['log_variance.table'] = table
     return converted
+
+
+def _check_known(weights: Mapping[str, Tensor], known: Set[str]) -> None:
+    """Raise where a weight is neither a part's nor known by name."""
+    starts = tuple(start for start, _ in PARTS.values())
+    for name in weights.keys() - known:
+        if not name.startswith(starts):
+            raise ValueError(
+                f'{name} has no place: it is of no part of a latent '
+                f'diffusion model; those start with {", ".join(starts)}'
+            )
+
+
+def _log_variance(weights: Mapping[str, Tensor], length: int) -> Tensor:
+    """The learned table.
+
+    Raises:
+        ValueError: If it is missing or of another length.
+    """
+    table = weights.get(LOG_VARIANCE)
+    if table is None or table.shape != (length,):
+        found = 'is missing' if table is None else f'has {len(table)} values'
+        raise ValueError(
+            f'{LOG_VARIANCE} {found}, but params.learn_logvar=True and '
+            f'timesteps={length} ask for {length}: take its own yaml file'
+        )
+    return table
 
 
 def _convert_part(

@@ -27,14 +27,14 @@ READ = {
     'cond_stage_key',
     'conditioning_key',
     'image_size',
+    'learn_logvar',
+    'logvar_init',
     'scale_by_std',
     'scale_factor',
 }
 # The one value that our models have.
 FIXED = {
     'cond_stage_forward': None,
-    'learn_logvar': False,
-    'logvar_init': 0.0,
     'num_timesteps_cond': 1,
     'use_positional_encodings': False,
 }
@@ -99,7 +99,22 @@ def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
         diffusion_scheduler=diffusion_scheduler_config(params),
         guidance=guidance,
         image_size=_pixels(params.get('image_size', 256), autoencoder),
+        **_log_variance(params),
     )
+
+
+def _log_variance(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What weighs time steps, where they are weighed."""
+    init = params.get('logvar_init', 0.0)
+    if params.get('learn_logvar', False):
+        return dict(log_variance=dict(type='LearnedLogVariance', init=init))
+    if init != 0:
+        raise ValueError(
+            f'params.logvar_init={init} without learn_logvar is not '
+            'supported: it scales the loss of all time steps, as another '
+            'learning rate does'
+        )
+    return {}
 
 
 def _pixels(latent_size: int, autoencoder: Mapping[str, Any]) -> int:

@@ -58,12 +58,15 @@ def diffusion_scheduler_config(original: Mapping[str, Any]) -> dict[str, Any]:
         loss_weighting=_loss_weighting(params),
         timestep_sampler=dict(type='UniformTimesteps'),
         **SAMPLING,
-        num_steps=_num_steps(params['timesteps']),
+        num_steps=_num_steps(params),
     )
 
 
-def _num_steps(length: int) -> int:
+def _num_steps(params: Mapping[str, Any]) -> int:
     """As many as the original's grid runs as asked, up to 50."""
+    length = params['timesteps']
+    if params['given_betas'] is not None:
+        length = len(params['given_betas'])
     below = range(1, min(MOST_STEPS, length - 1) + 1)
     return max(n for n in below if length % n == 0)
 

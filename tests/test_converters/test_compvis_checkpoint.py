@@ -8,14 +8,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmldm.converters import convert_compvis
+from mmldm.converters import convert_compvis, denoiser_to_compvis
 from mmldm.diffusion import DDIM, PLMS, ClassifierFreeGuidance, add_noise
-from mmldm.registry import MODELS
+from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.checkpoint import load_weights
 
-GUIDED = ['class_vq_f4', 'layout_vq_f4', 'text_kl_f8']
-SIZE = (64, 64)
 # The smallest models have 32 channels, as many as norm groups.
 pytestmark = pytest.mark.filterwarnings('ignore:.*cancels the time embedding')
 
@@ -29,16 +27,133 @@ def case(name, reference):
     model = MODELS.build(converted.config).eval()
     load_weights(model, converted.weights, name)
     expected = reference.values(name)
-    image = reference.gaussian(f'{name}/image', (2, 3, *SIZE)).clamp(-1, 1)
-    shape = expected['z0'].shape
+    image = reference.gaussian(f'{name}/image', (2, 3, 64, 64)).clamp(-1, 1)
+    samples = [sample_of(expected, image, i) for i in range(2)]
+    with torch.no_grad():
+        cond = model.conditioner(samples, encode=model.autoencoder.encode)
     return SimpleNamespace(
-        name=name,
         converted=converted,
         model=model,
+        scheduler=model.diffusion_scheduler,
         expected=expected,
         image=image,
-        noise=reference.gaussian(f'{name}/noise', shape),
-        x_t=reference.gaussian(f'{name}/xt', shape),
-        z_T=reference.gaussian(f'{name}/xT', shape),
-        samples=[_sample(expected, image, i) for i in range(2)],
+        noise=reference.gaussian(f'{name}/noise', expected['z0'].shape),
+        x_t=reference.gaussian(f'{name}/xt', expected['z0'].shape),
+        z_T=reference.gaussian(f'{name}/xT', expected['z0'].shape),
+        samples=samples,
+        cond=cond,
     )
+
+
+def sample_of(expected, image, i):
+    """What a dataset would give of the i-th image and its condition."""
+    sample = LDMDataSample()
+    if 'label' in expected:
+        sample.set_gt_label(expected['label'][i].item())
+    if 'tokens' in expected:
+        sample.tokens = expected['tokens'][i]
+    if 'segmentation' in expected:
+        sample.gt_sem_seg = expected['segmentation'][i][None]
+    if 'mask' in expected:
+        sample.gt_img = image[i]
+        sample.mask = expected['mask'][i].bool()
+    if 'lr_image' in expected:
+        sample.img_lq = expected['lr_image'][i]
+    return sample
+
+
+@torch.no_grad()
+def test_the_first_stage_is_the_originals(assert_near, case):
+    first_stage = case.model.autoencoder
+    assert_near(first_stage.encode(case.image), case.expected['z0'])
+    assert_near(
+        first_stage.decode(case.expected['z0']), case.expected['decoded']
+    )
+
+
+def test_the_condition_is_the_originals(assert_near, case):
+    slots = dict(tokens='context', spatial='concat')
+    assert set(case.cond.filled) == {
+        slot for slot, key in slots.items() if key in case.expected
+    }
+    for slot in case.cond.filled:
+        assert_near(getattr(case.cond, slot), case.expected[slots[slot]])
+
+
+@torch.no_grad()
+def test_the_networks_output_is_the_originals(assert_near, case):
+    """Of the running average: the weights in training are others."""
+    t = case.expected['t']
+    out = case.model.denoiser(case.x_t, t.float(), case.cond)
+    assert_near(out, case.expected['eps'])
+
+
+def test_the_loss_and_its_gradient_are_the_originals(assert_near, case):
+    expected, denoiser = case.expected, case.model.denoiser
+    level = case.scheduler.noise_schedule(expected['t'])
+    z_t = add_noise(expected['z0'], case.noise, level)
+    out = denoiser(z_t, expected['t'].float(), case.cond)
+    loss = case.scheduler.loss(out, expected['z0'], case.noise, level)
+    torch.testing.assert_close(
+        loss, expected['loss_total'].float(), rtol=1e-5, atol=0
+    )
+    denoiser.zero_grad()
+    loss.backward()
+    gradients = {n: p.grad for n, p in denoiser.named_parameters()}
+    norm = torch.stack([g.norm() for g in gradients.values()]).norm()
+    torch.testing.assert_close(
+        norm, expected['grad_norm_total'].float(), rtol=1e-4, atol=0
+    )
+    theirs = denoiser_to_compvis(gradients, case.converted.config['denoiser'])
+    assert_near(theirs['input_blocks.0.0.weight'], expected['grad_conv_in'])
+
+
+@torch.no_grad()
+def test_the_variational_bound_is_the_originals(case):
+    """loss_vlb, of which all published models count nothing."""
+    config = case.converted.config['diffusion_scheduler']
+    bound = dict(type='VariationalWeighting', vlb_weight=1, simple_weight=0)
+    scheduler = DIFFUSION_SCHEDULERS.build(config | dict(loss_weighting=bound))
+    expected = case.expected
+    level = scheduler.noise_schedule(expected['t'])
+    z_t = add_noise(expected['z0'], case.noise, level)
+    out = case.model.denoiser(z_t, expected['t'].float(), case.cond)
+    torch.testing.assert_close(
+        scheduler.loss(out, expected['z0'], case.noise, level),
+        expected['loss/loss_vlb'],
+        rtol=2e-5,  # float32 weights there
+        atol=0,
+    )
+
+
+def sample(case, monkeypatch, **parts):
+    """The model's samples from the case's noise, in 10 steps."""
+    monkeypatch.setattr(case.scheduler, 'num_steps', 10)
+    for part, value in parts.items():
+        owner = case.model if part == 'guidance' else case.scheduler
+        monkeypatch.setattr(owner, part, value)
+    return case.model.sample(case.samples, start=case.z_T)
+
+
+@pytest.mark.parametrize(
+    'key, solver, scale',
+    [
+        ('ddim10', DDIM(), 1.0),
+        ('plms10', PLMS(), 1.0),
+        ('ddim10_cfg3', DDIM(), 3.0),
+    ],
+)
+def test_samples_are_the_originals(
+    assert_near, case, key, solver, scale, monkeypatch
+):
+    if key not in case.expected:
+        pytest.skip('the original does not guide this model')
+    monkeypatch.setattr(case.scheduler, 'num_steps', 10)
+    monkeypatch.setattr(case.scheduler, 'solver', solver)
+    guidance = ClassifierFreeGuidance(scale)
+    monkeypatch.setattr(case.model, 'guidance', guidance)
+    z = case.model.sample(case.samples, start=case.z_T)
+    assert_near(z, case.expected[key])
+    if key == 'ddim10':
+        images = case.model.autoencoder.decode(z)
+        assert_near(images, case.expected['ddim10_decoded'])

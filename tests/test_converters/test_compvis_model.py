@@ -87,6 +87,11 @@ def test_the_config_scales_latents():
     assert config['autoencoder']['latent_scale'] == 0.18215
 
 
+def test_the_weights_of_time_steps_are_learned_where_they_were():
+    config = model_config(original(learn_logvar=True, logvar_init=0.5))
+    assert config['log_variance'] == dict(type='LearnedLogVariance', init=0.5)
+
+
 BERT = dict(
     type='TokenTransformer',
     tokenizer=dict(
@@ -220,7 +225,7 @@ CROSS = dict(unet=attending(48), conditioning_key='crossattn')
         ),
         (original(shift=3), 'params.shift=3 is not known'),
         (original(num_timesteps_cond=2), 'num_timesteps_cond=2 .* only 1 is'),
-        (original(learn_logvar=True), 'learn_logvar=True .* only False is'),
+        (original(logvar_init=1.0), 'logvar_init=1.0 without learn_logvar'),
         (original(parameterization='z'), "parameterization='z' is not known"),
         (
             original(dict(target='my.Encoder'), **CROSS),
