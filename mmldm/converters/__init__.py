@@ -15,6 +15,13 @@ from .diffusers_denoiser import (
     denoiser_to_diffusers,
     denoiser_to_diffusers_config,
 )
+from .diffusers_first_stage import (
+    first_stage_from_diffusers,
+    first_stage_from_diffusers_config,
+    first_stage_to_diffusers,
+    first_stage_to_diffusers_config,
+    latent_scale,
+)
 
 __all__ = [
     'denoiser_config',
@@ -25,7 +32,12 @@ __all__ = [
     'denoiser_weights',
     'diffusion_scheduler_config',
     'first_stage_config',
+    'first_stage_from_diffusers',
+    'first_stage_from_diffusers_config',
     'first_stage_to_compvis',
+    'first_stage_to_diffusers',
+    'first_stage_to_diffusers_config',
     'first_stage_weights',
+    'latent_scale',
     'left_out',
 ]
