@@ -13,6 +13,9 @@ from .compvis_process import diffusion_scheduler_config
 from .diffusers_denoiser import (
     denoiser_from_diffusers,
     denoiser_to_diffusers,
+)
+from .diffusers_denoiser_config import (
+    denoiser_from_diffusers_config,
     denoiser_to_diffusers_config,
 )
 from .diffusers_first_stage import (
@@ -26,6 +29,7 @@ from .diffusers_first_stage import (
 __all__ = [
     'denoiser_config',
     'denoiser_from_diffusers',
+    'denoiser_from_diffusers_config',
     'denoiser_to_compvis',
     'denoiser_to_diffusers',
     'denoiser_to_diffusers_config',

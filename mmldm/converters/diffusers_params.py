@@ -63,7 +63,7 @@ class Params:
                     'out of the file if it does not',
                 )
 
-    def levels(self, kinds: Mapping[str, bool], other: str) -> list[bool]:
+    def levels(self, kinds: Mapping[str, bool], other: str = '') -> list[bool]:
         """Which levels have attention, by the names of their blocks.
 
         Args:
