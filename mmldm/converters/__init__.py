@@ -13,10 +13,17 @@ from .compvis_first_stage import (
 from .compvis_model import model_config
 from .compvis_process import diffusion_scheduler_config
 from .compvis_transformer import transformer_to_compvis, transformer_weights
-from .diffusers_denoiser import (
-    denoiser_from_diffusers,
-    denoiser_to_diffusers,
+from .diffusers_denoiser import denoiser_from_diffusers, denoiser_to_diffusers
+from .diffusers_denoiser_config import (
+    denoiser_from_diffusers_config,
     denoiser_to_diffusers_config,
+)
+from .diffusers_first_stage import (
+    first_stage_from_diffusers,
+    first_stage_from_diffusers_config,
+    first_stage_to_diffusers,
+    first_stage_to_diffusers_config,
+    latent_scale,
 )
 
 __all__ = [
@@ -25,14 +32,20 @@ __all__ = [
     'convert_compvis',
     'denoiser_config',
     'denoiser_from_diffusers',
+    'denoiser_from_diffusers_config',
     'denoiser_to_compvis',
     'denoiser_to_diffusers',
     'denoiser_to_diffusers_config',
     'denoiser_weights',
     'diffusion_scheduler_config',
     'first_stage_config',
+    'first_stage_from_diffusers',
+    'first_stage_from_diffusers_config',
     'first_stage_to_compvis',
+    'first_stage_to_diffusers',
+    'first_stage_to_diffusers_config',
     'first_stage_weights',
+    'latent_scale',
     'model_config',
     'transformer_to_compvis',
     'transformer_weights',
