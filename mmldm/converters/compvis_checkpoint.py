@@ -253,7 +253,9 @@ def _left_out(
     if replaced:
         not_taken &= STATE
     found = {REPLACED: replaced, NOT_TAKEN: sorted(not_taken)}
-    for start, reason in reasons.items():
-        names = [name for name in chosen if name.startswith(start)]
-        found.setdefault(reason, []).extend(names)
+    for name in chosen:
+        for start, reason in reasons.items():
+            if name.startswith(start):
+                found.setdefault(reason, []).append(name)
+                break
     return {reason: names for reason, names in found.items() if names}

@@ -157,3 +157,73 @@ def test_samples_are_the_originals(
     if key == 'ddim10':
         images = case.model.autoencoder.decode(z)
         assert_near(images, case.expected['ddim10_decoded'])
+
+
+DIFFUSION = [
+    'ldm/bsr_sr',
+    'ldm/celeba256',
+    'ldm/cin256',
+    'ldm/cin256-v2',
+    'ldm/ffhq256',
+    'ldm/inpainting_big',
+    'ldm/layout2img-openimages256',
+    'ldm/lsun_beds256',
+    'ldm/lsun_churches256',
+    'ldm/semantic_synthesis256',
+    'ldm/semantic_synthesis512',
+    'ldm/text2img-large',
+    'ldm/text2img256',
+    'rdm/rdm768',
+]
+
+
+@pytest.fixture(scope='module')
+def published(reference):
+    return reference.published(('ldm', 'rdm'))
+
+
+def test_all_published_models_are_tested(published):
+    assert sorted(published) == DIFFUSION
+
+
+def without_numbers(model):
+    """A published checkpoint: shapes, and the tables that are compared."""
+    state = {}
+    for name, shape in model['state_dict'].items():
+        if name.startswith(('first_stage_model', 'cond_stage_model')):
+            # Compared where the first stage is there twice.
+            state[name] = torch.zeros(()).expand(shape)
+        else:
+            state[name] = torch.empty(shape, device='meta')
+    params = model['config']['params']
+    betas = torch.linspace(
+        params['linear_start'] ** 0.5, params['linear_end'] ** 0.5, 1000
+    ).square()
+    state['alphas_cumprod'] = (1 - betas).cumprod(0)
+    if 'scale_factor' in state:
+        state['scale_factor'] = torch.tensor(0.2)
+    return state
+
+
+@pytest.mark.parametrize('name', DIFFUSION)
+def test_every_tensor_of_a_published_model_is_used_or_named(name, published):
+    state = without_numbers(published[name])
+    config, weights, left_out = convert_compvis(
+        published[name]['config'], state
+    )
+    with torch.device('meta'):
+        model = MODELS.build(config)
+    expected = {n: w.shape for n, w in model.state_dict().items()}
+    assert {n: w.shape for n, w in weights.items()} == expected
+    named = [n for names in left_out.values() for n in names]
+    assert len(named) == len(set(named))
+    used = state.keys() - {*named}
+    parameters = sum(p.numel() for p in model.parameters())
+    found = sum(state[n].numel() for n in used - {'scale_factor'})
+    assert found == parameters
+    assert (model.image_size, 'betas' in named) == (
+        dict(rdm768=768, semantic_synthesis512=512).get(
+            name.split('/')[1], 256
+        ),
+        True,
+    )
