@@ -1,6 +1,8 @@
 from .class_embedder import ClassEmbedder
 from .conditioner import Conditioner
 from .embedder import Embedder, Encode
+from .given_features import GivenFeatures
+from .spatial_embedders import LowResolution, MaskedImage, SemanticMap
 from .token_transformer import TokenTransformer
 from .tokenizers import BertTokens, GivenTokens, LayoutTokens, Tokenizer
 
@@ -10,8 +12,12 @@ __all__ = [
     'Conditioner',
     'Embedder',
     'Encode',
+    'GivenFeatures',
     'GivenTokens',
     'LayoutTokens',
+    'LowResolution',
+    'MaskedImage',
+    'SemanticMap',
     'TokenTransformer',
     'Tokenizer',
 ]

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -24,6 +25,21 @@ class Embedder(BaseModule):
     slot: str
     dim: int
     has_null: bool = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Moved and cast with the model, also where there are no weights.
+        self.register_buffer('_like', torch.empty(0), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the slot's content lies."""
+        return self._like.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the slot's content, where there are no weights."""
+        return self._like.dtype
 
     @abstractmethod
     def forward(

@@ -5,11 +5,12 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmldm.registry import MODELS
+from mmldm.utils.pixels import to_unit_range
 
 
 def to_network(images: Tensor) -> Tensor:
     """uint8 BGR in [0, 255] -> float32 RGB in [-1, 1]; (B, 3, H, W)."""
-    return images.flip(1).float() / 127.5 - 1
+    return to_unit_range(images.flip(1))
 
 
 def to_images(x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 from .guide import Guided
 from .image_editing import ImageEditing
-from .part_checks import check_denoiser
+from .part_checks import check_denoiser, check_spatial
 
 
 @MODELS.register_module()
@@ -92,6 +92,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             z_0 = self.autoencoder.encode(inputs, draws.normal('posterior'))
             z_0 = z_0.float()  # whatever the networks' dtype
         cond = self.conditioner(data_samples, draws, self.autoencoder.encode)
+        check_spatial(cond, z_0, data_samples)
         scheduler = self.diffusion_scheduler
         level = scheduler.sample_level(draws)
         noise = scheduler.draw_noise(draws, z_0)
@@ -161,7 +162,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         """(z_t, level) -> the guided estimate of z_0 for data samples.
 
         Raises:
-            ValueError: If a sample has a negative which guidance ignores.
+            ValueError: If a sample has a negative which guidance ignores;
+                in a call, if a spatial condition is not as large as z_t.
         """
         encode = self.autoencoder.encode
         cond = null = self.conditioner(data_samples, encode=encode)
@@ -175,7 +177,13 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
                 "FreeGuidance', scale=2.0)"
             )
         predict = self.with_guide(self.predict_z_0, data_samples, encode)
-        return self.guidance(predict, cond, null)
+        guided = self.guidance(predict, cond, null)
+
+        def denoise(z_t: Tensor, level: NoiseLevel) -> Tensor:
+            check_spatial(cond, z_t, data_samples)
+            return guided(z_t, level)
+
+        return denoise
 
     def predict_z_0(
         self,

@@ -1,6 +1,9 @@
 """Whether the parts of a model fit each other."""
 
-from torch import nn
+from torch import Tensor, nn
+
+from mmldm.structures import Condition
+from mmldm.utils.typing import SampleList
 
 from ..autoencoders import Autoencoder
 from ..conditioners import Conditioner
@@ -45,3 +48,27 @@ def check_denoiser(
             raise ValueError(
                 f'{name}.{key}={value}, but {cause}: set {name}.{key}={needed}'
             )
+
+
+def check_spatial(
+    cond: Condition, z: Tensor, data_samples: SampleList
+) -> None:
+    """Raise unless a spatial condition is as large as the latents.
+
+    Args:
+        cond: Of a batch.
+        z: Its latents, (B, C, h, w).
+        data_samples: What both were made for.
+
+    Raises:
+        ValueError: If height or width differ.
+    """
+    if cond.spatial is None or cond.spatial.shape[2:] == z.shape[2:]:
+        return
+    found, wanted = (
+        'x'.join(map(str, x.shape[2:])) for x in (cond.spatial, z)
+    )
+    raise ValueError(
+        f'the spatial condition of {data_samples[0].name} is {found}, but '
+        f'its latent is {wanted}: give a condition for the size of the image'
+    )

@@ -109,3 +109,64 @@ def test_sampling_does_not_warn(tiny_ldm, samples):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         tiny_ldm(guidance=GUIDANCE).sample(samples)
+
+
+def spatial(**embedder):
+    """Overrides for a model that is told nothing else."""
+    channels = 5 if embedder['type'] == 'MaskedImage' else 3
+    return dict(
+        conditioner=dict(embedders=[embedder], drop_prob=0.5),
+        denoiser=dict(context_dim=None, in_channels=4 + channels),
+        autoencoder=dict(latent_scale=0.3, latent_shift=0.1),
+        guidance=GUIDANCE,
+    )
+
+
+def inpainting_sample(labelled, address):
+    sample = labelled(0, address=address)
+    sample.gt_img = torch.randint(256, (3, 8, 8), dtype=torch.uint8)
+    sample.mask = torch.eye(8, dtype=torch.uint8)[None]
+    return sample
+
+
+def test_a_masked_image_is_the_mode_of_its_scaled_latent(tiny_ldm, labelled):
+    model = tiny_ldm(**spatial(type='MaskedImage', latent_channels=4))
+    samples = [inpainting_sample(labelled, (0, i)) for i in range(2)]
+    calls = []
+    model.denoiser.register_forward_pre_hook(
+        lambda _, args: calls.append(args[2].spatial)
+    )
+    model.sample(samples)
+    images = torch.stack([sample.gt_img for sample in samples])
+    masked = (images / 127.5 - 1).masked_fill(samples[0].mask.bool(), -1)
+    with torch.no_grad():
+        mean = model.autoencoder.posterior(masked).mean
+    null, given = calls[0].chunk(2)
+    torch.testing.assert_close(given[:, :4], (mean - 0.1) * 0.3)
+    assert not torch.allclose(null[:, :4], given[:, :4])
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_an_inpainting_model_trains_and_samples(
+    tiny_ldm, inputs, labelled, dtype
+):
+    model = tiny_ldm(**spatial(type='MaskedImage', latent_channels=4))
+    model.to(dtype)
+    samples = [inpainting_sample(labelled, (0, i)) for i in range(2)]
+    losses = model.loss(inputs.to(dtype), samples)
+    losses['loss_denoise'].backward()
+    assert losses['loss_denoise'].isfinite()
+    assert model.predict(None, samples)[0].pred_img.shape == (3, 8, 8)
+
+
+def test_a_condition_of_another_size_is_refused(tiny_ldm, inputs, samples):
+    """In training and in sampling."""
+    model = tiny_ldm(**spatial(type='LowResolution'))
+    for sample in samples:
+        sample.img_lq = torch.zeros(3, 2, 4, dtype=torch.uint8)
+        sample.set_metainfo(dict(img_path='a.png'))
+    message = 'spatial condition of a.png is 2x4, but its latent is 4x4'
+    with pytest.raises(ValueError, match=message):
+        model.loss(inputs, samples)
+    with pytest.raises(ValueError, match=message):
+        model.sample(samples)

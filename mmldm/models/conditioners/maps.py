@@ -1,0 +1,75 @@
+"""Images and maps of pixels, as data samples hold them."""
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+from mmldm.utils.typing import SampleList
+
+WHOLE = (torch.uint8, torch.int16, torch.int32, torch.int64)
+
+
+def read_maps(
+    data_samples: SampleList,
+    field: str,
+    reader: str,
+    channels: int,
+    dtypes: Collection[torch.dtype] = (torch.uint8,),
+) -> Tensor:
+    """A field of all samples of a batch, (B, channels, H, W).
+
+    Args:
+        data_samples: What is read.
+        field: Its name.
+        reader: Who needs it.
+        channels: That it must have.
+        dtypes: Of which it must be.
+
+    Raises:
+        ValueError: If one is missing, of another type or shape, or they
+            differ in size.
+    """
+    maps = []
+    for sample in data_samples:
+        value = torch.as_tensor(sample.require(field, reader))
+        if value.ndim != 3 or len(value) != channels:
+            raise ValueError(
+                f'{field} of {sample.name} has the shape '
+                f'{tuple(value.shape)}, but must be ({channels}, H, W)'
+            )
+        if value.dtype not in dtypes:
+            names = ' or '.join(str(d).removeprefix('torch.') for d in dtypes)
+            raise ValueError(
+                f'{field} of {sample.name} is {value.dtype}, but must be '
+                f'{names}'
+            )
+        if maps and value.shape != maps[0].shape:
+            raise ValueError(
+                f'{field} of {sample.name} is {size(value)}, that of '
+                f'{data_samples[0].name} {size(maps[0])}: a batch needs one '
+                'size, by a Crop in the dataset pipeline for example'
+            )
+        maps.append(value)
+    return torch.stack(maps)
+
+
+def check_image_size(
+    maps: Tensor, data_samples: SampleList, field: str
+) -> None:
+    """Raise unless maps (B, C, H, W) are as large as their images.
+
+    Where a sample does not say how large its image is, all is well.
+    """
+    for value, sample in zip(maps, data_samples, strict=True):
+        wanted = tuple(sample.get('img_shape', value.shape[1:]))[:2]
+        if tuple(value.shape[1:]) != wanted:
+            raise ValueError(
+                f'{field} of {sample.name} is {size(value)}, its image '
+                f'{wanted[0]}x{wanted[1]}: give both one size'
+            )
+
+
+def size(x: Tensor) -> str:
+    """'HxW' for an error message."""
+    return f'{x.shape[-2]}x{x.shape[-1]}'

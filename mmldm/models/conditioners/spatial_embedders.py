@@ -1,0 +1,217 @@
+"""Conditions that lie beside the latent, position by position."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmldm.registry import MODELS
+from mmldm.utils import check_count
+from mmldm.utils.pixels import to_unit_range
+from mmldm.utils.typing import SampleList
+
+from .embedder import Embedder, Encode
+from .maps import WHOLE, check_image_size, read_maps, size
+
+
+@MODELS.register_module()
+class SemanticMap(Embedder):
+    """What every pixel shows; null is nothing anywhere.
+
+    One channel a class, halved in size until it is that of the latent, and
+    mapped to few channels; Rombach et al. 2022, app. D.3.2 and E.2.2.
+
+    Args:
+        num_classes: Classes in ``gt_sem_seg`` are in [0, num_classes).
+        num_stages: How often height and width are halved.
+        embed_dim: Channels in the end.
+    """
+
+    slot = 'spatial'
+
+    def __init__(
+        self, num_classes: int, num_stages: int, embed_dim: int
+    ) -> None:
+        super().__init__()
+        check_count('SemanticMap.num_classes', num_classes)
+        check_count('SemanticMap.embed_dim', embed_dim)
+        self.num_classes = num_classes
+        self.factor = 2**num_stages
+        self.dim = embed_dim
+        self.linear = nn.Linear(num_classes, embed_dim, bias=False)
+
+    def forward(
+        self,
+        data_samples: SampleList,
+        drop: Tensor,
+        encode: Encode | None = None,
+    ) -> Tensor:
+        """(B, embed_dim, ceil(H / 2^num_stages), ceil(W / 2^num_stages)).
+
+        Args:
+            data_samples: With a ``gt_sem_seg``, dropped or not.
+            drop: See :class:`Embedder`.
+            encode: Not used.
+
+        Raises:
+            ValueError: If a map is missing, not of its image's size, or
+                names a class that there is not.
+        """
+        classes = self._classes(data_samples)
+        weight = self.linear.weight
+        # Channels are mapped first, which is the same, as all is linear: few
+        # of them are halved, and the many of the classes are never made.
+        x = F.embedding(classes.to(weight.device).long(), weight.t())
+        x = x[:, 0].permute(0, 3, 1, 2) * ~drop[:, None, None, None].to(
+            x.device
+        )
+        height, width = (-side % self.factor for side in x.shape[2:])
+        x = F.pad(x, (0, width, 0, height), mode='replicate')
+        # Bilinear halving of an even size is the mean of 2x2.
+        return F.avg_pool2d(x, self.factor)
+
+    def _classes(self, data_samples: SampleList) -> Tensor:
+        """(B, 1, H, W), on the CPU."""
+        classes = read_maps(
+            data_samples, 'gt_sem_seg', 'SemanticMap', 1, WHOLE
+        )
+        check_image_size(classes, data_samples, 'gt_sem_seg')
+        for value, sample in zip(classes, data_samples, strict=True):
+            low, high = (int(end) for end in value.aminmax())
+            if low < 0 or high >= self.num_classes:
+                raise ValueError(
+                    f'gt_sem_seg of {sample.name} has the class '
+                    f'{low if low < 0 else high}, which is not in '
+                    f'[0, {self.num_classes}): set SemanticMap.num_classes '
+                    'to the number of classes of the data'
+                )
+        return classes
+
+
+@MODELS.register_module()
+class MaskedImage(Embedder):
+    """An image with a hole, and where that is; null is all hole.
+
+    The latents of the image, black in the hole, and the mask at their size,
+    1 in the hole and -1 elsewhere; the inpainting model of Rombach et al.
+    2022, section 4.5.
+
+    Args:
+        latent_channels: Of the first stage.
+    """
+
+    slot = 'spatial'
+
+    def __init__(self, latent_channels: int) -> None:
+        super().__init__()
+        check_count('MaskedImage.latent_channels', latent_channels)
+        self.dim = latent_channels + 1
+
+    def forward(
+        self,
+        data_samples: SampleList,
+        drop: Tensor,
+        encode: Encode | None = None,
+    ) -> Tensor:
+        """(B, latent_channels + 1, h, w).
+
+        Args:
+            data_samples: With a ``gt_img`` and a ``mask``, dropped or not.
+            drop: See :class:`Embedder`.
+            encode: Of the first stage.
+
+        Raises:
+            ValueError: If one is missing, or a mask is not of the image's
+                size, or has other values than 0 and 1.
+        """
+        images, masks = self._read(data_samples)
+        masks = masks.bool() | drop[:, None, None, None]
+        images = to_unit_range(images.to(self.device)).to(self.dtype)
+        masks = masks.to(self.device)
+        return self.concat(images.masked_fill(masks, -1), masks, encode)
+
+    def concat(
+        self, masked: Tensor, masks: Tensor, encode: Encode | None
+    ) -> Tensor:
+        """(B, latent_channels + 1, h, w).
+
+        Args:
+            masked: Images in [-1, 1] that do not show what is in the hole,
+                (B, 3, H, W).
+            masks: True in the hole, (B, 1, H, W).
+            encode: Of the first stage.
+
+        Raises:
+            ValueError: If there is no encoder.
+        """
+        if encode is None:
+            raise ValueError(
+                'MaskedImage needs the first stage: call the conditioner '
+                'with encode=model.autoencoder.encode'
+            )
+        z = encode(masked)
+        marks = 2 * masks.to(z.dtype) - 1
+        return torch.cat([z, F.interpolate(marks, z.shape[2:])], dim=1)
+
+    @staticmethod
+    def _read(data_samples: SampleList) -> tuple[Tensor, Tensor]:
+        """Images and masks, on the CPU."""
+        reader = 'MaskedImage'
+        images = read_maps(data_samples, 'gt_img', reader, 3)
+        masks = read_maps(
+            data_samples, 'mask', reader, 1, (torch.uint8, torch.bool)
+        )
+        check_image_size(images, data_samples, 'gt_img')
+        for image, mask, sample in zip(
+            images, masks, data_samples, strict=True
+        ):
+            if image.shape[1:] != mask.shape[1:]:
+                raise ValueError(
+                    f'mask of {sample.name} is {size(mask)}, its image '
+                    f'{size(image)}: give both one size'
+                )
+            if mask.max() > 1:
+                raise ValueError(
+                    f'mask of {sample.name} has the value {mask.max()}, but '
+                    'must be 1 in the hole and 0 elsewhere: threshold it, '
+                    'mask > 127'
+                )
+        return images, masks
+
+
+@MODELS.register_module()
+class LowResolution(Embedder):
+    """A small image of what is drawn large; null is grey.
+
+    As it is, in [-1, 1], of the latent's size: the super-resolution model of
+    Rombach et al. 2022, section 4.4.
+
+    Args:
+        channels: Of the image.
+    """
+
+    slot = 'spatial'
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        check_count('LowResolution.channels', channels)
+        self.dim = channels
+
+    def forward(
+        self,
+        data_samples: SampleList,
+        drop: Tensor,
+        encode: Encode | None = None,
+    ) -> Tensor:
+        """(B, channels, h, w).
+
+        Args:
+            data_samples: With an ``img_lq``, dropped or not.
+            drop: See :class:`Embedder`.
+            encode: Not used.
+
+        Raises:
+            ValueError: If an image is missing, or not uint8.
+        """
+        images = read_maps(data_samples, 'img_lq', 'LowResolution', self.dim)
+        images = to_unit_range(images.to(self.device)).to(self.dtype)
+        return images * ~drop[:, None, None, None].to(self.device)
