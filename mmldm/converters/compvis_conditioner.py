@@ -284,31 +284,26 @@ def conditioner_pairs(config: Mapping[str, Any]) -> list[Pair]:
     return [
         pair._replace(ours=f'embedders.{i}.{pair.ours}')
         for i, embedder in enumerate(embedders)
+        if embedder['type'] in PAIRS
         for pair in PAIRS[embedder['type']](embedder)
     ]
 
 
-def _renamed(names: Mapping[str, str]) -> Callable[..., list[Pair]]:
-    """Pairs of a module whose few weights have the same shapes there."""
-
-    def pairs(config: Mapping[str, Any]) -> list[Pair]:
-        shapes = {
-            name: tuple(weight.shape)
-            for name, weight in without_memory(config).named_parameters()
-        }
-        return [
-            Pair(ours, shapes[ours], (theirs,), shapes[ours])
-            for ours, theirs in names.items()
-        ]
-
-    return pairs
+def _class_pairs(config: Mapping[str, Any]) -> list[Pair]:
+    shape = tuple(without_memory(config).embedding.weight.shape)
+    return [Pair('embedding.weight', shape, ('embedding.weight',), shape)]
 
 
+def _semantic_pairs(config: Mapping[str, Any]) -> list[Pair]:
+    """Our linear layer is a convolution of one position there."""
+    shape = tuple(without_memory(config).linear.weight.shape)
+    theirs = ('channel_mapper.weight',)
+    return [Pair('linear.weight', shape, theirs, (*shape, 1, 1))]
+
+
+# Without weights where there is no entry.
 PAIRS: dict[str, Callable[..., list[Pair]]] = {
-    'ClassEmbedder': _renamed({'embedding.weight': 'embedding.weight'}),
-    'GivenFeatures': _renamed({}),
-    'LowResolution': _renamed({}),
-    'MaskedImage': _renamed({}),
-    'SemanticMap': _renamed({'mapper.weight': 'channel_mapper.weight'}),
+    'ClassEmbedder': _class_pairs,
+    'SemanticMap': _semantic_pairs,
     'TokenTransformer': partial(transformer_pairs, dialect=COMPVIS),
 }
