@@ -15,6 +15,7 @@ from .diffusers_denoiser import (
     denoiser_to_diffusers,
     denoiser_to_diffusers_config,
 )
+from .lightning_checkpoint import read_compvis_checkpoint
 
 __all__ = [
     'denoiser_config',
@@ -27,5 +28,6 @@ __all__ = [
     'first_stage_config',
     'first_stage_weights',
     'left_out',
+    'read_compvis_checkpoint',
     'to_compvis',
 ]
