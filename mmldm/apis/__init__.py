@@ -6,6 +6,7 @@ from .cli import (
     run_tool,
     tool_parser,
 )
+from .converted import write_converted
 
 __all__ = [
     'build_model',
@@ -14,4 +15,5 @@ __all__ = [
     'load_config',
     'run_tool',
     'tool_parser',
+    'write_converted',
 ]

@@ -25,6 +25,7 @@ from .diffusers_first_stage import (
     first_stage_to_diffusers_config,
     latent_scale,
 )
+from .lightning_checkpoint import read_compvis_checkpoint
 
 __all__ = [
     'AVERAGE_CHOICES',
@@ -47,6 +48,7 @@ __all__ = [
     'first_stage_weights',
     'latent_scale',
     'model_config',
+    'read_compvis_checkpoint',
     'transformer_to_compvis',
     'transformer_weights',
 ]
