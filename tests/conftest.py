@@ -240,6 +240,16 @@ def reference():
 
 
 @pytest.fixture
+def assert_near():
+    def assert_near(found, expected, rel=1e-4):
+        """Within a part of the largest value, as between float32 kernels."""
+        atol = rel * expected.abs().max().item()
+        torch.testing.assert_close(found, expected, rtol=0, atol=atol)
+
+    return assert_near
+
+
+@pytest.fixture
 def awaken():
     """Gives zero weights numbers, as training does: no branch is silent."""
 

@@ -31,16 +31,6 @@ def name(request):
     return request.param
 
 
-@pytest.fixture
-def assert_near():
-    def assert_near(found, expected, rel=1e-4):
-        """Within a part of the largest value, as between float32 kernels."""
-        atol = rel * expected.abs().max().item()
-        torch.testing.assert_close(found, expected, rtol=0, atol=atol)
-
-    return assert_near
-
-
 # Of packages that are not there when a file is read.
 MODULES = (
     'pytorch_lightning',
