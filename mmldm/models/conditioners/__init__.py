@@ -3,6 +3,7 @@ from .conditioner import Conditioner
 from .embedder import Embedder, Encode
 from .given_features import GivenFeatures
 from .spatial_embedders import LowResolution, MaskedImage, SemanticMap
+from .text_encoder import TextEncoder
 from .token_transformer import TokenTransformer
 from .tokenizers import BertTokens, GivenTokens, LayoutTokens, Tokenizer
 
@@ -18,6 +19,7 @@ __all__ = [
     'LowResolution',
     'MaskedImage',
     'SemanticMap',
+    'TextEncoder',
     'TokenTransformer',
     'Tokenizer',
 ]

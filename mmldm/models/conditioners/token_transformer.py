@@ -8,6 +8,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 from ..layers import CrossAttention
 from .embedder import Embedder, Encode
+from .tokenizers import check_ids
 
 
 class EncoderBlock(nn.Module):
@@ -120,7 +121,7 @@ class TokenTransformer(Embedder):
         return self.norm(self.blocks(x))
 
     def _check(self, ids: Tensor) -> None:
-        """Raise where an embedding is missing: a GPU only says that it is."""
+        """Raise where an embedding is missing."""
         kind = type(self.tokenizer).__name__
         max_length = self.position_embed.num_embeddings
         if ids.shape[1] > max_length:
@@ -128,14 +129,12 @@ class TokenTransformer(Embedder):
                 f'{kind} yields {ids.shape[1]} tokens, but '
                 f'TokenTransformer.max_length={max_length}: set them alike'
             )
-        vocab_size = self.token_embed.num_embeddings
-        unknown = ids[(ids < 0) | (ids >= vocab_size)]
-        if len(unknown):
-            raise ValueError(
-                f'{kind} yields the token {unknown[0]}, but '
-                f'TokenTransformer.vocab_size={vocab_size}: use the tokenizer '
-                'that the model was trained with'
-            )
+        check_ids(
+            ids,
+            self.token_embed.num_embeddings,
+            kind,
+            'TokenTransformer.vocab_size',
+        )
 
 
 def _embedding(rows: int, channels: int) -> nn.Embedding:

@@ -259,3 +259,25 @@ def _check_box(box: Box, what: str) -> None:
             '0, w, h > 0 and x + w, y + h <= 1, as parts of the image: clip '
             'it to the image'
         )
+
+
+def check_ids(ids: Tensor, vocab_size: int, source: str, key: str) -> None:
+    """Raise unless there is an embedding for every id.
+
+    A GPU says no more than that there is none.
+
+    Args:
+        ids: On the CPU.
+        vocab_size: Embeddings that there are.
+        source: Of the ids.
+        key: What says how many there are.
+
+    Raises:
+        ValueError: If an id is not in [0, vocab_size).
+    """
+    unknown = ids[(ids < 0) | (ids >= vocab_size)]
+    if len(unknown):
+        raise ValueError(
+            f'{source} yields the token {unknown[0]}, but {key}={vocab_size}: '
+            'use the tokenizer that the model was trained with'
+        )
