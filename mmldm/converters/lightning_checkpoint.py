@@ -140,12 +140,14 @@ def _read_legacy(file: BinaryIO) -> Content:
     root = unpickler.load()
     keys = RestrictedUnpickler(file).load()
     places = {}
+    end = file.tell()
     for key in keys:
+        start = end + 8
         numel = int.from_bytes(file.read(8), 'little')
         length = numel * unpickler.storages[key].dtype.itemsize
-        places[key] = file.tell(), length
-        file.seek(length, os.SEEK_CUR)
-    if file.tell() > os.fstat(file.fileno()).st_size:
+        places[key] = start, length
+        end = file.seek(start + length)
+    if end > os.fstat(file.fileno()).st_size:
         raise ValueError('its last storages are missing')
     return Content(root, places)
 

@@ -208,3 +208,15 @@ def test_a_file_without_weights_says_what_it_has(
 def test_a_missing_file_is_named(path):
     with pytest.raises(FileNotFoundError, match='model.ckpt does not exist'):
         read_compvis_checkpoint(path)
+
+
+@pytest.mark.parametrize('cut', [1, 4, 7, 8, 9, 15])
+def test_an_old_file_ends_with_its_last_storage(path, refusal, cut):
+    """Even if that is of the optimizer, or has no elements."""
+    for last in (torch.ones(2), torch.empty(0)):
+        content = dict(state_dict=dict(a=torch.ones(3)), z=last)
+        torch.save(content, path, _use_new_zipfile_serialization=False)
+        whole = path.read_bytes()
+        assert_same(read_compvis_checkpoint(path), content['state_dict'])
+        path.write_bytes(whole[:-cut])
+        assert 'it is cut off' in refusal(path)
