@@ -25,6 +25,10 @@ from .diffusers_first_stage import (
     first_stage_to_diffusers_config,
     latent_scale,
 )
+from .diffusers_process import (
+    scheduler_from_diffusers,
+    scheduler_to_diffusers,
+)
 from .lightning_checkpoint import read_compvis_checkpoint
 
 __all__ = [
@@ -49,6 +53,8 @@ __all__ = [
     'latent_scale',
     'model_config',
     'read_compvis_checkpoint',
+    'scheduler_from_diffusers',
+    'scheduler_to_diffusers',
     'transformer_to_compvis',
     'transformer_weights',
 ]
