@@ -10,11 +10,26 @@ from .compvis_first_stage import (
     to_compvis,
 )
 from .compvis_process import diffusion_scheduler_config
+from .compvis_text import (
+    text_encoder_config,
+    text_encoder_to_compvis,
+    text_encoder_weights,
+)
 from .compvis_transformer import transformer_to_compvis, transformer_weights
 from .diffusers_denoiser import (
     denoiser_from_diffusers,
     denoiser_to_diffusers,
     denoiser_to_diffusers_config,
+)
+from .diffusers_text import (
+    text_encoder_from_diffusers,
+    text_encoder_from_diffusers_config,
+    text_encoder_to_diffusers,
+    text_encoder_to_diffusers_config,
+    transformer_from_diffusers,
+    transformer_from_diffusers_config,
+    transformer_to_diffusers,
+    transformer_to_diffusers_config,
 )
 
 __all__ = [
@@ -28,7 +43,18 @@ __all__ = [
     'first_stage_config',
     'first_stage_weights',
     'left_out',
+    'text_encoder_config',
+    'text_encoder_from_diffusers',
+    'text_encoder_from_diffusers_config',
+    'text_encoder_to_compvis',
+    'text_encoder_to_diffusers',
+    'text_encoder_to_diffusers_config',
+    'text_encoder_weights',
     'to_compvis',
+    'transformer_from_diffusers',
+    'transformer_from_diffusers_config',
     'transformer_to_compvis',
+    'transformer_to_diffusers',
+    'transformer_to_diffusers_config',
     'transformer_weights',
 ]
