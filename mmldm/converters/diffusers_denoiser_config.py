@@ -256,7 +256,8 @@ def denoiser_to_diffusers_config(
     if conditional:
         return dict(_class_name='UNet2DConditionModel', **common) | dict(
             # Their name for the number of heads.
-            attention_head_dim=_num_heads(heads, used),
+            attention_head_dim=(args['attention'] or {}).get('num_heads')
+            or heads,
             transformer_layers_per_block=len(unet.mid[0].attention.blocks),
             cross_attention_dim=args['context_dim'],
             use_linear_projection=linear_projections(config),
@@ -299,12 +300,6 @@ def _check(args: Mapping[str, Any], res_block: Mapping[str, Any]) -> None:
 
 def _kinds(kind: str, block: str, attends: Sequence[bool]) -> list[str]:
     return [f'{kind if attend else ""}{block}' for attend in attends]
-
-
-def _num_heads(heads: Sequence[int], used: Sequence[bool]) -> int | list[int]:
-    """The number of heads, of all levels or of each."""
-    found = {*compress(heads, used)}
-    return found.pop() if len(found) == 1 else list(heads)
 
 
 def _head_channels(widths: Sequence[int], heads: Sequence[int]) -> int | None:

@@ -136,6 +136,8 @@ SAMPLERS = {
         FINAL,
     ),
 }
+# Those in sigma / alpha, which scale what the network is given.
+SCALED = {name for name in SAMPLERS if 'Discrete' in name}
 # What the original code of latent diffusion does, in both vocabularies.
 DDIM = Sampling(
     'DDIMScheduler',
