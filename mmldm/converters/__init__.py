@@ -30,6 +30,10 @@ from .diffusers_first_stage import (
     first_stage_to_diffusers_config,
     latent_scale,
 )
+from .diffusers_process import (
+    scheduler_from_diffusers,
+    scheduler_to_diffusers,
+)
 from .diffusers_text import (
     text_encoder_from_diffusers,
     text_encoder_from_diffusers_config,
@@ -64,6 +68,8 @@ __all__ = [
     'latent_scale',
     'model_config',
     'read_compvis_checkpoint',
+    'scheduler_from_diffusers',
+    'scheduler_to_diffusers',
     'text_encoder_config',
     'text_encoder_from_diffusers',
     'text_encoder_from_diffusers_config',
