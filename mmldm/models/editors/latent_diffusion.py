@@ -45,6 +45,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         ValueError: If the parts do not fit each other.
     """
 
+    training_parts = ('log_variance',)
+
     def __init__(
         self,
         autoencoder: ConfigType,
