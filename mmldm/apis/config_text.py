@@ -1,71 +1,88 @@
-"""The config that a training checkpoint holds as text, read as data."""
+"""Configs as a person would write them: differences, types first."""
 
-import ast
-import math
+import inspect
+from collections.abc import Mapping
 from typing import Any
 
-# How mmengine writes a float that Python has no literal for.
-FLOATS = {'inf': math.inf, 'nan': math.nan}
+from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
+
+WIDTH, INDENT = 79, 4
 
 
-def read_config_text(text: str) -> dict[str, Any]:
-    """The values that mmengine's ``Config.pretty_text`` assigns.
+def differences(
+    config: Mapping[str, Any], base: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What a child config states so that ``base`` becomes ``config``.
 
-    Nothing is executed: literals, lists, tuples, dicts and ``dict(...)`` are
-    read, and nothing else.
-
-    Raises:
-        ValueError: If there is anything else; the line is named.
+    A dict that lacks a key of the base's, or has another ``type``, is stated
+    whole, with ``_delete_``; what a class takes anyway is not stated.
     """
-    try:
-        statements = ast.parse(text).body
-        return dict(_assigned(statement) for statement in statements)
-    except (SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f'it cannot be read ({error})') from error
+    if base.keys() - config.keys() or base.get('type') != config.get('type'):
+        return {'_delete_': True, **_changes(config, {})}
+    return _changes(config, base)
 
 
-def _assigned(statement: ast.stmt) -> tuple[str, Any]:
-    match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            return name, _value(value)
-    raise _error(statement)
+def _changes(
+    config: Mapping[str, Any], base: Mapping[str, Any]
+) -> dict[str, Any]:
+    changes = {}
+    known = {**_defaults(config.get('type')), **base}
+    for key, value in config.items():
+        if key in known and value == known[key]:
+            continue
+        if not isinstance(value, Mapping):
+            changes[key] = value
+        elif not isinstance(base.get(key), Mapping):
+            changes[key] = _changes(value, {})
+        elif nested := differences(value, base[key]):
+            changes[key] = nested
+    return changes
 
 
-def _value(node: ast.expr) -> Any:
-    match node:
-        case ast.Constant(value=value):
-            return value
-        case ast.Name(id=name) if name in FLOATS:
-            return FLOATS[name]
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            value = _value(operand)
-            if isinstance(value, int | float):
-                return -value
-        case ast.List(elts=items):
-            return [_value(item) for item in items]
-        case ast.Tuple(elts=items):
-            return tuple(_value(item) for item in items)
-        case ast.Dict(keys=keys, values=values) if None not in keys:
-            pairs = zip(keys, values, strict=True)
-            return {_key(key): _value(value) for key, value in pairs}
-        case ast.Call(func=ast.Name(id='dict'), args=args, keywords=pairs):
-            # Keys that are no names: mmengine writes dict({...}).
-            if all(isinstance(a, ast.Dict) for a in args) and all(
-                pair.arg for pair in pairs
-            ):
-                found = [_value(a) for a in args]
-                found.append({pair.arg: _value(pair.value) for pair in pairs})
-                return {k: v for part in found for k, v in part.items()}
-    raise _error(node)
+def _defaults(name: str | None) -> dict[str, Any]:
+    """What the class of this name takes where nothing is said."""
+    cls = MODELS.get(name) or DIFFUSION_SCHEDULERS.get(name) if name else None
+    if cls is None:
+        return {}
+    parameters = inspect.signature(cls).parameters.values()
+    return {p.name: p.default for p in parameters}
 
 
-def _key(node: ast.expr) -> str | int:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str | int):
-        return node.value
-    raise _error(node)
-
-
-def _error(node: ast.stmt | ast.expr) -> ValueError:
-    return ValueError(
-        f'line {node.lineno} is no plain value ({ast.unparse(node)!r:.80})'
+def config_text(content: Mapping[str, Any]) -> str:
+    """Top-level assignments, black's way of breaking lines."""
+    return ''.join(
+        f'{key} = {_text(value, f"{key} = ", 0)}\n'
+        for key, value in content.items()
     )
+
+
+def _text(value: Any, before: str, depth: int) -> str:
+    """A value in Python, on one line where it fits behind ``before``."""
+    line = _inline(value)
+    if len(before) + depth + len(line) + 1 <= WIDTH:
+        return line
+    inner = depth + INDENT
+    if isinstance(value, Mapping):
+        items = [(f'{key}=', item) for key, item in value.items()]
+        start, end = 'dict(', ')'
+    elif isinstance(value, list | tuple):
+        items = [('', item) for item in value]
+        start, end = '[]' if isinstance(value, list) else '()'
+    else:
+        return line
+    lines = [
+        f'{" " * inner}{key}{_text(item, key, inner)},' for key, item in items
+    ]
+    return '\n'.join([start, *lines, ' ' * depth + end])
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, Mapping):
+        items = [f'{key}={_inline(item)}' for key, item in value.items()]
+        return f'dict({", ".join(items)})'
+    if isinstance(value, list):
+        return f'[{", ".join(map(_inline, value))}]'
+    if isinstance(value, tuple):
+        items = ', '.join(map(_inline, value))
+        return f'({items},)' if len(value) == 1 else f'({items})'
+    return repr(value)

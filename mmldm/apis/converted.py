@@ -12,6 +12,8 @@ import mmldm
 from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.model_file import write_model_file
 
+from .config_text import config_text, differences
+
 BASE_DIR = Path(mmldm.__file__).resolve().parents[1] / 'configs/_base_'
 CONFIG_NAME, MODEL_NAME = 'config.py', 'model.safetensors'
 # Besides the model's: what reads images, trains and runs, by editor.
@@ -51,59 +53,43 @@ def write_converted(
 
 
 def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
-    bases, content = _bases(model)
-    paths = [os.path.relpath(path, out_dir.resolve()) for path in bases]
-    text = Config(dict(_base_=paths, **content)).pretty_text
+    base, changes = _nearest_base(model)
+    names = [base, *BASES[model['type']]]
+    content: dict[str, Any] = dict(model=changes)
+    if (requests := _requests(model)) is not None:
+        names.append(REQUESTS)
+        content |= requests
+    paths = [
+        os.path.relpath(BASE_DIR / name, out_dir.resolve()) for name in names
+    ]
+    text = config_text(dict(_base_=paths, **content))
     return f'"""Converted from {source}."""\n\n{text}'
 
 
-def _bases(model: Mapping[str, Any]) -> tuple[list[Path], dict[str, Any]]:
-    """What the config inherits, and what it states itself."""
-    base, changes = _nearest_base(model)
-    names = list(BASES[model['type']])
-    content: dict[str, Any] = dict(model=changes)
-    if _draws_unasked(model):
-        names.append(REQUESTS)
-        size = model['image_size']
-        content['train_dataloader'] = dict(dataset=dict(size=size))
-    return [base, *(BASE_DIR / name for name in names)], content
-
-
-def _draws_unasked(model: Mapping[str, Any]) -> bool:
-    """Whether images are drawn that nobody described."""
-    conditioner = model.get('conditioner', {})
-    return model['type'] == 'LatentDiffusion' and not conditioner.get(
-        'embedders'
-    )
-
-
-def _nearest_base(model: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """The base of the same editor from which least differs, and what does."""
     found = []
     for path in sorted(BASE_DIR.glob('models/*.py')):
         base = Config.fromfile(path).model.to_dict()
         if base['type'] == model['type']:
             changes = differences(model, base)
-            found.append((len(str(changes)), path, changes))
-    _, path, changes = min(found)
-    return path, changes
+            found.append((len(str(changes)), f'models/{path.name}', changes))
+    _, name, changes = min(found)
+    return name, changes
 
 
-def differences(
-    config: Mapping[str, Any], base: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What a child config states so that ``base`` becomes ``config``.
-
-    A dict that lacks a key of the base's, or has another ``type``, is stated
-    whole, with ``_delete_``.
-    """
-    if base.keys() - config.keys() or base.get('type') != config.get('type'):
-        return {**config, '_delete_': True}
-    changes = {}
-    for key, value in config.items():
-        if key not in base or (value != base[key]):
-            nested = isinstance(value, Mapping) and isinstance(
-                base.get(key), Mapping
-            )
-            changes[key] = differences(value, base[key]) if nested else value
-    return changes
+def _requests(model: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a test draws that needs no data; None where conditions do."""
+    if model['type'] != 'LatentDiffusion':
+        return None
+    size = dict(train_dataloader=dict(dataset=dict(size=model['image_size'])))
+    embedders = model['conditioner'].get('embedders', [])
+    if not embedders:
+        return size
+    if [embedder['type'] for embedder in embedders] != ['ClassEmbedder']:
+        return None
+    num_classes = embedders[0]['num_classes'] - (
+        embedders[0].get('null') == 'last'
+    )
+    classes = dict(dataset=dict(num_classes=num_classes))
+    return {**size, 'val_dataloader': classes, 'test_dataloader': classes}

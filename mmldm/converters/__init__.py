@@ -12,6 +12,11 @@ from .compvis_first_stage import (
 )
 from .compvis_model import model_config
 from .compvis_process import diffusion_scheduler_config
+from .compvis_text import (
+    text_encoder_config,
+    text_encoder_to_compvis,
+    text_encoder_weights,
+)
 from .compvis_transformer import transformer_to_compvis, transformer_weights
 from .diffusers_denoiser import denoiser_from_diffusers, denoiser_to_diffusers
 from .diffusers_denoiser_config import (
@@ -24,6 +29,20 @@ from .diffusers_first_stage import (
     first_stage_to_diffusers,
     first_stage_to_diffusers_config,
     latent_scale,
+)
+from .diffusers_process import (
+    scheduler_from_diffusers,
+    scheduler_to_diffusers,
+)
+from .diffusers_text import (
+    text_encoder_from_diffusers,
+    text_encoder_from_diffusers_config,
+    text_encoder_to_diffusers,
+    text_encoder_to_diffusers_config,
+    transformer_from_diffusers,
+    transformer_from_diffusers_config,
+    transformer_to_diffusers,
+    transformer_to_diffusers_config,
 )
 from .lightning_checkpoint import read_compvis_checkpoint
 
@@ -49,6 +68,19 @@ __all__ = [
     'latent_scale',
     'model_config',
     'read_compvis_checkpoint',
+    'scheduler_from_diffusers',
+    'scheduler_to_diffusers',
+    'text_encoder_config',
+    'text_encoder_from_diffusers',
+    'text_encoder_from_diffusers_config',
+    'text_encoder_to_compvis',
+    'text_encoder_to_diffusers',
+    'text_encoder_to_diffusers_config',
+    'text_encoder_weights',
+    'transformer_from_diffusers',
+    'transformer_from_diffusers_config',
     'transformer_to_compvis',
+    'transformer_to_diffusers',
+    'transformer_to_diffusers_config',
     'transformer_weights',
 ]

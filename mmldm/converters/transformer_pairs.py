@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from .pairs import Pair, check_weights, to_ours, to_theirs, without_memory
@@ -56,5 +57,15 @@ def from_dialect(
 def to_dialect(
     weights: Mapping[str, Tensor], config: Mapping[str, Any], dialect: Dialect
 ) -> dict[str, Tensor]:
-    """The way back of :func:`from_dialect`."""
-    return to_theirs(weights, transformer_pairs(config, dialect))
+    """The way back of :func:`from_dialect`.
+
+    The layer to the vocabulary, which all others have and none reads, is
+    zeros where ours has none.
+    """
+    theirs = to_theirs(weights, transformer_pairs(config, dialect))
+    if not config.get('logits', False):
+        name = dialect.outer['to_logits']
+        embedded = weights['token_embed.weight']
+        theirs[f'{name}.weight'] = torch.zeros_like(embedded)
+        theirs[f'{name}.bias'] = torch.zeros_like(embedded[:, 0])
+    return theirs
