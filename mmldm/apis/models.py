@@ -22,8 +22,8 @@ from mmldm.utils.model_file import read_model_file
 
 from .cli import read_config
 from .config_check import check_config
-from .config_text import read_config_text
 from .converted import MODEL_NAME
+from .stored_config import read_stored_config
 from .untrusted_config import check_untrusted
 
 # The argument that names the file of a first stage, and a file in one folder.
@@ -203,7 +203,7 @@ def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
     if not isinstance(text, str):
         raise ValueError(f'{path} holds no config: {remedy}')
     try:
-        config = read_config_text(text)
+        config = read_stored_config(text)
     except ValueError as error:
         raise ValueError(f'the config in {path}: {error}; {remedy}') from error
     check_untrusted(config.get('model'), str(path), may_read=True)

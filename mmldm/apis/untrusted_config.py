@@ -58,7 +58,10 @@ def check_untrusted(
         raise ValueError(f'{source}: its config names no type of model')
     names = _registered()
     remedy = 'is refused in a file of weights: write a config of your own'
-    for path, key, value, owner in _entries(config, 'model'):
+    # Types before arguments: they say what a config is up to.
+    for path, key, value, owner in sorted(
+        _entries(config, 'model'), key=lambda entry: entry[1] != 'type'
+    ):
         told = f'{source}: its config says {path}={_shorten.repr(value)}, '
         if key == 'type':
             _check_type(value, names, told)

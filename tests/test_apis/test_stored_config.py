@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmldm.apis.config_text import read_config_text
+from mmldm.apis.stored_config import read_stored_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
@@ -18,7 +18,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 )
 def test_what_mmengine_wrote_is_read(name):
     cfg = Config.fromfile(CONFIGS / name)
-    assert read_config_text(cfg.pretty_text) == cfg.to_dict()
+    assert read_stored_config(cfg.pretty_text) == cfg.to_dict()
 
 
 def test_values_of_all_kinds_are_read():
@@ -32,9 +32,9 @@ def test_values_of_all_kinds_are_read():
         odd={'a b': 1, 'c-d': dict(e=2), 'f': [3]},
         numbered={'0': 1, 'x y': {}},
     )
-    read = read_config_text(Config(values).pretty_text)
+    read = read_stored_config(Config(values).pretty_text)
     assert read == values
-    assert math.isnan(read_config_text('a = nan')['a'])
+    assert math.isnan(read_stored_config('a = nan')['a'])
 
 
 @pytest.mark.parametrize(
@@ -68,17 +68,17 @@ def test_values_of_all_kinds_are_read():
 )
 def test_anything_else_is_refused_by_its_line(text):
     with pytest.raises(ValueError, match='line 2 is no plain value'):
-        read_config_text(f'x = 1\n{text}')
+        read_stored_config(f'x = 1\n{text}')
 
 
 @pytest.mark.parametrize('text', ['a = (', 'a = ' + '[' * 500, 'a = \0'])
 def test_what_is_no_python_is_refused(text):
     with pytest.raises(ValueError, match='it cannot be read'):
-        read_config_text(text)
+        read_stored_config(text)
 
 
 def test_depth_is_no_crash():
     with pytest.raises(ValueError):
-        read_config_text('a = ' + '-' * 100_000 + '1')
+        read_stored_config('a = ' + '-' * 100_000 + '1')
     with pytest.raises(ValueError):
-        read_config_text('a = ' + 'dict(a=' * 3000 + '1' + ')' * 3000)
+        read_stored_config('a = ' + 'dict(a=' * 3000 + '1' + ')' * 3000)

@@ -8,7 +8,7 @@ from typing import Any
 FLOATS = {'inf': math.inf, 'nan': math.nan}
 
 
-def read_config_text(text: str) -> dict[str, Any]:
+def read_stored_config(text: str) -> dict[str, Any]:
     """The values that mmengine's ``Config.pretty_text`` assigns.
 
     Nothing is executed: literals, lists, tuples, dicts and ``dict(...)`` are
