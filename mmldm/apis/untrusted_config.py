@@ -5,11 +5,13 @@ mmengine resolves a ``type`` with dots by importing it, so that building
 its user chose to run; a file of weights is not.
 """
 
+import inspect
 import re
 from collections.abc import Collection, Iterator, Mapping
 from reprlib import Repr
 from typing import Any
 
+from mmldm.models.conditioners.tokenizers import Tokenizer
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.utils.checks import suggest
 
@@ -33,18 +35,20 @@ _shorten.maxstring = _shorten.maxother = 80
 
 
 def check_untrusted(
-    config: Mapping[str, Any], source: str, reads: Collection[str] = ()
+    config: Mapping[str, Any], source: str, may_read: bool = False
 ) -> None:
     """Raise unless building a model from ``config`` is harmless.
 
     Every ``type`` must be the plain name of a class that is registered
     already, by mmldm or by a module of the user's; nothing may be imported,
-    and no file read. Nothing in the config is looked up before that is sure.
+    and no file read but a tokenizer's. Nothing in the config is looked up
+    before that is sure.
 
     Args:
         config: A model's, from a file that anybody may have written.
         source: The file, for messages.
-        reads: Keys whose files may be read all the same.
+        may_read: Let it name other files of weights, which are read as
+            safely as this one.
 
     Raises:
         ValueError: Naming what the config asks for, or an argument that its
@@ -53,14 +57,17 @@ def check_untrusted(
     if not isinstance(config, Mapping) or 'type' not in config:
         raise ValueError(f'{source}: its config names no type of model')
     names = _registered()
-    for path, key, value in _entries(config, 'model'):
+    remedy = 'is refused in a file of weights: write a config of your own'
+    # Types before arguments: they say what a config is up to.
+    for path, key, value, owner in sorted(
+        _entries(config, 'model'), key=lambda entry: entry[1] != 'type'
+    ):
         told = f'{source}: its config says {path}={_shorten.repr(value)}, '
-        remedy = 'is refused in a file of weights: write a config of your own'
         if key == 'type':
             _check_type(value, names, told)
         elif key in IMPORTS:
             raise ValueError(f'{told}and importing {remedy}')
-        elif key in reads or value is None:
+        elif may_read or value is None or _is_tokenizer(key, owner):
             continue
         elif READS.fullmatch(key):
             raise ValueError(f'{told}and reading another file {remedy}')
@@ -79,8 +86,18 @@ def _registered() -> set[str]:
     return {name for node in REGISTRIES for name in node.module_dict}
 
 
-def _entries(node: Any, path: str) -> Iterator[tuple[str, str, Any]]:
-    """(dotted path, key, value) of all in dicts and lists; '' in lists.
+def _is_tokenizer(key: str, owner: Any) -> bool:
+    """Whether a folder with a vocabulary may be named: it is data."""
+    if key == 'pretrained':
+        cls = MODELS.module_dict.get(owner) if isinstance(owner, str) else None
+        return inspect.isclass(cls) and issubclass(cls, Tokenizer)
+    return key == 'tokenizer'
+
+
+def _entries(node: Any, path: str) -> Iterator[tuple[str, str, Any, Any]]:
+    """(dotted path, key, value, type of the dict) of all in a config.
+
+    In lists the key is empty.
 
     Raises:
         ValueError: If the dicts are too deep to be built.
@@ -88,14 +105,16 @@ def _entries(node: Any, path: str) -> Iterator[tuple[str, str, Any]]:
     if len(path) > LONGEST_PATH:
         raise ValueError(f'{_shorten.repr(path)} is nested too deeply')
     if isinstance(node, Mapping):
+        owner = node.get('type')
         items = [(key, key, value) for key, value in node.items()]
     elif isinstance(node, list | tuple):
+        owner = None
         items = [(str(i), '', value) for i, value in enumerate(node)]
     else:
         return
     for step, key, value in items:
         below = f'{path}.{step}'
-        yield below, key, value
+        yield below, key, value, owner
         yield from _entries(value, below)
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
 from .compvis_average import STATE, choose_weights
-from .compvis_conditioner import FIRST_STAGE, conditioner_weights
+from .compvis_conditioner import FIRST_STAGE
+from .compvis_conditioner_weights import conditioner_weights
 from .compvis_denoiser import denoiser_weights
 from .compvis_first_stage import LEFT_OUT, first_stage_weights
 from .compvis_model import model_config
@@ -44,6 +45,7 @@ PARTS: dict[str, tuple[str, Callable]] = {
 # Why weights are left out.
 REPLACED = 'in training; their running average is taken'
 NOT_TAKEN = 'of a running average; the weights themselves are taken'
+POSITIONS = 'cond_stage_model.transformer.text_model.embeddings.position_ids'
 TWICE = 'the first stage under a second name, number by number the same'
 
 
@@ -231,6 +233,7 @@ def _of_diffusion(params: Mapping[str, Any]) -> dict[str, str]:
     reasons |= dict.fromkeys(
         SCHEDULE, 'the noise schedule, which is that of the config'
     )
+    reasons[POSITIONS] = 'the numbers 0, 1, 2 ...'
     if params['cond_stage_config'] == FIRST_STAGE:
         reasons[PARTS['conditioner'][0]] = TWICE
     return reasons

@@ -6,22 +6,17 @@ and, for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
-from torch import Tensor
-
 from .compvis_params import check_required, check_rest
-from .compvis_transformer import COMPVIS
-from .pairs import Pair, check_weights, to_ours, without_memory
-from .transformer_pairs import transformer_pairs
+from .compvis_text import TARGET as CLIP
+from .compvis_text import text_encoder_config
 
 UNCONDITIONAL = '__is_unconditional__'
 FIRST_STAGE = '__is_first_stage__'
 IDENTITY = 'torch.nn.Identity'
 BERT = 'bert-base-uncased'
 BERT_VOCABULARY = 30522
-CLIP = 'openai/clip-vit-large-patch14'
 # A layout is triples of tokens, and the two corners of the crop.
 LAYOUT, OBJECT, CORNERS = 'coordinates_bbox', 3, 2
 # Our slots by the original's conditioning_key.
@@ -246,8 +241,15 @@ def _semantic_map(
     return Reading(config, 'spatial', dim)
 
 
+def _clip(params: dict[str, Any], slot: str, around: Surroundings) -> Reading:
+    """The text encoder of Stable Diffusion 1."""
+    config = text_encoder_config(dict(target=CLIP, params=params))
+    return Reading(config, 'tokens', config['config']['hidden_size'], 7.5)
+
+
 READERS: dict[str, Callable[..., Reading]] = {
     IDENTITY: _identity,
+    CLIP: _clip,
     **{
         f'ldm.modules.encoders.modules.{name}': reader
         for name, reader in (
@@ -257,53 +259,4 @@ READERS: dict[str, Callable[..., Reading]] = {
             ('SpatialRescaler', _semantic_map),
         )
     },
-}
-
-
-def conditioner_weights(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of the original under our names and in our shapes.
-
-    Args:
-        weights: By name in the original's ``cond_stage_model``.
-        config: As of :func:`conditioner_config`.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    pairs = conditioner_pairs(config)
-    check_weights(weights, pairs)
-    return to_ours(weights, pairs)
-
-
-def conditioner_pairs(config: Mapping[str, Any]) -> list[Pair]:
-    """Every weight of a conditioner's one embedder, and what it is there."""
-    embedders = config.get('embedders', ())
-    return [
-        pair._replace(ours=f'embedders.{i}.{pair.ours}')
-        for i, embedder in enumerate(embedders)
-        if embedder['type'] in PAIRS
-        for pair in PAIRS[embedder['type']](embedder)
-    ]
-
-
-def _class_pairs(config: Mapping[str, Any]) -> list[Pair]:
-    shape = tuple(without_memory(config).embedding.weight.shape)
-    return [Pair('embedding.weight', shape, ('embedding.weight',), shape)]
-
-
-def _semantic_pairs(config: Mapping[str, Any]) -> list[Pair]:
-    """Our linear layer is a convolution of one position there."""
-    shape = tuple(without_memory(config).linear.weight.shape)
-    theirs = ('channel_mapper.weight',)
-    return [Pair('linear.weight', shape, theirs, (*shape, 1, 1))]
-
-
-# Without weights where there is no entry.
-PAIRS: dict[str, Callable[..., list[Pair]]] = {
-    'ClassEmbedder': _class_pairs,
-    'SemanticMap': _semantic_pairs,
-    'TokenTransformer': partial(transformer_pairs, dialect=COMPVIS),
 }

@@ -55,7 +55,7 @@ def write_model_file(
     )
     metadata = {
         'format': 'pt',
-        CONFIG_KEY: json.dumps(_plain(config, 'config')),
+        CONFIG_KEY: json.dumps(_plain(config, 'config'), sort_keys=True),
         'mmldm_version': __version__,
     }
     header = json.dumps(

@@ -1,3 +1,4 @@
+import copy
 import sys
 
 import pytest
@@ -6,8 +7,8 @@ from mmldm.apis.untrusted_config import check_untrusted
 from mmldm.registry import MODELS
 
 
-def check(config, **kwargs):
-    check_untrusted(config, 'a.safetensors', **kwargs)
+def check(config, may_read=False):
+    check_untrusted(config, 'a.safetensors', may_read)
 
 
 def test_a_model_of_our_parts_passes(ldm_config):
@@ -28,10 +29,10 @@ def put(config, path, value):
 def refusal(ldm_config):
     """The message for the tiny model with a value at a path; one line."""
 
-    def refusal(path, value, **kwargs):
+    def refusal(path, value):
         config = put(ldm_config().to_dict(), path, value)
         with pytest.raises(ValueError) as error:
-            check(config, **kwargs)
+            check(config)
         text = str(error.value)
         assert text.startswith('a.safetensors: its config says ')
         assert '\n' not in text
@@ -115,22 +116,46 @@ def test_nothing_else_may_be_read_or_imported(refusal, path, value, told):
     assert told in refusal(path, value)
 
 
-def test_names_on_a_hub_are_data(refusal):
-    """Which no class of ours takes here: another check speaks."""
-    for name in ('bert-base-uncased', 'openai/clip-vit-large-patch14'):
-        with pytest.raises(ValueError, match="no argument 'pretrained'"):
-            check(dict(type='Conditioner', embedders=[], pretrained=name))
+def text_model(**tokenizer):
+    return dict(
+        type='TokenTransformer',
+        tokenizer=dict(type='BertTokens', **tokenizer),
+        vocab_size=3,
+        max_length=4,
+        embed_dim=8,
+        num_layers=1,
+    )
+
+
+@pytest.mark.parametrize(
+    'embedder',
+    [
+        text_model(pretrained='bert-base-uncased'),
+        text_model(pretrained='/home/me/bert'),
+        dict(type='TextEncoder', config={}, tokenizer='openai/clip-vit'),
+        dict(type='TextEncoder', config={}, tokenizer='../tokenizer'),
+        dict(type='TextEncoder', pretrained='openai/clip-vit-large-patch14'),
+    ],
+)
+def test_tokenizers_and_names_on_a_hub_are_data(ldm_config, embedder):
+    config = ldm_config().to_dict()
+    check(put(config, 'conditioner.embedders', [embedder]))
+
+
+def test_weights_in_a_folder_are_no_data(refusal):
+    embedder = dict(type='TextEncoder', pretrained='/home/me/clip')
+    told = refusal('conditioner.embedders', [embedder])
+    assert "embedders.0.pretrained='/home/me/clip', and what is no" in told
 
 
 def test_what_may_be_read_passes(ldm_config):
     path = '/home/me/first_stage.pth'
     config = ldm_config(autoencoder_checkpoint=path).to_dict()
-    check(config, reads=['autoencoder_checkpoint'])
-    with pytest.raises(ValueError, match='guide_checkpoint'):
-        check(
-            dict(config, guide_checkpoint='a'),
-            reads=['autoencoder_checkpoint'],
-        )
+    check(config, may_read=True)
+    for key, value in (('type', 'os.system'), ('custom_imports', 'evil')):
+        hostile = put(copy.deepcopy(config), f'denoiser.{key}', value)
+        with pytest.raises(ValueError, match='a.safetensors: its config says'):
+            check(hostile, may_read=True)
 
 
 def test_what_is_none_passes(ldm_config):

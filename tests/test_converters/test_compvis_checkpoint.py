@@ -8,7 +8,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmldm.converters import convert_compvis, denoiser_to_compvis
+from mmldm.converters import (
+    convert_compvis,
+    denoiser_to_compvis,
+    first_stage_to_compvis,
+    model_config,
+    text_encoder_to_compvis,
+)
 from mmldm.diffusion import (
     DDIM,
     PLMS,
@@ -244,3 +250,99 @@ def test_every_tensor_of_a_published_model_is_used_or_named(name, published):
         ),
         True,
     )
+
+
+def stable_diffusion():
+    """The original's config of Stable Diffusion 1."""
+    unet = dict(
+        image_size=32,
+        in_channels=4,
+        out_channels=4,
+        model_channels=320,
+        attention_resolutions=[4, 2, 1],
+        num_res_blocks=2,
+        channel_mult=[1, 2, 4, 4],
+        num_heads=8,
+        use_spatial_transformer=True,
+        transformer_depth=1,
+        context_dim=768,
+        use_checkpoint=True,
+        legacy=False,
+    )
+    codec = dict(
+        double_z=True,
+        z_channels=4,
+        resolution=256,
+        in_channels=3,
+        out_ch=3,
+        ch=128,
+        ch_mult=[1, 2, 4, 4],
+        num_res_blocks=2,
+        attn_resolutions=[],
+        dropout=0.0,
+    )
+    return dict(
+        target='ldm.models.diffusion.ddpm.LatentDiffusion',
+        params=dict(
+            linear_start=0.00085,
+            linear_end=0.0120,
+            num_timesteps_cond=1,
+            log_every_t=200,
+            timesteps=1000,
+            first_stage_key='jpg',
+            cond_stage_key='txt',
+            image_size=64,
+            channels=4,
+            cond_stage_trainable=False,
+            conditioning_key='crossattn',
+            monitor='val/loss_simple_ema',
+            scale_factor=0.18215,
+            use_ema=False,
+            unet_config=dict(
+                target='ldm.modules.diffusionmodules.openaimodel.UNetModel',
+                params=unet,
+            ),
+            first_stage_config=dict(
+                target='ldm.models.autoencoder.AutoencoderKL',
+                params=dict(embed_dim=4, ddconfig=codec),
+            ),
+            cond_stage_config=dict(
+                target='ldm.modules.encoders.modules.FrozenCLIPEmbedder'
+            ),
+        ),
+    )
+
+
+def test_stable_diffusion_is_such_a_model_too():
+    """There and back by the shapes; 859.5 M parameters in its UNet."""
+    original = stable_diffusion()
+    config = model_config(original)
+    with torch.device('meta'):
+        model = MODELS.build(config)
+    count = sum(p.numel() for p in model.denoiser.parameters())
+    assert count == pytest.approx(859.5e6, rel=1e-4)
+    (text,) = model.conditioner.embedders
+    parts = {
+        'model.diffusion_model.': denoiser_to_compvis(
+            model.denoiser.state_dict(), config['denoiser']
+        ),
+        'first_stage_model.': first_stage_to_compvis(
+            model.autoencoder.state_dict(), config['autoencoder']
+        ),
+        'cond_stage_model.': text_encoder_to_compvis(
+            text.state_dict(), config['conditioner']['embedders'][0]
+        ),
+    }
+    state = {
+        start + name: weight
+        for start, part in parts.items()
+        for name, weight in part.items()
+    }
+    _, weights, left_out = convert_compvis(original, state)
+    expected = {n: w.shape for n, w in model.state_dict().items()}
+    assert {n: w.shape for n, w in weights.items()} == expected
+    assert left_out == {
+        'the numbers 0, 1, 2 ...': [
+            'cond_stage_model.transformer.text_model.embeddings.position_ids'
+        ]
+    }

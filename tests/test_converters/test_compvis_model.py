@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from mmldm.converters import model_config
+from mmldm.converters import model_config, text_encoder_config
 
 MODULES = 'ldm.modules.encoders.modules.'
 UNET = dict(
@@ -124,6 +124,12 @@ CONDITIONS = {
         dict(unet=attending(48), conditioning_key='crossattn'),
         BERT,
         5.0,
+    ),
+    'captions by CLIP': (
+        encoder('FrozenCLIPEmbedder'),
+        dict(unet=attending(768), conditioning_key='crossattn'),
+        text_encoder_config(encoder('FrozenCLIPEmbedder')),
+        7.5,
     ),
     'layouts': (
         encoder(

@@ -81,7 +81,10 @@ def test_tensors_start_where_their_type_may(path):
 def test_the_bytes_say_nothing_of_the_order(path):
     write_model_file(path, WEIGHTS, CONFIG)
     first = path.read_bytes()
-    write_model_file(path, dict(reversed(WEIGHTS.items())), CONFIG)
+    weights, config = (
+        dict(reversed(values.items())) for values in (WEIGHTS, CONFIG)
+    )
+    write_model_file(path, weights, config)
     assert path.read_bytes() == first
 
 
