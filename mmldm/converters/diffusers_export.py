@@ -1,10 +1,10 @@
 """Models of ours as folders of diffusers, which need none of our code."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from torch import Tensor
 
@@ -26,71 +26,17 @@ from .diffusers_first_stage import (
     latent_scale,
 )
 from .diffusers_folder import TOKENIZER
+from .diffusers_pipelines import (
+    LENGTH,
+    STABLE,
+    TEXT_TO_IMAGE,
+    WITHOUT,
+    TextPart,
+    choose_pipeline,
+    differences,
+    text_part,
+)
 from .diffusers_process import scheduler_to_diffusers
-from .diffusers_text import (
-    text_encoder_to_diffusers,
-    text_encoder_to_diffusers_config,
-    transformer_to_diffusers,
-    transformer_to_diffusers_config,
-)
-
-TEXT_TO_IMAGE = 'LDMTextToImagePipeline'
-SUPER_RESOLUTION = 'LDMSuperResolutionPipeline'
-STABLE = 'StableDiffusionPipeline'
-
-
-class TextPart(NamedTuple):
-    """A text encoder there.
-
-    Attributes:
-        pipeline: That has it.
-        first_stage: What that calls the first stage.
-        name: Of its folder.
-        kind: Library and class.
-        tokenizer: Class of its tokenizer.
-        to_config: From our config.
-        to_weights: From our weights and config.
-    """
-
-    pipeline: str
-    first_stage: str
-    name: str
-    kind: tuple[str, str]
-    tokenizer: str
-    to_config: Callable
-    to_weights: Callable
-
-
-# By type of our embedder.
-TEXT = {
-    'TokenTransformer': TextPart(
-        TEXT_TO_IMAGE,
-        'vqvae',
-        'bert',
-        ('latent_diffusion', 'LDMBertModel'),
-        'BertTokenizer',
-        transformer_to_diffusers_config,
-        transformer_to_diffusers,
-    ),
-    'TextEncoder': TextPart(
-        STABLE,
-        'vae',
-        'text_encoder',
-        ('transformers', 'CLIPTextModel'),
-        'CLIPTokenizer',
-        text_encoder_to_diffusers_config,
-        text_encoder_to_diffusers,
-    ),
-}
-# What the pipeline of Stable Diffusion can do without.
-WITHOUT = dict(
-    feature_extractor=[None, None],
-    image_encoder=[None, None],
-    requires_safety_checker=False,
-    safety_checker=[None, None],
-)
-# What LDMTextToImagePipeline takes every model to be.
-FACTOR, LENGTH = 8, 77
 
 
 @dataclass
@@ -204,7 +150,7 @@ def _diffusion(
     """All parts, and the pipeline that draws with them, if there is one."""
     folder = Folder()
     embedders = config['conditioner'].get('embedders') or ()
-    text = _text(embedders)
+    text = text_part(embedders)
     first_stage = text.first_stage if text else 'vqvae'
     kind = _add_first_stage(folder, first_stage, weights, config)
     vae = folder.files[f'{first_stage}/{CONFIG}']
@@ -216,7 +162,7 @@ def _diffusion(
         _part('denoiser', weights), config['denoiser']
     )
     folder.add('unet', unet, found)
-    pipeline, why_not = _pipeline(embedders, text, unet, vae)
+    pipeline, why_not = choose_pipeline(embedders, text, unet, vae)
     scheduler, notes = scheduler_to_diffusers(
         config['diffusion_scheduler'],
         scales_input=pipeline != TEXT_TO_IMAGE,
@@ -240,7 +186,7 @@ def _diffusion(
         folder.files[PIPELINE] = index
     else:
         folder.notes.append(f'No pipeline draws with these parts: {why_not}')
-    folder.notes += [*notes, *_notes(config, pipeline, scheduler, factor)]
+    folder.notes += [*notes, *differences(config, pipeline, scheduler, factor)]
     return folder, pipeline
 
 
@@ -253,48 +199,6 @@ def _image_size(config: Mapping[str, Any]) -> int:
             'that a pipeline draws unless it is told another: set it'
         )
     return size
-
-
-def _text(embedders: list[Mapping[str, Any]]) -> TextPart | None:
-    """The text encoder there, if there is one, and nothing else."""
-    if len(embedders) != 1:
-        return None
-    (embedder,) = embedders
-    tokenizer = embedder.get('tokenizer')
-    words = not isinstance(tokenizer, Mapping) or (
-        tokenizer['type'] == 'BertTokens'
-    )
-    return TEXT.get(embedder['type']) if words else None
-
-
-def _pipeline(
-    embedders: list[Mapping[str, Any]],
-    text: TextPart | None,
-    unet: Mapping[str, Any],
-    vae: Mapping[str, Any],
-) -> tuple[str | None, str]:
-    """The pipeline that draws as ours, or why there is none."""
-    kinds = [embedder['type'] for embedder in embedders]
-    if not kinds:
-        return 'LDMPipeline', ''
-    if text is not None:
-        length = embedders[0].get('max_length', LENGTH)
-        if length == LENGTH or text.pipeline == STABLE:
-            return text.pipeline, ''
-        return None, (
-            f'{text.pipeline} takes captions of {LENGTH} tokens, and this '
-            f'model {length}'
-        )
-    if kinds == ['LowResolution']:
-        channels, scale = unet['out_channels'], vae['scaling_factor']
-        if unet['in_channels'] == 2 * channels and scale == 1:
-            return SUPER_RESOLUTION, ''
-        return None, (
-            'LDMSuperResolutionPipeline takes as many latent channels as an '
-            f'image has, 3, and no scale; this model has {channels}, and '
-            f'latent_scale={scale}'
-        )
-    return None, f'diffusers has none of conditions by {", ".join(kinds)}'
 
 
 def _add_text(
@@ -326,42 +230,3 @@ def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
             shutil.copytree(source, folder, dirs_exist_ok=True)
     else:
         tokenizer.tokenizer.save_pretrained(folder)
-
-
-def _notes(
-    config: Mapping[str, Any],
-    pipeline: str | None,
-    scheduler: Mapping[str, Any],
-    factor: int,
-) -> list[str]:
-    """What else is not as ours."""
-    notes = []
-    guidance = config['guidance']
-    if guidance['type'] == 'ClassifierFreeGuidance':
-        scale = guidance.get('scale', 2.0)
-        notes.append(f'guidance_scale={scale} is to be given in the call')
-    elif guidance['type'] != 'NoGuidance':
-        notes.append(f'{guidance["type"]} has no counterpart: left out')
-    elif pipeline == STABLE:
-        notes.append('guidance_scale=1 is to be given in the call')
-    if config.get('log_variance'):
-        notes.append('log_variance, which weighs losses, is left out')
-    kinds = [e['type'] for e in config['conditioner'].get('embedders') or ()]
-    if pipeline is None and kinds:
-        notes.append(f'What {", ".join(kinds)} learned is left out')
-    if pipeline == TEXT_TO_IMAGE and factor != FACTOR:
-        notes.append(
-            f'{pipeline} takes {FACTOR} pixels for a latent position, which '
-            f'are {factor}: ask it for height and width times '
-            f'{FACTOR / factor:g}'
-        )
-    leading = scheduler.get('timestep_spacing') == 'leading'
-    if pipeline == STABLE and (
-        (leading and scheduler['steps_offset'] != 1)
-        or scheduler.get('clip_sample')
-    ):
-        notes.append(
-            f'{pipeline} sets steps_offset=1 and clip_sample=False, which is '
-            'not what this model samples with'
-        )
-    return notes

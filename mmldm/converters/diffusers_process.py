@@ -15,11 +15,8 @@ from mmldm.diffusion.noise_schedules.discrete import betas_of
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
 from .diffusers_params import Params, arguments
-from .diffusers_samplers import (
-    DDIM,
-    SAMPLERS,
-    SCALED,
-    Sampling,
+from .diffusers_samplers import DDIM, SAMPLERS, SCALED, Sampling
+from .diffusers_sampling import (
     sampling_from_diffusers,
     sampling_to_diffusers,
 )
