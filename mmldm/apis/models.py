@@ -1,6 +1,7 @@
 """Models from whatever they come in: one door for all."""
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
+from mmldm.converters import is_diffusers, read_diffusers
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
@@ -22,7 +24,7 @@ from mmldm.utils.model_file import read_model_file
 
 from .cli import read_config
 from .config_check import check_config
-from .converted import MODEL_NAME
+from .converted import MODEL_NAME, with_tokenizers
 from .stored_config import read_stored_config
 from .untrusted_config import check_untrusted
 
@@ -131,7 +133,12 @@ def find_model(
 def _find_in_folder(
     folder: Path, checkpoint: Source | None, pick: Pick
 ) -> Found:
-    """Of a converter, or of a training."""
+    """Of a converter, of a training, or of diffusers."""
+    if checkpoint is None and is_diffusers(folder):
+        found = read_diffusers(folder)
+        for note in found.notes:
+            warnings.warn(f'{folder}: {note}', stacklevel=2)
+        return Found(_as_config(found.config), pick(found.weights), folder)
     configs = sorted(folder.glob('*.py'))
     if checkpoint is None:
         model_file = folder / MODEL_NAME
@@ -175,7 +182,15 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
     check_untrusted(
         {k: v for k, v in config.items() if k not in first_stage}, str(path)
     )
-    return Found(_as_config(config | first_stage), pick(weights), path)
+    config = with_tokenizers(
+        config | first_stage, lambda name: _beside(path.parent, name)
+    )
+    return Found(_as_config(config), pick(weights), path)
+
+
+def _beside(folder: Path, name: str) -> str:
+    """A tokenizer's folder that lies beside a model file; else the name."""
+    return str(folder / name) if (folder / name).is_dir() else name
 
 
 def _first_stage_beside(path: Path, config: dict[str, Any]) -> dict[str, str]:
