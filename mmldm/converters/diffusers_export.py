@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
@@ -236,7 +237,13 @@ def _add_text(
     config: Mapping[str, Any],
 ) -> None:
     theirs = text.to_config(config)
-    folder.add(text.name, theirs, text.to_weights(weights, config), STEMS[1])
+    found = text.to_weights(weights, config)
+    if text.pipeline == TEXT_TO_IMAGE and not config.get('logits'):
+        # Read by nothing, but missed.
+        size, dim = theirs['vocab_size'], theirs['d_model']
+        found['to_logits.weight'] = torch.zeros(size, dim)
+        found['to_logits.bias'] = torch.zeros(size)
+    folder.add(text.name, theirs, found, STEMS[1])
     folder.tokenizer = _tokenizer(config)
 
 
