@@ -5,9 +5,14 @@ import json
 import diffusers
 import pytest
 import torch
+from mmengine.config import Config
 from safetensors.torch import load_file
 
-from mmldm.converters import read_diffusers, write_diffusers
+from mmldm.converters import (
+    read_diffusers,
+    whole_model,
+    write_diffusers,
+)
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import LDMDataSample
@@ -364,6 +369,7 @@ def test_super_resolution_scales_no_latents(tmp_path):
     pipeline = super_resolution(tmp_path)
     pipeline.vqvae = vq()
     found = read_diffusers(saved(pipeline, tmp_path / 'theirs'))
+    assert found.config['autoencoder']['latent_scale'] == 1
     model = build(found.config, found.weights)
     assert_same_image(ours_draws(model), theirs_draws(pipeline))
 
@@ -376,6 +382,93 @@ def test_the_scheduler_of_stable_diffusion_is_as_its_pipeline_has_it(tmp_path):
     path.write_text(json.dumps(content | dict(steps_offset=0)))
     grid = read_diffusers(folder).config['diffusion_scheduler']['time_grid']
     assert grid['offset'] == 1
+
+
+def test_stable_diffusion_is_warned_of_no_offset_that_nothing_reads(tmp_path):
+    folder = saved(stable_diffusion(tmp_path), tmp_path / 'theirs')
+    weights, config = read(folder)
+    grid = dict(type='TrailingGrid')
+    config['diffusion_scheduler'] |= dict(time_grid=grid)
+    write_diffusers(weights, config, tmp_path / 'back')
+    path = tmp_path / 'back/scheduler/scheduler_config.json'
+    content = json.loads(path.read_text())
+    assert content['timestep_spacing'] == 'trailing'
+    assert content['steps_offset'] == 1
+
+
+def read(folder):
+    found = read_diffusers(folder)
+    return found.weights, found.config
+
+
+def test_an_offset_that_stable_diffusion_changes_is_noted(tmp_path):
+    folder = saved(stable_diffusion(tmp_path), tmp_path / 'theirs')
+    weights, config = read(folder)
+    grid = dict(type='LeadingGrid', offset=0)
+    config['diffusion_scheduler'] |= dict(time_grid=grid)
+    notes = write_diffusers(weights, config, tmp_path / 'back')
+    assert notes[-1].startswith('StableDiffusionPipeline sets steps_offset=1')
+
+
+def test_a_text_encoder_of_a_file_of_its_own_is_written(tmp_path):
+    folder = saved(stable_diffusion(tmp_path), tmp_path / 'theirs')
+    weights, config = read(folder)
+    config['conditioner'] = dict(
+        type='Conditioner',
+        embedders=[
+            dict(
+                type='TextEncoder',
+                pretrained=str(folder / 'text_encoder'),
+                tokenizer=str(folder / 'tokenizer'),
+            )
+        ],
+    )
+    model = build(config, weights)
+    assert not any('network.' in name for name in model.state_dict())
+    model.cfg = Config(dict(model=config))
+    write_diffusers(*whole_model(model), tmp_path / 'back')
+    before, after = tensors(folder), tensors(tmp_path / 'back')
+    after = {n.replace('text_model.', ''): w for n, w in after.items()}
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_layer_that_nothing_reads_is_there_where_ours_has_none(tmp_path):
+    folder = saved(text_to_image(tmp_path), tmp_path / 'theirs')
+    weights, config = read(folder)
+    config['conditioner']['embedders'][0]['logits'] = False
+    weights = {n: w for n, w in weights.items() if 'to_logits' not in n}
+    write_diffusers(weights, config, tmp_path / 'back')
+    found = load_file(tmp_path / 'back/bert/model.safetensors')
+    expected = load_file(folder / 'bert/model.safetensors')
+    assert found.keys() == expected.keys()
+    for kind in ('weight', 'bias'):
+        name = f'to_logits.{kind}'
+        assert found[name].shape == expected[name].shape
+
+
+@pytest.mark.parametrize(
+    'change, note',
+    [
+        (dict(max_length=9), 'takes captions of 77 tokens, and this model 9'),
+        (dict(levels=2), 'ask it for height and width times 4'),
+    ],
+)
+def test_what_the_text_pipeline_takes_for_granted(change, note, tmp_path):
+    pipeline = text_to_image(tmp_path)
+    if 'levels' in change:
+        pipeline.vqvae = kl(change['levels'])
+    weights, config = read(saved(pipeline, tmp_path / 'theirs'))
+    if 'max_length' in change:
+        embedder = config['conditioner']['embedders'][0]
+        embedder |= change
+        name = 'conditioner.embedders.0.position_embed.weight'
+        weights[name] = weights[name][: change['max_length']]
+    _, *notes = write_diffusers(weights, config, tmp_path / 'back')
+    assert any(note in found for found in notes)
+    assert (tmp_path / 'back/model_index.json').exists() == (
+        'levels' in change
+    )
 
 
 def test_what_draws_nothing_is_left_out_and_named(tmp_path):
