@@ -12,7 +12,7 @@ import mmldm
 from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.model_file import write_model_file
 
-from .config_text import config_text, differences
+from .config_writer import config_text, differences
 
 BASE_DIR = Path(mmldm.__file__).resolve().parents[1] / 'configs/_base_'
 CONFIG_NAME, MODEL_NAME = 'config.py', 'model.safetensors'

@@ -269,7 +269,15 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             check_denoiser(
                 'guide', guide.denoiser, guide.conditioner, self.autoencoder
             )
-        self.guidance.check(self.conditioner.slots, guide is not None)
+        self.check_guidance()
+
+    def check_guidance(self) -> None:
+        """Raise unless the model has what its guidance needs.
+
+        Raises:
+            ValueError: If a slot, a guide or a null condition is missing.
+        """
+        self.guidance.check(self.conditioner.slots, self.guide is not None)
         without_null = self.conditioner.without_null
         if self.guidance.needs_null and without_null:
             raise ValueError(

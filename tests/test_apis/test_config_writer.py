@@ -1,7 +1,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmldm.apis.config_text import config_text, differences
+from mmldm.apis.config_writer import config_text, differences
 
 DDIM = dict(type='DDIM', eta=0.5)
 BASE = dict(
