@@ -104,6 +104,22 @@ def test_the_config_inherits_and_states_its_differences(convert, diffusion):
     assert own.model.type == 'LatentDiffusion'
 
 
+def test_numbers_are_read_as_the_original_reads_them(load_converter, tmp_path):
+    path = tmp_path / 'model.yaml'
+    path.write_text('model: {a: 1e-4, b: -2E+3, c: 1.5e-3, d: e4, e: 7}')
+    model = load_converter('compvis_to_mmldm').read_model(str(path))
+    assert model == dict(a=1e-4, b=-2000.0, c=1.5e-3, d='e4', e=7)
+
+
+def test_what_is_no_yaml_is_refused(load_converter, tmp_path):
+    read_model = load_converter('compvis_to_mmldm').read_model
+    path = tmp_path / 'model.yaml'
+    for content in (b'a: [1', b'\xff\xfe\x00'):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match='model.yaml is no yaml file'):
+            read_model(str(path))
+
+
 @pytest.mark.parametrize('weights', [None, 'ema', 'raw'])
 def test_a_first_stage_computes_what_the_original_does(
     convert, first_stage, reference, assert_near, weights
@@ -173,6 +189,10 @@ DDPM = 'ldm.models.diffusion.ddpm.DDPM'
         (dict(data=1), '^model.yaml has no model: give the config'),
         (['model'], 'model.yaml has no model'),
         (None, 'model.yaml has no model'),
+        (
+            dict(model=dict(params=dict(a=[dict(b='${data.size}')]))),
+            r"model.yaml: model.params.a.0.b is '\${data.size}', a reference",
+        ),
     ],
 )
 def test_a_file_of_no_such_model_is_refused(convert, content, message):

@@ -12,6 +12,8 @@ OUT_DIR/left_out.txt with the reason why it is not needed.
 """
 
 import argparse
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,18 @@ from mmldm.converters import (
     convert_compvis,
     model_config,
     read_compvis_checkpoint,
+)
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as OmegaConf reads it, of which the original's files are."""
+
+
+# Plain YAML takes 1e-4, without a point, for a word.
+Loader.add_implicit_resolver(
+    'tag:yaml.org,2002:float',
+    re.compile(r'[-+]?\d[\d_]*[eE][-+]?\d+'),
+    list('-+0123456789'),
 )
 
 
@@ -56,7 +70,7 @@ def read_model(path: str) -> dict[str, Any]:
         ValueError: If it says nothing.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text())
+        content = yaml.load(Path(path).read_text(), Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f'{path} is no yaml file: {error}') from error
     model = content.get('model') if isinstance(content, dict) else None
@@ -65,7 +79,26 @@ def read_model(path: str) -> dict[str, Any]:
             f'{path} has no model: give the config file of a model of the '
             'original, with model.target and model.params'
         )
+    for key, value in _leaves(model, 'model'):
+        if isinstance(value, str) and '${' in value:
+            raise ValueError(
+                f'{path}: {key} is {value!r}, a reference to another value: '
+                'write the value itself'
+            )
     return model
+
+
+def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of all that is no dict or list."""
+    if isinstance(node, dict):
+        items = node.items()
+    elif isinstance(node, list):
+        items = enumerate(node)
+    else:
+        yield path, node
+        return
+    for key, value in items:
+        yield from _leaves(value, f'{path}.{key}')
 
 
 def report(out_dir: str, converted: Converted) -> None:
