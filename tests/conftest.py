@@ -165,6 +165,41 @@ class Reference:
         """``params`` of the original's config of a diffusion model."""
         return self._case(case)['config']['params']
 
+    def config(self, case):
+        """The original's config of a diffusion model."""
+        return self._case(case)['config']
+
+    def checkpoint(self, case):
+        """All tensors of a case as the original writes them.
+
+        Its values are those of the running average; the weights in training
+        are others.
+        """
+        config, shapes = self.config(case), self._case(case)['state_dict']
+        values = self.values(case)
+        average = {
+            'model_ema.' + name.removeprefix('model.').replace('.', ''): name
+            for name in shapes
+            if name.startswith('model.')
+        }
+        # A model that conditions on images has its first stage twice.
+        twice = config['params']['cond_stage_config'] == '__is_first_stage__'
+        state = {}
+        for name, shape in shapes.items():
+            if name in average:
+                state[name] = self.weight(average[name], shape)
+            elif name.startswith('model.'):
+                state[name] = -self.weight(name, shape)
+            elif '.' not in name or name.startswith('model_ema.'):
+                # What follows from the config, or is 1.
+                state[name] = values.get(name, torch.ones(shape))
+            elif twice:
+                first = name.replace('cond_stage_model', 'first_stage_model')
+                state[name] = self.weight(first, shape)
+            else:
+                state[name] = self.weight(name, shape)
+        return state
+
     def weights(self, case, prefix):
         """A part's weights of a case, by name within the part."""
         return {
@@ -202,6 +237,16 @@ class Reference:
 @pytest.fixture(scope='session')
 def reference():
     return Reference()
+
+
+@pytest.fixture
+def assert_near():
+    def assert_near(found, expected, rel=1e-4):
+        """Within a part of the largest value, as between float32 kernels."""
+        atol = rel * expected.abs().max().item()
+        torch.testing.assert_close(found, expected, rtol=0, atol=atol)
+
+    return assert_near
 
 
 @pytest.fixture

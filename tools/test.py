@@ -45,6 +45,11 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     """Write the flags of testing into the config."""
     cfg.load_from = args.checkpoint
     cfg.resume = False
+    if 'test_dataloader' not in cfg:
+        raise ValueError(
+            f'{args.config} has no test_dataloader, which says what to draw '
+            'or to reconstruct: inherit one of configs/_base_/datasets/'
+        )
     dataset = cfg.test_dataloader.dataset
     if args.seed is not None and takes_seed(dataset.type):
         dataset.seed = args.seed

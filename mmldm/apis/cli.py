@@ -7,13 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.device import get_device
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from torch import nn
 
-from mmldm.registry import MODELS, RUNNERS
-from mmldm.utils.checkpoint import load_weights, read_checkpoint, weights_of
+from mmldm.registry import RUNNERS
 
 from .config_check import check_config
 
@@ -85,12 +81,7 @@ def load_config(args: argparse.Namespace) -> Config:
         ValueError: If a key is not known; the nearest are named.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f'config {args.config} does not exist')
-    try:
-        cfg = Config.fromfile(args.config)
-    except (SyntaxError, ImportError, NameError) as error:
-        raise ValueError(f'config {args.config}: {error}') from error
+    cfg = read_config(args.config)
     try:
         cfg.merge_from_dict(args.cfg_options)
     except (TypeError, KeyError) as error:
@@ -111,27 +102,26 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
+def read_config(path: str | Path) -> Config:
+    """The content of a config file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no config.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'config {path} does not exist')
+    try:
+        return Config.fromfile(path)
+    except (SyntaxError, ImportError, NameError) as error:
+        raise ValueError(f'config {path}: {error}') from error
+
+
 def build_runner(cfg: Config) -> Runner:
     """The runner that a config asks for; mmengine's own without a type."""
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
-
-
-def build_model(cfg: Config, checkpoint: str) -> nn.Module:
-    """The model of a config with trained weights, ready for use.
-
-    Args:
-        cfg: With a ``model``.
-        checkpoint: A file, or a work directory: its newest one.
-
-    Raises:
-        FileNotFoundError, ValueError: If it cannot be read or does not fit.
-    """
-    with DefaultScope.overwrite_default_scope('mmldm'):
-        model = MODELS.build(cfg.model)
-    load_weights(model, weights_of(read_checkpoint(checkpoint)), checkpoint)
-    return model.to(get_device()).eval()
 
 
 def _share_with_training(cfg: Config) -> None:

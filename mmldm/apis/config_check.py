@@ -123,8 +123,21 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
                 f'default_hooks.{name} has no type'
                 f'{suggest(name, set(cfg.default_hooks) - {name})}'
             )
-    for path, node in _typed_dicts(cfg._cfg_dict.to_dict(), ''):
-        _check_arguments(path, node)
+    check_arguments(cfg._cfg_dict.to_dict(), '')
+
+
+def check_arguments(config: Mapping[str, Any], path: str) -> None:
+    """Raise where a dict with a type has a key that its class lacks.
+
+    Args:
+        config: Plain dicts and lists.
+        path: What leads to it, for messages.
+
+    Raises:
+        ValueError: As of :func:`check_config`.
+    """
+    for below, node in _typed_dicts(config, path):
+        _check_arguments(below, node)
 
 
 def _at(cfg: Config, path: str) -> Any:

@@ -1,3 +1,5 @@
+from .compvis_average import AVERAGE_CHOICES
+from .compvis_checkpoint import Converted, convert_compvis
 from .compvis_denoiser import (
     denoiser_config,
     denoiser_to_compvis,
@@ -5,10 +7,10 @@ from .compvis_denoiser import (
 )
 from .compvis_first_stage import (
     first_stage_config,
+    first_stage_to_compvis,
     first_stage_weights,
-    left_out,
-    to_compvis,
 )
+from .compvis_model import model_config
 from .compvis_process import diffusion_scheduler_config
 from .compvis_text import (
     text_encoder_config,
@@ -16,10 +18,21 @@ from .compvis_text import (
     text_encoder_weights,
 )
 from .compvis_transformer import transformer_to_compvis, transformer_weights
-from .diffusers_denoiser import (
-    denoiser_from_diffusers,
-    denoiser_to_diffusers,
+from .diffusers_denoiser import denoiser_from_diffusers, denoiser_to_diffusers
+from .diffusers_denoiser_config import (
+    denoiser_from_diffusers_config,
     denoiser_to_diffusers_config,
+)
+from .diffusers_first_stage import (
+    first_stage_from_diffusers,
+    first_stage_from_diffusers_config,
+    first_stage_to_diffusers,
+    first_stage_to_diffusers_config,
+    latent_scale,
+)
+from .diffusers_process import (
+    scheduler_from_diffusers,
+    scheduler_to_diffusers,
 )
 from .diffusers_text import (
     text_encoder_from_diffusers,
@@ -31,18 +44,32 @@ from .diffusers_text import (
     transformer_to_diffusers,
     transformer_to_diffusers_config,
 )
+from .lightning_checkpoint import read_compvis_checkpoint
 
 __all__ = [
+    'AVERAGE_CHOICES',
+    'Converted',
+    'convert_compvis',
     'denoiser_config',
     'denoiser_from_diffusers',
+    'denoiser_from_diffusers_config',
     'denoiser_to_compvis',
     'denoiser_to_diffusers',
     'denoiser_to_diffusers_config',
     'denoiser_weights',
     'diffusion_scheduler_config',
     'first_stage_config',
+    'first_stage_from_diffusers',
+    'first_stage_from_diffusers_config',
+    'first_stage_to_compvis',
+    'first_stage_to_diffusers',
+    'first_stage_to_diffusers_config',
     'first_stage_weights',
-    'left_out',
+    'latent_scale',
+    'model_config',
+    'read_compvis_checkpoint',
+    'scheduler_from_diffusers',
+    'scheduler_to_diffusers',
     'text_encoder_config',
     'text_encoder_from_diffusers',
     'text_encoder_from_diffusers_config',
@@ -50,7 +77,6 @@ __all__ = [
     'text_encoder_to_diffusers',
     'text_encoder_to_diffusers_config',
     'text_encoder_weights',
-    'to_compvis',
     'transformer_from_diffusers',
     'transformer_from_diffusers_config',
     'transformer_to_compvis',

@@ -19,8 +19,8 @@ from mmldm.models.layers import (
 )
 
 from .compvis_params import check_required, check_rest
-from .denoiser_pairs import POINTWISE, Dialect, denoiser_pairs
-from .pairs import check_weights, to_ours, to_theirs
+from .dialect import POINTWISE, Dialect, pairs_of
+from .pairs import check_weights, to_ours, to_theirs, without_memory
 
 TARGET = 'ldm.modules.diffusionmodules.openaimodel.UNetModel'
 REQUIRED = (
@@ -123,7 +123,7 @@ def denoiser_weights(
         ValueError: If any weight is missing, of another shape or not known;
             theirs and ours are named.
     """
-    pairs = denoiser_pairs(config, COMPVIS)
+    pairs = pairs_of(without_memory(config), COMPVIS)
     check_weights(weights, pairs)
     return to_ours(weights, pairs)
 
@@ -137,7 +137,7 @@ def denoiser_to_compvis(
         weights: Of a model that was built from ``config``, by name.
         config: As of :func:`denoiser_config`.
     """
-    return to_theirs(weights, denoiser_pairs(config, COMPVIS))
+    return to_theirs(weights, pairs_of(without_memory(config), COMPVIS))
 
 
 def _module_names(unet: DenoisingUNet) -> dict[str, str]:

@@ -7,10 +7,15 @@ names and defaults are those of github.com/CompVis/latent-diffusion at a506df5.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
+
+from mmldm.models.autoencoders import Autoencoder
+from mmldm.models.layers import ResBlock, SelfAttention2d, VectorQuantizer
 
 from .compvis_params import check_required, check_rest
-from .pairs import Pair, check_weights, to_ours, to_theirs, without_memory
+from .dialect import Dialect, pairs_of
+from .first_stage_parts import Part, first_stage_names
+from .pairs import check_weights, to_ours, to_theirs, without_memory
 
 TARGETS = {
     'ldm.models.autoencoder.AutoencoderKL': 'AutoencoderKL',
@@ -62,21 +67,6 @@ LEFT_OUT = {
     'model_ema.': 'a running average; the weights themselves are taken',
     'colorize': 'colours of pictures in the log',
 }
-
-# Outside of encoder and decoder; ours, theirs.
-OUTER = {
-    'quant_conv': 'quant_conv',
-    'post_quant_conv': 'post_quant_conv',
-    'quantizer.codebook': 'quantize.embedding.weight',
-}
-# Inside a block; ours, theirs.
-INNER = {
-    'skip': ('nin_shortcut',),
-    'qkv': ('q', 'k', 'v'),
-    'out': ('proj_out',),
-}
-# Linear layers that are 1x1 convolutions there.
-POINTWISE = {'qkv.weight', 'out.weight'}
 
 
 def first_stage_config(original: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,7 +178,7 @@ def first_stage_weights(
     """Weights of the original under our names and in our shapes.
 
     With the scale and shift of latents that ``config`` has, the result is
-    all that the model loads. What :func:`left_out` lists is not in it.
+    all that the model loads. What ``LEFT_OUT`` lists is not in it.
 
     Args:
         weights: By name in the original's ``AutoencoderKL`` or ``VQModel``.
@@ -200,13 +190,13 @@ def first_stage_weights(
             theirs and ours are named.
     """
     model = without_memory(config)
-    pairs = list(_pairs(model, config))
+    pairs = pairs_of(model, COMPVIS)
     check_weights(weights, pairs, tuple(LEFT_OUT))
     measured = dict(model.named_buffers(recurse=False))  # scale and shift
     return measured | to_ours(weights, pairs)
 
 
-def to_compvis(
+def first_stage_to_compvis(
     weights: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> dict[str, Tensor]:
     """The way back: all that the original's first stage loads.
@@ -218,81 +208,44 @@ def to_compvis(
         weights: Of a model that was built from ``config``, by name.
         config: As of :func:`first_stage_config`.
     """
-    return to_theirs(weights, _pairs(without_memory(config), config))
+    return to_theirs(weights, pairs_of(without_memory(config), COMPVIS))
 
 
-def left_out(weights: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Names of weights that are not converted, by the reason why."""
-    found = {
-        reason: [name for name in weights if name.startswith(start)]
-        for start, reason in LEFT_OUT.items()
-    }
-    return {reason: names for reason, names in found.items() if names}
+def _module_names(model: Autoencoder) -> dict[str, str]:
+    """Parts of our first stage, and their names there."""
+    return first_stage_names(
+        model,
+        _name,
+        {
+            'quant_conv': 'quant_conv',
+            'post_quant_conv': 'post_quant_conv',
+            'quantizer': 'quantize',
+        },
+    )
 
 
-def _pairs(model: nn.Module, config: Mapping[str, Any]) -> Iterator[Pair]:
-    """Every weight of the model and its parts in the original."""
-    modules = dict(OUTER)
-    if config['type'] != 'IdentityAutoencoder':
-        modules |= _codec_names(config)
-    for ours, weight in model.named_parameters():
-        module = next(m for m in modules if f'{ours}.'.startswith(f'{m}.'))
-        inner = ours.removeprefix(module).removeprefix('.')
-        first, _, rest = inner.partition('.')
-        theirs = tuple(
-            '.'.join(filter(None, [modules[module], name, rest]))
-            for name in INNER.get(first, (first,))
-        )
-        rows, *others = weight.shape
-        ones = [1, 1] if inner in POINTWISE else []
-        part_shape = (rows // len(theirs), *others, *ones)
-        yield Pair(ours, tuple(weight.shape), theirs, part_shape)
-
-
-def _codec_names(config: Mapping[str, Any]) -> dict[str, str]:
-    """Modules of our encoder and decoder, and what they are called there."""
-    last = len(config['channel_mults']) - 1
-    num_blocks = config['num_res_blocks']
-    attention = ['mid.attn_1'] if config['mid_attention'] else []
-    middle = ['mid.block_1', *attention, 'mid.block_2']
-    head = ['norm_out', None, 'conv_out']
-    encoder: list = ['conv_in']
-    decoder: list = ['conv_in', middle]
-    for level in range(last + 1):
-        if level > 0:
-            encoder.append(f'down.{level - 1}.downsample')
-        encoder += _level_names('down', level, num_blocks, config)
-    for level in range(last, -1, -1):
-        if level < last:
-            decoder.append(f'up.{level + 1}.upsample')
-        decoder += _level_names('up', level, num_blocks + 1, config)
+def _name(part: Part) -> str:
+    """What a part is called in its encoder or decoder."""
+    down = part.side == 'encoder'
+    level = f'{"down" if down else "up"}.{part.level}'
     return {
-        **_numbered('encoder', 'encoder', [*encoder, middle, head]),
-        **_numbered('decoder', 'decoder', [*decoder, head]),
-    }
+        'block': f'{level}.block.{part.index}',
+        'attention': f'{level}.attn.{part.index}',
+        'resample': f'{level}.{"downsample" if down else "upsample"}',
+        'mid_block': f'mid.block_{part.index + 1}',
+        'mid_attention': 'mid.attn_1',
+    }.get(part.kind, part.kind)
 
 
-def _level_names(
-    side: str, level: int, num_blocks: int, config: Mapping[str, Any]
-) -> list[str]:
-    kinds = ['block']
-    if 2**level in config['attn_factors']:
-        kinds.append('attn')
-    return [
-        f'{side}.{level}.{kind}.{i}'
-        for i in range(num_blocks)
-        for kind in kinds
-    ]
-
-
-def _numbered(
-    ours: str, theirs: str, names: Sequence[str | list | None]
-) -> dict[str, str]:
-    """Positions in (nested) Sequentials to names; None has no weights."""
-    found = {}
-    for i, name in enumerate(names):
-        if isinstance(name, list):
-            found |= _numbered(f'{ours}.{i}', theirs, name)
-        elif name is not None:
-            found[f'{ours}.{i}'] = f'{theirs}.{name}'
-    return found
+COMPVIS = Dialect(
+    modules=_module_names,
+    inner={
+        ResBlock: {'skip': 'nin_shortcut'},
+        SelfAttention2d: {'qkv': ('q', 'k', 'v'), 'out': 'proj_out'},
+        VectorQuantizer: {'codebook': 'embedding.weight'},
+    },
+    pointwise={
+        (SelfAttention2d, 'qkv.weight'): 2,
+        (SelfAttention2d, 'out.weight'): 2,
+    },
+)

@@ -84,6 +84,7 @@ def check_weights(
     weights: Mapping[str, Tensor],
     pairs: Sequence[Pair],
     left_out: Sequence[str] = (),
+    remedy: str = 'Give the yaml file they were trained with',
     most: int = 3,
 ) -> None:
     """Raise unless the weights are those of the pairs, or left out.
@@ -92,6 +93,7 @@ def check_weights(
         weights: Theirs, by name.
         pairs: All that is expected.
         left_out: Starts of names that have no place, and need none.
+        remedy: What the user may have given wrongly.
         most: How many misfits the message names.
 
     Raises:
@@ -111,6 +113,5 @@ def check_weights(
     if problems:
         raise ValueError(
             f'the weights do not fit the config, {len(problems)} times: '
-            f'{"; ".join(problems[:most])}. Give the yaml file they were '
-            'trained with'
+            f'{"; ".join(problems[:most])}. {remedy}'
         )

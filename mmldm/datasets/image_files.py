@@ -40,6 +40,30 @@ def read_image(path: str) -> np.ndarray:
         ) from error
 
 
+def read_label_map(path: str) -> np.ndarray:
+    """int64 classes of pixels, (H, W), as they stand in the file.
+
+    Raises:
+        ValueError: If the file is damaged or no image, or has colours where
+            one number a pixel is wanted; it is named.
+    """
+    try:
+        with Image.open(path) as image:
+            classes = np.asarray(image)
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(
+            f'label image {path} cannot be read ({error}): replace it'
+        ) from error
+    if classes.ndim != 2:
+        raise ValueError(
+            f'label image {path} has {classes.shape[2]} channels: give one '
+            'with a number or an entry of a palette for each pixel'
+        )
+    return classes.astype(np.int64)
+
+
 def _to_rgb(image: Image.Image) -> np.ndarray:
     """uint8 RGB, (H, W, 3)."""
     if image.mode.startswith('I'):  # 16 bits

@@ -1,5 +1,6 @@
 """The diffusion process: weight-free, importable without ``models``."""
 
+from .diffusers_grid import DiffusersGrid
 from .diffusion_scheduler import DiffusionScheduler
 from .editing import invert, keep_known, last_levels
 from .functional import NoiseLevel, add_noise
@@ -78,6 +79,7 @@ __all__ = [
     'DDIM',
     'DDPM',
     'DPMSolverPP',
+    'DiffusersGrid',
     'DiffusionScheduler',
     'DiscreteSchedule',
     'EDMPrediction',

@@ -111,7 +111,7 @@ def test_an_export_is_a_copy_that_can_be_written():
 
 def test_a_vector_has_no_place_there():
     config = denoiser_config(UNET) | dict(vector_dim=6)
-    with pytest.raises(ValueError, match='vector_embed.weight of the deno'):
+    with pytest.raises(ValueError, match='vector_embed.weight of Denois'):
         denoiser_to_compvis(MODELS.build(config).state_dict(), config)
 
 

@@ -1,30 +1,18 @@
 """Against what the original computes; see tests/data/reference/README.md."""
 
 import copy
-import importlib.util
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-import yaml
 
-from mmldm.apis import load_config, tool_parser
 from mmldm.converters import (
     first_stage_config,
+    first_stage_to_compvis,
     first_stage_weights,
-    left_out,
-    to_compvis,
 )
 from mmldm.registry import MODELS
-from mmldm.utils.checkpoint import load_weights, read_checkpoint
+from mmldm.utils.checkpoint import load_weights
 
-ROOT = Path(__file__).parents[2]
-REFERENCE = ROOT / 'tests/data/reference'
 PREFIX = 'first_stage_model.'
 # Millions of parameters of the published first stages.
 PUBLISHED = {
@@ -151,7 +139,7 @@ def test_every_tensor_of_a_published_model_has_its_place(name, published):
         model = MODELS.build(config)
     ours = first_stage_weights(theirs, config)
     assert shapes(ours) == shapes(model.state_dict())
-    assert shapes(to_compvis(ours, config)) == shapes(theirs)
+    assert shapes(first_stage_to_compvis(ours, config)) == shapes(theirs)
     count = sum(p.numel() for p in model.parameters())
     assert count / 1e6 == pytest.approx(PUBLISHED[name], abs=1e-3)
 
@@ -199,7 +187,7 @@ def attended():
 def test_modules_are_in_the_order_of_the_original(attended):
     """The reference values are of models without attention in levels."""
     config, ours = attended
-    theirs = to_compvis(ours, config)
+    theirs = first_stage_to_compvis(ours, config)
     for name, other in PLACES.items():
         assert torch.equal(ours[name], theirs[other]), name
     for level, name in (
@@ -213,7 +201,7 @@ def test_modules_are_in_the_order_of_the_original(attended):
 
 def test_there_and_back_every_number_is_the_same(attended):
     config, ours = attended
-    back = first_stage_weights(to_compvis(ours, config), config)
+    back = first_stage_weights(first_stage_to_compvis(ours, config), config)
     measured = {'latent_scale', 'latent_shift'}
     assert back.keys() == ours.keys()
     for name in back.keys() - measured:
@@ -223,14 +211,14 @@ def test_there_and_back_every_number_is_the_same(attended):
 def test_the_latent_scale_is_that_of_the_config(attended):
     config, ours = attended
     config = {**config, 'latent_scale': 0.5, 'latent_shift': [1, 2, 3, 4]}
-    weights = first_stage_weights(to_compvis(ours, config), config)
+    weights = first_stage_weights(first_stage_to_compvis(ours, config), config)
     assert weights['latent_scale'].flatten().tolist() == [0.5] * 4
     assert weights['latent_shift'].flatten().tolist() == [1, 2, 3, 4]
 
 
-def test_what_only_training_uses_is_left_out_and_listed(attended):
+def test_what_only_training_uses_is_left_out(attended):
     config, ours = attended
-    theirs = to_compvis(ours, config)
+    theirs = first_stage_to_compvis(ours, config)
     extra = {
         'loss.perceptual_loss.net.slice1.0.weight': torch.zeros(1),
         'loss.logvar': torch.zeros(()),
@@ -239,10 +227,6 @@ def test_what_only_training_uses_is_left_out_and_listed(attended):
     }
     converted = first_stage_weights({**theirs, **extra}, config)
     assert converted.keys() == ours.keys()
-    lists = left_out({**theirs, **extra}).values()
-    assert sorted(map(len, lists)) == [1, 1, 2]
-    assert {name for names in lists for name in names} == set(extra)
-    assert left_out(theirs) == {}
 
 
 QKV = r'encoder.5.1.qkv.weight \(192, 64\)'
@@ -272,7 +256,7 @@ QKV = r'encoder.5.1.qkv.weight \(192, 64\)'
 )
 def test_weights_that_do_not_fit_are_refused(attended, name, weight, message):
     config, ours = attended
-    theirs = to_compvis(ours, config)
+    theirs = first_stage_to_compvis(ours, config)
     theirs.pop(name, None)
     if weight is not None:
         theirs[name] = weight
@@ -282,7 +266,7 @@ def test_weights_that_do_not_fit_are_refused(attended, name, weight, message):
 
 def test_of_many_weights_that_do_not_fit_three_are_named(attended):
     config, ours = attended
-    count = len(to_compvis(ours, config))
+    count = len(first_stage_to_compvis(ours, config))
     with pytest.raises(ValueError, match=f' {count} times: ') as error:
         first_stage_weights({}, config)
     assert str(error.value).count('is missing') == 3
@@ -358,7 +342,7 @@ def test_no_first_stage_is_the_identity(params):
     load_weights(model, first_stage_weights({}, config), 'nothing')
     x = torch.randn(1, 3, 4, 4)
     assert torch.equal(model.encode(x), x)
-    assert to_compvis(model.state_dict(), config) == {}
+    assert first_stage_to_compvis(model.state_dict(), config) == {}
 
 
 @pytest.mark.parametrize(
@@ -406,147 +390,3 @@ def test_another_target_is_refused(target):
     message = f'target={target!r} cannot be .*AutoencoderKL.*VQModel'
     with pytest.raises(ValueError, match=message):
         first_stage_config(dict(target=target, params={}))
-
-
-TOOL = ROOT / 'tools/model_converters/compvis_to_mmldm.py'
-
-
-@pytest.fixture
-def tool():
-    """The tool as a module; the tools are scripts, not a package."""
-    spec = importlib.util.spec_from_file_location('compvis_to_mmldm', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def convert(tool, tmp_path, monkeypatch):
-    """Runs the tool, in tmp_path, on a model and its weights."""
-    monkeypatch.chdir(tmp_path)
-
-    def convert(content, weights):
-        Path('model.yaml').write_text(yaml.safe_dump(content))
-        torch.save(weights, 'model.ckpt')
-        arguments = ['model.yaml', 'model.ckpt', 'out/dir']
-        monkeypatch.setattr(sys, 'argv', ['compvis_to_mmldm.py', *arguments])
-        tool.main()
-        return tmp_path / 'out/dir'
-
-    return convert
-
-
-@pytest.mark.parametrize(
-    'name, weight', [('uncond_kl_f8', 1e-6), ('inpainting_vq_f4', 1)]
-)
-def test_the_tool_writes_a_model_that_computes_the_same(
-    assert_near, reference, convert, name, weight, capsys
-):
-    case = Case(name, reference)
-    content = dict(model=case.original, base_learning_rate=4.5e-6)
-    state = {**case.weights, 'loss.logvar': torch.zeros(())}
-    out_dir = convert(content, dict(state_dict=state, global_step=3))
-    printed = capsys.readouterr().out
-    assert 'left out 1 tensors, loss.logvar' in printed
-    assert 'out/dir/model.safetensors' in printed
-    assert sorted(os.listdir(out_dir)) == ['config.py', 'model.safetensors']
-    flags = tool_parser(None).parse_args([str(out_dir / 'config.py')])
-    cfg = load_config(flags)
-    # Of the dataset, the schedule and the runtime.
-    assert {'test_dataloader', 'test_cfg', 'runner_type'} <= cfg.keys()
-    assert cfg.test_evaluator
-    model = MODELS.build(cfg.model).eval()
-    weights = read_checkpoint(out_dir / 'model.safetensors')
-    model.load_state_dict(weights, strict=True)
-    assert model.regularization_weight == weight
-    with torch.no_grad():
-        decoded = model.autoencoder.decode(case.expected['z0'])
-    assert_near(decoded, case.expected['decoded'])
-
-
-def test_a_flat_checkpoint_is_read_and_earlier_files_are_replaced(
-    convert, attended
-):
-    config, ours = attended
-    for shift in (0, 1):
-        shifted = {name: weight + shift for name, weight in ours.items()}
-        out_dir = convert(dict(model=ATTENDED), to_compvis(shifted, config))
-    weights = read_checkpoint(out_dir / 'model.safetensors')
-    name = 'decoder.9.2.bias'
-    assert torch.equal(weights[f'autoencoder.{name}'], ours[name] + 1)
-
-
-def test_a_file_is_written_whole_or_not_at_all(
-    tool, convert, attended, monkeypatch
-):
-    config, ours = attended
-    theirs = to_compvis(ours, config)
-    out_dir = convert(dict(model=ATTENDED), theirs)
-    before = (out_dir / 'model.safetensors').read_bytes()
-
-    def fail(weights):
-        (half,) = out_dir.glob('model.safetensors.*')
-        half.write_bytes(b'half')
-        raise OSError('No space left on device')
-
-    monkeypatch.setattr(tool, 'save', fail)
-    with pytest.raises(OSError, match='No space'):
-        convert(dict(model=ATTENDED), theirs)
-    assert (out_dir / 'model.safetensors').read_bytes() == before
-    assert sorted(os.listdir(out_dir)) == ['config.py', 'model.safetensors']
-
-
-@pytest.mark.parametrize(
-    'content, message',
-    [
-        (dict(model=dict(target=LDM)), rf"target='{LDM}' cannot .*VQModel"),
-        (dict(data=1), '^model.yaml has no model: give the config'),
-        (['model'], 'model.yaml has no model'),
-        (
-            dict(model=dict(target=KL['target'][:-2] + 'XL')),
-            'model.yaml: target=.*XL',
-        ),
-        (
-            dict(
-                model=dict(target='ldm.models.autoencoder.IdentityFirstStage')
-            ),
-            "without weights: write autoencoder=dict.type='IdentityAuto",
-        ),
-        (dict(model=KL), 'model.ckpt: the weights do not fit'),
-    ],
-)
-def test_the_tool_refuses_before_it_writes(convert, content, message):
-    with pytest.raises(ValueError, match=message):
-        convert(content, dict(state_dict={}))
-    assert not Path('out').exists()
-
-
-def test_a_file_that_is_no_yaml_is_refused(tool, tmp_path):
-    path = tmp_path / 'model.yaml'
-    path.write_text('model: [1, 2')
-    with pytest.raises(ValueError, match='model.yaml is no yaml file'):
-        tool.read_model(path)
-    path.write_text('model: !!python/object/apply:os.getcwd []')
-    with pytest.raises(ValueError, match='is no yaml file: could not'):
-        tool.read_model(path)
-
-
-@pytest.mark.slow
-def test_a_converted_model_is_judged_from_anywhere(
-    reference, convert, tmp_path
-):
-    from PIL import Image
-
-    case = Case('inpainting_vq_f4', reference)
-    convert(dict(model=case.original), case.weights)
-    (tmp_path / 'images').mkdir()
-    for i in range(40):
-        image = Image.new('RGB', (32, 32), (6 * i, 0, 0))
-        image.save(tmp_path / f'images/{i}.png')
-    command = [sys.executable, ROOT / 'tools/test.py', 'out/dir/config.py']
-    flags = ['out/dir/model.safetensors', '--out', 'metrics.json']
-    dataset = 'test_dataloader.dataset'
-    data = [f'{dataset}.data_root=images', f'{dataset}.size=32']
-    subprocess.run([*command, *flags, '--cfg-options', *data], check=True)
-    metrics = json.loads((tmp_path / 'metrics.json').read_text())
-    assert np.isfinite(metrics['recon/psnr'])

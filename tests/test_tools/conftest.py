@@ -112,6 +112,12 @@ def load_benchmark(monkeypatch):
 
 
 @pytest.fixture
+def load_converter():
+    """Loads tools/model_converters/NAME.py."""
+    return lambda name: load_tool(f'model_converters/{name}')
+
+
+@pytest.fixture
 def run_tool(monkeypatch):
     """Runs tools/NAME.py in this process; returns the runner it built."""
 

@@ -1,44 +1,44 @@
-"""Convert a first stage of the original latent diffusion code.
+"""Convert a model of the original latent diffusion code.
 
     python tools/model_converters/compvis_to_mmldm.py \\
         MODEL.yaml MODEL.ckpt OUT_DIR
-    python tools/test.py OUT_DIR/config.py OUT_DIR/model.safetensors \\
-        --cfg-options test_dataloader.dataset.data_root=FOLDER
 
-The first writes OUT_DIR/config.py, which needs no other file, and
-OUT_DIR/model.safetensors; the second judges reconstructions of the images in
-FOLDER.
+First stages and latent diffusion models, the published ones and your own.
+OUT_DIR gets config.py, to train, test and change, and model.safetensors, from
+which mmldm.apis.init_model builds the model without any other file.
+
+Nothing in MODEL.ckpt is executed. Every tensor in it is used, or named in
+OUT_DIR/left_out.txt with the reason why it is not needed.
 """
 
 import argparse
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
-from mmengine.config import Config
-from safetensors.torch import save
-from torch import Tensor
 
-from mmldm.apis import run_tool
+from mmldm.apis import run_tool, write_converted
 from mmldm.converters import (
-    first_stage_config,
-    first_stage_weights,
-    left_out,
-)
-from mmldm.utils.checkpoint import (
-    read_checkpoint,
-    weights_of,
-    written_whole,
+    AVERAGE_CHOICES,
+    Converted,
+    convert_compvis,
+    model_config,
+    read_compvis_checkpoint,
 )
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-BASES = (
-    'datasets/image-folder.py',
-    'schedules/adam_autoencoder.py',
-    'default_runtime.py',
+
+class Loader(yaml.SafeLoader):
+    """YAML as OmegaConf reads it, of which the original's files are."""
+
+
+# Plain YAML takes 1e-4, without a point, for a word.
+Loader.add_implicit_resolver(
+    'tag:yaml.org,2002:float',
+    re.compile(r'[-+]?\d[\d_]*[eE][-+]?\d+'),
+    list('-+0123456789'),
 )
-# Of the paper's losses; see FirstStage.
-REGULARIZATION = {'AutoencoderKL': 1e-6, 'AutoencoderVQ': 1.0}
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,6 +54,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'out_dir', help='where config.py and model.safetensors are written'
     )
+    parser.add_argument(
+        '--weights',
+        choices=AVERAGE_CHOICES,
+        help='their running average, or the weights in training (default: '
+        'the average, where there is one)',
+    )
     return parser.parse_args()
 
 
@@ -64,8 +70,8 @@ def read_model(path: str) -> dict[str, Any]:
         ValueError: If it says nothing.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text())
-    except yaml.YAMLError as error:
+        content = yaml.load(Path(path).read_text(), Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f'{path} is no yaml file: {error}') from error
     model = content.get('model') if isinstance(content, dict) else None
     if not isinstance(model, dict):
@@ -73,70 +79,59 @@ def read_model(path: str) -> dict[str, Any]:
             f'{path} has no model: give the config file of a model of the '
             'original, with model.target and model.params'
         )
+    for key, value in _leaves(model, 'model'):
+        if isinstance(value, str) and '${' in value:
+            raise ValueError(
+                f'{path}: {key} is {value!r}, a reference to another value: '
+                'write the value itself'
+            )
     return model
 
 
-def model_config(path: str) -> dict[str, Any]:
-    """Our config of the model that a yaml file describes.
-
-    Raises:
-        ValueError: If it has no weights, or :func:`first_stage_config`
-            cannot express it.
-    """
-    model = read_model(path)
-    try:
-        autoencoder = first_stage_config(model)
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
-    kind = autoencoder['type']
-    if kind not in REGULARIZATION:
-        raise ValueError(
-            f'{path} describes a first stage without weights: write '
-            f"autoencoder=dict(type='{kind}') in a config instead"
-        )
-    return dict(
-        type='FirstStage',
-        autoencoder=autoencoder,
-        regularization_weight=REGULARIZATION[kind],
-    )
+def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of all that is no dict or list."""
+    if isinstance(node, dict):
+        items = node.items()
+    elif isinstance(node, list):
+        items = enumerate(node)
+    else:
+        yield path, node
+        return
+    for key, value in items:
+        yield from _leaves(value, f'{path}.{key}')
 
 
-def config_text(model: dict[str, Any], source: str) -> str:
-    """A config that inherits from no other, so that it may lie anywhere."""
-    content = {}
-    for base in BASES:
-        content |= Config.fromfile(CONFIGS / '_base_' / base).to_dict()
-    text = Config({'model': model, **content}).pretty_text
-    return f'# Converted from {source}.\n{text}'
-
-
-def report(weights: dict[str, Tensor], read: dict[str, Any]) -> None:
+def report(out_dir: str, converted: Converted) -> None:
     """Say what became of the weights."""
-    count = sum(weight.numel() for weight in weights.values())
-    print(f'{len(weights)} tensors with {count / 1e6:.3f} M numbers')
-    for reason, names in left_out(read).items():
-        print(f'left out {len(names)} tensors, {names[0]} ...: {reason}')
+    lines = []
+    for reason, names in converted.left_out.items():
+        print(f'Left out {len(names)} tensors ({names[0]} ...): {reason}')
+        lines += [f'# {reason}', *names, '']
+    Path(out_dir, 'left_out.txt').write_text('\n'.join(lines))
+    weights = converted.weights.values()
+    count = sum(weight.numel() for weight in weights)
+    print(
+        f'{converted.config["type"]} with {len(weights)} tensors, '
+        f'{count / 1e6:.3f} M numbers, in {out_dir}'
+    )
 
 
 def main() -> None:
     """Convert."""
     args = parse_args()
-    model = model_config(args.yaml)
-    read = weights_of(read_checkpoint(args.checkpoint))
+    model = read_model(args.yaml)
     try:
-        converted = first_stage_weights(read, model['autoencoder'])
+        model_config(model)  # before minutes of reading
+    except ValueError as error:
+        raise ValueError(f'{args.yaml}: {error}') from error
+    weights = read_compvis_checkpoint(args.checkpoint)
+    try:
+        converted = convert_compvis(model, weights, args.weights)
     except ValueError as error:
         raise ValueError(f'{args.checkpoint}: {error}') from error
-    weights = {f'autoencoder.{n}': w for n, w in converted.items()}
-    out_dir = Path(args.out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    text = config_text(model, Path(args.yaml).name)
-    with written_whole(out_dir / 'model.safetensors') as file:
-        file.write(save(weights))
-    with written_whole(out_dir / 'config.py') as file:
-        file.write(text.encode())
-    report(weights, read)
-    print(f'{out_dir}/config.py and {out_dir}/model.safetensors are written')
+    source = f'{Path(args.yaml).name} and {Path(args.checkpoint).name}'
+    write_converted(args.out_dir, converted.config, converted.weights, source)
+    report(args.out_dir, converted)
 
 
 if __name__ == '__main__':

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
-from mmldm.utils import check_range
+from mmldm.utils import check_positive, check_range
 from mmldm.utils.typing import DrawNoise
 
 from ..functional import NoiseLevel
@@ -19,11 +19,17 @@ class DDIM(MultistepSolver):
 
     Args:
         eta: 0 is the deterministic path, 1 is DDPM's ancestral sampling.
+        clip: Estimates of z_0 are clipped to [-clip, clip], the noise that
+            they imply is not; as ``clip_sample`` of diffusers, for pixels.
+            None for never.
     """
 
-    def __init__(self, eta: float = 0.0) -> None:
+    def __init__(self, eta: float = 0.0, clip: float | None = None) -> None:
         check_range('eta', eta, 0, 1)
+        if clip is not None:
+            check_positive('clip', clip)
         self.eta = eta
+        self.clip = clip
 
     def step(
         self,
@@ -34,10 +40,14 @@ class DDIM(MultistepSolver):
     ) -> Tensor:
         cur, z_0 = past[0]
         kept, fresh = self.sigmas(cur, nxt)
-        z = nxt.alpha * z_0 + kept * noise_in(z, z_0, cur)
+        z = nxt.alpha * self.clipped(z_0) + kept * noise_in(z, z_0, cur)
         if fresh > 0:
             z = z + fresh * draw_noise(z)
         return z
+
+    def clipped(self, z_0: Tensor) -> Tensor:
+        """An estimate of z_0 in [-clip, clip], (B, C, h, w)."""
+        return z_0 if self.clip is None else z_0.clamp(-self.clip, self.clip)
 
     def sigmas(
         self, cur: NoiseLevel, nxt: NoiseLevel
@@ -72,12 +82,26 @@ class DDPM(DDIM):
             posterior's, as in DDIM(eta=1), and 1 what the noising step
             added (beta), Ho et al.'s two choices; in between they are
             mixed, as by ``v_posterior`` of the original code.
+        clip: As of :class:`DDIM`, but the noise is that of what is clipped,
+            as of Ho et al.'s posterior.
     """
 
-    def __init__(self, posterior: float = 0.0) -> None:
+    def __init__(
+        self, posterior: float = 0.0, clip: float | None = None
+    ) -> None:
         check_range('posterior', posterior, 0, 1)
-        super().__init__(eta=1.0)
+        super().__init__(eta=1.0, clip=clip)
         self.posterior = posterior
+
+    def step(
+        self,
+        z: Tensor,
+        past: Sequence[Estimate],
+        nxt: NoiseLevel,
+        draw_noise: DrawNoise,
+    ) -> Tensor:
+        cur, z_0 = past[0]
+        return super().step(z, [(cur, self.clipped(z_0))], nxt, draw_noise)
 
     def sigmas(
         self, cur: NoiseLevel, nxt: NoiseLevel

@@ -27,6 +27,8 @@ class ClassEmbedder(Embedder):
             row.
     """
 
+    reads = ('gt_label',)
+
     def __init__(
         self,
         num_classes: int,

@@ -60,6 +60,11 @@ class Conditioner(BaseModule):
         return dims[0] if dims else None
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """Fields of data samples that conditions are made of."""
+        return tuple(field for e in self.embedders for field in e.reads)
+
+    @property
     def without_null(self) -> tuple[str, ...]:
         """Embedders that cannot say nothing, by the name of their class."""
         return tuple(

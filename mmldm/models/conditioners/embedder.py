@@ -19,11 +19,13 @@ class Embedder(BaseModule):
     Attributes:
         slot: 'vector', 'tokens' or 'spatial'.
         dim: Channels in that slot.
+        reads: Fields of data samples that it is made of.
         has_null: Whether there is a condition that says nothing.
     """
 
     slot: str
     dim: int
+    reads: tuple[str, ...] = ()
     has_null: bool = True
 
     def __init__(self) -> None:

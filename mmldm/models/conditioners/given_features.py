@@ -23,6 +23,7 @@ class GivenFeatures(Embedder):
     """
 
     slot = 'tokens'
+    reads = ('features',)
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()

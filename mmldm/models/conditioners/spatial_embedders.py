@@ -27,6 +27,7 @@ class SemanticMap(Embedder):
     """
 
     slot = 'spatial'
+    reads = ('gt_sem_seg',)
 
     def __init__(
         self, num_classes: int, num_stages: int, embed_dim: int
@@ -100,6 +101,7 @@ class MaskedImage(Embedder):
     """
 
     slot = 'spatial'
+    reads = ('gt_img', 'mask')
 
     def __init__(self, latent_channels: int) -> None:
         super().__init__()
@@ -190,6 +192,7 @@ class LowResolution(Embedder):
     """
 
     slot = 'spatial'
+    reads = ('img_lq',)
 
     def __init__(self, channels: int = 3) -> None:
         super().__init__()

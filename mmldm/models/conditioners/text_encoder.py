@@ -49,6 +49,7 @@ class TextEncoder(Embedder):
     """
 
     slot = 'tokens'
+    reads = ('caption',)
 
     def __init__(
         self,

@@ -84,6 +84,7 @@ class TokenTransformer(Embedder):
             check_count(f'TokenTransformer.{key}', value)
         self.dim = embed_dim
         self.tokenizer = MODELS.build(tokenizer)
+        self.reads = self.tokenizer.reads
         self.token_embed = _embedding(vocab_size, embed_dim)
         self.position_embed = _embedding(max_length, embed_dim)
         self.blocks = nn.Sequential(

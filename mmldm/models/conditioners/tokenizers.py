@@ -21,7 +21,13 @@ ROUNDING = 1e-6
 
 
 class Tokenizer(ABC):
-    """What a :class:`TokenTransformer` reads."""
+    """What a :class:`TokenTransformer` reads.
+
+    Attributes:
+        reads: Fields of data samples that tokens are made of.
+    """
+
+    reads: tuple[str, ...]
 
     @abstractmethod
     def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
@@ -46,6 +52,7 @@ class PretrainedTokens(Tokenizer):
             padded as the tokenizer does.
     """
 
+    reads = ('caption',)
     #: Class of transformers.
     kind: str
 
@@ -121,6 +128,8 @@ class BertTokens(PretrainedTokens):
 class GivenTokens(Tokenizer):
     """The ids in ``tokens``; null is zeros."""
 
+    reads = ('tokens',)
+
     def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
         ids = [self._ids(sample) for sample in data_samples]
         if len({row.shape for row in ids}) > 1:
@@ -158,6 +167,8 @@ class LayoutTokens(Tokenizer):
         vocab_size: Number of tokens.
         crop: End with the two corners of ``crop_box``.
     """
+
+    reads = ('layout',)
 
     def __init__(
         self,

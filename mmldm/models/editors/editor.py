@@ -16,6 +16,9 @@ class Editor(BaseModel):
             ``type``, another one.
     """
 
+    #: Arguments, and modules of the same names, that only ``loss`` uses.
+    training_parts: tuple[str, ...] = ()
+
     def __init__(self, data_preprocessor: ConfigType | None) -> None:
         super().__init__(
             {'type': 'mmldm.LDMDataPreprocessor', **(data_preprocessor or {})}

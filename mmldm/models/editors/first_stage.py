@@ -47,6 +47,7 @@ class FirstStage(Editor):
         data_preprocessor: See :class:`Editor`.
     """
 
+    training_parts = ('perceptual', 'adversarial', 'equivariance')
     #: What ``LDMRunner`` asks before it wraps a model.
     averages_gradients = True
 

@@ -37,11 +37,15 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         guide: Denoiser of a weaker model, for :class:`AutoGuidance`.
         guide_checkpoint: File or work directory of that model, a
             ``LatentDiffusion``; it is no part of this model's checkpoints.
+        image_size: Side in pixels of the images it was trained on, and draws
+            where a data sample does not say ``img_shape``.
         data_preprocessor: See :class:`Editor`.
 
     Raises:
         ValueError: If the parts do not fit each other.
     """
+
+    training_parts = ('log_variance',)
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         autoencoder_checkpoint: str | None = None,
         guide: ConfigType | None = None,
         guide_checkpoint: str | None = None,
+        image_size: int | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
@@ -63,6 +68,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             diffusion_scheduler
         )
         self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
+        self.image_size = image_size
         self._warned = False
         self.log_variance = None
         if log_variance is not None:
@@ -111,10 +117,11 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         Args:
             inputs: Not used: what to generate is in the data samples.
             data_samples: Conditions, ``img_shape`` (H, W) of the wanted
-                images and addresses of what is drawn.
+                images unless ``image_size`` says it, and addresses of what is
+                drawn.
         """
         z = self.sample(data_samples)
-        size = data_samples[0].img_shape[:2]
+        size = self._drawn_size(data_samples)
         images = to_images(self.autoencoder.decode(z, size))
         for sample, image in zip(data_samples, images, strict=True):
             sample.pred_img = image
@@ -132,7 +139,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
 
         Args:
             data_samples: Conditions, and addresses of what is drawn; without
-                ``start`` the ``img_shape`` (H, W) of the images too.
+                ``start`` the ``img_shape`` (H, W) of the images too, unless
+                ``image_size`` says it.
             start: Latents at ``levels[0]``, (B, C, h, w); None for noise.
             levels: What the solver visits; None for the time grid's levels.
             wrap: Changes what the solver calls, such as
@@ -222,22 +230,32 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             )
         return MODELS.build({**config, 'num_timesteps': length})
 
-    def _empty_latents(self, data_samples: SampleList) -> Tensor:
+    def _drawn_size(self, data_samples: SampleList) -> tuple[int, int]:
+        """Height and width of the images of a batch.
+
+        Raises:
+            ValueError: If they are not given, or differ.
+        """
+        usual = () if self.image_size is None else (self.image_size,) * 2
         sizes = {
-            tuple(sample.get('img_shape', ()))[:2] for sample in data_samples
+            tuple(sample.get('img_shape', usual))[:2]
+            for sample in data_samples
         }
         if len(sizes) != 1 or () in sizes:
             raise ValueError(
                 f'a batch asks for images of sizes {sorted(sizes)}: give all '
-                'its data samples one img_shape, (H, W)'
+                'its data samples one img_shape, (H, W), or the model its '
+                'image_size'
             )
-        (size,) = sizes
+        return sizes.pop()
+
+    def _empty_latents(self, data_samples: SampleList) -> Tensor:
         factor = self.autoencoder.factor
         device = next(self.denoiser.parameters()).device
         return torch.empty(
             len(data_samples),
             self.autoencoder.latent_channels,
-            *(-(-pixels // factor) for pixels in size),
+            *(-(-side // factor) for side in self._drawn_size(data_samples)),
             device=device,
         )
 
@@ -251,7 +269,15 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             check_denoiser(
                 'guide', guide.denoiser, guide.conditioner, self.autoencoder
             )
-        self.guidance.check(self.conditioner.slots, guide is not None)
+        self.check_guidance()
+
+    def check_guidance(self) -> None:
+        """Raise unless the model has what its guidance needs.
+
+        Raises:
+            ValueError: If a slot, a guide or a null condition is missing.
+        """
+        self.guidance.check(self.conditioner.slots, self.guide is not None)
         without_null = self.conditioner.without_null
         if self.guidance.needs_null and without_null:
             raise ValueError(

@@ -35,6 +35,7 @@ SINGLE = dict(rtol=2e-5, atol=2e-5)
 TIMES = (999, 930, 810, 640, 500, 333, 210, 90, 33, 8)
 SDE = dict(algorithm_type='sde-dpmsolver++')
 ON_LEADING = dict(steps_offset=1, clip_sample=False)
+CLIPPED = dict(clip_sample=True, clip_sample_range=0.5)
 EVERY = [*range(10)]
 
 
@@ -143,6 +144,11 @@ def tell(scheduler, levels):
         (build('DDIMScheduler', **ON_LEADING), DDIM(1.0), dict(eta=1.0)),
         (build('DDIMScheduler', **ON_LEADING), DDIM(0.3), dict(eta=0.3)),
         (
+            build('DDIMScheduler', steps_offset=1, **CLIPPED),
+            DDIM(0.3, clip=0.5),
+            dict(eta=0.3),
+        ),
+        (
             build('PNDMScheduler', steps_offset=1, skip_prk_steps=True),
             PLMS(),
             {},
@@ -163,19 +169,18 @@ def test_on_the_leading_grid(theirs, ours, scheduler, solver, options):
     )
 
 
+@pytest.mark.parametrize('clip', [dict(clip_sample=False), CLIPPED])
 @pytest.mark.parametrize(
     'posterior, variance', [(0.0, 'fixed_small'), (1.0, 'fixed_large')]
 )
-def test_ddpm(theirs, ours, posterior, variance):
+def test_ddpm(theirs, ours, posterior, variance, clip):
     """Without noise in the last step, which theirs has unless it is at 0."""
     times = [*TIMES[:-1], 0]
-    scheduler = build(
-        'DDPMScheduler', variance_type=variance, clip_sample=False
-    )
+    scheduler = build('DDPMScheduler', variance_type=variance, **clip)
     scheduler.set_timesteps(timesteps=times)
     levels = GivenTimes(times)(SCHEDULE, 10)
     torch.testing.assert_close(
-        ours(DDPM(posterior), levels),
+        ours(DDPM(posterior, clip.get('clip_sample_range')), levels),
         theirs(scheduler, levels[:-1], scheduler.timesteps),
         **DOUBLE,
     )

@@ -1,14 +1,13 @@
-"""What each weight of our UNet is called elsewhere."""
+"""What each weight of our networks is called, and shaped, elsewhere."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import nn
 
-from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.layers import SelfAttention2d, SpatialTransformer
 
-from .pairs import Pair, without_memory
+from .pairs import Pair
 
 # A transformer is called the same by all, who have it from the original.
 TRANSFORMER = {
@@ -27,11 +26,11 @@ POINTWISE = {
 
 
 class Dialect(NamedTuple):
-    """How others name and shape the same UNet.
+    """How others name and shape the same network.
 
     Attributes:
-        modules: Parts of a UNet of ours -> their names there. A part may be
-            named that this UNet has not.
+        modules: Parts of a network of ours -> their names there. A part may
+            be named that this network has not.
         inner: Within a part of this type: what has another name there; all
             names, in order, where one of ours is several of theirs.
         pointwise: Linear layers that are convolutions of one position there,
@@ -39,7 +38,7 @@ class Dialect(NamedTuple):
         heads_first: Queries, keys and values lie head after head.
     """
 
-    modules: Callable[[DenoisingUNet], dict[str, str]]
+    modules: Callable[[nn.Module], dict[str, str]]
     inner: Mapping[type[nn.Module], Mapping[str, str | tuple[str, ...]]]
     pointwise: Mapping[tuple[type[nn.Module], str], int]
     heads_first: bool = False
@@ -63,21 +62,25 @@ def _in_transformer(name: str) -> str:
     return name
 
 
-def denoiser_pairs(config: Mapping[str, Any], dialect: Dialect) -> list[Pair]:
-    """Every weight of the UNet of a config, and what it is there."""
-    return list(_pairs(without_memory(config), dialect))
+def pairs_of(model: nn.Module, dialect: Dialect) -> list[Pair]:
+    """Every weight of a network, and what it is there.
+
+    Raises:
+        ValueError: If one has no counterpart.
+    """
+    return list(_pairs(model, dialect))
 
 
-def _pairs(unet: DenoisingUNet, dialect: Dialect) -> Iterator[Pair]:
-    modules = dialect.modules(unet)
-    for ours, weight in unet.named_parameters():
+def _pairs(model: nn.Module, dialect: Dialect) -> Iterator[Pair]:
+    modules = dialect.modules(model)
+    for ours, weight in model.named_parameters():
         module = next((m for m in modules if ours.startswith(f'{m}.')), None)
         if module is None:
             raise ValueError(
-                f'{ours} of the denoiser has no counterpart in what it is '
-                'converted to'
+                f'{ours} of {type(model).__name__} has no counterpart in '
+                'what it is converted to'
             )
-        layer = unet.get_submodule(module)
+        layer = model.get_submodule(module)
         inner = ours.removeprefix(f'{module}.')
         names = dialect.names(type(layer), inner)
         rows, *others = weight.shape

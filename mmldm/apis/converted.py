@@ -1,0 +1,95 @@
+"""What a converter leaves behind: a config to go on from, and a model file."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from torch import Tensor
+
+import mmldm
+from mmldm.utils.checkpoint import written_whole
+from mmldm.utils.model_file import write_model_file
+
+from .config_writer import config_text, differences
+
+BASE_DIR = Path(mmldm.__file__).resolve().parents[1] / 'configs/_base_'
+CONFIG_NAME, MODEL_NAME = 'config.py', 'model.safetensors'
+# Besides the model's: what reads images, trains and runs, by editor.
+BASES = {
+    'FirstStage': (
+        'datasets/image-folder.py',
+        'schedules/adam_autoencoder.py',
+        'default_runtime.py',
+    ),
+    'LatentDiffusion': ('schedules/adamw.py', 'default_runtime.py'),
+}
+REQUESTS = 'datasets/image-folder-requests.py'
+
+
+def write_converted(
+    out_dir: str | Path,
+    model: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    source: str,
+) -> None:
+    """Write ``config.py`` and ``model.safetensors``.
+
+    The config inherits from the nearest base in ``configs/`` and states its
+    differences; the model file needs no config, it holds its own.
+
+    Args:
+        out_dir: Made where it is missing.
+        model: Config of the editor.
+        weights: All that it loads.
+        source: What it was converted from, for the config's first line.
+    """
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    write_model_file(out_dir / MODEL_NAME, weights, dict(model))
+    with written_whole(out_dir / CONFIG_NAME) as file:
+        file.write(_config_text(out_dir, model, source).encode())
+
+
+def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
+    base, changes = _nearest_base(model)
+    names = [base, *BASES[model['type']]]
+    content: dict[str, Any] = dict(model=changes)
+    if (requests := _requests(model)) is not None:
+        names.append(REQUESTS)
+        content |= requests
+    paths = [
+        os.path.relpath(BASE_DIR / name, out_dir.resolve()) for name in names
+    ]
+    text = config_text(dict(_base_=paths, **content))
+    return f'"""Converted from {source}."""\n\n{text}'
+
+
+def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The base of the same editor from which least differs, and what does."""
+    found = []
+    for path in sorted(BASE_DIR.glob('models/*.py')):
+        base = Config.fromfile(path).model.to_dict()
+        if base['type'] == model['type']:
+            changes = differences(model, base)
+            found.append((len(str(changes)), f'models/{path.name}', changes))
+    _, name, changes = min(found)
+    return name, changes
+
+
+def _requests(model: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a test draws that needs no data; None where conditions do."""
+    if model['type'] != 'LatentDiffusion':
+        return None
+    size = dict(train_dataloader=dict(dataset=dict(size=model['image_size'])))
+    embedders = model['conditioner'].get('embedders', [])
+    if not embedders:
+        return size
+    if [embedder['type'] for embedder in embedders] != ['ClassEmbedder']:
+        return None
+    num_classes = embedders[0]['num_classes'] - (
+        embedders[0].get('null') == 'last'
+    )
+    classes = dict(dataset=dict(num_classes=num_classes))
+    return {**size, 'val_dataloader': classes, 'test_dataloader': classes}

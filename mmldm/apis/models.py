@@ -1,0 +1,269 @@
+"""Models from whatever they come in: one door for all."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+
+from mmldm.registry import MODELS
+from mmldm.utils.checkpoint import (
+    load_weights,
+    newest_checkpoint,
+    read_checkpoint,
+    weights_of,
+)
+from mmldm.utils.model_file import read_model_file
+
+from .cli import read_config
+from .config_check import check_config
+from .converted import MODEL_NAME
+from .stored_config import read_stored_config
+from .untrusted_config import check_untrusted
+
+# The argument that names the file of a first stage, and a file in one folder.
+REFERENCE = 'autoencoder_checkpoint'
+NEIGHBOUR = re.compile(r'[\w+-][\w.+-]*\.(pth|safetensors)', re.ASCII)
+
+Source = str | Path
+Weights = dict[str, Tensor]
+# Takes the weights out of what a file holds.
+Pick = Callable[[Mapping[str, Any]], Weights]
+
+
+class Found(NamedTuple):
+    """What a model is made of: a config, weights, and where they are from."""
+
+    cfg: Config
+    weights: Weights
+    source: Source
+
+
+def init_model(
+    source: Source,
+    checkpoint: Source | None = None,
+    device: str | torch.device | None = None,
+) -> nn.Module:
+    """A model with trained weights, ready for use.
+
+    Losses that only training needs are left out. ``model.cfg`` is the
+    config that it was built from.
+
+    Args:
+        source: Config file; folder that a converter wrote; model file
+            (``.safetensors`` with its config), such as
+            ``tools/model_converters/publish_model.py`` writes; training
+            checkpoint; work directory, for its newest checkpoint; folder of
+            diffusers.
+        checkpoint: With a config file, file or work directory with its
+            weights; with a folder, another file than its own.
+        device: None for the GPU, where there is one.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is none of these, does not fit, or asks for what no
+            file of weights may; nothing in such a file is executed.
+    """
+    device = _checked(device)
+    return _assemble(find_model(source, checkpoint), device)
+
+
+def build_model(
+    cfg: Config,
+    checkpoint: Source,
+    device: str | torch.device | None = None,
+) -> nn.Module:
+    """The model of a config with trained weights, as of :func:`init_model`.
+
+    Args:
+        cfg: With a ``model``.
+        checkpoint: A file, or a work directory: its newest one.
+        device: None for the GPU, where there is one.
+
+    Raises:
+        FileNotFoundError, ValueError: If it cannot be read or does not fit.
+    """
+    device = _checked(device)
+    return _assemble(Found(cfg, _read(checkpoint), checkpoint), device)
+
+
+def find_model(
+    source: Source, checkpoint: Source | None = None, pick: Pick = weights_of
+) -> Found:
+    """Config and weights of a model; see :func:`init_model`.
+
+    Args:
+        source: What has the config.
+        checkpoint: What has the weights, where that is something else.
+        pick: Which of a checkpoint's weights.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return _find_in_folder(source, checkpoint, pick)
+    if not source.is_file():
+        raise FileNotFoundError(
+            f'{source} does not exist: give a config file, a model file, a '
+            'training checkpoint or a folder with them'
+        )
+    if source.suffix == '.py':
+        return _find_by_config(source, checkpoint, pick)
+    if checkpoint is not None:
+        raise ValueError(
+            f'{source} is no config file, but checkpoint={checkpoint} is '
+            'given: leave it out, or give the config file first'
+        )
+    if source.suffix == '.safetensors':
+        return _find_in_model_file(source, pick)
+    if source.suffix == '.pth':
+        return _find_in_checkpoint(source, pick)
+    raise ValueError(
+        f'{source} is no config file (.py), model file (.safetensors) or '
+        'training checkpoint (.pth); a checkpoint of the original code is '
+        'converted by tools/model_converters/compvis_to_mmldm.py'
+    )
+
+
+def _find_in_folder(
+    folder: Path, checkpoint: Source | None, pick: Pick
+) -> Found:
+    """Of a converter, or of a training."""
+    configs = sorted(folder.glob('*.py'))
+    if checkpoint is None:
+        model_file = folder / MODEL_NAME
+        checkpoint = (
+            model_file if model_file.exists() else newest_checkpoint(folder)
+        )
+    if len(configs) != 1 or checkpoint is None:
+        raise ValueError(
+            f'{folder} is no folder of a model: of {MODEL_NAME} or iter_*.pth '
+            f'it has {checkpoint and Path(checkpoint).name}, and it should '
+            'have one config file (.py) and has '
+            f'{[path.name for path in configs]}. Give config and checkpoint '
+            'by name'
+        )
+    return _find_by_config(configs[0], checkpoint, pick)
+
+
+def _find_by_config(
+    path: Path, checkpoint: Source | None, pick: Pick
+) -> Found:
+    if checkpoint is None:
+        raise ValueError(
+            f'{path} is a config, which has no weights: give checkpoint, a '
+            'file or a work directory'
+        )
+    cfg = read_config(path)
+    check_config(cfg, {})
+    if not cfg.get('model'):
+        raise ValueError(f'{path} has no model')
+    return Found(cfg, _read(checkpoint, pick), checkpoint)
+
+
+def _find_in_model_file(path: Path, pick: Pick) -> Found:
+    weights, config = read_model_file(path)
+    if config is None:
+        raise ValueError(
+            f'{path} holds weights without a config: give the config file '
+            'first, and this one as checkpoint'
+        )
+    first_stage = _first_stage_beside(path, config)
+    check_untrusted(
+        {k: v for k, v in config.items() if k not in first_stage}, str(path)
+    )
+    return Found(_as_config(config | first_stage), pick(weights), path)
+
+
+def _first_stage_beside(path: Path, config: dict[str, Any]) -> dict[str, str]:
+    """Where the first stage lies that a model file was written without.
+
+    The file may name none but its neighbours.
+    """
+    name = config.get(REFERENCE)
+    if not (isinstance(name, str) and NEIGHBOUR.fullmatch(name)):
+        return {}
+    if not (path.parent / name).is_file():
+        raise FileNotFoundError(
+            f'{path} was published without its first stage: put {name} '
+            'beside it'
+        )
+    return {REFERENCE: str(path.parent / name)}
+
+
+def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
+    """By the config that every checkpoint of a training holds as text."""
+    checkpoint = read_checkpoint(path)
+    meta = checkpoint.get('meta')
+    text = meta.get('cfg') if isinstance(meta, dict) else None
+    remedy = 'give the config file first, and this one as checkpoint'
+    if not isinstance(text, str):
+        raise ValueError(f'{path} holds no config: {remedy}')
+    try:
+        config = read_stored_config(text)
+    except ValueError as error:
+        raise ValueError(f'the config in {path}: {error}; {remedy}') from error
+    check_untrusted(config.get('model'), str(path), may_read=True)
+    return Found(_as_config(config['model']), pick(checkpoint), path)
+
+
+def _as_config(model: Mapping[str, Any]) -> Config:
+    """A config of a model alone, which came without a file."""
+    return Config(dict(model=dict(model)))
+
+
+def _read(checkpoint: Source, pick: Pick = weights_of) -> Weights:
+    """The weights of a file, or of the newest one of a work directory."""
+    if Path(checkpoint).is_file() and str(checkpoint).endswith('.safetensors'):
+        return pick(read_model_file(checkpoint)[0])
+    return pick(read_checkpoint(checkpoint))
+
+
+def _assemble(found: Found, device: torch.device) -> nn.Module:
+    """The model without what only training needs.
+
+    Raises:
+        ValueError: If its parts or its weights do not fit.
+    """
+    config = dict(found.cfg.model)
+    unused = training_parts(config)
+    weights = {
+        name: weight
+        for name, weight in found.weights.items()
+        if name.partition('.')[0] not in unused
+    }
+    try:
+        with DefaultScope.overwrite_default_scope('mmldm'):
+            model = MODELS.build(
+                {k: v for k, v in config.items() if k not in unused}
+            )
+    except (TypeError, KeyError, AttributeError, RuntimeError) as error:
+        raise ValueError(
+            f'{found.source}: its model cannot be built '
+            f'({type(error).__name__}: {error})'
+        ) from error
+    load_weights(model, weights, found.source)
+    model.cfg = found.cfg
+    return model.to(device).eval()
+
+
+def training_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Arguments of an editor, and modules, that only training uses."""
+    kind = config['type']
+    cls = MODELS.get(kind) if isinstance(kind, str) else kind
+    return getattr(cls, 'training_parts', ())
+
+
+def _checked(device: str | torch.device | None) -> torch.device:
+    """A device that is there, before minutes of reading."""
+    device = get_device() if device is None else device
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f'device={str(device)!r} is not to be had ({reason})'
+        ) from error

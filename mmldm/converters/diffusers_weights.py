@@ -1,0 +1,39 @@
+"""Weights of diffusers: today's names, and those of old files."""
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+# What is inside an attention of ours, and its names there.
+ATTENTION = {
+    'norm': 'group_norm',
+    'qkv': ('to_q', 'to_k', 'to_v'),
+    'out': 'to_out.0',
+}
+# Before diffusers 0.13.
+OLD = {
+    '.query.': '.to_q.',
+    '.key.': '.to_k.',
+    '.value.': '.to_v.',
+    '.proj_attn.': '.to_out.0.',
+}
+PROJECTION = re.compile(r'\.(to_[qkv]|to_out\.0)\.weight$')
+REMEDY = 'Give the config.json that was saved with them'
+
+
+def modern_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights under the names and in the shapes of today's diffusers.
+
+    Until 0.13 attention had other names, and in some files its projections
+    are convolutions of one position.
+    """
+    found = {}
+    for name, weight in weights.items():
+        for old, new in OLD.items():
+            name = name.replace(old, new)
+        positions = weight.shape[2:]
+        if PROJECTION.search(name) and positions.numel() == 1:
+            weight = weight.reshape(weight.shape[:2])
+        found[name] = weight
+    return found

@@ -1,0 +1,299 @@
+"""init_model, the door for models of all kinds."""
+
+import json
+import os
+import shutil
+
+import pytest
+import torch
+from mmengine.config import Config
+from safetensors.torch import save_file
+
+from mmldm.apis import build_model, init_model
+from mmldm.registry import MODELS
+from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.model_file import write_model_file
+
+
+@pytest.fixture
+def trained(tiny_ldm):
+    """A model with weights of its own."""
+    torch.manual_seed(1)
+    return tiny_ldm()
+
+
+@pytest.fixture
+def files(tmp_path, ldm_config, trained):
+    """The model in every form that there is, by kind."""
+    config = ldm_config().to_dict()
+    cfg = Config(dict(model=config))
+    weights = trained.state_dict()
+    for name in ('converted', 'work'):
+        (tmp_path / name).mkdir()
+    cfg.dump(tmp_path / 'converted/config.py')
+    write_model_file(tmp_path / 'converted/model.safetensors', weights, config)
+    cfg.dump(tmp_path / 'work/tiny.py')
+    checkpoint = dict(state_dict=weights, meta=dict(cfg=cfg.pretty_text))
+    write_checkpoint(checkpoint, tmp_path / 'work/iter_4.pth')
+    shutil.copy(tmp_path / 'work/tiny.py', tmp_path / 'config.py')
+    model_file = tmp_path / 'model.safetensors'
+    shutil.copy(tmp_path / 'converted/model.safetensors', model_file)
+    shutil.copy(tmp_path / 'work/iter_4.pth', tmp_path / 'alone.pth')
+    save_file(weights, tmp_path / 'weights.safetensors')
+    return tmp_path
+
+
+WAYS = {
+    'config and checkpoint': ('config.py', 'alone.pth'),
+    'config and work directory': ('config.py', 'work'),
+    'config and weights': ('config.py', 'weights.safetensors'),
+    'converted folder': ('converted',),
+    'model file': ('model.safetensors',),
+    'training checkpoint': ('alone.pth',),
+    'work directory': ('work',),
+    'folder and checkpoint': ('converted', 'alone.pth'),
+}
+
+
+@pytest.mark.parametrize('names', WAYS.values(), ids=WAYS)
+def test_every_way_leads_to_the_model(
+    files, names, trained, labelled, ldm_config
+):
+    model = init_model(*(files / name for name in names), device='cpu')
+    assert not model.training
+    assert next(model.parameters()).device == torch.device('cpu')
+    # A model file gives lists for tuples; only JSON has one word for both.
+    found, wanted = (
+        json.dumps(config, sort_keys=True)
+        for config in (model.cfg.model, ldm_config())
+    )
+    assert found == wanted
+    expected, found = (
+        m.predict(None, [labelled(3, address=(0, 0))])[0].pred_img
+        for m in (trained, model)
+    )
+    assert torch.equal(expected, found)
+
+
+def test_paths_may_be_text(files, trained):
+    for source in ('model.safetensors', 'work'):
+        model = init_model(str(files / source))
+        assert model.state_dict().keys() == trained.state_dict().keys()
+
+
+def test_the_newest_checkpoint_of_a_work_directory_is_taken(files, trained):
+    path = files / 'work/iter_8.pth'
+    weights = {n: torch.zeros_like(w) for n, w in trained.state_dict().items()}
+    write_checkpoint(dict(state_dict=weights), path)
+    model = init_model(files / 'work')
+    assert not any(weight.any() for weight in model.parameters())
+
+
+def test_the_checkpoint_that_is_given_counts(files, trained):
+    path = files / 'other.pth'
+    weights = {n: torch.zeros_like(w) for n, w in trained.state_dict().items()}
+    write_checkpoint(dict(state_dict=weights), path)
+    for source in ('converted', 'work'):
+        model = init_model(files / source, path)
+        assert not any(weight.any() for weight in model.parameters())
+
+
+def test_the_device_arrives(files):
+    with pytest.raises(ValueError, match="device='nonsense' is not to be had"):
+        init_model(files / 'model.safetensors', device='nonsense')
+    model = init_model(files / 'model.safetensors', device='cpu')
+    assert next(model.parameters()).device.type == 'cpu'
+
+
+def test_a_device_that_is_not_there_is_named_before_anything_is_read():
+    with pytest.raises(ValueError, match="device='meta:x' is not to be had"):
+        init_model('no_such_file', device='meta:x')
+
+
+def first_stage(autoencoder, **parts):
+    return dict(type='FirstStage', autoencoder=autoencoder, **parts)
+
+
+def test_what_only_training_needs_is_left_out(
+    tmp_path, tiny_autoencoder, ldm_config
+):
+    """LPIPS would ask for its weights."""
+    with_losses = first_stage(
+        tiny_autoencoder,
+        perceptual=dict(type='LaplacianPyramidLoss'),
+        adversarial=dict(
+            type='AdversarialLoss',
+            weight=0.5,
+            start=2,
+            discriminator=dict(
+                type='PatchDiscriminator', channels=8, num_layers=2
+            ),
+        ),
+        equivariance=dict(type='Equivariance', min_scale=0.75),
+    )
+    table = dict(type='LearnedLogVariance')
+    for config, parts in (
+        (with_losses, ('perceptual', 'adversarial', 'equivariance')),
+        (ldm_config(log_variance=table).to_dict(), ('log_variance',)),
+    ):
+        source = MODELS.build(config)
+        weights = source.state_dict()
+        checkpoint = dict(
+            state_dict=weights,
+            meta=dict(cfg=Config(dict(model=config)).pretty_text),
+        )
+        write_checkpoint(checkpoint, tmp_path / 'a.pth')
+        model = init_model(tmp_path / 'a.pth')
+        for part in parts:
+            assert getattr(source, part) is not None
+            assert getattr(model, part) is None
+        for name, weight in model.state_dict().items():
+            assert torch.equal(weight, weights[name])
+
+
+def test_losses_of_others_are_not_looked_for(tmp_path, tiny_autoencoder):
+    model = MODELS.build(first_stage(tiny_autoencoder))
+    config = first_stage(
+        tiny_autoencoder, perceptual=dict(type='LPIPS', vgg_weights='a')
+    )
+    cfg = Config(dict(model=config))
+    write_checkpoint(dict(state_dict=model.state_dict()), tmp_path / 'a.pth')
+    built = build_model(cfg, tmp_path / 'a.pth', device='cpu')
+    assert built.perceptual is None
+    assert built.cfg is cfg
+
+
+def test_a_checkpoint_alone_reads_its_first_stage(
+    tmp_path, ldm_config, awaken
+):
+    whole = MODELS.build(ldm_config())
+    first = tmp_path / 'first.pth'
+    write_checkpoint(whole.autoencoder.state_dict(), first)
+    cfg = Config(dict(model=ldm_config(autoencoder_checkpoint=str(first))))
+    model = awaken(MODELS.build(cfg.model))
+    checkpoint = dict(
+        state_dict=model.state_dict(), meta=dict(cfg=cfg.pretty_text)
+    )
+    write_checkpoint(checkpoint, tmp_path / 'a.pth')
+    read = init_model(tmp_path / 'a.pth').autoencoder.state_dict()
+    for name, weight in whole.autoencoder.state_dict().items():
+        assert torch.equal(read[name], weight)
+
+
+def error_of(*args, kind=ValueError):
+    with pytest.raises(kind) as error:
+        init_model(*args)
+    told = str(error.value)
+    assert '\n' not in told
+    return told
+
+
+def test_wrong_sources_are_named(files):
+    missing = error_of(files / 'no.py', kind=FileNotFoundError)
+    assert 'no.py does not exist: give a config file, a model file' in missing
+    checkpoint = (files / 'config.py', files / 'no.pth')
+    assert 'no.pth does not exist' in error_of(
+        *checkpoint, kind=FileNotFoundError
+    )
+    assert 'config.py is a config, which has no weights: give checkpoint' in (
+        error_of(files / 'config.py')
+    )
+    for name in ('alone.pth', 'model.safetensors'):
+        told = error_of(files / name, files / 'alone.pth')
+        assert 'is no config file, but checkpoint=' in told
+    told = error_of(files / 'weights.safetensors')
+    assert 'holds weights without a config: give the config file' in told
+    (files / 'a.ckpt').touch()
+    assert 'compvis_to_mmldm.py' in error_of(files / 'a.ckpt')
+    (files / 'empty.py').write_text('a = 1')
+    assert 'empty.py has no model' in error_of(
+        files / 'empty.py', files / 'alone.pth'
+    )
+
+
+def test_a_folder_of_nothing_says_what_was_looked_for(files):
+    (files / 'nothing').mkdir()
+    told = error_of(files / 'nothing')
+    for word in ('model.safetensors', 'iter_*.pth', 'config file (.py)'):
+        assert word in told
+    (files / 'work/other.py').touch()
+    assert "has ['other.py', 'tiny.py']" in error_of(files / 'work')
+
+
+@pytest.mark.parametrize(
+    'checkpoint, told',
+    [
+        (dict(state_dict={}), 'holds no config: give the config file first'),
+        (dict(state_dict={}, meta=[]), 'holds no config'),
+        (
+            dict(state_dict={}, meta=dict(cfg='import os')),
+            'line 1 is no plain value',
+        ),
+        (
+            dict(state_dict={}, meta=dict(cfg='a = 1')),
+            'its config names no type of model',
+        ),
+        (
+            dict(state_dict={}, meta=dict(cfg='model = dict(type="a.b")')),
+            "says model.type='a.b', which is no registered part",
+        ),
+    ],
+)
+def test_a_checkpoint_without_a_config_is_named(tmp_path, checkpoint, told):
+    write_checkpoint(checkpoint, tmp_path / 'a.pth')
+    assert told in error_of(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize(
+    'reference', ['/etc/first.pth', '../first.pth', 'a/b.pth', '..', 'a.py']
+)
+def test_a_model_file_reads_no_other_but_its_neighbours(
+    tmp_path, ldm_config, trained, reference
+):
+    config = ldm_config(autoencoder_checkpoint=reference).to_dict()
+    path = tmp_path / 'a.safetensors'
+    write_model_file(path, trained.state_dict(), config)
+    assert 'and reading another file is refused' in error_of(path)
+
+
+def test_a_hostile_model_file_runs_nothing(tmp_path, trained, ldm_config):
+    executed = tmp_path / 'executed'
+    path = tmp_path / 'a.safetensors'
+    for config in (
+        dict(type='os.system', command=f'touch {executed}'),
+        ldm_config().to_dict()
+        | dict(guidance=dict(type='os.system', command=f'touch {executed}')),
+    ):
+        write_model_file(path, trained.state_dict(), config)
+        assert "='os.system', which is no registered part" in error_of(path)
+        text = Config(dict(model=config)).pretty_text
+        checkpoint = dict(state_dict={}, meta=dict(cfg=text))
+        write_checkpoint(checkpoint, tmp_path / 'a.pth')
+        assert "='os.system', which is no registered part" in (
+            error_of(tmp_path / 'a.pth')
+        )
+    assert not executed.exists()
+
+
+@pytest.mark.parametrize(
+    'change, told',
+    [
+        (dict(denoiser=dict(channels='a')), "channels='a' must be int"),
+        (dict(denoiser=dict(chanels=3)), "no argument 'chanels'"),
+        (dict(denoiser=None), 'its model cannot be built'),
+        (dict(denoiser=dict(channels=128)), 'does not fit this'),
+    ],
+)
+def test_a_config_that_does_not_fit_is_named(
+    tmp_path, ldm_config, trained, change, told
+):
+    config = ldm_config(**change).to_dict()
+    write_model_file(tmp_path / 'a.safetensors', trained.state_dict(), config)
+    assert told in error_of(tmp_path / 'a.safetensors')
+
+
+def test_the_environment_stays_as_it_is(files, monkeypatch):
+    monkeypatch.delenv('LOCAL_RANK', raising=False)
+    before = dict(os.environ)
+    init_model(files / 'config.py', files / 'alone.pth')
+    assert dict(os.environ) == before

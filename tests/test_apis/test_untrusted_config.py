@@ -1,0 +1,215 @@
+import copy
+import sys
+
+import pytest
+
+from mmldm.apis.untrusted_config import check_untrusted
+from mmldm.registry import MODELS
+
+
+def check(config, may_read=False):
+    check_untrusted(config, 'a.safetensors', may_read)
+
+
+def test_a_model_of_our_parts_passes(ldm_config):
+    check(ldm_config().to_dict())
+
+
+def put(config, path, value):
+    """The config with a value at a dotted path."""
+    node = config
+    *steps, last = path.split('.')
+    for step in steps:
+        node = node[int(step)] if isinstance(node, list) else node[step]
+    node[last] = value
+    return config
+
+
+@pytest.fixture
+def refusal(ldm_config):
+    """The message for the tiny model with a value at a path; one line."""
+
+    def refusal(path, value):
+        config = put(ldm_config().to_dict(), path, value)
+        with pytest.raises(ValueError) as error:
+            check(config)
+        text = str(error.value)
+        assert text.startswith('a.safetensors: its config says ')
+        assert '\n' not in text
+        return text
+
+    return refusal
+
+
+@pytest.mark.parametrize(
+    'hostile',
+    [
+        'os.system',
+        'subprocess.run',
+        'builtins.eval',
+        'mmengine.utils.import_modules_from_strings',
+        'mmldm.models.LatentDiffusion',
+        'mmldm.LatentDiffusion',  # of a scope: imports mmldm.registry
+        'evil.Module',  # imports evil.registry
+        'Conv2d',  # mmengine's and mmcv's are no parts of our models
+        'PretrainedInit',
+        'antigravity',
+        '',
+        ['os.system'],
+        None,
+    ],
+)
+@pytest.mark.parametrize(
+    'path',
+    ['type', 'denoiser.type', 'conditioner.embedders.0.type', 'denoiser.x'],
+)
+def test_only_registered_names_are_types(refusal, path, hostile):
+    if path == 'denoiser.x':  # where no part is built, it is refused too
+        hostile = [dict(type=hostile)]
+        path_told = 'denoiser.x.0.type'
+    else:
+        path_told = path
+    text = refusal(path, hostile)
+    assert f'says model.{path_told}=' in text
+    assert 'no registered part of a model' in text
+
+
+def test_nothing_that_is_named_is_imported(refusal, tmp_path, monkeypatch):
+    """Neither NAME nor NAME.registry, as mmengine would."""
+    touched = tmp_path / 'touched'
+    code = f"open({str(touched)!r}, 'w')"
+    (tmp_path / 'evil_scope').mkdir()
+    for name in ('evil.py', 'evil_scope/__init__.py'):
+        (tmp_path / name).write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    for path, value in (
+        ('denoiser.type', 'evil.Module'),
+        ('denoiser.type', 'evil_scope.Module'),
+        ('denoiser._scope_', 'evil_scope'),
+        ('custom_imports', dict(imports=['evil'])),
+        ('denoiser.custom_imports', dict(imports=['evil'])),
+    ):
+        refusal(path, value)
+    assert not touched.exists()
+    assert not {'evil', 'evil_scope'} & set(sys.modules)
+
+
+@pytest.mark.parametrize(
+    'path, value, told',
+    [
+        ('custom_imports', dict(imports=['a']), 'and importing is refused'),
+        ('denoiser._scope_', 'mmdet', 'and importing is refused'),
+        ('autoencoder_checkpoint', 'a.pth', 'reading another file is'),
+        ('guide_checkpoint', 'a', 'reading another file is refused'),
+        ('denoiser.init_cfg', dict(checkpoint='a'), 'reading another file'),
+        ('autoencoder.vgg_weights', 'a', 'reading another file is refused'),
+        ('conditioner.embedders.0.name', '/etc/passwd', 'is no word or NAME'),
+        ('conditioner.embedders.0.name', '../a', 'is no word or NAME'),
+        ('conditioner.embedders.0.name', 'a/../b', 'is no word or NAME'),
+        ('conditioner.embedders.0.name', '~/a', 'is no word or NAME'),
+        ('conditioner.embedders.0.name', 'http://a/b', 'is no word or NAME'),
+        ('conditioner.embedders.0.name', '\\\\host\\a', 'is no word or NAME'),
+        ('conditioner.embedders.0.names', ['a', 'b/c/d'], "names.1='b/c/d'"),
+    ],
+)
+def test_nothing_else_may_be_read_or_imported(refusal, path, value, told):
+    assert told in refusal(path, value)
+
+
+def text_model(**tokenizer):
+    return dict(
+        type='TokenTransformer',
+        tokenizer=dict(type='BertTokens', **tokenizer),
+        vocab_size=3,
+        max_length=4,
+        embed_dim=8,
+        num_layers=1,
+    )
+
+
+@pytest.mark.parametrize(
+    'embedder',
+    [
+        text_model(pretrained='bert-base-uncased'),
+        text_model(pretrained='/home/me/bert'),
+        dict(type='TextEncoder', config={}, tokenizer='openai/clip-vit'),
+        dict(type='TextEncoder', config={}, tokenizer='../tokenizer'),
+        dict(type='TextEncoder', pretrained='openai/clip-vit-large-patch14'),
+    ],
+)
+def test_tokenizers_and_names_on_a_hub_are_data(ldm_config, embedder):
+    config = ldm_config().to_dict()
+    check(put(config, 'conditioner.embedders', [embedder]))
+
+
+def test_weights_in_a_folder_are_no_data(refusal):
+    embedder = dict(type='TextEncoder', pretrained='/home/me/clip')
+    told = refusal('conditioner.embedders', [embedder])
+    assert "embedders.0.pretrained='/home/me/clip', and what is no" in told
+
+
+def test_what_may_be_read_passes(ldm_config):
+    path = '/home/me/first_stage.pth'
+    config = ldm_config(autoencoder_checkpoint=path).to_dict()
+    check(config, may_read=True)
+    for key, value in (('type', 'os.system'), ('custom_imports', 'evil')):
+        hostile = put(copy.deepcopy(config), f'denoiser.{key}', value)
+        with pytest.raises(ValueError, match='a.safetensors: its config says'):
+            check(hostile, may_read=True)
+
+
+def test_what_is_none_passes(ldm_config):
+    config = ldm_config().to_dict()
+    check(dict(config, autoencoder_checkpoint=None, guide_checkpoint=None))
+
+
+def test_a_class_of_the_users_passes_once_it_is_registered(refusal):
+    near = refusal('denoiser.type', 'ToyDenoiser')
+    assert 'import the module that registers it before' in near
+    config = dict(type='ToyDenoiser', width=3)
+
+    class ToyDenoiser:
+        def __init__(self, width: int) -> None: ...
+
+    MODELS.register_module(module=ToyDenoiser)
+    try:
+        check(config)
+    finally:
+        del MODELS.module_dict['ToyDenoiser']
+
+
+def test_a_misspelt_name_is_corrected(refusal):
+    text = refusal('denoiser.type', 'DenoisingUnet')
+    assert "did you mean 'DenoisingUNet'" in text
+
+
+def test_an_argument_that_the_class_lacks_is_named(ldm_config):
+    config = put(ldm_config().to_dict(), 'denoiser.chanels', 3)
+    with pytest.raises(ValueError, match="model.denoiser.*'chanels'"):
+        check(config)
+
+
+@pytest.mark.parametrize('config', [{}, [], dict(denoiser={})])
+def test_a_config_of_no_model_is_refused(config):
+    with pytest.raises(ValueError, match='a.safetensors: its config names no'):
+        check(config)
+
+
+@pytest.mark.parametrize('nest', [lambda n: [n], lambda n: dict(a=n)])
+def test_a_config_without_end_is_refused(nest):
+    node = 1
+    for _ in range(800):
+        node = nest(node)
+    with pytest.raises(ValueError, match='nested too deeply'):
+        check(dict(type='LatentDiffusion', a=node))
+
+
+def test_long_values_are_cut(refusal):
+    assert len(refusal('denoiser.type', 'a' * 10_000)) < 400
+
+
+def test_the_danger_is_real(tmp_path):
+    """What mmengine does with such a type."""
+    touched = tmp_path / 'touched'
+    MODELS.build(dict(type='os.system', command=f'touch {touched}'))
+    assert touched.exists()

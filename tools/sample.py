@@ -1,0 +1,285 @@
+"""Draw images with a trained latent diffusion model.
+
+    python tools/sample.py MODEL --num 16
+    python tools/sample.py MODEL --label 207 360 --num 4 --scale 3
+    python tools/sample.py MODEL --prompt "a red circle" --num 4
+    python tools/sample.py MODEL --image IMAGE.png --mask MASK.png
+    python tools/sample.py MODEL --low-res SMALL.png
+    python tools/sample.py MODEL --map LABELS.png
+
+MODEL is whatever mmldm.apis.init_model takes: a folder that a converter
+wrote, a published file, a config (then give --checkpoint), a work directory, a
+folder of diffusers. Images appear one by one in --out, all of them in
+grid.png.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from mmldm.apis import init_model, run_tool
+from mmldm.datasets.image_files import read_image, read_label_map
+from mmldm.diffusion import ClassifierFreeGuidance
+from mmldm.models.editors import LatentDiffusion
+from mmldm.structures import LDMDataSample
+from mmldm.utils import check_count
+from mmldm.visualization import assemble, write_image
+
+# What a data sample holds, and the flag that says it.
+FLAGS = {
+    'gt_label': '--label',
+    'caption': '--prompt',
+    'layout': '--object',
+    'gt_img': '--image',
+    'mask': '--mask',
+    'img_lq': '--low-res',
+    'gt_sem_seg': '--map',
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('model', help='file or folder of a model')
+    parser.add_argument(
+        '--checkpoint', help='its weights, where MODEL is a config file'
+    )
+    parser.add_argument(
+        '--num', type=int, default=4, help='images of each kind (default: 4)'
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='other images for another seed (default: 0)',
+    )
+    parser.add_argument(
+        '--out', default='samples', help='folder (default: samples)'
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=4,
+        help='images at a time; changes no image (default: 4)',
+    )
+    parser.add_argument('--device', help='such as cpu or cuda:1')
+    _condition_arguments(parser)
+    _process_arguments(parser)
+    return parser.parse_args()
+
+
+def _condition_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('what to draw, as the model asks')
+    group.add_argument('--label', type=int, nargs='+', help='classes')
+    group.add_argument('--prompt', nargs='+', metavar='TEXT', help='captions')
+    group.add_argument(
+        '--negative', metavar='TEXT|LABEL', help='what to lead away from'
+    )
+    group.add_argument(
+        '--object',
+        nargs=5,
+        type=float,
+        action='append',
+        metavar=('CLASS', 'X', 'Y', 'W', 'H'),
+        help='one of a layout, its box as parts of the image; repeat it',
+    )
+    group.add_argument('--image', help='image to fill')
+    group.add_argument('--mask', help='image of its size, white where to fill')
+    group.add_argument('--low-res', help='image to enlarge')
+    group.add_argument('--map', help='image whose pixel values are classes')
+    group.add_argument(
+        '--size',
+        type=int,
+        nargs='+',
+        metavar='PIXELS',
+        help='side, or height and width (default: of the given image, or '
+        'that of the training)',
+    )
+
+
+def _process_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('how to draw (default: as the config)')
+    group.add_argument('--steps', type=int, help='steps of the solver')
+    group.add_argument(
+        '--scale', type=float, help='of classifier-free guidance; 1 is off'
+    )
+
+
+def read_fields(args: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say, as fields of data samples."""
+    fields: dict[str, Any] = {}
+    if args.image is not None:
+        fields['gt_img'] = _read(args.image)
+    if args.mask is not None:
+        mask = read_image(args.mask).max(axis=2) > 127
+        fields['mask'] = torch.from_numpy(mask)[None]
+    if args.low_res is not None:
+        fields['img_lq'] = _read(args.low_res)
+    if args.map is not None:
+        classes = read_label_map(args.map)
+        fields['gt_sem_seg'] = torch.from_numpy(classes)[None]
+    if args.object is not None:
+        fields['layout'] = [(_whole(c), box) for c, *box in args.object]
+    return fields
+
+
+def _read(path: str) -> Tensor:
+    """uint8 RGB (3, H, W)."""
+    image = cv2.cvtColor(read_image(path), cv2.COLOR_BGR2RGB)
+    return torch.from_numpy(image).permute(2, 0, 1)
+
+
+def _whole(label: float) -> int:
+    if label != int(label):
+        raise ValueError(f'--object {label}: the class must be whole')
+    return int(label)
+
+
+def check_flags(model: LatentDiffusion, given: set[str]) -> None:
+    """Raise unless the model reads what is given, and is given all.
+
+    Raises:
+        ValueError: Naming the flags.
+    """
+    reads = {*model.conditioner.reads}
+    for field in given - reads:
+        known = ', '.join(sorted(FLAGS.get(r, r) for r in reads)) or 'nothing'
+        raise ValueError(
+            f'{FLAGS[field]} says nothing to this model, which is told {known}'
+        )
+    missing = sorted(reads - given)
+    if missing:
+        field = missing[0]
+        raise ValueError(
+            f'the model draws what it is told: give {FLAGS[field]}'
+            if field in FLAGS
+            else f'the model is told {field}, for which there is no flag: '
+            'call model.predict in Python, see docs/en/converters.md'
+        )
+
+
+def image_size(
+    args: argparse.Namespace, fields: dict[str, Any], model: LatentDiffusion
+) -> tuple[int, int]:
+    """Height and width of what is drawn."""
+    if args.size is not None:
+        if not 1 <= len(args.size) <= 2 or min(args.size) < 1:
+            raise ValueError(
+                f'--size {args.size} must be one side, or height and width'
+            )
+        return args.size[0], args.size[-1]
+    for field in ('gt_img', 'gt_sem_seg'):
+        if field in fields:
+            return tuple(fields[field].shape[1:])
+    if 'img_lq' in fields:  # lies beside the latent, as it is
+        height, width = fields['img_lq'].shape[1:]
+        factor = model.autoencoder.factor
+        return factor * height, factor * width
+    if model.image_size is None:
+        raise ValueError(
+            'neither the model nor a flag says how large images are: give '
+            '--size'
+        )
+    return model.image_size, model.image_size
+
+
+def wishes(
+    args: argparse.Namespace, fields: dict[str, Any], size: tuple[int, int]
+) -> Iterator[LDMDataSample]:
+    """A data sample for every image, kind after kind."""
+    kinds: list[Any] = args.label or args.prompt or [None]
+    for number in range(len(kinds) * args.num):
+        # The noise of an image does not depend on its kind.
+        place = dict(img_shape=size, address=(args.seed, number % args.num))
+        sample = LDMDataSample(metainfo=place)
+        for field, value in fields.items():
+            sample.set_field(value, field)
+        _describe(sample, args, kinds[number // args.num])
+        if args.negative is not None:
+            sample.negative = LDMDataSample()
+            _describe(sample.negative, args, args.negative)
+        yield sample
+
+
+def _describe(
+    sample: LDMDataSample, args: argparse.Namespace, kind: Any
+) -> None:
+    """Write a class or a caption into a sample."""
+    if args.prompt is not None:
+        sample.set_field(kind, 'caption')
+    elif args.label is not None:
+        try:
+            sample.set_gt_label(int(kind))
+        except ValueError as error:
+            raise ValueError(f'--negative {kind} is no class') from error
+
+
+def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
+    """Set how the model samples."""
+    if args.steps is not None:
+        model.diffusion_scheduler.num_steps = args.steps
+    if args.scale is not None:
+        model.guidance = ClassifierFreeGuidance(args.scale)
+        model.check_guidance()
+
+
+def main() -> None:
+    """Draw."""
+    args = parse_args()
+    check_count('--num', args.num)
+    check_count('--batch-size', args.batch_size)
+    if args.label is not None and args.prompt is not None:
+        raise ValueError('give one of --label and --prompt')
+    fields = read_fields(args)
+    model = init_model(args.model, args.checkpoint, args.device)
+    if not isinstance(model, LatentDiffusion):
+        raise ValueError(
+            f'{args.model} is a {type(model).__name__}, which draws nothing: '
+            'give a LatentDiffusion'
+        )
+    given = dict(gt_label=args.label, caption=args.prompt, **fields)
+    check_flags(model, {name for name, v in given.items() if v is not None})
+    prepare(args, model)
+    samples = [*wishes(args, fields, image_size(args, fields, model))]
+    draw(model, samples, args)
+
+
+def draw(
+    model: LatentDiffusion,
+    samples: list[LDMDataSample],
+    args: argparse.Namespace,
+) -> None:
+    """Write every image as it is drawn, then all of them."""
+    out, images = Path(args.out), []
+    with tqdm(total=len(samples), unit='image') as progress:
+        for start in range(0, len(samples), args.batch_size):
+            batch = samples[start : start + args.batch_size]
+            for sample in model.predict(None, batch):
+                image = _finished(sample).permute(1, 2, 0).cpu().numpy()
+                write_image(image, out / f'{len(images):06}.png')
+                images.append(image)
+                progress.update()
+    rows = [images[i : i + args.num] for i in range(0, len(images), args.num)]
+    write_image(assemble(rows), out / 'grid.png')
+    print(f'{len(images)} images in {out}, all of them in {out}/grid.png')
+
+
+def _finished(sample: LDMDataSample) -> Tensor:
+    """What was drawn; where only a hole was to be filled, nothing else."""
+    if 'mask' not in sample:
+        return sample.pred_img
+    drawn, mask = sample.pred_img.cpu(), sample.mask.bool()
+    return torch.where(mask, drawn, sample.gt_img)
+
+
+if __name__ == '__main__':
+    run_tool(main)
