@@ -70,7 +70,7 @@ def init_model(
             file of weights may; nothing in such a file is executed.
     """
     device = _checked(device)
-    return _assemble(find_model(source, checkpoint), device)
+    return assemble(find_model(source, checkpoint), device)
 
 
 def build_model(
@@ -89,7 +89,7 @@ def build_model(
         FileNotFoundError, ValueError: If it cannot be read or does not fit.
     """
     device = _checked(device)
-    return _assemble(Found(cfg, _read(checkpoint), checkpoint), device)
+    return assemble(Found(cfg, _read(checkpoint), checkpoint), device)
 
 
 def find_model(
@@ -222,7 +222,7 @@ def _read(checkpoint: Source, pick: Pick = weights_of) -> Weights:
     return pick(read_checkpoint(checkpoint))
 
 
-def _assemble(found: Found, device: torch.device) -> nn.Module:
+def assemble(found: Found, device: torch.device) -> nn.Module:
     """The model without what only training needs.
 
     Raises:

@@ -1,9 +1,10 @@
 """A model in one file: safetensors, with the config in its metadata."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -12,6 +13,7 @@ from torch import Tensor
 from mmldm import __version__
 
 from .checkpoint import read_checkpoint, written_whole
+from .weight_files import verify_name
 
 CONFIG_KEY = 'mmldm_config'
 # What safetensors calls the types of tensors.
@@ -49,6 +51,38 @@ def write_model_file(
             is of an unusual type.
     """
     path = _checked(path)
+    with written_whole(path) as file:
+        for part in _parts(weights, config):
+            file.write(part)
+
+
+def publish_model_file(
+    path: str | Path, weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> Path:
+    """Write a model file under a name that tells what is in it.
+
+    Args:
+        path: NAME.safetensors, which becomes NAME-DIGITS.safetensors by the
+            first eight digits of the file's SHA-256.
+        weights: As of :func:`write_model_file`.
+        config: As of :func:`write_model_file`.
+
+    Returns:
+        The file that was written.
+    """
+    path = _checked(path)
+    digest = hashlib.sha256()
+    for part in _parts(weights, config):
+        digest.update(part)
+    path = path.with_stem(f'{path.stem}-{digest.hexdigest()[:8]}')
+    write_model_file(path, weights, config)
+    return path
+
+
+def _parts(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> Iterator[bytes | memoryview]:
+    """The bytes of a model file: a header, then tensor by tensor."""
     # By size of an element: every tensor is aligned, as readers like it.
     ordered = sorted(
         weights.items(), key=lambda item: (-item[1].element_size(), item[0])
@@ -62,10 +96,10 @@ def write_model_file(
         {'__metadata__': metadata, **_places(ordered)}, separators=(',', ':')
     ).encode()
     header += b' ' * (-len(header) % 8)
-    with written_whole(path) as file:
-        file.write(len(header).to_bytes(8, 'little') + header)
-        for _, weight in ordered:
-            _write(file, weight)
+    yield len(header).to_bytes(8, 'little') + header
+    for _, weight in ordered:
+        flat = weight.detach().cpu().contiguous().flatten()
+        yield flat.view(torch.uint8).numpy().data
 
 
 def read_model_file(
@@ -73,14 +107,16 @@ def read_model_file(
 ) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     """Weights of a ``.safetensors`` file, and the config that is in it.
 
-    The config is what the file says: check it before a model is built of it.
+    The digits in the name of a model file are verified. The config is what
+    the file says: check it before a model is built of it.
 
     Returns:
         Weights by name; the config, None in a file of weights alone.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is cut off, or no such file.
+        ValueError: If it is cut off, no such file, or not what its name
+            says.
     """
     path = _checked(path)
     weights = read_checkpoint(path)
@@ -88,6 +124,9 @@ def read_model_file(
         text = (file.metadata() or {}).get(CONFIG_KEY)
     if text is None:
         return weights, None
+    verify_name(
+        path, 'model file', 'get it again, or rename it if it is yours'
+    )
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -143,9 +182,3 @@ def _places(ordered: list[tuple[str, Tensor]]) -> dict[str, dict]:
         )
         start = end
     return places
-
-
-def _write(file: BinaryIO, weight: Tensor) -> None:
-    """The tensor's bytes."""
-    flat = weight.detach().cpu().contiguous().flatten()
-    file.write(flat.view(torch.uint8).numpy().data)

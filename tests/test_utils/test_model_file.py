@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import math
 import os
@@ -9,7 +10,11 @@ from mmengine.config import Config
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from mmldm.utils.model_file import read_model_file, write_model_file
+from mmldm.utils.model_file import (
+    publish_model_file,
+    read_model_file,
+    write_model_file,
+)
 from mmldm.version import __version__
 
 CONFIG = dict(
@@ -169,3 +174,33 @@ def test_a_type_that_no_file_holds_is_named(path):
     with pytest.raises(ValueError, match='a is of torch.complex64'):
         write_model_file(path, weights, CONFIG)
     assert not os.listdir(path.parent)
+
+
+def test_a_published_name_tells_the_content(path):
+    published = publish_model_file(path, WEIGHTS, CONFIG)
+    write_model_file(path, WEIGHTS, CONFIG)
+    digits = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    assert published == path.with_name(f'model-{digits}.safetensors')
+    assert published.read_bytes() == path.read_bytes()
+    weights, config = read_model_file(published)
+    assert_same(weights, WEIGHTS)
+    assert config == AS_READ
+    assert publish_model_file(path, WEIGHTS, CONFIG) == published
+    assert publish_model_file(path, WEIGHTS, {}) != published
+
+
+def test_a_published_file_that_was_changed_is_refused(path):
+    published = publish_model_file(path, dict(a=torch.ones(9)), CONFIG)
+    content = bytearray(published.read_bytes())
+    content[-1] ^= 1  # of a weight: safetensors takes no notice
+    published.write_bytes(content)
+    match = f'model file: the SHA-256 of {published} is .*get it again'
+    with pytest.raises(ValueError, match=match):
+        read_model_file(published)
+    read_model_file(published.rename(path))
+
+
+def test_digits_of_weights_alone_say_nothing(path):
+    path = path.with_name('vae-20221020.safetensors')
+    save_file(dict(a=torch.ones(1)), path)
+    assert_same(read_model_file(path)[0], dict(a=torch.ones(1)))
