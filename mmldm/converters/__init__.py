@@ -23,6 +23,7 @@ from .diffusers_denoiser_config import (
     denoiser_from_diffusers_config,
     denoiser_to_diffusers_config,
 )
+from .diffusers_export import write_diffusers
 from .diffusers_first_stage import (
     first_stage_from_diffusers,
     first_stage_from_diffusers_config,
@@ -30,6 +31,7 @@ from .diffusers_first_stage import (
     first_stage_to_diffusers_config,
     latent_scale,
 )
+from .diffusers_folder import FromDiffusers, read_diffusers
 from .diffusers_process import (
     scheduler_from_diffusers,
     scheduler_to_diffusers,
@@ -49,6 +51,7 @@ from .lightning_checkpoint import read_compvis_checkpoint
 __all__ = [
     'AVERAGE_CHOICES',
     'Converted',
+    'FromDiffusers',
     'convert_compvis',
     'denoiser_config',
     'denoiser_from_diffusers',
@@ -68,6 +71,7 @@ __all__ = [
     'latent_scale',
     'model_config',
     'read_compvis_checkpoint',
+    'read_diffusers',
     'scheduler_from_diffusers',
     'scheduler_to_diffusers',
     'text_encoder_config',
@@ -83,4 +87,5 @@ __all__ = [
     'transformer_to_diffusers',
     'transformer_to_diffusers_config',
     'transformer_weights',
+    'write_diffusers',
 ]

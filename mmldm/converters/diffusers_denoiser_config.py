@@ -1,8 +1,4 @@
-"""Configs of the UNets of diffusers as ours, and ours as theirs.
-
-Names and defaults are those of ``UNet2DModel`` and ``UNet2DConditionModel``
-in diffusers 0.42.
-"""
+"""Configs of the UNets of diffusers as ours, and ours as theirs."""
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
@@ -11,91 +7,9 @@ from typing import Any
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.layers.resnet import NUM_GROUPS
 
+from .diffusers_denoiser_keys import BLOCKS, DEFAULTS, FIXED, IGNORED
 from .diffusers_params import Params, arguments, factors
 from .pairs import without_memory
-
-# What diffusers takes where a key is left out.
-DEFAULTS = {
-    'UNet2DModel': dict(
-        in_channels=3,
-        out_channels=3,
-        down_block_types=('DownBlock2D', *['AttnDownBlock2D'] * 3),
-        up_block_types=(*['AttnUpBlock2D'] * 3, 'UpBlock2D'),
-        block_out_channels=(224, 448, 672, 896),
-        layers_per_block=2,
-        dropout=0.0,
-        attention_head_dim=8,
-        resnet_time_scale_shift='default',
-    ),
-    'UNet2DConditionModel': dict(
-        in_channels=4,
-        out_channels=4,
-        down_block_types=(*['CrossAttnDownBlock2D'] * 3, 'DownBlock2D'),
-        up_block_types=('UpBlock2D', *['CrossAttnUpBlock2D'] * 3),
-        block_out_channels=(320, 640, 1280, 1280),
-        layers_per_block=2,
-        dropout=0.0,
-        attention_head_dim=8,
-        cross_attention_dim=1280,
-        transformer_layers_per_block=1,
-        resnet_time_scale_shift='default',
-    ),
-}
-# Blocks and whether they attend.
-BLOCKS = {
-    'UNet2DModel': {'DownBlock2D': False, 'AttnDownBlock2D': True},
-    'UNet2DConditionModel': {
-        'DownBlock2D': False,
-        'CrossAttnDownBlock2D': True,
-    },
-}
-# The values that our network has.
-FIXED = {
-    'act_fn': ('silu', 'swish'),
-    'add_attention': (True,),
-    'addition_embed_type': (None,),
-    'addition_time_embed_dim': (None,),
-    'attention_type': ('default',),
-    'center_input_sample': (False,),
-    'class_embed_type': (None,),
-    'class_embeddings_concat': (False,),
-    'conv_in_kernel': (3,),
-    'conv_out_kernel': (3,),
-    'cross_attention_norm': (None,),
-    'downsample_padding': (1,),
-    'downsample_type': ('conv',),
-    'dual_cross_attention': (False,),
-    'encoder_hid_dim': (None,),
-    'encoder_hid_dim_type': (None,),
-    'flip_sin_to_cos': (True,),
-    'freq_shift': (0,),
-    'mid_block_only_cross_attention': (None, False),
-    'mid_block_scale_factor': (1,),
-    'mid_block_type': ('UNetMidBlock2D', 'UNetMidBlock2DCrossAttn'),
-    'norm_eps': (1e-5,),
-    'norm_num_groups': (NUM_GROUPS,),
-    'num_attention_heads': (None,),
-    'num_class_embeds': (None,),
-    'only_cross_attention': (False,),
-    'projection_class_embeddings_input_dim': (None,),
-    'resnet_out_scale_factor': (1,),
-    'resnet_skip_time_act': (False,),
-    'reverse_transformer_layers_per_block': (None,),
-    'time_cond_proj_dim': (None,),
-    'time_embedding_act_fn': (None,),
-    'time_embedding_dim': (None,),
-    'time_embedding_type': ('positional',),
-    'timestep_post_act': (None,),
-    'upsample_type': ('conv',),
-}
-# Precision, what only other values of the keys above read, and the shape of
-# weights, which are of one use either way.
-IGNORED = {
-    'addition_embed_type_num_heads',
-    'num_train_timesteps',
-    'upcast_attention',
-    'use_linear_projection',
-}
 
 
 def denoiser_from_diffusers_config(
@@ -256,7 +170,8 @@ def denoiser_to_diffusers_config(
     if conditional:
         return dict(_class_name='UNet2DConditionModel', **common) | dict(
             # Their name for the number of heads.
-            attention_head_dim=_num_heads(heads, used),
+            attention_head_dim=(args['attention'] or {}).get('num_heads')
+            or heads,
             transformer_layers_per_block=len(unet.mid[0].attention.blocks),
             cross_attention_dim=args['context_dim'],
             use_linear_projection=linear_projections(config),
@@ -299,12 +214,6 @@ def _check(args: Mapping[str, Any], res_block: Mapping[str, Any]) -> None:
 
 def _kinds(kind: str, block: str, attends: Sequence[bool]) -> list[str]:
     return [f'{kind if attend else ""}{block}' for attend in attends]
-
-
-def _num_heads(heads: Sequence[int], used: Sequence[bool]) -> int | list[int]:
-    """The number of heads, of all levels or of each."""
-    found = {*compress(heads, used)}
-    return found.pop() if len(found) == 1 else list(heads)
 
 
 def _head_channels(widths: Sequence[int], heads: Sequence[int]) -> int | None:

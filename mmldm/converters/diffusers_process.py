@@ -5,7 +5,7 @@ and what it predicts, must have a counterpart; how it is sampled may be
 replaced, and then a note says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -15,10 +15,8 @@ from mmldm.diffusion.noise_schedules.discrete import betas_of
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
 from .diffusers_params import Params, arguments
-from .diffusers_samplers import (
-    DDIM,
-    SAMPLERS,
-    Sampling,
+from .diffusers_samplers import DDIM, SAMPLERS, SCALED, Sampling
+from .diffusers_sampling import (
     sampling_from_diffusers,
     sampling_to_diffusers,
 )
@@ -125,12 +123,14 @@ def _prediction(params: Params) -> dict[str, Any]:
 
 
 def scheduler_to_diffusers(
-    config: Mapping[str, Any],
+    config: Mapping[str, Any], scales_input: bool = True
 ) -> tuple[dict[str, Any], list[str]]:
     """The ``scheduler_config.json`` of a diffusion scheduler of ours.
 
     Args:
         config: Of ``DiffusionScheduler``.
+        scales_input: Whether the pipeline scales what it gives the network,
+            which schedulers in sigma / alpha ask of it.
 
     Returns:
         Its content, with ``_class_name``, and in what sampling with it
@@ -150,7 +150,8 @@ def scheduler_to_diffusers(
             f'counterpart in diffusers; these have: {", ".join(names)}'
         )
     keys = noise | dict(prediction_type=names[kind])
-    sampling = _sampling(scheduler, config, keys)
+    unread = SCALED if not scales_input else set()
+    sampling = _sampling(scheduler, config, keys, unread)
     return dict(_class_name=sampling.name, **keys, **sampling.keys), list(
         sampling.notes
     )
@@ -160,11 +161,15 @@ def _sampling(
     scheduler: DiffusionScheduler,
     config: Mapping[str, Any],
     keys: Mapping[str, Any],
+    excluded: Collection[str],
 ) -> Sampling:
     """How diffusers will sample: as ours where it can, else by DDIM."""
     sampling = sampling_to_diffusers(scheduler, config)
-    unread = {'rescale_betas_zero_snr'} & {*keys}
-    if sampling is None or unread & SAMPLERS[sampling.name].lacks:
+    if (
+        sampling is None
+        or sampling.name in excluded
+        or SAMPLERS[sampling.name].lacks & {*keys}
+    ):
         solver = type(scheduler.solver).__name__
         grid = type(scheduler.time_grid).__name__
         return DDIM._replace(
