@@ -86,6 +86,17 @@ def _registered() -> set[str]:
     return {name for node in REGISTRIES for name in node.module_dict}
 
 
+def tokenizer_folders(config: Mapping[str, Any]) -> list[str]:
+    """Tokenizers that a config looks for in a folder, not by a name."""
+    return [
+        value
+        for _, key, value, owner in _entries(config, 'model')
+        if _is_tokenizer(key, owner)
+        and isinstance(value, str)
+        and not WORD.fullmatch(value)
+    ]
+
+
 def _is_tokenizer(key: str, owner: Any) -> bool:
     """Whether a folder with a vocabulary may be named: it is data."""
     if key == 'pretrained':

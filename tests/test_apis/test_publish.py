@@ -1,5 +1,6 @@
 import json
 import shutil
+import warnings
 
 import pytest
 import torch
@@ -267,8 +268,9 @@ CLIP = dict(
 )
 
 
+@pytest.mark.parametrize('tokenizer', ['someone/clip', '/home/me/clip'])
 def test_a_pretrained_text_encoder_is_included(
-    save, ldm_config, out, tmp_path
+    save, ldm_config, out, tmp_path, tokenizer
 ):
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -280,7 +282,7 @@ def test_a_pretrained_text_encoder_is_included(
                 dict(
                     type='TextEncoder',
                     pretrained=str(folder),
-                    tokenizer='someone/clip',
+                    tokenizer=tokenizer,
                     max_length=5,
                     layer='penultimate',
                 )
@@ -289,12 +291,17 @@ def test_a_pretrained_text_encoder_is_included(
     ).to_dict()
     path, model = save(config)
     expected = model.conditioner.embedders[0].network.state_dict()
-    file = publish_model(path, out)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        file = publish_model(path, out)
+    told = [str(warning.message) for warning in caught]
+    others_lack_it = any(f'{tokenizer}, which others have' in t for t in told)
+    assert others_lack_it == tokenizer.startswith('/')
     shutil.rmtree(folder)
     published = init_model(file).conditioner.embedders[0]
     torch.testing.assert_close(
         published.network.state_dict(), expected, rtol=0, atol=0
     )
     assert published.layer == 'penultimate'
-    assert published.tokenizer.pretrained == 'someone/clip'
+    assert published.tokenizer.pretrained == tokenizer
     assert published.tokenizer.max_length == 5
