@@ -101,8 +101,9 @@ def test_the_checkpoint_that_is_given_counts(files, trained):
 def test_the_device_arrives(files):
     with pytest.raises(ValueError, match="device='nonsense' is not to be had"):
         init_model(files / 'model.safetensors', device='nonsense')
-    model = init_model(files / 'model.safetensors', device='cpu')
-    assert next(model.parameters()).device.type == 'cpu'
+    for device in ('cpu', torch.device('meta')):
+        model = init_model(files / 'model.safetensors', device=device)
+        assert next(model.parameters()).device == torch.device(device)
 
 
 def test_a_device_that_is_not_there_is_named_before_anything_is_read():
@@ -293,6 +294,13 @@ def test_a_config_that_does_not_fit_is_named(
     config = ldm_config(**change).to_dict()
     write_model_file(tmp_path / 'a.safetensors', trained.state_dict(), config)
     assert told in error_of(tmp_path / 'a.safetensors')
+
+
+def test_a_misspelt_key_of_a_config_file_is_named(files):
+    text = (files / 'config.py').read_text()
+    (files / 'config.py').write_text(f'{text}\noptim_wraper = dict()\n')
+    told = error_of(files / 'config.py', files / 'alone.pth')
+    assert "did you mean 'optim_wrapper'" in told
 
 
 def test_the_environment_stays_as_it_is(files, monkeypatch):
