@@ -1,6 +1,7 @@
 """Models from whatever they come in: one door for all."""
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
+from mmldm.converters import read_diffusers
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
@@ -26,6 +28,8 @@ from .converted import MODEL_NAME
 from .stored_config import read_stored_config
 from .untrusted_config import check_untrusted
 
+# What a folder of diffusers has one of, a pipeline's or a first stage's.
+DIFFUSERS = ('model_index.json', 'config.json')
 # The argument that names the file of a first stage, and a file in one folder.
 REFERENCE = 'autoencoder_checkpoint'
 NEIGHBOUR = re.compile(r'[\w+-][\w.+-]*\.(pth|safetensors)', re.ASCII)
@@ -131,7 +135,9 @@ def find_model(
 def _find_in_folder(
     folder: Path, checkpoint: Source | None, pick: Pick
 ) -> Found:
-    """Of a converter, or of a training."""
+    """Of a converter, of a training, or of diffusers."""
+    if any((folder / name).is_file() for name in DIFFUSERS):
+        return _find_in_diffusers(folder, checkpoint, pick)
     configs = sorted(folder.glob('*.py'))
     if checkpoint is None:
         model_file = folder / MODEL_NAME
@@ -143,10 +149,26 @@ def _find_in_folder(
             f'{folder} is no folder of a model: of {MODEL_NAME} or iter_*.pth '
             f'it has {checkpoint and Path(checkpoint).name}, and it should '
             'have one config file (.py) and has '
-            f'{[path.name for path in configs]}. Give config and checkpoint '
-            'by name'
+            f'{[path.name for path in configs]}; nor of diffusers, which has '
+            f'{" or ".join(DIFFUSERS)}. Give config and checkpoint by name'
         )
     return _find_by_config(configs[0], checkpoint, pick)
+
+
+def _find_in_diffusers(
+    folder: Path, checkpoint: Source | None, pick: Pick
+) -> Found:
+    """Converted in memory."""
+    if checkpoint is not None:
+        raise ValueError(
+            f'{folder} is a folder of diffusers, which has weights, but '
+            f'checkpoint={checkpoint} is given: leave it out, or convert the '
+            'folder by tools/model_converters/diffusers_to_mmldm.py'
+        )
+    config, weights, notes = read_diffusers(folder)
+    for note in notes:
+        warnings.warn(f'{folder}: {note}', stacklevel=5)
+    return Found(_as_config(config), pick(weights), folder)
 
 
 def _find_by_config(

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from safetensors.torch import save_file
 
-from mmldm.apis import build_model, init_model
+from mmldm.apis import build_model, init_model, models
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import write_model_file
@@ -214,7 +214,10 @@ def test_wrong_sources_are_named(files):
 def test_a_folder_of_nothing_says_what_was_looked_for(files):
     (files / 'nothing').mkdir()
     told = error_of(files / 'nothing')
-    for word in ('model.safetensors', 'iter_*.pth', 'config file (.py)'):
+    for word in (
+        *('model.safetensors', 'iter_*.pth', 'config file (.py)'),
+        *('model_index.json', 'config.json'),
+    ):
         assert word in told
     (files / 'work/other.py').touch()
     assert "has ['other.py', 'tiny.py']" in error_of(files / 'work')
@@ -297,3 +300,34 @@ def test_the_environment_stays_as_it_is(files, monkeypatch):
     before = dict(os.environ)
     init_model(files / 'config.py', files / 'alone.pth')
     assert dict(os.environ) == before
+
+
+@pytest.fixture
+def diffusers_folder(tmp_path):
+    """A first stage as diffusers saves it."""
+    diffusers = pytest.importorskip('diffusers')
+    autoencoder = diffusers.AutoencoderKL(
+        block_out_channels=(32, 32),
+        down_block_types=('DownEncoderBlock2D',) * 2,
+        up_block_types=('UpDecoderBlock2D',) * 2,
+    )
+    autoencoder.save_pretrained(tmp_path / 'vae')
+    return tmp_path / 'vae'
+
+
+def test_a_folder_of_diffusers_is_converted_in_memory(
+    diffusers_folder, monkeypatch
+):
+    real = models.read_diffusers
+    monkeypatch.setattr(
+        models,
+        'read_diffusers',
+        lambda folder: real(folder)._replace(notes=['so and so']),
+    )
+    with pytest.warns(UserWarning, match='vae: so and so'):
+        model = init_model(diffusers_folder)
+    weights = real(diffusers_folder).weights
+    torch.testing.assert_close(dict(model.state_dict()), weights)
+    assert model.cfg.model.type == 'FirstStage'
+    told = error_of(diffusers_folder, 'a.pth')
+    assert 'a folder of diffusers, which has weights, but' in told
