@@ -122,7 +122,8 @@ def read_diffusers(
     if not is_diffusers(folder):
         raise FileNotFoundError(
             f'{folder} is no folder of diffusers: it has neither {PIPELINE}, '
-            f'of a pipeline, nor {CONFIG}, of a first stage'
+            f'of a pipeline, nor {CONFIG}, of a first stage. Models on '
+            'huggingface.co are to be downloaded before'
         )
     autoencoder, weights = _read_part(
         folder, first_stage_from_diffusers_config, first_stage_from_diffusers
@@ -150,6 +151,10 @@ def _read_part(
         return config, to_weights(read_weights(folder), config)
     except ValueError as error:
         raise ValueError(f'{folder}: {error}') from error
+    except (TypeError, ZeroDivisionError, LookupError) as error:
+        raise ValueError(
+            f'{folder}: a value in {CONFIG} is of a wrong kind ({error})'
+        ) from error
 
 
 def _under(part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
