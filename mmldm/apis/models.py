@@ -12,7 +12,7 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from mmldm.converters import read_diffusers
+from mmldm.converters import is_diffusers, read_diffusers
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
@@ -24,12 +24,11 @@ from mmldm.utils.model_file import read_model_file
 
 from .cli import read_config
 from .config_check import check_config
-from .converted import MODEL_NAME
+from .converted import MODEL_NAME, with_tokenizers
 from .stored_config import read_stored_config
 from .untrusted_config import check_untrusted
 
 # What a folder of diffusers has one of, a pipeline's or a first stage's.
-DIFFUSERS = ('model_index.json', 'config.json')
 # The argument that names the file of a first stage, and a file in one folder.
 REFERENCE = 'autoencoder_checkpoint'
 NEIGHBOUR = re.compile(r'[\w+-][\w.+-]*\.(pth|safetensors)', re.ASCII)
@@ -136,7 +135,7 @@ def _find_in_folder(
     folder: Path, checkpoint: Source | None, pick: Pick
 ) -> Found:
     """Of a converter, of a training, or of diffusers."""
-    if any((folder / name).is_file() for name in DIFFUSERS):
+    if is_diffusers(folder):
         return _find_in_diffusers(folder, checkpoint, pick)
     configs = sorted(folder.glob('*.py'))
     if checkpoint is None:
@@ -150,7 +149,8 @@ def _find_in_folder(
             f'it has {checkpoint and Path(checkpoint).name}, and it should '
             'have one config file (.py) and has '
             f'{[path.name for path in configs]}; nor of diffusers, which has '
-            f'{" or ".join(DIFFUSERS)}. Give config and checkpoint by name'
+            'model_index.json or config.json. Give config and checkpoint by '
+            'name'
         )
     return _find_by_config(configs[0], checkpoint, pick)
 
@@ -197,7 +197,15 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
     check_untrusted(
         {k: v for k, v in config.items() if k not in first_stage}, str(path)
     )
-    return Found(_as_config(config | first_stage), pick(weights), path)
+    config = with_tokenizers(
+        config | first_stage, lambda name: _beside(path.parent, name)
+    )
+    return Found(_as_config(config), pick(weights), path)
+
+
+def _beside(folder: Path, name: str) -> str:
+    """A tokenizer's folder that lies beside a model file; else the name."""
+    return str(folder / name) if (folder / name).is_dir() else name
 
 
 def _first_stage_beside(path: Path, config: dict[str, Any]) -> dict[str, str]:

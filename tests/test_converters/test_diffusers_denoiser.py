@@ -262,6 +262,24 @@ def test_published_configs():
 
 
 @pytest.mark.parametrize(
+    'theirs, millions',
+    [
+        (CELEBAHQ, 274.06),
+        (SD, 859.52),
+        (SD | dict(attention_head_dim=[5, 10, 20, 20]), 859.52),
+    ],
+)
+def test_every_tensor_of_a_published_unet_has_its_place(theirs, millions):
+    arguments = {k: v for k, v in theirs.items() if not k.startswith('_')}
+    with torch.device('meta'):
+        unet = getattr(diffusers, theirs['_class_name'])(**arguments)
+    config = denoiser_from_diffusers_config(theirs)
+    ours = denoiser_from_diffusers(unet.state_dict(), config)
+    count = sum(weight.numel() for weight in ours.values())
+    assert count / 1e6 == pytest.approx(millions, abs=0.005)
+
+
+@pytest.mark.parametrize(
     'theirs, change, message',
     [
         (SD, dict(_class_name='UNet1DModel'), "='UNet1DModel' cannot be conv"),

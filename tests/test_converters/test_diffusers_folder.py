@@ -423,6 +423,8 @@ WEIGHTS = 'unet/diffusion_pytorch_model.safetensors'
         ),
         ('unet/config.json', None, 'unet/config.json does not exist'),
         ('unet/config.json', dict(act_fn='gelu'), "unet: .*act_fn='gelu' has"),
+        ('unet/config.json', dict(block_out_channels=7), 'of a wrong kind'),
+        ('unet/config.json', dict(in_channels='3'), 'of a wrong kind'),
         (WEIGHTS, None, 'unet has no weights: diffusion_pytorch_model.safete'),
         (WEIGHTS, b'cut off', 'diffusion_pytorch_model.safetensors cannot be'),
         ('vqvae/config.json', dict(num_vq_embeddings=9), 'vqvae: .*quantize'),
@@ -448,3 +450,29 @@ def test_a_missing_part_is_named(tmp_path):
     (folder / 'vqvae').rmdir()
     with pytest.raises(FileNotFoundError, match='vqvae does not exist, of wh'):
         read_diffusers(folder)
+
+
+class Poison:
+    """What runs code when it is read as a pickle."""
+
+    def __reduce__(self):
+        return (print, ('poisoned',))
+
+
+def test_nothing_in_a_file_is_executed(tmp_path, capsys):
+    pipeline = unconditional(tmp_path)
+    pipeline.save_pretrained(tmp_path / 'theirs', safe_serialization=False)
+    path = tmp_path / 'theirs/unet/diffusion_pytorch_model.bin'
+    torch.save({'conv_in.weight': Poison()}, path)
+    with pytest.raises(ValueError, match='diffusion_pytorch_model.bin cannot'):
+        read_diffusers(tmp_path / 'theirs')
+    assert 'poisoned' not in capsys.readouterr().out
+
+
+def test_an_index_names_no_other_folders(tmp_path):
+    pipeline = unconditional(tmp_path)
+    pipeline.save_pretrained(tmp_path / 'theirs', max_shard_size='400KB')
+    (path,) = (tmp_path / 'theirs/unet').glob('*.index.json')
+    path.write_text(json.dumps(dict(weight_map={'a': '../../b.safetensors'})))
+    with pytest.raises(ValueError, match='no weight_map of files that lie'):
+        read_diffusers(tmp_path / 'theirs')

@@ -171,6 +171,13 @@ def test_conditions_follow_the_model_to_its_precision(config, make):
     assert spatial.dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize('config, make', MADE)
+def test_conditions_follow_the_model_to_its_device(config, make):
+    """Samples stay on the CPU; one without memory shows what does not."""
+    (embedder,) = Conditioner([config]).to('meta').embedders
+    assert embedder([make(), make()], DROP, encode).is_meta
+
+
 def sized(height, width, **fields):
     found = sample(**fields)
     found.set_metainfo(dict(img_shape=(height, width)))
