@@ -144,13 +144,14 @@ def _find_in_folder(
             model_file if model_file.exists() else newest_checkpoint(folder)
         )
     if len(configs) != 1 or checkpoint is None:
+        names = [path.name for path in configs]
         raise ValueError(
-            f'{folder} is no folder of a model: of {MODEL_NAME} or iter_*.pth '
-            f'it has {checkpoint and Path(checkpoint).name}, and it should '
-            'have one config file (.py) and has '
-            f'{[path.name for path in configs]}; nor of diffusers, which has '
-            'model_index.json or config.json. Give config and checkpoint by '
-            'name'
+            f'{folder} is no folder of a model: {MODEL_NAME} or iter_*.pth '
+            f'and one config file (.py) were looked for, and '
+            f'{checkpoint and Path(checkpoint).name or "no weights"} and '
+            f'{", ".join(names) or "no config"} found; nor of diffusers, '
+            'which has model_index.json or config.json. Give config and '
+            'checkpoint by name'
         )
     return _find_by_config(configs[0], checkpoint, pick)
 
