@@ -28,6 +28,7 @@ from .converted import MODEL_NAME, with_tokenizers
 from .stored_config import read_stored_config
 from .untrusted_config import check_untrusted
 
+# What a folder of diffusers has one of, a pipeline's or a first stage's.
 # The argument that names the file of a first stage, and a file in one folder.
 REFERENCE = 'autoencoder_checkpoint'
 NEIGHBOUR = re.compile(r'[\w+-][\w.+-]*\.(pth|safetensors)', re.ASCII)
@@ -72,7 +73,7 @@ def init_model(
             file of weights may; nothing in such a file is executed.
     """
     device = _checked(device)
-    return _assemble(find_model(source, checkpoint), device)
+    return assemble(find_model(source, checkpoint), device)
 
 
 def build_model(
@@ -91,7 +92,7 @@ def build_model(
         FileNotFoundError, ValueError: If it cannot be read or does not fit.
     """
     device = _checked(device)
-    return _assemble(Found(cfg, _read(checkpoint), checkpoint), device)
+    return assemble(Found(cfg, _read(checkpoint), checkpoint), device)
 
 
 def find_model(
@@ -134,11 +135,8 @@ def _find_in_folder(
     folder: Path, checkpoint: Source | None, pick: Pick
 ) -> Found:
     """Of a converter, of a training, or of diffusers."""
-    if checkpoint is None and is_diffusers(folder):
-        found = read_diffusers(folder)
-        for note in found.notes:
-            warnings.warn(f'{folder}: {note}', stacklevel=2)
-        return Found(_as_config(found.config), pick(found.weights), folder)
+    if is_diffusers(folder):
+        return _find_in_diffusers(folder, checkpoint, pick)
     configs = sorted(folder.glob('*.py'))
     if checkpoint is None:
         model_file = folder / MODEL_NAME
@@ -146,14 +144,32 @@ def _find_in_folder(
             model_file if model_file.exists() else newest_checkpoint(folder)
         )
     if len(configs) != 1 or checkpoint is None:
+        names = [path.name for path in configs]
         raise ValueError(
-            f'{folder} is no folder of a model: of {MODEL_NAME} or iter_*.pth '
-            f'it has {checkpoint and Path(checkpoint).name}, and it should '
-            'have one config file (.py) and has '
-            f'{[path.name for path in configs]}. Give config and checkpoint '
-            'by name'
+            f'{folder} is no folder of a model: {MODEL_NAME} or iter_*.pth '
+            f'and one config file (.py) were looked for, and '
+            f'{checkpoint and Path(checkpoint).name or "no weights"} and '
+            f'{", ".join(names) or "no config"} found; nor of diffusers, '
+            'which has model_index.json or config.json. Give config and '
+            'checkpoint by name'
         )
     return _find_by_config(configs[0], checkpoint, pick)
+
+
+def _find_in_diffusers(
+    folder: Path, checkpoint: Source | None, pick: Pick
+) -> Found:
+    """Converted in memory."""
+    if checkpoint is not None:
+        raise ValueError(
+            f'{folder} is a folder of diffusers, which has weights, but '
+            f'checkpoint={checkpoint} is given: leave it out, or convert the '
+            'folder by tools/model_converters/diffusers_to_mmldm.py'
+        )
+    config, weights, notes = read_diffusers(folder)
+    for note in notes:
+        warnings.warn(f'{folder}: {note}', stacklevel=5)
+    return Found(_as_config(config), pick(weights), folder)
 
 
 def _find_by_config(
@@ -237,7 +253,7 @@ def _read(checkpoint: Source, pick: Pick = weights_of) -> Weights:
     return pick(read_checkpoint(checkpoint))
 
 
-def _assemble(found: Found, device: torch.device) -> nn.Module:
+def assemble(found: Found, device: torch.device) -> nn.Module:
     """The model without what only training needs.
 
     Raises:

@@ -57,4 +57,5 @@ COMPVIS = Dialect(
         'feed_forward.0': lambda i: LAYER.format(2 * i + 1, '1.net.0.0'),
         'feed_forward.2': lambda i: LAYER.format(2 * i + 1, '1.net.2'),
     },
+    remedy='Give the yaml file they were trained with',
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from .diffusers_weights import REMEDY
 from .pairs import Pair, check_weights, to_ours, to_theirs, without_memory
 from .transformer_pairs import Dialect, from_dialect, to_dialect
 
@@ -182,7 +183,7 @@ def text_encoder_from_diffusers(
     found = {n.removeprefix(SHELL): w for n, w in weights.items()}
     found.pop(COUNT, None)
     pairs = _clip_pairs(config)
-    check_weights(found, pairs)
+    check_weights(found, pairs, remedy=REMEDY)
     return to_ours(found, pairs)
 
 
@@ -256,4 +257,5 @@ DIFFUSERS = Dialect(
         'feed_forward.0': lambda i: LAYER.format(i, 'fc1'),
         'feed_forward.2': lambda i: LAYER.format(i, 'fc2'),
     },
+    remedy=REMEDY,
 )

@@ -48,10 +48,14 @@ def without_memory(config: Mapping[str, Any]) -> nn.Module:
 def to_ours(
     weights: Mapping[str, Tensor], pairs: Iterable[Pair]
 ) -> dict[str, Tensor]:
-    """Weights under our names and in our shapes."""
+    """Weights under our names and in our shapes.
+
+    They share the memory of those given where they are the same.
+    """
     found = {}
     for pair in pairs:
-        joined = torch.cat([weights[name] for name in pair.theirs])
+        parts = [weights[name] for name in pair.theirs]
+        joined = parts[0] if len(parts) == 1 else torch.cat(parts)
         if pair.heads:
             joined = _swap(joined, pair.heads, 3)
         found[pair.ours] = joined.reshape(pair.shape).contiguous()

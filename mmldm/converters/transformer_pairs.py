@@ -15,10 +15,12 @@ class Dialect(NamedTuple):
     Attributes:
         outer: Parts outside of the blocks, ours and theirs.
         inner: Parts of a block, ours -> (number of the block -> theirs).
+        remedy: Where weights do not fit: what may have been given wrongly.
     """
 
     outer: Mapping[str, str]
     inner: Mapping[str, Callable[[int], str]]
+    remedy: str
 
     def name(self, ours: str) -> str:
         """A weight's name there."""
@@ -45,12 +47,17 @@ def from_dialect(
 ) -> dict[str, Tensor]:
     """Their weights under our names.
 
+    Args:
+        weights: By name there.
+        config: Of a ``TokenTransformer``.
+        dialect: How they name it.
+
     Raises:
         ValueError: If any weight is missing, of another shape or not known;
             theirs and ours are named.
     """
     pairs = transformer_pairs(config, dialect)
-    check_weights(weights, pairs)
+    check_weights(weights, pairs, remedy=dialect.remedy)
     return to_ours(weights, pairs)
 
 

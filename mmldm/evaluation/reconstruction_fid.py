@@ -141,7 +141,11 @@ def _inception(path: Path) -> nn.Module:
     )
 
     weights = read_checkpoint(path)
-    verify_name(path, 'ReconstructionFID.inception_weights', URL_INCEPTION_V3)
+    verify_name(
+        path,
+        'ReconstructionFID.inception_weights',
+        f'download {URL_INCEPTION_V3} again',
+    )
     # It would execute what is in a file: it gets what we have read.
     buffer = io.BytesIO()
     torch.save(weights, buffer)

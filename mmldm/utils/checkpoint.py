@@ -123,12 +123,12 @@ def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
 def load_weights(
     module: nn.Module, weights: Mapping[str, Tensor], source: str | Path
 ) -> None:
-    """Load every weight, or none.
+    """Load every weight.
 
     Raises:
-        ValueError: If names or shapes differ; they are listed.
+        ValueError: If names or shapes differ; they are listed. What fits is
+            loaded by then: a copy to go back to would double the memory.
     """
-    before = {n: w.clone() for n, w in module.state_dict().items()}
     own = dict([*module.named_parameters(), *module.named_buffers()])
     reshaped = [
         name
@@ -150,7 +150,6 @@ def load_weights(
         ],
     }
     if any(problems.values()):
-        module.load_state_dict(before, strict=False)
         lists = '; '.join(
             f'{len(names)} {what}: {_few(names)}'
             for what, names in problems.items()

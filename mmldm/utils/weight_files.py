@@ -12,18 +12,20 @@ def weight_cache() -> Path:
     return Path(torch.hub.get_dir(), 'checkpoints')
 
 
-def verify_name(path: Path, argument: str, url: str) -> None:
-    """Compare the digits in NAME-DIGITS.pth with the file's SHA-256.
+def verify_name(path: Path, argument: str, remedy: str) -> None:
+    """Compare the digits of a name with the file's SHA-256.
+
+    NAME-DIGITS.pth, as torch's are called, or NAME-DIGITS.safetensors.
 
     Args:
         path: The file; one without digits in its name passes.
         argument: What named it, for the message.
-        url: Where it is published.
+        remedy: What to do if they differ.
 
     Raises:
         ValueError: If they differ.
     """
-    digits = re.search(r'-([0-9a-f]{8,})\.pth$', path.name)
+    digits = re.search(r'-([0-9a-f]{8,})\.(pth|safetensors)$', path.name)
     if digits is None:
         return
     with open(path, 'rb') as file:
@@ -32,5 +34,5 @@ def verify_name(path: Path, argument: str, url: str) -> None:
         raise ValueError(
             f'{argument}: the SHA-256 of {path} is {digest[:12]}..., not the '
             f'{digits[1]} of its name, so that it is cut off or another file: '
-            f'download {url} again'
+            f'{remedy}'
         )

@@ -242,8 +242,22 @@ def test_weights_that_do_not_fit_are_named(clip):
     config = text_encoder_from_diffusers_config(CLIP, 'tokens')
     weights = clip[1].state_dict()
     del weights['final_layer_norm.bias']
-    with pytest.raises(ValueError, match='final_layer_norm.bias is missing'):
+    with pytest.raises(
+        ValueError, match='final_layer_norm.bias is missing.*config.json'
+    ):
         text_encoder_from_diffusers(weights, config)
+
+
+def test_weights_of_an_ldmbert_that_do_not_fit_are_named():
+    config = transformer_from_diffusers_config(BERT)
+    weights = transformer_to_diffusers(
+        MODELS.build(config).state_dict(), config
+    )
+    weights['model.layers.1.fc1.bias'] = torch.zeros(3)
+    with pytest.raises(
+        ValueError, match=r'1.fc1.bias has shape \(3,\) .*config.json'
+    ):
+        transformer_from_diffusers(weights, config)
 
 
 def test_a_pretrained_encoder_is_there_already():

@@ -16,6 +16,11 @@ from .tokenizers import PretrainedTokens, check_ids
 
 HASH = 'network_hash'
 LAYERS = ('last', 'penultimate')
+# Of a CLIPTextConfig: where a network is from, and how it was stored.
+NO_NETWORK = (
+    *('_name_or_path', 'architectures', 'dtype', 'torch_dtype'),
+    'transformers_version',
+)
 
 
 class ClipTokens(PretrainedTokens):
@@ -98,6 +103,22 @@ class TextEncoder(Embedder):
         self.network.eval()
         return self
 
+    def include_network(self) -> dict[str, Any]:
+        """Let state dicts hold the network too, if it is ``pretrained``.
+
+        Returns:
+            Arguments of the encoder whose state dicts these are.
+        """
+        if self.pretrained is not None:
+            self.pretrained = None
+            delattr(self, HASH)
+        return dict(
+            config=_differences(self.network.config),
+            tokenizer=self.tokenizer.pretrained,
+            max_length=self.tokenizer.max_length,
+            layer=self.layer,
+        )
+
     @torch.no_grad()
     def forward(
         self,
@@ -167,6 +188,16 @@ def _loaded(pretrained: str) -> nn.Module:
     return _inner(model.float())
 
 
+def _differences(config: Any) -> dict[str, Any]:
+    """What a CLIPTextConfig says that is not the default, of the network."""
+    default = type(config)().to_dict()
+    return {
+        key: value
+        for key, value in config.to_dict().items()
+        if key in default and value != default[key] and key not in NO_NETWORK
+    }
+
+
 def _inner(model: Any) -> nn.Module:
     """One structure for all releases: before 5 there was a shell around."""
     return getattr(model, 'text_model', model)
@@ -176,6 +207,8 @@ def _drop_network(
     encoder: TextEncoder, state: dict, prefix: str, metadata: dict
 ) -> None:
     """Leave out of a state dict what the network's own file holds."""
+    if encoder.pretrained is None:  # it is included
+        return
     for name in encoder.network.state_dict(prefix=f'{prefix}network.'):
         state.pop(name, None)
 
@@ -195,6 +228,8 @@ def _restore_network(
     Raises:
         ValueError: If this model has another.
     """
+    if encoder.pretrained is None:
+        return
     own = encoder.network.state_dict()
     start = f'{prefix}network.'
     given = {n: state[start + n] for n in own if start + n in state}

@@ -53,6 +53,15 @@ class FrozenFirstStage(nn.Module):
         self.register_state_dict_post_hook(_drop_frozen)
         self.register_load_state_dict_pre_hook(_restore_frozen)
 
+    def include_first_stage(self) -> None:
+        """Let state dicts hold the first stage too.
+
+        They are then those of a model without ``autoencoder_checkpoint``.
+        """
+        if self.autoencoder_checkpoint is not None:
+            self.autoencoder_checkpoint = None
+            delattr(self, HASH)
+
     def train(self, mode: bool = True) -> 'FrozenFirstStage':
         """As :meth:`nn.Module.train`; the first stage stays in evaluation."""
         super().train(mode)

@@ -227,7 +227,7 @@ def _read(
             shapes.
     """
     argument = f'model.perceptual.{weights.argument}={str(path)!r}'
-    verify_name(path, argument, weights.url)
+    verify_name(path, argument, f'download {weights.url} again')
     content = {
         weights.prefix + match[1]: weight.detach().float()
         for name, weight in weights_of(read_checkpoint(path)).items()

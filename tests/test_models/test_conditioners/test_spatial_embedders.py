@@ -67,13 +67,14 @@ def test_what_is_dropped_is_null(config, make):
     assert null.shape == (2, conditioner.dim('spatial'), 4, 4)
 
 
-def test_a_map_is_one_channel_a_class_halved_and_mapped():
+@pytest.mark.parametrize('num_stages', [0, 1, 2])
+def test_a_map_is_one_channel_a_class_halved_and_mapped(num_stages):
     """In the order of the original."""
-    embedder = SemanticMap(5, 2, 3)
+    embedder = SemanticMap(5, num_stages, 3)
     maps = torch.stack([classes(), classes()])
     samples = [sample(gt_sem_seg=m) for m in maps]
     x = F.one_hot(maps[:, 0], 5).permute(0, 3, 1, 2).float()
-    for _ in range(2):
+    for _ in range(num_stages):
         x = F.interpolate(x, scale_factor=0.5, mode='bilinear')
     expected = F.conv2d(x, embedder.linear.weight[..., None, None])
     torch.testing.assert_close(embedder(samples, KEEP), expected)
@@ -168,6 +169,13 @@ def test_conditions_follow_the_model_to_its_precision(config, make):
     conditioner = Conditioner([config]).to(torch.bfloat16)
     spatial = conditioner([make()], encode=encode).spatial
     assert spatial.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize('config, make', MADE)
+def test_conditions_follow_the_model_to_its_device(config, make):
+    """Samples stay on the CPU; one without memory shows what does not."""
+    (embedder,) = Conditioner([config]).to('meta').embedders
+    assert embedder([make(), make()], DROP, encode).is_meta
 
 
 def sized(height, width, **fields):

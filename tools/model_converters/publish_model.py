@@ -1,0 +1,65 @@
+"""Write a model for others: one file, which init_model reads alone.
+
+    python tools/model_converters/publish_model.py \\
+        work_dirs/NAME/iter_600.pth OUT [--weights ema|raw]
+
+The result, OUT-DIGITS.safetensors, has the weights of all that draws, the
+first stage included, and their config; no optimizer and no losses. DIGITS are
+the first eight of the file's SHA-256, which readers verify.
+
+    from mmldm.apis import init_model
+    model = init_model('OUT-DIGITS.safetensors')
+"""
+
+import argparse
+
+from mmldm.apis import publish_model, run_tool
+from mmldm.apis.publish import CHOICES
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'checkpoint',
+        help='training checkpoint, work directory (its newest one), model '
+        'file, or the folder of a converter',
+    )
+    parser.add_argument('out', help='name of the result, or path and name')
+    parser.add_argument(
+        '--weights',
+        choices=CHOICES,
+        help='their running average, or the weights in training (default: '
+        'the average, where there is one)',
+    )
+    parser.add_argument(
+        '--config',
+        help='config file (default: the config that the checkpoint holds)',
+    )
+    parser.add_argument(
+        '--without-first-stage',
+        action='store_true',
+        help='leave out a first stage that has a file of its own, which must '
+        'lie beside the result; its hash is verified',
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Publish."""
+    args = parse_args()
+    path = publish_model(
+        args.checkpoint,
+        args.out,
+        args.weights,
+        args.config,
+        not args.without_first_stage,
+    )
+    print(f'{path} is written, {path.stat().st_size / 2**20:.1f} MB')
+
+
+if __name__ == '__main__':
+    run_tool(main)
