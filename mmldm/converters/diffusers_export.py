@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
@@ -238,11 +237,6 @@ def _add_text(
 ) -> None:
     theirs = text.to_config(config)
     found = text.to_weights(weights, config)
-    if text.pipeline == TEXT_TO_IMAGE and not config.get('logits'):
-        # Read by nothing, but missed.
-        size, dim = theirs['vocab_size'], theirs['d_model']
-        found['to_logits.weight'] = torch.zeros(size, dim)
-        found['to_logits.bias'] = torch.zeros(size)
     folder.add(text.name, theirs, found, STEMS[1])
     folder.tokenizer = _tokenizer(config)
 

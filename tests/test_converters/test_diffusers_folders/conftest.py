@@ -62,6 +62,15 @@ def unconditional(folder):
     )
 
 
+def defaults(folder):
+    """What diffusers takes where little is said: estimates are clipped."""
+    return diffusers.LDMPipeline(
+        vqvae=vq(),
+        unet=diffusers.UNet2DModel(**UNET),
+        scheduler=diffusers.DDIMScheduler(),
+    )
+
+
 def super_resolution(folder):
     return diffusers.LDMSuperResolutionPipeline(
         vqvae=vq(scaling_factor=1.0),
@@ -158,6 +167,7 @@ def stable_diffusion_2(folder):
 
 PIPELINES = [
     unconditional,
+    defaults,
     super_resolution,
     text_to_image,
     stable_diffusion,
