@@ -8,11 +8,14 @@ from .geometry import (
     ResizeShorterSide,
 )
 from .loading import LoadImage
+from .masks import DrawMask, LoadMask
 
 __all__ = [
     'Crop',
     'CropPart',
+    'DrawMask',
     'LoadImage',
+    'LoadMask',
     'PackInputs',
     'RandomChannelOrder',
     'RandomFlip',
