@@ -1,4 +1,5 @@
 from .colour import RandomChannelOrder
+from .degradations import DegradeBicubic, DegradeBSRGAN
 from .formatting import PackInputs
 from .geometry import (
     Crop,
@@ -13,6 +14,8 @@ from .masks import DrawMask, LoadMask
 __all__ = [
     'Crop',
     'CropPart',
+    'DegradeBSRGAN',
+    'DegradeBicubic',
     'DrawMask',
     'LoadImage',
     'LoadMask',
