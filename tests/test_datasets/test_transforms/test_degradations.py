@@ -113,20 +113,32 @@ def test_grey_stays_grey_but_for_noise():
     assert np.std(loud) > 0.02
 
 
-@pytest.mark.parametrize('level', [5, 30])
-def test_noise_has_its_level(level):
-    """Two kinds in five each have it, independent or equal by channel."""
+def noise_of(kinds, level, monkeypatch):
+    """On grey, (N, 3), levels of 255."""
+    monkeypatch.setattr(bsrgan, 'KINDS_OF_NOISE', kinds)
     grey = np.full((64, 64, 3), 0.5, np.float32)
-    alike = []
-    for _ in seeds(100):
-        noise = bsrgan._add_noise(grey, replace(LIGHT, noise=(level, level)))
-        noise = noise - 0.5
-        likeness = np.corrcoef(noise.reshape(-1, 3).T)[0, 1:].max()
-        alike.append(likeness)
-        if likeness < 0.06 or likeness > 0.99:
-            assert noise.std() * 255 == pytest.approx(level, rel=0.1)
-    assert np.mean(np.array(alike) < 0.06) == pytest.approx(0.4, abs=0.15)
-    assert np.mean(np.array(alike) > 0.99) == pytest.approx(0.4, abs=0.15)
+    settings = replace(LIGHT, noise=(level, level))
+    return (bsrgan._add_noise(grey, settings) - 0.5).reshape(-1, 3) * 255
+
+
+@pytest.mark.parametrize('level', [5, 30])
+@pytest.mark.parametrize(
+    'kinds, likeness', [((1, 0, 0), 0), ((0, 1, 0), 1)], ids=['each', 'grey']
+)
+def test_noise_has_its_level(kinds, likeness, level, monkeypatch):
+    noise = noise_of(kinds, level, monkeypatch)
+    assert noise.std(0) == pytest.approx(level, rel=0.05)
+    found = np.corrcoef(noise.T)
+    assert found[0, 1:] == pytest.approx(likeness, abs=0.06)
+
+
+def test_correlated_noise_is_at_most_of_its_level(monkeypatch):
+    """Variances are means of three numbers in [0, 1], times its own."""
+    found = [noise_of((0, 0, 1), 10, monkeypatch) for _ in seeds()]
+    likeness = [np.corrcoef(noise.T)[0, 1] for noise in found]
+    assert min(likeness) < 0.5 < max(likeness)
+    assert max(noise.std() for noise in found) < 10
+    assert np.mean([noise.std() for noise in found]) > 5
 
 
 def test_steps_come_in_any_order_in_which_it_shrinks_first():
