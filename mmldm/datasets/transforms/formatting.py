@@ -15,9 +15,13 @@ class PackInputs(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Pack."""
         sample = LDMDataSample()
+        conditions = ('gt_label', 'caption', 'layout')
         sample.set_predefined_data(
-            {k: results[k] for k in ('gt_label',) if k in results}
+            {k: results[k] for k in conditions if k in results}
         )
+        if 'gt_sem_seg' in results:
+            labels = torch.from_numpy(results['gt_sem_seg'])[None]
+            sample.set_tensor_data(dict(gt_sem_seg=labels))
         meta = ('address', 'img_path', 'ori_shape', 'img_shape', 'sample_idx')
         sample.set_metainfo({k: results[k] for k in meta if k in results})
         packed = dict(data_samples=sample)
