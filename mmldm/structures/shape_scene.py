@@ -32,8 +32,9 @@ COLOURS = dict(
 CLASSES = tuple(f'{colour} {shape}' for colour in COLOURS for shape in SHAPES)
 # What captions are made of.
 WORDS = ('a', 'and', *COLOURS, *SHAPES)
-# Points a side of a pixel at which a shape is looked up.
-SUBPIXELS = 8
+# Points a side of a pixel at which a shape is looked up. Odd: no shape covers
+# exactly half of a pixel.
+SUBPIXELS = 11
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,7 @@ def caption_labels(caption: str) -> list[int]:
     """
     names = caption.replace(' and ', ', ').split(', ')
     for name in names:
-        check_choice(
-            f'object of the caption {caption!r}', name, _INDEFINITE
-        )
+        check_choice(f'object of the caption {caption!r}', name, _INDEFINITE)
     return [_INDEFINITE[name] for name in names]
 
 
