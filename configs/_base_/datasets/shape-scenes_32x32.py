@@ -1,5 +1,3 @@
-_base_ = '../evaluators/first_stage.py'
-
 # Drawn scenes of one to three shapes: no files, and what a model draws can be
 # checked.
 train_dataloader = dict(
@@ -27,3 +25,12 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
+# Of a first stage's reconstructions; a diffusion model is judged by its task.
+val_evaluator = [
+    dict(type='ReconstructionMetrics'),
+    dict(type='LatentStatistics'),
+    dict(type='SceneCaption'),
+    dict(type='SceneLayout'),
+    dict(type='SceneMap'),
+]
+test_evaluator = val_evaluator
