@@ -9,6 +9,7 @@ from .image_folder import ImageFolder
 from .photographs import Photographs
 from .sample_requests import SampleRequests
 from .samplers import AddressedSampler, SampleDraw
+from .shape_scenes import ShapeScenes
 
 __all__ = [
     'AddressedDataset',
@@ -18,4 +19,5 @@ __all__ = [
     'Photographs',
     'SampleDraw',
     'SampleRequests',
+    'ShapeScenes',
 ]

@@ -1,19 +1,14 @@
 """Any folder of images."""
 
-import logging
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zlib import crc32
-
-from mmengine.logging import print_log
 
 from mmldm.registry import DATASETS
 from mmldm.utils import check_choice, check_positive
 
 from .base import AddressedDataset
-from .image_files import SUFFIXES, find_damage
+from .image_files import SUFFIXES, check_files, image_paths
 
 HOLD_OUT = 20
 
@@ -63,7 +58,7 @@ class ImageFolder(AddressedDataset):
 
     def load_data_list(self) -> list[dict]:
         """One entry an image: ``img_path``, ``size``."""
-        paths = sorted(_image_paths(self.data_root))
+        paths = sorted(image_paths(self.data_root))
         if not paths:
             raise ValueError(
                 f'data_root={self.data_root!r} holds no images (files ending '
@@ -81,7 +76,7 @@ class ImageFolder(AddressedDataset):
                 f'data_root={self.data_root!r} holds a single image, which '
                 "is kept for validation: add images, or set split='all'"
             )
-        _check_files(paths)
+        check_files(paths)
         return [dict(img_path=path, size=self.size) for path in paths]
 
 
@@ -95,40 +90,3 @@ def _held_out(paths: list[str], root: str) -> set[str]:
     }
     chosen = {path for path, key in keys.items() if key % HOLD_OUT == 0}
     return chosen or {min(keys, key=keys.get)}
-
-
-def _image_paths(root: str) -> Iterator[str]:
-    """Image files below a folder; links are followed, but no folder twice."""
-    seen = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders.sort()  # else the disk decides which link comes first
-        for name in names:
-            if name.lower().endswith(SUFFIXES):
-                yield os.path.join(folder, name)
-
-
-def _check_files(paths: list[str]) -> None:
-    """Raise, naming them, if files are damaged."""
-    with ThreadPoolExecutor(8) as pool:
-        damages = list(pool.map(find_damage, paths))
-    damaged = [
-        f'{path} ({damage})'
-        for path, damage in zip(paths, damages, strict=True)
-        if damage
-    ]
-    if damaged:
-        shown = '; '.join(damaged[:5])
-        raise ValueError(
-            f'{len(damaged)} of {len(paths)} images cannot be read: {shown}'
-            f'{" ..." if len(damaged) > 5 else ""}: delete or replace them'
-        )
-    print_log(
-        f'{len(paths)} images found, none damaged',
-        logger='current',
-        level=logging.INFO,
-    )
