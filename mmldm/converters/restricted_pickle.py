@@ -7,9 +7,11 @@ get lost.
 """
 
 import pickle
+import pickletools
 import re
 import sys
 from collections import OrderedDict
+from reprlib import repr as shorten
 from typing import Any, BinaryIO
 
 import torch
@@ -53,6 +55,9 @@ VALUES = re.compile(
     r'|numpy\._?core\.numeric\._frombuffer'
     r'|numpy\.random\.\w+\.__(\w+_ctor|pyx_unpickle_\w+)'
 )
+
+# What gives the newest object a number, by which it is used again.
+MEMOIZE = {'PUT', 'BINPUT', 'LONG_BINPUT'}
 
 
 class RefusedError(ValueError):
@@ -177,9 +182,21 @@ class RestrictedUnpickler(pickle.Unpickler):
     def __init__(self, file: BinaryIO) -> None:
         # Python 2 wrote byte strings, of any encoding.
         super().__init__(file, encoding='latin1')
+        self._file = file
         #: By key, as they are first met.
         self.storages: dict[str, PickledStorage] = {}
         self._made: dict[str, type] = {}
+
+    def load(self) -> Any:
+        """The pickle's content.
+
+        Raises:
+            ValueError: If it is bound to fill the memory.
+        """
+        start = self._file.tell()
+        _check_memo(self._file)
+        self._file.seek(start)
+        return super().load()
 
     def find_class(self, module: str, name: str) -> type:
         """A stand-in; pickle's own would import the module.
@@ -211,7 +228,20 @@ class RestrictedUnpickler(pickle.Unpickler):
                     return storage
             case ('module', whole, _, _):
                 return whole  # a module and its source, of torch before 1.6
-        raise ValueError(f'it refers to {pid!r:.80}, which is no storage')
+        raise ValueError(
+            f'it refers to {shorten(pid):.80}, which is no storage'
+        )
+
+
+def _check_memo(file: BinaryIO) -> None:
+    """Raise where a pickle numbers an object that it cannot have.
+
+    Python's own reader makes room for all numbers below: twenty bytes can
+    ask for as many gigabytes.
+    """
+    for count, (opcode, arg, _) in enumerate(pickletools.genops(file)):
+        if opcode.name in MEMOIZE and arg > count:
+            raise ValueError(f'it has no object number {arg}')
 
 
 def _is_harmless(module: str, name: str) -> bool:
