@@ -3,7 +3,15 @@
 import mmcv.transforms  # noqa: F401  registers RandomFlip and others
 
 from . import transforms  # noqa: F401
+from .annotations import (
+    Annotations,
+    Captions,
+    FolderClasses,
+    LabelMaps,
+    MaskFiles,
+)
 from .base import AddressedDataset
+from .boxes import CocoBoxes, CocoCaptions, OpenImagesBoxes
 from .digits import DigitsDataset
 from .image_folder import ImageFolder
 from .photographs import Photographs
@@ -13,8 +21,16 @@ from .samplers import AddressedSampler, SampleDraw
 __all__ = [
     'AddressedDataset',
     'AddressedSampler',
+    'Annotations',
+    'Captions',
+    'CocoBoxes',
+    'CocoCaptions',
     'DigitsDataset',
+    'FolderClasses',
     'ImageFolder',
+    'LabelMaps',
+    'MaskFiles',
+    'OpenImagesBoxes',
     'Photographs',
     'SampleDraw',
     'SampleRequests',
