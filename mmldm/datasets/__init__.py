@@ -14,6 +14,8 @@ from .base import AddressedDataset
 from .boxes import CocoBoxes, CocoCaptions, OpenImagesBoxes
 from .digits import DigitsDataset
 from .image_folder import ImageFolder
+from .image_shards import ImageShards
+from .lsun import LSUN
 from .photographs import Photographs
 from .sample_requests import SampleRequests
 from .samplers import AddressedSampler, SampleDraw
@@ -28,6 +30,8 @@ __all__ = [
     'DigitsDataset',
     'FolderClasses',
     'ImageFolder',
+    'ImageShards',
+    'LSUN',
     'LabelMaps',
     'MaskFiles',
     'OpenImagesBoxes',
