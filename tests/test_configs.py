@@ -37,7 +37,15 @@ def narrowed(model):
 
 
 def samples_for(model, labelled, size):
-    return [labelled(i, address=(0, i), img_shape=size) for i in range(2)]
+    """Two data samples with every condition that a config may read."""
+    samples = []
+    for i in range(2):
+        sample = labelled(i, address=(0, i), img_shape=size)
+        sample.caption = 'a red circle'
+        sample.layout = [(i, (0.25, 0.5, 0.5, 0.25))]
+        sample.gt_sem_seg = torch.full((1, *size), i)
+        samples.append(sample)
+    return samples
 
 
 def load_all(kind):

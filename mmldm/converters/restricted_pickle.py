@@ -14,8 +14,12 @@ from typing import Any, BinaryIO
 
 import torch
 
-# How Python 2 calls them, and pickles for it.
-RENAMED = {'__builtin__': 'builtins', 'copy_reg': 'copyreg'}
+# How Python 2 calls them, and pickles for it; how Python 3.13 does.
+RENAMED = {
+    '__builtin__': 'builtins',
+    'copy_reg': 'copyreg',
+    'pathlib._local': 'pathlib',
+}
 # What checkpoints hold of the standard library: values and containers, and
 # how pickle says that an object is made. Everything else there is refused.
 STANDARD = {
@@ -24,7 +28,7 @@ STANDARD = {
     'builtins': {
         *('bool', 'bytearray', 'bytes', 'complex', 'dict', 'float'),
         *('frozenset', 'int', 'list', 'object', 'range', 'set', 'slice'),
-        *('str', 'tuple'),
+        *('str', 'tuple', 'type'),
     },
     'collections': {'Counter', 'OrderedDict', 'defaultdict', 'deque'},
     'copyreg': {'__newobj__', '__newobj_ex__', '_reconstructor'},
@@ -43,9 +47,11 @@ CLASS = re.compile(r'_*[A-Z]\w*(\._*[A-Z]\w*)*', re.ASCII)
 VALUES = re.compile(
     r'torch\.(device|double|half|long|short|bool|(bfloat|u?int|float)\d*)'
     r'|torch\.(complex\d+|serialization\._get_layout)'
+    r'|torch\._(utils|tensor)\._rebuild_\w+'
     r'|numpy\.(dtype|ndarray|bool_?|(u?int|float|complex)\d+|str_)'
     r'|numpy\._?core\.multiarray\.(scalar|_reconstruct)'
     r'|numpy\._?core\.numeric\._frombuffer'
+    r'|numpy\.random\.\w+\.__(\w+_ctor|pyx_unpickle_\w+)'
 )
 
 

@@ -19,6 +19,7 @@ from .lsun import LSUN
 from .photographs import Photographs
 from .sample_requests import SampleRequests
 from .samplers import AddressedSampler, SampleDraw
+from .shape_scenes import ShapeScenes
 
 __all__ = [
     'AddressedDataset',
@@ -38,4 +39,5 @@ __all__ = [
     'Photographs',
     'SampleDraw',
     'SampleRequests',
+    'ShapeScenes',
 ]

@@ -3,6 +3,7 @@ from .label_accuracy import LabelAccuracy
 from .latent_statistics import LatentStatistics
 from .reconstruction import ReconstructionMetrics
 from .reconstruction_fid import ReconstructionFID
+from .shape_scenes import SceneCaption, SceneClass, SceneLayout, SceneMap
 
 __all__ = [
     'ClassifierAccuracy',
@@ -10,4 +11,8 @@ __all__ = [
     'LatentStatistics',
     'ReconstructionFID',
     'ReconstructionMetrics',
+    'SceneCaption',
+    'SceneClass',
+    'SceneLayout',
+    'SceneMap',
 ]

@@ -220,3 +220,22 @@ def test_an_old_file_ends_with_its_last_storage(path, refusal, cut):
         assert_same(read_compvis_checkpoint(path), content['state_dict'])
         path.write_bytes(whole[:-cut])
         assert 'it is cut off' in refusal(path)
+
+
+def test_tensors_are_aligned(path, legacy, write_lightning):
+    """In old files they begin at any byte."""
+    written = {f'{i * "x"}y': torch.randn(3) for i in range(8)}
+    write_lightning(path, written, legacy)
+    for weight in read_compvis_checkpoint(path).values():
+        assert weight.data_ptr() % weight.element_size() == 0
+
+
+def test_an_old_file_of_another_byte_order_is_refused(path, refusal):
+    torch.save({}, path, _use_new_zipfile_serialization=False)
+    little = pickle.dumps(dict(little_endian=True), 2)[2:-1]
+    start = b'little_endianq'
+    whole = path.read_bytes()
+    place = whole.index(start) + len(start) + 1
+    assert little.endswith(whole[place : place + 1] + b's')  # NEWTRUE
+    path.write_bytes(whole[:place] + b'\x89' + whole[place + 1 :])
+    assert 'on a machine of another byte order' in refusal(path)
