@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 
 import numpy as np
 from mmengine.logging import print_log
@@ -17,17 +18,22 @@ END_MARKS = {b'\x89PNG': b'IEND', JPEG: JPEG_END}
 TAIL = 64
 
 
-def read_image(path: str) -> np.ndarray:
+def read_image(path: str, content: bytes | None = None) -> np.ndarray:
     """uint8 BGR, (H, W, 3).
 
     Turned as its EXIF data says, grey repeated, 16 bits brought to 8, and
     what is transparent laid on white.
 
+    Args:
+        path: Of the file, or what errors call it.
+        content: Of the file, where it is not on the disk by itself.
+
     Raises:
         ValueError: If the file is damaged or no image; it is named.
     """
     try:
-        with Image.open(path) as image:
+        source = path if content is None else BytesIO(content)
+        with Image.open(source) as image:
             image = ImageOps.exif_transpose(image)
             return np.ascontiguousarray(_to_rgb(image)[..., ::-1])
     except FileNotFoundError:
@@ -134,8 +140,13 @@ def _ends_well(head: bytes, tail: bytes, size: int) -> bool:
     )
 
 
-def image_paths(root: str) -> Iterator[str]:
-    """Image files below a folder; links are followed, but no folder twice."""
+def files_below(root: str, suffixes: tuple[str, ...]) -> Iterator[str]:
+    """Files below a folder; links are followed, but no folder twice.
+
+    Args:
+        root: The folder.
+        suffixes: Of the files, in small letters.
+    """
     seen = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
@@ -145,7 +156,7 @@ def image_paths(root: str) -> Iterator[str]:
         seen.add(real)
         subfolders.sort()  # else the disk decides which link comes first
         for name in names:
-            if name.lower().endswith(SUFFIXES):
+            if name.lower().endswith(suffixes):
                 yield os.path.join(folder, name)
 
 

@@ -8,16 +8,19 @@ from .geometry import (
     RandomShrink,
     ResizeShorterSide,
 )
-from .loading import LoadImage
+from .loading import ChooseCaption, ChooseObjects, LoadImage, LoadLabelMap
 from .masks import DrawMask, LoadMask
 
 __all__ = [
+    'ChooseCaption',
+    'ChooseObjects',
     'Crop',
     'CropPart',
     'DegradeBSRGAN',
     'DegradeBicubic',
     'DrawMask',
     'LoadImage',
+    'LoadLabelMap',
     'LoadMask',
     'PackInputs',
     'RandomChannelOrder',

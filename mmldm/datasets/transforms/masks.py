@@ -10,7 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_choice, check_positive, check_range
 
-from ..image_files import image_paths, read_mask
+from ..image_files import SUFFIXES, files_below, read_mask
 from .spatial import nearest
 
 # Lengths are pixels of an image of this side, and grow with the image.
@@ -192,7 +192,7 @@ class LoadMask(BaseTransform):
     def __init__(self, folder: str | None = None) -> None:
         self.paths = None
         if folder is not None:
-            self.paths = sorted(image_paths(folder))
+            self.paths = sorted(files_below(folder, SUFFIXES))
             if not self.paths:
                 raise ValueError(f'LoadMask.folder={folder!r} has no images')
 
