@@ -10,11 +10,12 @@ from typing import Any
 
 from mmldm.utils import check_count
 
-from .compvis_conditioner import conditioner_config
-from .compvis_denoiser import denoiser_config
-from .compvis_first_stage import TARGETS, first_stage_config
-from .compvis_params import check_kinds, check_required, check_rest
-from .compvis_process import DEFAULTS, diffusion_scheduler_config
+from ..editors import first_stage_editor
+from .conditioner import conditioner_config
+from .denoiser import denoiser_config
+from .first_stage import TARGETS, first_stage_config
+from .params import check_kinds, check_required, check_rest
+from .process import DEFAULTS, diffusion_scheduler_config
 
 DIFFUSION_TARGETS = (
     'ldm.models.diffusion.ddpm.LatentDiffusion',
@@ -56,8 +57,6 @@ IGNORED = {
     'use_ema',
     'v_posterior',
 }
-# Of the paper's losses; see FirstStage.
-REGULARIZATION = {'AutoencoderKL': 1e-6, 'AutoencoderVQ': 1.0}
 
 
 def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,7 +74,7 @@ def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
     check_kinds(original)
     target = original.get('target')
     if target in TARGETS:
-        return _first_stage_editor(original)
+        return first_stage_editor(first_stage_config(original))
     if target not in DIFFUSION_TARGETS:
         raise ValueError(
             f'target={target!r} cannot be converted; these can: '
@@ -124,19 +123,3 @@ def _pixels(latent_size: int, autoencoder: Mapping[str, Any]) -> int:
     """Side of the images whose latents have this one."""
     check_count('params.image_size', latent_size)
     return latent_size * 2 ** (len(autoencoder.get('channel_mults', [1])) - 1)
-
-
-def _first_stage_editor(original: Mapping[str, Any]) -> dict[str, Any]:
-    autoencoder = first_stage_config(original)
-    kind = autoencoder['type']
-    if kind not in REGULARIZATION:
-        raise ValueError(
-            f'target={original["target"]!r} is a first stage without '
-            f"weights: write autoencoder=dict(type='{kind}') in a config "
-            'instead'
-        )
-    return dict(
-        type='FirstStage',
-        autoencoder=autoencoder,
-        regularization_weight=REGULARIZATION[kind],
-    )

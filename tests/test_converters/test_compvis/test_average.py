@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmldm.converters.compvis_average import choose_weights
+from mmldm.converters.compvis.average import choose_weights
 
 
 def checkpoint():

@@ -6,7 +6,7 @@ from mmldm.converters import (
     text_encoder_to_compvis,
     text_encoder_weights,
 )
-from mmldm.converters.compvis_text import NETWORK, TARGET
+from mmldm.converters.compvis.text import NETWORK, TARGET
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .diffusers_weights import REMEDY
-from .pairs import Pair, check_weights, to_ours, to_theirs, without_memory
-from .transformer_pairs import Dialect, from_dialect, to_dialect
+from ..pairs import Pair, check_weights, to_ours, to_theirs, without_memory
+from ..transformer_pairs import Dialect, from_dialect, to_dialect
+from .weights import REMEDY
 
 # Our arguments, and what LDMBertConfig has by default.
 LDMBERT = {

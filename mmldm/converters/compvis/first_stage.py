@@ -12,10 +12,10 @@ from torch import Tensor
 from mmldm.models.autoencoders import Autoencoder
 from mmldm.models.layers import ResBlock, SelfAttention2d, VectorQuantizer
 
-from .compvis_params import check_required, check_rest
-from .dialect import Dialect, pairs_of
-from .first_stage_parts import Part, first_stage_names
-from .pairs import check_weights, to_ours, to_theirs, without_memory
+from ..dialect import Dialect, pairs_of
+from ..first_stage_parts import Part, first_stage_names
+from ..pairs import check_weights, to_ours, to_theirs, without_memory
+from .params import check_required, check_rest
 
 TARGETS = {
     'ldm.models.autoencoder.AutoencoderKL': 'AutoencoderKL',

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
-from .compvis_average import STATE, choose_weights
-from .compvis_conditioner import FIRST_STAGE
-from .compvis_conditioner_weights import conditioner_weights
-from .compvis_denoiser import denoiser_weights
-from .compvis_first_stage import LEFT_OUT, first_stage_weights
-from .compvis_model import model_config
+from .average import STATE, choose_weights
+from .conditioner import FIRST_STAGE
+from .conditioner_weights import conditioner_weights
+from .denoiser import denoiser_weights
+from .first_stage import LEFT_OUT, first_stage_weights
+from .model import model_config
 
 CUMULATIVE = 'alphas_cumprod'
 # Tables that follow from the config.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .diffusers_text import (
+from .text import (
     text_encoder_to_diffusers,
     text_encoder_to_diffusers_config,
     transformer_to_diffusers,

@@ -12,10 +12,10 @@ from mmldm.models.layers import (
     TimeEmbedding,
 )
 
-from .dialect import POINTWISE, Dialect, pairs_of
-from .diffusers_denoiser_config import linear_projections
-from .diffusers_weights import ATTENTION, REMEDY, modern_weights
-from .pairs import check_weights, to_ours, to_theirs, without_memory
+from ..dialect import POINTWISE, Dialect, pairs_of
+from ..pairs import check_weights, to_ours, to_theirs, without_memory
+from .denoiser_config import linear_projections
+from .weights import ATTENTION, REMEDY, modern_weights
 
 
 def denoiser_to_diffusers(

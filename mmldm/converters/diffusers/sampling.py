@@ -8,8 +8,8 @@ import torch
 from mmldm.diffusion import DiffusersGrid, DiffusionScheduler
 from mmldm.diffusion.diffusers_grid import SPACINGS
 
-from .diffusers_params import arguments
-from .diffusers_samplers import DDIM, SAMPLERS, Sampler, Sampling
+from .params import arguments
+from .samplers import DDIM, SAMPLERS, Sampler, Sampling
 
 
 def sampling_from_diffusers(name: str, theirs: Mapping[str, Any]) -> Sampling:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .transformer_pairs import Dialect, from_dialect, to_dialect
+from ..transformer_pairs import Dialect, from_dialect, to_dialect
 
 LAYER = 'transformer.attn_layers.layers.{}.{}'
 

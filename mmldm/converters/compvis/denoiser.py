@@ -18,9 +18,9 @@ from mmldm.models.layers import (
     TimeEmbedding,
 )
 
-from .compvis_params import check_required, check_rest
-from .dialect import POINTWISE, Dialect, pairs_of
-from .pairs import check_weights, to_ours, to_theirs, without_memory
+from ..dialect import POINTWISE, Dialect, pairs_of
+from ..pairs import check_weights, to_ours, to_theirs, without_memory
+from .params import check_required, check_rest
 
 TARGET = 'ldm.modules.diffusionmodules.openaimodel.UNetModel'
 REQUIRED = (

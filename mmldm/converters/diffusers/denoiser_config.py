@@ -7,9 +7,9 @@ from typing import Any
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.layers.resnet import NUM_GROUPS
 
-from .diffusers_denoiser_keys import BLOCKS, DEFAULTS, FIXED, IGNORED
-from .diffusers_params import Params, arguments, factors
-from .pairs import without_memory
+from ..pairs import without_memory
+from .denoiser_keys import BLOCKS, DEFAULTS, FIXED, IGNORED
+from .params import Params, arguments, factors
 
 
 def denoiser_from_diffusers_config(

@@ -1,4 +1,4 @@
-"""The process of the original; its numbers: test_compvis_checkpoint.py."""
+"""The process of the original; test_checkpoint.py has its numbers."""
 
 import pytest
 

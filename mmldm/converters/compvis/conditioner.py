@@ -8,9 +8,9 @@ and, for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .compvis_params import check_required, check_rest
-from .compvis_text import TARGET as CLIP
-from .compvis_text import text_encoder_config
+from .params import check_required, check_rest
+from .text import TARGET as CLIP
+from .text import text_encoder_config
 
 UNCONDITIONAL = '__is_unconditional__'
 FIRST_STAGE = '__is_first_stage__'

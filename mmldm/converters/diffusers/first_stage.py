@@ -12,11 +12,11 @@ from torch import Tensor
 from mmldm.models.autoencoders import Autoencoder, ConvAutoencoder
 from mmldm.models.layers import ResBlock, SelfAttention2d, VectorQuantizer
 
-from .dialect import Dialect, pairs_of
-from .diffusers_params import Params, arguments, factors
-from .diffusers_weights import ATTENTION, REMEDY, modern_weights
-from .first_stage_parts import Part, first_stage_names
-from .pairs import check_weights, to_ours, to_theirs, without_memory
+from ..dialect import Dialect, pairs_of
+from ..first_stage_parts import Part, first_stage_names
+from ..pairs import check_weights, to_ours, to_theirs, without_memory
+from .params import Params, arguments, factors
+from .weights import ATTENTION, REMEDY, modern_weights
 
 KINDS = {'AutoencoderKL': 'AutoencoderKL', 'VQModel': 'AutoencoderVQ'}
 DEFAULTS = dict(

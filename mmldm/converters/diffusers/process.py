@@ -14,9 +14,9 @@ from mmldm.diffusion import DiffusionScheduler, DiscreteSchedule
 from mmldm.diffusion.noise_schedules.discrete import betas_of
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
-from .diffusers_params import Params, arguments
-from .diffusers_samplers import DDIM, SAMPLERS, SCALED, Sampling
-from .diffusers_sampling import (
+from .params import Params, arguments
+from .samplers import DDIM, SAMPLERS, SCALED, Sampling
+from .sampling import (
     sampling_from_diffusers,
     sampling_to_diffusers,
 )

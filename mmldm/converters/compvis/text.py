@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .compvis_params import check_rest
-from .diffusers_text import (
+from ..diffusers.text import (
     COUNT,
     SHELL,
     text_encoder_from_diffusers,
     text_encoder_to_diffusers,
 )
+from .params import check_rest
 
 TARGET = 'ldm.modules.encoders.modules.FrozenCLIPEmbedder'
 VERSION = 'openai/clip-vit-large-patch14'

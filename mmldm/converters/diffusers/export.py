@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 
-from .diffusers_denoiser import denoiser_to_diffusers
-from .diffusers_denoiser_config import denoiser_to_diffusers_config
-from .diffusers_files import (
+from .denoiser import denoiser_to_diffusers
+from .denoiser_config import denoiser_to_diffusers_config
+from .files import (
     CONFIG,
     PIPELINE,
     SCHEDULER,
@@ -20,13 +20,13 @@ from .diffusers_files import (
     write_json,
     write_weights,
 )
-from .diffusers_first_stage import (
+from .first_stage import (
     first_stage_to_diffusers,
     first_stage_to_diffusers_config,
     latent_scale,
 )
-from .diffusers_folder import TOKENIZER
-from .diffusers_pipelines import (
+from .folder import TOKENIZER
+from .pipelines import (
     LENGTH,
     STABLE,
     TEXT_TO_IMAGE,
@@ -36,8 +36,8 @@ from .diffusers_pipelines import (
     differences,
     text_part,
 )
-from .diffusers_process import scheduler_to_diffusers
-from .diffusers_text import text_encoder_from_diffusers_config
+from .process import scheduler_to_diffusers
+from .text import text_encoder_from_diffusers_config
 
 
 @dataclass

@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .compvis_text import text_encoder_weights
-from .compvis_transformer import transformer_weights
-from .pairs import Pair, check_weights, to_ours, without_memory
+from ..pairs import Pair, check_weights, to_ours, without_memory
+from .text import text_encoder_weights
+from .transformer import transformer_weights
 
 
 def conditioner_weights(

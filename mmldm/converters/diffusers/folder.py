@@ -11,23 +11,23 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from .compvis_model import REGULARIZATION
-from .diffusers_denoiser import denoiser_from_diffusers
-from .diffusers_denoiser_config import denoiser_from_diffusers_config
-from .diffusers_files import (
+from ..editors import first_stage_editor
+from .denoiser import denoiser_from_diffusers
+from .denoiser_config import denoiser_from_diffusers_config
+from .files import (
     CONFIG,
     PIPELINE,
     SCHEDULER,
     read_json,
     read_weights,
 )
-from .diffusers_first_stage import (
+from .first_stage import (
     KINDS,
     first_stage_from_diffusers,
     first_stage_from_diffusers_config,
 )
-from .diffusers_process import scheduler_from_diffusers
-from .diffusers_text import (
+from .process import scheduler_from_diffusers
+from .text import (
     text_encoder_from_diffusers,
     text_encoder_from_diffusers_config,
     transformer_from_diffusers,
@@ -128,11 +128,7 @@ def read_diffusers(
     autoencoder, weights = _read_part(
         folder, first_stage_from_diffusers_config, first_stage_from_diffusers
     )
-    config = dict(
-        type='FirstStage',
-        autoencoder=autoencoder,
-        regularization_weight=REGULARIZATION[autoencoder['type']],
-    )
+    config = first_stage_editor(autoencoder)
     return FromDiffusers(config, _under('autoencoder', weights), [])
 
 
