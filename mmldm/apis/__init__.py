@@ -7,6 +7,7 @@ from .cli import (
 )
 from .converted import write_converted
 from .models import build_model, init_model
+from .publish import publish_model
 
 __all__ = [
     'build_model',
@@ -14,6 +15,7 @@ __all__ = [
     'config_parser',
     'init_model',
     'load_config',
+    'publish_model',
     'run_tool',
     'tool_parser',
     'write_converted',

@@ -1,7 +1,7 @@
 """What a converter leaves behind: a config to go on from, and a model file."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ def write_converted(
     """Write ``config.py`` and ``model.safetensors``.
 
     The config inherits from the nearest base in ``configs/`` and states its
-    differences; the model file needs no config, it holds its own.
+    differences; the model file needs no config, it holds its own. Both find
+    a tokenizer's folder that lies in ``out_dir`` wherever that is moved.
 
     Args:
         out_dir: Made where it is missing.
@@ -53,6 +54,7 @@ def write_converted(
 
 
 def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
+    model = with_tokenizers(model, lambda name: _beside_config(out_dir, name))
     base, changes = _nearest_base(model)
     names = [base, *BASES[model['type']]]
     content: dict[str, Any] = dict(model=changes)
@@ -64,6 +66,44 @@ def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
     ]
     text = config_text(dict(_base_=paths, **content))
     return f'"""Converted from {source}."""\n\n{text}'
+
+
+def _beside_config(out_dir: Path, name: str) -> str:
+    """A folder beside the config, as mmengine finds it."""
+    beside = (
+        name and (out_dir / name).is_dir() and not Path(name).is_absolute()
+    )
+    return f'{{{{ fileDirname }}}}/{name}' if beside else name
+
+
+def with_tokenizers(
+    model: Mapping[str, Any], change: Callable[[str], str]
+) -> dict[str, Any]:
+    """A model's config, the folders or names of its tokenizers changed."""
+    conditioner = model.get('conditioner')
+    if not isinstance(conditioner, Mapping):
+        return dict(model)
+    embedders = [
+        _with_tokenizer(embedder, change)
+        for embedder in conditioner.get('embedders') or ()
+    ]
+    if not embedders:
+        return dict(model)
+    return {**model, 'conditioner': {**conditioner, 'embedders': embedders}}
+
+
+def _with_tokenizer(embedder: Any, change: Callable[[str], str]) -> Any:
+    """An embedder's config, or a tokenizer's."""
+    if not isinstance(embedder, Mapping):
+        return embedder
+    tokenizer = embedder.get('tokenizer')
+    if isinstance(tokenizer, str):
+        return {**embedder, 'tokenizer': change(tokenizer)}
+    pretrained = tokenizer.get('pretrained') if tokenizer else None
+    if isinstance(pretrained, str):
+        tokenizer = {**tokenizer, 'pretrained': change(pretrained)}
+        return {**embedder, 'tokenizer': tokenizer}
+    return embedder
 
 
 def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

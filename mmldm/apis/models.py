@@ -1,6 +1,7 @@
 """Models from whatever they come in: one door for all."""
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
+from mmldm.converters import is_diffusers, read_diffusers
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
@@ -22,10 +24,11 @@ from mmldm.utils.model_file import read_model_file
 
 from .cli import read_config
 from .config_check import check_config
-from .converted import MODEL_NAME
+from .converted import MODEL_NAME, with_tokenizers
 from .stored_config import read_stored_config
 from .untrusted_config import check_untrusted
 
+# What a folder of diffusers has one of, a pipeline's or a first stage's.
 # The argument that names the file of a first stage, and a file in one folder.
 REFERENCE = 'autoencoder_checkpoint'
 NEIGHBOUR = re.compile(r'[\w+-][\w.+-]*\.(pth|safetensors)', re.ASCII)
@@ -131,7 +134,9 @@ def find_model(
 def _find_in_folder(
     folder: Path, checkpoint: Source | None, pick: Pick
 ) -> Found:
-    """Of a converter, or of a training."""
+    """Of a converter, of a training, or of diffusers."""
+    if is_diffusers(folder):
+        return _find_in_diffusers(folder, checkpoint, pick)
     configs = sorted(folder.glob('*.py'))
     if checkpoint is None:
         model_file = folder / MODEL_NAME
@@ -139,14 +144,32 @@ def _find_in_folder(
             model_file if model_file.exists() else newest_checkpoint(folder)
         )
     if len(configs) != 1 or checkpoint is None:
+        names = [path.name for path in configs]
         raise ValueError(
-            f'{folder} is no folder of a model: of {MODEL_NAME} or iter_*.pth '
-            f'it has {checkpoint and Path(checkpoint).name}, and it should '
-            'have one config file (.py) and has '
-            f'{[path.name for path in configs]}. Give config and checkpoint '
-            'by name'
+            f'{folder} is no folder of a model: {MODEL_NAME} or iter_*.pth '
+            f'and one config file (.py) were looked for, and '
+            f'{checkpoint and Path(checkpoint).name or "no weights"} and '
+            f'{", ".join(names) or "no config"} found; nor of diffusers, '
+            'which has model_index.json or config.json. Give config and '
+            'checkpoint by name'
         )
     return _find_by_config(configs[0], checkpoint, pick)
+
+
+def _find_in_diffusers(
+    folder: Path, checkpoint: Source | None, pick: Pick
+) -> Found:
+    """Converted in memory."""
+    if checkpoint is not None:
+        raise ValueError(
+            f'{folder} is a folder of diffusers, which has weights, but '
+            f'checkpoint={checkpoint} is given: leave it out, or convert the '
+            'folder by tools/model_converters/diffusers_to_mmldm.py'
+        )
+    config, weights, notes = read_diffusers(folder)
+    for note in notes:
+        warnings.warn(f'{folder}: {note}', stacklevel=5)
+    return Found(_as_config(config), pick(weights), folder)
 
 
 def _find_by_config(
@@ -175,7 +198,15 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
     check_untrusted(
         {k: v for k, v in config.items() if k not in first_stage}, str(path)
     )
-    return Found(_as_config(config | first_stage), pick(weights), path)
+    config = with_tokenizers(
+        config | first_stage, lambda name: _beside(path.parent, name)
+    )
+    return Found(_as_config(config), pick(weights), path)
+
+
+def _beside(folder: Path, name: str) -> str:
+    """A tokenizer's folder that lies beside a model file; else the name."""
+    return str(folder / name) if (folder / name).is_dir() else name
 
 
 def _first_stage_beside(path: Path, config: dict[str, Any]) -> dict[str, str]:

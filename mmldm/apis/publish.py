@@ -1,5 +1,6 @@
 """Models for others: one file, without what only training needs."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from .models import (
     find_model,
     training_parts,
 )
-from .untrusted_config import check_untrusted
+from .untrusted_config import check_untrusted, tokenizer_folders
 
 # Which weights of a training: their average, or those in training.
 CHOICES = ('ema', 'raw')
@@ -68,6 +69,12 @@ def publish_model(
     check_untrusted(
         {k: v for k, v in config.items() if k != REFERENCE}, str(source)
     )
+    for folder in tokenizer_folders(config):
+        warnings.warn(
+            f'the tokenizer is looked for in {folder}, which others have not: '
+            "give a config with the tokenizer's name on a hub",
+            stacklevel=2,
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     return publish_model_file(out, model.state_dict(), config)
 

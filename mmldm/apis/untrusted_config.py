@@ -23,7 +23,8 @@ REGISTRIES = (MODELS, DIFFUSION_SCHEDULERS)
 IMPORTS = ('custom_imports', '_scope_')
 # Keys of files that a model reads when it is built.
 READS = re.compile(
-    r'(.*_)?(checkpoint|weights|path|file|folder|dir)|init_cfg|data_root'
+    r'(.*_)?(checkpoint|weights|path|file|folder|dir)'
+    r'|init_cfg|data_root|pretrained'
 )
 # A word, or the name of a model on a hub; no path that leads anywhere else.
 WORD = re.compile(r'(?!\.)[\w.+-]+(/(?!\.)[\w.+-]+)?|', re.ASCII)
@@ -39,10 +40,10 @@ def check_untrusted(
 ) -> None:
     """Raise unless building a model from ``config`` is harmless.
 
-    Every ``type`` must be the plain name of a class that is registered
-    already, by mmldm or by a module of the user's; nothing may be imported,
-    and no file read but a tokenizer's. Nothing in the config is looked up
-    before that is sure.
+    Every ``type`` must be the name, without or with our scope, of a class
+    that is registered already, by mmldm or by a module of the user's; nothing
+    may be imported, and no file read but a tokenizer's. Nothing in the config
+    is looked up before that is sure.
 
     Args:
         config: A model's, from a file that anybody may have written.
@@ -86,6 +87,17 @@ def _registered() -> set[str]:
     return {name for node in REGISTRIES for name in node.module_dict}
 
 
+def tokenizer_folders(config: Mapping[str, Any]) -> list[str]:
+    """Tokenizers that a config looks for in a folder, not by a name."""
+    return [
+        value
+        for _, key, value, owner in _entries(config, 'model')
+        if _is_tokenizer(key, owner)
+        and isinstance(value, str)
+        and not WORD.fullmatch(value)
+    ]
+
+
 def _is_tokenizer(key: str, owner: Any) -> bool:
     """Whether a folder with a vocabulary may be named: it is data."""
     if key == 'pretrained':
@@ -119,7 +131,7 @@ def _entries(node: Any, path: str) -> Iterator[tuple[str, str, Any, Any]]:
 
 
 def _check_type(value: Any, names: Collection[str], told: str) -> None:
-    if not isinstance(value, str) or value not in names:
+    if not isinstance(value, str) or value.removeprefix('mmldm.') not in names:
         # All valid names are too many to list.
         near = suggest(str(value)[:80], names).partition('. Valid')[0]
         raise ValueError(

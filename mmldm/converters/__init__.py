@@ -23,7 +23,7 @@ from .diffusers_denoiser_config import (
     denoiser_from_diffusers_config,
     denoiser_to_diffusers_config,
 )
-from .diffusers_export import write_diffusers
+from .diffusers_export import whole_model, write_diffusers
 from .diffusers_first_stage import (
     first_stage_from_diffusers,
     first_stage_from_diffusers_config,
@@ -31,7 +31,7 @@ from .diffusers_first_stage import (
     first_stage_to_diffusers_config,
     latent_scale,
 )
-from .diffusers_folder import FromDiffusers, read_diffusers
+from .diffusers_folder import FromDiffusers, is_diffusers, read_diffusers
 from .diffusers_process import (
     scheduler_from_diffusers,
     scheduler_to_diffusers,
@@ -68,6 +68,7 @@ __all__ = [
     'first_stage_to_diffusers',
     'first_stage_to_diffusers_config',
     'first_stage_weights',
+    'is_diffusers',
     'latent_scale',
     'model_config',
     'read_compvis_checkpoint',
@@ -87,5 +88,6 @@ __all__ = [
     'transformer_to_diffusers',
     'transformer_to_diffusers_config',
     'transformer_weights',
+    'whole_model',
     'write_diffusers',
 ]

@@ -45,6 +45,7 @@ PARTS: dict[str, tuple[str, Callable]] = {
 # Why weights are left out.
 REPLACED = 'in training; their running average is taken'
 NOT_TAKEN = 'of a running average; the weights themselves are taken'
+COUNTERS = 'how far the running average is'
 POSITIONS = 'cond_stage_model.transformer.text_model.embeddings.position_ids'
 TWICE = 'the first stage under a second name, number by number the same'
 
@@ -117,8 +118,8 @@ def _convert_diffusion(
 def _check_known(weights: Mapping[str, Tensor], known: Set[str]) -> None:
     """Raise where a weight is neither a part's nor known by name."""
     starts = tuple(start for start, _ in PARTS.values())
-    for name in weights.keys() - known:
-        if not name.startswith(starts):
+    for name in weights:
+        if not name.startswith(starts) and name not in known:
             raise ValueError(
                 f'{name} has no place: it is of no part of a latent '
                 f'diffusion model; those start with {", ".join(starts)}'
@@ -133,7 +134,9 @@ def _log_variance(weights: Mapping[str, Tensor], length: int) -> Tensor:
     """
     table = weights.get(LOG_VARIANCE)
     if table is None or table.shape != (length,):
-        found = 'is missing' if table is None else f'has {len(table)} values'
+        found = (
+            'is missing' if table is None else f'has {table.numel()} values'
+        )
         raise ValueError(
             f'{LOG_VARIANCE} {found}, but params.learn_logvar=True and '
             f'timesteps={length} ask for {length}: take its own yaml file'
@@ -167,9 +170,15 @@ def _latent_scale(
     """The measured one, or the config's.
 
     Raises:
-        ValueError: If it was to be measured, and is not there.
+        ValueError: If it was to be measured, and is not there, or there are
+            several.
     """
     if SCALE in weights:
+        if weights[SCALE].numel() != 1:
+            raise ValueError(
+                f'{SCALE} of the checkpoint has {weights[SCALE].numel()} '
+                'values, but the original divides all latents by one'
+            )
         return weights[SCALE].item()
     if params.get('scale_by_std', False):
         raise ValueError(
@@ -186,20 +195,30 @@ def _check_schedule(
     """Raise unless the checkpoint was trained with the config's schedule."""
     if CUMULATIVE not in weights:
         return
-    found = weights[CUMULATIVE].double()
+    found = weights[CUMULATIVE]
     schedule = DIFFUSION_SCHEDULERS.build(dict(config))
     times = torch.arange(schedule.num_timesteps)
     expected = schedule(times).alpha.square()
-    if found.shape != expected.shape or not torch.allclose(
-        found, expected, rtol=1e-4, atol=0
-    ):
+    if found.shape != expected.shape or not _same(found, expected):
+        least = f' down to {found.min():.3g}' if found.numel() else ''
         raise ValueError(
-            f'{CUMULATIVE} of the checkpoint has {len(found)} values down to '
-            f'{found.min():.3g}, that of the config {len(expected)} down to '
+            f'{CUMULATIVE} of the checkpoint has {found.numel()} values'
+            f'{least}, that of the config {len(expected)} down to '
             f'{expected.min():.3g}: it was trained with other values of '
             'params.timesteps, linear_start or linear_end; take its own yaml '
             'file'
         )
+
+
+def _same(found: Tensor, expected: Tensor) -> bool:
+    """Whether they differ by rounding alone, in half precision or single."""
+    limits = torch.finfo(found.dtype)
+    return torch.allclose(
+        found.double(),
+        expected,
+        rtol=max(1e-4, limits.eps),
+        atol=limits.smallest_normal * limits.eps,
+    )
 
 
 def _without_second(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -252,10 +271,11 @@ def _left_out(
         reasons: By start of the names in ``chosen``.
     """
     replaced = [name for name, w in chosen.items() if w is not weights[name]]
-    not_taken = weights.keys() - chosen.keys()
+    average = weights.keys() - chosen.keys()
     if replaced:
-        not_taken &= STATE
-    found = {REPLACED: replaced, NOT_TAKEN: sorted(not_taken)}
+        found = {REPLACED: replaced, COUNTERS: sorted(average & STATE)}
+    else:
+        found = {NOT_TAKEN: sorted(average)}
     for name in chosen:
         for start, reason in reasons.items():
             if name.startswith(start):

@@ -8,10 +8,12 @@ github.com/CompVis/latent-diffusion at a506df5.
 from collections.abc import Mapping
 from typing import Any
 
+from mmldm.utils import check_count
+
 from .compvis_conditioner import conditioner_config
 from .compvis_denoiser import denoiser_config
 from .compvis_first_stage import TARGETS, first_stage_config
-from .compvis_params import check_required, check_rest
+from .compvis_params import check_kinds, check_required, check_rest
 from .compvis_process import DEFAULTS, diffusion_scheduler_config
 
 DIFFUSION_TARGETS = (
@@ -70,6 +72,7 @@ def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
             model, a key is missing or not known, or a value asks for what
             our models have not.
     """
+    check_kinds(original)
     target = original.get('target')
     if target in TARGETS:
         return _first_stage_editor(original)
@@ -119,6 +122,7 @@ def _log_variance(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pixels(latent_size: int, autoencoder: Mapping[str, Any]) -> int:
     """Side of the images whose latents have this one."""
+    check_count('params.image_size', latent_size)
     return latent_size * 2 ** (len(autoencoder.get('channel_mults', [1])) - 1)
 
 

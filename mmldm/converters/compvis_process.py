@@ -63,12 +63,24 @@ def diffusion_scheduler_config(original: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _num_steps(params: Mapping[str, Any]) -> int:
-    """As many as the original's grid runs as asked, up to 50."""
+    """The most, up to 50, that the original can be asked for.
+
+    It may run a few more, and fails where its grid, which is 1 too late,
+    leaves the schedule.
+
+    Raises:
+        ValueError: If there are too few time steps for any.
+    """
     length = params['timesteps']
     if params['given_betas'] is not None:
         length = len(params['given_betas'])
+    if length < 2:
+        raise ValueError(
+            f'params.timesteps or given_betas say {length} time steps, but '
+            'the original samples from two on'
+        )
     below = range(1, min(MOST_STEPS, length - 1) + 1)
-    return max(n for n in below if length % n == 0)
+    return max(n for n in below if (length - 1) % (length // n))
 
 
 def _choose(

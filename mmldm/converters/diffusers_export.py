@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 
@@ -37,6 +37,7 @@ from .diffusers_pipelines import (
     text_part,
 )
 from .diffusers_process import scheduler_to_diffusers
+from .diffusers_text import text_encoder_from_diffusers_config
 
 
 @dataclass
@@ -114,6 +115,33 @@ def write_diffusers(
         _ = folder.tokenizer.tokenizer  # before anything is written
     folder.write(Path(out_dir))
     return [f'{written}: {", ".join(folder.files)}', *folder.notes]
+
+
+def whole_model(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """All weights and the config of a model, whatever it reads from files.
+
+    Args:
+        model: As of :func:`mmldm.apis.init_model`.
+
+    Returns:
+        What :func:`write_diffusers` takes.
+    """
+    config = model.cfg.model.to_dict()
+    weights = model.state_dict()
+    # Frozen parts that have files of their own are not in it.
+    weights |= model.autoencoder.state_dict(prefix='autoencoder.')
+    embedders = getattr(getattr(model, 'conditioner', None), 'embedders', ())
+    for i, embedder in enumerate(embedders):
+        own = config['conditioner']['embedders'][i]
+        if own['type'] == 'TextEncoder' and own.get('pretrained'):
+            name = f'conditioner.embedders.{i}'
+            weights |= embedder.network.state_dict(prefix=f'{name}.network.')
+            own |= text_encoder_from_diffusers_config(
+                embedder.network.config.to_dict(),
+                own.get('tokenizer') or own.pop('pretrained'),
+            )
+            own.pop('pretrained', None)
+    return weights, config
 
 
 def _part(name: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -208,7 +236,8 @@ def _add_text(
     config: Mapping[str, Any],
 ) -> None:
     theirs = text.to_config(config)
-    folder.add(text.name, theirs, text.to_weights(weights, config), STEMS[1])
+    found = text.to_weights(weights, config)
+    folder.add(text.name, theirs, found, STEMS[1])
     folder.tokenizer = _tokenizer(config)
 
 

@@ -100,12 +100,16 @@ class FromDiffusers(NamedTuple):
     notes: list[str]
 
 
-def read_diffusers(folder: str | Path) -> FromDiffusers:
+def read_diffusers(
+    folder: str | Path, tokenizer: str | None = None
+) -> FromDiffusers:
     """The model in a folder that diffusers saved.
 
     Args:
         folder: Of a pipeline of latent diffusion, or of an ``AutoencoderKL``
             or ``VQModel``.
+        tokenizer: Folder or name that the config is to give for the
+            tokenizer; None for the one in ``folder``.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -113,11 +117,13 @@ def read_diffusers(folder: str | Path) -> FromDiffusers:
     """
     folder = Path(folder)
     if (folder / PIPELINE).is_file():
-        return _read_pipeline(folder)
-    if not (folder / CONFIG).is_file():
+        tokenizer = tokenizer or str((folder / TOKENIZER).resolve())
+        return _read_pipeline(folder, tokenizer)
+    if not is_diffusers(folder):
         raise FileNotFoundError(
             f'{folder} is no folder of diffusers: it has neither {PIPELINE}, '
-            f'of a pipeline, nor {CONFIG}, of a first stage'
+            f'of a pipeline, nor {CONFIG}, of a first stage. Models on '
+            'huggingface.co are to be downloaded before'
         )
     autoencoder, weights = _read_part(
         folder, first_stage_from_diffusers_config, first_stage_from_diffusers
@@ -130,6 +136,11 @@ def read_diffusers(folder: str | Path) -> FromDiffusers:
     return FromDiffusers(config, _under('autoencoder', weights), [])
 
 
+def is_diffusers(folder: str | Path) -> bool:
+    """Whether a folder is for :func:`read_diffusers`."""
+    return any((Path(folder) / name).is_file() for name in (PIPELINE, CONFIG))
+
+
 def _read_part(
     folder: Path, to_config: Callable, to_weights: Callable
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -140,13 +151,17 @@ def _read_part(
         return config, to_weights(read_weights(folder), config)
     except ValueError as error:
         raise ValueError(f'{folder}: {error}') from error
+    except (TypeError, ZeroDivisionError, LookupError) as error:
+        raise ValueError(
+            f'{folder}: a value in {CONFIG} is of a wrong kind ({error})'
+        ) from error
 
 
 def _under(part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f'{part}.{name}': weight for name, weight in weights.items()}
 
 
-def _read_pipeline(folder: Path) -> FromDiffusers:
+def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
     """A latent diffusion model, part by part."""
     index = read_json(folder / PIPELINE)
     name = index.get('_class_name')
@@ -166,7 +181,7 @@ def _read_pipeline(folder: Path) -> FromDiffusers:
         denoiser_from_diffusers,
     )
     weights |= _under('denoiser', found)
-    conditioner, found = _read_conditioner(folder, pipeline)
+    conditioner, found = _read_conditioner(folder, pipeline, tokenizer)
     weights |= _under('conditioner.embedders.0', found)
     scheduler, notes = _read_scheduler(folder, pipeline)
     guidance = dict(type='NoGuidance')
@@ -233,7 +248,7 @@ def _read_first_stage(
 
 
 def _read_conditioner(
-    folder: Path, pipeline: Pipeline
+    folder: Path, pipeline: Pipeline, tokenizer: str
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Config of the conditioner, and weights of its embedder."""
     if pipeline.small_image:
@@ -249,7 +264,6 @@ def _read_conditioner(
             f'encoder; these can: {", ".join(TEXT)}'
         )
     to_config, to_weights = TEXT[kind]
-    tokenizer = str((folder / TOKENIZER).resolve())
     embedder, weights = _read_part(
         part, lambda theirs: to_config(theirs, tokenizer), to_weights
     )

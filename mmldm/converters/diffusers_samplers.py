@@ -1,4 +1,4 @@
-"""How schedulers of diffusers sample: solver and time grid, both ways."""
+"""The schedulers of diffusers that ours has too, in its vocabulary."""
 
 import math
 from typing import Any, NamedTuple

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from mmldm.diffusion import DiffusersGrid, DiffusionScheduler
+from mmldm.diffusion.diffusers_grid import SPACINGS
 
 from .diffusers_params import arguments
 from .diffusers_samplers import DDIM, SAMPLERS, Sampler, Sampling
@@ -120,12 +121,8 @@ def _candidates(
             spacing=grid.spacing, offset=grid.offset, to_clean=grid.to_clean
         )
         return
-    length = scheduler.noise_schedule.num_timesteps
-    spacings = ['leading', 'trailing', 'linspace']
-    if sampler.steps_back:
-        spacings = spacings[: 1 if length % scheduler.num_steps else 2]
     offset = getattr(grid, 'offset', 1)
-    for spacing in spacings:
+    for spacing in SPACINGS:
         for to_clean in (True, False) if sampler.end else (True,):
             yield dict(
                 spacing=spacing,

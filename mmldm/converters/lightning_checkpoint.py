@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from reprlib import repr as shorten
 from typing import Any, BinaryIO, NamedTuple
 
 import torch
@@ -173,7 +174,7 @@ def _state_dict(root: Any) -> Mapping[str, PickledTensor]:
         if not (isinstance(name, str) and isinstance(value, PickledTensor)):
             raise _NoWeightsError(
                 f'has no weights: {whose} should hold tensors by name, not a '
-                f'{type(value).__name__} as {name!r:.80}'
+                f'{type(value).__name__} as {shorten(name):.80}'
             )
     return weights
 
@@ -210,7 +211,7 @@ def _tensor(
         raise ValueError('its storage ends after the end of the file')
     numbers = (tensor.offset, *shape, *stride)
     if len(shape) != len(stride) or min(numbers) < 0:
-        raise ValueError(f'shape {shape} with stride {stride}')
+        raise ValueError(f'shape {shorten(shape)}, stride {shorten(stride)}')
     if 0 in shape:
         return torch.empty(shape, dtype=storage.dtype)
     steps = sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
@@ -222,6 +223,7 @@ def _tensor(
         count=steps + 1,
         offset=start + tensor.offset * size,
     )
-    view = flat.as_strided(shape, stride)
-    # The old format aligns nothing.
-    return view if flat.data_ptr() % size == 0 else view.clone()
+    # The old format aligns nothing. (The view may repeat elements without
+    # end, what it is of is no longer than the file.)
+    aligned = flat if flat.data_ptr() % size == 0 else flat.clone()
+    return aligned.as_strided(shape, stride)

@@ -7,15 +7,21 @@ get lost.
 """
 
 import pickle
+import pickletools
 import re
 import sys
 from collections import OrderedDict
+from reprlib import repr as shorten
 from typing import Any, BinaryIO
 
 import torch
 
-# How Python 2 calls them, and pickles for it.
-RENAMED = {'__builtin__': 'builtins', 'copy_reg': 'copyreg'}
+# How Python 2 calls them, and pickles for it; how Python 3.13 does.
+RENAMED = {
+    '__builtin__': 'builtins',
+    'copy_reg': 'copyreg',
+    'pathlib._local': 'pathlib',
+}
 # What checkpoints hold of the standard library: values and containers, and
 # how pickle says that an object is made. Everything else there is refused.
 STANDARD = {
@@ -24,7 +30,7 @@ STANDARD = {
     'builtins': {
         *('bool', 'bytearray', 'bytes', 'complex', 'dict', 'float'),
         *('frozenset', 'int', 'list', 'object', 'range', 'set', 'slice'),
-        *('str', 'tuple'),
+        *('str', 'tuple', 'type'),
     },
     'collections': {'Counter', 'OrderedDict', 'defaultdict', 'deque'},
     'copyreg': {'__newobj__', '__newobj_ex__', '_reconstructor'},
@@ -43,10 +49,15 @@ CLASS = re.compile(r'_*[A-Z]\w*(\._*[A-Z]\w*)*', re.ASCII)
 VALUES = re.compile(
     r'torch\.(device|double|half|long|short|bool|(bfloat|u?int|float)\d*)'
     r'|torch\.(complex\d+|serialization\._get_layout)'
+    r'|torch\._(utils|tensor)\._rebuild_\w+'
     r'|numpy\.(dtype|ndarray|bool_?|(u?int|float|complex)\d+|str_)'
     r'|numpy\._?core\.multiarray\.(scalar|_reconstruct)'
     r'|numpy\._?core\.numeric\._frombuffer'
+    r'|numpy\.random\.\w+\.__(\w+_ctor|pyx_unpickle_\w+)'
 )
+
+# What gives the newest object a number, by which it is used again.
+MEMOIZE = {'PUT', 'BINPUT', 'LONG_BINPUT'}
 
 
 class RefusedError(ValueError):
@@ -171,9 +182,21 @@ class RestrictedUnpickler(pickle.Unpickler):
     def __init__(self, file: BinaryIO) -> None:
         # Python 2 wrote byte strings, of any encoding.
         super().__init__(file, encoding='latin1')
+        self._file = file
         #: By key, as they are first met.
         self.storages: dict[str, PickledStorage] = {}
         self._made: dict[str, type] = {}
+
+    def load(self) -> Any:
+        """The pickle's content.
+
+        Raises:
+            ValueError: If it is bound to fill the memory.
+        """
+        start = self._file.tell()
+        _check_memo(self._file)
+        self._file.seek(start)
+        return super().load()
 
     def find_class(self, module: str, name: str) -> type:
         """A stand-in; pickle's own would import the module.
@@ -205,7 +228,20 @@ class RestrictedUnpickler(pickle.Unpickler):
                     return storage
             case ('module', whole, _, _):
                 return whole  # a module and its source, of torch before 1.6
-        raise ValueError(f'it refers to {pid!r:.80}, which is no storage')
+        raise ValueError(
+            f'it refers to {shorten(pid):.80}, which is no storage'
+        )
+
+
+def _check_memo(file: BinaryIO) -> None:
+    """Raise where a pickle numbers an object that it cannot have.
+
+    Python's own reader makes room for all numbers below: twenty bytes can
+    ask for as many gigabytes.
+    """
+    for count, (opcode, arg, _) in enumerate(pickletools.genops(file)):
+        if opcode.name in MEMOIZE and arg > count:
+            raise ValueError(f'it has no object number {arg}')
 
 
 def _is_harmless(module: str, name: str) -> bool:

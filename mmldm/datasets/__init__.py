@@ -3,9 +3,19 @@
 import mmcv.transforms  # noqa: F401  registers RandomFlip and others
 
 from . import transforms  # noqa: F401
+from .annotations import (
+    Annotations,
+    Captions,
+    FolderClasses,
+    LabelMaps,
+    MaskFiles,
+)
 from .base import AddressedDataset
+from .boxes import CocoBoxes, CocoCaptions, OpenImagesBoxes
 from .digits import DigitsDataset
 from .image_folder import ImageFolder
+from .image_shards import ImageShards
+from .lsun import LSUN
 from .photographs import Photographs
 from .sample_requests import SampleRequests
 from .samplers import AddressedSampler, SampleDraw
@@ -14,8 +24,18 @@ from .shape_scenes import ShapeScenes
 __all__ = [
     'AddressedDataset',
     'AddressedSampler',
+    'Annotations',
+    'Captions',
+    'CocoBoxes',
+    'CocoCaptions',
     'DigitsDataset',
+    'FolderClasses',
     'ImageFolder',
+    'ImageShards',
+    'LSUN',
+    'LabelMaps',
+    'MaskFiles',
+    'OpenImagesBoxes',
     'Photographs',
     'SampleDraw',
     'SampleRequests',

@@ -41,14 +41,17 @@ class AddressedDataset(BaseDataset):
     def __getitem__(self, idx: int) -> Any:
         """The sample that the pipeline makes of ``idx``.
 
-        Unlike mmengine's it never takes another one where this one fails.
+        Unlike mmengine's it never takes another one where this one fails. A
+        plain number always gives the same.
         """
         if not self._fully_initialized:
             self.full_init()
         data_info = self.get_data_info(int(idx))
-        if not isinstance(idx, SampleDraw):
-            return self.pipeline(data_info)
-        data_info['address'] = (idx.seed, idx.position)
+        if isinstance(idx, SampleDraw):
+            data_info['address'] = (idx.seed, idx.position)
+        else:  # validation, which is to see the same every time
+            idx = SampleDraw(idx, seed=0, epoch=0, position=idx)
+            data_info.setdefault('address', (idx.seed, idx.position))
         with seeded((idx.seed, idx.epoch, int(idx))):
             return self.pipeline(data_info)
 

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from safetensors.torch import save_file
 
-from mmldm.apis import build_model, init_model
+from mmldm.apis import build_model, init_model, models
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import write_model_file
@@ -101,8 +101,9 @@ def test_the_checkpoint_that_is_given_counts(files, trained):
 def test_the_device_arrives(files):
     with pytest.raises(ValueError, match="device='nonsense' is not to be had"):
         init_model(files / 'model.safetensors', device='nonsense')
-    model = init_model(files / 'model.safetensors', device='cpu')
-    assert next(model.parameters()).device.type == 'cpu'
+    for device in ('cpu', torch.device('meta')):
+        model = init_model(files / 'model.safetensors', device=device)
+        assert next(model.parameters()).device == torch.device(device)
 
 
 def test_a_device_that_is_not_there_is_named_before_anything_is_read():
@@ -214,10 +215,15 @@ def test_wrong_sources_are_named(files):
 def test_a_folder_of_nothing_says_what_was_looked_for(files):
     (files / 'nothing').mkdir()
     told = error_of(files / 'nothing')
-    for word in ('model.safetensors', 'iter_*.pth', 'config file (.py)'):
+    assert 'no weights and no config found' in told
+    for word in (
+        *('model.safetensors', 'iter_*.pth', 'config file (.py)'),
+        *('model_index.json', 'config.json'),
+    ):
         assert word in told
     (files / 'work/other.py').touch()
-    assert "has ['other.py', 'tiny.py']" in error_of(files / 'work')
+    told = error_of(files / 'work')
+    assert 'iter_4.pth and other.py, tiny.py found' in told
 
 
 @pytest.mark.parametrize(
@@ -292,8 +298,46 @@ def test_a_config_that_does_not_fit_is_named(
     assert told in error_of(tmp_path / 'a.safetensors')
 
 
+def test_a_misspelt_key_of_a_config_file_is_named(files):
+    text = (files / 'config.py').read_text()
+    (files / 'config.py').write_text(f'{text}\noptim_wraper = dict()\n')
+    told = error_of(files / 'config.py', files / 'alone.pth')
+    assert "did you mean 'optim_wrapper'" in told
+
+
 def test_the_environment_stays_as_it_is(files, monkeypatch):
     monkeypatch.delenv('LOCAL_RANK', raising=False)
     before = dict(os.environ)
     init_model(files / 'config.py', files / 'alone.pth')
     assert dict(os.environ) == before
+
+
+@pytest.fixture
+def diffusers_folder(tmp_path):
+    """A first stage as diffusers saves it."""
+    diffusers = pytest.importorskip('diffusers')
+    autoencoder = diffusers.AutoencoderKL(
+        block_out_channels=(32, 32),
+        down_block_types=('DownEncoderBlock2D',) * 2,
+        up_block_types=('UpDecoderBlock2D',) * 2,
+    )
+    autoencoder.save_pretrained(tmp_path / 'vae')
+    return tmp_path / 'vae'
+
+
+def test_a_folder_of_diffusers_is_converted_in_memory(
+    diffusers_folder, monkeypatch
+):
+    real = models.read_diffusers
+    monkeypatch.setattr(
+        models,
+        'read_diffusers',
+        lambda folder: real(folder)._replace(notes=['so and so']),
+    )
+    with pytest.warns(UserWarning, match='vae: so and so'):
+        model = init_model(diffusers_folder)
+    weights = real(diffusers_folder).weights
+    torch.testing.assert_close(dict(model.state_dict()), weights)
+    assert model.cfg.model.type == 'FirstStage'
+    told = error_of(diffusers_folder, 'a.pth')
+    assert 'a folder of diffusers, which has weights, but' in told

@@ -286,3 +286,57 @@ CROSS = dict(unet=attending(48), conditioning_key='crossattn')
 def test_what_cannot_be_expressed_is_refused(config, message):
     with pytest.raises(ValueError, match=message):
         model_config(config)
+
+
+ODD = (None, 'a', '4', [], {}, -1, 0, 2.5, [1], [[1]], True, {'target': ['a']})
+# Said again by another key, or read by the original's training alone.
+UNREAD = {'image_size', 'key', 'cond_stage_key', 'device'}
+
+
+def with_odd_values(config):
+    """The config with each of its values, in turn, as each odd one."""
+    for key, value in config.items():
+        for odd in () if key in UNREAD else ODD:
+            yield config | {key: odd}
+        if isinstance(value, dict):
+            for inner in with_odd_values(value):
+                yield config | {key: inner}
+
+
+@pytest.mark.parametrize('condition', ['layouts', 'semantic maps'])
+def test_an_odd_value_is_refused_or_makes_a_model(condition):
+    """No error but one that says what is wrong; here, no network is built."""
+    stage, params, *_ = CONDITIONS[condition]
+    refused = []
+    for config in with_odd_values(original(stage, **params)):
+        try:
+            model_config(config)
+        except ValueError as error:
+            refused.append(str(error))
+    assert len(refused) > 250
+    assert sum('must be' in message for message in refused) > 200
+
+
+@pytest.mark.parametrize(
+    'config, message',
+    [
+        (
+            original(unet=dict(num_heads='4')),
+            "^params.unet_config.params.num_heads='4' must be a whole number "
+            'from 1 to 999999, or -1: take the yaml',
+        ),
+        (
+            original(unet=dict(channel_mult=[])),
+            r'channel_mult=\[\] must be a list of one whole number',
+        ),
+        (original(first_stage_config=None), 'config=None must be a dict:'),
+        (original(linear_start='x'), "start='x' must be a number above 0"),
+        (original(given_betas=['x']), 'betas=.* must be a list of numbers'),
+        (original(learn_logvar='no'), "='no' must be true or false"),
+        (original(image_size=[16, 16]), 'params.image_size=.* whole number'),
+        (dict(target=['a']), r"^target=\['a'\] must be a word"),
+    ],
+)
+def test_the_key_is_named_whose_value_is_of_another_kind(config, message):
+    with pytest.raises(ValueError, match=message):
+        model_config(config)

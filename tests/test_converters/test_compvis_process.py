@@ -58,7 +58,9 @@ def test_what_a_config_says_arrives(params, part, expected):
 
 
 @pytest.mark.parametrize(
-    'length, num_steps', [(1000, 50), (400, 50), (90, 45), (50, 25), (2, 1)]
+    'length, num_steps',
+    # The original runs 53 and 8 where it is asked for 50 and 7.
+    [(1000, 50), (400, 50), (90, 45), (50, 25), (2, 1), (997, 53), (37, 8)],
 )
 def test_samples_are_drawn_in_steps_that_the_original_runs(length, num_steps):
     config = diffusion_scheduler_config(dict(timesteps=length))
@@ -70,6 +72,8 @@ def test_samples_are_drawn_in_steps_that_the_original_runs(length, num_steps):
 @pytest.mark.parametrize(
     'params, message',
     [
+        (dict(timesteps=1), 'timesteps or given_betas say 1 time steps'),
+        (dict(given_betas=[]), 'timesteps or given_betas say 0 time steps'),
         (dict(loss_type='l3'), "params.loss_type='l3' is not known"),
         (dict(beta_schedule='line'), "only 'linear', 'sqrt_linear', 'sqrt'"),
         (dict(parameterization='mu'), "only 'eps', 'x0', 'v' are"),

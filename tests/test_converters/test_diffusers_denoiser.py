@@ -262,6 +262,24 @@ def test_published_configs():
 
 
 @pytest.mark.parametrize(
+    'theirs, millions',
+    [
+        (CELEBAHQ, 274.06),
+        (SD, 859.52),
+        (SD | dict(attention_head_dim=[5, 10, 20, 20]), 859.52),
+    ],
+)
+def test_every_tensor_of_a_published_unet_has_its_place(theirs, millions):
+    arguments = {k: v for k, v in theirs.items() if not k.startswith('_')}
+    with torch.device('meta'):
+        unet = getattr(diffusers, theirs['_class_name'])(**arguments)
+    config = denoiser_from_diffusers_config(theirs)
+    ours = denoiser_from_diffusers(unet.state_dict(), config)
+    count = sum(weight.numel() for weight in ours.values())
+    assert count / 1e6 == pytest.approx(millions, abs=0.005)
+
+
+@pytest.mark.parametrize(
     'theirs, change, message',
     [
         (SD, dict(_class_name='UNet1DModel'), "='UNet1DModel' cannot be conv"),
@@ -281,6 +299,8 @@ def test_published_configs():
             r'transformer_layers_per_block=\[1, 2, 4, 4\] has no counterpart',
         ),
         (SD, dict(attention_head_dim=[1, 2, 3, 4]), 'nor their width'),
+        # The middle has the heads of the last level, which has none itself.
+        (SD, dict(attention_head_dim=[5, 10, 20, 10]), 'nor their width'),
         (SD, dict(attention_head_dim=[1, 2]), 'is not one a block'),
         (SD, dict(magic=2), 'UNet2DConditionModel.magic=2 is not known'),
         (CELEBAHQ, dict(num_class_embeds=10), 'num_class_embeds=10 has no c'),

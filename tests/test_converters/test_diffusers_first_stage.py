@@ -188,6 +188,32 @@ def test_a_codebook_of_2022_has_latents_as_they_are():
     assert first_stage_to_diffusers_config(config)['scaling_factor'] == 1.0
 
 
+@pytest.mark.parametrize(
+    'theirs, millions',
+    [
+        (CELEBAHQ, 55.323),
+        (
+            dict(
+                _class_name='AutoencoderKL',
+                block_out_channels=[128, 256, 512, 512],
+                down_block_types=['DownEncoderBlock2D'] * 4,
+                layers_per_block=2,
+                up_block_types=['UpDecoderBlock2D'] * 4,
+            ),
+            83.654,
+        ),
+    ],
+)
+def test_every_tensor_of_a_published_model_has_its_place(theirs, millions):
+    arguments = {k: v for k, v in theirs.items() if k != '_diffusers_version'}
+    with torch.device('meta'):
+        weights = build_theirs(arguments).state_dict()
+    config = first_stage_from_diffusers_config(theirs)
+    ours = first_stage_from_diffusers(weights, config)
+    count = sum(w.numel() for n, w in ours.items() if 'latent_' not in n)
+    assert count / 1e6 == pytest.approx(millions, abs=1e-3)
+
+
 def test_a_posterior_of_2022_has_the_scale_of_stable_diffusion():
     config = first_stage_from_diffusers_config(
         dict(_class_name='AutoencoderKL')

@@ -259,6 +259,15 @@ def test_what_diffusers_samples_otherwise_is_noted(change, note, monkeypatch):
     )
 
 
+@pytest.mark.parametrize('solver', ['Euler', 'EulerAncestral', 'Heun'])
+def test_where_inputs_are_not_scaled_none_is_in_sigma(solver):
+    config = OURS | dict(solver=dict(type=solver))
+    assert scheduler_to_diffusers(config)[1] == []
+    theirs, (note,) = scheduler_to_diffusers(config, scales_input=False)
+    assert theirs['_class_name'] == 'DDIMScheduler'
+    assert note.startswith(f'{solver} on LeadingGrid, of this model, is not')
+
+
 def test_an_eta_is_noted():
     config = OURS | dict(solver=dict(type='DDIM', eta=1.0))
     theirs, (note,) = scheduler_to_diffusers(config)

@@ -225,3 +225,30 @@ def test_a_reference_to_anything_but_a_storage_is_refused(
 ):
     poison(path, b'\x80\x02' + pid + b'Q.', legacy)
     assert 'which is no storage' in refusal(path)
+
+
+@pytest.mark.parametrize('code', [b'r\x40\x42\x0f\x00', b'p1000000\n'])
+def test_a_number_that_no_object_has_is_refused(path, refusal, code, legacy):
+    """Python's reader makes room for all below: 16 bytes each."""
+    poison(path, b'}' + code + b'.', legacy)
+    assert 'it has no object number 1000000' in refusal(path)
+
+
+def doubled(times):
+    """A tuple of two tuples of two ..., each pair one object."""
+    code = b'\x80\x02)q\x00'
+    for i in range(times):
+        code += b'h%ch%c\x86q%c' % (i, i, i + 1)
+    return code
+
+
+def test_a_message_is_no_longer_than_a_line(path, refusal):
+    """Written out, what the file refers to has 2^60 parts."""
+    start = doubled(60)
+    poison(path, start + b'Q.', legacy=False)
+    assert 'which is no storage' in refusal(path)
+    storage = b'ctorch\nFloatStorage\n' + text('0') * 2 + b'K\x00'
+    storage = b'(' + text('storage') + storage + b'tQ'
+    view = b'ctorch._utils\n_rebuild_tensor\n(' + storage + b'K\x00h\x3c)tR'
+    poison(path, start + b'}' + text('a') + view + b's.', legacy=False)
+    assert 'a: shape (((((((...), (...)),' in refusal(path)

@@ -163,7 +163,20 @@ def test_the_address_reaches_the_data_sample():
     sample = dataset[SampleDraw(3, seed=7, epoch=2, position=23)]
     assert sample['data_samples'].draw_address == (7, 23)
     assert sample['data_samples'].sample_idx == 3
-    assert dataset[3]['data_samples'].draw_address is None
+    assert dataset[3]['data_samples'].draw_address == (0, 3)
+
+
+def test_a_plain_index_gives_the_same_at_any_time(dataset):
+    first = look(dataset[3])
+    disturb()
+    assert look(dataset[3]) == first
+    assert look(dataset[4]) != first
+
+
+def test_an_address_of_the_dataset_is_kept_for_a_plain_index():
+    dataset = Images(pipeline=[PackInputs()])
+    dataset.get_data_info = lambda idx: dict(address=(7, 31))
+    assert dataset[3]['data_samples'].draw_address == (7, 31)
 
 
 def test_transforms_are_found_without_a_default_scope():

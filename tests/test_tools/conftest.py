@@ -112,6 +112,17 @@ def load_benchmark(monkeypatch):
 
 
 @pytest.fixture
+def call_tool(monkeypatch):
+    """Runs tools/NAME.py, which builds no runner, in this process."""
+
+    def call(name, *arguments):
+        monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, arguments)])
+        load_tool(name).main()
+
+    return call
+
+
+@pytest.fixture
 def load_converter():
     """Loads tools/model_converters/NAME.py."""
     return lambda name: load_tool(f'model_converters/{name}')

@@ -13,8 +13,8 @@ the first eight of the file's SHA-256, which readers verify.
 
 import argparse
 
-from mmldm.apis import run_tool
-from mmldm.apis.publish import CHOICES, publish_model
+from mmldm.apis import publish_model, run_tool
+from mmldm.apis.publish import CHOICES
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,21 +1,118 @@
 """From file to pixels."""
 
+import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmldm.registry import TRANSFORMS
+from mmldm.utils import check_count
 
-from ..image_files import read_image
+from ..image_files import read_image, read_label_map
 
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
     """``img_path`` -> ``img``, uint8 BGR (H, W, 3).
 
-    Alpha, 16 bits, grey and EXIF turns are handled.
+    Alpha, 16 bits, grey and EXIF turns are handled. Where the dataset gives
+    ``img_bytes``, these are the file.
     """
 
     def transform(self, results: dict) -> dict:
         """Read the file."""
-        results['img'] = read_image(results['img_path'])
+        content = results.pop('img_bytes', None)
+        results['img'] = read_image(results['img_path'], content)
         results['ori_shape'] = results['img'].shape[:2]
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadLabelMap(BaseTransform):
+    """``map_path`` -> ``gt_sem_seg``, classes of pixels, int64 (H, W).
+
+    It comes right behind ``LoadImage``. ADE20K's files have 0 for what is
+    none of 150 classes: take 151. COCO-Stuff's have classes from 0 to 181 and
+    255 for what has none: shift them by 1, and take 183.
+
+    Args:
+        num_classes: Classes are in [0, num_classes).
+        shift: What is added to the numbers of the file.
+        ignored: Number in the file of pixels without a class, which get
+            class 0.
+    """
+
+    def __init__(
+        self, num_classes: int, shift: int = 0, ignored: int | None = None
+    ) -> None:
+        check_count('LoadLabelMap.num_classes', num_classes)
+        self.num_classes = num_classes
+        self.shift = shift
+        self.ignored = ignored
+
+    def transform(self, results: dict) -> dict:
+        """Read the file.
+
+        Raises:
+            ValueError: If it cannot be read, is not of the image's size or
+                names a class that there is not.
+        """
+        path = results['map_path']
+        numbers = read_label_map(path)
+        shape = results['img'].shape[:2]
+        if numbers.shape != shape:
+            raise ValueError(
+                f'label image {path} is {numbers.shape[0]}x'
+                f'{numbers.shape[1]}, its image {results.get("img_path")} '
+                f'{shape[0]}x{shape[1]}: give both one size'
+            )
+        classes = numbers + self.shift
+        if self.ignored is not None:
+            classes[numbers == self.ignored] = 0
+        wrong = classes[(classes < 0) | (classes >= self.num_classes)]
+        if wrong.size:
+            number = wrong[0] - self.shift
+            raise ValueError(
+                f'label image {path} has the number {number}, with '
+                f'shift={self.shift} the class {wrong[0]}, which is not in '
+                f'[0, {self.num_classes}): set num_classes, shift or ignored '
+                'of LoadLabelMap'
+            )
+        results['gt_sem_seg'] = classes
+        return results
+
+
+@TRANSFORMS.register_module()
+class ChooseCaption(BaseTransform):
+    """``captions`` -> ``caption``, one of them at random."""
+
+    def transform(self, results: dict) -> dict:
+        """Choose."""
+        captions = results['captions']
+        results['caption'] = captions[np.random.randint(len(captions))]
+        return results
+
+
+@TRANSFORMS.register_module()
+class ChooseObjects(BaseTransform):
+    """Some objects of ``layout``, in random order.
+
+    Args:
+        max_objects: At most so many, any of them.
+        min_area: Smaller ones are left out; part of the image.
+    """
+
+    def __init__(self, max_objects: int = 30, min_area: float = 1e-5) -> None:
+        check_count('ChooseObjects.max_objects', max_objects)
+        self.max_objects = max_objects
+        self.min_area = min_area
+
+    def transform(self, results: dict) -> dict:
+        """Choose."""
+        layout = results['layout']
+        large = [
+            i
+            for i, (_, box) in enumerate(layout)
+            if box[2] * box[3] >= self.min_area
+        ]
+        chosen = np.random.permutation(large)[: self.max_objects]
+        results['layout'] = [layout[int(i)] for i in chosen]
         return results

@@ -183,3 +183,25 @@ def test_a_tokenizer_that_is_missing_is_named_at_the_first_caption(
     encoder = build(tokenizer='/no/such/folder')
     with pytest.raises(ValueError, match="'/no/such/folder' is neither"):
         encoder(samples, KEEP)
+
+
+def test_a_pretrained_network_can_be_included(build, samples):
+    encoder = build(layer='penultimate')
+    assert 'network_hash' in encoder.state_dict()
+    expected = encoder(samples, KEEP)
+    arguments = encoder.include_network()
+    weights = encoder.state_dict()
+    assert 'network_hash' not in weights
+    copy = TextEncoder(**arguments)
+    load_weights(copy, weights, 'included')
+    assert torch.equal(copy(samples, KEEP), expected)
+    load_weights(encoder, weights, 'included')
+    assert copy.include_network() == arguments
+
+
+def test_what_is_included_is_what_differs(build, clip_config):
+    """Neither a folder nor a release of transformers."""
+    arguments = build().include_network()
+    usual = dict(hidden_act='quick_gelu', max_position_embeddings=77)
+    wanted = {k: v for k, v in clip_config.items() if usual.get(k) != v}
+    assert arguments['config'] == wanted

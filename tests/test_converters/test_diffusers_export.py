@@ -1,0 +1,275 @@
+"""What we write is read, and drawn with, by plain diffusers."""
+
+import json
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from mmldm.converters import write_diffusers
+from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
+from mmldm.registry import MODELS
+from mmldm.structures import LDMDataSample
+
+pytestmark = [
+    pytest.mark.filterwarnings('ignore:.*needs a null condition'),
+    pytest.mark.filterwarnings('ignore:Expected types for vqvae'),
+]
+SCHEDULER = dict(
+    type='DiffusionScheduler',
+    noise_schedule=dict(type='ScaledLinearBetas'),
+    prediction=dict(type='EpsilonPrediction'),
+    loss_weighting=dict(type='UniformWeighting'),
+    timestep_sampler=dict(type='UniformTimesteps'),
+    time_grid=dict(type='CompVisGrid'),
+    solver=dict(type='DDIM'),
+    num_steps=10,
+)
+LDM = dict(
+    type='LatentDiffusion',
+    autoencoder=dict(
+        type='AutoencoderVQ',
+        latent_channels=3,
+        channels=32,
+        channel_mults=(1, 2),
+        num_res_blocks=1,
+        quantizer=dict(num_codes=64),
+    ),
+    denoiser=dict(
+        type='DenoisingUNet',
+        in_channels=3,
+        out_channels=3,
+        channels=64,
+        channel_mults=(1, 2),
+        num_res_blocks=1,
+        attn_factors=(2,),
+    ),
+    conditioner=dict(type='Conditioner'),
+    diffusion_scheduler=SCHEDULER,
+    guidance=dict(type='NoGuidance'),
+    image_size=16,
+)
+KL = dict(
+    type='AutoencoderKL',
+    latent_channels=3,
+    channels=32,
+    channel_mults=(1, 2),
+    num_res_blocks=1,
+    attn_factors=(2,),
+    latent_scale=0.4,
+)
+
+
+def changed(part, **options):
+    return LDM | {part: LDM[part] | options}
+
+
+@pytest.fixture
+def export(tmp_path, awaken):
+    """Builds, writes, and gives the model, the folder and the notes."""
+
+    def export(config):
+        model = awaken(MODELS.build(config)).eval()
+        written, *notes = write_diffusers(
+            model.state_dict(), config, tmp_path / 'out'
+        )
+        return model, tmp_path / 'out', notes
+
+    return export
+
+
+@torch.no_grad()
+def drawn(model, **said):
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(1, 3, 8, 8, generator=generator)
+    z = model.sample([LDMDataSample(**said)], start=start)
+    return to_images(model.autoencoder.decode(z))[0]
+
+
+def assert_same_image(theirs, ours):
+    theirs = torch.as_tensor(np.asarray(theirs)).permute(2, 0, 1)
+    assert (theirs.int() - ours.int()).abs().max() <= 2
+    assert ours.float().std() > 5
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        LDM,
+        LDM | dict(autoencoder=KL),
+        changed('diffusion_scheduler', solver=dict(type='PLMS')),
+        changed('diffusion_scheduler', time_grid=dict(type='LeadingGrid')),
+    ],
+)
+def test_a_pipeline_draws_as_ours(export, config):
+    model, folder, notes = export(config)
+    assert notes == []
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
+    assert type(pipeline).__name__ == 'LDMPipeline'
+    pipeline.set_progress_bar_config(disable=True)
+    image = pipeline(
+        generator=torch.Generator().manual_seed(0), num_inference_steps=10
+    ).images[0]
+    assert_same_image(image, drawn(model))
+
+
+def test_the_model_card_of_ldm_celebahq_256_runs_unchanged(export):
+    model, folder, _ = export(LDM)
+    unet = diffusers.UNet2DModel.from_pretrained(folder, subfolder='unet')
+    vqvae = diffusers.VQModel.from_pretrained(folder, subfolder='vqvae')
+    scheduler = diffusers.DDIMScheduler.from_config(
+        folder, subfolder='scheduler'
+    )
+    image = torch.randn(
+        (1, unet.config.in_channels, *[unet.config.sample_size] * 2),
+        generator=torch.manual_seed(0),
+    )
+    scheduler.set_timesteps(num_inference_steps=200)
+    for t in scheduler.timesteps:
+        with torch.no_grad():
+            residual = unet(image, t)['sample']
+        image = scheduler.step(residual, t, image, eta=0.0)['prev_sample']
+    with torch.no_grad():
+        image = vqvae.decode(image)['sample']
+    image = image.permute(0, 2, 3, 1).clamp(-1, 1)[0] * 127.5 + 127.5
+    model.diffusion_scheduler.num_steps = 200
+    assert_same_image(image.round(), drawn(model))
+
+
+def test_every_weight_has_its_place_there(export):
+    _, folder, _ = export(LDM)
+    for kind, part in (
+        (diffusers.UNet2DModel, 'unet'),
+        (diffusers.VQModel, 'vqvae'),
+    ):
+        _, report = kind.from_pretrained(
+            folder, subfolder=part, output_loading_info=True
+        )
+        assert not any(report.values()), report
+
+
+def small_image(**options):
+    embedder = dict(type='LowResolution', **options)
+    return changed('denoiser', in_channels=6) | dict(
+        conditioner=dict(type='Conditioner', embedders=[embedder])
+    )
+
+
+def test_super_resolution_draws_as_ours(export):
+    model, folder, notes = export(small_image())
+    assert notes == []
+    small = torch.randint(256, (3, 8, 8)).to(torch.uint8)
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    image = pipeline(
+        small[None] / 127.5 - 1,
+        generator=torch.Generator().manual_seed(0),
+        num_inference_steps=10,
+    ).images[0]
+    assert_same_image(image, drawn(model, img_lq=small))
+
+
+CLASSES = changed('denoiser', context_dim=8) | dict(
+    conditioner=dict(
+        type='Conditioner',
+        embedders=[dict(type='ClassEmbedder', num_classes=4, embed_dim=8)],
+    ),
+    guidance=dict(type='ClassifierFreeGuidance', scale=2.5),
+)
+
+
+@pytest.mark.parametrize(
+    'config, why',
+    [
+        (CLASSES, 'diffusers has none of conditions by ClassEmbedder'),
+        (
+            small_image() | dict(autoencoder=KL),
+            'takes as many latent channels as an image has, 3, and no scale; ',
+        ),
+    ],
+)
+def test_without_a_pipeline_the_parts_are_written(export, config, why):
+    model, folder, (note, *_, lost) = export(config)
+    assert note.startswith('No pipeline draws with these parts: ')
+    assert why in note
+    assert lost.endswith('learned is left out')
+    assert sorted(path.name for path in folder.iterdir()) == [
+        'scheduler',
+        'unet',
+        'vqvae',
+    ]
+    name = json.loads((folder / 'unet/config.json').read_text())['_class_name']
+    unet = getattr(diffusers, name).from_pretrained(folder, subfolder='unet')
+    assert torch.equal(unet.conv_in.weight, model.denoiser.conv_in.weight)
+
+
+@pytest.mark.parametrize(
+    'config, note',
+    [
+        (CLASSES, 'guidance_scale=2.5 is to be given in the call'),
+        (
+            LDM | dict(log_variance=dict(type='LearnedLogVariance')),
+            'log_variance, which weighs losses, is left out',
+        ),
+        (
+            changed(
+                'diffusion_scheduler',
+                solver=dict(type='IPNDM'),
+                time_grid=dict(type='LogSNRGrid'),
+            ),
+            'IPNDM on LogSNRGrid, of this model, is not in diffusers',
+        ),
+    ],
+)
+def test_what_is_not_as_ours_is_said(export, config, note):
+    notes = export(config)[2]
+    assert any(found.startswith(note) for found in notes)
+
+
+@pytest.mark.parametrize(
+    'config, message',
+    [
+        (LDM | dict(image_size=None), 'model.image_size is not given'),
+        (changed('denoiser', res_block=dict(updown=True)), 'updown=True'),
+        (changed('autoencoder', thumbnail=True), 'thumbnail=True has no co'),
+        (
+            changed(
+                'diffusion_scheduler',
+                noise_schedule=dict(type='RectifiedFlow'),
+                time_grid=dict(type='TrailingGrid'),
+            ),
+            "noise_schedule.type='RectifiedFlow' has no betas",
+        ),
+    ],
+)
+def test_what_cannot_be_expressed_is_refused_and_nothing_written(
+    export, config, message, tmp_path
+):
+    with pytest.raises(ValueError, match=message):
+        export(config)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_another_editor_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="model.type='LatentClassif.* has no"):
+        write_diffusers({}, dict(type='LatentClassification'), tmp_path)
+
+
+def test_a_tokenizer_that_is_not_to_be_had_is_refused(export, tmp_path):
+    tokens = dict(type='BertTokens', pretrained=str(tmp_path / 'nowhere'))
+    transformer = dict(
+        type='TokenTransformer',
+        tokenizer=tokens,
+        vocab_size=9,
+        max_length=77,
+        embed_dim=8,
+        num_layers=1,
+        logits=True,
+    )
+    config = changed('denoiser', context_dim=8) | dict(
+        conditioner=dict(type='Conditioner', embedders=[transformer])
+    )
+    with pytest.raises(ValueError, match='nowhere.* give the folder'):
+        export(config)
+    assert not (tmp_path / 'out').exists()

@@ -1,0 +1,209 @@
+"""tools/sample.py, as a user runs it."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmldm.datasets.image_files import read_image
+from mmldm.structures import LDMDataSample
+from mmldm.utils.model_file import write_model_file
+
+
+def conditioned(slots=None, **embedder):
+    """A denoiser that takes the slots, and what fills them."""
+    return dict(
+        denoiser=slots or dict(context_dim=8),
+        conditioner=dict(embedders=[embedder]),
+    )
+
+
+CLASSES = {}  # as it is
+UNCONDITIONAL = dict(
+    conditioner=dict(embedders=[]), denoiser=dict(context_dim=None)
+)
+SMALL = conditioned(
+    dict(in_channels=7, context_dim=None), type='LowResolution'
+)
+MAPS = conditioned(
+    dict(in_channels=5, context_dim=None),
+    type='SemanticMap',
+    num_classes=3,
+    num_stages=1,
+    embed_dim=1,
+)
+MASKED = conditioned(
+    dict(in_channels=9, context_dim=None),
+    type='MaskedImage',
+    latent_channels=4,
+)
+LAYOUTS = conditioned(
+    type='TokenTransformer',
+    tokenizer=dict(type='LayoutTokens', max_objects=2, vocab_size=25),
+    vocab_size=25,
+    max_length=8,
+    embed_dim=8,
+    num_layers=1,
+)
+GIVEN = conditioned(type='GivenFeatures', embed_dim=8)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """An image, its mask, a small one and a map of classes."""
+    rng = np.random.default_rng(0)
+    arrays = dict(
+        image=rng.integers(0, 256, (8, 12, 3)),
+        mask=np.repeat([[0, 255, 0]], 8, axis=0).repeat(4, axis=1),
+        small=rng.integers(0, 256, (4, 6, 3)),
+        map=rng.integers(0, 3, (8, 12)),
+        odd=rng.integers(0, 7, (8, 12)),
+    )
+    paths = {name: tmp_path / f'{name}.png' for name in arrays}
+    for name, array in arrays.items():
+        cv2.imwrite(str(paths[name]), array.astype(np.uint8))
+    return paths
+
+
+@pytest.fixture
+def draw(tiny_ldm, ldm_config, call_tool, tmp_path):
+    """Draws by a model with other parts; the model, and images by name."""
+
+    def draw(overrides, *flags, image_size=8):
+        overrides = dict(overrides, image_size=image_size)
+        torch.manual_seed(1)
+        model = tiny_ldm(**overrides)
+        config = ldm_config(**overrides).to_dict()
+        path, out = tmp_path / 'model.safetensors', tmp_path / 'out'
+        write_model_file(path, model.state_dict(), config)
+        call_tool('sample', path, '--out', out, '--batch-size', 3, *flags)
+        images = {p.name: read_image(str(p)) for p in out.glob('*.png')}
+        return model, images
+
+    return draw
+
+
+def drawn_by(model, size, address, **fields):
+    """BGR (H, W, 3)."""
+    place = dict(img_shape=size, address=address)
+    sample = LDMDataSample(metainfo=place)
+    for name, value in fields.items():
+        if name == 'gt_label':
+            sample.set_gt_label(value)
+        else:
+            sample.set_field(value, name)
+    (sample,) = model.predict(None, [sample])
+    return sample.pred_img.permute(1, 2, 0).numpy()[..., ::-1]
+
+
+def test_every_class_is_drawn_from_the_same_noises(draw):
+    flags = ('--label', 3, 7, '--num', 2, '--seed', 5, '--steps', 3)
+    model, images = draw(CLASSES, *flags)
+    assert sorted(images) == [*(f'{i:06}.png' for i in range(4)), 'grid.png']
+    model.diffusion_scheduler.num_steps = 3
+    for i, (label, place) in enumerate([(3, 0), (3, 1), (7, 0), (7, 1)]):
+        expected = drawn_by(model, (8, 8), (5, place), gt_label=label)
+        assert np.array_equal(images[f'{i:06}.png'], expected)
+    # A row a class.
+    assert images['grid.png'].shape == (2 * (8 + 2) + 2,) * 2 + (3,)
+
+
+def test_guidance_and_negatives_arrive(draw):
+    flags = ('--label', 3, '--num', 1)
+    pictures = [
+        draw(CLASSES, *flags, *more)[1]['000000.png']
+        for more in (
+            ['--scale', 1],
+            ['--scale', 4],
+            ['--scale', 4, '--negative', 5],
+        )
+    ]
+    for i in range(3):
+        assert not np.array_equal(pictures[i], pictures[i - 1])
+
+
+@pytest.mark.parametrize(
+    'parts, flags, size',
+    [
+        (UNCONDITIONAL, [], (8, 8)),
+        (UNCONDITIONAL, ['--size', 6], (6, 6)),
+        (UNCONDITIONAL, ['--size', 6, 10], (6, 10)),
+        (SMALL, ['--low-res', 'small'], (8, 12)),
+        (MAPS, ['--map', 'map'], (8, 12)),
+        (MASKED, ['--image', 'image', '--mask', 'mask'], (8, 12)),
+        (LAYOUTS, ['--object', 2, 0.1, 0.2, 0.5, 0.5], (8, 8)),
+    ],
+)
+def test_an_image_is_as_large_as_what_it_is_made_of(
+    draw, files, parts, flags, size
+):
+    _, images = draw(parts, '--num', 1, *(files.get(f, f) for f in flags))
+    assert images['000000.png'].shape == (*size, 3)
+
+
+def test_what_is_known_stays_bit_by_bit(draw, files):
+    _, images = draw(
+        MASKED, '--image', files['image'], '--mask', files['mask'], '--num', 2
+    )
+    given, hole = read_image(str(files['image'])), slice(4, 8)
+    for name in ('000000.png', '000001.png'):
+        assert (np.delete(images[name] == given, hole, axis=1)).all()
+        assert not np.array_equal(images[name][:, hole], given[:, hole])
+
+
+def test_objects_make_a_layout(draw):
+    flags = ('--object', 2, 0.1, 0.2, 0.5, 0.5, '--object', 3, 0, 0, 1, 1)
+    model, images = draw(LAYOUTS, '--num', 1, *flags)
+    layout = [(2, [0.1, 0.2, 0.5, 0.5]), (3, [0.0, 0.0, 1.0, 1.0])]
+    expected = drawn_by(model, (8, 8), (0, 0), layout=layout)
+    assert np.array_equal(images['000000.png'], expected)
+
+
+@pytest.mark.parametrize(
+    'parts, flags, message',
+    [
+        (CLASSES, [], 'draws what it is told: give --label'),
+        (CLASSES, ['--prompt', 'x'], '--prompt says nothing .* told --label'),
+        (
+            UNCONDITIONAL,
+            ['--label', 1],
+            '--label says nothing to this model, which is told nothing',
+        ),
+        (CLASSES, ['--label', 1, '--prompt', 'x'], 'give one of --label and'),
+        (CLASSES, ['--label', 99], r'label 99 .* not in \[0, 10\)'),
+        (
+            CLASSES,
+            ['--label', 1, '--scale', 2, '--negative', 'cat'],
+            '--negative cat is no class',
+        ),
+        (MASKED, ['--image', 'image'], 'give --mask'),
+        (MASKED, ['--image', 'image', '--mask', 'small'], 'mask .* 4x6'),
+        (MAPS, ['--map', 'odd'], r'class \d, which is not in \[0, 3\)'),
+        (MAPS, ['--map', 'image'], 'label image .* has 3 channels'),
+        (MAPS, ['--map', 'none.png'], 'none.png'),
+        (GIVEN, [], 'is told features, for which there is no flag'),
+        (LAYOUTS, ['--object', 1.5, 0, 0, 1, 1], 'the class must be whole'),
+        (UNCONDITIONAL, ['--num', 0], '--num=0'),
+        (UNCONDITIONAL, ['--size', 1, 2, 3], r'--size \[1, 2, 3\] must be'),
+    ],
+)
+def test_what_makes_no_sense_is_refused(draw, files, parts, flags, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        draw(parts, *(files.get(f, f) for f in flags))
+
+
+def test_a_size_must_come_from_somewhere(draw):
+    with pytest.raises(ValueError, match='give --size'):
+        draw(UNCONDITIONAL, image_size=None)
+
+
+def test_a_first_stage_draws_nothing(
+    call_tool, tiny_autoencoder, tmp_path, awaken
+):
+    from mmldm.registry import MODELS
+
+    config = dict(type='FirstStage', autoencoder=tiny_autoencoder)
+    path = tmp_path / 'model.safetensors'
+    write_model_file(path, MODELS.build(config).state_dict(), config)
+    with pytest.raises(ValueError, match='FirstStage, which draws nothing'):
+        call_tool('sample', path)

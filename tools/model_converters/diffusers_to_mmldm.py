@@ -1,0 +1,64 @@
+"""Convert a folder that diffusers saved.
+
+    python tools/model_converters/diffusers_to_mmldm.py DIR OUT_DIR
+
+DIR is of an LDMPipeline, LDMTextToImagePipeline, LDMSuperResolutionPipeline
+or StableDiffusionPipeline (1 and 2), or of an AutoencoderKL or VQModel alone;
+safetensors, .bin, variants such as fp16 and shards are read. diffusers itself
+is not needed. OUT_DIR gets config.py, to train, test and change,
+model.safetensors, from which mmldm.apis.init_model builds the model, and the
+tokenizer, where there is one.
+
+Nothing in DIR is executed. What cannot be expressed is refused by name.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from mmldm.apis import run_tool, write_converted
+from mmldm.converters import FromDiffusers, read_diffusers
+
+TOKENIZER = 'tokenizer'
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('dir', help='folder that diffusers saved')
+    parser.add_argument(
+        'out_dir', help='where config.py and model.safetensors are written'
+    )
+    return parser.parse_args()
+
+
+def report(out_dir: str, found: FromDiffusers) -> None:
+    """Say what was written, and what is not as there."""
+    for note in found.notes:
+        print(f'Note: {note}')
+    count = sum(weight.numel() for weight in found.weights.values())
+    print(
+        f'{found.config["type"]} with {len(found.weights)} tensors, '
+        f'{count / 1e6:.3f} M numbers, in {out_dir}'
+    )
+
+
+def main() -> None:
+    """Convert."""
+    args = parse_args()
+    folder, out_dir = Path(args.dir), Path(args.out_dir)
+    found = read_diffusers(folder, TOKENIZER)
+    if (folder / TOKENIZER).is_dir():
+        shutil.copytree(
+            folder / TOKENIZER, out_dir / TOKENIZER, dirs_exist_ok=True
+        )
+    source = folder.resolve().name
+    write_converted(out_dir, found.config, found.weights, source)
+    report(args.out_dir, found)
+
+
+if __name__ == '__main__':
+    run_tool(main)

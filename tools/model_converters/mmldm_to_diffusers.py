@@ -1,0 +1,71 @@
+"""Write a model as a folder that plain diffusers reads.
+
+    python tools/model_converters/mmldm_to_diffusers.py \\
+        CONFIG CHECKPOINT OUT_DIR
+    python tools/model_converters/mmldm_to_diffusers.py MODEL OUT_DIR
+
+CONFIG and CHECKPOINT are of a training; MODEL is a folder that a converter
+wrote, a published file, or whatever else mmldm.apis.init_model takes alone.
+A latent diffusion model becomes an LDMPipeline, LDMTextToImagePipeline,
+LDMSuperResolutionPipeline or StableDiffusionPipeline,
+
+    diffusers.DiffusionPipeline.from_pretrained(OUT_DIR)
+
+or, under conditions that diffusers has no pipeline for, the folders of its
+parts; a first stage becomes an AutoencoderKL or VQModel. What diffusers does
+otherwise is said; what it has not at all is refused, and nothing is written.
+"""
+
+import argparse
+from typing import Any
+
+from torch import nn
+
+from mmldm.apis import init_model, run_tool
+from mmldm.converters import whole_model, write_diffusers
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('model', help='config file, or file or folder')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='its weights, where it is a config file'
+    )
+    parser.add_argument('out_dir', help='where the folder is written')
+    parser.add_argument(
+        '--image-size',
+        type=int,
+        help='side in pixels of the images that the pipeline draws unless it '
+        'is told (default: that of the model, or of its training data)',
+    )
+    return parser.parse_args()
+
+
+def image_size(model: nn.Module) -> int | None:
+    """Side of the images that a model was trained on, where it says so."""
+    size = getattr(model, 'image_size', None)
+    if size is not None:
+        return size
+    loader: Any = model.cfg.get('train_dataloader') or {}
+    size = (loader.get('dataset') or {}).get('size')
+    return size if isinstance(size, int) else None
+
+
+def main() -> None:
+    """Convert."""
+    args = parse_args()
+    model = init_model(args.model, args.checkpoint, device='cpu')
+    weights, config = whole_model(model)
+    config['image_size'] = args.image_size or image_size(model)
+    written, *notes = write_diffusers(weights, config, args.out_dir)
+    for note in notes:
+        print(f'Note: {note}')
+    print(f'{written}, in {args.out_dir}')
+
+
+if __name__ == '__main__':
+    run_tool(main)
