@@ -44,6 +44,9 @@ def samples_for(model, labelled, size):
         sample.caption = 'a red circle'
         sample.layout = [(i, (0.25, 0.5, 0.5, 0.25))]
         sample.gt_sem_seg = torch.full((1, *size), i)
+        sample.gt_img = torch.randint(256, (3, *size), dtype=torch.uint8)
+        sample.mask = (torch.rand(1, *size) < 0.5).byte()
+        sample.img_lq = sample.gt_img[:, :2, :2]
         samples.append(sample)
     return samples
 
