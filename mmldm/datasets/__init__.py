@@ -1,6 +1,6 @@
 """Data sets, their transforms and samplers."""
 
-import mmcv.transforms  # noqa: F401  registers RandomFlip and others
+import mmcv.transforms  # noqa: F401  registers what mmcv has
 
 from . import transforms  # noqa: F401
 from .annotations import (
@@ -9,6 +9,7 @@ from .annotations import (
     FeatureFiles,
     FolderClasses,
     LabelMaps,
+    LargeImages,
     MaskFiles,
 )
 from .base import AddressedDataset
@@ -35,6 +36,7 @@ __all__ = [
     'ImageFolder',
     'ImageShards',
     'LSUN',
+    'LargeImages',
     'LabelMaps',
     'MaskFiles',
     'OpenImagesBoxes',

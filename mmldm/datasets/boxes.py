@@ -3,7 +3,7 @@
 import csv
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from mmengine.logging import print_log
@@ -34,7 +34,7 @@ class CocoFile(Annotations):
         self.file = file
 
     def load(
-        self, root: str, images: Sequence[str]
+        self, root: str, images: Mapping[str, str]
     ) -> tuple[dict, dict[int, dict]]:
         """The file's content, and its images by id.
 
@@ -49,9 +49,9 @@ class CocoFile(Annotations):
                     f'{path} has no {key}: give a file such as '
                     f'{self.wanted[1]}'
                 )
-        by_id, known = {}, set(images)
+        by_id = {}
         for image in content['images']:
-            check_image(image.get('file_name'), known, f'{path}, images')
+            check_image(image.get('file_name'), images, f'{path}, images')
             by_id[image['id']] = image
         return content, by_id
 
@@ -89,7 +89,7 @@ class CocoCaptions(CocoFile):
 
     wanted = 'caption', 'captions_train2017.json'
 
-    def read(self, root: str, images: Sequence[str]) -> Fields:
+    def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
         found: Fields = {}
         content, by_id = self.load(root, images)
@@ -118,7 +118,7 @@ class CocoBoxes(CocoFile):
         check_range('CocoBoxes.min_objects', min_objects, 0, float('inf'))
         self.min_objects = min_objects
 
-    def read(self, root: str, images: Sequence[str]) -> Fields:
+    def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
         content, by_id = self.load(root, images)
         categories = {c['id']: c for c in content.get('categories', [])}
@@ -216,7 +216,7 @@ class OpenImagesBoxes(Annotations):
         self.class_file = classes
         self.min_objects = min_objects
 
-    def read(self, root: str, images: Sequence[str]) -> Fields:
+    def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
         numbers = self._read_classes(Path(root) / self.class_file)
         names = {PurePosixPath(name).stem: name for name in images}

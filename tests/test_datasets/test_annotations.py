@@ -81,6 +81,17 @@ def test_an_image_without_a_class_is_refused_by_name(folder):
         folder.load(dict(type='FolderClasses'))
 
 
+def test_small_images_are_left_out(folder):
+    folder.image('d.png', height=5, width=5)
+    large = dict(type='LargeImages', min_side=5)
+    assert folder.values('img_path', large).keys() == {'d.png'}
+    (folder.path / 'images/e.png').write_text('no image')
+    with pytest.raises(ValueError, match='e.png cannot be read'):
+        folder.load(large)
+    with pytest.raises(ValueError, match='min_side=0 must be'):
+        folder.load(dict(type='LargeImages', min_side=0))
+
+
 LINES = [
     dict(file_name='a.png', caption=' one '),
     dict(file_name='b/c.png', caption=['two', 'three']),

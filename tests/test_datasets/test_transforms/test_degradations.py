@@ -15,6 +15,7 @@ from mmldm.datasets.transforms.bsrgan import (
     convolve,
     degrade,
     gaussian,
+    oriented_gaussian,
 )
 
 FULL, LIGHT = SETTINGS['full'], SETTINGS['light']
@@ -151,31 +152,40 @@ def test_steps_come_in_any_order_in_which_it_shrinks_first():
 
 
 def test_qualities_and_kernels_are_those_of_the_settings(monkeypatch):
-    seen = dict(quality=set(), sizes=set())
-    encode, kernel = cv2.imencode, bsrgan.gaussian
+    seen = {}
+    encode = cv2.imencode
+    kernels = dict(
+        gaussian=bsrgan.gaussian, oriented_gaussian=bsrgan.oriented_gaussian
+    )
 
     def imencode(suffix, pixels, options):
         seen['quality'].add(options[1])
         return encode(suffix, pixels, options)
 
-    def gaussian(size, *args):
-        seen['sizes'].add(int(size))
-        return kernel(size, *args)
+    def spy(name):
+        def kernel(size, *args):
+            seen[name].add(int(size))
+            return kernels[name](size, *args)
+
+        return kernel
 
     monkeypatch.setattr(bsrgan.cv2, 'imencode', imencode)
-    monkeypatch.setattr(bsrgan, 'gaussian', gaussian)
+    for name in kernels:
+        monkeypatch.setattr(bsrgan, name, spy(name))
     image = np.zeros((16, 16, 3), np.float32)
-    for settings, qualities, sizes in (
-        (LIGHT, range(80, 96), {*range(5, 15)}),
-        (FULL, range(30, 96), {*range(7, 26, 2)}),
+    for settings, qualities, oriented, round_ in (
+        (LIGHT, range(80, 96), {*range(5, 15)}, {5, 6, 7}),
+        (FULL, range(30, 96), {*range(7, 26, 2)}, {*range(7, 26, 2)}),
     ):
-        seen['quality'], seen['sizes'] = set(), set()
+        seen |= {name: set() for name in ('quality', *kernels)}
         for _ in seeds(150):
             degrade(image, 4, settings)
         assert seen['quality'] <= {*qualities}
         assert min(seen['quality']) <= qualities[2]
         assert max(seen['quality']) >= qualities[-3]
-        assert seen['sizes'] - {25} == sizes - {25}
+        assert seen['oriented_gaussian'] == oriented
+        # And that which comes before sampling.
+        assert seen['gaussian'] == round_ | {25}
 
 
 def test_a_fourth_is_halved_first(monkeypatch):
@@ -205,7 +215,7 @@ def test_an_image_is_halved_in_place():
 
 @pytest.mark.parametrize('angle', [0.0, 0.7, 2.5])
 def test_a_kernel_has_its_variances_and_angle(angle):
-    kernel = gaussian(41, np.array([9.0, 2.0]), angle)
+    kernel = oriented_gaussian(41, np.array([9.0, 2.0]), angle)
     assert kernel.sum() == pytest.approx(1, abs=1e-5)
     y, x = np.mgrid[-20:21, -20:21]
     c, s = np.cos(angle), np.sin(angle)
@@ -215,11 +225,16 @@ def test_a_kernel_has_its_variances_and_angle(angle):
     assert (kernel * along * across).sum() == pytest.approx(0, abs=0.01)
 
 
+def test_a_round_kernel_is_the_product_of_its_line():
+    line = gaussian(9, 1.5)
+    expected = oriented_gaussian(9, np.full(2, 1.5**2), 0.3)
+    np.testing.assert_allclose(np.outer(line, line), expected, atol=1e-6)
+
+
 def test_a_kernel_as_narrow_as_can_be_is_one_pixel_or_those_around():
-    variances = np.full(2, 1e-6)
-    assert gaussian(7, variances, 0.0)[3, 3] == 1
-    shifted = gaussian(7, variances, 0.0, shift=1.5)
-    assert shifted[1:3, 1:3] == pytest.approx(0.25)
+    assert gaussian(7, 1e-3)[3] == 1
+    assert gaussian(7, 1e-3, shift=1.5)[1:3] == pytest.approx(0.5)
+    assert oriented_gaussian(7, np.full(2, 1e-6), 0.0)[3, 3] == 1
 
 
 @pytest.mark.parametrize('size', [5, 6, 7, 14, 25])
@@ -228,6 +243,11 @@ def test_convolution_is_scipys(size):
     kernel = np.random.rand(size, size).astype(np.float32)
     expected = ndimage.convolve(image, kernel[..., None], mode='mirror')
     np.testing.assert_allclose(convolve(image, kernel), expected, rtol=1e-3)
+    line = kernel[0] / kernel[0].sum()
+    expected = ndimage.convolve(
+        image, np.outer(line, line)[..., None], mode='mirror'
+    )
+    np.testing.assert_allclose(convolve(image, line), expected, rtol=1e-3)
 
 
 def test_a_size_that_does_not_divide_is_refused():
