@@ -6,16 +6,15 @@ and a tenth are ours; the original's script has a scale of 5.
 
 Train: bash tools/dist_train.sh configs/ldm/<this file> 8
 
-A data sample's features are embeddings of neighbours by CLIP's ViT-L/14, each
-of norm 1, (up to 20, 768). To draw, give them, or that of a caption, to
-model.predict in Python.
+To draw, give model.predict data samples with features, (up to 20, 768): of
+neighbours, or of a caption, by CLIP's ViT-L/14, of norm 1.
 
 Needs the first stage of autoencoder_kl-f16_1xb6-443k_images-256x256.py.
 """
 
 _base_ = [
     '../_base_/models/ldm_kl-f4.py',
-    '../_base_/datasets/captioned-shards.py',
+    '../_base_/datasets/neighbours_768x768.py',
     '../_base_/schedules/adamw.py',
     '../_base_/ldm_runtime.py',
 ]
@@ -44,9 +43,7 @@ model = dict(
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=5.0),
     image_size=768,
 )
-train_dataloader = dict(
-    global_batch_size=128, dataset=dict(data_root='data/laion', size=768)
-)
+train_dataloader = dict(global_batch_size=128)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=500_000)
