@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,14 @@ def build(model):
     """On no device: names and shapes only."""
     with torch.device('meta'):
         return MODELS.build(model)
+
+
+@cache
+def size(path):
+    """Parameters of the denoiser, or of a first stage."""
+    model = Config.fromfile(path).model
+    network = build(model.get('denoiser', model.autoencoder))
+    return sum(p.numel() for p in network.parameters())
 
 
 def shapes(model):
@@ -180,8 +189,7 @@ OTHERS = {
     'name, millions', [*(TABLE_13 | TABLE_14 | OTHERS).items()]
 )
 def test_denoisers_have_the_papers_sizes(name, millions):
-    denoiser = build(load(f'{name}-256x256').model.denoiser)
-    count = sum(p.numel() for p in denoiser.parameters()) / 1e6
+    count = size(FOLDER / f'ldm/{name}-256x256.py') / 1e6
     assert millions in (round(count), int(count))
 
 
@@ -189,6 +197,7 @@ def test_denoisers_have_the_papers_sizes(name, millions):
     'path', sorted(FOLDER.glob('*/metafile.yml')), ids=lambda p: p.parent.name
 )
 def test_a_metafile_names_files_that_are_there(path):
+    """With their sizes, and whose numbers its results are."""
     content = yaml.safe_load(path.read_text())
     names = {collection['Name'] for collection in content['Collections']}
     for collection in content['Collections']:
@@ -197,8 +206,17 @@ def test_a_metafile_names_files_that_are_there(path):
     assert len(listed) == len(set(listed))
     for model in content['Models']:
         assert model['In Collection'] in names
-        assert (FOLDER.parent / model['Config']).is_file()
-        assert Path(model['Config']).stem == model['Name']
+        config = FOLDER.parent / model['Config']
+        assert config.stem == model['Name']
+        stated = model['Metadata']
+        parameters = 'Denoiser Parameters', 'Parameters'
+        assert size(config) in map(stated.get, parameters), config.stem
+        cfg = Config.fromfile(config)
+        batch = cfg.train_dataloader.global_batch_size
+        assert (batch, cfg.train_cfg.max_iters) == (
+            stated['Batch Size'],
+            stated['Iterations'],
+        )
         for result in model.get('Results', []):
             assert re.search(r'table \d|README', result['Source'])
 
