@@ -204,6 +204,20 @@ def test_a_fourth_is_halved_first(monkeypatch):
     assert not halved
 
 
+def test_of_a_halved_image_a_half_is_left_to_do(monkeypatch):
+    seen = []
+    monkeypatch.setattr(bsrgan, 'HALVE_FIRST', 1)
+    for name in ('_blur', '_shrink'):
+        step = getattr(bsrgan, name)
+        monkeypatch.setattr(
+            bsrgan,
+            name,
+            lambda *args, step=step: seen.append(args[1]) or step(*args),
+        )
+    degrade(np.zeros((16, 16, 3), np.float32), 4, FULL)
+    assert seen == [2, 2, 2]
+
+
 def test_an_image_is_halved_in_place():
     """Both ways; a smooth one loses nothing."""
     wave = np.sin(np.arange(64) / 10)[:, None, None] / 4 + 0.5
