@@ -6,6 +6,7 @@ from . import transforms  # noqa: F401
 from .annotations import (
     Annotations,
     Captions,
+    FeatureFiles,
     FolderClasses,
     LabelMaps,
     LargeImages,
@@ -30,6 +31,7 @@ __all__ = [
     'CocoBoxes',
     'CocoCaptions',
     'DigitsDataset',
+    'FeatureFiles',
     'FolderClasses',
     'ImageFolder',
     'ImageShards',

@@ -231,3 +231,20 @@ class MaskFiles(FilesBeside):
     """
 
     key = 'mask_path'
+
+
+@DATASETS.register_module()
+class FeatureFiles(FilesBeside):
+    """``features_path``, of an array that another encoder has made.
+
+    ``LoadFeatures`` reads it.
+
+    Args:
+        folder: See :class:`FilesBeside`.
+        suffix: See :class:`FilesBeside`.
+    """
+
+    key = 'features_path'
+
+    def __init__(self, folder: str, suffix: str = '.npy') -> None:
+        super().__init__(folder, suffix)

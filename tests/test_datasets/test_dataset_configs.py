@@ -1,6 +1,7 @@
 """What the configs of data sets make of folders as they are downloaded."""
 
 import json
+import tarfile
 from pathlib import Path
 
 import cv2
@@ -136,6 +137,23 @@ def write_ade20k(root):
         write(path, NOISE[..., 0] % 151)
 
 
+def write_beside(root):
+    for name in 'ab':
+        write(root / f'images/{name}.jpg')
+        write(root / f'maps/{name}.png', NOISE[..., 0] % 182)
+        (root / 'neighbours').mkdir(exist_ok=True)
+        np.save(root / f'neighbours/{name}.npy', np.ones((4, 768)))
+
+
+def write_shards(root):
+    with tarfile.open(root / '0.tar', 'w') as shard:
+        for name in 'ab':
+            write(root / f'{name}.png')
+            (root / f'{name}.txt').write_text('one')
+            for suffix in ('.png', '.txt'):
+                shard.add(root / (name + suffix), name + suffix)
+
+
 def write_folders(root):
     for folder in ('train', 'val', 'validation'):
         write(root / folder / 'a.jpg')
@@ -152,6 +170,9 @@ def write_folders(root):
         ('places-inpaint_256x256.py', write_folders, 'mask'),
         ('imagenet-sr-x4_256x256.py', write_folders, 'img_lq'),
         ('openimages-bsr-x4_256x256.py', write_folders, 'img_lq'),
+        ('landscapes-semantic_256x256.py', write_beside, 'gt_sem_seg'),
+        ('neighbours_768x768.py', write_beside, 'features'),
+        ('captioned-shards.py', write_shards, 'caption'),
     ],
 )
 def test_pairs_are_found_in_every_phase(tmp_path, name, prepare, field):
@@ -167,6 +188,8 @@ def test_pairs_are_found_in_every_phase(tmp_path, name, prepare, field):
             assert value.shape == (3, 16, 16)
         elif field == 'caption':
             assert value in ('one', 'two')
+        elif field == 'features':
+            assert value.shape == (4, 768)
         else:
             assert value[0][0] in (0, 1)
         if field == 'mask':

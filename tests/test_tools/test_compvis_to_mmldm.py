@@ -97,7 +97,7 @@ def test_the_config_inherits_and_states_its_differences(convert, diffusion):
     out_dir = convert(dict(model=diffusion[0]), diffusion[1])
     text = (out_dir / 'config.py').read_text()
     assert text.startswith('"""Converted from model.yaml and model.ckpt."""')
-    assert 'configs/_base_/models/ldm_kl-f4.py' in text
+    assert 'configs/_base_/models/ldm_vq-f4.py' in text
     own = Config.fromfile(out_dir / 'config.py', lazy_import=False)
     # Said by the base.
     assert "type='LatentDiffusion'" not in text
@@ -114,7 +114,18 @@ def test_numbers_are_read_as_the_original_reads_them(load_converter, tmp_path):
 def test_what_is_no_yaml_is_refused(load_converter, tmp_path):
     read_model = load_converter('compvis_to_mmldm').read_model
     path = tmp_path / 'model.yaml'
-    for content in (b'a: [1', b'\xff\xfe\x00'):
+    doubled = [
+        'a0: &a0 []',
+        *(f'a{i + 1}: &a{i + 1} [*a{i}, *a{i}]' for i in range(60)),
+    ]
+    for content in (
+        b'a: [1',
+        b'\xff\xfe\x00',
+        b'[' * 5000,
+        b'a: &a [*a]',
+        '\n'.join(doubled).encode(),
+        b'a: !!python/object/apply:os.system [exit]',
+    ):
         path.write_bytes(content)
         with pytest.raises(ValueError, match='model.yaml is no yaml file'):
             read_model(str(path))

@@ -28,6 +28,9 @@ from mmldm.converters import (
     read_compvis_checkpoint,
 )
 
+# Values in a yaml file; the largest published one has some hundred.
+MOST = 100_000
+
 
 class Loader(yaml.SafeLoader):
     """YAML as OmegaConf reads it, of which the original's files are."""
@@ -71,7 +74,8 @@ def read_model(path: str) -> dict[str, Any]:
     """
     try:
         content = yaml.load(Path(path).read_text(), Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        _check_size(content)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(f'{path} is no yaml file: {error}') from error
     model = content.get('model') if isinstance(content, dict) else None
     if not isinstance(model, dict):
@@ -79,7 +83,7 @@ def read_model(path: str) -> dict[str, Any]:
             f'{path} has no model: give the config file of a model of the '
             'original, with model.target and model.params'
         )
-    for key, value in _leaves(model, 'model'):
+    for key, value in _entries(model, 'model'):
         if isinstance(value, str) and '${' in value:
             raise ValueError(
                 f'{path}: {key} is {value!r}, a reference to another value: '
@@ -88,17 +92,24 @@ def read_model(path: str) -> dict[str, Any]:
     return model
 
 
-def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """(dotted path, value) of all that is no dict or list."""
+def _check_size(content: Any) -> None:
+    """Raise where references make of a short text endless lists."""
+    if any(number == MOST for number, _ in enumerate(_entries(content, ''))):
+        raise ValueError(f'it holds more than {MOST} values')
+
+
+def _entries(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of all below a dict or list."""
     if isinstance(node, dict):
         items = node.items()
     elif isinstance(node, list):
         items = enumerate(node)
     else:
-        yield path, node
         return
     for key, value in items:
-        yield from _leaves(value, f'{path}.{key}')
+        below = f'{path}.{key}'
+        yield below, value
+        yield from _entries(value, below)
 
 
 def report(out_dir: str, converted: Converted) -> None:

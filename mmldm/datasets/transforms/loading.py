@@ -76,6 +76,36 @@ class LoadLabelMap(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class LoadFeatures(BaseTransform):
+    """``features_path`` -> ``features``, float32 (L, C).
+
+    A file of NumPy; such as CLIP's embeddings of an image's neighbours.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Read the file.
+
+        Raises:
+            ValueError: If it is no such file, or not of numbers (L, C).
+        """
+        path = results['features_path']
+        try:
+            features = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError(
+                f'features {path} cannot be read ({error}): write them with '
+                'numpy.save'
+            ) from error
+        if features.ndim != 2 or features.dtype.kind != 'f':
+            raise ValueError(
+                f'features {path} are {features.dtype} of shape '
+                f'{features.shape}, but must be floats (L, C)'
+            )
+        results['features'] = features.astype(np.float32)
+        return results
+
+
+@TRANSFORMS.register_module()
 class ChooseCaption(BaseTransform):
     """``captions`` -> ``caption``, one of them at random."""
 

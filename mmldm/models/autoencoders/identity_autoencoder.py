@@ -1,5 +1,7 @@
 """No first stage: diffusion in pixel space."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from mmldm.registry import MODELS
@@ -10,10 +12,19 @@ from .autoencoder import Autoencoder
 
 @MODELS.register_module()
 class IdentityAutoencoder(Autoencoder):
-    """Latents are the pixels: LDM-1 of Rombach et al. 2022, section 4.1."""
+    """Latents are the pixels: LDM-1 of Rombach et al. 2022, section 4.1.
 
-    def __init__(self) -> None:
-        super().__init__(latent_channels=3, factor=1)
+    Args:
+        latent_scale: See :class:`Autoencoder`.
+        latent_shift: See :class:`Autoencoder`.
+    """
+
+    def __init__(
+        self,
+        latent_scale: float | Sequence[float] = 1.0,
+        latent_shift: float | Sequence[float] = 0.0,
+    ) -> None:
+        super().__init__(3, 1, latent_scale, latent_shift)
 
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
         return x
