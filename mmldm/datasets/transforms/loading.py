@@ -7,6 +7,7 @@ from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_count
 
 from ..image_files import read_image, read_label_map
+from .spatial import check_size
 
 
 @TRANSFORMS.register_module()
@@ -57,13 +58,7 @@ class LoadLabelMap(BaseTransform):
         """
         path = results['map_path']
         numbers = read_label_map(path)
-        shape = results['img'].shape[:2]
-        if numbers.shape != shape:
-            raise ValueError(
-                f'label image {path} is {numbers.shape[0]}x'
-                f'{numbers.shape[1]}, its image {results.get("img_path")} '
-                f'{shape[0]}x{shape[1]}: give both one size'
-            )
+        check_size(numbers, results, f'label image {path}')
         classes = numbers + self.shift
         if self.ignored is not None:
             classes[numbers == self.ignored] = 0

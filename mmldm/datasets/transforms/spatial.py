@@ -98,14 +98,8 @@ def _maps(results: dict) -> list[str]:
             resolution would be left behind.
     """
     names = [name for name in MAPS if name in results]
-    image = results['img'].shape[:2]
     for name in names:
-        if results[name].shape != image:
-            what = results.get('img_path', 'an image')
-            raise ValueError(
-                f'{name} of {what} is {_size(results[name].shape)}, the '
-                f'image {_size(image)}: give both one size'
-            )
+        check_size(results[name], results, name)
     if 'img_lq' in results:
         raise ValueError(
             'img_lq shows the image as it was before it is moved: put the '
@@ -114,9 +108,17 @@ def _maps(results: dict) -> list[str]:
     return names
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    """'HxW' for an error message."""
-    return 'x'.join(map(str, shape))
+def check_size(values: np.ndarray, results: dict, what: str) -> None:
+    """Raise unless a map (H, W) is as large as the image it is of."""
+    sizes = [
+        f'{rows}x{columns}'
+        for rows, columns in (values.shape, results['img'].shape[:2])
+    ]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f'{what} is {sizes[0]}, its image '
+            f'{results.get("img_path", "")} {sizes[1]}: give both one size'
+        )
 
 
 def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -34,6 +34,23 @@ def photograph():
     )
 
 
+@pytest.fixture
+def calls(monkeypatch):
+    """Records the arguments of all calls of a function of a module."""
+
+    def calls(module, name):
+        seen, real = [], getattr(module, name)
+
+        def spy(*args, **kwargs):
+            seen.append((*args, *kwargs.values()))
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, spy)
+        return seen
+
+    return calls
+
+
 def psnr(x, y):
     return -10 * np.log10(((x.astype(float) - y) ** 2).mean() / 255**2)
 
@@ -151,49 +168,99 @@ def test_steps_come_in_any_order_in_which_it_shrinks_first():
     assert all(bsrgan._order(LIGHT).count('blur') == 1 for _ in range(9))
 
 
-def test_qualities_and_kernels_are_those_of_the_settings(monkeypatch):
-    seen = {}
-    encode = cv2.imencode
-    kernels = dict(
-        gaussian=bsrgan.gaussian, oriented_gaussian=bsrgan.oriented_gaussian
-    )
-
-    def imencode(suffix, pixels, options):
-        seen['quality'].add(options[1])
-        return encode(suffix, pixels, options)
-
-    def spy(name):
-        def kernel(size, *args):
-            seen[name].add(int(size))
-            return kernels[name](size, *args)
-
-        return kernel
-
-    monkeypatch.setattr(bsrgan.cv2, 'imencode', imencode)
-    for name in kernels:
-        monkeypatch.setattr(bsrgan, name, spy(name))
+@pytest.mark.parametrize(
+    'settings, qualities, oriented, round_',
+    [
+        (LIGHT, range(80, 96), range(5, 15), range(5, 8)),
+        (FULL, range(30, 96), range(7, 26, 2), range(7, 26, 2)),
+    ],
+    ids=['light', 'full'],
+)
+def test_qualities_and_kernels_are_those_of_the_settings(
+    settings, qualities, oriented, round_, calls
+):
+    encoded = calls(bsrgan.cv2, 'imencode')
+    kernels = calls(bsrgan, 'oriented_gaussian')
+    lines = calls(bsrgan, 'gaussian')
     image = np.zeros((16, 16, 3), np.float32)
-    for settings, qualities, oriented, round_ in (
-        (LIGHT, range(80, 96), {*range(5, 15)}, {5, 6, 7}),
-        (FULL, range(30, 96), {*range(7, 26, 2)}, {*range(7, 26, 2)}),
-    ):
-        seen |= {name: set() for name in ('quality', *kernels)}
-        for _ in seeds(150):
-            degrade(image, 4, settings)
-        assert seen['quality'] <= {*qualities}
-        assert min(seen['quality']) <= qualities[2]
-        assert max(seen['quality']) >= qualities[-3]
-        assert seen['oriented_gaussian'] == oriented
-        # And that which comes before sampling.
-        assert seen['gaussian'] == round_ | {25}
+    for _ in seeds(150):
+        degrade(image, 4, settings)
+    found = {options[1] for *_, options in encoded}
+    assert found <= {*qualities}
+    assert min(found) <= qualities[2] and max(found) >= qualities[-3]
+    assert {int(size) for size, *_ in kernels} == {*oriented}
+    # And that which comes before sampling.
+    assert {int(size) for size, *_ in lines} == {*round_, 25}
 
 
-def test_a_fourth_is_halved_first(monkeypatch):
-    halved = []
-    halve = bsrgan._halve
-    monkeypatch.setattr(
-        bsrgan, '_halve', lambda x: halved.append(0) or halve(x)
+@pytest.mark.parametrize('settings, blur', [(FULL, 1), (LIGHT, 0.25)])
+@pytest.mark.parametrize('factor', [2, 4])
+def test_blurs_are_as_wide_as_said(settings, blur, factor, calls):
+    lines = calls(bsrgan, 'gaussian')
+    oriented = calls(bsrgan, 'oriented_gaussian')
+    image = np.zeros((8, 8, 3), np.float32)
+    for _ in range(200):
+        bsrgan._blur(image, factor, settings)
+    assert 70 < len(lines) < 130
+    widths = [width for _, width in lines]
+    largest = blur * (2 + 0.2 * factor)
+    assert 0.9 * largest < max(widths) <= largest
+    variances = np.concatenate([v for _, v, _ in oriented])
+    largest = blur * (4 + factor)
+    assert 0.9 * largest < max(variances) <= largest
+    angles = [angle for *_, angle in oriented]
+    assert min(angles) < 0.3 and 2.8 < max(angles) < np.pi
+
+
+@pytest.mark.parametrize('settings, resize', [(FULL, 0.75), (LIGHT, 0.8)])
+def test_it_shrinks_in_either_way_as_often_as_said(settings, resize, calls):
+    lines = calls(bsrgan, 'gaussian')
+    image = np.zeros((64, 32, 3), np.float32)
+    heights = []
+    for _ in range(400):
+        sampled = len(lines)
+        small = bsrgan._shrink(image, 4, settings)
+        if len(lines) > sampled:
+            assert small.shape == (16, 8, 3)
+        else:
+            heights.append(len(small))
+    assert len(heights) / 400 == pytest.approx(resize, abs=0.06)
+    assert min(heights) == 8 and max(heights) >= 60
+    widths = [width for _, width, _ in lines]
+    assert 0.1 < min(widths) < 0.3 and 2.1 < max(widths) < 2.4
+
+
+def test_any_method_resizes(calls):
+    resized = calls(bsrgan.cv2, 'resize')
+    for _ in range(60):
+        bsrgan._resize(np.zeros((8, 8, 3), np.float32), 4, 4)
+    methods = {call[-1] for call in resized}
+    assert methods == {cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA}
+
+
+@pytest.mark.parametrize('often, count', [(0, 1), (1, 2)])
+def test_the_last_step_is_always_jpeg(often, count, calls, monkeypatch):
+    monkeypatch.setattr(bsrgan, 'JPEG_IN_BETWEEN', often)
+    encoded = calls(bsrgan.cv2, 'imencode')
+    image = np.random.rand(16, 16, 3).astype(np.float32)
+    small = degrade(image, 4, LIGHT)
+    assert len(encoded) == count
+    # What came out of it was not changed.
+    again = cv2.imdecode(
+        cv2.imencode('.jpg', encoded[-1][1], encoded[-1][2])[1],
+        cv2.IMREAD_COLOR,
     )
+    np.testing.assert_allclose(small * 255, again, atol=1e-3)
+
+
+def test_strengths_are_those_of_the_original():
+    assert (FULL.num_blurs, LIGHT.num_blurs) == (2, 1)
+    assert (FULL.noise, LIGHT.noise) == ((2, 25), (1, 2))
+    assert bsrgan.JPEG_IN_BETWEEN == 0.9
+
+
+def test_a_fourth_is_halved_first(calls):
+    halved = calls(bsrgan, '_halve')
     image = np.zeros((16, 16, 3), np.float32)
     for _ in seeds(400):
         degrade(image, 4, PLAIN)
@@ -202,6 +269,13 @@ def test_a_fourth_is_halved_first(monkeypatch):
     for _ in seeds(50):
         degrade(image, 2, PLAIN)
     assert not halved
+
+
+def test_of_a_halved_image_a_half_is_left_to_do(calls, monkeypatch):
+    monkeypatch.setattr(bsrgan, 'HALVE_FIRST', 1)
+    steps = calls(bsrgan, '_blur'), calls(bsrgan, '_shrink')
+    degrade(np.zeros((16, 16, 3), np.float32), 4, FULL)
+    assert [args[1] for step in steps for args in step] == [2, 2, 2]
 
 
 def test_an_image_is_halved_in_place():

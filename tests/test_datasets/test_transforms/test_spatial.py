@@ -154,7 +154,7 @@ def test_a_map_of_another_size_is_refused_by_name(transform):
     results = scene(img_path='a.png')
     results['mask'] = results['mask'][:20]
     with pytest.raises(
-        ValueError, match='mask of a.png is 20x36, the image 24x36'
+        ValueError, match='mask is 20x36, its image a.png 24x36'
     ):
         transform(results)
 
