@@ -264,21 +264,13 @@ def draw(
         for start in range(0, len(samples), args.batch_size):
             batch = samples[start : start + args.batch_size]
             for sample in model.predict(None, batch):
-                image = _finished(sample).permute(1, 2, 0).cpu().numpy()
+                image = sample.pred_img.permute(1, 2, 0).cpu().numpy()
                 write_image(image, out / f'{len(images):06}.png')
                 images.append(image)
                 progress.update()
     rows = [images[i : i + args.num] for i in range(0, len(images), args.num)]
     write_image(assemble(rows), out / 'grid.png')
     print(f'{len(images)} images in {out}, all of them in {out}/grid.png')
-
-
-def _finished(sample: LDMDataSample) -> Tensor:
-    """What was drawn; where only a hole was to be filled, nothing else."""
-    if 'mask' not in sample:
-        return sample.pred_img
-    drawn, mask = sample.pred_img.cpu(), sample.mask.bool()
-    return torch.where(mask, drawn, sample.gt_img)
 
 
 if __name__ == '__main__':

@@ -23,7 +23,7 @@ model = dict(
 )
 train_dataloader = dict(dataset=dict(max_objects=1))
 val_dataloader = dict(dataset=dict(max_objects=1))
-test_dataloader = val_dataloader
+test_dataloader = dict(dataset=dict(max_objects=1))
 
 val_evaluator = [dict(type='SceneClass')]
 test_evaluator = val_evaluator

@@ -11,11 +11,13 @@ from mmldm.utils import address_seed, check_choice, check_count
 from .base import AddressedDataset
 
 SPLITS = ('train', 'val')
-# Parts of the image: at 32 pixels, an object has 8 to 13.4 of them a side and
-# is 2 from the next and 1 from the border.
-MIN_SIDE, MAX_SIDE = 0.25, 0.42
+# Parts of the image: at 32 pixels, an object has 9.6 to 13.4 of them a side
+# and is 2 from the next and 1 from the border.
+MIN_SIDE, MAX_SIDE = 0.3, 0.42
 GAP, MARGIN = 1 / 16, 1 / 32
 MOST_OBJECTS = 3
+# Places tried at once: those of three objects fit in one of 170.
+ATTEMPTS = 256
 
 
 @DATASETS.register_module()
@@ -114,10 +116,9 @@ class ShapeScenes(AddressedDataset):
 def _boxes(rng: np.random.Generator, count: int) -> list[Box]:
     """Squares with a gap between them, as parts of the image."""
     while True:
-        # One in 20 of those of three squares is valid: 64 at once.
-        sides = rng.uniform(MIN_SIDE, MAX_SIDE, (64, count, 1))
-        corners = rng.uniform(MARGIN, 1 - MARGIN - sides, (64, count, 2))
-        centres, valid = corners + sides / 2, np.ones(64, bool)
+        sides = rng.uniform(MIN_SIDE, MAX_SIDE, (ATTEMPTS, count, 1))
+        corners = rng.uniform(MARGIN, 1 - MARGIN - sides, (ATTEMPTS, count, 2))
+        centres, valid = corners + sides / 2, np.ones(ATTEMPTS, bool)
         for i, k in combinations(range(count), 2):
             distance = abs(centres[:, i] - centres[:, k]).max(axis=1)
             valid &= distance >= (sides[:, i] + sides[:, k])[:, 0] / 2 + GAP

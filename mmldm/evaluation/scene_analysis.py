@@ -21,7 +21,7 @@ from mmldm.structures.shape_scene import (
 GREY = 40
 TOLERANCE = 60
 # Parts of the image: a quarter of the smallest triangle.
-MIN_AREA = 0.25**2 / 8
+MIN_AREA = 0.3**2 / 8
 # A found shape is one that overlaps by this with an ideal one, whose width and
 # height are not more different than this.
 MIN_OVERLAP = 0.7

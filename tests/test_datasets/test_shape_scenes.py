@@ -54,7 +54,7 @@ def test_objects_keep_their_distances_and_sizes():
         boxes = np.array([box for _, box in layout])
         start, end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
         assert (start >= 1 / 32).all() and (end <= 1 - 1 / 32 + 1e-9).all()
-        assert ((boxes[:, 2:] >= 0.25) & (boxes[:, 2:] <= 0.42)).all()
+        assert ((boxes[:, 2:] >= 0.3) & (boxes[:, 2:] <= 0.42)).all()
         for i, k in combinations(range(len(boxes)), 2):
             gaps = np.maximum(start[i] - end[k], start[k] - end[i])
             assert gaps.max() >= 1 / 16 - 1e-9

@@ -20,11 +20,22 @@ val_dataloader = dict(
         type='ShapeScenes',
         split='val',
         size=None,  # as in training
+        num_samples=100,
+        pipeline=[dict(type='PackInputs')],
+    ),
+)
+test_dataloader = dict(
+    batch_size=100,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='ShapeScenes',
+        split='val',
+        size=None,
         num_samples=500,
         pipeline=[dict(type='PackInputs')],
     ),
 )
-test_dataloader = val_dataloader
 # Of a first stage's reconstructions; a diffusion model is judged by its task.
 val_evaluator = [
     dict(type='ReconstructionMetrics'),

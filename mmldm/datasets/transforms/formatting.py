@@ -14,6 +14,7 @@ META = (
     'ori_shape',
     'img_shape',
     'sample_idx',
+    'source_idx',
     'crop_box',
 )
 AS_THEY_ARE = ('gt_label', 'caption', 'layout', 'tokens', 'features')

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from PIL import Image
 
 Box = tuple[float, float, float, float]
 Resample = Callable[[np.ndarray, int, int], np.ndarray]
@@ -139,9 +138,3 @@ def area(image: np.ndarray, height: int, width: int) -> np.ndarray:
 def bilinear(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Of the four nearest pixels, also where it shrinks: it aliases."""
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Pillow's, whose kernel widens where it shrinks; uint8."""
-    pixels = Image.fromarray(np.ascontiguousarray(image))
-    return np.asarray(pixels.resize((width, height), Image.Resampling.BICUBIC))

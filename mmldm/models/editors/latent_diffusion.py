@@ -112,7 +112,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
     def predict(
         self, inputs: Tensor | None, data_samples: SampleList
     ) -> SampleList:
-        """The data samples with ``pred_img``, uint8 RGB (3, H, W).
+        """The data samples with ``pred_img``; see also :meth:`with_known`.
 
         Args:
             inputs: Not used: what to generate is in the data samples.
@@ -121,8 +121,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
                 drawn.
         """
         z = self.sample(data_samples)
-        size = self._drawn_size(data_samples)
-        images = to_images(self.autoencoder.decode(z, size))
+        x = self.autoencoder.decode(z, self._drawn_size(data_samples))
+        images = self.with_known(to_images(x), data_samples)
         for sample, image in zip(data_samples, images, strict=True):
             sample.pred_img = image
         return data_samples
