@@ -1,9 +1,9 @@
 """How an image moves, and all that lies on it.
 
 Of a pipeline's results these move together: ``img`` (H, W, C), the maps
-``gt_sem_seg`` and ``mask`` (H, W), the boxes of ``layout``, which are parts
-(x, y, w, h) of the image, and ``crop_box``, the part of the full picture that
-the image is.
+``gt_sem_seg`` and ``mask`` (H, W), those that ``extra_maps`` names, (H, W) or
+(H, W, C), the boxes of ``layout``, which are parts (x, y, w, h) of the image,
+and ``crop_box``, the part of the full picture that the image is.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def resize(results: dict, height: int, width: int, resample: Resample) -> None:
         width: Wanted, pixels.
         resample: Of the pixels; maps take the nearest.
     """
-    for name in _maps(results):
+    for name in _checked_maps(results):
         results[name] = nearest(results[name], height, width)
     results['img'] = resample(results['img'], height, width)
 
@@ -47,7 +47,7 @@ def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
         width: Of the window.
     """
     rows, columns = results['img'].shape[:2]
-    for name in ('img', *_maps(results)):
+    for name in ('img', *_checked_maps(results)):
         results[name] = results[name][top : top + height, left : left + width]
     window = left / columns, top / rows, width / columns, height / rows
     if 'layout' in results:
@@ -64,7 +64,7 @@ def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
 
 def mirror(results: dict) -> None:
     """Turn left and right; the full picture is turned as well."""
-    for name in ('img', *_maps(results)):
+    for name in ('img', *_checked_maps(results)):
         results[name] = results[name][:, ::-1]
     if 'layout' in results:
         results['layout'] = [(c, _turned(box)) for c, box in results['layout']]
@@ -90,14 +90,20 @@ def _turned(box: Box) -> Box:
     return max(0.0, 1 - x - width), y, width, height
 
 
-def _maps(results: dict) -> list[str]:
+def maps_of(results: dict) -> list[str]:
+    """Names of the maps that there are; own ones are in ``extra_maps``."""
+    known = [name for name in MAPS if name in results]
+    return [*known, *results.get('extra_maps', ())]
+
+
+def _checked_maps(results: dict) -> list[str]:
     """Names of the maps that there are.
 
     Raises:
         ValueError: If one is not of the image's size, or an image of low
             resolution would be left behind.
     """
-    names = [name for name in MAPS if name in results]
+    names = maps_of(results)
     for name in names:
         check_size(results[name], results, name)
     if 'img_lq' in results:
