@@ -21,8 +21,6 @@ model = dict(
         thumbnail=True,
     )
 )
-train_dataloader = dict(global_batch_size=32)
-
 optim_wrapper = dict(
     type='AutocastOptimWrapper',
     optimizer=dict(lr=1e-3, betas=(0.9, 0.99)),

@@ -69,11 +69,11 @@ def test_a_shape_of_two_colours_is_two_spots():
 
 
 def test_other_colours_and_specks_are_nothing():
-    image = picture()
-    image[2:12, 2:12] = 255
+    image = picture(('cyan cross', (0.6, 0.1, 0.3, 0.3)))
+    image[:26, :14] = 255
     image[15:25, 15:25] = (255, 140, 40)  # orange
     image[28:30, 4:7] = COLOURS['red']
-    assert names(image) == []
+    assert names(image) == ['cyan cross']
 
 
 def test_a_picture_without_background_shows_nothing():

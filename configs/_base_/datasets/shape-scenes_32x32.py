@@ -1,7 +1,7 @@
 # Drawn scenes of one to three shapes: no files, and what a model draws can be
 # checked.
 train_dataloader = dict(
-    global_batch_size=64,
+    global_batch_size=32,
     num_workers=0,
     sampler=dict(type='AddressedSampler'),
     dataset=dict(

@@ -2,7 +2,7 @@
 
 Train: python tools/train.py configs/ldm/<this file>
 Judge: python tools/test.py configs/ldm/<this file> <work dir>
-Draw:  python tools/sample.py configs/ldm/<this file> <work dir> \
+Draw:  python tools/sample.py configs/ldm/<this file> --checkpoint <work dir> \
        --prompt 'a red circle and a blue square'
 
 Needs the first stage of autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32.py.
@@ -30,9 +30,9 @@ model = dict(
         in_channels=4,
         out_channels=4,
         channels=64,
-        channel_mults=(1, 2),
+        channel_mults=(2, 2),
         num_res_blocks=1,
-        attn_factors=(1, 2),
+        attn_factors=(2,),
         context_dim=128,
     ),
     conditioner=dict(
@@ -75,11 +75,11 @@ test_evaluator = val_evaluator
 optim_wrapper = dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2000),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=6000),
 ]
-train_cfg = dict(max_iters=2000, val_interval=500)
-auto_scale_lr = dict(base_batch_size=64)
-default_hooks = dict(checkpoint=dict(interval=250))
+train_cfg = dict(max_iters=6000, val_interval=1000)
+auto_scale_lr = dict(base_batch_size=32)
+default_hooks = dict(checkpoint=dict(interval=500))
 custom_hooks = [
     dict(type='AddressedSeedHook'),
     dict(type='LatentScaleHook', per_channel=True),
