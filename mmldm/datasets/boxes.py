@@ -125,6 +125,11 @@ class CocoBoxes(CocoFile):
         numbers = {key: i for i, key in enumerate(sorted(categories))}
         self.classes = [str(categories[key]['name']) for key in numbers]
         layouts = {image['file_name']: [] for image in by_id.values()}
+        shapes = {
+            image['file_name']: (image['height'], image['width'])
+            for image in by_id.values()
+            if {'height', 'width'} <= image.keys()
+        }
         for place, annotation, image in self.annotations(content, by_id):
             label = annotation.get('category_id')
             if label not in numbers:
@@ -137,7 +142,10 @@ class CocoBoxes(CocoFile):
             box = _parts(annotation['bbox'], image, f'the box of {place}')
             if box is not None:
                 layouts[image['file_name']].append((numbers[label], box))
-        return _layouts(layouts, self.min_objects)
+        fields = _layouts(layouts, self.min_objects)
+        for name, field in fields.items():
+            field['annotated_shape'] = shapes.get(name)
+        return fields
 
 
 def _parts(box: object, image: dict, what: str) -> Box | None:

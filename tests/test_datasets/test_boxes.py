@@ -1,6 +1,6 @@
 import pytest
 
-from mmldm.datasets.transforms import ChooseObjects
+from mmldm.datasets.transforms import ChooseObjects, LoadImage
 
 
 def coco(**more):
@@ -49,6 +49,15 @@ def test_boxes_of_coco_are_parts_and_classes_follow_their_ids(folder):
         'a.png': [(1, (0.25, 0.25, 0.5, 0.5)), (0, (0, 0, 1, 1))]
     }
     assert folder.load(boxes).metainfo['classes'] == ('dog', 'cat')
+
+
+def test_the_annotated_shape_is_given_along(folder):
+    folder.text('b.json', objects([2, 1, 4, 2]))
+    boxes = dict(type='CocoBoxes', file='b.json')
+    assert folder.values('annotated_shape', boxes) == {'a.png': (4, 8)}
+    folder.image('a.png', height=8, width=4)
+    with pytest.raises(ValueError, match='a.png is 8x4, but'):
+        folder.load(boxes, pipeline=[LoadImage()])[0]
 
 
 def test_images_with_few_objects_are_left_out(folder):

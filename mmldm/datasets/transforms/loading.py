@@ -19,10 +19,25 @@ class LoadImage(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Read the file."""
+        """Read the file.
+
+        Raises:
+            ValueError: If it cannot be read, or has not the proportions of
+                ``annotated_shape``, (H, W), as where it was turned since.
+        """
         content = results.pop('img_bytes', None)
         results['img'] = read_image(results['img_path'], content)
-        results['ori_shape'] = results['img'].shape[:2]
+        height, width = results['ori_shape'] = results['img'].shape[:2]
+        annotated = results.get('annotated_shape')
+        # Smaller copies are right, but for their rounding.
+        if annotated and abs(
+            height / annotated[0] - width / annotated[1]
+        ) > 1 / min(height, width, *annotated):
+            raise ValueError(
+                f'image {results["img_path"]} is {height}x{width}, but its '
+                f'annotations are of one of {annotated[0]}x{annotated[1]}: '
+                'was it turned or cut? Take the original'
+            )
         return results
 
 
