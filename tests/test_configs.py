@@ -1,5 +1,6 @@
 """Every config is built at reduced width, trained one step and sampled."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,29 @@ def test_a_first_stage_trains_and_predicts(path, labelled, awaken):
         assert name not in before or (weight != before[name]).any(), name
     predicted = model.predict(torch.rand(2, 3, 32, 32) * 2 - 1, samples)
     assert predicted[1].pred_img.shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    'path',
+    load_all('ldm') + load_all('classifier'),
+    ids=lambda path: path.stem,
+)
+def test_the_first_stage_that_is_named_fits(path):
+    """With the options that the docstring has it trained with."""
+    model = load(path).model
+    if model.autoencoder.type == 'IdentityAutoencoder':
+        assert 'autoencoder_checkpoint' not in model
+        return
+    name = Path(model.autoencoder_checkpoint).name
+    config = load(ROOT / f'configs/autoencoder/{name}.py').model
+    options = re.findall(r'model\.autoencoder\.(\w+)=(\d+)', path.read_text())
+    config.autoencoder.update({key: int(value) for key, value in options})
+    built = []
+    for autoencoder in (config.autoencoder, model.autoencoder):
+        with torch.device('meta'):
+            state = MODELS.build(autoencoder).state_dict()
+        built.append({name: weight.shape for name, weight in state.items()})
+    assert built[0] == built[1]
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)

@@ -139,12 +139,20 @@ def test_the_learning_rate_is_the_published_one(name, published):
     assert cfg.optim_wrapper.optimizer.lr == pytest.approx(expected)
 
 
+@pytest.mark.parametrize('name', RELEASED)
+def test_what_is_guided_is_trained_without_its_condition_too(name):
+    model = load(name).model
+    guided = model.guidance.type != 'NoGuidance'
+    assert model.conditioner.get('drop_prob', 0) == (0.1 if guided else 0)
+
+
 def test_stable_diffusion_shares_the_paper_models_process_and_codec():
     """859.5 M parameters, with tokens of CLIP's width."""
     cfg = load('stable-diffusion-1_kl-f8_text_256xb8-225k_laion-512x512')
     paper = load('ldm_kl-f8_text_8xb85-390k_laion-256x256')
     (embedder,) = cfg.model.conditioner.embedders
     assert embedder.pretrained == 'openai/clip-vit-large-patch14'
+    assert cfg.model.conditioner.drop_prob == 0.1
     for part in ('autoencoder', 'diffusion_scheduler'):
         assert cfg.model[part] == paper.model[part]
     denoiser = build(cfg.model.denoiser)
