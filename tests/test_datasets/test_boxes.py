@@ -86,6 +86,13 @@ def with_note(**more):
         (with_note(bbox=None), 'annotation 1 is None'),
         (with_note(category_id=6), 'annotation 1 has the class 6.*2 cat'),
         (with_note(image_id=9), 'annotation 1 is of the image 9'),
+        (
+            dict(
+                objects([2, 1, 4, 2]),
+                images=[dict(id=7, file_name='a.png', width=8)],
+            ),
+            r'image a.png has the height and width \(None, 8\)',
+        ),
         ('{"images": [', 'b.json is no JSON'),
         ([], 'b.json has no images'),
         (coco(annotations=[]), 'b.json has no annotations'),
