@@ -160,11 +160,11 @@ def test_objects_are_chosen_at_random_and_large_enough():
     layout = [(i, (0, 0, 0.1 * i, 0.1)) for i in range(6)]
     seen = set()
     for _ in range(200):
-        chosen = ChooseObjects(3, min_area=0.015)(dict(layout=layout))
+        chosen = ChooseObjects(2, min_area=0.015)(dict(layout=layout))
         seen.add(tuple(c for c, _ in chosen['layout']))
         assert all(item in layout for item in chosen['layout'])
-    # Three of the classes 2 to 5, in any order.
-    assert len(seen) == 24
+    # Two of the classes 2 to 5, in any order.
+    assert len(seen) == 12
     assert {c for row in seen for c in row} == {2, 3, 4, 5}
     assert ChooseObjects()(dict(layout=[]))['layout'] == []
 
