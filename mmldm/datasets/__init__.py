@@ -13,11 +13,12 @@ from .annotations import (
     MaskFiles,
 )
 from .base import AddressedDataset
-from .boxes import CocoBoxes, CocoCaptions, OpenImagesBoxes
+from .coco import CocoBoxes, CocoCaptions
 from .digits import DigitsDataset
 from .image_folder import ImageFolder
 from .image_shards import ImageShards
 from .lsun import LSUN
+from .open_images import OpenImagesBoxes
 from .photographs import Photographs
 from .sample_requests import SampleRequests
 from .samplers import AddressedSampler, SampleDraw
