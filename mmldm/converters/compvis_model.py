@@ -13,7 +13,7 @@ from mmldm.utils import check_count
 from .compvis_conditioner import conditioner_config
 from .compvis_denoiser import denoiser_config
 from .compvis_first_stage import TARGETS, first_stage_config
-from .compvis_params import check_kinds, check_required, check_rest
+from .compvis_params import check_kinds, check_required, check_rest, within
 from .compvis_process import DEFAULTS, diffusion_scheduler_config
 
 DIFFUSION_TARGETS = (
@@ -86,8 +86,10 @@ def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
     check_rest(
         {k: v for k, v in params.items() if k not in READ}, FIXED, IGNORED
     )
-    autoencoder = first_stage_config(params['first_stage_config'])
-    denoiser = denoiser_config(params['unet_config'])
+    with within('first_stage_config'):
+        autoencoder = first_stage_config(params['first_stage_config'])
+    with within('unet_config'):
+        denoiser = denoiser_config(params['unet_config'])
     conditioner, guidance = conditioner_config(
         params, autoencoder.get('latent_channels', 3), denoiser
     )
