@@ -144,13 +144,14 @@ def _find_in_folder(
             model_file if model_file.exists() else newest_checkpoint(folder)
         )
     if len(configs) != 1 or checkpoint is None:
+        names = [path.name for path in configs]
         raise ValueError(
-            f'{folder} is no folder of a model: of {MODEL_NAME} or iter_*.pth '
-            f'it has {checkpoint and Path(checkpoint).name}, and it should '
-            'have one config file (.py) and has '
-            f'{[path.name for path in configs]}; nor of diffusers, which has '
-            'model_index.json or config.json. Give config and checkpoint by '
-            'name'
+            f'{folder} is no folder of a model: {MODEL_NAME} or iter_*.pth '
+            f'and one config file (.py) were looked for, and '
+            f'{checkpoint and Path(checkpoint).name or "no weights"} and '
+            f'{", ".join(names) or "no config"} found; nor of diffusers, '
+            'which has model_index.json or config.json. Give config and '
+            'checkpoint by name'
         )
     return _find_by_config(configs[0], checkpoint, pick)
 
@@ -258,6 +259,7 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
     Raises:
         ValueError: If its parts or its weights do not fit.
     """
+    _say_image_size(found.cfg)
     config = dict(found.cfg.model)
     unused = training_parts(config)
     weights = {
@@ -278,6 +280,14 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
     load_weights(model, weights, found.source)
     model.cfg = found.cfg
     return model.to(device).eval()
+
+
+def _say_image_size(cfg: Config) -> None:
+    """Where a model does not say how large it draws: as it was trained."""
+    loader = cfg.get('train_dataloader') or {}
+    size = (loader.get('dataset') or {}).get('size')
+    if cfg.model.get('type') == 'LatentDiffusion' and isinstance(size, int):
+        cfg.model.setdefault('image_size', size)
 
 
 def training_parts(config: Mapping[str, Any]) -> tuple[str, ...]:

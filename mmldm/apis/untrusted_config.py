@@ -23,7 +23,8 @@ REGISTRIES = (MODELS, DIFFUSION_SCHEDULERS)
 IMPORTS = ('custom_imports', '_scope_')
 # Keys of files that a model reads when it is built.
 READS = re.compile(
-    r'(.*_)?(checkpoint|weights|path|file|folder|dir)|init_cfg|data_root'
+    r'(.*_)?(checkpoint|weights|path|file|folder|dir)'
+    r'|init_cfg|data_root|pretrained'
 )
 # A word, or the name of a model on a hub; no path that leads anywhere else.
 WORD = re.compile(r'(?!\.)[\w.+-]+(/(?!\.)[\w.+-]+)?|', re.ASCII)

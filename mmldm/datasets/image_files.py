@@ -1,8 +1,13 @@
-"""Reading image files of any kind as 8-bit BGR."""
+"""Finding and reading image files of any kind, as 8-bit BGR."""
 
+import logging
 import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 
 import numpy as np
+from mmengine.logging import print_log
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
@@ -13,17 +18,22 @@ END_MARKS = {b'\x89PNG': b'IEND', JPEG: JPEG_END}
 TAIL = 64
 
 
-def read_image(path: str) -> np.ndarray:
+def read_image(path: str, content: bytes | None = None) -> np.ndarray:
     """uint8 BGR, (H, W, 3).
 
     Turned as its EXIF data says, grey repeated, 16 bits brought to 8, and
     what is transparent laid on white.
 
+    Args:
+        path: Of the file, or what errors call it.
+        content: Of the file, where it is not on the disk by itself.
+
     Raises:
         ValueError: If the file is damaged or no image; it is named.
     """
     try:
-        with Image.open(path) as image:
+        source = path if content is None else BytesIO(content)
+        with Image.open(source) as image:
             image = ImageOps.exif_transpose(image)
             return np.ascontiguousarray(_to_rgb(image)[..., ::-1])
     except FileNotFoundError:
@@ -35,6 +45,21 @@ def read_image(path: str) -> np.ndarray:
         UnidentifiedImageError,
         Image.DecompressionBombError,
     ) as error:
+        raise ValueError(
+            f'image {path} cannot be read ({error}): delete or replace it'
+        ) from error
+
+
+def read_size(path: str) -> tuple[int, int]:
+    """Width and height, of which a turn may make height and width.
+
+    Raises:
+        ValueError: If the file is no image; it is named.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(
             f'image {path} cannot be read ({error}): delete or replace it'
         ) from error
@@ -62,6 +87,22 @@ def read_label_map(path: str) -> np.ndarray:
             'with a number or an entry of a palette for each pixel'
         )
     return classes.astype(np.int64)
+
+
+def read_mask(path: str) -> np.ndarray:
+    """uint8 (H, W), 1 where the file is white, 0 where it is black.
+
+    Raises:
+        ValueError: If the file is damaged or no image, or has no hole, or
+            nothing else; it is named.
+    """
+    mask = (read_image(path).max(axis=2) > 127).astype(np.uint8)
+    if mask.all() or not mask.any():
+        raise ValueError(
+            f'mask {path} is all {"white" if mask.all() else "black"}: it '
+            'must be white in the hole and black elsewhere'
+        )
+    return mask
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
@@ -111,4 +152,46 @@ def _ends_well(head: bytes, tail: bytes, size: int) -> bool:
     return any(
         head.startswith(magic) and mark in tail
         for magic, mark in END_MARKS.items()
+    )
+
+
+def files_below(root: str, suffixes: tuple[str, ...]) -> Iterator[str]:
+    """Files below a folder; links are followed, but no folder twice.
+
+    Args:
+        root: The folder.
+        suffixes: Of the files, in small letters.
+    """
+    seen = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders.sort()  # else the disk decides which link comes first
+        for name in names:
+            if name.lower().endswith(suffixes):
+                yield os.path.join(folder, name)
+
+
+def check_files(paths: Sequence[str]) -> None:
+    """Raise, naming them, if files are damaged."""
+    with ThreadPoolExecutor(8) as pool:
+        damages = list(pool.map(find_damage, paths))
+    damaged = [
+        f'{path} ({damage})'
+        for path, damage in zip(paths, damages, strict=True)
+        if damage
+    ]
+    if damaged:
+        shown = '; '.join(damaged[:5])
+        raise ValueError(
+            f'{len(damaged)} of {len(paths)} images cannot be read: {shown}'
+            f'{" ..." if len(damaged) > 5 else ""}: delete or replace them'
+        )
+    print_log(
+        f'{len(paths)} images found, none damaged',
+        logger='current',
+        level=logging.INFO,
     )

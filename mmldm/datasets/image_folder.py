@@ -1,134 +1,111 @@
-"""Any folder of images."""
+"""Any folder of images, and what is said about them."""
 
 import logging
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from zlib import crc32
 
 from mmengine.logging import print_log
 
 from mmldm.registry import DATASETS
-from mmldm.utils import check_choice, check_positive
+from mmldm.utils.typing import ConfigType
 
-from .base import AddressedDataset
-from .image_files import SUFFIXES, find_damage
-
-HOLD_OUT = 20
+from .annotations import Annotations
+from .image_dataset import ImageDataset
+from .image_files import SUFFIXES, check_files, files_below
 
 
 @DATASETS.register_module()
-class ImageFolder(AddressedDataset):
+class ImageFolder(ImageDataset):
     """All PNG, JPEG and WebP images below a folder, in order of their names.
 
     Every file's end is looked at before training starts, so that one cut off
     is known then and not days later.
 
     Args:
-        data_root: The folder; searched recursively. The tools replace None
-            by the training's.
-        size: Side of the square that transforms cut, where they do not say
-            so themselves; the tools replace None by the training's.
-        split: 'all' images, or those for 'train' or 'val': one in
-            ``HOLD_OUT`` is for validation.
-        pipeline: Transforms; they find the file under ``img_path``.
-        kwargs: As of mmengine's ``BaseDataset``.
+        data_root: The folder, searched recursively; see
+            :class:`ImageDataset`.
+        pipeline: Transforms.
+        images: The folder below ``data_root`` that has the images, where
+            others have annotations.
+        annotations: What is said about them, each an ``Annotations`` such as
+            ``FolderClasses``, ``Captions``, ``CocoBoxes`` or ``LabelMaps``.
+            Images of which one says nothing are left out.
+        kwargs: ``size`` and ``split`` as of :class:`ImageDataset`, and those
+            of mmengine's ``BaseDataset``.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no images, or damaged ones.
+        ValueError: If it holds no images, or damaged ones, or annotations
+            are wrong; the entry is named.
     """
 
     def __init__(
         self,
         data_root: str | None,
         pipeline: list,
-        size: int | None = None,
-        split: str = 'all',
+        images: str = '',
+        annotations: Sequence[Annotations | ConfigType] = (),
         **kwargs,
     ) -> None:
-        check_choice('ImageFolder.split', split, ('all', 'train', 'val'))
-        if size is not None:
-            check_positive('ImageFolder.size', size)
-        self.split = split
-        self.size = size
-        if data_root is None or not Path(data_root).is_dir():
-            raise FileNotFoundError(
-                f'data_root={data_root!r} is not a folder; give the one that '
-                'holds the images: --cfg-options '
-                'train_dataloader.dataset.data_root=FOLDER'
-            )
-        super().__init__(pipeline, data_root=str(data_root), **kwargs)
+        self.images = images
+        self.annotations = [
+            a if isinstance(a, Annotations) else DATASETS.build(a)
+            for a in annotations
+        ]
+        super().__init__(data_root, pipeline, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """One entry an image: ``img_path``, ``size``."""
-        paths = sorted(_image_paths(self.data_root))
+    def list_entries(self) -> list[dict]:
+        """See :class:`ImageDataset`."""
+        folder = Path(self.data_root) / self.images
+        if not folder.is_dir():
+            raise FileNotFoundError(f'images={str(folder)!r} is not a folder')
+        paths = sorted(files_below(str(folder), SUFFIXES))
         if not paths:
             raise ValueError(
-                f'data_root={self.data_root!r} holds no images (files ending '
+                f'data_root={str(folder)!r} holds no images (files ending '
                 f'in {", ".join(SUFFIXES)}, in any subfolder)'
             )
-        if self.split != 'all':
-            held_out = _held_out(paths, self.data_root)
-            paths = [
-                path
-                for path in paths
-                if (path in held_out) == (self.split == 'val')
-            ]
-        if not paths:
+        images = {
+            Path(os.path.relpath(path, folder)).as_posix(): path
+            for path in paths
+        }
+        entries = {name: dict(img_path=path) for name, path in images.items()}
+        for annotations in self.annotations:
+            fields = annotations.read(self.data_root, images)
+            entries = self._annotated(entries, annotations, fields)
+        return list(entries.values())
+
+    def _annotated(
+        self,
+        entries: dict[str, dict],
+        annotations: Annotations,
+        fields: dict[str, dict],
+    ) -> dict[str, dict]:
+        """The images of which something is said, and that."""
+        name = type(annotations).__name__
+        if annotations.classes is not None:
+            self._metainfo['classes'] = tuple(annotations.classes)
+        kept = {
+            image: {**entry, **fields[image]}
+            for image, entry in entries.items()
+            if image in fields
+        }
+        if not kept:
             raise ValueError(
-                f'data_root={self.data_root!r} holds a single image, which '
-                "is kept for validation: add images, or set split='all'"
+                f'{name} says nothing about any of the {len(entries)} images '
+                f'below {Path(self.data_root) / self.images}, such as '
+                f'{next(iter(entries))}'
             )
-        _check_files(paths)
-        return [dict(img_path=path, size=self.size) for path in paths]
+        if len(kept) < len(entries):
+            print_log(
+                f'{len(entries) - len(kept)} of {len(entries)} images are '
+                f'left out, of which {name} say nothing',
+                logger='current',
+                level=logging.INFO,
+            )
+        return kept
 
-
-def _held_out(paths: list[str], root: str) -> set[str]:
-    """The images for validation, at least one.
-
-    Chosen by a hash of their names, so that a new image moves no other.
-    """
-    keys = {
-        path: crc32(os.path.relpath(path, root).encode()) for path in paths
-    }
-    chosen = {path for path, key in keys.items() if key % HOLD_OUT == 0}
-    return chosen or {min(keys, key=keys.get)}
-
-
-def _image_paths(root: str) -> Iterator[str]:
-    """Image files below a folder; links are followed, but no folder twice."""
-    seen = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders.sort()  # else the disk decides which link comes first
-        for name in names:
-            if name.lower().endswith(SUFFIXES):
-                yield os.path.join(folder, name)
-
-
-def _check_files(paths: list[str]) -> None:
-    """Raise, naming them, if files are damaged."""
-    with ThreadPoolExecutor(8) as pool:
-        damages = list(pool.map(find_damage, paths))
-    damaged = [
-        f'{path} ({damage})'
-        for path, damage in zip(paths, damages, strict=True)
-        if damage
-    ]
-    if damaged:
-        shown = '; '.join(damaged[:5])
-        raise ValueError(
-            f'{len(damaged)} of {len(paths)} images cannot be read: {shown}'
-            f'{" ..." if len(damaged) > 5 else ""}: delete or replace them'
-        )
-    print_log(
-        f'{len(paths)} images found, none damaged',
-        logger='current',
-        level=logging.INFO,
-    )
+    def check_entries(self, entries: list[dict]) -> None:
+        """See :class:`ImageDataset`."""
+        check_files([entry['img_path'] for entry in entries])

@@ -7,6 +7,7 @@ from .hooks import (
     AtomicCheckpointHook,
     LatentScaleHook,
     ModuleEMAHook,
+    ReferenceMetricsHook,
 )
 from .loops import AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
@@ -22,4 +23,5 @@ __all__ = [
     'LDMRunner',
     'LatentScaleHook',
     'ModuleEMAHook',
+    'ReferenceMetricsHook',
 ]

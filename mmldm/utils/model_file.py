@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from mmldm import __version__
@@ -15,20 +16,9 @@ from mmldm import __version__
 from .checkpoint import read_checkpoint, written_whole
 from .weight_files import verify_name
 
-CONFIG_KEY = 'mmldm_config'
-# What safetensors calls the types of tensors.
-DTYPES = {
-    torch.float64: 'F64',
-    torch.float32: 'F32',
-    torch.float16: 'F16',
-    torch.bfloat16: 'BF16',
-    torch.int64: 'I64',
-    torch.int32: 'I32',
-    torch.int16: 'I16',
-    torch.int8: 'I8',
-    torch.uint8: 'U8',
-    torch.bool: 'BOOL',
-}
+# One entry: safetensors writes several in any order, and equal models shall
+# give equal bytes.
+KEY = 'mmldm'
 
 
 def write_model_file(
@@ -36,8 +26,7 @@ def write_model_file(
 ) -> None:
     """Write weights and the config of their model, whole or not at all.
 
-    Equal weights and configs give equal bytes. (safetensors' own writer
-    shuffles the metadata, and holds a copy of everything in memory.)
+    Equal weights and configs give equal bytes.
 
     Args:
         path: A ``.safetensors`` file.
@@ -47,13 +36,18 @@ def write_model_file(
 
     Raises:
         OSError: If it cannot be written; what was there before still is.
-        ValueError: If the config holds what is no plain value, or a tensor
-            is of an unusual type.
+        ValueError: If the config holds what is no plain value.
     """
     path = _checked(path)
+    content = dict(config=_plain(config, 'config'), version=__version__)
+    metadata = {KEY: json.dumps(content, sort_keys=True)}
     with written_whole(path) as file:
-        for part in _parts(weights, config):
-            file.write(part)
+        try:
+            save_file(_apart(weights), file.name, metadata)
+        except SafetensorError as error:
+            raise OSError(
+                f'{path} could not be written ({error}): is the disk full?'
+            ) from error
 
 
 def publish_model_file(
@@ -71,35 +65,28 @@ def publish_model_file(
         The file that was written.
     """
     path = _checked(path)
-    digest = hashlib.sha256()
-    for part in _parts(weights, config):
-        digest.update(part)
-    path = path.with_stem(f'{path.stem}-{digest.hexdigest()[:8]}')
-    write_model_file(path, weights, config)
+    aside = path.with_stem(f'{path.stem}.{os.getpid()}')
+    try:
+        write_model_file(aside, weights, config)
+        with open(aside, 'rb') as file:
+            digest = hashlib.file_digest(file, 'sha256').hexdigest()
+        path = path.with_stem(f'{path.stem}-{digest[:8]}')
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
     return path
 
 
-def _parts(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> Iterator[bytes | memoryview]:
-    """The bytes of a model file: a header, then tensor by tensor."""
-    # By size of an element: every tensor is aligned, as readers like it.
-    ordered = sorted(
-        weights.items(), key=lambda item: (-item[1].element_size(), item[0])
-    )
-    metadata = {
-        'format': 'pt',
-        CONFIG_KEY: json.dumps(_plain(config, 'config'), sort_keys=True),
-        'mmldm_version': __version__,
-    }
-    header = json.dumps(
-        {'__metadata__': metadata, **_places(ordered)}, separators=(',', ':')
-    ).encode()
-    header += b' ' * (-len(header) % 8)
-    yield len(header).to_bytes(8, 'little') + header
-    for _, weight in ordered:
-        flat = weight.detach().cpu().contiguous().flatten()
-        yield flat.view(torch.uint8).numpy().data
+def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights as safetensors takes them: no two in one memory."""
+    seen, found = set(), {}
+    for name, weight in sorted(weights.items()):
+        weight = weight.detach().cpu().contiguous()
+        if weight.untyped_storage().data_ptr() in seen:
+            weight = weight.clone()
+        seen.add(weight.untyped_storage().data_ptr())
+        found[name] = weight
+    return found
 
 
 def read_model_file(
@@ -121,23 +108,20 @@ def read_model_file(
     path = _checked(path)
     weights = read_checkpoint(path)
     with safe_open(path, 'pt') as file:
-        text = (file.metadata() or {}).get(CONFIG_KEY)
+        text = (file.metadata() or {}).get(KEY)
     if text is None:
         return weights, None
     verify_name(
         path, 'model file', 'get it again, or rename it if it is yours'
     )
     try:
-        config = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        config = json.loads(text)['config']
+        if not isinstance(config, dict):
+            raise TypeError(f'its config is a {type(config).__name__}')
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
-            f'{path}: {CONFIG_KEY} in its metadata is no JSON ({error})'
+            f'{path}: {KEY} in its metadata holds no config ({error})'
         ) from error
-    if not isinstance(config, dict):
-        raise ValueError(
-            f'{path}: {CONFIG_KEY} in its metadata is a '
-            f'{type(config).__name__}, not a dict'
-        )
     return weights, config
 
 
@@ -163,22 +147,3 @@ def _plain(value: Any, path: str) -> Any:
         f'{path} is a {type(value).__name__}, which no file can hold: write '
         'numbers, strings, lists and dicts'
     )
-
-
-def _places(ordered: list[tuple[str, Tensor]]) -> dict[str, dict]:
-    """Type, shape, first byte and end of every tensor, by name."""
-    places = {}
-    start = 0
-    for name, weight in ordered:
-        if weight.dtype not in DTYPES:
-            raise ValueError(
-                f'{name} is of {weight.dtype}, which model files do not hold'
-            )
-        end = start + weight.numel() * weight.element_size()
-        places[name] = dict(
-            dtype=DTYPES[weight.dtype],
-            shape=list(weight.shape),
-            data_offsets=[start, end],
-        )
-        start = end
-    return places

@@ -215,13 +215,15 @@ def test_wrong_sources_are_named(files):
 def test_a_folder_of_nothing_says_what_was_looked_for(files):
     (files / 'nothing').mkdir()
     told = error_of(files / 'nothing')
+    assert 'no weights and no config found' in told
     for word in (
         *('model.safetensors', 'iter_*.pth', 'config file (.py)'),
         *('model_index.json', 'config.json'),
     ):
         assert word in told
     (files / 'work/other.py').touch()
-    assert "has ['other.py', 'tiny.py']" in error_of(files / 'work')
+    told = error_of(files / 'work')
+    assert 'iter_4.pth and other.py, tiny.py found' in told
 
 
 @pytest.mark.parametrize(
@@ -339,3 +341,20 @@ def test_a_folder_of_diffusers_is_converted_in_memory(
     assert model.cfg.model.type == 'FirstStage'
     told = error_of(diffusers_folder, 'a.pth')
     assert 'a folder of diffusers, which has weights, but' in told
+
+
+def test_a_model_draws_as_large_as_it_was_trained(tmp_path, ldm_config):
+    """Where its config does not say it."""
+    model = MODELS.build(ldm_config())
+    weights = tmp_path / 'iter_1.pth'
+    write_checkpoint(dict(state_dict=model.state_dict()), weights)
+    for said, drawn in ((None, 16), (8, 8)):
+        config = Config(dict(model=ldm_config()))
+        config.train_dataloader = dict(
+            dataset=dict(type='SampleRequests', num_samples=1, size=16)
+        )
+        if said is not None:
+            config.model.image_size = said
+        path = tmp_path / 'config.py'
+        path.write_text(config.pretty_text)
+        assert init_model(path, weights).image_size == drawn

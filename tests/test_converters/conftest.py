@@ -6,6 +6,7 @@ import pathlib
 import sys
 import types
 from collections import OrderedDict, defaultdict
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -94,6 +95,12 @@ def refusal():
     return refusal
 
 
+def _marked(tensor):
+    """A tensor with an attribute, of which torch pickles another call."""
+    tensor.mark = 1
+    return tensor
+
+
 def _write_lightning(path, weights, legacy=False):
     """The weights, and around them what Lightning 1.4 to 1.9 stored."""
     with Foreign() as foreign:
@@ -132,7 +139,9 @@ def _write_lightning(path, weights, legacy=False):
                 cfg=options, args=argparse.Namespace(a={1, 2}, b=1j)
             ),
             'dtype': (torch.float32, torch.Size([2]), torch.device('cpu')),
-            'rng': bytearray(b'abc'),
+            'random': [np.random.default_rng(0), np.random.RandomState(0)],
+            'plain': [bytearray(b'abc'), b'abc', type(None), datetime.now()],
+            'tensors': [torch.eye(2).to_sparse(), _marked(torch.ones(1))],
         }
         content['state_dict']._metadata = OrderedDict(a=dict(version=1))
         torch.save(content, path, _use_new_zipfile_serialization=not legacy)

@@ -65,22 +65,9 @@ def test_it_is_a_plain_file_of_safetensors(path):
     assert_same(load_file(path), WEIGHTS)
     with safe_open(path, 'pt') as file:
         metadata = file.metadata()
-    assert metadata.pop('format') == 'pt'  # transformers asks for it
-    assert metadata.pop('mmldm_version') == __version__
-    assert json.loads(metadata.pop('mmldm_config')) == AS_READ
+    content = json.loads(metadata.pop('mmldm'))
+    assert content == dict(config=AS_READ, version=__version__)
     assert not metadata
-
-
-def test_tensors_start_where_their_type_may(path):
-    """At a multiple of their element's size, from the file's start."""
-    write_model_file(path, WEIGHTS, CONFIG)
-    content = path.read_bytes()
-    length = int.from_bytes(content[:8], 'little')
-    header = json.loads(content[8 : 8 + length])
-    del header['__metadata__']
-    for name, place in header.items():
-        start = 8 + length + place['data_offsets'][0]
-        assert start % WEIGHTS[name].element_size() == 0
 
 
 def test_the_bytes_say_nothing_of_the_order(path):
@@ -136,14 +123,17 @@ def test_a_file_of_weights_alone_has_no_config(path):
 @pytest.mark.parametrize(
     'text, match',
     [
-        ('{', 'mmldm_config in its metadata is no JSON'),
-        ('[' * 100_000, 'mmldm_config in its metadata is no JSON'),
-        ('[1]', 'mmldm_config in its metadata is a list, not a dict'),
+        ('{', 'Expecting'),
+        ('[' * 100_000, 'maximum recursion'),
+        ('[1]', 'list indices'),
+        ('{"version": 1}', "'config'"),
+        ('{"config": [1]}', 'its config is a list'),
     ],
 )
 def test_a_config_that_cannot_be_read_is_named(path, text, match):
-    save_file(dict(a=torch.ones(1)), path, {'mmldm_config': text})
-    with pytest.raises(ValueError, match=f'model.safetensors: {match}'):
+    save_file(dict(a=torch.ones(1)), path, {'mmldm': text})
+    match = f'model.safetensors: mmldm in its metadata .*{match}'
+    with pytest.raises(ValueError, match=match):
         read_model_file(path)
 
 
@@ -167,13 +157,6 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
             read_model_file(path)
         with pytest.raises(ValueError, match=match):
             write_model_file(path, WEIGHTS, CONFIG)
-
-
-def test_a_type_that_no_file_holds_is_named(path):
-    weights = dict(a=torch.ones(1, dtype=torch.complex64))
-    with pytest.raises(ValueError, match='a is of torch.complex64'):
-        write_model_file(path, weights, CONFIG)
-    assert not os.listdir(path.parent)
 
 
 def test_a_published_name_tells_the_content(path):

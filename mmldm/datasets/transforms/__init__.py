@@ -1,13 +1,37 @@
 from .colour import RandomChannelOrder
+from .degradations import DegradeBicubic, DegradeBSRGAN
 from .formatting import PackInputs
-from .geometry import Crop, RandomShrink, ResizeShorterSide
-from .loading import LoadImage
+from .geometry import (
+    Crop,
+    CropPart,
+    RandomFlip,
+    RandomShrink,
+    ResizeShorterSide,
+)
+from .loading import (
+    ChooseCaption,
+    ChooseObjects,
+    LoadFeatures,
+    LoadImage,
+    LoadLabelMap,
+)
+from .masks import DrawMask, LoadMask
 
 __all__ = [
+    'ChooseCaption',
+    'ChooseObjects',
     'Crop',
+    'CropPart',
+    'DegradeBSRGAN',
+    'DegradeBicubic',
+    'DrawMask',
+    'LoadFeatures',
     'LoadImage',
+    'LoadLabelMap',
+    'LoadMask',
     'PackInputs',
     'RandomChannelOrder',
+    'RandomFlip',
     'RandomShrink',
     'ResizeShorterSide',
 ]

@@ -3,26 +3,61 @@
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
+from torch import Tensor
 
 from mmldm.registry import TRANSFORMS
 from mmldm.structures import LDMDataSample
 
+from .spatial import maps_of
+
+META = (
+    'address',
+    'img_path',
+    'ori_shape',
+    'img_shape',
+    'sample_idx',
+    'source_idx',
+    'crop_box',
+)
+AS_THEY_ARE = ('gt_label', 'caption', 'layout', 'tokens', 'features')
+
 
 @TRANSFORMS.register_module()
 class PackInputs(BaseTransform):
-    """``data_samples``, and ``inputs`` (3, H, W) where there is an image."""
+    """``data_samples``, and ``inputs`` (3, H, W) where there is an image.
+
+    A data sample has all of ``gt_label``, ``caption``, ``layout``,
+    ``tokens``, ``features``, ``gt_sem_seg``, ``mask`` and ``img_lq`` that
+    there are, what ``extra_maps`` names, as (C, H, W), and where the image
+    comes from.
+
+    Args:
+        gt_img: Whether it has the image as well, which ``MaskedImage`` reads.
+    """
+
+    def __init__(self, gt_img: bool = False) -> None:
+        self.gt_img = gt_img
 
     def transform(self, results: dict) -> dict:
         """Pack."""
+        fields = {k: results[k] for k in AS_THEY_ARE if k in results}
+        if 'img_lq' in results:
+            fields['img_lq'] = _channels_first(results['img_lq']).flip(0)
         sample = LDMDataSample()
-        sample.set_predefined_data(
-            {k: results[k] for k in ('gt_label',) if k in results}
-        )
-        meta = ('address', 'img_path', 'ori_shape', 'img_shape', 'sample_idx')
-        sample.set_metainfo({k: results[k] for k in meta if k in results})
+        for name in maps_of(results):
+            values = _channels_first(np.atleast_3d(results[name]))
+            sample.set_field(values, name)
+        sample.set_metainfo({k: results[k] for k in META if k in results})
         packed = dict(data_samples=sample)
         if 'img' in results:
-            image = np.ascontiguousarray(results['img'].transpose(2, 0, 1))
-            packed['inputs'] = torch.from_numpy(image)
-            sample.set_metainfo(dict(img_shape=image.shape[1:]))
+            image = packed['inputs'] = _channels_first(results['img'])
+            sample.set_metainfo(dict(img_shape=tuple(image.shape[1:])))
+            if self.gt_img:
+                fields['gt_img'] = image.flip(0)
+        sample.set_tensor_data(fields)
         return packed
+
+
+def _channels_first(image: np.ndarray) -> Tensor:
+    """(H, W, C) -> (C, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,47 +1,51 @@
 """From images of any size to one size."""
 
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmldm.registry import TRANSFORMS
-from mmldm.utils import check_positive
+from mmldm.utils import check_choice, check_positive, check_range
+from mmldm.utils.pixels import bicubic
+
+from . import spatial
+
+RESAMPLE = {
+    'area': spatial.area,
+    'bilinear': spatial.bilinear,
+    'bicubic': bicubic,
+}
 
 
 @TRANSFORMS.register_module()
 class ResizeShorterSide(BaseTransform):
-    """Scale ``img`` so that its shorter side has a given length.
-
-    By area where it shrinks, which does not alias, by bicubic interpolation
-    where it grows.
+    """Scale so that the shorter side has a given length.
 
     Args:
         size: Length, pixels; None takes the dataset's ``size``.
+        method: Of the image: 'area', means of areas where it shrinks, which
+            does not alias, and bicubic interpolation where it grows;
+            'bilinear', OpenCV's, which aliases; 'bicubic', Pillow's, which
+            does not. Maps of pixels take the nearest.
     """
 
-    def __init__(self, size: int | None = None) -> None:
+    def __init__(self, size: int | None = None, method: str = 'area') -> None:
+        check_choice('ResizeShorterSide.method', method, RESAMPLE)
         self.size = _checked(self, size)
+        self.resample = RESAMPLE[method]
 
     def transform(self, results: dict) -> dict:
         """Scale."""
         size = _size(self, results)
-        height, width = results['img'].shape[:2]
-        scale = size / min(height, width)
-        shape = (
-            max(size, round(width * scale)),
-            max(size, round(height * scale)),
-        )
-        results['img'] = cv2.resize(
-            results['img'],
-            shape,
-            interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC,
-        )
+        sides = results['img'].shape[:2]
+        scale = size / min(sides)
+        shape = [max(size, round(side * scale)) for side in sides]
+        spatial.resize(results, *shape, self.resample)
         return results
 
 
 @TRANSFORMS.register_module()
 class RandomShrink(BaseTransform):
-    """Scale ``img`` by a random factor, by area.
+    """Scale by a random factor, by area.
 
     Args:
         min_scale: Least factor, in (0, 1); the largest is 1. No side gets
@@ -57,22 +61,17 @@ class RandomShrink(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Scale."""
-        height, width = results['img'].shape[:2]
         least = results.get('size') or 1
         scale = np.random.uniform(self.min_scale, 1)
-        shape = (
-            max(least, round(width * scale)),
-            max(least, round(height * scale)),
-        )
-        results['img'] = cv2.resize(
-            results['img'], shape, interpolation=cv2.INTER_AREA
-        )
+        sides = results['img'].shape[:2]
+        shape = [max(least, round(side * scale)) for side in sides]
+        spatial.resize(results, *shape, spatial.area)
         return results
 
 
 @TRANSFORMS.register_module()
 class Crop(BaseTransform):
-    """Cut a square out of ``img``.
+    """Cut out a square.
 
     Args:
         size: Its side, pixels; None takes the dataset's ``size``.
@@ -97,12 +96,62 @@ class Crop(BaseTransform):
                 f'pixels is smaller than the crop of {size}: put '
                 "dict(type='ResizeShorterSide') before Crop"
             )
-        top, left = (self._offset(side - size) for side in (height, width))
-        results['img'] = results['img'][top : top + size, left : left + size]
+        return _cut_square(results, size, self.random)
+
+
+@TRANSFORMS.register_module()
+class CropPart(BaseTransform):
+    """Cut out a square whose side is a part of the image's shorter one.
+
+    Args:
+        min_part: Least part, in (0, 1].
+        max_part: Largest; what is between is equally likely.
+        random: Anywhere, or in the centre.
+    """
+
+    def __init__(
+        self, min_part: float = 1.0, max_part: float = 1.0, *, random: bool
+    ) -> None:
+        check_range('CropPart.max_part', max_part, 0, 1)
+        check_range('CropPart.min_part', min_part, 0, max_part)
+        check_positive('CropPart.min_part', min_part)
+        self.parts = min_part, max_part
+        self.random = random
+
+    def transform(self, results: dict) -> dict:
+        """Cut."""
+        shorter = min(results['img'].shape[:2])
+        size = max(1, int(shorter * np.random.uniform(*self.parts)))
+        return _cut_square(results, size, self.random)
+
+
+@TRANSFORMS.register_module()
+class RandomFlip(BaseTransform):
+    """Turn left and right at random, and all that lies on the image.
+
+    Args:
+        prob: How often.
+    """
+
+    def __init__(self, prob: float = 0.5) -> None:
+        check_range('RandomFlip.prob', prob, 0, 1)
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Turn, or not."""
+        if np.random.rand() < self.prob:
+            spatial.mirror(results)
         return results
 
-    def _offset(self, room: int) -> int:
-        return np.random.randint(room + 1) if self.random else room // 2
+
+def _cut_square(results: dict, size: int, random: bool) -> dict:
+    """Of an image that is at least as large, anywhere or in the centre."""
+    rooms = [side - size for side in results['img'].shape[:2]]
+    offsets = [
+        np.random.randint(room + 1) if random else room // 2 for room in rooms
+    ]
+    spatial.crop(results, *offsets, size, size)
+    return results
 
 
 def _checked(owner: BaseTransform, size: int | None) -> int | None:

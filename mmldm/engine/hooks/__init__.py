@@ -2,10 +2,12 @@ from .addressed_seed_hook import AddressedSeedHook
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .latent_scale_hook import LatentScaleHook
 from .module_ema_hook import ModuleEMAHook
+from .reference_metrics_hook import ReferenceMetricsHook
 
 __all__ = [
     'AddressedSeedHook',
     'AtomicCheckpointHook',
     'LatentScaleHook',
     'ModuleEMAHook',
+    'ReferenceMetricsHook',
 ]

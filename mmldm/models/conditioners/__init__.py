@@ -6,6 +6,7 @@ from .spatial_embedders import LowResolution, MaskedImage, SemanticMap
 from .text_encoder import TextEncoder
 from .token_transformer import TokenTransformer
 from .tokenizers import BertTokens, GivenTokens, LayoutTokens, Tokenizer
+from .word_tokens import WordTokens
 
 __all__ = [
     'BertTokens',
@@ -22,4 +23,5 @@ __all__ = [
     'TextEncoder',
     'TokenTransformer',
     'Tokenizer',
+    'WordTokens',
 ]

@@ -1,0 +1,23 @@
+# Images with conditions, in a folder for training and one for validation; a
+# model draws what those of validation ask for.
+train_dataloader = dict(
+    num_workers=8,
+    sampler=dict(type='AddressedSampler'),
+    dataset=dict(type='ImageFolder', data_root='data/images', size=256),
+)
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=4,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    # None: as in training.
+    dataset=dict(type='ImageFolder', data_root=None, size=None, indices=64),
+)
+test_dataloader = dict(
+    batch_size=16,
+    num_workers=4,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='ImageFolder', data_root=None, size=None),
+)
+# No metric here: look at the pictures, or add one to test_evaluator.
+val_evaluator = []
+test_evaluator = []

@@ -1,0 +1,33 @@
+_base_ = './image-pairs.py'
+
+# Photographs of landscapes below 'images', and below 'maps' what their pixels
+# show: one of COCO-Stuff's 182 classes. Crops of 384 pixels a side (Rombach et
+# al. 2022, section 4.3.2). One image in twenty is held out.
+source = dict(
+    images='images', annotations=[dict(type='LabelMaps', folder='maps')]
+)
+load = [
+    dict(type='LoadImage'),
+    dict(type='LoadLabelMap', num_classes=182),
+    dict(type='ResizeShorterSide', size=384),
+]
+train_dataloader = dict(
+    dataset=dict(
+        **source,
+        data_root='data/landscapes',
+        split='train',
+        pipeline=[
+            *load,
+            dict(type='Crop', random=True),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackInputs'),
+        ],
+    )
+)
+held_out = dict(
+    **source,
+    split='val',
+    pipeline=[*load, dict(type='Crop', random=False), dict(type='PackInputs')],
+)
+val_dataloader = dict(dataset=held_out)
+test_dataloader = dict(dataset=held_out)

@@ -1,0 +1,27 @@
+_base_ = './image-pairs.py'
+
+# Places365-Standard: squares of it with LaMa's holes, at most half of them.
+train_dataloader = dict(
+    dataset=dict(
+        data_root='data/places365_standard',
+        images='train',
+        pipeline=[
+            dict(type='LoadImage'),
+            dict(type='Crop', random=True),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='DrawMask', presets=['training']),
+            dict(type='PackInputs', gt_img=True),
+        ],
+    )
+)
+held_out = dict(
+    images='val',
+    pipeline=[
+        dict(type='LoadImage'),
+        dict(type='Crop', random=False),
+        dict(type='DrawMask'),
+        dict(type='PackInputs', gt_img=True),
+    ],
+)
+val_dataloader = dict(dataset=held_out)
+test_dataloader = dict(dataset=held_out)

@@ -1,0 +1,45 @@
+"""KL-f4 autoencoder of drawn scenes of shapes: minutes on two CPU cores.
+
+Train: python tools/train.py configs/autoencoder/<this file>
+Judge: python tools/test.py configs/autoencoder/<this file> <work dir>
+"""
+
+_base_ = [
+    '../_base_/models/autoencoder_kl-f4.py',
+    '../_base_/datasets/shape-scenes_32x32.py',
+    '../_base_/schedules/adam_autoencoder.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    autoencoder=dict(
+        latent_channels=4,
+        channels=32,
+        channel_mults=(1, 2, 2),
+        num_res_blocks=1,
+        mid_attention=False,
+        norm_groups=8,
+        thumbnail=True,
+    )
+)
+optim_wrapper = dict(
+    type='AutocastOptimWrapper',
+    optimizer=dict(lr=1e-3, betas=(0.9, 0.99)),
+    clip_grad=dict(max_norm=1.0),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
+    dict(
+        type='CosineAnnealingLR',
+        by_epoch=False,
+        begin=50,
+        end=1500,
+        eta_min=2e-5,
+    ),
+]
+train_cfg = dict(max_iters=1500, val_interval=500)
+auto_scale_lr = dict(base_batch_size=32)
+default_hooks = dict(checkpoint=dict(interval=250))
+custom_hooks = [
+    dict(type='AddressedSeedHook'),
+    dict(type='ModuleEMAHook', modules=('autoencoder',), decay=0.998),
+]

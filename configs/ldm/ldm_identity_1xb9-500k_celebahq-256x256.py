@@ -1,0 +1,19 @@
+"""LDM-1 of CelebA-HQ: diffusion of pixels.
+
+Rombach et al. 2022, section 4.1 and table 14; not released.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 1
+Draw:  python tools/sample.py work_dirs/<this config> --num 16
+"""
+
+_base_ = [
+    '../_base_/models/ldm_identity.py',
+    '../_base_/datasets/celebahq_256x256.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/ldm_runtime.py',
+]
+train_dataloader = dict(global_batch_size=9)
+
+optim_wrapper = dict(optimizer=dict(lr=9e-5))
+train_cfg = dict(max_iters=500_000)
+auto_scale_lr = dict(base_batch_size=9)

@@ -1,0 +1,35 @@
+"""Class-conditional LDM-1 of ImageNet: diffusion of pixels.
+
+Rombach et al. 2022, section 4.1 and table 13; not released.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 1
+Draw:  python tools/sample.py work_dirs/<this config> --label 207
+"""
+
+_base_ = [
+    '../_base_/models/ldm_identity.py',
+    '../_base_/datasets/imagenet_256x256.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/ldm_runtime.py',
+]
+model = dict(
+    denoiser=dict(
+        attention=dict(num_heads=1),
+        context_dim=512,
+    ),
+    conditioner=dict(
+        embedders=[
+            dict(
+                type='ClassEmbedder',
+                num_classes=1000,
+                embed_dim=512,
+                null='none',
+            )
+        ]
+    ),
+)
+train_dataloader = dict(global_batch_size=7)
+
+optim_wrapper = dict(optimizer=dict(lr=4.9e-5))
+train_cfg = dict(max_iters=2_000_000)
+auto_scale_lr = dict(base_batch_size=7)

@@ -1,0 +1,42 @@
+"""Scenes of shapes from boxes: layout-to-image for two CPU cores.
+
+Train: python tools/train.py configs/ldm/<this file>
+Judge: python tools/test.py configs/ldm/<this file> <work dir>
+Draw:  python tools/sample.py configs/ldm/<this file> --checkpoint <work dir> \
+       --object 0 0.1 0.1 0.4 0.4 --object 9 0.55 0.5 0.35 0.35
+
+Needs the first stage of autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32.py.
+"""
+
+_base_ = './ldm_kl-f4_text_1xb32-6k_shape-scenes-32x32.py'
+model = dict(
+    conditioner=dict(
+        embedders=[
+            dict(
+                type='TokenTransformer',
+                tokenizer=dict(
+                    type='LayoutTokens',
+                    num_classes=24,
+                    max_objects=3,
+                    vocab_size=1024,
+                    crop=False,
+                ),
+                vocab_size=1024,
+                max_length=9,
+                embed_dim=128,
+                num_layers=2,
+                num_heads=4,
+                head_channels=32,
+            )
+        ]
+    )
+)
+
+val_evaluator = [dict(type='SceneLayout')]
+test_evaluator = val_evaluator
+
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=4000),
+]
+train_cfg = dict(max_iters=4000)

@@ -1,0 +1,44 @@
+"""LDM-8 of LSUN's churches, whose latents are scaled by their deviation.
+
+Rombach et al. 2022, table 12; released as lsun_churches256. The learning rate
+is 5e-5: the original's code multiplies it by the batch size unless told
+otherwise, and then learns nothing.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 1
+Draw:  python tools/sample.py work_dirs/<this config> --num 16
+
+Needs the first stage of autoencoder_kl-f8_1xb4-247k_images-256x256.py.
+"""
+
+_base_ = [
+    '../_base_/models/ldm_kl-f8.py',
+    '../_base_/datasets/lsun-churches_256x256.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/ldm_runtime.py',
+]
+model = dict(
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_kl-f8_1xb4-247k_images-256x256',
+    denoiser=dict(
+        channels=192,
+        channel_mults=(1, 2, 2, 4, 4),
+        attn_factors=(1, 2, 4, 8),
+        res_block=dict(scale_shift=True, updown=True),
+    ),
+    diffusion_scheduler=dict(
+        noise_schedule=dict(end=0.0155), loss_function=dict(type='L1Loss')
+    ),
+)
+train_dataloader = dict(global_batch_size=96)
+
+optim_wrapper = dict(optimizer=dict(lr=5e-5))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-6, by_epoch=False, end=10_000)
+]
+train_cfg = dict(max_iters=500_000)
+auto_scale_lr = dict(base_batch_size=96)
+custom_hooks = [
+    dict(type='AddressedSeedHook'),
+    dict(type='LatentScaleHook'),
+    dict(type='ModuleEMAHook', decay=0.9999),
+]

@@ -1,0 +1,26 @@
+"""LDM-32 of CelebA-HQ.
+
+Rombach et al. 2022, section 4.1 and table 14; not released.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 1
+Draw:  python tools/sample.py work_dirs/<this config> --num 16
+
+Needs the first stage of autoencoder_vq-f32_1xb14-1101k_images-256x256.py,
+trained with --cfg-options model.autoencoder.latent_channels=32.
+"""
+
+_base_ = [
+    '../_base_/models/ldm_vq-f32.py',
+    '../_base_/datasets/celebahq_256x256.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/ldm_runtime.py',
+]
+model = dict(
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f32_1xb14-1101k_images-256x256',
+)
+train_dataloader = dict(global_batch_size=128)
+
+optim_wrapper = dict(optimizer=dict(lr=1.3e-4))
+train_cfg = dict(max_iters=500_000)
+auto_scale_lr = dict(base_batch_size=128)

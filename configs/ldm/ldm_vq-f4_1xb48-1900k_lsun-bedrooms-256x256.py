@@ -1,0 +1,25 @@
+"""LDM-4 of LSUN's bedrooms.
+
+Rombach et al. 2022, table 12; released as lsun_beds256.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 1
+Draw:  python tools/sample.py work_dirs/<this config> --num 16
+
+Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
+"""
+
+_base_ = [
+    '../_base_/models/ldm_vq-f4.py',
+    '../_base_/datasets/lsun-bedrooms_256x256.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/ldm_runtime.py',
+]
+model = dict(
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f4_1xb8-533k_images-256x256',
+)
+train_dataloader = dict(global_batch_size=48)
+
+optim_wrapper = dict(optimizer=dict(lr=9.6e-5))
+train_cfg = dict(max_iters=1_900_000)
+auto_scale_lr = dict(base_batch_size=48)

@@ -1,0 +1,40 @@
+"""Inpainting of Places, LDM-4.
+
+Rombach et al. 2022, tables 6, 7 and 15 ("LDM-4, w/ attn"); not released. Loss
+and noise are those of the released, larger model. The table's learning rate of
+1e-6 is taken for that of an image, as in the original's files: 1.28e-4 for a
+batch of 128.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 8
+Draw:  python tools/sample.py work_dirs/<this config> \
+       --image IMAGE.png --mask MASK.png
+
+Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
+"""
+
+_base_ = [
+    '../_base_/models/ldm_vq-f4.py',
+    '../_base_/datasets/places-inpaint_256x256.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/ldm_runtime.py',
+]
+model = dict(
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f4_1xb8-533k_images-256x256',
+    denoiser=dict(
+        in_channels=3 + 3 + 1,  # of the latent, the image around, the mask
+        channels=128,
+        channel_mults=(1, 4, 8),
+        attn_factors=(),
+        attention=dict(num_heads=1),
+    ),
+    conditioner=dict(embedders=[dict(type='MaskedImage', latent_channels=3)]),
+    diffusion_scheduler=dict(
+        noise_schedule=dict(end=0.0205), loss_function=dict(type='L1Loss')
+    ),
+)
+train_dataloader = dict(global_batch_size=128)
+
+optim_wrapper = dict(optimizer=dict(lr=1.28e-4))
+train_cfg = dict(max_iters=360_000)
+auto_scale_lr = dict(base_batch_size=128)

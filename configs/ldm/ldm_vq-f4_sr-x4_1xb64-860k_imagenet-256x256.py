@@ -1,0 +1,27 @@
+"""Super-resolution of ImageNet, 64x64 to 256x256, LDM-4.
+
+Rombach et al. 2022, tables 5 and 15; not released. The network is that of the
+released model of OpenImages (113.6 M parameters); the paper's has 169 M, with
+attention of which it does not say where it is.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 1
+Draw:  python tools/sample.py work_dirs/<this config> --low-res SMALL.png
+
+Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
+"""
+
+_base_ = [
+    '../_base_/models/ldm_vq-f4_sr-x4.py',
+    '../_base_/datasets/imagenet-sr-x4_256x256.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/ldm_runtime.py',
+]
+model = dict(
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f4_1xb8-533k_images-256x256',
+)
+train_dataloader = dict(global_batch_size=64)
+
+optim_wrapper = dict(optimizer=dict(lr=6.4e-5))
+train_cfg = dict(max_iters=860_000)
+auto_scale_lr = dict(base_batch_size=64)

@@ -1,0 +1,45 @@
+"""Text-to-image LDM-4 of Conceptual Captions.
+
+Released as text2img256 (Rombach et al. 2022 report the KL model). How long it
+was trained and how often captions were dropped is not published: 500k and a
+tenth are ours.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 1
+Draw:  python tools/sample.py work_dirs/<this config> --prompt 'a lake at dawn'
+
+Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
+"""
+
+_base_ = [
+    '../_base_/models/ldm_vq-f4.py',
+    '../_base_/datasets/captioned-shards.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/ldm_runtime.py',
+]
+model = dict(
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f4_1xb8-533k_images-256x256',
+    denoiser=dict(channels=192, channel_mults=(1, 2, 3, 5), context_dim=640),
+    conditioner=dict(
+        drop_prob=0.1,
+        embedders=[
+            dict(
+                type='TokenTransformer',
+                tokenizer=dict(type='BertTokens'),
+                vocab_size=30522,
+                max_length=77,
+                embed_dim=640,
+                num_layers=32,
+                logits=True,
+            )
+        ],
+    ),
+    guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=5.0),
+)
+train_dataloader = dict(
+    global_batch_size=28, dataset=dict(data_root='data/conceptual-captions')
+)
+
+optim_wrapper = dict(optimizer=dict(lr=5.6e-5))
+train_cfg = dict(max_iters=500_000)
+auto_scale_lr = dict(base_batch_size=28)

@@ -1,0 +1,43 @@
+"""Landscapes from semantic maps, LDM-8.
+
+Rombach et al. 2022, table 15; not released. Loss, noise and map are those of
+the released LDM-4.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 1
+Draw:  python tools/sample.py work_dirs/<this config> --map LABELS.png
+
+Needs the first stage of autoencoder_vq-f8_1xb10-971k_images-256x256.py.
+"""
+
+_base_ = [
+    '../_base_/models/ldm_vq-f8.py',
+    '../_base_/datasets/landscapes-semantic_256x256.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/ldm_runtime.py',
+]
+model = dict(
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f8_1xb10-971k_images-256x256',
+    denoiser=dict(
+        in_channels=4 + 3,  # of the latent and of the map
+        channels=128,
+        channel_mults=(1, 4, 8),
+        attn_factors=(),
+        attention=dict(num_heads=1),
+    ),
+    conditioner=dict(
+        embedders=[
+            dict(
+                type='SemanticMap', num_classes=182, num_stages=3, embed_dim=3
+            )
+        ]
+    ),
+    diffusion_scheduler=dict(
+        noise_schedule=dict(end=0.0205), loss_function=dict(type='L1Loss')
+    ),
+)
+train_dataloader = dict(global_batch_size=48)
+
+optim_wrapper = dict(optimizer=dict(lr=4.8e-5))
+train_cfg = dict(max_iters=360_000)
+auto_scale_lr = dict(base_batch_size=48)

@@ -1,0 +1,37 @@
+"""Stable Diffusion 1.4: text-to-image by CLIP's text encoder.
+
+Its run at 512x512 with a tenth of the captions dropped, as of its model card;
+load_from takes the model of version 1.2 that it went on from. Batches of 2,048
+on 256 GPUs.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 8 \
+       --cfg-options load_from=CHECKPOINT
+Draw:  python tools/sample.py work_dirs/<this config> --prompt 'a lake at dawn'
+
+Needs the first stage of autoencoder_kl-f8_1xb4-247k_images-256x256.py, and
+CLIP's ViT-L/14 by transformers.
+"""
+
+_base_ = './ldm_kl-f8_text_8xb85-390k_laion-256x256.py'
+model = dict(
+    denoiser=dict(context_dim=768),
+    conditioner=dict(
+        embedders=[
+            dict(
+                type='TextEncoder', pretrained='openai/clip-vit-large-patch14'
+            )
+        ],
+    ),
+    guidance=dict(scale=7.5),
+    image_size=512,
+)
+train_dataloader = dict(
+    global_batch_size=2048,
+    dataset=dict(data_root='data/laion-aesthetics', size=512),
+)
+
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-6, by_epoch=False, end=10_000)
+]
+train_cfg = dict(max_iters=225_000)
+auto_scale_lr = dict(base_batch_size=2048)

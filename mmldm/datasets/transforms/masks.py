@@ -1,0 +1,214 @@
+"""Holes for inpainting: drawn, or read from files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from mmldm.registry import TRANSFORMS
+from mmldm.utils import check_choice, check_positive, check_range
+
+from ..image_files import SUFFIXES, files_below, read_mask
+from .spatial import check_size, nearest
+
+# Lengths are pixels of an image of this side, and grow with the image.
+SIDE = 256
+LEAST_LENGTH, LEAST_WIDTH = 10, 5
+MAX_LINES = 5
+MAX_ANGLE = 4.0  # radians from the vertical
+TRIES = 300
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """Polygonal chains of lines of random length, angle and width.
+
+    Args:
+        count: Least and largest number of chains.
+        length: How much a line is longer than ``LEAST_LENGTH``, at most.
+        width: How much it is wider than ``LEAST_WIDTH``, at most.
+    """
+
+    count: tuple[int, int]
+    length: float
+    width: float
+
+    def draw(self, mask: np.ndarray, scale: float) -> None:
+        """Set to 1 what is hit."""
+        for number in range(_between(self.count)):
+            # Every other chain runs to the left.
+            side = 1 if number % 2 else -1
+            self._draw_chain(mask, scale, side)
+
+    def _draw_chain(self, mask: np.ndarray, scale: float, side: int) -> None:
+        ends = np.array(mask.shape[::-1]) - 1
+        start = np.random.randint(0, ends + 1)
+        for _ in range(np.random.randint(1, MAX_LINES + 1)):
+            angle = side * np.random.uniform(0, MAX_ANGLE)
+            length = LEAST_LENGTH + np.random.uniform(0, self.length)
+            width = LEAST_WIDTH + np.random.uniform(0, self.width)
+            step = scale * length * np.array([np.sin(angle), np.cos(angle)])
+            stop = (start + step).round().astype(int).clip(0, ends)
+            cv2.line(
+                mask,
+                start.tolist(),
+                stop.tolist(),
+                color=1,
+                thickness=max(1, round(scale * width)),
+            )
+            start = stop
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Rectangles.
+
+    Args:
+        count: Least and largest number of them.
+        side: Least and largest height and width.
+        margin: Distance to the edges of the image.
+    """
+
+    count: tuple[int, int]
+    side: tuple[int, int]
+    margin: int
+
+    def draw(self, mask: np.ndarray, scale: float) -> None:
+        """Set to 1 what is hit."""
+        margin = round(scale * self.margin)
+        for _ in range(_between(self.count)):
+            window = tuple(
+                self._span(extent, margin, scale) for extent in mask.shape
+            )
+            mask[window] = 1
+
+    def _span(self, extent: int, margin: int, scale: float) -> slice:
+        """A row's or a column's part."""
+        room = max(1, extent - 2 * margin)
+        size = round(scale * np.random.uniform(*self.side))
+        size = min(max(1, size), room)
+        start = margin + np.random.randint(room - size + 1)
+        return slice(start, start + size)
+
+
+def _between(ends: tuple[int, int]) -> int:
+    return np.random.randint(ends[0], ends[1] + 1)
+
+
+# What is drawn how often: the data sets that LaMa is judged on (of 256x256),
+# the rectangles of its training, and its training itself.
+PRESETS = {
+    'thin': [(1, Strokes((4, 50), length=40, width=10))],
+    'medium': [
+        (1, Strokes((4, 5), length=100, width=50)),
+        (0.3, Boxes((1, 5), side=(10, 50), margin=0)),
+    ],
+    'thick': [
+        (1, Strokes((1, 5), length=200, width=100)),
+        (0.3, Boxes((1, 3), side=(30, 150), margin=10)),
+    ],
+    'boxes': [(1, Boxes((1, 4), side=(30, 150), margin=10))],
+    'training': [
+        (1, Strokes((1, 5), length=200, width=100)),
+        (1, Boxes((1, 4), side=(30, 150), margin=10)),
+    ],
+}
+
+
+@TRANSFORMS.register_module()
+class DrawMask(BaseTransform):
+    """Draw a random hole, ``mask``, uint8 (H, W), 1 where it is.
+
+    After Suvorov et al. 2022 (arXiv:2109.07161), section 3.4, as Rombach et
+    al. 2022, app. D.6.2, do. It comes last of all that moves the image.
+
+    Args:
+        presets: Kinds of holes, one of which is drawn: 'thin', 'medium' and
+            'thick' strokes, the latter two with some boxes, as LaMa is judged
+            on; 'boxes'; 'training', thick strokes or boxes alike.
+        max_share: Part of the image that a hole is at most; larger ones are
+            drawn again. None is empty.
+    """
+
+    def __init__(
+        self,
+        presets: Sequence[str] = ('thin', 'medium', 'thick'),
+        max_share: float = 0.5,
+    ) -> None:
+        if not presets:
+            raise ValueError(
+                f'DrawMask.presets is empty: give some of {", ".join(PRESETS)}'
+            )
+        for name in presets:
+            check_choice('DrawMask.presets', name, PRESETS)
+        check_range('DrawMask.max_share', max_share, 0, 1)
+        check_positive('DrawMask.max_share', max_share)
+        self.presets = tuple(presets)
+        self.max_share = max_share
+
+    def transform(self, results: dict) -> dict:
+        """Draw.
+
+        Raises:
+            ValueError: If the image is too small for a hole.
+        """
+        name = self.presets[np.random.randint(len(self.presets))]
+        shape = results['img'].shape[:2]
+        for _ in range(TRIES):
+            mask = _draw(name, shape)
+            if mask.mean() <= self.max_share and not mask.all():
+                results['mask'] = mask
+                return results
+        raise ValueError(
+            f'no hole of preset {name!r} is at most {self.max_share:g} of an '
+            f'image of {shape[0]}x{shape[1]}: raise DrawMask.max_share, or '
+            'take larger images'
+        )
+
+
+def _draw(name: str, shape: tuple[int, int]) -> np.ndarray:
+    """A hole of a kind, never empty, uint8 (H, W)."""
+    weights, kinds = zip(*PRESETS[name], strict=True)
+    parts = np.array(weights) / sum(weights)
+    kind = kinds[np.random.choice(len(kinds), p=parts)]
+    mask = np.zeros(shape, np.uint8)
+    kind.draw(mask, min(shape) / SIDE)
+    return mask
+
+
+@TRANSFORMS.register_module()
+class LoadMask(BaseTransform):
+    """Read a hole, ``mask``, uint8 (H, W), white in the file.
+
+    Args:
+        folder: Any of the masks in it is taken, at random, and scaled to the
+            image; put it behind all that moves the image. None for the
+            ``mask_path`` that the dataset gives, which has the image's size;
+            put it right behind ``LoadImage``.
+    """
+
+    def __init__(self, folder: str | None = None) -> None:
+        self.paths = None
+        if folder is not None:
+            self.paths = sorted(files_below(folder, SUFFIXES))
+            if not self.paths:
+                raise ValueError(f'LoadMask.folder={folder!r} has no images')
+
+    def transform(self, results: dict) -> dict:
+        """Read.
+
+        Raises:
+            ValueError: If the file cannot be read, is of another size or has
+                no hole; it is named.
+        """
+        if self.paths is None:
+            path = results['mask_path']
+            mask = read_mask(path)
+            check_size(mask, results, f'mask {path}')
+        else:
+            path = self.paths[np.random.randint(len(self.paths))]
+            mask = nearest(read_mask(path), *results['img'].shape[:2])
+        results['mask'] = mask
+        return results

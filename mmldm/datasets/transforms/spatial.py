@@ -1,0 +1,148 @@
+"""How an image moves, and all that lies on it.
+
+Of a pipeline's results these move together: ``img`` (H, W, C), the maps
+``gt_sem_seg`` and ``mask`` (H, W), those that ``extra_maps`` names, (H, W) or
+(H, W, C), the boxes of ``layout``, which are parts (x, y, w, h) of the image,
+and ``crop_box``, the part of the full picture that the image is.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+Box = tuple[float, float, float, float]
+Resample = Callable[[np.ndarray, int, int], np.ndarray]
+
+MAPS = ('gt_sem_seg', 'mask')
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+# Parts of an image below which an overlap is a rounding error.
+TINY = 1e-9
+
+
+def resize(results: dict, height: int, width: int, resample: Resample) -> None:
+    """Scale; boxes, being parts of the image, stay.
+
+    Args:
+        results: Changed.
+        height: Wanted, pixels.
+        width: Wanted, pixels.
+        resample: Of the pixels; maps take the nearest.
+    """
+    for name in _checked_maps(results):
+        results[name] = nearest(results[name], height, width)
+    results['img'] = resample(results['img'], height, width)
+
+
+def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
+    """Cut out a window.
+
+    Boxes are cut to it, and those that miss it are dropped.
+
+    Args:
+        results: Changed.
+        top: First row, pixels.
+        left: First column, pixels.
+        height: Of the window, which is within the image.
+        width: Of the window.
+    """
+    rows, columns = results['img'].shape[:2]
+    for name in ('img', *_checked_maps(results)):
+        results[name] = results[name][top : top + height, left : left + width]
+    window = left / columns, top / rows, width / columns, height / rows
+    if 'layout' in results:
+        boxes = [(c, _cut(box, window)) for c, box in results['layout']]
+        results['layout'] = [(c, box) for c, box in boxes if box is not None]
+    x, y, full_width, full_height = results.get('crop_box', WHOLE)
+    results['crop_box'] = (
+        x + window[0] * full_width,
+        y + window[1] * full_height,
+        window[2] * full_width,
+        window[3] * full_height,
+    )
+
+
+def mirror(results: dict) -> None:
+    """Turn left and right; the full picture is turned as well."""
+    for name in ('img', *_checked_maps(results)):
+        results[name] = results[name][:, ::-1]
+    if 'layout' in results:
+        results['layout'] = [(c, _turned(box)) for c, box in results['layout']]
+    if 'crop_box' in results:
+        results['crop_box'] = _turned(results['crop_box'])
+
+
+def _cut(box: Box, window: Box) -> Box | None:
+    """What of a box is in a window, as parts of that; None for nothing."""
+    low, size = [], []
+    for i in range(2):
+        ends = [
+            min(1.0, max(0.0, (end - window[i]) / window[2 + i]))
+            for end in (box[i], box[i] + box[2 + i])
+        ]
+        low.append(ends[0])
+        size.append(ends[1] - ends[0])
+    return (*low, *size) if min(size) > TINY else None
+
+
+def _turned(box: Box) -> Box:
+    x, y, width, height = box
+    return max(0.0, 1 - x - width), y, width, height
+
+
+def maps_of(results: dict) -> list[str]:
+    """Names of the maps that there are; own ones are in ``extra_maps``."""
+    known = [name for name in MAPS if name in results]
+    return [*known, *results.get('extra_maps', ())]
+
+
+def _checked_maps(results: dict) -> list[str]:
+    """Names of the maps that there are.
+
+    Raises:
+        ValueError: If one is not of the image's size, or an image of low
+            resolution would be left behind.
+    """
+    names = maps_of(results)
+    for name in names:
+        check_size(results[name], results, name)
+    if 'img_lq' in results:
+        raise ValueError(
+            'img_lq shows the image as it was before it is moved: put the '
+            'degradation behind all that resizes, crops and flips'
+        )
+    return names
+
+
+def check_size(values: np.ndarray, results: dict, what: str) -> None:
+    """Raise unless a map (H, W) is as large as the image it is of."""
+    sizes = [
+        f'{rows}x{columns}'
+        for rows, columns in (values.shape, results['img'].shape[:2])
+    ]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f'{what} is {sizes[0]}, its image '
+            f'{results.get("img_path", "")} {sizes[1]}: give both one size'
+        )
+
+
+def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Of each new pixel the old one that holds its centre."""
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int)
+        for new, old in zip((height, width), values.shape[:2], strict=True)
+    )
+    return values[rows[:, None], columns]
+
+
+def area(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Means of areas, which do not alias; growing is bicubic."""
+    shrinks = height < image.shape[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cv2.resize(image, (width, height), interpolation=method)
+
+
+def bilinear(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Of the four nearest pixels, also where it shrinks: it aliases."""
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)

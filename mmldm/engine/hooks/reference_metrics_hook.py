@@ -1,0 +1,107 @@
+"""What a test's metrics say of real images: what can be reached."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+from torch import Tensor
+
+from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
+from mmldm.registry import HOOKS
+from mmldm.structures import LDMDataSample
+from mmldm.utils import Draws
+
+
+@HOOKS.register_module()
+class ReferenceMetricsHook(Hook):
+    """Judges the test's real images, and the first stage's copies of them.
+
+    The metrics of ``test_evaluator``, with ``real/`` and ``reconstruction/``
+    before their names, are added to those of the generated images. The
+    latter are the most that a latent diffusion model can reach.
+
+    Args:
+        noise: Judge as ``noise/`` too what the first stage decodes of
+            N(0, I), which a diffusion model starts from: what it must
+            surpass.
+
+    Raises:
+        ValueError: If the test data have no images.
+    """
+
+    def __init__(self, noise: bool = False) -> None:
+        self.noise = noise
+        self.evaluators: dict[str, Evaluator] = {}
+
+    def before_test_epoch(self, runner) -> None:
+        """An evaluator for each kind, which has seen nothing."""
+        metrics = runner.test_evaluator.metrics
+        self.evaluators = {
+            kind: Evaluator(copy.deepcopy(metrics))
+            for kind in (
+                'real',
+                'reconstruction',
+                *(['noise'] if self.noise else []),
+            )
+        }
+
+    def after_test_iter(
+        self,
+        runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence | None = None,
+    ) -> None:
+        """Judge the images of a batch."""
+        if 'inputs' not in data_batch:
+            raise ValueError(
+                'ReferenceMetricsHook judges the images of test_dataloader, '
+                'which has none: use a dataset with images, or remove the '
+                'hook from custom_hooks'
+            )
+        model = runner.bare_model
+        inputs = model.data_preprocessor(data_batch)['inputs']
+        kinds = dict(
+            real=lambda: inputs,
+            reconstruction=lambda: _copies(model, inputs),
+            noise=lambda: _decoded_noise(model, inputs, outputs),
+        )
+        for kind, evaluator in self.evaluators.items():
+            evaluator.process(
+                data_samples=_showing(outputs, kinds[kind]()),
+                data_batch=data_batch,
+            )
+
+    def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
+        """Add the numbers to the test's."""
+        size = len(runner.test_dataloader.dataset)
+        for kind, evaluator in self.evaluators.items():
+            for name, value in evaluator.evaluate(size).items():
+                metrics[f'{kind}/{name}'] = value
+
+
+@torch.no_grad()
+def _copies(model, images: Tensor) -> Tensor:
+    """Images (B, 3, H, W) after the first stage, from the mode."""
+    z = model.autoencoder.encode(images)
+    return model.autoencoder.decode(z, images.shape[2:])
+
+
+@torch.no_grad()
+def _decoded_noise(model, images: Tensor, samples: Sequence) -> Tensor:
+    """As large as the images, (B, 3, H, W)."""
+    draw = Draws.of(samples).normal('start')
+    noise = draw(model.autoencoder.encode(images))
+    return model.autoencoder.decode(noise, images.shape[2:])
+
+
+def _showing(samples: Sequence, images: Tensor) -> list[LDMDataSample]:
+    """The samples with other images."""
+    shown = []
+    for sample, image in zip(samples, to_images(images), strict=True):
+        other = sample.new()
+        other.pred_img = image
+        shown.append(other)
+    return shown

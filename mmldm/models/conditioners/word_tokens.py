@@ -1,0 +1,78 @@
+"""Captions of few words, without a vocabulary file."""
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mmldm.registry import MODELS
+from mmldm.structures import LDMDataSample
+from mmldm.utils import check_choice, check_count
+from mmldm.utils.typing import SampleList
+
+from .tokenizers import Tokenizer
+
+WORD = re.compile(r'\w+')
+
+
+@MODELS.register_module()
+class WordTokens(Tokenizer):
+    """The words of ``caption``, lower-cased, by their number in a list.
+
+    Numbers start at 1; 0 fills up to ``max_length``, and null is all zeros.
+    Punctuation says nothing.
+
+    Args:
+        vocab: All words that captions may have.
+        max_length: Words a caption at most.
+
+    Raises:
+        ValueError: If a word of the vocabulary is no word, or not
+            lower-case, or there twice.
+    """
+
+    reads = ('caption',)
+
+    def __init__(self, vocab: Sequence[str], max_length: int) -> None:
+        check_count('WordTokens.max_length', max_length)
+        for word in vocab:
+            if word != word.lower() or not WORD.fullmatch(word):
+                raise ValueError(
+                    f'WordTokens.vocab has {word!r}, but must hold single '
+                    'words in lower case'
+                )
+        self.ids = {word: i for i, word in enumerate(vocab, 1)}
+        if len(self.ids) < len(vocab):
+            raise ValueError('WordTokens.vocab has a word twice')
+        self.max_length = max_length
+
+    def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
+        rows = [
+            [] if dropped else self._row(sample)
+            for sample, dropped in zip(
+                data_samples, drop.tolist(), strict=True
+            )
+        ]
+        return torch.tensor(
+            [row + [0] * (self.max_length - len(row)) for row in rows]
+        )
+
+    def _row(self, sample: LDMDataSample) -> list[int]:
+        caption = sample.require('caption', 'WordTokens')
+        if not isinstance(caption, str):
+            raise ValueError(
+                f'the caption of {sample.name} is {caption!r}, not a text'
+            )
+        words = WORD.findall(caption.lower())
+        if len(words) > self.max_length:
+            raise ValueError(
+                f'the caption {caption!r} of {sample.name} has {len(words)} '
+                f'words, but WordTokens.max_length={self.max_length}: '
+                'shorten it'
+            )
+        for word in words:
+            check_choice(
+                f'word of the caption of {sample.name}', word, self.ids
+            )
+        return [self.ids[word] for word in words]

@@ -1,0 +1,189 @@
+"""Pictures of data samples with all that a model is told about them."""
+
+import colorsys
+import textwrap
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mmldm.structures import LDMDataSample
+
+# Small images are enlarged to at least this height, by a whole factor.
+HEIGHT = 256
+GAP = 4
+FONT_SIZE, LINE = 13, 17  # pixels
+GREY = 200
+# Smaller classes get no number on a map; part of the image.
+LEAST_AREA = 0.005
+
+
+def draw_sample(
+    image: np.ndarray | None,
+    sample: LDMDataSample,
+    classes: Sequence[str] | None = None,
+) -> np.ndarray:
+    """An image, and beside and below it what is said about it.
+
+    Boxes are drawn on the image; beside it stand the map of classes laid
+    over it, the image with its hole, the hole, and the image of low
+    resolution; below it are class, caption and file.
+
+    Args:
+        image: uint8 RGB (H, W, 3); None where there is none, as in requests.
+        sample: With any conditions.
+        classes: Names, shown in the place of numbers.
+
+    Returns:
+        uint8 RGB.
+    """
+    if image is None:
+        size = sample.get('img_shape', (HEIGHT, HEIGHT))[:2]
+        image = np.full((*size, 3), GREY, np.uint8)
+    factor = max(1, -(-HEIGHT // len(image)))
+    tiles = [_with_boxes(_enlarged(image, factor), sample, classes)]
+    if 'gt_sem_seg' in sample:
+        tiles.append(
+            _with_map(image, np.asarray(sample.gt_sem_seg)[0], factor)
+        )
+    tiles += [_enlarged(tile, factor) for tile in _beside(image, sample)]
+    column = np.full((len(tiles[0]), GAP, 3), 255, np.uint8)
+    row = [part for tile in tiles for part in (column, tile)][1:]
+    picture = np.concatenate(row, axis=1)
+    return np.concatenate([picture, _text(sample, classes, picture.shape[1])])
+
+
+def _beside(image: np.ndarray, sample: LDMDataSample) -> list[np.ndarray]:
+    """Images of the size of ``image`` that show hole and low resolution."""
+    tiles = []
+    if 'mask' in sample:
+        hole = np.asarray(sample.mask)[0].astype(bool)
+        tiles.append(np.where(hole[..., None], 0, image).astype(np.uint8))
+        shown = np.repeat(hole[..., None], 3, axis=2)
+        tiles.append(shown.astype(np.uint8) * 255)
+    if 'img_lq' in sample:
+        small = Image.fromarray(_last(sample.img_lq))
+        size = image.shape[1], image.shape[0]
+        tiles.append(np.asarray(small.resize(size, Image.Resampling.NEAREST)))
+    return tiles
+
+
+def _with_map(
+    image: np.ndarray, labels: np.ndarray, factor: int
+) -> np.ndarray:
+    """The image, enlarged, under the colours and numbers of its classes."""
+    found = np.unique(labels)
+    colours = np.array([colour(c) if c else [GREY] * 3 for c in found])
+    mixed = 0.4 * image + 0.6 * colours[np.searchsorted(found, labels)]
+    picture = Image.fromarray(
+        _enlarged(mixed.round().astype(np.uint8), factor)
+    )
+    canvas = ImageDraw.Draw(picture)
+    for label, fill in zip(found, colours, strict=True):
+        places = np.argwhere(labels == label)
+        if len(places) < LEAST_AREA * labels.size:
+            continue
+        # The pixel of the class that is nearest to its middle.
+        off = abs(places - np.median(places, axis=0)).sum(1)
+        top, left = factor * places[off.argmin()]
+        place, shape = (left, top), (picture.height, picture.width)
+        _tag(canvas, place, str(label), tuple(fill.tolist()), shape)
+    return np.asarray(picture)
+
+
+def _with_boxes(
+    image: np.ndarray, sample: LDMDataSample, classes: Sequence[str] | None
+) -> np.ndarray:
+    """The image with the objects of its layout."""
+    picture = Image.fromarray(image)
+    canvas = ImageDraw.Draw(picture)
+    height, width = image.shape[:2]
+    for label, (x, y, w, h) in sample.get('layout', ()):
+        left, top = x * width, y * height
+        right, bottom = left + w * width - 1, top + h * height - 1
+        fill = tuple(colour(label))
+        # An outline of two pixels must not fold over.
+        ends = max(right, left + 2), max(bottom, top + 2)
+        canvas.rectangle((left, top, *ends), outline=fill, width=2)
+        _tag(canvas, (left, top), _name(label, classes), fill, image.shape)
+    return np.asarray(picture)
+
+
+def _tag(
+    canvas: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    fill: tuple[int, ...],
+    shape: tuple[int, ...],
+) -> None:
+    """A word on its colour, moved so that it is within the image."""
+    length = canvas.textlength(text, font()) + 4
+    left = max(0, min(place[0], shape[1] - length))
+    top = max(0, min(place[1], shape[0] - LINE))
+    canvas.rectangle((left, top, left + length, top + LINE), fill=fill)
+    dark = sum(fill) > 380
+    canvas.text(
+        (left + 2, top), text, 'black' if dark else 'white', font=font()
+    )
+
+
+def _text(
+    sample: LDMDataSample, classes: Sequence[str] | None, width: int
+) -> np.ndarray:
+    """Class, caption and file on white, (H, width, 3)."""
+    letters = max(8, int(width / font().getlength('n')))
+    paragraphs = []
+    if 'gt_label' in sample:
+        paragraphs.append(f'class {_name(sample.label, classes)}')
+    if 'caption' in sample:
+        paragraphs.append(f'\u201c{sample.caption}\u201d')
+    if 'layout' in sample:
+        paragraphs.append(f'objects: {len(sample.layout)}')
+    if 'mask' in sample:
+        share = np.asarray(sample.mask).astype(float).mean()
+        paragraphs.append(f'hole: {share:.1%}')
+    if 'img_path' in sample:
+        paragraphs.append('/'.join(Path(sample.img_path).parts[-2:]))
+    lines = [
+        line
+        for paragraph in paragraphs
+        for line in textwrap.wrap(paragraph, letters)
+    ]
+    picture = Image.new('RGB', (width, LINE * len(lines) + GAP), 'white')
+    canvas = ImageDraw.Draw(picture)
+    for i, line in enumerate(lines):
+        canvas.text((2, i * LINE), line, 'black', font=font())
+    return np.asarray(picture)
+
+
+def _name(label: int, classes: Sequence[str] | None) -> str:
+    if classes is None or not 0 <= label < len(classes):
+        return str(label)
+    return f'{label} {classes[label]}'
+
+
+def colour(label: int) -> list[int]:
+    """RGB; neighbours differ as much as can be."""
+    hue = label * 0.618034 % 1  # the golden ratio
+    value = (1.0, 0.7, 0.85)[label % 3]
+    return [round(255 * x) for x in colorsys.hsv_to_rgb(hue, 0.8, value)]
+
+
+@cache
+def font() -> ImageFont.FreeTypeFont:
+    """Matplotlib's, which knows European alphabets."""
+    import matplotlib
+
+    path = Path(matplotlib.get_data_path()) / 'fonts/ttf/DejaVuSans.ttf'
+    return ImageFont.truetype(str(path), FONT_SIZE)
+
+
+def _enlarged(image: np.ndarray, factor: int) -> np.ndarray:
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _last(image) -> np.ndarray:
+    """(C, H, W) -> (H, W, C)."""
+    return np.ascontiguousarray(np.asarray(image).transpose(1, 2, 0))

@@ -1,0 +1,376 @@
+"""The same path from noise to a latent as by the schedulers of diffusers."""
+
+import json
+import re
+import sys
+
+import diffusers
+import pytest
+import torch
+
+from mmldm.converters import scheduler_from_diffusers, scheduler_to_diffusers
+from mmldm.registry import DIFFUSION_SCHEDULERS
+
+# Of numpy, about torch, in diffusers.
+pytestmark = pytest.mark.filterwarnings('ignore:__array__:DeprecationWarning')
+BETAS = dict(beta_schedule='scaled_linear', beta_start=0.0015, beta_end=0.0195)
+STABLE = dict(clip_sample=False, set_alpha_to_one=False, steps_offset=1)
+LEADING = dict(timestep_spacing='leading', steps_offset=1)
+TRAILING = dict(timestep_spacing='trailing')
+SDE = dict(algorithm_type='sde-dpmsolver++')
+GIVEN = [0.001, 0.01, 0.1, 0.2] * 10
+CASES = [
+    ('DDIMScheduler', STABLE),
+    ('DDIMScheduler', dict()),
+    ('DDIMScheduler', dict(clip_sample_range=0.5, **TRAILING)),
+    ('DDIMScheduler', dict(prediction_type='v_prediction', **STABLE)),
+    ('DDIMScheduler', dict(prediction_type='sample', **STABLE)),
+    ('DDIMScheduler', dict(beta_schedule='linear')),
+    ('DDIMScheduler', dict(beta_schedule='squaredcos_cap_v2')),
+    ('DDIMScheduler', dict(trained_betas=GIVEN, num_train_timesteps=40)),
+    (
+        'DDIMScheduler',
+        dict(
+            rescale_betas_zero_snr=True,
+            prediction_type='v_prediction',
+            clip_sample=False,
+            **TRAILING,
+        ),
+    ),
+    ('DDPMScheduler', dict(clip_sample=False)),
+    ('DDPMScheduler', dict(variance_type='fixed_large')),
+    ('DDPMScheduler', dict(clip_sample=False, timestep_spacing='linspace')),
+    ('PNDMScheduler', dict(skip_prk_steps=True, steps_offset=1)),
+    ('PNDMScheduler', dict(skip_prk_steps=True, set_alpha_to_one=True)),
+    ('EulerDiscreteScheduler', dict()),
+    ('EulerDiscreteScheduler', LEADING),
+    ('EulerAncestralDiscreteScheduler', LEADING),
+    ('HeunDiscreteScheduler', dict()),
+    ('HeunDiscreteScheduler', TRAILING),
+    ('DPMSolverMultistepScheduler', dict()),
+    ('DPMSolverMultistepScheduler', LEADING | dict(solver_order=1)),
+    ('DPMSolverMultistepScheduler', TRAILING | dict(solver_order=3)),
+    ('DPMSolverMultistepScheduler', SDE),
+    ('DPMSolverMultistepScheduler', dict(final_sigmas_type='sigma_min')),
+    ('UniPCMultistepScheduler', LEADING),
+]
+
+
+def name(value):
+    return value if isinstance(value, str) else '-'.join(map(str, value))
+
+
+def saved(scheduler, folder):
+    """What is in its file."""
+    scheduler.save_pretrained(folder)
+    return json.loads((folder / 'scheduler_config.json').read_text())
+
+
+def build(config, num_steps):
+    return DIFFUSION_SCHEDULERS.build(config | dict(num_steps=num_steps))
+
+
+class Path:
+    """From one start, by one function, which stands for a trained network."""
+
+    start = torch.linspace(-2, 2, 9, dtype=torch.float64).view(1, 9)
+
+    def __init__(self):
+        self.generator = torch.Generator().manual_seed(1)
+
+    def draw(self, like, **_):
+        shape = getattr(like, 'shape', like)
+        return torch.randn(
+            shape, generator=self.generator, dtype=torch.float64
+        )
+
+    @staticmethod
+    def network(z, t):
+        """Any smooth output, of latents of standard deviation 1."""
+        return torch.sin(z + t.double() / 1000) * 0.8
+
+    def ours(self, scheduler):
+        def denoise(z, level):
+            out = self.network(z, level.t)
+            return scheduler.prediction.to_z_0(out, z, level)
+
+        levels = scheduler.levels()
+        return scheduler.solver(denoise, self.start, levels, self.draw)
+
+    def theirs(self, scheduler, num_steps, monkeypatch):
+        module = sys.modules[type(scheduler).__module__]
+        if hasattr(module, 'randn_tensor'):
+            monkeypatch.setattr(module, 'randn_tensor', self.draw)
+        scheduler.set_timesteps(num_steps)
+        sample = self.start
+        if 'Discrete' in type(scheduler).__name__:
+            first = scheduler.sigmas[0].double()
+            sample = sample * (1 + first**2).sqrt()
+        for t in scheduler.timesteps:
+            z = scheduler.scale_model_input(sample, t).double()
+            sample = scheduler.step(self.network(z, t), t, sample).prev_sample
+        return sample.double()
+
+
+@pytest.mark.parametrize('kind, options', CASES, ids=name)
+def test_sampling_is_theirs(kind, options, tmp_path, monkeypatch):
+    scheduler = getattr(diffusers, kind)(**BETAS | options)
+    config, notes = scheduler_from_diffusers(saved(scheduler, tmp_path))
+    leading = scheduler.config.timestep_spacing == 'leading'
+    for num_steps in (20, 30) if leading else (20,):
+        torch.testing.assert_close(
+            Path().ours(build(config, num_steps)),
+            Path().theirs(scheduler, num_steps, monkeypatch),
+            rtol=2e-4,
+            atol=2e-4,
+        )
+    assert notes == []
+
+
+@pytest.mark.parametrize('kind, options', CASES, ids=name)
+def test_there_and_back_no_key_changes(kind, options, tmp_path):
+    theirs = saved(getattr(diffusers, kind)(**BETAS | options), tmp_path)
+    config, _ = scheduler_from_diffusers(theirs)
+    back, notes = scheduler_to_diffusers(config)
+    assert notes == []
+    assert back['_class_name'] == kind
+    found = saved(getattr(diffusers, kind)(**without_name(back)), tmp_path)
+    if 'trained_betas' in options or 'squared' in str(options):
+        unread = ['beta_start', 'beta_end', 'beta_schedule']
+        unread = unread[: 3 if 'trained_betas' in options else 2]
+        theirs |= dict.fromkeys(unread)
+        found |= dict.fromkeys(unread)
+    assert found == theirs
+
+
+def without_name(config):
+    return {k: v for k, v in config.items() if k != '_class_name'}
+
+
+OURS = dict(
+    type='DiffusionScheduler',
+    noise_schedule=dict(type='ScaledLinearBetas'),
+    prediction=dict(type='EpsilonPrediction'),
+    loss_weighting=dict(type='UniformWeighting'),
+    timestep_sampler=dict(type='UniformTimesteps'),
+    time_grid=dict(type='LeadingGrid'),
+    solver=dict(type='DDIM'),
+    num_steps=20,
+)
+LOG_SNR = dict(type='LogSNRGrid')
+COMPVIS = dict(type='CompVisGrid')
+TRAILED = dict(type='TrailingGrid')
+
+
+@pytest.mark.parametrize(
+    'change, kind',
+    [
+        (dict(), 'DDIMScheduler'),
+        (dict(time_grid=dict(type='LeadingGrid', offset=0)), 'DDIMScheduler'),
+        (dict(time_grid=COMPVIS), 'DDIMScheduler'),
+        (dict(time_grid=TRAILED), 'DDIMScheduler'),
+        (dict(solver=dict(type='DDIM', clip=0.4)), 'DDIMScheduler'),
+        (dict(time_grid=COMPVIS, solver=dict(type='PLMS')), 'PNDMScheduler'),
+        (dict(solver=dict(type='DDPM', posterior=1.0)), 'DDPMScheduler'),
+        (dict(solver=dict(type='Euler')), 'EulerDiscreteScheduler'),
+        (dict(solver=dict(type='Heun')), 'HeunDiscreteScheduler'),
+        (
+            dict(solver=dict(type='EulerAncestral'), time_grid=TRAILED),
+            'EulerAncestralDiscreteScheduler',
+        ),
+        (
+            dict(solver=dict(type='DPMSolverPP'), time_grid=TRAILED),
+            'DPMSolverMultistepScheduler',
+        ),
+        (
+            dict(solver=dict(type='UniPC'), time_grid=TRAILED),
+            'UniPCMultistepScheduler',
+        ),
+        (
+            dict(
+                noise_schedule=dict(
+                    type='SqrtBetas', start=1e-4, end=0.01, num_timesteps=100
+                )
+            ),
+            'DDIMScheduler',
+        ),
+        (
+            dict(noise_schedule=dict(type='CosineSchedule', offset=0.1)),
+            'DDIMScheduler',
+        ),
+    ],
+)
+def test_ours_is_drawn_the_same_there(change, kind, monkeypatch):
+    config = OURS | change
+    theirs, notes = scheduler_to_diffusers(config)
+    assert (theirs['_class_name'], notes) == (kind, [])
+    scheduler = getattr(diffusers, kind)(**without_name(theirs))
+    # Their noise in the last step of DDPM at time 1; see test_diffusers.py.
+    near = 0.05 if kind == 'DDPMScheduler' else 2e-4
+    torch.testing.assert_close(
+        Path().ours(build(config, 20)),
+        Path().theirs(scheduler, 20, monkeypatch),
+        rtol=near,
+        atol=near,
+    )
+
+
+@pytest.mark.parametrize(
+    'change, note',
+    [
+        (
+            dict(time_grid=LOG_SNR, solver=dict(type='IPNDM', order=3)),
+            "IPNDM on LogSNRGrid, .* is not in diffusers.*type': 'DDIM'",
+        ),
+        (dict(time_grid=LOG_SNR), 'DDIM on LogSNRGrid'),
+        (dict(solver=dict(type='DPMSolverPP', order=3)), 'DPMSolverPP on Lea'),
+        (dict(solver=dict(type='Euler', churn=1.0)), 'Euler on LeadingGrid'),
+        (dict(num_steps=30), 'DDIM on LeadingGrid'),
+        (dict(time_grid=TRAILED, num_steps=30), 'DDIM on TrailingGrid'),
+        (
+            dict(
+                noise_schedule=dict(
+                    type='ZeroTerminalSNR',
+                    noise_schedule=dict(type='ScaledLinearBetas'),
+                ),
+                prediction=dict(type='VelocityPrediction'),
+                solver=dict(type='PLMS'),
+            ),
+            'PLMS on LeadingGrid',
+        ),
+    ],
+)
+def test_what_diffusers_samples_otherwise_is_noted(change, note, monkeypatch):
+    """And here, as the note says, it is drawn the same."""
+    config = OURS | change
+    theirs, (found,) = scheduler_to_diffusers(config)
+    assert re.match(note, found)
+    same = dict(
+        solver=dict(type='DDIM'),
+        time_grid=dict(type='DiffusersGrid', offset=1, to_clean=False),
+    )
+    assert str(same['time_grid']) in found
+    scheduler = diffusers.DDIMScheduler(**without_name(theirs))
+    torch.testing.assert_close(
+        Path().ours(build(config | same, 30)),
+        Path().theirs(scheduler, 30, monkeypatch),
+        rtol=2e-4,
+        atol=2e-4,
+    )
+
+
+@pytest.mark.parametrize('solver', ['Euler', 'EulerAncestral', 'Heun'])
+def test_where_inputs_are_not_scaled_none_is_in_sigma(solver):
+    config = OURS | dict(solver=dict(type=solver))
+    assert scheduler_to_diffusers(config)[1] == []
+    theirs, (note,) = scheduler_to_diffusers(config, scales_input=False)
+    assert theirs['_class_name'] == 'DDIMScheduler'
+    assert note.startswith(f'{solver} on LeadingGrid, of this model, is not')
+
+
+def test_an_eta_is_noted():
+    config = OURS | dict(solver=dict(type='DDIM', eta=1.0))
+    theirs, (note,) = scheduler_to_diffusers(config)
+    assert theirs['_class_name'] == 'DDIMScheduler'
+    assert note == 'eta=1.0 is not in its file: give it in the call'
+
+
+@pytest.mark.parametrize(
+    'kind, options, note',
+    [
+        (
+            'LMSDiscreteScheduler',
+            {},
+            'LMSDiscreteScheduler has no counterpart',
+        ),
+        ('DEISMultistepScheduler', {}, 'sampling is by DDIM'),
+        ('PNDMScheduler', {}, 'skip_prk_steps=False has no counterpart: samp'),
+        (
+            'DPMSolverMultistepScheduler',
+            dict(use_karras_sigmas=True),
+            'use_karras_sigmas=True has no counterpart: sampling is as with F',
+        ),
+        (
+            'EulerDiscreteScheduler',
+            dict(final_sigmas_type='sigma_min'),
+            "final_sigmas_type='sigma_min' has no counterpart: sampling is as",
+        ),
+        ('DDIMScheduler', dict(thresholding=True), 'thresholding=True has no'),
+        (
+            'DDIMScheduler',
+            dict(timestep_spacing='linspace'),
+            'each step leads to the next time',
+        ),
+    ],
+)
+def test_sampling_that_ours_has_not_is_noted(kind, options, note, tmp_path):
+    scheduler = getattr(diffusers, kind)(**BETAS, **options)
+    config, (found,) = scheduler_from_diffusers(saved(scheduler, tmp_path))
+    assert note in found
+    expected = dict(type='ScaledLinearBetas', start=0.0015, end=0.0195)
+    assert config['noise_schedule'] == expected | dict(num_timesteps=1000)
+    build(config, 20).levels()
+
+
+def test_a_file_of_2022():
+    """With keys that diffusers no longer reads, and without newer ones."""
+    config, notes = scheduler_from_diffusers(
+        dict(
+            _class_name='DDIMScheduler',
+            _diffusers_version='0.1.2',
+            clip_sample=False,
+            num_train_timesteps=1000,
+            tensor_format='np',
+            timestep_values=None,
+            trained_betas=None,
+            **BETAS,
+        )
+    )
+    assert notes == []
+    assert config['time_grid'] == dict(
+        type='DiffusersGrid', spacing='leading', offset=0, to_clean=True
+    )
+    assert config['solver'] == dict(type='DDIM')
+    assert config['num_steps'] == 50
+
+
+@pytest.mark.parametrize(
+    'theirs, message',
+    [
+        (dict(), '_class_name is missing'),
+        (
+            dict(_class_name='FlowMatchEulerDiscreteScheduler'),
+            'is a scheduler without betas',
+        ),
+        (
+            dict(_class_name='DDPMScheduler', beta_schedule='sigmoid'),
+            "DDPMScheduler.beta_schedule='sigmoid' has no counterpart",
+        ),
+        (
+            dict(_class_name='DDIMScheduler', prediction_type='flow'),
+            "DDIMScheduler.prediction_type='flow' has no counterpart",
+        ),
+        (
+            dict(_class_name='DDIMScheduler', trained_betas=GIVEN),
+            'trained_betas has 40 numbers, but num_train_timesteps=1000',
+        ),
+    ],
+)
+def test_a_model_without_counterpart_is_refused(theirs, message):
+    with pytest.raises(ValueError, match=message):
+        scheduler_from_diffusers(theirs)
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(noise_schedule=dict(type='RectifiedFlow')), 'Flow.* has no bet'),
+        (
+            dict(prediction=dict(type='EDMPrediction')),
+            'EDMPrediction.* has no',
+        ),
+    ],
+)
+def test_what_diffusers_has_not_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        scheduler_to_diffusers(OURS | change)

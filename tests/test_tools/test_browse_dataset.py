@@ -1,0 +1,107 @@
+"""The tool that shows what a model is fed."""
+
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmldm.datasets import AddressedSampler, ShapeScenes
+from mmldm.datasets.transforms import Crop, PackInputs
+from mmldm.visualization import draw_sample
+
+ROOT = Path(__file__).parents[2]
+TOOL = 'analysis_tools/browse_dataset'
+CONFIG = f"""
+_base_ = '{ROOT}/configs/_base_/datasets/shape-scenes_32x32.py'
+train_dataloader = dict(dataset=dict(num_samples=20, pipeline=[
+    dict(type='Crop', size=16, random=True), dict(type='PackInputs')]))
+val_dataloader = dict(dataset=dict(num_samples=20))
+"""
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    path = tmp_path / 'scenes.py'
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture
+def browse(call_tool, scenes, tmp_path):
+    """Runs the tool; returns its pictures, RGB."""
+
+    def browse(*flags):
+        call_tool(TOOL, scenes, '--out', tmp_path / 'out', *flags)
+        paths = sorted((tmp_path / 'out').glob('0*.png'))
+        return [cv2.imread(str(path))[..., ::-1] for path in paths]
+
+    return browse
+
+
+def pictures(dataset, draws):
+    found = []
+    for draw in draws:
+        packed = dataset[draw]
+        image = packed['inputs'].flip(0).permute(1, 2, 0).numpy()
+        classes = dataset.metainfo['classes']
+        found.append(draw_sample(image, packed['data_samples'], classes))
+    return found
+
+
+@pytest.mark.parametrize('seed', [0, 5])
+def test_training_is_shown_as_a_run_of_the_seed_begins(browse, seed):
+    dataset = ShapeScenes(
+        'train',
+        32,
+        [Crop(16, random=True), PackInputs()],
+        num_samples=20,
+    )
+    draws = islice(AddressedSampler(dataset, seed=seed), 3)
+    found = browse('--num', 3, '--seed', seed)
+    for picture, expected in zip(found, pictures(dataset, draws), strict=True):
+        assert np.array_equal(picture, expected)
+
+
+def test_validation_is_spread(browse):
+    dataset = ShapeScenes('val', 32, [PackInputs()], num_samples=20)
+    found = browse('--num', 2, '--phase', 'val')
+    for picture, expected in zip(
+        found, pictures(dataset, (0, 10)), strict=True
+    ):
+        assert np.array_equal(picture, expected)
+
+
+def test_all_pictures_are_in_the_grid(browse, tmp_path):
+    found = browse('--num', 3)
+    grid = cv2.imread(str(tmp_path / 'out/grid.png'))[..., ::-1]
+    for picture in found:
+        height, width = picture.shape[:2]
+        places = np.lib.stride_tricks.sliding_window_view(
+            grid[:, :, 0], (1, width)
+        )[:, :, 0]
+        hits = np.argwhere((places == picture[100, :, 0]).all(axis=2))
+        assert any(
+            np.array_equal(
+                grid[y - 100 : y - 100 + height, x : x + width], picture
+            )
+            for y, x in hits
+            if y >= 100
+        )
+
+
+def test_no_more_is_shown_than_there_is(browse):
+    assert len(browse('--num', 100)) == 20
+
+
+def test_bad_wishes_are_refused(browse, scenes):
+    with pytest.raises(ValueError, match='--num=0 must be'):
+        browse('--num', 0)
+    with scenes.open('a') as file:
+        file.write('test_dataloader = None\n')
+        file.write("val_dataloader['dataset']['pipeline'] = []\n")
+    with pytest.raises(ValueError, match='no test_dataloader with a dataset'):
+        browse('--phase', 'test')
+    with pytest.raises(ValueError, match='gives no data_samples: end its'):
+        browse('--phase', 'val')

@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import torch
+
+from mmldm.structures import LDMDataSample
+from mmldm.visualization import draw_sample
+from mmldm.visualization.conditions import GAP, GREY, HEIGHT, colour
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (64, 32, 3), np.uint8)
+FACTOR = HEIGHT // 64
+WIDTH = 32 * FACTOR
+
+
+def sample(label=None, **fields):
+    made = LDMDataSample()
+    for key, value in fields.items():
+        made.set_field(value, key)
+    return made if label is None else made.set_gt_label(label)
+
+
+def tile(picture, number):
+    """At the size of the image."""
+    left = number * (WIDTH + GAP)
+    enlarged = picture[:HEIGHT, left : left + WIDTH]
+    assert enlarged.shape == (HEIGHT, WIDTH, 3)
+    return enlarged[FACTOR // 2 :: FACTOR, FACTOR // 2 :: FACTOR]
+
+
+def text(picture):
+    """What is below the images."""
+    return picture[HEIGHT:]
+
+
+def test_an_image_without_conditions_is_only_enlarged():
+    picture = draw_sample(IMAGE, sample())
+    enlarged = IMAGE.repeat(FACTOR, 0).repeat(FACTOR, 1)
+    assert np.array_equal(picture[:HEIGHT], enlarged)
+    assert (text(picture) == 255).all()
+
+
+def test_a_large_image_keeps_its_size():
+    image = np.zeros((300, 200, 3), np.uint8)
+    picture = draw_sample(image, sample())
+    assert np.array_equal(picture[:300], image)
+
+
+def test_a_request_is_grey_and_has_its_size():
+    request = LDMDataSample(metainfo=dict(img_shape=(64, 32)))
+    picture = draw_sample(None, request)
+    assert np.array_equal(tile(picture, 0), np.full((64, 32, 3), GREY))
+
+
+def test_boxes_are_drawn_in_the_colour_of_their_class():
+    layout = [(3, (0.25, 0.5, 0.5, 0.25))]
+    picture = draw_sample(IMAGE, sample(layout=layout))
+    plain = draw_sample(IMAGE, sample())
+    left, right = WIDTH // 4, 3 * WIDTH // 4 - 1
+    top, bottom = HEIGHT // 2, 3 * HEIGHT // 4 - 1
+    for y, x in ((bottom, left), (bottom, right), (top + 30, left)):
+        assert picture[y, x].tolist() == colour(3)
+    changed = (picture[:HEIGHT] != plain[:HEIGHT]).any(axis=2)
+    assert not changed[: top - 1].any() and not changed[bottom + 1 :].any()
+    assert not changed[top + 30, left + 2 : right - 1].any()
+
+
+@pytest.mark.parametrize(
+    'box', [(0, 0, 0.001, 0.001), (0.99, 0.99, 0.01, 0.01)]
+)
+def test_a_tiny_box_can_be_drawn(box):
+    draw_sample(IMAGE, sample(layout=[(3, box)]), classes=('a',) * 4)
+
+
+def test_a_map_lies_over_the_image_and_its_classes_have_numbers():
+    labels = torch.zeros(1, 64, 32, dtype=torch.int64)
+    labels[:, 32:] = 7
+    picture = draw_sample(IMAGE, sample(gt_sem_seg=labels))
+    found = tile(picture, 1).astype(int)
+    for rows, fill in ((slice(0, 8), [GREY] * 3), (slice(56, 64), colour(7))):
+        expected = 0.4 * IMAGE[rows] + 0.6 * np.array(fill)
+        assert abs(found[rows] - expected).max() <= 1
+    middle = (found[40:56] == colour(7)).all(axis=2)
+    assert middle.any()
+
+
+def test_a_hole_is_black_in_the_image_and_white_beside_it():
+    mask = torch.zeros(1, 64, 32, dtype=torch.uint8)
+    mask[:, 16:48] = 1
+    picture = draw_sample(IMAGE, sample(mask=mask))
+    masked, hole = tile(picture, 1), tile(picture, 2)
+    assert np.array_equal(masked[:16], IMAGE[:16])
+    assert not masked[16:48].any()
+    assert np.array_equal(hole[..., 0], mask[0].numpy() * 255)
+
+
+def test_a_small_image_stands_beside_at_the_same_size():
+    small = torch.randint(256, (3, 16, 8), dtype=torch.uint8)
+    picture = draw_sample(IMAGE, sample(img_lq=small))
+    expected = small.permute(1, 2, 0).numpy().repeat(4, 0).repeat(4, 1)
+    assert np.array_equal(tile(picture, 1), expected)
+
+
+@pytest.mark.parametrize(
+    'one, other',
+    [
+        (dict(caption='one'), dict(caption='two')),
+        (dict(label=3), dict(label=4)),
+        (dict(layout=[]), dict()),
+        (dict(img_path='a.png'), dict(img_path='b.png')),
+    ],
+    ids=['caption', 'class', 'objects', 'file'],
+)
+def test_what_is_told_is_written_below(one, other):
+    texts = []
+    for fields in (one, other):
+        path = fields.pop('img_path', None)
+        made = sample(**fields)
+        if path:
+            made.set_metainfo(dict(img_path=path))
+        texts.append(text(draw_sample(IMAGE, made)))
+    same = texts[0].shape == texts[1].shape
+    assert not same or (texts[0] != texts[1]).any()
+
+
+def test_names_of_classes_are_written():
+    made = sample(label=1)
+    named = draw_sample(IMAGE, made, classes=('cat', 'dog'))
+    assert (text(named)[:, :60] < 128).sum() > (
+        text(draw_sample(IMAGE, made))[:, :60] < 128
+    ).sum()
+
+
+def test_a_long_caption_is_broken_into_lines():
+    short = draw_sample(IMAGE, sample(caption='a cat'))
+    long = draw_sample(IMAGE, sample(caption='a cat ' * 30))
+    assert long.shape[1] == short.shape[1]
+    assert len(long) > len(short) + 100
+
+
+def test_neighbouring_classes_have_unlike_colours():
+    colours = np.array([colour(c) for c in range(200)])
+    assert abs(np.diff(colours, axis=0)).sum(1).min() > 100

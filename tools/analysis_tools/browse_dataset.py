@@ -1,0 +1,109 @@
+"""Write pictures of what a model is really fed, conditions drawn on them.
+
+    python tools/analysis_tools/browse_dataset.py CONFIG --out FOLDER --num 16
+    python tools/analysis_tools/browse_dataset.py CONFIG --phase val
+
+Every sample goes through the pipeline of the config: for training, those are
+shown that a run of this seed sees first. Boxes are drawn on the image; beside
+it are the map of classes laid over it, the image with its hole and the hole,
+and the image of low resolution; below it are class, caption and file. All of
+them together are in grid.png.
+"""
+
+import argparse
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+
+from mmldm.apis import config_parser, load_config, run_tool
+from mmldm.datasets import AddressedSampler
+from mmldm.registry import DATASETS
+from mmldm.utils import check_count
+from mmldm.visualization import assemble, draw_sample, write_image
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = config_parser(__doc__)
+    parser.add_argument(
+        '--phase',
+        choices=['train', 'val', 'test'],
+        default='train',
+        help='whose data (default: train)',
+    )
+    parser.add_argument(
+        '--num', type=int, default=16, help='samples (default: 16)'
+    )
+    parser.add_argument(
+        '--out', default='browsed', help='folder (default: browsed)'
+    )
+    return parser.parse_args()
+
+
+def build_dataset(cfg: Config, phase: str) -> BaseDataset:
+    """The data set of a phase.
+
+    Raises:
+        ValueError: If the config has none.
+    """
+    loader = cfg.get(f'{phase}_dataloader')
+    if not loader or 'dataset' not in loader:
+        raise ValueError(
+            f'the config has no {phase}_dataloader with a dataset: choose '
+            'another --phase'
+        )
+    return DATASETS.build(loader.dataset)
+
+
+def draws(dataset: BaseDataset, args: argparse.Namespace, seed: int) -> list:
+    """What training sees first, or samples spread over the data set."""
+    sampler = AddressedSampler(dataset, seed=seed)
+    if args.phase == 'train':
+        return [*islice(sampler, min(args.num, len(dataset)))]
+    return [int(draw) for draw in sampler.spread(args.num)]
+
+
+def picture(packed: dict, dataset: BaseDataset) -> np.ndarray:
+    """One sample, uint8 RGB."""
+    if 'data_samples' not in packed:
+        raise ValueError(
+            'the dataset gives no data_samples: end its pipeline with '
+            "dict(type='PackInputs')"
+        )
+    image = packed.get('inputs')
+    if image is not None:
+        image = np.ascontiguousarray(image.flip(0).permute(1, 2, 0).numpy())
+    classes = dataset.metainfo.get('classes')
+    return draw_sample(image, packed['data_samples'], classes)
+
+
+def padded(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """With white to the right and below."""
+    room = ((0, height - len(image)), (0, width - image.shape[1]), (0, 0))
+    return np.pad(image, room, constant_values=255)
+
+
+def main() -> None:
+    """Draw."""
+    args = parse_args()
+    check_count('--num', args.num)
+    cfg = load_config(args)
+    dataset = build_dataset(cfg, args.phase)
+    seed = cfg.get('randomness', {}).get('seed') or 0
+    images, out = [], Path(args.out)
+    for number, draw in enumerate(draws(dataset, args, seed)):
+        images.append(picture(dataset[draw], dataset))
+        write_image(images[-1], out / f'{number:06}.png')
+    height, width = (max(i.shape[k] for i in images) for k in (0, 1))
+    columns = max(1, round((len(images) * height / width) ** 0.5))
+    tiles = [padded(image, height, width) for image in images]
+    rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
+    write_image(assemble(rows), out / 'grid.png')
+    print(f'{len(images)} pictures in {out}, all of them in {out}/grid.png')
+
+
+if __name__ == '__main__':
+    run_tool(main)

@@ -1,0 +1,77 @@
+"""Turn CelebA-HQ's arrays into PNG files.
+
+    python tools/dataset_converters/celebahq.py ARRAYS --out data/celebahq
+
+ARRAYS holds imgHQ00000.npy to imgHQ29999.npy, uint8 RGB (1, 3, 1024, 1024),
+as the scripts of Karras et al. 2018 (arXiv:1710.10196) make them out of
+CelebA. Who has the images as JPEG or PNG, those of CelebAMask-HQ for example,
+needs no conversion. What is there already is skipped.
+"""
+
+import argparse
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from mmldm.apis import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('arrays', help='folder with the .npy files')
+    parser.add_argument(
+        '--out', default='data/celebahq', help='folder (default: %(default)s)'
+    )
+    return parser.parse_args()
+
+
+def convert(source: Path, target: Path) -> None:
+    """Write one array as an image.
+
+    Raises:
+        ValueError: If it is no image.
+    """
+    if target.exists():
+        return
+    try:
+        array = np.load(source, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f'{source} is no array ({error}): make it again'
+        ) from error
+    pixels = array[0] if array.ndim == 4 and len(array) == 1 else array
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or len(pixels) != 3:
+        raise ValueError(
+            f'{source} is {array.dtype} of shape {array.shape}, but must be '
+            'uint8 RGB (1, 3, H, W)'
+        )
+    part = target.with_suffix('.part')
+    Image.fromarray(pixels.transpose(1, 2, 0)).save(part, 'PNG')
+    part.replace(target)
+
+
+def main() -> None:
+    """Convert."""
+    args = parse_args()
+    out = Path(args.out)
+    sources = sorted(Path(args.arrays).glob('*.npy'))
+    if not sources:
+        raise FileNotFoundError(f'{args.arrays} has no .npy files')
+    out.mkdir(parents=True, exist_ok=True)
+    targets = [out / f'{source.stem}.png' for source in sources]
+    with ThreadPoolExecutor() as pool:
+        written = pool.map(convert, sources, targets)
+        for _ in tqdm(written, total=len(sources)):
+            pass
+    print(f'{len(sources)} images in {out}')
+
+
+if __name__ == '__main__':
+    run_tool(main)
