@@ -234,10 +234,16 @@ def _semantic_map(
             'params.out_channels is missing, and a SpatialRescaler without '
             'weights is not supported'
         )
-    dim = params.pop('out_channels')
+    dim, num_classes = params.pop('out_channels'), params.pop('in_channels', 3)
+    if num_classes == 3 and around.key != 'segmentation':
+        raise ValueError(
+            f'params.cond_stage_key={around.key!r} with 3 channels is taken '
+            'for an image, for which a SpatialRescaler is not supported; if '
+            "it is a map of 3 classes, write cond_stage_key: 'segmentation'"
+        )
     config = dict(
         type='SemanticMap',
-        num_classes=params.pop('in_channels', 3),
+        num_classes=num_classes,
         num_stages=params.pop('n_stages', 1),
         embed_dim=dim,
     )

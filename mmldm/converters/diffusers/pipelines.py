@@ -14,6 +14,9 @@ TEXT_TO_IMAGE = 'LDMTextToImagePipeline'
 SUPER_RESOLUTION = 'LDMSuperResolutionPipeline'
 STABLE = 'StableDiffusionPipeline'
 
+# Embedders that learn nothing.
+WITHOUT_WEIGHTS = ('GivenFeatures', 'LowResolution', 'MaskedImage')
+
 
 class TextPart(NamedTuple):
     """A text encoder there.
@@ -130,8 +133,9 @@ def differences(
     if config.get('log_variance'):
         notes.append('log_variance, which weighs losses, is left out')
     kinds = [e['type'] for e in config['conditioner'].get('embedders') or ()]
-    if pipeline is None and kinds:
-        notes.append(f'What {", ".join(kinds)} learned is left out')
+    learned = [kind for kind in kinds if kind not in WITHOUT_WEIGHTS]
+    if pipeline is None and learned:
+        notes.append(f'What {", ".join(learned)} learned is left out')
     if pipeline == TEXT_TO_IMAGE and factor != FACTOR:
         notes.append(
             f'{pipeline} takes {FACTOR} pixels for a latent position, which '

@@ -283,6 +283,7 @@ CROSS = dict(unet=attending(48), conditioning_key='crossattn')
             original(
                 encoder('SpatialRescaler', out_channels=3, method='nearest'),
                 unet=dict(in_channels=7),
+                cond_stage_key='segmentation',
             ),
             "method='nearest' is not supported: only 'bilinear'",
         ),
