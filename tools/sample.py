@@ -26,12 +26,14 @@ from tqdm import tqdm
 from mmldm.apis import init_model, run_tool
 from mmldm.datasets.image_files import read_image, read_label_map
 from mmldm.diffusion import ClassifierFreeGuidance, Windows
-from mmldm.models.autoencoders.tiling import MIN_TILE_SIZE
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count, check_divisible
 from mmldm.visualization import assemble, write_image
 
+# Pixels a side that are decoded at a time where images are drawn by windows:
+# smaller tiles take less memory and several times as long.
+TILE_SIZE = 256
 # What a data sample holds, and the flag that says it.
 FLAGS = {
     'gt_label': '--label',
@@ -241,7 +243,7 @@ def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
             '--window', args.window, 'the factor of the first stage', factor
         )
         model.windows = Windows(args.window // factor)
-        model.autoencoder.tile_size = max(args.window, MIN_TILE_SIZE)
+        model.autoencoder.tile_size = TILE_SIZE
     if args.scale is not None:
         model.guidance = ClassifierFreeGuidance(args.scale)
         model.check_guidance()

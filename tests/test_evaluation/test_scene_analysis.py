@@ -57,7 +57,7 @@ def test_noise_and_blur_do_not_matter():
 def test_what_is_like_no_shape_has_no_class():
     image = picture()
     image[5:7, 4:26] = COLOURS['red']
-    image[20:28, 5:8] = image[20:23, 5:20] = COLOURS['blue']
+    image[18:28, 5:8] = image[25:28, 5:15] = COLOURS['blue']
     assert names(image) == ['?', '?']
 
 
@@ -84,6 +84,14 @@ def test_a_tinted_background_is_a_background():
     image = picture(('yellow circle', (0.3, 0.3, 0.3, 0.3))).astype(int)
     tinted = image + np.array([10, 0, -10])
     assert names(tinted.clip(0, 255).astype(np.uint8)) == ['yellow circle']
+
+
+def test_edges_are_found_on_a_ground_that_is_nowhere_the_same():
+    box = (0.041, 0.687, 0.25, 0.25)
+    for grey in ((60, 50, 0), (60, 0, 50)):
+        image = picture(('blue cross', box), grey=grey)
+        (found,) = find_objects(image)
+        assert found.box == pytest.approx(box, abs=0.004)
 
 
 def test_a_map_has_the_label_of_every_object():

@@ -63,13 +63,18 @@ def test_the_small_image_is_what_samples_are_compared_with(judge, enlarged):
 
 
 def test_the_mean_of_an_entrys_samples_is_judged(judge, enlarged, truths):
-    """Opposite errors cancel, but make each sample worse."""
+    """Opposite ripples cancel, but make each sample worse, and sharper."""
     truths.clamp_(20, 235)
-    samples = [enlarged(0, truths[0] + 20), enlarged(0, truths[0] - 20)]
+    place = torch.arange(16)
+    ripples = 20 * (-1) ** (place + place[:, None])
+    samples = [
+        enlarged(0, (truths[0] + sign * ripples).byte()) for sign in (1, -1)
+    ]
     scores = judge(SuperResolutionMetrics(), samples)
     assert scores['sr/psnr_mean'] == 100
     assert scores['sr/psnr_sample'] == pytest.approx(22.110, abs=1e-3)
-    assert scores['sr/sharpness'] == pytest.approx(1)
+    # Of random pixels' steps, 2 * 255^2 / 12, and of the ripples', 40^2.
+    assert scores['sr/sharpness'] == pytest.approx(1.15, abs=0.04)
 
 
 def test_gradient_energy_of_a_slope_is_in_closed_form():

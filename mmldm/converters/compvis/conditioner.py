@@ -8,7 +8,7 @@ and, for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .params import check_required, check_rest
+from .params import check_required, check_rest, within
 from .text import TARGET as CLIP
 from .text import text_encoder_config
 
@@ -100,7 +100,8 @@ def _read(
         found = _masked_image(around)
     elif isinstance(stage, Mapping) and stage.get('target') in READERS:
         params = dict(stage.get('params') or {})
-        found = READERS[stage['target']](params, slot, around)
+        with within('cond_stage_config'):
+            found = READERS[stage['target']](params, slot, around)
     else:
         target = stage.get('target') if isinstance(stage, Mapping) else stage
         raise ValueError(
@@ -228,7 +229,11 @@ def _given_tokens(key: str, length: int, size: int) -> dict[str, Any]:
 def _semantic_map(
     params: dict[str, Any], slot: str, around: Surroundings
 ) -> Reading:
-    check_required(params, ['out_channels'])
+    if 'out_channels' not in params:
+        raise ValueError(
+            'params.out_channels is missing, and a SpatialRescaler without '
+            'weights is not supported'
+        )
     dim = params.pop('out_channels')
     config = dict(
         type='SemanticMap',

@@ -14,7 +14,7 @@ from ..editors import first_stage_editor
 from .conditioner import conditioner_config
 from .denoiser import denoiser_config
 from .first_stage import TARGETS, first_stage_config
-from .params import check_kinds, check_required, check_rest
+from .params import check_kinds, check_required, check_rest, within
 from .process import DEFAULTS, diffusion_scheduler_config
 
 DIFFUSION_TARGETS = (
@@ -85,8 +85,10 @@ def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
     check_rest(
         {k: v for k, v in params.items() if k not in READ}, FIXED, IGNORED
     )
-    autoencoder = first_stage_config(params['first_stage_config'])
-    denoiser = denoiser_config(params['unet_config'])
+    with within('first_stage_config'):
+        autoencoder = first_stage_config(params['first_stage_config'])
+    with within('unet_config'):
+        denoiser = denoiser_config(params['unet_config'])
     conditioner, guidance = conditioner_config(
         params, autoencoder.get('latent_channels', 3), denoiser
     )

@@ -1,6 +1,7 @@
 """Arguments in configs of the original: none missing, none passed over."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from reprlib import repr as shorten
 from typing import Any
 
@@ -128,6 +129,15 @@ def _entries(
         yield path, key, value
         if isinstance(value, Mapping) and key not in UNREAD:
             yield from _entries(value, f'{path}.')
+
+
+@contextmanager
+def within(key: str) -> Iterator[None]:
+    """Say in errors that the ``params`` they name are those of a part."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f'params.{key}: {error}') from error
 
 
 def check_required(params: Mapping[str, Any], keys: Collection[str]) -> None:

@@ -118,7 +118,7 @@ def check_size(values: np.ndarray, results: dict, what: str) -> None:
     """Raise unless a map (H, W) is as large as the image it is of."""
     sizes = [
         f'{rows}x{columns}'
-        for rows, columns in (values.shape, results['img'].shape[:2])
+        for rows, columns in (values.shape[:2], results['img'].shape[:2])
     ]
     if sizes[0] != sizes[1]:
         raise ValueError(

@@ -265,7 +265,19 @@ CROSS = dict(unet=attending(48), conditioning_key='crossattn')
         ),
         (
             original(encoder('ClassEmbedder', n_classes=3), **CROSS),
-            'params.embed_dim is missing',
+            '^params.cond_stage_config: params.embed_dim is missing',
+        ),
+        (
+            original(first_stage_config=encoder('VQModel')),
+            "^params.first_stage_config: target='ldm.modules.*VQModel' cannot",
+        ),
+        (
+            original(unet=dict(dims=3)),
+            '^params.unet_config: params.dims=3 is not supported: only 2',
+        ),
+        (
+            original(encoder('SpatialRescaler'), unet=dict(in_channels=7)),
+            'config: params.out_channels is missing, and a SpatialRescaler wi',
         ),
         (
             original(
