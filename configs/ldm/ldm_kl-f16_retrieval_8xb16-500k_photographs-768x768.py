@@ -4,6 +4,8 @@ Blattmann et al. 2022 (arXiv:2204.11824); released as rdm768. Its batch, its
 iterations and how often neighbours were dropped are not published: 128, 500k
 and a tenth are ours; the original's script has a scale of 5.
 
+Find:  python tools/dataset_converters/neighbours.py data/photographs/images \
+       --out data/photographs/neighbours
 Train: bash tools/dist_train.sh configs/ldm/<this file> 8
 
 To draw, give model.predict data samples with features, (up to 20, 768): of
