@@ -1,14 +1,20 @@
 """Every config is built at reduced width, trained one step and sampled."""
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
+from PIL import Image
 
 from mmldm.apis import load_config, tool_parser
+from mmldm.datasets import AddressedDataset
+from mmldm.models.conditioners.tokenizers import PretrainedTokens
+from mmldm.models.conditioners.word_tokens import WordTokens
 from mmldm.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -22,28 +28,65 @@ def load(path):
 
 def narrowed(model):
     """The same model with as few channels and blocks as there can be."""
-    model.autoencoder.update(channels=32, num_res_blocks=1)
+    if model.autoencoder.type != 'IdentityAutoencoder':
+        model.autoencoder.update(channels=32, num_res_blocks=1)
     if model.type == 'LatentClassification':
         model.autoencoder_checkpoint = None
         model.classifier.update(channels=64, num_res_blocks=1)
     elif model.type == 'LatentDiffusion':
         model.autoencoder_checkpoint = None
-        model.denoiser.update(channels=64, num_res_blocks=1)
+        mults = [min(mult, 2) for mult in model.denoiser.channel_mults]
+        model.denoiser.update(
+            channels=64, channel_mults=mults, num_res_blocks=1
+        )
         model.diffusion_scheduler.num_steps = 2
+        for embedder in model.conditioner.get('embedders', []):
+            narrow_text(embedder)
     elif model.get('perceptual') and model.perceptual.type == 'LPIPS':
         # Its weights are not here.
         model.perceptual = dict(type='LaplacianPyramidLoss')
-    return MODELS.build(model)
+    return with_words(MODELS.build(model))
+
+
+def narrow_text(embedder):
+    """A transformer of one block, whose weights are not needed."""
+    if embedder.type == 'TokenTransformer':
+        embedder.update(num_layers=1)
+        if embedder.tokenizer.type == 'BertTokens':
+            embedder.update(vocab_size=99)
+    elif embedder.type == 'TextEncoder':
+        width = 768  # of the one that is named
+        small = dict(hidden_size=width, num_hidden_layers=1, vocab_size=99)
+        embedder.update(config=small, tokenizer=embedder.pretrained)
+        embedder.pretrained = None
+
+
+def with_words(model):
+    """The model with a tokenizer that needs no files."""
+    for module in model.modules():
+        tokenizer = getattr(module, 'tokenizer', None)
+        if isinstance(tokenizer, PretrainedTokens):
+            words = ['a', 'red', 'circle']
+            module.tokenizer = WordTokens(words, tokenizer.max_length)
+    return model
 
 
 def samples_for(model, labelled, size):
     """Two data samples with every condition that a config may read."""
     samples = []
+    latent_size = [side // model.autoencoder.factor for side in size]
     for i in range(2):
         sample = labelled(i, address=(0, i), img_shape=size)
         sample.caption = 'a red circle'
         sample.layout = [(i, (0.25, 0.5, 0.5, 0.25))]
         sample.gt_sem_seg = torch.full((1, *size), i)
+        sample.features = torch.ones(2, 768)
+        images = dict(
+            gt_img=torch.zeros(3, *size, dtype=torch.uint8),
+            mask=torch.ones(1, *size, dtype=torch.uint8),
+            img_lq=torch.zeros(3, *latent_size, dtype=torch.uint8),
+        )
+        sample.set_tensor_data(images)
         samples.append(sample)
     return samples
 
@@ -122,6 +165,29 @@ def test_a_first_stage_trains_and_predicts(path, labelled, awaken):
     assert predicted[1].pred_img.shape == (3, 32, 32)
 
 
+@pytest.mark.parametrize(
+    'path',
+    load_all('ldm') + load_all('classifier'),
+    ids=lambda path: path.stem,
+)
+def test_the_first_stage_that_is_named_fits(path):
+    """With the options that the docstring has it trained with."""
+    model = load(path).model
+    if model.autoencoder.type == 'IdentityAutoencoder':
+        assert 'autoencoder_checkpoint' not in model
+        return
+    name = Path(model.autoencoder_checkpoint).name
+    config = load(ROOT / f'configs/autoencoder/{name}.py').model
+    options = re.findall(r'model\.autoencoder\.(\w+)=(\d+)', path.read_text())
+    config.autoencoder.update({key: int(value) for key, value in options})
+    built = []
+    for autoencoder in (config.autoencoder, model.autoencoder):
+        with torch.device('meta'):
+            state = MODELS.build(autoencoder).state_dict()
+        built.append({name: weight.shape for name, weight in state.items()})
+    assert built[0] == built[1]
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_the_name_says_what_is_in_the_config(path):
     """{algorithm}_{autoencoder}[_{task}]_{gpus}xb{batch}-{iters}_{data}."""
@@ -137,20 +203,73 @@ def test_the_name_says_what_is_in_the_config(path):
     assert data.endswith(f'-{size}x{size}')
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_what_surrounds_the_model_can_be_built(path, tmp_path):
-    from PIL import Image
+def what_is_read(conditioner):
+    """Fields of data samples."""
+    fields = set()
+    for embedder in conditioner.get('embedders', []):
+        if embedder.type == 'TokenTransformer':
+            embedder = embedder.tokenizer
+        fields.update(MODELS.get(embedder.type).reads)
+    return fields
 
-    for i in range(3):
-        Image.new('RGB', (300, 280)).save(tmp_path / f'{i}.png')
+
+class OneImage(AddressedDataset):
+    """Some image, and fields that its annotations would have."""
+
+    def __init__(self, entry, size, pipeline):
+        self.entry = dict(entry, size=size)
+        super().__init__(pipeline, serialize_data=False)
+
+    def load_data_list(self):
+        return [self.entry]
+
+
+def dataset_of(config, folder):
+    """The data set of a config, whose files are not here."""
+    if config.type == 'SampleRequests':
+        config.serialize_data = False  # which collects all garbage
+    if config.type not in ('ImageFolder', 'ImageShards', 'LSUN'):
+        return DATASETS.build(config)
+    entry = dict(img_path=str(folder / 'image.png'))
+    sources = [config.type, *(a.type for a in config.get('annotations', []))]
+    for source in sources:
+        entry |= FIELDS.get(source, {})
+    for key in FILES.keys() & entry:
+        entry[key] = str(folder / FILES[key])
+    return OneImage(entry, config.size, config.pipeline)
+
+
+FILES = dict(map_path='map.png', features_path='features.npy')
+CAPTIONS = dict(captions=['a red circle'])
+LAYOUT = dict(layout=[(0, (0.25, 0.5, 0.5, 0.25)), (1, (0.1, 0.1, 0.5, 0.5))])
+FIELDS = dict(
+    CocoBoxes=LAYOUT,
+    FeatureFiles=dict(features_path=None),
+    FolderClasses=dict(gt_label=0),
+    ImageShards=CAPTIONS,
+    LabelMaps=dict(map_path=None),
+    OpenImagesBoxes=LAYOUT,
+)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """With an image, and what its pixels show."""
+    folder = tmp_path_factory.mktemp('data')
+    Image.new('RGB', (300, 280)).save(folder / 'image.png')
+    Image.new('L', (300, 280)).save(folder / 'map.png')
+    np.save(folder / 'features.npy', np.zeros((4, 768)))
+    return folder
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_the_data_have_what_the_model_reads(path, folder):
     cfg = load(path)
+    wanted = what_is_read(cfg.model.get('conditioner', {}))
     for phase in ('train', 'val', 'test'):
-        dataset = cfg[f'{phase}_dataloader'].dataset
-        if 'data_root' in dataset:
-            dataset.data_root = str(tmp_path)
-        dataset = DATASETS.build(dataset)
-        assert len(dataset) > 0
-        dataset[0]
+        dataset = dataset_of(cfg[f'{phase}_dataloader'].dataset, folder)
+        sample = dataset[0]['data_samples']
+        assert wanted <= {*sample.keys()}
         DATA_SAMPLERS.build(
             cfg[f'{phase}_dataloader'].sampler,
             default_args=dict(dataset=dataset, seed=0),

@@ -25,12 +25,15 @@ from tqdm import tqdm
 
 from mmldm.apis import init_model, run_tool
 from mmldm.datasets.image_files import read_image, read_label_map
-from mmldm.diffusion import ClassifierFreeGuidance
+from mmldm.diffusion import ClassifierFreeGuidance, Windows
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
-from mmldm.utils import check_count
+from mmldm.utils import check_count, check_divisible
 from mmldm.visualization import assemble, write_image
 
+# Pixels a side that are decoded at a time where images are drawn by windows:
+# smaller tiles take less memory and several times as long.
+TILE_SIZE = 256
 # What a data sample holds, and the flag that says it.
 FLAGS = {
     'gt_label': '--label',
@@ -109,6 +112,13 @@ def _condition_arguments(parser: argparse.ArgumentParser) -> None:
 def _process_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('how to draw (default: as the config)')
     group.add_argument('--steps', type=int, help='steps of the solver')
+    group.add_argument(
+        '--window',
+        type=int,
+        metavar='PIXELS',
+        help='draw large images by overlapping windows of this side, such as '
+        'the size of training, in the memory of one',
+    )
     group.add_argument(
         '--scale', type=float, help='of classifier-free guidance; 1 is off'
     )
@@ -227,6 +237,13 @@ def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
     """Set how the model samples."""
     if args.steps is not None:
         model.diffusion_scheduler.num_steps = args.steps
+    if args.window is not None:
+        factor = model.autoencoder.factor
+        check_divisible(
+            '--window', args.window, 'the factor of the first stage', factor
+        )
+        model.windows = Windows(args.window // factor)
+        model.autoencoder.tile_size = TILE_SIZE
     if args.scale is not None:
         model.guidance = ClassifierFreeGuidance(args.scale)
         model.check_guidance()
@@ -264,21 +281,13 @@ def draw(
         for start in range(0, len(samples), args.batch_size):
             batch = samples[start : start + args.batch_size]
             for sample in model.predict(None, batch):
-                image = _finished(sample).permute(1, 2, 0).cpu().numpy()
+                image = sample.pred_img.permute(1, 2, 0).cpu().numpy()
                 write_image(image, out / f'{len(images):06}.png')
                 images.append(image)
                 progress.update()
     rows = [images[i : i + args.num] for i in range(0, len(images), args.num)]
     write_image(assemble(rows), out / 'grid.png')
     print(f'{len(images)} images in {out}, all of them in {out}/grid.png')
-
-
-def _finished(sample: LDMDataSample) -> Tensor:
-    """What was drawn; where only a hole was to be filled, nothing else."""
-    if 'mask' not in sample:
-        return sample.pred_img
-    drawn, mask = sample.pred_img.cpu(), sample.mask.bool()
-    return torch.where(mask, drawn, sample.gt_img)
 
 
 if __name__ == '__main__':

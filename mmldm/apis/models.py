@@ -259,6 +259,7 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
     Raises:
         ValueError: If its parts or its weights do not fit.
     """
+    _say_image_size(found.cfg)
     config = dict(found.cfg.model)
     unused = training_parts(config)
     weights = {
@@ -279,6 +280,14 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
     load_weights(model, weights, found.source)
     model.cfg = found.cfg
     return model.to(device).eval()
+
+
+def _say_image_size(cfg: Config) -> None:
+    """Where a model does not say how large it draws: as it was trained."""
+    loader = cfg.get('train_dataloader') or {}
+    size = (loader.get('dataset') or {}).get('size')
+    if cfg.model.get('type') == 'LatentDiffusion' and isinstance(size, int):
+        cfg.model.setdefault('image_size', size)
 
 
 def training_parts(config: Mapping[str, Any]) -> tuple[str, ...]:

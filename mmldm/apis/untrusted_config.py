@@ -133,9 +133,9 @@ def _entries(node: Any, path: str) -> Iterator[tuple[str, str, Any, Any]]:
 def _check_type(value: Any, names: Collection[str], told: str) -> None:
     if not isinstance(value, str) or value.removeprefix('mmldm.') not in names:
         # All valid names are too many to list.
-        near = suggest(str(value)[:80], names).partition('. Valid')[0]
+        near = suggest(str(value)[:80], names).partition(' Valid names')[0]
         raise ValueError(
-            f'{told}which is no registered part of a model{near}; nothing '
-            'else is built from a file of weights: if it is your own, import '
-            'the module that registers it before'
+            f'{told}which is no registered part of a model{near.rstrip(".")}; '
+            'nothing else is built from a file of weights: if it is your own, '
+            'import the module that registers it before'
         )

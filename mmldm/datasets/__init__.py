@@ -1,21 +1,24 @@
 """Data sets, their transforms and samplers."""
 
-import mmcv.transforms  # noqa: F401  registers RandomFlip and others
+import mmcv.transforms  # noqa: F401  registers what mmcv has
 
 from . import transforms  # noqa: F401
 from .annotations import (
     Annotations,
     Captions,
+    FeatureFiles,
     FolderClasses,
     LabelMaps,
+    LargeImages,
     MaskFiles,
 )
 from .base import AddressedDataset
-from .boxes import CocoBoxes, CocoCaptions, OpenImagesBoxes
+from .coco import CocoBoxes, CocoCaptions
 from .digits import DigitsDataset
 from .image_folder import ImageFolder
 from .image_shards import ImageShards
 from .lsun import LSUN
+from .open_images import OpenImagesBoxes
 from .photographs import Photographs
 from .sample_requests import SampleRequests
 from .samplers import AddressedSampler, SampleDraw
@@ -29,10 +32,12 @@ __all__ = [
     'CocoBoxes',
     'CocoCaptions',
     'DigitsDataset',
+    'FeatureFiles',
     'FolderClasses',
     'ImageFolder',
     'ImageShards',
     'LSUN',
+    'LargeImages',
     'LabelMaps',
     'MaskFiles',
     'OpenImagesBoxes',

@@ -2,11 +2,14 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from mmldm.registry import DATASETS
+from mmldm.utils import check_count
 
+from .image_files import read_size
 from .text_files import read_table
 
 Fields = dict[str, dict]
@@ -23,12 +26,12 @@ class Annotations(ABC):
     classes: Sequence[str] | None = None
 
     @abstractmethod
-    def read(self, root: str, images: Sequence[str]) -> Fields:
+    def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """Fields by name of the image.
 
         Args:
-            root: Folder of the data set, from which paths lead.
-            images: Names of all images: paths below their folder.
+            root: Folder of the data set, from which paths of files lead.
+            images: Paths of all images by name, the path below their folder.
 
         Raises:
             ValueError: If something is wrong; the entry is named.
@@ -49,7 +52,7 @@ class FolderClasses(Annotations):
     def __init__(self, num_classes: int | None = None) -> None:
         self.num_classes = num_classes
 
-    def read(self, root: str, images: Sequence[str]) -> Fields:
+    def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
         folders = {}
         for name in images:
@@ -98,9 +101,9 @@ class Captions(Annotations):
         self.file = file
         self.keys = image_key, caption_key
 
-    def read(self, root: str, images: Sequence[str]) -> Fields:
+    def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
-        known, found = set(images), {}
+        found: Fields = {}
         for place, row in read_table(Path(root) / self.file):
             for key in self.keys:
                 if row.get(key) is None:
@@ -110,14 +113,14 @@ class Captions(Annotations):
                         'image_key and caption_key of Captions'
                     )
             name, captions = (row[key] for key in self.keys)
-            check_image(name, known, place)
+            check_image(name, images, place)
             captions = [captions] if isinstance(captions, str) else captions
             texts = found.setdefault(name, dict(captions=[]))['captions']
             texts += check_captions(captions, place)
         return found
 
 
-def check_image(name: object, known: set[str], place: str) -> None:
+def check_image(name: object, known: Collection[str], place: str) -> None:
     """Raise unless there is such an image."""
     if not isinstance(name, str) or name not in known:
         example = f', such as {next(iter(known))}' if known else ''
@@ -146,6 +149,29 @@ def check_captions(captions: object, place: str) -> list[str]:
     return [text.strip() for text in captions]
 
 
+@DATASETS.register_module()
+class LargeImages(Annotations):
+    """Nothing but which images are large enough; the others are left out.
+
+    Args:
+        min_side: Least length of the shorter side, pixels.
+    """
+
+    def __init__(self, min_side: int) -> None:
+        check_count('LargeImages.min_side', min_side)
+        self.min_side = min_side
+
+    def read(self, root: str, images: Mapping[str, str]) -> Fields:
+        """See :class:`Annotations`."""
+        with ThreadPoolExecutor(8) as pool:
+            sizes = pool.map(read_size, images.values())
+            return {
+                name: {}
+                for name, size in zip(images, sizes, strict=True)
+                if min(size) >= self.min_side
+            }
+
+
 class FilesBeside(Annotations):
     """Paths of files that have the name of the image.
 
@@ -163,7 +189,7 @@ class FilesBeside(Annotations):
         self.folder = folder
         self.suffix = suffix
 
-    def read(self, root: str, images: Sequence[str]) -> Fields:
+    def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
         folder = os.path.join(root, self.folder)
         found = {}
@@ -205,3 +231,20 @@ class MaskFiles(FilesBeside):
     """
 
     key = 'mask_path'
+
+
+@DATASETS.register_module()
+class FeatureFiles(FilesBeside):
+    """``features_path``, of an array that another encoder has made.
+
+    ``LoadFeatures`` reads it.
+
+    Args:
+        folder: See :class:`FilesBeside`.
+        suffix: See :class:`FilesBeside`.
+    """
+
+    key = 'features_path'
+
+    def __init__(self, folder: str, suffix: str = '.npy') -> None:
+        super().__init__(folder, suffix)

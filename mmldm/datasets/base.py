@@ -10,7 +10,7 @@ import torch
 from mmengine.dataset import BaseDataset
 
 from mmldm.registry import TRANSFORMS
-from mmldm.utils import address_seed
+from mmldm.utils import address_seed, check_count
 from mmldm.utils.draws import Address
 
 from .samplers import SampleDraw
@@ -25,12 +25,17 @@ class AddressedDataset(BaseDataset):
 
     Args:
         pipeline: Transforms.
+        num_draws: How often each entry comes, one after the other: alike,
+            but for the ``address`` of what a model draws for it. Samples of
+            one entry have one ``source_idx``.
         kwargs: As of mmengine's ``BaseDataset``.
     """
 
     addressed = True  # what AddressedTrainLoop asks for
 
-    def __init__(self, pipeline: list, **kwargs) -> None:
+    def __init__(self, pipeline: list, num_draws: int = 1, **kwargs) -> None:
+        check_count(f'{type(self).__name__}.num_draws', num_draws)
+        self.num_draws = num_draws
         # Built from our registry: mmengine looks into its own unless a
         # Runner has set the default scope.
         built = [
@@ -46,14 +51,22 @@ class AddressedDataset(BaseDataset):
         """
         if not self._fully_initialized:
             self.full_init()
-        data_info = self.get_data_info(int(idx))
+        source, number = divmod(int(idx), self.num_draws)
+        data_info = self.get_data_info(source)
+        data_info.update(source_idx=source, sample_idx=int(idx))
         if isinstance(idx, SampleDraw):
             data_info['address'] = (idx.seed, idx.position)
         else:  # validation, which is to see the same every time
-            idx = SampleDraw(idx, seed=0, epoch=0, position=idx)
-            data_info.setdefault('address', (idx.seed, idx.position))
-        with seeded((idx.seed, idx.epoch, int(idx))):
+            seed, position = data_info.get('address', (0, source))
+            position = self.num_draws * position + number
+            data_info['address'] = (seed, position)
+            idx = SampleDraw(idx, seed=0, epoch=0, position=position)
+        with seeded((idx.seed, idx.epoch, source)):
             return self.pipeline(data_info)
+
+    def __len__(self) -> int:
+        """Entries times draws."""
+        return self.num_draws * super().__len__()
 
 
 @contextmanager

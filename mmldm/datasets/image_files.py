@@ -50,6 +50,21 @@ def read_image(path: str, content: bytes | None = None) -> np.ndarray:
         ) from error
 
 
+def read_size(path: str) -> tuple[int, int]:
+    """Width and height, of which a turn may make height and width.
+
+    Raises:
+        ValueError: If the file is no image; it is named.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(
+            f'image {path} cannot be read ({error}): delete or replace it'
+        ) from error
+
+
 def read_label_map(path: str) -> np.ndarray:
     """int64 classes of pixels, (H, W), as they stand in the file.
 

@@ -66,13 +66,13 @@ class ImageFolder(ImageDataset):
                 f'data_root={str(folder)!r} holds no images (files ending '
                 f'in {", ".join(SUFFIXES)}, in any subfolder)'
             )
-        names = [Path(os.path.relpath(p, folder)).as_posix() for p in paths]
-        entries = {
-            name: dict(img_path=path)
-            for name, path in zip(names, paths, strict=True)
+        images = {
+            Path(os.path.relpath(path, folder)).as_posix(): path
+            for path in paths
         }
+        entries = {name: dict(img_path=path) for name, path in images.items()}
         for annotations in self.annotations:
-            fields = annotations.read(self.data_root, names)
+            fields = annotations.read(self.data_root, images)
             entries = self._annotated(entries, annotations, fields)
         return list(entries.values())
 

@@ -70,8 +70,10 @@ from .timestep_samplers import (
     TimestepSampler,
     UniformTimesteps,
 )
+from .windows import Windows
 
 __all__ = [
+    'Windows',
     'AutoGuidance',
     'ClassifierFreeGuidance',
     'CompVisGrid',

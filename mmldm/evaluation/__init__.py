@@ -1,12 +1,17 @@
 from .classifier_accuracy import ClassifierAccuracy
+from .frechet_distance import FrechetDistance
+from .inpainting import InpaintingMetrics
 from .label_accuracy import LabelAccuracy
 from .latent_statistics import LatentStatistics
 from .reconstruction import ReconstructionMetrics
 from .reconstruction_fid import ReconstructionFID
 from .shape_scenes import SceneCaption, SceneClass, SceneLayout, SceneMap
+from .super_resolution import SuperResolutionMetrics
 
 __all__ = [
     'ClassifierAccuracy',
+    'FrechetDistance',
+    'InpaintingMetrics',
     'LabelAccuracy',
     'LatentStatistics',
     'ReconstructionFID',
@@ -15,4 +20,5 @@ __all__ = [
     'SceneClass',
     'SceneLayout',
     'SceneMap',
+    'SuperResolutionMetrics',
 ]

@@ -30,7 +30,8 @@ class LDMDataSample(DataSample):
 
     Metainfo: ``address``, ``img_path``, ``ori_shape``, ``img_shape``;
     ``crop_box``, the part (x, y, w, h) of the full picture that the image
-    is, like a box of the layout.
+    is, like a box of the layout; ``sample_idx``, its place in the dataset,
+    and ``source_idx``, the same for all that is drawn for one entry of it.
     """
 
     META_KEYS = {

@@ -341,3 +341,20 @@ def test_a_folder_of_diffusers_is_converted_in_memory(
     assert model.cfg.model.type == 'FirstStage'
     told = error_of(diffusers_folder, 'a.pth')
     assert 'a folder of diffusers, which has weights, but' in told
+
+
+def test_a_model_draws_as_large_as_it_was_trained(tmp_path, ldm_config):
+    """Where its config does not say it."""
+    model = MODELS.build(ldm_config())
+    weights = tmp_path / 'iter_1.pth'
+    write_checkpoint(dict(state_dict=model.state_dict()), weights)
+    for said, drawn in ((None, 16), (8, 8)):
+        config = Config(dict(model=ldm_config()))
+        config.train_dataloader = dict(
+            dataset=dict(type='SampleRequests', num_samples=1, size=16)
+        )
+        if said is not None:
+            config.model.image_size = said
+        path = tmp_path / 'config.py'
+        path.write_text(config.pretty_text)
+        assert init_model(path, weights).image_size == drawn

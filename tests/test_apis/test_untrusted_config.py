@@ -183,7 +183,7 @@ def test_a_class_of_the_users_passes_once_it_is_registered(refusal):
 
 def test_a_misspelt_name_is_corrected(refusal):
     text = refusal('denoiser.type', 'DenoisingUnet')
-    assert "did you mean 'DenoisingUNet'" in text
+    assert "a model; did you mean 'DenoisingUNet'?; nothing else" in text
 
 
 def test_an_argument_that_the_class_lacks_is_named(ldm_config):

@@ -1,11 +1,13 @@
-"""A stand-in of the package lmdb, which is optional."""
+"""A data set in the making, and a stand-in of lmdb, which is optional."""
 
+import json
 import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from PIL import Image
 
-from mmldm.datasets import lsun
+from mmldm.datasets import ImageFolder, lsun
 
 
 class FakeLMDB(ModuleType):
@@ -56,3 +58,42 @@ def database(tmp_path, monkeypatch):
 
     yield database
     lsun._open.cache_clear()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A data set in the making."""
+
+    def image(name, height=4, width=8):
+        path = tmp_path / 'images' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (width, height)).save(path)
+
+    def text(name, content):
+        if not isinstance(content, str):
+            content = json.dumps(content)
+        (tmp_path / name).write_text(content)
+
+    def load(*annotations, pipeline=(), **kwargs):
+        # Serializing collects garbage: half a second a dataset.
+        return ImageFolder(
+            str(tmp_path),
+            images='images',
+            pipeline=list(pipeline),
+            annotations=annotations,
+            serialize_data=False,
+            **kwargs,
+        )
+
+    def values(key, *annotations, **kwargs):
+        """By name of the image."""
+        return {
+            sample['img_path'].split('images/')[1]: sample[key]
+            for sample in load(*annotations, **kwargs)
+        }
+
+    image('a.png')
+    image('b/c.png')
+    return SimpleNamespace(
+        path=tmp_path, image=image, text=text, load=load, values=values
+    )

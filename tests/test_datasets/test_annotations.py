@@ -1,5 +1,4 @@
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,50 +7,10 @@ from PIL import Image
 from mmldm.datasets import ImageFolder
 from mmldm.datasets.transforms import (
     ChooseCaption,
-    ChooseObjects,
     LoadImage,
     LoadLabelMap,
     LoadMask,
 )
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A data set in the making."""
-
-    def image(name, height=4, width=8):
-        path = tmp_path / 'images' / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new('RGB', (width, height)).save(path)
-
-    def text(name, content):
-        if not isinstance(content, str):
-            content = json.dumps(content)
-        (tmp_path / name).write_text(content)
-
-    def load(*annotations, pipeline=(), **kwargs):
-        # Serializing collects garbage: half a second a dataset.
-        return ImageFolder(
-            str(tmp_path),
-            images='images',
-            pipeline=list(pipeline),
-            annotations=annotations,
-            serialize_data=False,
-            **kwargs,
-        )
-
-    def values(key, *annotations, **kwargs):
-        """By name of the image."""
-        return {
-            sample['img_path'].split('images/')[1]: sample[key]
-            for sample in load(*annotations, **kwargs)
-        }
-
-    image('a.png')
-    image('b/c.png')
-    return SimpleNamespace(
-        path=tmp_path, image=image, text=text, load=load, values=values
-    )
 
 
 def test_folders_are_classes_in_order_of_their_names(folder):
@@ -79,6 +38,17 @@ def test_a_class_without_folder_is_missed(folder):
 def test_an_image_without_a_class_is_refused_by_name(folder):
     with pytest.raises(ValueError, match='image a.png.*in no folder'):
         folder.load(dict(type='FolderClasses'))
+
+
+def test_small_images_are_left_out(folder):
+    folder.image('d.png', height=5, width=5)
+    large = dict(type='LargeImages', min_side=5)
+    assert folder.values('img_path', large).keys() == {'d.png'}
+    (folder.path / 'images/e.png').write_text('no image')
+    with pytest.raises(ValueError, match='e.png cannot be read'):
+        folder.load(large)
+    with pytest.raises(ValueError, match='min_side=0 must be'):
+        folder.load(dict(type='LargeImages', min_side=0))
 
 
 LINES = [
@@ -189,156 +159,6 @@ def test_of_several_captions_any_is_chosen():
     assert set(chosen) == {'x', 'y', 'z'}
 
 
-def coco(**more):
-    images = [
-        dict(id=7, file_name='a.png', width=8, height=4),
-        dict(id=3, file_name='b/c.png', width=8, height=4),
-    ]
-    return dict(images=images, **more)
-
-
-def test_captions_of_coco(folder):
-    notes = [
-        dict(image_id=7, caption='one'),
-        dict(image_id=3, caption='two\n'),
-        dict(image_id=7, caption='three'),
-    ]
-    folder.text('c.json', coco(annotations=notes))
-    captions = dict(type='CocoCaptions', file='c.json')
-    assert folder.values('captions', captions) == {
-        'a.png': ['one', 'three'],
-        'b/c.png': ['two'],
-    }
-
-
-CATEGORIES = [dict(id=44, name='cat'), dict(id=5, name='dog')]
-
-
-def objects(*boxes):
-    """A file of COCO's with objects of class 44 in the first image."""
-    notes = [
-        dict(image_id=7, category_id=44, id=i, bbox=box)
-        for i, box in enumerate(boxes, 1)
-    ]
-    return coco(annotations=notes, categories=CATEGORIES)
-
-
-def test_boxes_of_coco_are_parts_and_classes_follow_their_ids(folder):
-    content = objects([2, 1, 4, 2], [0, 0, 0, 2])
-    content['annotations'] += [
-        dict(image_id=7, category_id=5, bbox=[0, 0, 8.04, 4]),
-        dict(image_id=3, category_id=5, bbox=[0, 0, 8, 4], iscrowd=1),
-    ]
-    folder.text('b.json', content)
-    boxes = dict(type='CocoBoxes', file='b.json')
-    assert folder.values('layout', boxes) == {
-        'a.png': [(1, (0.25, 0.25, 0.5, 0.5)), (0, (0, 0, 1, 1))]
-    }
-    assert folder.load(boxes).metainfo['classes'] == ('dog', 'cat')
-
-
-def test_images_with_few_objects_are_left_out(folder):
-    content = objects([2, 1, 4, 2])
-    folder.text('b.json', content)
-    for least, images in ((0, {'a.png', 'b/c.png'}), (1, {'a.png'})):
-        boxes = dict(type='CocoBoxes', file='b.json', min_objects=least)
-        assert folder.values('layout', boxes).keys() == images
-    with pytest.raises(ValueError, match='says nothing about any of the 2'):
-        folder.load(dict(boxes, min_objects=2))
-
-
-def with_note(**more):
-    content = objects([2, 1, 4, 2])
-    content['annotations'][0].update(more)
-    return content
-
-
-@pytest.mark.parametrize(
-    'content, message',
-    [
-        (with_note(bbox=[2, 1, 7, 2]), r'annotation 1 lies outside.*a.png'),
-        (with_note(bbox=[2, -1, 4, 2]), r'\(0.25, -0.25, 0.5, 0.5\)'),
-        (with_note(bbox=[2, 1, -1, 2]), 'annotation 1 lies outside'),
-        (with_note(bbox=[2, 1, 4]), r'is \[2, 1, 4\].*must be \(x, y, w, h'),
-        (with_note(bbox=None), 'annotation 1 is None'),
-        (with_note(category_id=6), 'annotation 1 has the class 6.*2 cat'),
-        (with_note(image_id=9), 'annotation 1 is of the image 9'),
-        ('{"images": [', 'b.json is no JSON'),
-        ([], 'b.json has no images'),
-        (coco(annotations=[]), 'b.json has no annotations'),
-        (
-            coco(annotations=[dict(id=1, image_id=7, caption='x')]),
-            'annotation 1 has no bbox.*instances_train2017.json',
-        ),
-        (
-            dict(objects([2, 1, 4, 2]), images=[dict(id=7, file_name='d')]),
-            "names the image 'd', which is not there",
-        ),
-    ],
-)
-def test_a_broken_file_of_coco_is_refused_by_entry(folder, content, message):
-    folder.text('b.json', content)
-    with pytest.raises(ValueError, match=message):
-        folder.load(dict(type='CocoBoxes', file='b.json'))
-
-
-HEADER = 'ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf\n'
-
-
-def open_images(folder, rows, classes='/m/2,Dog\n/m/1,Cat\n', header=HEADER):
-    folder.text('b.csv', header + rows)
-    folder.text('classes.csv', classes)
-    return dict(type='OpenImagesBoxes', file='b.csv', classes='classes.csv')
-
-
-def test_boxes_of_open_images(folder):
-    rows = (
-        'a,/m/2,0.25,0.75,0.5,1,0\n'  # kept
-        'a,/m/1,0,1,0,1,0\n'  # kept
-        'a,/m/1,0,1,0,1,1\n'  # a group
-        'a,/m/3,0,1,0,1,0\n'  # a class not asked for
-        'd,/m/1,0,1,0,1,0\n'  # not there
-    )
-    boxes = open_images(folder, rows)
-    assert folder.values('layout', boxes) == {
-        'a.png': [(1, (0.25, 0.5, 0.5, 0.5)), (0, (0, 0, 1, 1))]
-    }
-    assert folder.load(boxes).metainfo['classes'] == ('Cat', 'Dog')
-
-
-@pytest.mark.parametrize(
-    'broken, message',
-    [
-        (dict(rows='a,/m/1,0,1.5,0,1,0\n'), 'line 2 lies outside.*a.png'),
-        (dict(rows='a,/m/1,0.9,0.1,0,1,0\n'), 'line 2 lies outside'),
-        (dict(rows='a,/m/1,x,1,0,1,0\n'), 'line 2 has no box'),
-        (dict(rows='', header='ImageID\n'), 'b.csv has no column LabelName'),
-        (dict(rows='', classes=''), 'classes.csv is empty'),
-        (dict(rows='', classes='/m/1\n'), r"has the line \['/m/1'\]"),
-        (dict(rows=''), 'says nothing about any of the 2 images'),
-    ],
-)
-def test_a_broken_file_of_open_images_is_refused_by_line(
-    folder, broken, message
-):
-    boxes = open_images(folder, **broken)
-    with pytest.raises(ValueError, match=message):
-        folder.load(boxes)
-
-
-def test_objects_are_chosen_at_random_and_large_enough():
-    layout = [(i, (0, 0, 0.1 * i, 0.1)) for i in range(6)]
-    seen = set()
-    for _ in range(200):
-        chosen = ChooseObjects(3, min_area=0.015)(dict(layout=layout))
-        seen.add(tuple(c for c, _ in chosen['layout']))
-        assert all(item in layout for item in chosen['layout'])
-    # Three of the classes 2 to 5, in any order.
-    assert len(seen) == 24
-    assert {c for row in seen for c in row} == {2, 3, 4, 5}
-    assert ChooseObjects()(dict(layout=[]))['layout'] == []
-
-
 def write_map(folder, name, values):
     path = folder.path / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -410,18 +230,6 @@ def test_masks_lie_beside_their_images(folder):
     )
     assert np.array_equal(found['a.png'], NUMBERS > 2)
     assert np.array_equal(found['b/c.png'], NUMBERS[::-1] > 2)
-
-
-def test_several_annotations_meet(mapped):
-    mapped.text('c.jsonl', line())
-    mapped.text('b.json', objects([2, 1, 4, 2]))
-    dataset = mapped.load(
-        dict(type='Captions', file='c.jsonl'),
-        dict(type='CocoBoxes', file='b.json'),
-        dict(type='LabelMaps', folder='maps'),
-    )
-    assert len(dataset) == 1
-    assert {'captions', 'layout', 'map_path'} <= dataset[0].keys()
 
 
 def test_a_missing_folder_of_images_is_refused(tmp_path):

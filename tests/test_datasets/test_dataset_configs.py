@@ -1,15 +1,17 @@
 """What the configs of data sets make of folders as they are downloaded."""
 
 import json
+import tarfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mmldm.apis import load_config, tool_parser
-from mmldm.registry import DATASETS
+from mmldm.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[2] / 'configs/_base_/datasets'
 PHASES = ('train', 'val', 'test')
@@ -28,6 +30,10 @@ def load(name, root, size=64, **training):
         dataset = cfg[f'{phase}_dataloader'].dataset
         dataset.serialize_data = False  # takes half a second
         dataset.size = size
+        for annotations in dataset.get('annotations', ()):
+            if 'min_side' in annotations:
+                assert annotations.min_side == 256
+                annotations.min_side = 96
         if 'data_root' in dataset:
             dataset.data_root = str(root)
     cfg.train_dataloader.dataset.update(training)
@@ -131,6 +137,23 @@ def write_ade20k(root):
         write(path, NOISE[..., 0] % 151)
 
 
+def write_beside(root):
+    for name in 'ab':
+        write(root / f'images/{name}.jpg')
+        write(root / f'maps/{name}.png', NOISE[..., 0] % 182)
+        (root / 'neighbours').mkdir(exist_ok=True)
+        np.save(root / f'neighbours/{name}.npy', np.ones((4, 768)))
+
+
+def write_shards(root):
+    with tarfile.open(root / '0.tar', 'w') as shard:
+        for name in 'ab':
+            write(root / f'{name}.png')
+            (root / f'{name}.txt').write_text('one')
+            for suffix in ('.png', '.txt'):
+                shard.add(root / (name + suffix), name + suffix)
+
+
 def write_folders(root):
     for folder in ('train', 'val', 'validation'):
         write(root / folder / 'a.jpg')
@@ -147,6 +170,9 @@ def write_folders(root):
         ('places-inpaint_256x256.py', write_folders, 'mask'),
         ('imagenet-sr-x4_256x256.py', write_folders, 'img_lq'),
         ('openimages-bsr-x4_256x256.py', write_folders, 'img_lq'),
+        ('landscapes-semantic_256x256.py', write_beside, 'gt_sem_seg'),
+        ('neighbours_768x768.py', write_beside, 'features'),
+        ('captioned-shards.py', write_shards, 'caption'),
     ],
 )
 def test_pairs_are_found_in_every_phase(tmp_path, name, prepare, field):
@@ -162,11 +188,61 @@ def test_pairs_are_found_in_every_phase(tmp_path, name, prepare, field):
             assert value.shape == (3, 16, 16)
         elif field == 'caption':
             assert value in ('one', 'two')
+        elif field == 'features':
+            assert value.shape == (4, 768)
         else:
             assert value[0][0] in (0, 1)
         if field == 'mask':
             image = packed['data_samples'].gt_img
             assert np.array_equal(image, packed['inputs'].flip(0))
+
+
+@pytest.mark.parametrize(
+    'name, prepare, embedder',
+    [
+        (
+            'coco-layout_256x256.py',
+            write_coco,
+            dict(
+                type='TokenTransformer',
+                tokenizer=dict(type='LayoutTokens', num_classes=80),
+                vocab_size=8192,
+                max_length=92,
+                embed_dim=8,
+                num_layers=1,
+            ),
+        ),
+        (
+            'ade20k-semantic_256x256.py',
+            write_ade20k,
+            dict(
+                type='SemanticMap', num_classes=151, num_stages=2, embed_dim=3
+            ),
+        ),
+        (
+            'places-inpaint_256x256.py',
+            write_folders,
+            dict(type='MaskedImage', latent_channels=3),
+        ),
+        (
+            'imagenet-sr-x4_256x256.py',
+            write_folders,
+            dict(type='LowResolution'),
+        ),
+    ],
+)
+def test_conditions_are_what_embedders_read(tmp_path, name, prepare, embedder):
+    prepare(tmp_path)
+    dataset = load(name, tmp_path, size=64)['train']
+    embedder = MODELS.build(embedder)
+    samples = [dataset[0]['data_samples']]
+    told = embedder(
+        samples, torch.tensor([False]), lambda x: x[:, :, ::4, ::4]
+    )
+    null = embedder(samples, torch.tensor([True]), lambda x: x[:, :, ::4, ::4])
+    assert not torch.equal(told, null)
+    if embedder.slot == 'spatial':
+        assert told.shape[2:] == (16, 16)
 
 
 def test_no_config_is_left_out():

@@ -141,6 +141,16 @@ def test_an_image_is_as_large_as_what_it_is_made_of(
     assert images['000000.png'].shape == (*size, 3)
 
 
+def test_large_images_are_drawn_by_windows(draw):
+    flags = ('--num', 1, '--size', 8, 24)
+    whole = draw(UNCONDITIONAL, *flags)[1]['000000.png']
+    parts = draw(UNCONDITIONAL, *flags, '--window', 8)[1]['000000.png']
+    assert parts.shape == whole.shape == (8, 24, 3)
+    assert not np.array_equal(parts, whole)
+    with pytest.raises(ValueError, match='--window=7 is not divisible by'):
+        draw(UNCONDITIONAL, *flags, '--window', 7)
+
+
 def test_what_is_known_stays_bit_by_bit(draw, files):
     _, images = draw(
         MASKED, '--image', files['image'], '--mask', files['mask'], '--num', 2

@@ -17,9 +17,6 @@ otherwise is said; what it has not at all is refused, and nothing is written.
 """
 
 import argparse
-from typing import Any
-
-from torch import nn
 
 from mmldm.apis import init_model, run_tool
 from mmldm.converters import whole_model, write_diffusers
@@ -45,22 +42,13 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def image_size(model: nn.Module) -> int | None:
-    """Side of the images that a model was trained on, where it says so."""
-    size = getattr(model, 'image_size', None)
-    if size is not None:
-        return size
-    loader: Any = model.cfg.get('train_dataloader') or {}
-    size = (loader.get('dataset') or {}).get('size')
-    return size if isinstance(size, int) else None
-
-
 def main() -> None:
     """Convert."""
     args = parse_args()
     model = init_model(args.model, args.checkpoint, device='cpu')
     weights, config = whole_model(model)
-    config['image_size'] = args.image_size or image_size(model)
+    if args.image_size is not None:
+        config['image_size'] = args.image_size
     written, *notes = write_diffusers(weights, config, args.out_dir)
     for note in notes:
         print(f'Note: {note}')

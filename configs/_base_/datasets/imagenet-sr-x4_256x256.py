@@ -6,6 +6,7 @@ train_dataloader = dict(
     dataset=dict(
         data_root='data/imagenet',
         images='train',
+        annotations=[dict(type='LargeImages', min_side=256)],
         pipeline=[
             dict(type='LoadImage'),
             dict(type='CropPart', min_part=0.5, max_part=1.0, random=True),
@@ -17,6 +18,7 @@ train_dataloader = dict(
 )
 held_out = dict(
     images='val',
+    annotations=[dict(type='LargeImages', min_side=256)],
     pipeline=[
         dict(type='LoadImage'),
         dict(type='CropPart', random=False),

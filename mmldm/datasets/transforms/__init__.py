@@ -8,7 +8,13 @@ from .geometry import (
     RandomShrink,
     ResizeShorterSide,
 )
-from .loading import ChooseCaption, ChooseObjects, LoadImage, LoadLabelMap
+from .loading import (
+    ChooseCaption,
+    ChooseObjects,
+    LoadFeatures,
+    LoadImage,
+    LoadLabelMap,
+)
 from .masks import DrawMask, LoadMask
 
 __all__ = [
@@ -19,6 +25,7 @@ __all__ = [
     'DegradeBSRGAN',
     'DegradeBicubic',
     'DrawMask',
+    'LoadFeatures',
     'LoadImage',
     'LoadLabelMap',
     'LoadMask',

@@ -18,7 +18,7 @@ HALVE_FIRST = 0.25
 JPEG_IN_BETWEEN = 0.9
 SAMPLING_KERNEL = 25  # pixels
 KINDS_OF_NOISE = (0.4, 0.4, 0.2)  # by channel, grey, correlated
-LEAST = 1e-3  # variance and width, square pixels and pixels
+LEAST = 1e-3  # width and variance, pixels and square pixels
 
 
 @dataclass(frozen=True)
@@ -132,13 +132,12 @@ def _blur(image: np.ndarray, factor: int, settings: Settings) -> np.ndarray:
         size = np.random.choice(settings.oriented_sizes)
         largest = settings.blur * (4 + factor)
         variances = np.maximum(LEAST, largest * np.random.rand(2))
-        angle = np.pi * np.random.rand()
-    else:
-        size = np.random.choice(settings.round_sizes)
-        width = settings.blur * (2 + 0.2 * factor) * np.random.rand()
-        variances = np.full(2, max(LEAST, width) ** 2)
-        angle = 0.0
-    return convolve(image, gaussian(size, variances, angle))
+        return convolve(
+            image, oriented_gaussian(size, variances, np.pi * np.random.rand())
+        )
+    size = np.random.choice(settings.round_sizes)
+    width = settings.blur * (2 + 0.2 * factor) * np.random.rand()
+    return convolve(image, gaussian(size, max(LEAST, width)))
 
 
 def _shrink(image: np.ndarray, factor: int, settings: Settings) -> np.ndarray:
@@ -150,7 +149,7 @@ def _shrink(image: np.ndarray, factor: int, settings: Settings) -> np.ndarray:
     width = np.random.uniform(0.1, 0.6 * factor)
     # Sampled is the first of `factor` pixels: seen is their middle.
     shift = (factor - 1) / 2
-    kernel = gaussian(SAMPLING_KERNEL, np.full(2, width**2), 0.0, shift)
+    kernel = gaussian(SAMPLING_KERNEL, width, shift)
     return convolve(image, kernel)[::factor, ::factor].clip(0, 1)
 
 
@@ -188,8 +187,20 @@ def _jpeg(image: np.ndarray, settings: Settings) -> np.ndarray:
     return cv2.imdecode(content, cv2.IMREAD_COLOR).astype(np.float32) / 255
 
 
-def gaussian(
-    size: int, variances: np.ndarray, angle: float, shift: float = 0.0
+def gaussian(size: int, width: float, shift: float = 0.0) -> np.ndarray:
+    """A line (size,) of a round kernel, whose sum is 1.
+
+    Args:
+        size: Its length, pixels.
+        width: Standard deviation, pixels.
+        shift: How far before the middle of the line it has its own.
+    """
+    exponent = (_places(size) + shift) ** 2 / (2 * width**2)
+    return _normalised(exponent)
+
+
+def oriented_gaussian(
+    size: int, variances: np.ndarray, angle: float
 ) -> np.ndarray:
     """A kernel (size, size) whose sum is 1.
 
@@ -197,29 +208,37 @@ def gaussian(
         size: Its side, pixels.
         variances: Along its two axes, square pixels.
         angle: Of the first axis, radians.
-        shift: Where its middle lies, off that of the kernel, pixels up and
-            to the left.
     """
-    axis = np.array([np.cos(angle), np.sin(angle)])
-    other = np.array([axis[1], -axis[0]])
-    places = np.arange(size) - (size - 1) / 2 + shift
-    x, y = np.meshgrid(places, places)
-    exponent = sum(
-        (x * a[0] + y * a[1]) ** 2 / (2 * variance)
-        for a, variance in zip((axis, other), variances, strict=True)
-    )
+    x, y = np.meshgrid(_places(size), _places(size))
+    along = x * np.cos(angle) + y * np.sin(angle)
+    across = x * np.sin(angle) - y * np.cos(angle)
+    exponent = along**2 / variances[0] + across**2 / variances[1]
+    return _normalised(exponent / 2)
+
+
+def _places(size: int) -> np.ndarray:
+    """Of pixels, off their middle."""
+    return np.arange(size) - (size - 1) / 2
+
+
+def _normalised(exponent: np.ndarray) -> np.ndarray:
     # The nearest pixel counts however narrow it is.
     kernel = np.exp(exponent.min() - exponent)
     return (kernel / kernel.sum()).astype(np.float32)
 
 
 def convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """As ``scipy.ndimage.convolve`` of each channel, mirrored at the edges."""
+    """As ``scipy.ndimage.convolve`` of each channel, mirrored at the edges.
+
+    Args:
+        image: (H, W, C).
+        kernel: (size, size), or the line (size,) of one that is its product
+            with itself, which is a tenth of the work.
+    """
     middle = (len(kernel) - 1) // 2
-    return cv2.filter2D(
-        image,
-        -1,
-        np.ascontiguousarray(kernel[::-1, ::-1]),
-        anchor=(middle, middle),
-        borderType=cv2.BORDER_REFLECT_101,
-    )
+    options = dict(anchor=(middle, middle), borderType=cv2.BORDER_REFLECT_101)
+    if kernel.ndim == 1:
+        line = np.ascontiguousarray(kernel[::-1])
+        return cv2.sepFilter2D(image, -1, line, line, **options)
+    kernel = np.ascontiguousarray(kernel[::-1, ::-1])
+    return cv2.filter2D(image, -1, kernel, **options)

@@ -7,9 +7,9 @@ from mmcv.transforms import BaseTransform
 
 from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_choice, check_count
+from mmldm.utils.pixels import bicubic
 
 from .bsrgan import SETTINGS, degrade
-from .spatial import bicubic
 
 
 class Degradation(BaseTransform):

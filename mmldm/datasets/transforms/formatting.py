@@ -8,16 +8,18 @@ from torch import Tensor
 from mmldm.registry import TRANSFORMS
 from mmldm.structures import LDMDataSample
 
+from .spatial import maps_of
+
 META = (
     'address',
     'img_path',
     'ori_shape',
     'img_shape',
     'sample_idx',
+    'source_idx',
     'crop_box',
 )
 AS_THEY_ARE = ('gt_label', 'caption', 'layout', 'tokens', 'features')
-MAPS = ('gt_sem_seg', 'mask')
 
 
 @TRANSFORMS.register_module()
@@ -26,7 +28,8 @@ class PackInputs(BaseTransform):
 
     A data sample has all of ``gt_label``, ``caption``, ``layout``,
     ``tokens``, ``features``, ``gt_sem_seg``, ``mask`` and ``img_lq`` that
-    there are, and where the image comes from.
+    there are, what ``extra_maps`` names, as (C, H, W), and where the image
+    comes from.
 
     Args:
         gt_img: Whether it has the image as well, which ``MaskedImage`` reads.
@@ -38,13 +41,12 @@ class PackInputs(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Pack."""
         fields = {k: results[k] for k in AS_THEY_ARE if k in results}
-        for key in MAPS:
-            if key in results:
-                values = np.ascontiguousarray(results[key])
-                fields[key] = torch.from_numpy(values)[None]
         if 'img_lq' in results:
             fields['img_lq'] = _channels_first(results['img_lq']).flip(0)
         sample = LDMDataSample()
+        for name in maps_of(results):
+            values = _channels_first(np.atleast_3d(results[name]))
+            sample.set_field(values, name)
         sample.set_metainfo({k: results[k] for k in META if k in results})
         packed = dict(data_samples=sample)
         if 'img' in results:

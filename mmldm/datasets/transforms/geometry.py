@@ -5,13 +5,14 @@ from mmcv.transforms import BaseTransform
 
 from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_choice, check_positive, check_range
+from mmldm.utils.pixels import bicubic
 
 from . import spatial
 
 RESAMPLE = {
     'area': spatial.area,
     'bilinear': spatial.bilinear,
-    'bicubic': spatial.bicubic,
+    'bicubic': bicubic,
 }
 
 

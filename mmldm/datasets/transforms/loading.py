@@ -7,6 +7,7 @@ from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_count
 
 from ..image_files import read_image, read_label_map
+from .spatial import check_size
 
 
 @TRANSFORMS.register_module()
@@ -18,10 +19,25 @@ class LoadImage(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Read the file."""
+        """Read the file.
+
+        Raises:
+            ValueError: If it cannot be read, or has not the proportions of
+                ``annotated_shape``, (H, W), as where it was turned since.
+        """
         content = results.pop('img_bytes', None)
         results['img'] = read_image(results['img_path'], content)
-        results['ori_shape'] = results['img'].shape[:2]
+        height, width = results['ori_shape'] = results['img'].shape[:2]
+        annotated = results.get('annotated_shape')
+        # Smaller copies are right, but for their rounding.
+        if annotated and abs(
+            height / annotated[0] - width / annotated[1]
+        ) > 1 / min(height, width, *annotated):
+            raise ValueError(
+                f'image {results["img_path"]} is {height}x{width}, but its '
+                f'annotations are of one of {annotated[0]}x{annotated[1]}: '
+                'was it turned or cut? Take the original'
+            )
         return results
 
 
@@ -57,13 +73,7 @@ class LoadLabelMap(BaseTransform):
         """
         path = results['map_path']
         numbers = read_label_map(path)
-        shape = results['img'].shape[:2]
-        if numbers.shape != shape:
-            raise ValueError(
-                f'label image {path} is {numbers.shape[0]}x'
-                f'{numbers.shape[1]}, its image {results.get("img_path")} '
-                f'{shape[0]}x{shape[1]}: give both one size'
-            )
+        check_size(numbers, results, f'label image {path}')
         classes = numbers + self.shift
         if self.ignored is not None:
             classes[numbers == self.ignored] = 0
@@ -77,6 +87,36 @@ class LoadLabelMap(BaseTransform):
                 'of LoadLabelMap'
             )
         results['gt_sem_seg'] = classes
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadFeatures(BaseTransform):
+    """``features_path`` -> ``features``, float32 (L, C).
+
+    A file of NumPy; such as CLIP's embeddings of an image's neighbours.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Read the file.
+
+        Raises:
+            ValueError: If it is no such file, or not of numbers (L, C).
+        """
+        path = results['features_path']
+        try:
+            features = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError(
+                f'features {path} cannot be read ({error}): write them with '
+                'numpy.save'
+            ) from error
+        if features.ndim != 2 or features.dtype.kind != 'f':
+            raise ValueError(
+                f'features {path} are {features.dtype} of shape '
+                f'{features.shape}, but must be floats (L, C)'
+            )
+        results['features'] = features.astype(np.float32)
         return results
 
 

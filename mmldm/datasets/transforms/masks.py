@@ -11,7 +11,7 @@ from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_choice, check_positive, check_range
 
 from ..image_files import SUFFIXES, files_below, read_mask
-from .spatial import nearest
+from .spatial import check_size, nearest
 
 # Lengths are pixels of an image of this side, and grow with the image.
 SIDE = 256
@@ -129,7 +129,7 @@ class DrawMask(BaseTransform):
             'thick' strokes, the latter two with some boxes, as LaMa is judged
             on; 'boxes'; 'training', thick strokes or boxes alike.
         max_share: Part of the image that a hole is at most; larger ones are
-            drawn again, as are empty ones.
+            drawn again. None is empty.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class DrawMask(BaseTransform):
         shape = results['img'].shape[:2]
         for _ in range(TRIES):
             mask = _draw(name, shape)
-            if 0 < mask.mean() <= self.max_share and not mask.all():
+            if mask.mean() <= self.max_share and not mask.all():
                 results['mask'] = mask
                 return results
         raise ValueError(
@@ -169,7 +169,7 @@ class DrawMask(BaseTransform):
 
 
 def _draw(name: str, shape: tuple[int, int]) -> np.ndarray:
-    """A hole of a kind, which may be empty, uint8 (H, W)."""
+    """A hole of a kind, never empty, uint8 (H, W)."""
     weights, kinds = zip(*PRESETS[name], strict=True)
     parts = np.array(weights) / sum(weights)
     kind = kinds[np.random.choice(len(kinds), p=parts)]
@@ -203,22 +203,12 @@ class LoadMask(BaseTransform):
             ValueError: If the file cannot be read, is of another size or has
                 no hole; it is named.
         """
-        shape = results['img'].shape[:2]
         if self.paths is None:
-            mask = read_mask(results['mask_path'])
-            if mask.shape != shape:
-                raise ValueError(
-                    f'mask {results["mask_path"]} is {_size(mask.shape)}, '
-                    f'its image {results.get("img_path")} {_size(shape)}: '
-                    'give both one size'
-                )
+            path = results['mask_path']
+            mask = read_mask(path)
+            check_size(mask, results, f'mask {path}')
         else:
             path = self.paths[np.random.randint(len(self.paths))]
-            mask = nearest(read_mask(path), *shape)
+            mask = nearest(read_mask(path), *results['img'].shape[:2])
         results['mask'] = mask
         return results
-
-
-def _size(shape: Sequence[int]) -> str:
-    """'HxW' for an error message."""
-    return 'x'.join(map(str, shape))

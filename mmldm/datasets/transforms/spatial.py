@@ -1,16 +1,15 @@
 """How an image moves, and all that lies on it.
 
 Of a pipeline's results these move together: ``img`` (H, W, C), the maps
-``gt_sem_seg`` and ``mask`` (H, W), the boxes of ``layout``, which are parts
-(x, y, w, h) of the image, and ``crop_box``, the part of the full picture that
-the image is.
+``gt_sem_seg`` and ``mask`` (H, W), those that ``extra_maps`` names, (H, W) or
+(H, W, C), the boxes of ``layout``, which are parts (x, y, w, h) of the image,
+and ``crop_box``, the part of the full picture that the image is.
 """
 
 from collections.abc import Callable
 
 import cv2
 import numpy as np
-from PIL import Image
 
 Box = tuple[float, float, float, float]
 Resample = Callable[[np.ndarray, int, int], np.ndarray]
@@ -30,7 +29,7 @@ def resize(results: dict, height: int, width: int, resample: Resample) -> None:
         width: Wanted, pixels.
         resample: Of the pixels; maps take the nearest.
     """
-    for name in _maps(results):
+    for name in _checked_maps(results):
         results[name] = nearest(results[name], height, width)
     results['img'] = resample(results['img'], height, width)
 
@@ -48,7 +47,7 @@ def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
         width: Of the window.
     """
     rows, columns = results['img'].shape[:2]
-    for name in ('img', *_maps(results)):
+    for name in ('img', *_checked_maps(results)):
         results[name] = results[name][top : top + height, left : left + width]
     window = left / columns, top / rows, width / columns, height / rows
     if 'layout' in results:
@@ -65,7 +64,7 @@ def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
 
 def mirror(results: dict) -> None:
     """Turn left and right; the full picture is turned as well."""
-    for name in ('img', *_maps(results)):
+    for name in ('img', *_checked_maps(results)):
         results[name] = results[name][:, ::-1]
     if 'layout' in results:
         results['layout'] = [(c, _turned(box)) for c, box in results['layout']]
@@ -91,22 +90,22 @@ def _turned(box: Box) -> Box:
     return max(0.0, 1 - x - width), y, width, height
 
 
-def _maps(results: dict) -> list[str]:
+def maps_of(results: dict) -> list[str]:
+    """Names of the maps that there are; own ones are in ``extra_maps``."""
+    known = [name for name in MAPS if name in results]
+    return [*known, *results.get('extra_maps', ())]
+
+
+def _checked_maps(results: dict) -> list[str]:
     """Names of the maps that there are.
 
     Raises:
         ValueError: If one is not of the image's size, or an image of low
             resolution would be left behind.
     """
-    names = [name for name in MAPS if name in results]
-    image = results['img'].shape[:2]
+    names = maps_of(results)
     for name in names:
-        if results[name].shape != image:
-            what = results.get('img_path', 'an image')
-            raise ValueError(
-                f'{name} of {what} is {_size(results[name].shape)}, the '
-                f'image {_size(image)}: give both one size'
-            )
+        check_size(results[name], results, name)
     if 'img_lq' in results:
         raise ValueError(
             'img_lq shows the image as it was before it is moved: put the '
@@ -115,9 +114,17 @@ def _maps(results: dict) -> list[str]:
     return names
 
 
-def _size(shape: tuple[int, ...]) -> str:
-    """'HxW' for an error message."""
-    return 'x'.join(map(str, shape))
+def check_size(values: np.ndarray, results: dict, what: str) -> None:
+    """Raise unless a map (H, W) is as large as the image it is of."""
+    sizes = [
+        f'{rows}x{columns}'
+        for rows, columns in (values.shape[:2], results['img'].shape[:2])
+    ]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f'{what} is {sizes[0]}, its image '
+            f'{results.get("img_path", "")} {sizes[1]}: give both one size'
+        )
 
 
 def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -139,9 +146,3 @@ def area(image: np.ndarray, height: int, width: int) -> np.ndarray:
 def bilinear(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Of the four nearest pixels, also where it shrinks: it aliases."""
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Pillow's, whose kernel widens where it shrinks; uint8."""
-    pixels = Image.fromarray(np.ascontiguousarray(image))
-    return np.asarray(pixels.resize((width, height), Image.Resampling.BICUBIC))

@@ -11,6 +11,7 @@ from torch import Tensor
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.registry import HOOKS
 from mmldm.structures import LDMDataSample
+from mmldm.utils import Draws
 
 
 @HOOKS.register_module()
@@ -21,11 +22,17 @@ class ReferenceMetricsHook(Hook):
     before their names, are added to those of the generated images. The
     latter are the most that a latent diffusion model can reach.
 
+    Args:
+        noise: Judge as ``noise/`` too what the first stage decodes of
+            N(0, I), which a diffusion model starts from: what it must
+            surpass.
+
     Raises:
         ValueError: If the test data have no images.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, noise: bool = False) -> None:
+        self.noise = noise
         self.evaluators: dict[str, Evaluator] = {}
 
     def before_test_epoch(self, runner) -> None:
@@ -33,7 +40,11 @@ class ReferenceMetricsHook(Hook):
         metrics = runner.test_evaluator.metrics
         self.evaluators = {
             kind: Evaluator(copy.deepcopy(metrics))
-            for kind in ('real', 'reconstruction')
+            for kind in (
+                'real',
+                'reconstruction',
+                *(['noise'] if self.noise else []),
+            )
         }
 
     def after_test_iter(
@@ -52,10 +63,15 @@ class ReferenceMetricsHook(Hook):
             )
         model = runner.bare_model
         inputs = model.data_preprocessor(data_batch)['inputs']
-        kinds = dict(real=inputs, reconstruction=_copies(model, inputs))
-        for kind, images in kinds.items():
-            self.evaluators[kind].process(
-                data_samples=_showing(outputs, images), data_batch=data_batch
+        kinds = dict(
+            real=lambda: inputs,
+            reconstruction=lambda: _copies(model, inputs),
+            noise=lambda: _decoded_noise(model, inputs, outputs),
+        )
+        for kind, evaluator in self.evaluators.items():
+            evaluator.process(
+                data_samples=_showing(outputs, kinds[kind]()),
+                data_batch=data_batch,
             )
 
     def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
@@ -71,6 +87,14 @@ def _copies(model, images: Tensor) -> Tensor:
     """Images (B, 3, H, W) after the first stage, from the mode."""
     z = model.autoencoder.encode(images)
     return model.autoencoder.decode(z, images.shape[2:])
+
+
+@torch.no_grad()
+def _decoded_noise(model, images: Tensor, samples: Sequence) -> Tensor:
+    """As large as the images, (B, 3, H, W)."""
+    draw = Draws.of(samples).normal('start')
+    noise = draw(model.autoencoder.encode(images))
+    return model.autoencoder.decode(noise, images.shape[2:])
 
 
 def _showing(samples: Sequence, images: Tensor) -> list[LDMDataSample]:

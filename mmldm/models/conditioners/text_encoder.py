@@ -1,5 +1,6 @@
 """A text encoder that others have trained, frozen."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from mmldm.utils.checks import suggest
 from mmldm.utils.typing import ConfigType, SampleList
 
 from .embedder import Embedder, Encode
+from .hub import from_hub
 from .tokenizers import PretrainedTokens, check_ids
 
 HASH = 'network_hash'
@@ -169,9 +171,8 @@ def _loaded(pretrained: str) -> nn.Module:
     from transformers import CLIPTextModel
 
     try:
-        model, report = CLIPTextModel.from_pretrained(
-            pretrained, output_loading_info=True
-        )
+        load = partial(CLIPTextModel.from_pretrained, output_loading_info=True)
+        model, report = from_hub(load, pretrained)
     except Exception as error:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise ValueError(

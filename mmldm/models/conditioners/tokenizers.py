@@ -15,6 +15,8 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.typing import SampleList
 
+from .hub import from_hub
+
 Box = Sequence[float]  # x, y, w, h in [0, 1]
 # What a sum of a box's corner and size may be off by.
 ROUNDING = 1e-6
@@ -83,12 +85,8 @@ class PretrainedTokens(Tokenizer):
         Raises:
             ValueError: If it is not to be had.
         """
-        import transformers  # takes seconds
-
         try:
-            return getattr(transformers, self.kind).from_pretrained(
-                self.pretrained
-            )
+            return from_hub(self._load, self.pretrained)
         except Exception as error:
             reason = (str(error).strip() or repr(error)).splitlines()[0]
             raise ValueError(
@@ -96,6 +94,20 @@ class PretrainedTokens(Tokenizer):
                 'neither a folder with a tokenizer nor the name of one that '
                 f'could be downloaded ({reason}): give the folder'
             ) from error
+
+    def _load(self, source: str, **options: Any) -> Any:
+        """A tokenizer with words.
+
+        transformers 5 makes one without where it finds no files: to that,
+        all captions are the same.
+        """
+        import transformers  # takes seconds
+
+        kind = getattr(transformers, self.kind)
+        tokenizer = kind.from_pretrained(source, **options)
+        if tokenizer.get_vocab().keys() <= {*tokenizer.all_special_tokens}:
+            raise ValueError('a tokenizer without words')
+        return tokenizer
 
     def _caption(self, sample: LDMDataSample) -> str:
         caption = sample.require('caption', type(self).__name__)

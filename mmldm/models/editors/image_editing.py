@@ -81,6 +81,21 @@ class ImageEditing:
             filled = self._fill(filled, mask, data_samples)
         return filled
 
+    def with_known(self, images: Tensor, data_samples: SampleList) -> Tensor:
+        """The images, uint8, with what the model was shown of them.
+
+        Of a model that is told ``gt_img`` and ``mask`` only the hole is left
+        as it was drawn; others change nothing.
+        """
+        if not {'gt_img', 'mask'} <= {*self.conditioner.reads}:
+            return images
+        known, holes = (
+            torch.stack([sample.get(field) for sample in data_samples])
+            for field in ('gt_img', 'mask')
+        )
+        holes = holes.to(images.device).bool()
+        return torch.where(holes, images, known.to(images))
+
     def outpaint(
         self,
         images: Tensor,

@@ -18,7 +18,7 @@ from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 from .guide import Guided
 from .image_editing import ImageEditing
-from .part_checks import check_denoiser, check_spatial
+from .part_checks import check_denoiser, check_spatial, drawn_size
 
 
 @MODELS.register_module()
@@ -39,6 +39,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             ``LatentDiffusion``; it is no part of this model's checkpoints.
         image_size: Side in pixels of the images it was trained on, and draws
             where a data sample does not say ``img_shape``.
+        windows: :class:`Windows`, by which large images are drawn; None draws
+            them whole.
         data_preprocessor: See :class:`Editor`.
 
     Raises:
@@ -59,6 +61,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         guide: ConfigType | None = None,
         guide_checkpoint: str | None = None,
         image_size: int | None = None,
+        windows: ConfigType | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
@@ -69,6 +72,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         )
         self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
         self.image_size = image_size
+        self.windows = windows and DIFFUSION_SCHEDULERS.build(windows)
         self._warned = False
         self.log_variance = None
         if log_variance is not None:
@@ -112,7 +116,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
     def predict(
         self, inputs: Tensor | None, data_samples: SampleList
     ) -> SampleList:
-        """The data samples with ``pred_img``, uint8 RGB (3, H, W).
+        """The data samples with ``pred_img``; see also :meth:`with_known`.
 
         Args:
             inputs: Not used: what to generate is in the data samples.
@@ -121,8 +125,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
                 drawn.
         """
         z = self.sample(data_samples)
-        size = self._drawn_size(data_samples)
-        images = to_images(self.autoencoder.decode(z, size))
+        x = self.autoencoder.decode(
+            z, drawn_size(data_samples, self.image_size)
+        )
+        images = self.with_known(to_images(x), data_samples)
         for sample, image in zip(data_samples, images, strict=True):
             sample.pred_img = image
         return data_samples
@@ -178,7 +184,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
                 "out, or set guidance=dict(_delete_=True, type='Classifier"
                 "FreeGuidance', scale=2.0)"
             )
-        predict = self.with_guide(self.predict_z_0, data_samples, encode)
+        predict = self.predict_z_0
+        if self.windows is not None:
+            predict = self.windows(predict)
+        predict = self.with_guide(predict, data_samples, encode)
         guided = self.guidance(predict, cond, null)
 
         def denoise(z_t: Tensor, level: NoiseLevel) -> Tensor:
@@ -230,32 +239,16 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             )
         return MODELS.build({**config, 'num_timesteps': length})
 
-    def _drawn_size(self, data_samples: SampleList) -> tuple[int, int]:
-        """Height and width of the images of a batch.
-
-        Raises:
-            ValueError: If they are not given, or differ.
-        """
-        usual = () if self.image_size is None else (self.image_size,) * 2
-        sizes = {
-            tuple(sample.get('img_shape', usual))[:2]
-            for sample in data_samples
-        }
-        if len(sizes) != 1 or () in sizes:
-            raise ValueError(
-                f'a batch asks for images of sizes {sorted(sizes)}: give all '
-                'its data samples one img_shape, (H, W), or the model its '
-                'image_size'
-            )
-        return sizes.pop()
-
     def _empty_latents(self, data_samples: SampleList) -> Tensor:
         factor = self.autoencoder.factor
         device = next(self.denoiser.parameters()).device
         return torch.empty(
             len(data_samples),
             self.autoencoder.latent_channels,
-            *(-(-side // factor) for side in self._drawn_size(data_samples)),
+            *(
+                -(-side // factor)
+                for side in drawn_size(data_samples, self.image_size)
+            ),
             device=device,
         )
 

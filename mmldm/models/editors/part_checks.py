@@ -72,3 +72,25 @@ def check_spatial(
         f'the spatial condition of {data_samples[0].name} is {found}, but '
         f'its latent is {wanted}: give a condition for the size of the image'
     )
+
+
+def drawn_size(data_samples: SampleList, usual: int | None) -> tuple[int, int]:
+    """Height and width of the images that a batch asks for, pixels.
+
+    Args:
+        data_samples: With an ``img_shape`` each, or none.
+        usual: Side of images where none is said; None for no such.
+
+    Raises:
+        ValueError: If they are not given, or differ.
+    """
+    default = () if usual is None else (usual, usual)
+    sizes = {
+        tuple(sample.get('img_shape', default))[:2] for sample in data_samples
+    }
+    if len(sizes) != 1 or () in sizes:
+        raise ValueError(
+            f'a batch asks for images of sizes {sorted(sizes)}: give all its '
+            'data samples one img_shape, (H, W), or the model its image_size'
+        )
+    return sizes.pop()

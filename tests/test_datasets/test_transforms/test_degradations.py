@@ -15,6 +15,7 @@ from mmldm.datasets.transforms.bsrgan import (
     convolve,
     degrade,
     gaussian,
+    oriented_gaussian,
 )
 
 FULL, LIGHT = SETTINGS['full'], SETTINGS['light']
@@ -31,6 +32,23 @@ def photograph():
         .mean((1, 3))
         .astype(np.uint8)
     )
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Records the arguments of all calls of a function of a module."""
+
+    def calls(module, name):
+        seen, real = [], getattr(module, name)
+
+        def spy(*args, **kwargs):
+            seen.append((*args, *kwargs.values()))
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, spy)
+        return seen
+
+    return calls
 
 
 def psnr(x, y):
@@ -150,40 +168,99 @@ def test_steps_come_in_any_order_in_which_it_shrinks_first():
     assert all(bsrgan._order(LIGHT).count('blur') == 1 for _ in range(9))
 
 
-def test_qualities_and_kernels_are_those_of_the_settings(monkeypatch):
-    seen = dict(quality=set(), sizes=set())
-    encode, kernel = cv2.imencode, bsrgan.gaussian
-
-    def imencode(suffix, pixels, options):
-        seen['quality'].add(options[1])
-        return encode(suffix, pixels, options)
-
-    def gaussian(size, *args):
-        seen['sizes'].add(int(size))
-        return kernel(size, *args)
-
-    monkeypatch.setattr(bsrgan.cv2, 'imencode', imencode)
-    monkeypatch.setattr(bsrgan, 'gaussian', gaussian)
+@pytest.mark.parametrize(
+    'settings, qualities, oriented, round_',
+    [
+        (LIGHT, range(80, 96), range(5, 15), range(5, 8)),
+        (FULL, range(30, 96), range(7, 26, 2), range(7, 26, 2)),
+    ],
+    ids=['light', 'full'],
+)
+def test_qualities_and_kernels_are_those_of_the_settings(
+    settings, qualities, oriented, round_, calls
+):
+    encoded = calls(bsrgan.cv2, 'imencode')
+    kernels = calls(bsrgan, 'oriented_gaussian')
+    lines = calls(bsrgan, 'gaussian')
     image = np.zeros((16, 16, 3), np.float32)
-    for settings, qualities, sizes in (
-        (LIGHT, range(80, 96), {*range(5, 15)}),
-        (FULL, range(30, 96), {*range(7, 26, 2)}),
-    ):
-        seen['quality'], seen['sizes'] = set(), set()
-        for _ in seeds(150):
-            degrade(image, 4, settings)
-        assert seen['quality'] <= {*qualities}
-        assert min(seen['quality']) <= qualities[2]
-        assert max(seen['quality']) >= qualities[-3]
-        assert seen['sizes'] - {25} == sizes - {25}
+    for _ in seeds(150):
+        degrade(image, 4, settings)
+    found = {options[1] for *_, options in encoded}
+    assert found <= {*qualities}
+    assert min(found) <= qualities[2] and max(found) >= qualities[-3]
+    assert {int(size) for size, *_ in kernels} == {*oriented}
+    # And that which comes before sampling.
+    assert {int(size) for size, *_ in lines} == {*round_, 25}
 
 
-def test_a_fourth_is_halved_first(monkeypatch):
-    halved = []
-    halve = bsrgan._halve
-    monkeypatch.setattr(
-        bsrgan, '_halve', lambda x: halved.append(0) or halve(x)
+@pytest.mark.parametrize('settings, blur', [(FULL, 1), (LIGHT, 0.25)])
+@pytest.mark.parametrize('factor', [2, 4])
+def test_blurs_are_as_wide_as_said(settings, blur, factor, calls):
+    lines = calls(bsrgan, 'gaussian')
+    oriented = calls(bsrgan, 'oriented_gaussian')
+    image = np.zeros((8, 8, 3), np.float32)
+    for _ in range(200):
+        bsrgan._blur(image, factor, settings)
+    assert 70 < len(lines) < 130
+    widths = [width for _, width in lines]
+    largest = blur * (2 + 0.2 * factor)
+    assert 0.9 * largest < max(widths) <= largest
+    variances = np.concatenate([v for _, v, _ in oriented])
+    largest = blur * (4 + factor)
+    assert 0.9 * largest < max(variances) <= largest
+    angles = [angle for *_, angle in oriented]
+    assert min(angles) < 0.3 and 2.8 < max(angles) < np.pi
+
+
+@pytest.mark.parametrize('settings, resize', [(FULL, 0.75), (LIGHT, 0.8)])
+def test_it_shrinks_in_either_way_as_often_as_said(settings, resize, calls):
+    lines = calls(bsrgan, 'gaussian')
+    image = np.zeros((64, 32, 3), np.float32)
+    heights = []
+    for _ in range(400):
+        sampled = len(lines)
+        small = bsrgan._shrink(image, 4, settings)
+        if len(lines) > sampled:
+            assert small.shape == (16, 8, 3)
+        else:
+            heights.append(len(small))
+    assert len(heights) / 400 == pytest.approx(resize, abs=0.06)
+    assert min(heights) == 8 and max(heights) >= 60
+    widths = [width for _, width, _ in lines]
+    assert 0.1 < min(widths) < 0.3 and 2.1 < max(widths) < 2.4
+
+
+def test_any_method_resizes(calls):
+    resized = calls(bsrgan.cv2, 'resize')
+    for _ in range(60):
+        bsrgan._resize(np.zeros((8, 8, 3), np.float32), 4, 4)
+    methods = {call[-1] for call in resized}
+    assert methods == {cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA}
+
+
+@pytest.mark.parametrize('often, count', [(0, 1), (1, 2)])
+def test_the_last_step_is_always_jpeg(often, count, calls, monkeypatch):
+    monkeypatch.setattr(bsrgan, 'JPEG_IN_BETWEEN', often)
+    encoded = calls(bsrgan.cv2, 'imencode')
+    image = np.random.rand(16, 16, 3).astype(np.float32)
+    small = degrade(image, 4, LIGHT)
+    assert len(encoded) == count
+    # What came out of it was not changed.
+    again = cv2.imdecode(
+        cv2.imencode('.jpg', encoded[-1][1], encoded[-1][2])[1],
+        cv2.IMREAD_COLOR,
     )
+    np.testing.assert_allclose(small * 255, again, atol=1e-3)
+
+
+def test_strengths_are_those_of_the_original():
+    assert (FULL.num_blurs, LIGHT.num_blurs) == (2, 1)
+    assert (FULL.noise, LIGHT.noise) == ((2, 25), (1, 2))
+    assert bsrgan.JPEG_IN_BETWEEN == 0.9
+
+
+def test_a_fourth_is_halved_first(calls):
+    halved = calls(bsrgan, '_halve')
     image = np.zeros((16, 16, 3), np.float32)
     for _ in seeds(400):
         degrade(image, 4, PLAIN)
@@ -192,6 +269,13 @@ def test_a_fourth_is_halved_first(monkeypatch):
     for _ in seeds(50):
         degrade(image, 2, PLAIN)
     assert not halved
+
+
+def test_of_a_halved_image_a_half_is_left_to_do(calls, monkeypatch):
+    monkeypatch.setattr(bsrgan, 'HALVE_FIRST', 1)
+    steps = calls(bsrgan, '_blur'), calls(bsrgan, '_shrink')
+    degrade(np.zeros((16, 16, 3), np.float32), 4, FULL)
+    assert [args[1] for step in steps for args in step] == [2, 2, 2]
 
 
 def test_an_image_is_halved_in_place():
@@ -205,7 +289,7 @@ def test_an_image_is_halved_in_place():
 
 @pytest.mark.parametrize('angle', [0.0, 0.7, 2.5])
 def test_a_kernel_has_its_variances_and_angle(angle):
-    kernel = gaussian(41, np.array([9.0, 2.0]), angle)
+    kernel = oriented_gaussian(41, np.array([9.0, 2.0]), angle)
     assert kernel.sum() == pytest.approx(1, abs=1e-5)
     y, x = np.mgrid[-20:21, -20:21]
     c, s = np.cos(angle), np.sin(angle)
@@ -215,11 +299,16 @@ def test_a_kernel_has_its_variances_and_angle(angle):
     assert (kernel * along * across).sum() == pytest.approx(0, abs=0.01)
 
 
+def test_a_round_kernel_is_the_product_of_its_line():
+    line = gaussian(9, 1.5)
+    expected = oriented_gaussian(9, np.full(2, 1.5**2), 0.3)
+    np.testing.assert_allclose(np.outer(line, line), expected, atol=1e-6)
+
+
 def test_a_kernel_as_narrow_as_can_be_is_one_pixel_or_those_around():
-    variances = np.full(2, 1e-6)
-    assert gaussian(7, variances, 0.0)[3, 3] == 1
-    shifted = gaussian(7, variances, 0.0, shift=1.5)
-    assert shifted[1:3, 1:3] == pytest.approx(0.25)
+    assert gaussian(7, 1e-3)[3] == 1
+    assert gaussian(7, 1e-3, shift=1.5)[1:3] == pytest.approx(0.5)
+    assert oriented_gaussian(7, np.full(2, 1e-6), 0.0)[3, 3] == 1
 
 
 @pytest.mark.parametrize('size', [5, 6, 7, 14, 25])
@@ -228,6 +317,11 @@ def test_convolution_is_scipys(size):
     kernel = np.random.rand(size, size).astype(np.float32)
     expected = ndimage.convolve(image, kernel[..., None], mode='mirror')
     np.testing.assert_allclose(convolve(image, kernel), expected, rtol=1e-3)
+    line = kernel[0] / kernel[0].sum()
+    expected = ndimage.convolve(
+        image, np.outer(line, line)[..., None], mode='mirror'
+    )
+    np.testing.assert_allclose(convolve(image, line), expected, rtol=1e-3)
 
 
 def test_a_size_that_does_not_divide_is_refused():

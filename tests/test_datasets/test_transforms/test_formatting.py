@@ -92,3 +92,15 @@ def test_a_flipped_map_is_packed():
     """torch takes no negative strides."""
     sample = PackInputs()(dict(gt_sem_seg=IMAGE[:, ::-1, 0]))['data_samples']
     assert sample.gt_sem_seg[0, 0].tolist() == [9, 6, 3, 0]
+
+
+def test_maps_of_ones_own_are_packed():
+    results = dict(
+        img=IMAGE,
+        depth=IMAGE[..., 0] / 2,
+        normal=IMAGE,
+        extra_maps=['depth', 'normal'],
+    )
+    sample = PackInputs()(results)['data_samples']
+    assert np.array_equal(sample.depth, IMAGE[None, ..., 0] / 2)
+    assert np.array_equal(sample.normal, IMAGE.transpose(2, 0, 1))

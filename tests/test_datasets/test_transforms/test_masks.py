@@ -20,7 +20,7 @@ def masks(preset, count=200, side=256, **options):
 @pytest.mark.parametrize('preset', PRESETS)
 def test_a_hole_is_never_nothing_nor_more_than_asked(preset, side):
     for max_share in (0.25, 0.5):
-        drawn = masks(preset, 40, side, max_share=max_share)
+        drawn = masks(preset, 20, side, max_share=max_share)
         shares = drawn.mean((1, 2))
         assert set(np.unique(drawn)) == {0, 1}
         assert shares.min() > 0
@@ -51,7 +51,7 @@ def thickness(mask):
 
 def test_presets_differ_in_width():
     widths = {
-        name: np.mean([thickness(mask) for mask in masks(name, 40)])
+        name: np.mean([thickness(mask) for mask in masks(name, 25)])
         for name in ('thin', 'medium', 'thick')
     }
     assert widths['thin'] < 0.6 * widths['medium']
@@ -73,7 +73,7 @@ def is_box(mask):
 def test_some_holes_have_right_angles_only(preset, low, high):
     """30 boxes come on 100 strokes."""
     has_slopes = []
-    for mask in masks(preset):
+    for mask in masks(preset, 120):
         corners = (
             mask[:-1, :-1].astype(int)
             + mask[1:, 1:]
@@ -96,6 +96,37 @@ def test_boxes_keep_their_margin_and_sides():
         assert columns.min() >= 10 and columns.max() < 190
         for places in (rows, columns):
             assert 30 <= places.max() - places.min() + 1 <= 150
+
+
+def test_strokes_favour_neither_left_nor_right():
+    """One chain of two runs each way, and comes to its edge."""
+    strokes = Strokes((2, 2), length=100, width=10)
+    mass = np.zeros(256)
+    for _ in range(200):
+        mask = np.zeros((256, 256), np.uint8)
+        strokes.draw(mask, 1.0)
+        mass += mask.sum(0)
+    left, right = mass[:64].sum(), mass[-64:].sum()
+    assert left / right == pytest.approx(1, abs=0.25)
+
+
+def test_a_hole_may_be_all_but_everything():
+    draw = DrawMask(['thick'], max_share=1)
+    shares = [draw(image(4))['mask'].mean() for _ in range(300)]
+    assert 0.9 < max(shares) < 1
+
+
+def test_a_chain_goes_on_where_its_last_line_ended():
+    """Five lines of 30 pixels at most, which end apart by more than two."""
+    strokes = Strokes((1, 1), length=20, width=1)
+    extents = []
+    for _ in range(200):
+        mask = np.zeros((256, 256), np.uint8)
+        strokes.draw(mask, 1.0)
+        assert ndimage.label(mask)[1] == 1
+        places = np.nonzero(mask)
+        extents.append(max(p.max() - p.min() for p in places))
+    assert 80 < max(extents) < 160
 
 
 def test_as_many_boxes_come_as_said():

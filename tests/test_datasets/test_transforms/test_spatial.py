@@ -154,7 +154,7 @@ def test_a_map_of_another_size_is_refused_by_name(transform):
     results = scene(img_path='a.png')
     results['mask'] = results['mask'][:20]
     with pytest.raises(
-        ValueError, match='mask of a.png is 20x36, the image 24x36'
+        ValueError, match='mask is 20x36, its image a.png 24x36'
     ):
         transform(results)
 
@@ -211,3 +211,24 @@ def test_parts_that_are_none_are_refused(parts):
 def test_a_probability_that_is_none_is_refused():
     with pytest.raises(ValueError, match='RandomFlip.prob=50 must be'):
         RandomFlip(50)
+
+
+@pytest.mark.parametrize(
+    'transform',
+    [
+        Crop(8, random=True),
+        RandomFlip(1),
+        RandomShrink(0.5),
+        ResizeShorterSide(48),
+    ],
+    ids=['crop', 'flip', 'shrink', 'grow'],
+)
+def test_maps_of_ones_own_move_as_the_others(transform):
+    both = np.stack([scene()['gt_sem_seg'], scene()['mask']], -1)
+    own = dict(depth=scene()['gt_sem_seg'] / 2, both=both)
+    results = transform(scene(extra_maps=['depth', 'both'], **own))
+    assert np.array_equal(results['depth'], results['gt_sem_seg'] / 2)
+    for i, name in enumerate(('gt_sem_seg', 'mask')):
+        assert np.array_equal(results['both'][..., i], results[name])
+    with pytest.raises(ValueError, match='depth is 20x36, its image'):
+        transform(scene(extra_maps=['depth'], depth=own['depth'][:20]))

@@ -1,7 +1,9 @@
 import pytest
+import torch
 from mmengine.evaluator import BaseMetric
 
 from mmldm.registry import METRICS
+from mmldm.utils import Draws
 
 DIGITS = dict(
     type='DigitsDataset',
@@ -38,7 +40,7 @@ class Pixels(BaseMetric):
 def tester(build_runner):
     """Builds a runner that tests with the hook."""
 
-    def build(dataset):
+    def build(dataset, **options):
         return build_runner(
             test_dataloader=dict(
                 batch_size=4,
@@ -48,7 +50,7 @@ def tester(build_runner):
             ),
             test_cfg=dict(),
             test_evaluator=dict(type='Pixels'),
-            custom_hooks=[dict(type='ReferenceMetricsHook')],
+            custom_hooks=[dict(type='ReferenceMetricsHook', **options)],
         )
 
     return build
@@ -76,6 +78,21 @@ def test_real_images_and_reconstructions_are_judged_beside(tester):
         expected = ((copied + 1) * 127.5).clamp(0, 255)
         assert abs(expected - image).max() <= 0.51
         assert not metrics['pixels/all'][i][1].equal(real)
+
+
+def test_what_decoded_noise_looks_like_is_judged_where_asked(tester):
+    """The noise that sampling starts from, with the sample's label."""
+    runner = tester(DIGITS, noise=True)
+    metrics = runner.test()
+    model, dataset = runner.bare_model, runner.test_dataloader.dataset
+    for i in range(6):
+        sample = dataset[i]['data_samples']
+        noise = Draws.of([sample]).normal('start')(torch.empty(1, 4, 4, 4))
+        decoded = model.autoencoder.decode(noise)[0]
+        label, image = metrics['noise/pixels/all'][i]
+        assert label == sample.label
+        expected = ((decoded + 1) * 127.5).clamp(0, 255)
+        assert abs(expected - image).max() <= 0.51
 
 
 def test_a_second_test_begins_anew(tester):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 
 from mmldm.models.conditioners import BertTokens, GivenTokens, LayoutTokens
 from mmldm.structures import LDMDataSample
@@ -65,6 +66,29 @@ def test_a_vocabulary_that_is_missing_is_named_at_the_first_caption(tmp_path):
         ValueError, match=r"BertTokens.pretrained='.*nothing' is neither a fol"
     ):
         ids(bert, sample(caption='red'))
+
+
+def test_a_folder_without_words_is_refused(tmp_path):
+    """transformers 5 takes it: to that tokenizer all captions are equal."""
+    with pytest.raises(ValueError, match='neither a folder with a tokenizer'):
+        ids(BertTokens(str(tmp_path)), sample(caption='red'))
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch):
+    """transformers asks for each of its files again and again: minutes."""
+    asked = []
+
+    class Session:
+        def head(self, url, timeout):
+            asked.append(url)
+            raise ConnectionError('no network')
+
+    monkeypatch.setattr('huggingface_hub.utils.get_session', Session)
+    with pytest.raises(
+        ValueError, match=r'be downloaded \(no network\): give'
+    ):
+        ids(BertTokens('no-such-tokenizer'), sample(caption='red'))
+    assert asked == [constants.ENDPOINT]
 
 
 def test_given_tokens_are_taken_as_they_are():

@@ -5,6 +5,7 @@ import warnings
 import pytest
 import torch
 
+from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.utils.checkpoint import write_checkpoint
 
 GUIDANCE = dict(type='ClassifierFreeGuidance', scale=2.0)
@@ -170,3 +171,40 @@ def test_a_condition_of_another_size_is_refused(tiny_ldm, inputs, samples):
         model.loss(inputs, samples)
     with pytest.raises(ValueError, match=message):
         model.sample(samples)
+
+
+@pytest.fixture
+def holed(labelled):
+    """Builds a sample with an image and a hole in it."""
+
+    def build(label):
+        sample = labelled(label, address=(0, label))
+        sample.gt_img = torch.randint(256, (3, 8, 8), dtype=torch.uint8)
+        sample.mask = (torch.rand(1, 8, 8) < 0.5).byte()
+        return sample
+
+    return build
+
+
+def test_a_model_that_fills_holes_leaves_what_is_known(tiny_ldm, holed):
+    """Bit by bit, and the hole as it was drawn."""
+    model = tiny_ldm(
+        denoiser=dict(in_channels=9, context_dim=None),
+        conditioner=dict(
+            embedders=[dict(type='MaskedImage', latent_channels=4)]
+        ),
+    )
+    samples = [holed(0), holed(1)]
+    drawn = to_images(model.autoencoder.decode(model.sample(samples)))
+    for sample, image in zip(model.predict(None, samples), drawn, strict=True):
+        hole = sample.mask[0].bool()
+        assert sample.pred_img[:, hole].equal(image[:, hole])
+        assert sample.pred_img[:, ~hole].equal(sample.gt_img[:, ~hole])
+        assert not image[:, ~hole].equal(sample.gt_img[:, ~hole])
+
+
+def test_a_model_that_is_shown_no_image_draws_all_of_it(tiny_ldm, holed):
+    model = tiny_ldm()
+    sample = holed(0)
+    drawn = to_images(model.autoencoder.decode(model.sample([sample])))
+    assert model.predict(None, [sample])[0].pred_img.equal(drawn[0])

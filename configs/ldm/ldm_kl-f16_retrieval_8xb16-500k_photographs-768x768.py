@@ -1,0 +1,50 @@
+"""Retrieval-augmented LDM-16: images like their neighbours in CLIP's space.
+
+Blattmann et al. 2022 (arXiv:2204.11824); released as rdm768. Its batch, its
+iterations and how often neighbours were dropped are not published: 128, 500k
+and a tenth are ours; the original's script has a scale of 5.
+
+Train: bash tools/dist_train.sh configs/ldm/<this file> 8
+
+To draw, give model.predict data samples with features, (up to 20, 768): of
+neighbours, or of a caption, by CLIP's ViT-L/14, of norm 1.
+
+Needs the first stage of autoencoder_kl-f16_1xb6-443k_images-256x256.py.
+"""
+
+_base_ = [
+    '../_base_/models/ldm_kl-f4.py',
+    '../_base_/datasets/neighbours_768x768.py',
+    '../_base_/schedules/adamw.py',
+    '../_base_/ldm_runtime.py',
+]
+model = dict(
+    autoencoder=dict(
+        latent_channels=16,
+        channel_mults=(1, 1, 2, 2, 4),
+        attn_factors=(16,),
+        latent_scale=0.22765929,
+    ),
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_kl-f16_1xb6-443k_images-256x256',
+    denoiser=dict(
+        in_channels=16,
+        out_channels=16,
+        channels=448,
+        attn_factors=(1, 2, 4),
+        context_dim=768,
+        checkpointing=True,
+    ),
+    conditioner=dict(
+        drop_prob=0.1,
+        embedders=[dict(type='GivenFeatures', embed_dim=768)],
+    ),
+    diffusion_scheduler=dict(noise_schedule=dict(end=0.015)),
+    guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=5.0),
+    image_size=768,
+)
+train_dataloader = dict(global_batch_size=128)
+
+optim_wrapper = dict(optimizer=dict(lr=1e-4))
+train_cfg = dict(max_iters=500_000)
+auto_scale_lr = dict(base_batch_size=128)

@@ -1,0 +1,30 @@
+"""Unconditional latent diffusion of handwritten digits, for two CPU cores.
+
+Train: python tools/train.py configs/ldm/<this file>
+Judge: python tools/test.py configs/ldm/<this file> <work dir>
+
+Needs the first stage of autoencoder_kl-f4_1xb32-300_digits-32x32.py.
+"""
+
+_base_ = './ldm_kl-f4_class_1xb64-600_digits-32x32.py'
+model = dict(
+    denoiser=dict(vector_dim=None),
+    conditioner=dict(drop_prob=0.0, embedders=[]),
+    guidance=dict(_delete_=True, type='NoGuidance'),
+)
+# As many samples as there are real ones to compare with, about.
+test_dataloader = dict(
+    batch_size=64,
+    dataset=dict(
+        _delete_=True,
+        type='DigitsDataset',
+        split='test',
+        size=32,
+        num_draws=4,
+        pipeline=[dict(type='PackInputs')],
+    ),
+)
+test_evaluator = dict(
+    _delete_=True, type='FrechetDistance', dataset={{_base_.train_set}}
+)
+default_hooks = dict(reference=dict(type='ReferenceMetricsHook', noise=True))

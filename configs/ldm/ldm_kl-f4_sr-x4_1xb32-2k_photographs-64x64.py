@@ -1,0 +1,39 @@
+"""Super-resolution of real photographs by 4, for two CPU cores.
+
+Train: python tools/train.py configs/ldm/<this file>
+Judge: python tools/test.py configs/ldm/<this file> <work dir>
+Draw:  python tools/sample.py configs/ldm/<this file> \
+       --checkpoint <work dir> --low-res SMALL.png
+
+Needs the first stage of autoencoder_kl-f4_1xb16-2k_photographs-64x64.py.
+"""
+
+_base_ = './ldm_kl-f4_1xb32-2k_photographs-64x64.py'
+model = dict(
+    # Channels of the latent and of the small image.
+    denoiser=dict(in_channels=3 + 3),
+    conditioner=dict(embedders=[dict(type='LowResolution')]),
+)
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='RandomShrink', min_scale=0.4),
+            dict(type='Crop', random=True),
+            dict(type='RandomChannelOrder'),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='DegradeBicubic', factor=4),
+            dict(type='PackInputs'),
+        ]
+    )
+)
+pipeline = [
+    dict(type='DegradeBicubic', factor=4),
+    dict(type='PackInputs', gt_img=True),
+]
+val_dataloader = dict(dataset=dict(pipeline=pipeline))
+# Eight samples of each: their mean is judged.
+test_dataloader = dict(dataset=dict(pipeline=pipeline, num_draws=8))
+
+val_evaluator = [dict(type='SuperResolutionMetrics')]
+test_evaluator = val_evaluator
+default_hooks = dict(reference=dict(noise=False))

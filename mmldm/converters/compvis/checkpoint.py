@@ -1,0 +1,284 @@
+"""Checkpoints of the original code of Rombach et al. 2022, whole.
+
+Names are those of github.com/CompVis/latent-diffusion at a506df5.
+"""
+
+from collections.abc import Callable, Mapping, Set
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmldm.registry import DIFFUSION_SCHEDULERS
+
+from .average import STATE, choose_weights
+from .conditioner import FIRST_STAGE
+from .conditioner_weights import conditioner_weights
+from .denoiser import denoiser_weights
+from .first_stage import LEFT_OUT, first_stage_weights
+from .model import model_config
+
+CUMULATIVE = 'alphas_cumprod'
+# Tables that follow from the config.
+SCHEDULE = {
+    CUMULATIVE,
+    'alphas_cumprod_prev',
+    'betas',
+    'log_one_minus_alphas_cumprod',
+    'lvlb_weights',
+    'posterior_log_variance_clipped',
+    'posterior_mean_coef1',
+    'posterior_mean_coef2',
+    'posterior_variance',
+    'sqrt_alphas_cumprod',
+    'sqrt_one_minus_alphas_cumprod',
+    'sqrt_recip_alphas_cumprod',
+    'sqrt_recipm1_alphas_cumprod',
+}
+SCALE, LOG_VARIANCE = 'scale_factor', 'logvar'
+# Parts of a diffusion model: how their names start there, what converts them.
+PARTS: dict[str, tuple[str, Callable]] = {
+    'denoiser': ('model.diffusion_model.', denoiser_weights),
+    'autoencoder': ('first_stage_model.', first_stage_weights),
+    'conditioner': ('cond_stage_model.', conditioner_weights),
+}
+# Why weights are left out.
+REPLACED = 'in training; their running average is taken'
+NOT_TAKEN = 'of a running average; the weights themselves are taken'
+COUNTERS = 'how far the running average is'
+POSITIONS = 'cond_stage_model.transformer.text_model.embeddings.position_ids'
+TWICE = 'the first stage under a second name, number by number the same'
+
+
+class Converted(NamedTuple):
+    """A model of ours, and what of the original has no place in it.
+
+    Attributes:
+        config: Of the editor.
+        weights: All that it loads, by name.
+        left_out: Names of the original's tensors, by the reason why they are
+            not needed.
+    """
+
+    config: dict[str, Any]
+    weights: dict[str, Tensor]
+    left_out: dict[str, list[str]]
+
+
+def convert_compvis(
+    original: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    which: str | None = None,
+) -> Converted:
+    """A model of the original and its checkpoint as ours.
+
+    Args:
+        original: As of :func:`model_config`.
+        weights: The checkpoint's ``state_dict``.
+        which: See :func:`choose_weights`.
+
+    Raises:
+        ValueError: If the config cannot be expressed, or a weight is
+            missing, of another shape or not known; theirs and ours are
+            named.
+    """
+    config = model_config(original)
+    if config['type'] == 'FirstStage':
+        chosen = choose_weights(weights, which, '', tuple(LEFT_OUT))
+        ours = _convert_part('autoencoder', chosen, config, '')
+        reasons = _of_first_stage('')
+    else:
+        chosen = choose_weights(weights, which, 'model.')
+        ours = _convert_diffusion(config, original['params'], chosen)
+        reasons = _of_diffusion(original['params'])
+    return Converted(config, ours, _left_out(weights, chosen, reasons))
+
+
+def _convert_diffusion(
+    config: dict[str, Any],
+    params: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Its parts one by one; ``config`` gets the scale of latents."""
+    learned = 'log_variance' in config
+    _check_known(weights, SCHEDULE | {SCALE, *[LOG_VARIANCE] * learned})
+    _check_schedule(weights, config['diffusion_scheduler']['noise_schedule'])
+    config['autoencoder']['latent_scale'] = _latent_scale(params, weights)
+    if params['cond_stage_config'] == FIRST_STAGE:
+        weights = _without_second(weights)
+    converted = {}
+    for part, (start, _) in PARTS.items():
+        converted |= _convert_part(part, weights, config, start)
+    if learned:
+        table = _log_variance(weights, params.get('timesteps', 1000))
+        converted['log_variance.table'] = table
+    return converted
+
+
+def _check_known(weights: Mapping[str, Tensor], known: Set[str]) -> None:
+    """Raise where a weight is neither a part's nor known by name."""
+    starts = tuple(start for start, _ in PARTS.values())
+    for name in weights:
+        if not name.startswith(starts) and name not in known:
+            raise ValueError(
+                f'{name} has no place: it is of no part of a latent '
+                f'diffusion model; those start with {", ".join(starts)}'
+            )
+
+
+def _log_variance(weights: Mapping[str, Tensor], length: int) -> Tensor:
+    """The learned table.
+
+    Raises:
+        ValueError: If it is missing or of another length.
+    """
+    table = weights.get(LOG_VARIANCE)
+    if table is None or table.shape != (length,):
+        found = (
+            'is missing' if table is None else f'has {table.numel()} values'
+        )
+        raise ValueError(
+            f'{LOG_VARIANCE} {found}, but params.learn_logvar=True and '
+            f'timesteps={length} ask for {length}: take its own yaml file'
+        )
+    return table
+
+
+def _convert_part(
+    part: str,
+    weights: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    start: str,
+) -> dict[str, Tensor]:
+    """The weights of one part, by name in the whole model."""
+    theirs = {
+        name.removeprefix(start): weight
+        for name, weight in weights.items()
+        if name.startswith(start)
+    }
+    try:
+        ours = PARTS[part][1](theirs, config[part])
+    except ValueError as error:
+        where = f'{start}*: ' if start else ''
+        raise ValueError(f'{where}{error}') from error
+    return {f'{part}.{name}': weight for name, weight in ours.items()}
+
+
+def _latent_scale(
+    params: Mapping[str, Any], weights: Mapping[str, Tensor]
+) -> float:
+    """The measured one, or the config's.
+
+    Raises:
+        ValueError: If it was to be measured, and is not there, or there are
+            several.
+    """
+    if SCALE in weights:
+        if weights[SCALE].numel() != 1:
+            raise ValueError(
+                f'{SCALE} of the checkpoint has {weights[SCALE].numel()} '
+                'values, but the original divides all latents by one'
+            )
+        return weights[SCALE].item()
+    if params.get('scale_by_std', False):
+        raise ValueError(
+            'params.scale_by_std=True, but the checkpoint holds no '
+            'scale_factor: take one that was trained for a step or more, or '
+            'write scale_by_std: false and scale_factor: NUMBER'
+        )
+    return params.get(SCALE, 1.0)
+
+
+def _check_schedule(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> None:
+    """Raise unless the checkpoint was trained with the config's schedule."""
+    if CUMULATIVE not in weights:
+        return
+    found = weights[CUMULATIVE]
+    schedule = DIFFUSION_SCHEDULERS.build(dict(config))
+    times = torch.arange(schedule.num_timesteps)
+    expected = schedule(times).alpha.square()
+    if found.shape != expected.shape or not _same(found, expected):
+        least = f' down to {found.min():.3g}' if found.numel() else ''
+        raise ValueError(
+            f'{CUMULATIVE} of the checkpoint has {found.numel()} values'
+            f'{least}, that of the config {len(expected)} down to '
+            f'{expected.min():.3g}: it was trained with other values of '
+            'params.timesteps, linear_start or linear_end; take its own yaml '
+            'file'
+        )
+
+
+def _same(found: Tensor, expected: Tensor) -> bool:
+    """Whether they differ by rounding alone, in half precision or single."""
+    limits = torch.finfo(found.dtype)
+    return torch.allclose(
+        found.double(),
+        expected,
+        rtol=max(1e-4, limits.eps),
+        atol=limits.smallest_normal * limits.eps,
+    )
+
+
+def _without_second(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights without those of the first stage's second name.
+
+    Raises:
+        ValueError: If they are another first stage's.
+    """
+    first, second = PARTS['autoencoder'][0], PARTS['conditioner'][0]
+    for name, weight in weights.items():
+        if not name.startswith(second):
+            continue
+        twin = weights.get(first + name.removeprefix(second))
+        if twin is None or not torch.equal(weight, twin):
+            raise ValueError(
+                f'{name} is not the same as {first}*, though '
+                f'params.cond_stage_config is {FIRST_STAGE!r}: the image '
+                'that conditions is encoded by the first stage alone'
+            )
+    return {n: w for n, w in weights.items() if not n.startswith(second)}
+
+
+def _of_first_stage(start: str) -> dict[str, str]:
+    """Why a first stage's weights are left out, by start of their names."""
+    return {start + name: reason for name, reason in LEFT_OUT.items()}
+
+
+def _of_diffusion(params: Mapping[str, Any]) -> dict[str, str]:
+    """The same of a whole model's."""
+    reasons = _of_first_stage(PARTS['autoencoder'][0])
+    reasons |= dict.fromkeys(
+        SCHEDULE, 'the noise schedule, which is that of the config'
+    )
+    reasons[POSITIONS] = 'the numbers 0, 1, 2 ...'
+    if params['cond_stage_config'] == FIRST_STAGE:
+        reasons[PARTS['conditioner'][0]] = TWICE
+    return reasons
+
+
+def _left_out(
+    weights: Mapping[str, Tensor],
+    chosen: Mapping[str, Tensor],
+    reasons: Mapping[str, str],
+) -> dict[str, list[str]]:
+    """Names of what was not converted, by the reason why.
+
+    Args:
+        weights: The checkpoint's.
+        chosen: Those of them that are converted, the average among them.
+        reasons: By start of the names in ``chosen``.
+    """
+    replaced = [name for name, w in chosen.items() if w is not weights[name]]
+    average = weights.keys() - chosen.keys()
+    if replaced:
+        found = {REPLACED: replaced, COUNTERS: sorted(average & STATE)}
+    else:
+        found = {NOT_TAKEN: sorted(average)}
+    for name in chosen:
+        for start, reason in reasons.items():
+            if name.startswith(start):
+                found.setdefault(reason, []).append(name)
+                break
+    return {reason: names for reason, names in found.items() if names}

@@ -1,0 +1,261 @@
+"""Models of ours as folders of diffusers, which need none of our code."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmldm.registry import MODELS
+
+from .denoiser import denoiser_to_diffusers
+from .denoiser_config import denoiser_to_diffusers_config
+from .files import (
+    CONFIG,
+    PIPELINE,
+    SCHEDULER,
+    STEMS,
+    write_json,
+    write_weights,
+)
+from .first_stage import (
+    first_stage_to_diffusers,
+    first_stage_to_diffusers_config,
+    latent_scale,
+)
+from .folder import TOKENIZER
+from .pipelines import (
+    LENGTH,
+    STABLE,
+    TEXT_TO_IMAGE,
+    WITHOUT,
+    TextPart,
+    choose_pipeline,
+    differences,
+    text_part,
+)
+from .process import scheduler_to_diffusers
+from .text import text_encoder_from_diffusers_config
+
+
+@dataclass
+class Folder:
+    """What will be in a folder.
+
+    Attributes:
+        files: Contents of JSON files, by path.
+        weights: By path of their file.
+        tokenizer: That our embedder has, or None.
+        notes: In what it is not as ours, in words.
+    """
+
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    weights: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    tokenizer: Any = None
+    notes: list[str] = field(default_factory=list)
+
+    def add(
+        self,
+        part: str,
+        config: dict[str, Any],
+        weights: dict[str, Tensor],
+        stem: str = STEMS[0],
+    ) -> None:
+        """A part with weights; '' for the folder itself."""
+        self.files[str(Path(part, CONFIG))] = config
+        self.weights[str(Path(part, f'{stem}.safetensors'))] = weights
+
+    def write(self, out_dir: Path) -> None:
+        """Write all, the index last: a folder with one is whole."""
+        for path, weights in self.weights.items():
+            write_weights(out_dir / path, weights)
+        if self.tokenizer is not None:
+            _write_tokenizer(self.tokenizer, out_dir / TOKENIZER)
+        for path, content in self.files.items():
+            write_json(out_dir / path, content)
+
+
+def write_diffusers(
+    weights: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    out_dir: str | Path,
+) -> list[str]:
+    """Write a model as a folder that diffusers reads.
+
+    Nothing is written unless all can be expressed.
+
+    Args:
+        weights: All that the model holds, by name.
+        config: Of the editor, ``LatentDiffusion`` with an ``image_size``, or
+            ``FirstStage``.
+        out_dir: Made where it is missing.
+
+    Returns:
+        What was written, and in what it differs from ours, in words.
+
+    Raises:
+        ValueError: If diffusers has no such network or process, or the
+            tokenizer is not to be had.
+    """
+    if config['type'] == 'FirstStage':
+        folder = Folder()
+        kind = _add_first_stage(folder, '', weights, config)
+        written = f'{kind} alone'
+    elif config['type'] == 'LatentDiffusion':
+        folder, pipeline = _diffusion(weights, config)
+        written = pipeline or 'the parts of no pipeline'
+    else:
+        raise ValueError(
+            f'model.type={config["type"]!r} has no counterpart in diffusers; '
+            'LatentDiffusion and FirstStage have'
+        )
+    if folder.tokenizer is not None:
+        _ = folder.tokenizer.tokenizer  # before anything is written
+    folder.write(Path(out_dir))
+    return [f'{written}: {", ".join(folder.files)}', *folder.notes]
+
+
+def whole_model(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """All weights and the config of a model, whatever it reads from files.
+
+    Args:
+        model: As of :func:`mmldm.apis.init_model`.
+
+    Returns:
+        What :func:`write_diffusers` takes.
+    """
+    config = model.cfg.model.to_dict()
+    weights = model.state_dict()
+    # Frozen parts that have files of their own are not in it.
+    weights |= model.autoencoder.state_dict(prefix='autoencoder.')
+    embedders = getattr(getattr(model, 'conditioner', None), 'embedders', ())
+    for i, embedder in enumerate(embedders):
+        own = config['conditioner']['embedders'][i]
+        if own['type'] == 'TextEncoder' and own.get('pretrained'):
+            name = f'conditioner.embedders.{i}'
+            weights |= embedder.network.state_dict(prefix=f'{name}.network.')
+            own |= text_encoder_from_diffusers_config(
+                embedder.network.config.to_dict(),
+                own.get('tokenizer') or own.pop('pretrained'),
+            )
+            own.pop('pretrained', None)
+    return weights, config
+
+
+def _part(name: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a part of the model, by name in the part."""
+    start = f'{name}.'
+    return {
+        key.removeprefix(start): weight
+        for key, weight in weights.items()
+        if key.startswith(start)
+    }
+
+
+def _add_first_stage(
+    folder: Folder,
+    part: str,
+    weights: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+) -> str:
+    """The first stage; returns its class."""
+    own = _part('autoencoder', weights)
+    theirs = first_stage_to_diffusers_config(
+        config['autoencoder'],
+        latent_scale(own),
+        config.get('image_size') or 256,
+    )
+    found = first_stage_to_diffusers(own, config['autoencoder'])
+    folder.add(part, theirs, found)
+    return theirs['_class_name']
+
+
+def _diffusion(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> tuple[Folder, str | None]:
+    """All parts, and the pipeline that draws with them, if there is one."""
+    folder = Folder()
+    embedders = config['conditioner'].get('embedders') or ()
+    text = text_part(embedders)
+    first_stage = text.first_stage if text else 'vqvae'
+    kind = _add_first_stage(folder, first_stage, weights, config)
+    vae = folder.files[f'{first_stage}/{CONFIG}']
+    factor = 2 ** (len(vae['block_out_channels']) - 1)
+    unet = denoiser_to_diffusers_config(
+        config['denoiser'], _image_size(config) // factor
+    )
+    found = denoiser_to_diffusers(
+        _part('denoiser', weights), config['denoiser']
+    )
+    folder.add('unet', unet, found)
+    pipeline, why_not = choose_pipeline(embedders, text, unet, vae)
+    scheduler, notes = scheduler_to_diffusers(
+        config['diffusion_scheduler'],
+        scales_input=pipeline != TEXT_TO_IMAGE,
+    )
+    if pipeline == STABLE and scheduler['timestep_spacing'] != 'leading':
+        scheduler['steps_offset'] = 1  # read by nothing, but warned of
+    folder.files[f'scheduler/{SCHEDULER}'] = scheduler
+    index = dict(
+        _class_name=pipeline,
+        scheduler=['diffusers', scheduler['_class_name']],
+        unet=['diffusers', unet['_class_name']],
+    )
+    index[first_stage] = ['diffusers', kind]
+    if text is not None:
+        own = _part('conditioner.embedders.0', weights)
+        _add_text(folder, text, own, embedders[0])
+        index[text.name] = list(text.kind)
+        index[TOKENIZER] = ['transformers', text.tokenizer]
+        index |= WITHOUT if text.name == 'text_encoder' else {}
+    if pipeline is not None:
+        folder.files[PIPELINE] = index
+    else:
+        folder.notes.append(f'No pipeline draws with these parts: {why_not}')
+    folder.notes += [*notes, *differences(config, pipeline, scheduler, factor)]
+    return folder, pipeline
+
+
+def _image_size(config: Mapping[str, Any]) -> int:
+    """Side of the images that a pipeline draws unless it is told."""
+    size = config.get('image_size')
+    if size is None:
+        raise ValueError(
+            'model.image_size is not given, the side in pixels of the images '
+            'that a pipeline draws unless it is told another: set it'
+        )
+    return size
+
+
+def _add_text(
+    folder: Folder,
+    text: TextPart,
+    weights: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+) -> None:
+    theirs = text.to_config(config)
+    found = text.to_weights(weights, config)
+    folder.add(text.name, theirs, found, STEMS[1])
+    folder.tokenizer = _tokenizer(config)
+
+
+def _tokenizer(config: Mapping[str, Any]) -> Any:
+    """What turns captions into tokens, without the network that reads them."""
+    tokenizer = config['tokenizer']
+    if isinstance(tokenizer, Mapping):
+        return MODELS.build(dict(tokenizer))
+    from mmldm.models.conditioners.text_encoder import ClipTokens
+
+    return ClipTokens(tokenizer, config.get('max_length', LENGTH))
+
+
+def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """A folder as it is; of a name, what transformers has of it."""
+    source = Path(tokenizer.pretrained)
+    if source.is_dir():
+        if source.resolve() != folder.resolve():
+            shutil.copytree(source, folder, dirs_exist_ok=True)
+    else:
+        tokenizer.tokenizer.save_pretrained(folder)

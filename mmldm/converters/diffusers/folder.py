@@ -1,0 +1,286 @@
+"""Folders of diffusers as models of ours.
+
+Pipelines of latent diffusion, and first stages alone; names and defaults are
+those of diffusers 0.42, which is not needed.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from ..editors import first_stage_editor
+from .denoiser import denoiser_from_diffusers
+from .denoiser_config import denoiser_from_diffusers_config
+from .files import (
+    CONFIG,
+    PIPELINE,
+    SCHEDULER,
+    read_json,
+    read_weights,
+)
+from .first_stage import (
+    KINDS,
+    first_stage_from_diffusers,
+    first_stage_from_diffusers_config,
+)
+from .process import scheduler_from_diffusers
+from .text import (
+    text_encoder_from_diffusers,
+    text_encoder_from_diffusers_config,
+    transformer_from_diffusers,
+    transformer_from_diffusers_config,
+)
+
+TOKENIZER = 'tokenizer'
+# Parts that draw nothing.
+UNUSED = {
+    'feature_extractor': 'it prepares images for the safety checker',
+    'image_encoder': 'it is of adapters, which this model has not',
+    'safety_checker': 'it looks at finished images',
+}
+
+
+class Pipeline(NamedTuple):
+    """What there is to read in a folder of a pipeline.
+
+    Attributes:
+        first_stage: Its name.
+        text: That of its text encoder, if it has one.
+        num_steps: Of its sampling, unless it is told.
+        guidance: Its scale in the examples of its authors; None for none.
+        small_image: It draws a larger image of a small one.
+        overrides: What it changes in its scheduler's config.
+    """
+
+    first_stage: str
+    text: str | None = None
+    num_steps: int = 50
+    guidance: float | None = None
+    small_image: bool = False
+    overrides: Mapping[str, Any] = MappingProxyType({})
+
+
+PIPELINES = {
+    'LDMPipeline': Pipeline('vqvae'),
+    'LDMSuperResolutionPipeline': Pipeline(
+        'vqvae', num_steps=100, small_image=True
+    ),
+    'LDMTextToImagePipeline': Pipeline('vqvae', 'bert', guidance=5.0),
+    'StableDiffusionPipeline': Pipeline(
+        'vae',
+        'text_encoder',
+        guidance=7.5,
+        overrides=dict(clip_sample=False, steps_offset=1),
+    ),
+}
+# Configs and weights of text encoders, by what their config calls them.
+TEXT: dict[str, tuple[Callable, Callable]] = {
+    'ldmbert': (transformer_from_diffusers_config, transformer_from_diffusers),
+    'clip_text_model': (
+        text_encoder_from_diffusers_config,
+        text_encoder_from_diffusers,
+    ),
+}
+
+
+class FromDiffusers(NamedTuple):
+    """A model of ours, and what a folder says besides.
+
+    Attributes:
+        config: Of the editor.
+        weights: All that it loads, by name.
+        notes: What is left out, and in what it is not as there, in words.
+    """
+
+    config: dict[str, Any]
+    weights: dict[str, Tensor]
+    notes: list[str]
+
+
+def read_diffusers(
+    folder: str | Path, tokenizer: str | None = None
+) -> FromDiffusers:
+    """The model in a folder that diffusers saved.
+
+    Args:
+        folder: Of a pipeline of latent diffusion, or of an ``AutoencoderKL``
+            or ``VQModel``.
+        tokenizer: Folder or name that the config is to give for the
+            tokenizer; None for the one in ``folder``.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If it is another model, or asks for what ours have not.
+    """
+    folder = Path(folder)
+    if (folder / PIPELINE).is_file():
+        tokenizer = tokenizer or str((folder / TOKENIZER).resolve())
+        return _read_pipeline(folder, tokenizer)
+    if not is_diffusers(folder):
+        raise FileNotFoundError(
+            f'{folder} is no folder of diffusers: it has neither {PIPELINE}, '
+            f'of a pipeline, nor {CONFIG}, of a first stage. Models on '
+            'huggingface.co are to be downloaded before'
+        )
+    autoencoder, weights = _read_part(
+        folder, first_stage_from_diffusers_config, first_stage_from_diffusers
+    )
+    config = first_stage_editor(autoencoder)
+    return FromDiffusers(config, _under('autoencoder', weights), [])
+
+
+def is_diffusers(folder: str | Path) -> bool:
+    """Whether a folder is for :func:`read_diffusers`."""
+    return any((Path(folder) / name).is_file() for name in (PIPELINE, CONFIG))
+
+
+def _read_part(
+    folder: Path, to_config: Callable, to_weights: Callable
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Config and weights of one part, of a message that names its folder."""
+    theirs = read_json(folder / CONFIG)
+    try:
+        config = to_config(theirs)
+        return config, to_weights(read_weights(folder), config)
+    except ValueError as error:
+        raise ValueError(f'{folder}: {error}') from error
+    except (TypeError, ZeroDivisionError, LookupError) as error:
+        raise ValueError(
+            f'{folder}: a value in {CONFIG} is of a wrong kind ({error})'
+        ) from error
+
+
+def _under(part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f'{part}.{name}': weight for name, weight in weights.items()}
+
+
+def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
+    """A latent diffusion model, part by part."""
+    index = read_json(folder / PIPELINE)
+    name = index.get('_class_name')
+    if name not in PIPELINES:
+        raise ValueError(
+            f'{folder}: _class_name={name!r} in {PIPELINE} cannot be '
+            f'converted; these can: {", ".join(PIPELINES)}, and folders of '
+            f'{" and ".join(KINDS)} alone'
+        )
+    pipeline = PIPELINES[name]
+    _check_parts(folder, index, pipeline)
+    autoencoder, weights = _read_first_stage(folder, pipeline)
+    weights = _under('autoencoder', weights)
+    denoiser, found = _read_part(
+        folder / 'unet',
+        denoiser_from_diffusers_config,
+        denoiser_from_diffusers,
+    )
+    weights |= _under('denoiser', found)
+    conditioner, found = _read_conditioner(folder, pipeline, tokenizer)
+    weights |= _under('conditioner.embedders.0', found)
+    scheduler, notes = _read_scheduler(folder, pipeline)
+    guidance = dict(type='NoGuidance')
+    if pipeline.guidance is not None:
+        scale = pipeline.guidance
+        guidance = dict(type='ClassifierFreeGuidance', scale=scale)
+    config = dict(
+        type='LatentDiffusion',
+        autoencoder=autoencoder,
+        denoiser=denoiser,
+        conditioner=conditioner,
+        diffusion_scheduler=scheduler,
+        guidance=guidance,
+        image_size=_image_size(folder, autoencoder),
+    )
+    return FromDiffusers(config, weights, notes + _left_out(folder, index))
+
+
+def _check_parts(
+    folder: Path, index: Mapping[str, Any], pipeline: Pipeline
+) -> None:
+    """Raise where a part is missing, or one that draws is not known."""
+    needed = [pipeline.first_stage, 'unet', 'scheduler']
+    if pipeline.text is not None:
+        needed += [pipeline.text, TOKENIZER]
+    for part in needed:
+        if not (folder / part).is_dir():
+            raise FileNotFoundError(
+                f'{folder / part} does not exist, of which {PIPELINE} speaks: '
+                'the folder is not whole'
+            )
+    for part, kind in index.items():
+        given = isinstance(kind, list) and kind[-1] is not None
+        if given and part not in needed and part not in UNUSED:
+            raise ValueError(
+                f'{folder}: the part {part!r} of {PIPELINE} is not known, '
+                f'and may change what is drawn; known are '
+                f'{", ".join([*needed, *UNUSED])}'
+            )
+
+
+def _left_out(folder: Path, index: Mapping[str, Any]) -> list[str]:
+    return [
+        f'{part} is left out: {reason}'
+        for part, reason in UNUSED.items()
+        if (index.get(part) or [None])[-1] is not None
+    ]
+
+
+def _read_first_stage(
+    folder: Path, pipeline: Pipeline
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """As the pipeline uses it: super-resolution scales no latents."""
+
+    def to_config(theirs: Mapping[str, Any]) -> dict[str, Any]:
+        config = first_stage_from_diffusers_config(theirs)
+        return config | (
+            dict(latent_scale=1.0) if pipeline.small_image else {}
+        )
+
+    return _read_part(
+        folder / pipeline.first_stage, to_config, first_stage_from_diffusers
+    )
+
+
+def _read_conditioner(
+    folder: Path, pipeline: Pipeline, tokenizer: str
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Config of the conditioner, and weights of its embedder."""
+    if pipeline.small_image:
+        embedder = dict(type='LowResolution')
+        return dict(type='Conditioner', embedders=[embedder]), {}
+    if pipeline.text is None:
+        return dict(type='Conditioner'), {}
+    part = folder / pipeline.text
+    kind = read_json(part / CONFIG).get('model_type')
+    if kind not in TEXT:
+        raise ValueError(
+            f'{part}: model_type={kind!r} cannot be converted as a text '
+            f'encoder; these can: {", ".join(TEXT)}'
+        )
+    to_config, to_weights = TEXT[kind]
+    embedder, weights = _read_part(
+        part, lambda theirs: to_config(theirs, tokenizer), to_weights
+    )
+    return dict(type='Conditioner', embedders=[embedder]), weights
+
+
+def _read_scheduler(
+    folder: Path, pipeline: Pipeline
+) -> tuple[dict[str, Any], list[str]]:
+    part = folder / 'scheduler'
+    theirs = read_json(part / SCHEDULER) | dict(pipeline.overrides)
+    try:
+        return scheduler_from_diffusers(theirs, pipeline.num_steps)
+    except ValueError as error:
+        raise ValueError(f'{part}: {error}') from error
+
+
+def _image_size(folder: Path, autoencoder: Mapping[str, Any]) -> int | None:
+    """Side of the images that are drawn where none is asked for."""
+    size = read_json(folder / 'unet' / CONFIG).get('sample_size')
+    factor = 2 ** (len(autoencoder['channel_mults']) - 1)
+    if isinstance(size, list) and len(set(size)) == 1:
+        size = size[0]
+    return size * factor if isinstance(size, int) else None

@@ -1,0 +1,226 @@
+"""Schedulers of diffusers: noise and sampling, both ways.
+
+Names and defaults are those of diffusers 0.42. What a model *is*, its betas
+and what it predicts, must have a counterpart; how it is sampled may be
+replaced, and then a note says so.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import torch
+
+from mmldm.diffusion import DiffusionScheduler, DiscreteSchedule
+from mmldm.diffusion.noise_schedules.discrete import betas_of
+from mmldm.registry import DIFFUSION_SCHEDULERS
+
+from .params import Params, arguments
+from .samplers import DDIM, SAMPLERS, SCALED, Sampling
+from .sampling import (
+    sampling_from_diffusers,
+    sampling_to_diffusers,
+)
+
+PREDICTIONS = {
+    'epsilon': 'EpsilonPrediction',
+    'sample': 'SamplePrediction',
+    'v_prediction': 'VelocityPrediction',
+}
+BETAS = {'linear': 'LinearBetas', 'scaled_linear': 'ScaledLinearBetas'}
+COSINE = 'squaredcos_cap_v2'
+
+
+def scheduler_from_diffusers(
+    theirs: Mapping[str, Any], num_steps: int = 50
+) -> tuple[dict[str, Any], list[str]]:
+    """The diffusion scheduler that a ``scheduler_config.json`` describes.
+
+    Args:
+        theirs: Its content. Keys that its scheduler does not read are
+            passed over, as diffusers does.
+        num_steps: Of sampling, which the file does not say.
+
+    Returns:
+        Config of ``DiffusionScheduler``, and in what its sampling differs
+        from theirs, in words.
+
+    Raises:
+        ValueError: If there are no betas, or they or the prediction have no
+            counterpart.
+    """
+    name = theirs.get('_class_name')
+    if name is None:
+        raise ValueError(
+            "_class_name is missing in the scheduler's config: give the "
+            'scheduler_config.json that diffusers saved'
+        )
+    sampler = SAMPLERS.get(name)
+    params = Params(name, theirs, sampler.defaults if sampler else {})
+    if sampler is None and not {'beta_schedule', 'trained_betas'} & {*theirs}:
+        raise ValueError(
+            f'_class_name={name!r} is a scheduler without betas: only models '
+            'of a noise schedule with betas can be converted'
+        )
+    schedule = _noise_schedule(params)
+    sampling = sampling_from_diffusers(name, theirs)
+    config = dict(
+        type='DiffusionScheduler',
+        noise_schedule=schedule,
+        prediction=_prediction(params),
+        loss_weighting=dict(type='UniformWeighting'),
+        timestep_sampler=dict(type='UniformTimesteps'),
+        time_grid=sampling.time_grid,
+        solver=sampling.solver,
+        num_steps=min(num_steps, theirs.get('num_train_timesteps', 1000)),
+    )
+    return config, list(sampling.notes)
+
+
+def _noise_schedule(params: Params) -> dict[str, Any]:
+    schedule = _betas(params)
+    if params.take('rescale_betas_zero_snr'):
+        return dict(type='ZeroTerminalSNR', noise_schedule=schedule)
+    return schedule
+
+
+def _betas(params: Params) -> dict[str, Any]:
+    betas = params.take('trained_betas')
+    length = params.take('num_train_timesteps') or 1000
+    if betas is not None:
+        if len(betas) != length:
+            raise ValueError(
+                f'{params.part}.trained_betas has {len(betas)} numbers, but '
+                f'num_train_timesteps={length}: set it to {len(betas)}'
+            )
+        return dict(type='GivenBetas', betas=list(betas))
+    kind = params.take('beta_schedule') or 'linear'
+    if kind == COSINE:
+        return dict(type='CosineSchedule', num_timesteps=length)
+    if kind not in BETAS:
+        raise params.refusal(
+            'beta_schedule',
+            kind,
+            f'has no counterpart here: only {", ".join([*BETAS, COSINE])} '
+            'have, or trained_betas',
+        )
+    return dict(
+        type=BETAS[kind],
+        start=params.take('beta_start') or 1e-4,
+        end=params.take('beta_end') or 0.02,
+        num_timesteps=length,
+    )
+
+
+def _prediction(params: Params) -> dict[str, Any]:
+    kind = params.take('prediction_type') or 'epsilon'
+    if kind not in PREDICTIONS:
+        raise params.refusal(
+            'prediction_type',
+            kind,
+            f'has no counterpart here: only {", ".join(PREDICTIONS)} have',
+        )
+    return dict(type=PREDICTIONS[kind])
+
+
+def scheduler_to_diffusers(
+    config: Mapping[str, Any], scales_input: bool = True
+) -> tuple[dict[str, Any], list[str]]:
+    """The ``scheduler_config.json`` of a diffusion scheduler of ours.
+
+    Args:
+        config: Of ``DiffusionScheduler``.
+        scales_input: Whether the pipeline scales what it gives the network,
+            which schedulers in sigma / alpha ask of it.
+
+    Returns:
+        Its content, with ``_class_name``, and in what sampling with it
+        differs from ours, in words.
+
+    Raises:
+        ValueError: If the noise schedule or the prediction has no
+            counterpart.
+    """
+    scheduler = DIFFUSION_SCHEDULERS.build(dict(config))
+    noise = _betas_to_diffusers(scheduler, config['noise_schedule'])
+    kind = type(scheduler.prediction).__name__
+    names = {ours: theirs for theirs, ours in PREDICTIONS.items()}
+    if kind not in names:
+        raise ValueError(
+            f'diffusion_scheduler.prediction.type={kind!r} has no '
+            f'counterpart in diffusers; these have: {", ".join(names)}'
+        )
+    keys = noise | dict(prediction_type=names[kind])
+    unread = SCALED if not scales_input else set()
+    sampling = _sampling(scheduler, config, keys, unread)
+    return dict(_class_name=sampling.name, **keys, **sampling.keys), list(
+        sampling.notes
+    )
+
+
+def _sampling(
+    scheduler: DiffusionScheduler,
+    config: Mapping[str, Any],
+    keys: Mapping[str, Any],
+    excluded: Collection[str],
+) -> Sampling:
+    """How diffusers will sample: as ours where it can, else by DDIM."""
+    sampling = sampling_to_diffusers(scheduler, config)
+    if (
+        sampling is None
+        or sampling.name in excluded
+        or SAMPLERS[sampling.name].lacks & {*keys}
+    ):
+        solver = type(scheduler.solver).__name__
+        grid = type(scheduler.time_grid).__name__
+        return DDIM._replace(
+            notes=(
+                f'{solver} on {grid}, of this model, is not in diffusers, '
+                f'which will sample by {DDIM.name}: here '
+                f'solver={DDIM.solver}, time_grid={DDIM.time_grid} draws the '
+                'same',
+            )
+        )
+    return sampling
+
+
+def _betas_to_diffusers(
+    scheduler: DiffusionScheduler, config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keys that give these betas there."""
+    schedule = scheduler.noise_schedule
+    kind = type(schedule).__name__
+    if not isinstance(schedule, DiscreteSchedule):
+        raise ValueError(
+            f'diffusion_scheduler.noise_schedule.type={kind!r} has no betas, '
+            'which the pipelines of diffusers for latent diffusion need: '
+            'there is no counterpart'
+        )
+    if kind == 'ZeroTerminalSNR':
+        inner = config['noise_schedule']
+        given = DIFFUSION_SCHEDULERS.build(inner)
+        keys = _keys_of_betas(given, inner)
+        return keys | dict(rescale_betas_zero_snr=True)
+    return _keys_of_betas(schedule, config)
+
+
+def _keys_of_betas(
+    schedule: DiscreteSchedule, config: Mapping[str, Any]
+) -> dict[str, Any]:
+    args = arguments(type(schedule), config)
+    length = dict(num_train_timesteps=schedule.num_timesteps)
+    names = {ours: theirs for theirs, ours in BETAS.items()}
+    if (kind := type(schedule).__name__) in names:
+        return length | dict(
+            beta_schedule=names[kind],
+            beta_start=args['start'],
+            beta_end=args['end'],
+        )
+    if kind == 'CosineSchedule' and (
+        (args['offset'], args['max_beta']) == (0.008, 0.999)
+    ):
+        return length | dict(beta_schedule=COSINE)
+    if kind == 'GivenBetas':
+        return length | dict(trained_betas=list(args['betas']))
+    alpha = schedule(torch.arange(schedule.num_timesteps)).alpha
+    alpha_bar = torch.cat([alpha.new_ones(1), alpha.square()])
+    return length | dict(trained_betas=betas_of(alpha_bar).tolist())

@@ -1,0 +1,26 @@
+"""Editors around what was converted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Of the paper's losses; see FirstStage.
+REGULARIZATION = {'AutoencoderKL': 1e-6, 'AutoencoderVQ': 1.0}
+
+
+def first_stage_editor(autoencoder: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of what trains an autoencoder further.
+
+    Raises:
+        ValueError: If it has no weights.
+    """
+    kind = autoencoder['type']
+    if kind not in REGULARIZATION:
+        raise ValueError(
+            'this is a first stage without weights: write '
+            f"autoencoder=dict(type='{kind}') in a config instead"
+        )
+    return dict(
+        type='FirstStage',
+        autoencoder=dict(autoencoder),
+        regularization_weight=REGULARIZATION[kind],
+    )

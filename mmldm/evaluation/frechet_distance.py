@@ -1,0 +1,52 @@
+"""How far generated images are from real ones, as a set."""
+
+from collections.abc import Sequence
+
+from mmengine.evaluator import BaseMetric
+from torch import Tensor
+
+from mmldm.registry import DATASETS, METRICS
+from mmldm.utils.typing import ConfigType
+
+from .patch_features import PatchFeatures
+from .reconstruction_fid import frechet_distance
+
+
+@METRICS.register_module()
+class FrechetDistance(BaseMetric):
+    """Frechet distance of ``pred_img`` to real images, without a network.
+
+    Of :class:`PatchFeatures` of the real images: for small images, where no
+    Inception is at hand. Its numbers cannot be compared with any FID.
+
+    Args:
+        dataset: Real images, all of which are taken once.
+    """
+
+    default_prefix = 'frechet'
+
+    def __init__(self, dataset: ConfigType, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.dataset = dataset
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the images of a batch."""
+        self.results += [sample['pred_img'].cpu() for sample in data_samples]
+
+    def compute_metrics(self, results: Sequence[Tensor]) -> dict[str, float]:
+        """``distance``, >= 0 and 0 for the real images themselves.
+
+        Raises:
+            ValueError: If there is one image only, or sizes differ.
+        """
+        if len(results) < 2:
+            raise ValueError(
+                'FrechetDistance needs two images or more: one has no '
+                'covariance'
+            )
+        dataset = DATASETS.build(self.dataset)
+        real = [dataset[i]['inputs'].flip(0) for i in range(len(dataset))]
+        features = PatchFeatures(real)
+        return dict(
+            distance=frechet_distance(features(results), features(real))
+        )

@@ -1,0 +1,73 @@
+"""Are holes filled as they were?"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmldm.registry import METRICS
+
+from .draws import Draw, DrawsMetric, mean_draws
+from .reconstruction import psnr
+
+# Pixels around a missing one of which it is made, as in OpenCV's examples.
+RADIUS = 3
+
+
+def telea(image: Tensor, mask: Tensor) -> Tensor:
+    """OpenCV's inpainting by fast marching; Telea 2004.
+
+    Args:
+        image: uint8 (3, H, W).
+        mask: 1 in the hole, whose pixels are not looked at, (1, H, W).
+
+    Returns:
+        uint8 (3, H, W).
+    """
+    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    hole = mask[0].numpy().astype(np.uint8)
+    filled = cv2.inpaint(pixels, hole, RADIUS, cv2.INPAINT_TELEA)
+    return torch.from_numpy(filled).permute(2, 0, 1)
+
+
+@METRICS.register_module()
+class InpaintingMetrics(DrawsMetric):
+    """What is in the hole, and whether all else stayed.
+
+    Reads ``gt_img`` and ``mask``: ``DrawMask`` or ``LoadMask`` and
+    ``PackInputs(gt_img=True)`` in the pipeline of the test data.
+    """
+
+    default_prefix = 'inpaint'
+    fields = ('gt_img', 'mask')
+
+    def compute_metrics(self, results: Sequence[Draw]) -> dict[str, float]:
+        """PSNR is that of the pixels in the hole, dB, mean over the images.
+
+        ``psnr_mean``: of the mean of an entry's samples; ``psnr_sample``: of
+        single samples; ``psnr_telea``: of what :func:`telea` makes of the
+        same images and masks. ``known_error``: by how much, in [0, 255], a
+        pixel outside of the holes is off at most.
+        """
+        means = mean_draws(results)
+        return dict(
+            psnr_mean=self.mean_of(means, hole_psnr),
+            psnr_sample=self.mean_of(results, hole_psnr),
+            psnr_telea=self.mean_of(
+                means, lambda _, x, mask: hole_psnr(telea(x, mask), x, mask)
+            ),
+            known_error=max(_known_error(d.image, *d.fields) for d in results),
+        )
+
+
+def hole_psnr(image: Tensor, truth: Tensor, mask: Tensor) -> float:
+    """Of the pixels in the hole, dB."""
+    hole = mask[0].bool()
+    return psnr(image[:, hole], truth[:, hole])
+
+
+def _known_error(image: Tensor, truth: Tensor, mask: Tensor) -> float:
+    error = (image.double() - truth.double()).abs()
+    return float((error * ~mask.bool()).max())

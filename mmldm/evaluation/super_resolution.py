@@ -1,0 +1,75 @@
+"""Are images of low resolution enlarged well?"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from mmldm.registry import METRICS
+from mmldm.utils.pixels import bicubic
+
+from .draws import Draw, DrawsMetric, mean_draws
+from .reconstruction import psnr
+
+
+@METRICS.register_module()
+class SuperResolutionMetrics(DrawsMetric):
+    """Nearness to the truth and to the small image; sharpness.
+
+    Beside what bicubic interpolation makes of the small images. Reads
+    ``gt_img`` and ``img_lq``: ``DegradeBicubic`` and
+    ``PackInputs(gt_img=True)`` in the pipeline of the test data.
+    """
+
+    default_prefix = 'sr'
+    fields = ('gt_img', 'img_lq')
+
+    def compute_metrics(self, results: Sequence[Draw]) -> dict[str, float]:
+        """PSNR is in dB, mean over the images.
+
+        ``psnr_small``: of a sample made small again, against what it was
+        made of; ``psnr_mean``: of the mean of an entry's samples;
+        ``psnr_sample``: of single samples; ``psnr_bicubic``. ``sharpness``
+        and ``sharpness_bicubic``: gradient energy of all images over that of
+        the true ones, 1 at best.
+        """
+        means = mean_draws(results)
+        large = [replace(d, image=_enlarged(*d.fields)) for d in means]
+        return dict(
+            psnr_small=self.mean_of(
+                results,
+                lambda image, _, small: psnr(_like(image, small), small),
+            ),
+            psnr_mean=self.mean_of(means, _psnr),
+            psnr_sample=self.mean_of(results, _psnr),
+            psnr_bicubic=self.mean_of(large, _psnr),
+            sharpness=_sharpness(results),
+            sharpness_bicubic=_sharpness(large),
+        )
+
+
+def gradient_energy(image: Tensor) -> float:
+    """Mean square of the steps between neighbouring pixels, (3, H, W)."""
+    steps = (image.double().diff(dim=dim) for dim in (1, 2))
+    return float(sum(step.square().mean() for step in steps))
+
+
+def _psnr(image: Tensor, truth: Tensor, small: Tensor) -> float:
+    return psnr(image, truth)
+
+
+def _sharpness(draws: Sequence[Draw]) -> float:
+    drawn = sum(gradient_energy(draw.image) for draw in draws)
+    return drawn / sum(gradient_energy(draw.fields[0]) for draw in draws)
+
+
+def _enlarged(truth: Tensor, small: Tensor) -> Tensor:
+    return _like(small, truth)
+
+
+def _like(image: Tensor, other: Tensor) -> Tensor:
+    """Brought to the other's size by bicubic interpolation, uint8."""
+    pixels = image.permute(1, 2, 0).numpy()
+    resized = bicubic(pixels, *other.shape[1:])
+    return torch.from_numpy(resized.copy()).permute(2, 0, 1)

@@ -1,0 +1,181 @@
+import pytest
+
+from mmldm.datasets.transforms import ChooseObjects, LoadImage
+
+
+def coco(**more):
+    images = [
+        dict(id=7, file_name='a.png', width=8, height=4),
+        dict(id=3, file_name='b/c.png', width=8, height=4),
+    ]
+    return dict(images=images, **more)
+
+
+def test_captions_of_coco(folder):
+    notes = [
+        dict(image_id=7, caption='one'),
+        dict(image_id=3, caption='two\n'),
+        dict(image_id=7, caption='three'),
+    ]
+    folder.text('c.json', coco(annotations=notes))
+    captions = dict(type='CocoCaptions', file='c.json')
+    assert folder.values('captions', captions) == {
+        'a.png': ['one', 'three'],
+        'b/c.png': ['two'],
+    }
+
+
+CATEGORIES = [dict(id=44, name='cat'), dict(id=5, name='dog')]
+
+
+def objects(*boxes):
+    """A file of COCO's with objects of class 44 in the first image."""
+    notes = [
+        dict(image_id=7, category_id=44, id=i, bbox=box)
+        for i, box in enumerate(boxes, 1)
+    ]
+    return coco(annotations=notes, categories=CATEGORIES)
+
+
+def test_boxes_of_coco_are_parts_and_classes_follow_their_ids(folder):
+    content = objects([2, 1, 4, 2], [0, 0, 0, 2])
+    content['annotations'] += [
+        dict(image_id=7, category_id=5, bbox=[0, 0, 8.04, 4]),
+        dict(image_id=3, category_id=5, bbox=[0, 0, 8, 4], iscrowd=1),
+    ]
+    folder.text('b.json', content)
+    boxes = dict(type='CocoBoxes', file='b.json')
+    assert folder.values('layout', boxes) == {
+        'a.png': [(1, (0.25, 0.25, 0.5, 0.5)), (0, (0, 0, 1, 1))]
+    }
+    assert folder.load(boxes).metainfo['classes'] == ('dog', 'cat')
+
+
+def test_the_annotated_shape_is_given_along(folder):
+    folder.text('b.json', objects([2, 1, 4, 2]))
+    boxes = dict(type='CocoBoxes', file='b.json')
+    assert folder.values('annotated_shape', boxes) == {'a.png': (4, 8)}
+    folder.image('a.png', height=8, width=4)
+    with pytest.raises(ValueError, match='a.png is 8x4, but'):
+        folder.load(boxes, pipeline=[LoadImage()])[0]
+
+
+def test_images_with_few_objects_are_left_out(folder):
+    content = objects([2, 1, 4, 2])
+    folder.text('b.json', content)
+    for least, images in ((0, {'a.png', 'b/c.png'}), (1, {'a.png'})):
+        boxes = dict(type='CocoBoxes', file='b.json', min_objects=least)
+        assert folder.values('layout', boxes).keys() == images
+    with pytest.raises(ValueError, match='says nothing about any of the 2'):
+        folder.load(dict(boxes, min_objects=2))
+
+
+def with_note(**more):
+    content = objects([2, 1, 4, 2])
+    content['annotations'][0].update(more)
+    return content
+
+
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (with_note(bbox=[2, 1, 7, 2]), r'annotation 1 lies outside.*a.png'),
+        (with_note(bbox=[2, -1, 4, 2]), r'\(0.25, -0.25, 0.5, 0.5\)'),
+        (with_note(bbox=[2, 1, -1, 2]), 'annotation 1 lies outside'),
+        (with_note(bbox=[2, 1, 4]), r'is \[2, 1, 4\].*must be \(x, y, w, h'),
+        (with_note(bbox=None), 'annotation 1 is None'),
+        (with_note(category_id=6), 'annotation 1 has the class 6.*2 cat'),
+        (with_note(image_id=9), 'annotation 1 is of the image 9'),
+        (
+            dict(
+                objects([2, 1, 4, 2]),
+                images=[dict(id=7, file_name='a.png', width=8)],
+            ),
+            r'image a.png has the height and width \(None, 8\)',
+        ),
+        ('{"images": [', 'b.json is no JSON'),
+        ([], 'b.json has no images'),
+        (coco(annotations=[]), 'b.json has no annotations'),
+        (
+            coco(annotations=[dict(id=1, image_id=7, caption='x')]),
+            'annotation 1 has no bbox.*instances_train2017.json',
+        ),
+        (
+            dict(objects([2, 1, 4, 2]), images=[dict(id=7, file_name='d')]),
+            "names the image 'd', which is not there",
+        ),
+    ],
+)
+def test_a_broken_file_of_coco_is_refused_by_entry(folder, content, message):
+    folder.text('b.json', content)
+    with pytest.raises(ValueError, match=message):
+        folder.load(dict(type='CocoBoxes', file='b.json'))
+
+
+HEADER = 'ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf\n'
+
+
+def open_images(folder, rows, classes='/m/2,Dog\n/m/1,Cat\n', header=HEADER):
+    folder.text('b.csv', header + rows)
+    folder.text('classes.csv', classes)
+    return dict(type='OpenImagesBoxes', file='b.csv', classes='classes.csv')
+
+
+def test_boxes_of_open_images(folder):
+    rows = (
+        'a,/m/2,0.25,0.75,0.5,1,0\n'  # kept
+        'a,/m/1,0,1,0,1,0\n'  # kept
+        'a,/m/1,0,1,0,1,1\n'  # a group
+        'a,/m/3,0,1,0,1,0\n'  # a class not asked for
+        'd,/m/1,0,1,0,1,0\n'  # not there
+    )
+    boxes = open_images(folder, rows)
+    assert folder.values('layout', boxes) == {
+        'a.png': [(1, (0.25, 0.5, 0.5, 0.5)), (0, (0, 0, 1, 1))]
+    }
+    assert folder.load(boxes).metainfo['classes'] == ('Cat', 'Dog')
+
+
+@pytest.mark.parametrize(
+    'broken, message',
+    [
+        (dict(rows='a,/m/1,0,1.5,0,1,0\n'), 'line 2 lies outside.*a.png'),
+        (dict(rows='a,/m/1,0.9,0.1,0,1,0\n'), 'line 2 lies outside'),
+        (dict(rows='a,/m/1,x,1,0,1,0\n'), 'line 2 has no box'),
+        (dict(rows='', header='ImageID\n'), 'b.csv has no column LabelName'),
+        (dict(rows='', classes=''), 'classes.csv is empty'),
+        (dict(rows='', classes='/m/1\n'), r"has the line \['/m/1'\]"),
+        (dict(rows=''), 'says nothing about any of the 2 images'),
+    ],
+)
+def test_a_broken_file_of_open_images_is_refused_by_line(
+    folder, broken, message
+):
+    boxes = open_images(folder, **broken)
+    with pytest.raises(ValueError, match=message):
+        folder.load(boxes)
+
+
+def test_objects_are_chosen_at_random_and_large_enough():
+    layout = [(i, (0, 0, 0.1 * i, 0.1)) for i in range(6)]
+    seen = set()
+    for _ in range(200):
+        chosen = ChooseObjects(2, min_area=0.015)(dict(layout=layout))
+        seen.add(tuple(c for c, _ in chosen['layout']))
+        assert all(item in layout for item in chosen['layout'])
+    # Two of the classes 2 to 5, in any order.
+    assert len(seen) == 12
+    assert {c for row in seen for c in row} == {2, 3, 4, 5}
+    assert ChooseObjects()(dict(layout=[]))['layout'] == []
+
+
+def test_several_annotations_meet(folder):
+    folder.text('c.jsonl', '{"file_name": "a.png", "caption": "one"}')
+    folder.text('b.json', objects([2, 1, 4, 2]))
+    dataset = folder.load(
+        dict(type='Captions', file='c.jsonl'),
+        dict(type='CocoBoxes', file='b.json'),
+        dict(type='MaskFiles', folder='images'),
+    )
+    assert len(dataset) == 1
+    assert {'captions', 'layout', 'mask_path'} <= dataset[0].keys()

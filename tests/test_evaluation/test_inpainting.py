@@ -1,0 +1,107 @@
+import math
+
+import pytest
+import torch
+
+from mmldm.evaluation import InpaintingMetrics
+from mmldm.evaluation.inpainting import telea
+from mmldm.structures import LDMDataSample
+
+
+@pytest.fixture
+def truths():
+    """Images with a slope and noise, whose holes Telea fills imperfectly."""
+    slope = torch.arange(0, 160, 10)[:, None] + torch.arange(0, 80, 5)
+    noise = torch.randint(0, 15, (3, 3, 16, 16))
+    return (slope + noise).byte()
+
+
+@pytest.fixture
+def masks():
+    """A square, of a size that differs from image to image."""
+    masks = torch.zeros(3, 1, 16, 16, dtype=torch.uint8)
+    for i in range(3):
+        masks[i, :, 4 : 6 + 2 * i, 4 : 6 + 2 * i] = 1
+    return masks
+
+
+@pytest.fixture
+def filled(truths, masks):
+    """Builds the sample of an image drawn for an entry."""
+
+    def build(source, image):
+        sample = LDMDataSample(
+            metainfo=dict(source_idx=source), mask=masks[source]
+        )
+        sample.gt_img, sample.pred_img = truths[source], image
+        return sample
+
+    return build
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 3])
+def test_teleas_own_output_is_no_better_than_telea(
+    judge, filled, truths, masks, batch_size
+):
+    samples = [filled(i, telea(truths[i], masks[i])) for i in range(3)]
+    scores = judge(InpaintingMetrics(), samples, batch_size)
+    reached = scores['inpaint/psnr_telea']
+    assert 15 < reached < 50
+    assert scores == {
+        'inpaint/psnr_mean': pytest.approx(reached),
+        'inpaint/psnr_sample': pytest.approx(reached),
+        'inpaint/psnr_telea': reached,
+        'inpaint/known_error': 0,
+    }
+
+
+def test_the_truth_reaches_everything(judge, filled, truths):
+    samples = [filled(i, truths[i]) for i in range(3)]
+    scores = judge(InpaintingMetrics(), samples)
+    assert scores['inpaint/psnr_mean'] == 100
+    assert scores['inpaint/known_error'] == 0
+
+
+def test_telea_does_not_see_the_hole(truths, masks):
+    other = torch.where(masks[2].bool(), 255 - truths[2], truths[2])
+    assert telea(other, masks[2]).equal(telea(truths[2], masks[2]))
+
+
+def test_the_mean_of_an_entrys_samples_is_judged(judge, filled, truths, masks):
+    """Errors of 10 and 20 that agree add up, those that do not cancel."""
+    hole = masks.int()
+    samples = [
+        filled(0, (truths[0] + 10 * hole[0]).byte()),
+        filled(1, (truths[1] + 20 * hole[1]).byte()),
+        filled(1, (truths[1] + 20 * hole[1]).byte()),
+        filled(0, (truths[0] + 20 * hole[0]).byte()),
+    ]
+    decibels = {e: 20 * math.log10(255 / e) for e in (10, 15, 20)}
+    scores = judge(InpaintingMetrics(), samples)
+    assert scores['inpaint/psnr_mean'] == pytest.approx(
+        (decibels[15] + decibels[20]) / 2
+    )
+    assert scores['inpaint/psnr_sample'] == pytest.approx(
+        (decibels[10] + 3 * decibels[20]) / 4
+    )
+
+
+def test_only_the_hole_counts_and_a_touched_pixel_is_told(
+    judge, filled, truths
+):
+    """The largest error of any image, in whichever direction."""
+    touched = truths[1].clone()
+    touched[2, 0, 0] = 255
+    touched[0, 15, 15] -= 7
+    samples = [filled(0, truths[0]), filled(1, touched)]
+    scores = judge(InpaintingMetrics(), samples)
+    assert scores['inpaint/psnr_mean'] == 100
+    assert scores['inpaint/known_error'] == 255 - truths[1][2, 0, 0]
+
+
+@pytest.mark.parametrize('field', ['gt_img', 'mask', 'source_idx'])
+def test_data_without_what_is_needed_are_refused(judge, filled, truths, field):
+    sample = filled(0, truths[0])
+    delattr(sample, field)
+    with pytest.raises(ValueError, match=f'compares images with {field}'):
+        judge(InpaintingMetrics(), [sample])

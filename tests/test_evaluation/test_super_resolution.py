@@ -1,0 +1,91 @@
+import pytest
+import torch
+
+from mmldm.evaluation import SuperResolutionMetrics
+from mmldm.evaluation.super_resolution import gradient_energy
+from mmldm.structures import LDMDataSample
+from mmldm.utils.pixels import bicubic
+
+
+def resized(image, size):
+    """By bicubic interpolation, (3, H, W)."""
+    pixels = bicubic(image.permute(1, 2, 0).numpy(), size, size)
+    return torch.tensor(pixels).permute(2, 0, 1)
+
+
+@pytest.fixture
+def truths():
+    return torch.randint(256, (3, 3, 16, 16), dtype=torch.uint8)
+
+
+@pytest.fixture
+def enlarged(truths):
+    """Builds the sample of an image drawn for an entry."""
+
+    def build(source, image):
+        sample = LDMDataSample(metainfo=dict(source_idx=source))
+        sample.gt_img, sample.pred_img = truths[source], image
+        sample.img_lq = resized(truths[source], 4)
+        return sample
+
+    return build
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 3])
+def test_the_truth_reaches_everything(judge, enlarged, truths, batch_size):
+    samples = [enlarged(i, truths[i]) for i in range(3)]
+    scores = judge(SuperResolutionMetrics(), samples, batch_size)
+    assert scores['sr/psnr_small'] == 100
+    assert scores['sr/psnr_mean'] == scores['sr/psnr_sample'] == 100
+    assert scores['sr/sharpness'] == 1
+    assert scores['sr/psnr_bicubic'] < 20
+    assert scores['sr/sharpness_bicubic'] < 0.5
+
+
+def test_bicubic_images_are_as_good_as_bicubic(judge, enlarged, truths):
+    samples = [enlarged(i, None) for i in range(3)]
+    for sample in samples:
+        sample.pred_img = resized(sample.img_lq, 16)
+    scores = judge(SuperResolutionMetrics(), samples)
+    for name in ('psnr_mean', 'psnr_sample'):
+        assert scores[f'sr/{name}'] == scores['sr/psnr_bicubic']
+    assert scores['sr/sharpness'] == scores['sr/sharpness_bicubic']
+
+
+def test_the_small_image_is_what_samples_are_compared_with(judge, enlarged):
+    """A grey image is grey when it is small: an error of 55 everywhere."""
+    grey = torch.full((3, 16, 16), 100, dtype=torch.uint8)
+    sample = enlarged(0, grey)
+    sample.img_lq = torch.full((3, 4, 4), 155, dtype=torch.uint8)
+    scores = judge(SuperResolutionMetrics(), [sample])
+    assert scores['sr/psnr_small'] == pytest.approx(13.324, abs=1e-3)
+    assert scores['sr/sharpness'] == scores['sr/sharpness_bicubic'] == 0
+
+
+def test_the_mean_of_an_entrys_samples_is_judged(judge, enlarged, truths):
+    """Opposite ripples cancel, but make each sample worse, and sharper."""
+    truths.clamp_(20, 235)
+    place = torch.arange(16)
+    ripples = 20 * (-1) ** (place + place[:, None])
+    samples = [
+        enlarged(0, (truths[0] + sign * ripples).byte()) for sign in (1, -1)
+    ]
+    scores = judge(SuperResolutionMetrics(), samples)
+    assert scores['sr/psnr_mean'] == 100
+    assert scores['sr/psnr_sample'] == pytest.approx(22.110, abs=1e-3)
+    # Of random pixels' steps, 2 * 255^2 / 12, and of the ripples', 40^2.
+    assert scores['sr/sharpness'] == pytest.approx(1.15, abs=0.04)
+
+
+def test_gradient_energy_of_a_slope_is_in_closed_form():
+    """Steps of 3 down and 4 to the right."""
+    rows, columns = torch.arange(8)[:, None], torch.arange(6)
+    image = (3 * rows + 4 * columns).expand(3, -1, -1).byte()
+    assert gradient_energy(image) == 9 + 16
+
+
+def test_data_without_a_small_image_are_refused(judge, enlarged, truths):
+    sample = enlarged(0, truths[0])
+    del sample.img_lq
+    with pytest.raises(ValueError, match='compares images with img_lq'):
+        judge(SuperResolutionMetrics(), [sample])
