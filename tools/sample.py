@@ -8,7 +8,7 @@
     python tools/sample.py MODEL --map LABELS.png
 
 MODEL is whatever mmldm.apis.init_model takes: a folder that a converter
-wrote, a published file, a config (then give --checkpoint), a work directory, a
+wrote, a published file, a config and then a checkpoint, a work directory, a
 folder of diffusers. Images appear one by one in --out, all of them in
 grid.png.
 """
@@ -54,7 +54,10 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('model', help='file or folder of a model')
     parser.add_argument(
-        '--checkpoint', help='its weights, where MODEL is a config file'
+        'checkpoint',
+        nargs='?',
+        help='its weights, where MODEL is a config file: a file, or a work '
+        'directory',
     )
     parser.add_argument(
         '--num', type=int, default=4, help='images of each kind (default: 4)'
@@ -173,7 +176,7 @@ def check_flags(model: LatentDiffusion, given: set[str]) -> None:
             f'the model draws what it is told: give {FLAGS[field]}'
             if field in FLAGS
             else f'the model is told {field}, for which there is no flag: '
-            'call model.predict in Python, see docs/en/converters.md'
+            'call model.predict in Python, as docs/en/new_task.md does'
         )
 
 
