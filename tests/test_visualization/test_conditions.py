@@ -106,8 +106,9 @@ def test_a_small_image_stands_beside_at_the_same_size():
         (dict(label=3), dict(label=4)),
         (dict(layout=[]), dict()),
         (dict(img_path='a.png'), dict(img_path='b.png')),
+        (dict(mask=torch.ones(1, 64, 32)), dict(mask=torch.zeros(1, 64, 32))),
     ],
-    ids=['caption', 'class', 'objects', 'file'],
+    ids=['caption', 'class', 'objects', 'file', 'hole'],
 )
 def test_what_is_told_is_written_below(one, other):
     texts = []
