@@ -3,7 +3,7 @@
 Train: python tools/train.py configs/ldm/<this file>
 Judge: python tools/test.py configs/ldm/<this file> <work dir>
 Draw:  python tools/sample.py configs/ldm/<this file> \
-       --checkpoint <work dir> --image IMAGE.png --mask MASK.png
+       <work dir> --image IMAGE.png --mask MASK.png
 
 Needs the first stage of autoencoder_kl-f4_1xb16-2k_photographs-64x64.py.
 """
