@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 
 from mmldm.registry import METRICS
 from mmldm.utils import Draws
@@ -93,6 +94,20 @@ def test_what_decoded_noise_looks_like_is_judged_where_asked(tester):
         assert label == sample.label
         expected = ((decoded + 1) * 127.5).clamp(0, 255)
         assert abs(expected - image).max() <= 0.51
+
+
+def test_later_hooks_see_the_images_of_the_model(tester):
+    """As the one that writes them into files."""
+    seen = []
+
+    class Keep(Hook):
+        def after_test_iter(self, runner, batch_idx, data_batch, outputs):
+            seen.extend(sample.pred_img.float() for sample in outputs)
+
+    runner = tester(DIGITS)
+    runner.register_hook(Keep(), priority='VERY_LOW')
+    drawn = [image for _, image in runner.test()['pixels/all']]
+    assert all(a.equal(b) for a, b in zip(seen, drawn, strict=True))
 
 
 def test_a_second_test_begins_anew(tester):
