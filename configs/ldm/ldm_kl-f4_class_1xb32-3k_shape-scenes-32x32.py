@@ -10,7 +10,12 @@ Needs the first stage of autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32.py.
 
 _base_ = './ldm_kl-f4_text_1xb32-6k_shape-scenes-32x32.py'
 model = dict(
-    denoiser=dict(context_dim=None, vector_dim=128),
+    denoiser=dict(
+        channel_mults=(2, 2),
+        attn_factors=(2,),
+        context_dim=None,
+        vector_dim=128,
+    ),
     conditioner=dict(
         embedders=[
             dict(
