@@ -238,6 +238,7 @@ def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
     except ValueError as error:
         raise ValueError(f'the config in {path}: {error}; {remedy}') from error
     check_untrusted(config.get('model'), str(path), may_read=True)
+    _say_image_size(config)
     return Found(_as_config(config['model']), pick(checkpoint), path)
 
 
@@ -282,12 +283,18 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
     return model.to(device).eval()
 
 
-def _say_image_size(cfg: Config) -> None:
-    """Where a model does not say how large it draws: as it was trained."""
-    loader = cfg.get('train_dataloader') or {}
-    size = (loader.get('dataset') or {}).get('size')
-    if cfg.model.get('type') == 'LatentDiffusion' and isinstance(size, int):
-        cfg.model.setdefault('image_size', size)
+def _say_image_size(config: Config | Mapping[str, Any]) -> None:
+    """Where a model does not say how large it draws: as it was trained.
+
+    Args:
+        config: A whole one, whatever wrote it; its ``model`` is changed.
+    """
+    node = config.get('train_dataloader')
+    for key in ('dataset', 'size'):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    model = config['model']
+    if model.get('type') == 'LatentDiffusion' and isinstance(node, int):
+        model.setdefault('image_size', node)
 
 
 def training_parts(config: Mapping[str, Any]) -> tuple[str, ...]:

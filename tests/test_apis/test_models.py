@@ -358,3 +358,7 @@ def test_a_model_draws_as_large_as_it_was_trained(tmp_path, ldm_config):
         path = tmp_path / 'config.py'
         path.write_text(config.pretty_text)
         assert init_model(path, weights).image_size == drawn
+        meta = dict(cfg=config.pretty_text)
+        content = dict(state_dict=model.state_dict(), meta=meta)
+        write_checkpoint(content, tmp_path / 'alone.pth')
+        assert init_model(tmp_path / 'alone.pth').image_size == drawn
