@@ -68,11 +68,19 @@ def test_all_learns_but_what_nothing_reads(samples):
     assert not hasattr(build(), 'to_logits')
 
 
-def test_embeddings_start_small():
-    """0.02, as in the original: torch's 1 would outweigh the blocks."""
-    model = build(vocab_size=1000, max_length=500)
+@pytest.mark.parametrize(
+    ('options', 'std'), [({}, 0.02), (dict(init_std=1.0), 1.0)]
+)
+def test_how_large_embeddings_start(options, std):
+    """As in the original, or as asked."""
+    model = build(vocab_size=1000, max_length=500, **options)
     for embedding in (model.token_embed, model.position_embed):
-        assert embedding.weight.std().item() == pytest.approx(0.02, rel=0.1)
+        assert embedding.weight.std().item() == pytest.approx(std, rel=0.1)
+
+
+def test_embeddings_without_size_are_refused():
+    with pytest.raises(ValueError, match=r'TokenTransformer\.init_std'):
+        build(init_std=0.0)
 
 
 @pytest.mark.parametrize('token', [10, -1])
