@@ -12,7 +12,7 @@ _base_ = './ldm_kl-f4_1xb32-2k_photographs-64x64.py'
 model = dict(
     # Channels of the latent, of the masked image's latent and of the mask.
     denoiser=dict(in_channels=3 + 3 + 1),
-    conditioner=dict(embedders=[dict(type='MaskedImage', latent_channels=3)]),
+    conditioner=dict(embedders=[dict(type='FilledImage', latent_channels=3)]),
 )
 train_dataloader = dict(
     dataset=dict(

@@ -15,7 +15,12 @@ SUPER_RESOLUTION = 'LDMSuperResolutionPipeline'
 STABLE = 'StableDiffusionPipeline'
 
 # Embedders that learn nothing.
-WITHOUT_WEIGHTS = ('GivenFeatures', 'LowResolution', 'MaskedImage')
+WITHOUT_WEIGHTS = (
+    'FilledImage',
+    'GivenFeatures',
+    'LowResolution',
+    'MaskedImage',
+)
 
 
 class TextPart(NamedTuple):

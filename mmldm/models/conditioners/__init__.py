@@ -2,7 +2,12 @@ from .class_embedder import ClassEmbedder
 from .conditioner import Conditioner
 from .embedder import Embedder, Encode
 from .given_features import GivenFeatures
-from .spatial_embedders import LowResolution, MaskedImage, SemanticMap
+from .spatial_embedders import (
+    FilledImage,
+    LowResolution,
+    MaskedImage,
+    SemanticMap,
+)
 from .text_encoder import TextEncoder
 from .token_transformer import TokenTransformer
 from .tokenizers import BertTokens, GivenTokens, LayoutTokens, Tokenizer
@@ -14,6 +19,7 @@ __all__ = [
     'Conditioner',
     'Embedder',
     'Encode',
+    'FilledImage',
     'GivenFeatures',
     'GivenTokens',
     'LayoutTokens',

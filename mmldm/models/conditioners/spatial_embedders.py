@@ -10,6 +10,7 @@ from mmldm.utils.pixels import to_unit_range
 from mmldm.utils.typing import SampleList
 
 from .embedder import Embedder, Encode
+from .filling import fill_smoothly
 from .maps import WHOLE, check_image_size, read_maps, size
 
 
@@ -129,7 +130,15 @@ class MaskedImage(Embedder):
         masks = masks.bool() | drop[:, None, None, None]
         images = to_unit_range(images.to(self.device)).to(self.dtype)
         masks = masks.to(self.device)
-        return self.concat(images.masked_fill(masks, -1), masks, encode)
+        return self.concat(self.hide(images, masks), masks, encode)
+
+    def hide(self, images: Tensor, masks: Tensor) -> Tensor:
+        """Images (B, C, H, W) that do not show what masks hide."""
+        return images.masked_fill(masks, -1)
+
+    def mark(self, masks: Tensor, size: torch.Size) -> Tensor:
+        """Masks (B, 1, H, W), 0 or 1, at the size of latents."""
+        return F.interpolate(masks, size)
 
     def concat(
         self, masked: Tensor, masks: Tensor, encode: Encode | None
@@ -151,8 +160,8 @@ class MaskedImage(Embedder):
                 'with encode=model.autoencoder.encode'
             )
         z = encode(masked)
-        marks = 2 * masks.to(z.dtype) - 1
-        return torch.cat([z, F.interpolate(marks, z.shape[2:])], dim=1)
+        marks = 2 * self.mark(masks.to(z.dtype), z.shape[2:]) - 1
+        return torch.cat([z, marks], dim=1)
 
     @staticmethod
     def _read(data_samples: SampleList) -> tuple[Tensor, Tensor]:
@@ -178,6 +187,23 @@ class MaskedImage(Embedder):
                     'mask > 127'
                 )
         return images, masks
+
+
+@MODELS.register_module()
+class FilledImage(MaskedImage):
+    """An image with its hole smoothly filled; null is all hole, grey.
+
+    As :class:`MaskedImage`, with two differences that let a small model with
+    few iterations begin where interpolation ends: the hole is filled by
+    :func:`fill_smoothly`, and the mask is the share of each position that
+    is hole, not that of one of its pixels.
+    """
+
+    def hide(self, images: Tensor, masks: Tensor) -> Tensor:
+        return fill_smoothly(images, masks)
+
+    def mark(self, masks: Tensor, size: torch.Size) -> Tensor:
+        return F.adaptive_avg_pool2d(masks, size)
 
 
 @MODELS.register_module()

@@ -4,10 +4,12 @@ import torch.nn.functional as F
 
 from mmldm.models.conditioners import (
     Conditioner,
+    FilledImage,
     LowResolution,
     MaskedImage,
     SemanticMap,
 )
+from mmldm.models.conditioners.filling import fill_smoothly
 from mmldm.structures import LDMDataSample
 
 KEEP = torch.tensor([False, False])
@@ -38,6 +40,7 @@ def mask(height=16, width=16):
 
 MAP = dict(type='SemanticMap', num_classes=5, num_stages=2, embed_dim=3)
 MASKED = dict(type='MaskedImage', latent_channels=4)
+FILLED = dict(type='FilledImage', latent_channels=4)
 LOW = dict(type='LowResolution')
 
 
@@ -48,6 +51,7 @@ def masked_sample(name='a.png'):
 MADE = [
     (MAP, lambda: sample(gt_sem_seg=classes())),
     (MASKED, masked_sample),
+    (FILLED, masked_sample),
     (LOW, lambda: sample(img_lq=image(4, 4))),
 ]
 
@@ -134,10 +138,11 @@ def test_masks_may_be_bool():
     )
 
 
-def test_what_is_in_the_hole_does_not_matter():
+@pytest.mark.parametrize('kind', [MaskedImage, FilledImage])
+def test_what_is_in_the_hole_does_not_matter(kind):
     given = masked_sample()
     black = sample(gt_img=given.gt_img * (1 - given.mask), mask=given.mask)
-    embedder = MaskedImage(4)
+    embedder = kind(4)
     assert torch.equal(
         embedder([given], KEEP[:1], encode),
         embedder([black], KEEP[:1], encode),
@@ -147,6 +152,23 @@ def test_what_is_in_the_hole_does_not_matter():
 def test_all_hole_is_a_black_image_and_a_full_mask():
     null = MaskedImage(4)([masked_sample()], ~KEEP[:1], encode)
     torch.testing.assert_close(null[:, :4], encode(-torch.ones(1, 3, 16, 16)))
+    assert (null[:, 4] == 1).all()
+
+
+def test_a_hole_is_filled_and_its_share_marked():
+    samples = [masked_sample(), masked_sample()]
+    found = FilledImage(4)(samples, KEEP, encode)
+    images = torch.stack([s.gt_img for s in samples]) / 127.5 - 1
+    masks = torch.stack([s.mask for s in samples])
+    latents = encode(fill_smoothly(images, masks.bool()))
+    torch.testing.assert_close(found[:, :4], latents)
+    shares = F.avg_pool2d(masks.float(), 4)
+    torch.testing.assert_close(found[:, 4:], 2 * shares - 1)
+
+
+def test_all_hole_is_a_grey_image_and_a_full_mask():
+    null = FilledImage(4)([masked_sample()], ~KEEP[:1], encode)
+    torch.testing.assert_close(null[:, :4], encode(torch.zeros(1, 3, 16, 16)))
     assert (null[:, 4] == 1).all()
 
 
