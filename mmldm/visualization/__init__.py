@@ -1,12 +1,13 @@
 """Pictures of what models make, and of what they are told."""
 
 from .conditions import draw_sample
-from .grid import assemble, sample_grid
+from .grid import assemble, contact_sheet, sample_grid
 from .image_grid_hook import ImageGridHook, write_image
 
 __all__ = [
     'ImageGridHook',
     'assemble',
+    'contact_sheet',
     'draw_sample',
     'sample_grid',
     'write_image',

@@ -19,6 +19,9 @@ GREY = 200
 # Smaller classes get no number on a map; part of the image.
 LEAST_AREA = 0.005
 
+# Conditions that can be drawn; a class alone is said by the rows of a grid.
+DRAWN = ('caption', 'layout', 'gt_sem_seg', 'mask', 'img_lq')
+
 
 def draw_sample(
     image: np.ndarray | None,

@@ -49,3 +49,19 @@ def assemble(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
             top, left = GAP + r * (height + GAP), GAP + c * (width + GAP)
             canvas[top : top + height, left : left + width] = image
     return canvas
+
+
+def contact_sheet(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Images of any sizes in rows, about a square, uint8 RGB (H, W, 3)."""
+    height, width = (max(i.shape[k] for i in images) for k in (0, 1))
+    columns = max(1, round((len(images) * height / width) ** 0.5))
+    tiles = [_padded(image, height, width) for image in images]
+    return assemble(
+        [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
+    )
+
+
+def _padded(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """With white to the right and below."""
+    room = ((0, height - len(image)), (0, width - image.shape[1]), (0, 0))
+    return np.pad(image, room, constant_values=255)

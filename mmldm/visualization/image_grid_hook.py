@@ -10,7 +10,11 @@ from mmengine.hooks import Hook
 
 from mmldm.registry import HOOKS
 
-from .grid import sample_grid
+from .conditions import DRAWN, draw_sample
+from .grid import contact_sheet, sample_grid
+
+# Images that a test shows together with their conditions.
+NUM_TOLD = 16
 
 
 @HOOKS.register_module()
@@ -20,7 +24,9 @@ class ImageGridHook(Hook):
     Generated images of a model with classes get a row a class;
     reconstructions stand below their originals. Validation sends the grid to
     the visualizer (on disk under ``vis_data``, TensorBoard ...), a test
-    writes it as ``grid.png``, both on rank 0.
+    writes it as ``grid.png``, both on rank 0. Where models are told more than
+    classes, a test writes ``conditions.png`` too: the first generated images,
+    with what was asked for drawn on, beside and below them.
 
     Args:
         num_images: Images in the grid.
@@ -34,6 +40,7 @@ class ImageGridHook(Hook):
         self.num_images = num_images
         self.show_dir = show_dir
         self.shown: list[tuple] = []
+        self.told: list[tuple] = []
 
     def before_val_epoch(self, runner) -> None:
         """Forget earlier images."""
@@ -41,7 +48,7 @@ class ImageGridHook(Hook):
 
     def before_test_epoch(self, runner) -> None:
         """Forget earlier images."""
-        self.shown = []
+        self.shown, self.told = [], []
 
     def after_val_iter(
         self,
@@ -63,6 +70,7 @@ class ImageGridHook(Hook):
         """Keep the images for the grid, write them all where asked to."""
         drawn = _drawn(outputs)
         self._keep(runner, drawn)
+        self._keep_told(runner, drawn)
         if self.show_dir is not None:
             for sample in drawn:
                 path = Path(self.show_dir) / f'{sample.sample_idx:06d}.png'
@@ -75,22 +83,42 @@ class ImageGridHook(Hook):
             runner.visualizer.add_image('images', grid, step=runner.iter)
 
     def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
-        """Write the grid."""
-        grid = self._grid(runner)
-        if grid is not None:
-            path = Path(self.show_dir or runner.work_dir) / 'grid.png'
-            write_image(grid, path)
-            runner.logger.info(f'Pictures in {path}')
+        """Write the grid, and what was told."""
+        pictures = dict(
+            grid=self._grid(runner), conditions=self._sheet(runner)
+        )
+        for name, picture in pictures.items():
+            if picture is not None:
+                folder = Path(self.show_dir or runner.work_dir)
+                path = folder / f'{name}.png'
+                write_image(picture, path)
+                runner.logger.info(f'Pictures in {path}')
         barrier()  # nobody leaves before the files are there
 
     def _keep(self, runner, outputs: Sequence) -> None:
-        room = -(-self.num_images // runner.world_size) - len(self.shown)
-        for sample in outputs[: max(room, 0)]:
+        for sample in _first(outputs, self.num_images, self.shown, runner):
             pair = [_array(sample.pred_img)]
             if 'gt_img' in sample:
                 pair.insert(0, _array(sample.gt_img))
             label = sample.label if 'gt_label' in sample else None
             self.shown.append((sample.sample_idx, pair, label))
+
+    def _keep_told(self, runner, outputs: Sequence) -> None:
+        for sample in _first(outputs, NUM_TOLD, self.told, runner):
+            if any(field in sample for field in DRAWN):
+                dataset = runner.test_dataloader.dataset
+                classes = dataset.metainfo.get('classes')
+                picture = draw_sample(_array(sample.pred_img), sample, classes)
+                self.told.append((sample.sample_idx, picture))
+
+    def _sheet(self, runner) -> np.ndarray | None:
+        """Images with their conditions on rank 0, None on the others."""
+        parts = all_gather_object(self.told)
+        if runner.rank > 0:
+            return None
+        told = dict(item for part in parts for item in part)
+        ordered = [told[index] for index in sorted(told)][:NUM_TOLD]
+        return contact_sheet(ordered) if ordered else None
 
     def _grid(self, runner) -> np.ndarray | None:
         """The grid on rank 0, None on the others."""
@@ -101,6 +129,12 @@ class ImageGridHook(Hook):
         shown = {index: item for part in parts for index, *item in part}
         ordered = [shown[index] for index in sorted(shown)][: self.num_images]
         return sample_grid(*zip(*ordered, strict=True)) if ordered else None
+
+
+def _first(outputs: Sequence, number: int, kept: Sequence, runner) -> Sequence:
+    """Those of a rank that are missing to its share of ``number``."""
+    room = -(-number // runner.world_size) - len(kept)
+    return outputs[: max(room, 0)]
 
 
 def _drawn(samples: Sequence) -> list:

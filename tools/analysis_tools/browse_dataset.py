@@ -22,7 +22,7 @@ from mmldm.apis import config_parser, load_config, run_tool
 from mmldm.datasets import AddressedSampler
 from mmldm.registry import DATASETS
 from mmldm.utils import check_count
-from mmldm.visualization import assemble, draw_sample, write_image
+from mmldm.visualization import contact_sheet, draw_sample, write_image
 
 
 def parse_args() -> argparse.Namespace:
@@ -80,12 +80,6 @@ def picture(packed: dict, dataset: BaseDataset) -> np.ndarray:
     return draw_sample(image, packed['data_samples'], classes)
 
 
-def padded(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """With white to the right and below."""
-    room = ((0, height - len(image)), (0, width - image.shape[1]), (0, 0))
-    return np.pad(image, room, constant_values=255)
-
-
 def main() -> None:
     """Draw."""
     args = parse_args()
@@ -97,11 +91,7 @@ def main() -> None:
     for number, draw in enumerate(draws(dataset, args, seed)):
         images.append(picture(dataset[draw], dataset))
         write_image(images[-1], out / f'{number:06}.png')
-    height, width = (max(i.shape[k] for i in images) for k in (0, 1))
-    columns = max(1, round((len(images) * height / width) ** 0.5))
-    tiles = [padded(image, height, width) for image in images]
-    rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
-    write_image(assemble(rows), out / 'grid.png')
+    write_image(contact_sheet(images), out / 'grid.png')
     print(f'{len(images)} pictures in {out}, all of them in {out}/grid.png')
 
 
