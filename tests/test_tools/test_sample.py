@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmldm.datasets.image_files import read_image
+from mmldm.diffusion import ClassifierFreeGuidance
 from mmldm.structures import LDMDataSample
 from mmldm.utils.model_file import write_model_file
 
@@ -46,6 +47,24 @@ LAYOUTS = conditioned(
     num_layers=1,
 )
 GIVEN = conditioned(type='GivenFeatures', embed_dim=8)
+WORDS = dict(
+    type='TokenTransformer',
+    tokenizer=dict(type='WordTokens', vocab=['a', 'b'], max_length=2),
+    vocab_size=3,
+    max_length=2,
+    embed_dim=8,
+    num_layers=1,
+)
+# A class and a caption as one sequence.
+SCENES = dict(
+    conditioner=dict(
+        embedders=[
+            dict(type='ClassEmbedder', num_classes=10, embed_dim=8),
+            WORDS,
+        ]
+    ),
+    denoiser=dict(attn_factors=(1,)),
+)
 
 
 @pytest.fixture
@@ -122,6 +141,21 @@ def test_guidance_and_negatives_arrive(draw):
         assert not np.array_equal(pictures[i], pictures[i - 1])
 
 
+def test_every_class_is_drawn_with_every_caption(draw):
+    """And led away from another caption, of any class."""
+    flags = ('--label', 3, 7, '--prompt', 'a', 'b a', '--num', 1)
+    more = ('--scale', 3, '--negative', 'b')
+    model, images = draw(SCENES, *flags, *more)
+    model.guidance = ClassifierFreeGuidance(3)
+    kinds = [(3, 'a'), (3, 'b a'), (7, 'a'), (7, 'b a')]
+    for i, (label, caption) in enumerate(kinds):
+        told = dict(gt_label=label, caption=caption)
+        negative = LDMDataSample(caption='b')
+        expected = drawn_by(model, (8, 8), (0, 0), **told, _negative=negative)
+        assert np.array_equal(images[f'{i:06}.png'], expected)
+    assert not np.array_equal(images['000000.png'], images['000001.png'])
+
+
 @pytest.mark.parametrize(
     'parts, flags, size',
     [
@@ -179,7 +213,8 @@ def test_objects_make_a_layout(draw):
             ['--label', 1],
             '--label says nothing to this model, which is told nothing',
         ),
-        (CLASSES, ['--label', 1, '--prompt', 'x'], 'give one of --label and'),
+        (CLASSES, ['--label', 1, '--prompt', 'x'], '--prompt says nothing'),
+        (SCENES, ['--label', 1], 'give --prompt'),
         (CLASSES, ['--label', 99], r'label 99 .* not in \[0, 10\)'),
         (
             CLASSES,

@@ -2,12 +2,16 @@ import pytest
 import torch
 
 from mmldm.models.conditioners import Conditioner
-from mmldm.structures import Condition
+from mmldm.structures import Condition, LDMDataSample
 from mmldm.utils import Draws
 
 
 def classes(**overrides):
     return dict(type='ClassEmbedder', num_classes=10, embed_dim=4, **overrides)
+
+
+def features():
+    return dict(type='GivenFeatures', embed_dim=4)
 
 
 @pytest.fixture
@@ -63,6 +67,29 @@ def test_null_is_the_last_embedding(samples):
     assert rows(conditioner, conditioner.null(samples)) == [10] * 10
 
 
+def test_what_a_negative_leaves_open_is_null(samples, labelled):
+    """A class leaves features open, and features the class."""
+    conditioner = Conditioner([classes(), features()])
+    for sample in samples:
+        sample.features = torch.ones(2, 4)
+    samples[2].negative = labelled(7)
+    samples[5].negative = LDMDataSample(features=2 * torch.ones(2, 4))
+    null = conditioner.null(samples).tokens
+    weight = conditioner.embedders[0].embedding.weight
+    labels = [10] * 10
+    labels[2] = 7
+    torch.testing.assert_close(null[:, 0], weight[labels])
+    told = torch.zeros(10, 2, 4)
+    told[5] = 2
+    torch.testing.assert_close(null[:, 1:], told)
+
+
+def test_a_negative_that_tells_no_embedder_anything_is_refused(samples):
+    samples[2].negative = LDMDataSample(caption='x')
+    with pytest.raises(ValueError, match='has no gt_label, which'):
+        Conditioner([classes(), features()]).null(samples)
+
+
 def test_null_is_the_negative_of_samples_that_have_one(samples, labelled):
     conditioner = Conditioner([classes()], drop_prob=1.0)
     samples[2].negative, samples[5].negative = labelled(7), labelled(0)
@@ -88,15 +115,97 @@ def test_a_slot_has_the_width_of_its_embedder():
     assert conditioner.dim('vector') is None
 
 
+def test_tokens_of_several_embedders_are_one_sequence(samples):
+    """In the order of the embedders."""
+    for sample in samples:
+        sample.features = torch.rand(2, 4)
+    given = torch.stack([sample.features for sample in samples])
+    for order in ([0, 1], [1, 0]):
+        embedders = [[classes(), features()][i] for i in order]
+        conditioner = Conditioner(embedders)
+        found = conditioner(samples).tokens
+        learned = conditioner.embedders[order.index(0)].embedding.weight[:10]
+        parts = [[learned[:, None], given][i] for i in order]
+        torch.testing.assert_close(found, torch.cat(parts, dim=1))
+        assert conditioner.dim('tokens') == 4
+        assert conditioner.slots == ('tokens',)
+
+
+def test_vectors_of_several_embedders_lie_side_by_side(samples):
+    wide = dict(type='ClassEmbedder', num_classes=10, embed_dim=3)
+    conditioner = Conditioner(
+        [classes(slot='vector'), dict(wide, slot='vector')]
+    )
+    weights = [e.embedding.weight[:10] for e in conditioner.embedders]
+    found = conditioner(samples).vector
+    torch.testing.assert_close(found, torch.cat(weights, dim=1))
+    assert conditioner.dim('vector') == found.shape[1] == 7
+
+
+def map_and_image(num_stages):
+    return [
+        dict(
+            type='SemanticMap',
+            num_classes=3,
+            num_stages=num_stages,
+            embed_dim=2,
+        ),
+        dict(type='LowResolution'),
+    ]
+
+
+@pytest.fixture
+def mapped():
+    """A map of 8x8 and a small image of 4x4."""
+    shape = dict(img_shape=(8, 8), img_path='a.png')
+    sample = LDMDataSample(metainfo=shape)
+    sample.gt_sem_seg = torch.randint(3, (1, 8, 8))
+    sample.img_lq = torch.randint(256, (3, 4, 4), dtype=torch.uint8)
+    return sample
+
+
+def test_what_is_spatial_lies_side_by_side(mapped):
+    keep = torch.tensor([False])
+    for order in (slice(None), slice(None, None, -1)):
+        conditioner = Conditioner(map_and_image(1)[order])
+        found = conditioner([mapped]).spatial
+        parts = [e([mapped], keep) for e in conditioner.embedders]
+        torch.testing.assert_close(found, torch.cat(parts, dim=1))
+        assert conditioner.dim('spatial') == found.shape[1] == 5
+        assert conditioner.null([mapped]).spatial.shape == found.shape
+
+
+def test_slots_are_joined_apart(samples):
+    """Embedders of one slot need not be neighbours."""
+    for sample in samples:
+        sample.features = torch.rand(2, 4)
+    embedders = [classes(), classes(slot='vector'), features()]
+    conditioner = Conditioner(embedders)
+    condition = conditioner(samples)
+    assert conditioner.slots == ('tokens', 'vector') == condition.filled[::-1]
+    assert condition.tokens.shape == (10, 3, 4)
+    assert condition.vector.shape == (10, 4)
+
+
+def test_tokens_of_several_dimensions_are_refused():
+    with pytest.raises(
+        ValueError, match='dimensions ClassEmbedder 4, GivenFeatures 6: give'
+    ):
+        Conditioner([classes(), dict(type='GivenFeatures', embed_dim=6)])
+
+
+def test_spatial_conditions_of_several_sizes_are_refused(mapped):
+    conditioner = Conditioner(map_and_image(2))
+    with pytest.raises(
+        ValueError, match='sizes SemanticMap 2x2, LowResolution 4x4: give'
+    ):
+        conditioner([mapped])
+
+
 def test_without_embedders_nothing_is_said(samples):
     conditioner = Conditioner()
     assert conditioner(samples, Draws.of(samples)) == Condition()
     assert conditioner.null(samples) == Condition()
-
-
-def test_two_embedders_of_one_slot_are_refused():
-    with pytest.raises(ValueError, match="'tokens', 'tokens'.*one embedder"):
-        Conditioner([classes(), classes()])
 
 
 @pytest.mark.parametrize('drop_prob', [-0.1, 1.1])

@@ -173,6 +173,63 @@ def test_a_condition_of_another_size_is_refused(tiny_ldm, inputs, samples):
         model.sample(samples)
 
 
+# A slot filled by one embedder, and two by two.
+EVERYTHING = [
+    dict(type='SemanticMap', num_classes=3, num_stages=1, embed_dim=2),
+    dict(type='ClassEmbedder', num_classes=10, embed_dim=8),
+    dict(type='LowResolution'),
+    dict(type='ClassEmbedder', num_classes=10, embed_dim=6, slot='vector'),
+    dict(type='GivenFeatures', embed_dim=8),
+]
+SLOTS = dict(in_channels=4 + 2 + 3, vector_dim=6, attn_factors=(1,))
+
+
+def described(labelled, place):
+    sample = labelled(place, address=(0, place))
+    sample.gt_sem_seg = torch.randint(3, (1, 8, 8))
+    sample.img_lq = torch.randint(256, (3, 4, 4), dtype=torch.uint8)
+    sample.features = torch.randn(2, 8)
+    return sample
+
+
+def test_a_model_may_be_told_several_things_at_once(
+    tiny_ldm, inputs, labelled
+):
+    """Each changes what it draws, and what is learned of each learns."""
+    model = tiny_ldm(
+        conditioner=dict(embedders=EVERYTHING, drop_prob=0.0),
+        denoiser=SLOTS,
+        guidance=GUIDANCE,
+    )
+    samples = [described(labelled, i) for i in range(2)]
+    with pytest.warns(UserWarning, match=UNTRAINED):
+        model.loss(inputs, samples)['loss_denoise'].backward()
+    assert all(w.grad.any() for w in model.conditioner.parameters())
+    usual = model.sample(samples)[1]
+    other = described(labelled, 5)
+    for field in ('gt_sem_seg', 'gt_label', 'img_lq', 'features'):
+        changed = samples[1].clone()
+        changed.set_field(other.get(field), field)
+        drawn = model.sample([samples[0], changed])[1]
+        assert not torch.allclose(drawn, usual, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    'key, value, cause',
+    [
+        ('in_channels', 9, 'the conditioner concatenates 5'),
+        ('vector_dim', 6, 'the conditioner yields vector of dimension 6'),
+        ('context_dim', 8, 'the conditioner yields tokens of dimension 8'),
+    ],
+)
+def test_joined_slots_are_as_wide_as_all_of_them(tiny_ldm, key, value, cause):
+    with pytest.raises(ValueError, match=f'{cause}: set .*{key}={value}'):
+        tiny_ldm(
+            conditioner=dict(embedders=EVERYTHING),
+            denoiser={**SLOTS, key: value + 1},
+        )
+
+
 @pytest.fixture
 def holed(labelled):
     """Builds a sample with an image and a hole in it."""
