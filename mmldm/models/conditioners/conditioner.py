@@ -1,7 +1,7 @@
 """From data samples to the denoiser's condition."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import torch
 from mmengine.model import BaseModule
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.structures import Condition, LDMDataSample
-from mmldm.utils import Draws
+from mmldm.utils import Draws, check_range
 from mmldm.utils.typing import ConfigType, SampleList
 
 from .embedder import Embedder, Encode
@@ -29,29 +29,30 @@ class Conditioner(BaseModule):
     Args:
         embedders: Configs of :class:`Embedder` s; empty for an unconditional
             model.
-        drop_prob: Probability of dropping a sample's conditions in training,
-            for classifier-free guidance, in [0, 1].
+        drop_prob: Probability in [0, 1] of dropping a sample's conditions in
+            training, for classifier-free guidance. A number drops all of
+            them together. A sequence has one for each embedder, dropped
+            independently of the others, for :class:`SlotGuidance`, which
+            leaves out some and all: all are as often as the product says.
+            Brooks et al. 2023, section 3.2.1 (arXiv:2211.09800), have 0.05
+            for each of two alone, and 0.05 for both.
 
     Raises:
-        ValueError: If tokens cannot be joined, or conditions are dropped
-            that cannot be.
+        ValueError: If tokens cannot be joined, there are not as many
+            probabilities as embedders, or conditions are dropped that cannot
+            be.
     """
 
     def __init__(
-        self, embedders: Sequence[ConfigType] = (), drop_prob: float = 0.0
+        self,
+        embedders: Sequence[ConfigType] = (),
+        drop_prob: float | Sequence[float] = 0.0,
     ) -> None:
         super().__init__()
-        if not 0 <= drop_prob <= 1:
-            raise ValueError(f'drop_prob={drop_prob} must be in [0, 1]')
         self.embedders = nn.ModuleList(map(MODELS.build, embedders))
         self.drop_prob = drop_prob
         self._check_tokens()
-        if drop_prob > 0 and self.without_null:
-            raise ValueError(
-                f'drop_prob={drop_prob}, but {self.without_null[0]} has no '
-                'null condition: set drop_prob=0, or give it one, such as '
-                "ClassEmbedder(null='extra')"
-            )
+        self._check_drop_prob()
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -69,6 +70,17 @@ class Conditioner(BaseModule):
     def reads(self) -> tuple[str, ...]:
         """Fields of data samples that conditions are made of."""
         return tuple(field for e in self.embedders for field in e.reads)
+
+    def never_dropped(self, slots: Collection[str]) -> tuple[str, ...]:
+        """Embedders of some slots that training does not drop, by class."""
+        probs = self.drop_prob
+        if not isinstance(probs, Sequence):
+            probs = [probs] * len(self.embedders)
+        return tuple(
+            type(e).__name__
+            for e, prob in zip(self.embedders, probs, strict=True)
+            if e.slot in slots and prob == 0
+        )
 
     @property
     def without_null(self) -> tuple[str, ...]:
@@ -91,12 +103,8 @@ class Conditioner(BaseModule):
                 none.
             encode: Of the first stage; for embedders of images.
         """
-        drop = torch.zeros(len(data_samples), dtype=torch.bool)
-        if draws is not None:
-            drop = draws.uniform('drop') < self.drop_prob
-        return self._embed(
-            [(data_samples, drop)] * len(self.embedders), encode
-        )
+        drops = self._drops(len(data_samples), draws)
+        return self._embed([(data_samples, drop) for drop in drops], encode)
 
     def null(
         self, data_samples: SampleList, encode: Encode | None = None
@@ -113,6 +121,15 @@ class Conditioner(BaseModule):
         return self._embed(
             [self._negatives(e, data_samples) for e in self.embedders], encode
         )
+
+    def _drops(self, count: int, draws: Draws | None) -> list[Tensor]:
+        """Which samples are dropped, (count,), for each embedder."""
+        probs, together = self.drop_prob, len(self.embedders)
+        if draws is None:
+            return [torch.zeros(count, dtype=torch.bool)] * together
+        if not isinstance(probs, Sequence):
+            return [draws.uniform('drop') < probs] * together
+        return [draws.uniform(f'drop_{i}') < p for i, p in enumerate(probs)]
 
     def _negatives(self, embedder: Embedder, data_samples: SampleList) -> Told:
         """What an embedder is told in the place of data samples."""
@@ -146,6 +163,28 @@ class Conditioner(BaseModule):
 
     def _filling(self, slot: str) -> list[Embedder]:
         return [e for e in self.embedders if e.slot == slot]
+
+    def _check_drop_prob(self) -> None:
+        """Raise unless all can be dropped as often as asked."""
+        given, count = self.drop_prob, len(self.embedders)
+        if not isinstance(given, Sequence) or isinstance(given, str):
+            check_range('drop_prob', given, 0, 1)
+            named = [('drop_prob', given)] * count
+        elif len(given) != count:
+            raise ValueError(
+                f'drop_prob={[*given]} are {len(given)}, but there are '
+                f'{count} embedders: give each its own, or one number for all'
+            )
+        else:
+            named = [(f'drop_prob[{i}]', prob) for i, prob in enumerate(given)]
+        for (name, prob), embedder in zip(named, self.embedders, strict=True):
+            check_range(name, prob, 0, 1)
+            if prob > 0 and not embedder.has_null:
+                raise ValueError(
+                    f'{name}={prob}, but {type(embedder).__name__} has no '
+                    f'null condition: set {name}=0, or give it one, such as '
+                    "ClassEmbedder(null='extra')"
+                )
 
     def _check_tokens(self) -> None:
         """Raise unless tokens make one sequence."""

@@ -52,6 +52,66 @@ def test_samples_are_dropped_at_their_rate(labelled):
     assert rate == pytest.approx(0.1, abs=4 * (0.1 * 0.9 / 2000) ** 0.5)
 
 
+def dropped(conditioner, samples):
+    """(2, B): which samples a class and features say nothing of."""
+    tokens = conditioner(samples, Draws.of(samples)).tokens
+    null = conditioner.null(samples).tokens
+    assert not null[:, 1].any()
+    return (tokens == null).all(-1).T
+
+
+@pytest.fixture
+def many(labelled):
+    """2000 samples with a class and features."""
+    samples = [labelled(3, address=(0, i)) for i in range(2000)]
+    for sample in samples:
+        sample.features = torch.ones(1, 4)
+    return samples
+
+
+def test_conditions_are_dropped_at_their_own_rates(many):
+    """Independently: both as often as the product says."""
+    probs = [0.3, 0.6]
+    conditioner = Conditioner([classes(), features()], probs)
+    found = dropped(conditioner, many)
+    both = (found[0] & found[1]).float().mean().item()
+    rates = [*found.float().mean(1).tolist(), both]
+    for rate, p in zip(rates, [*probs, 0.3 * 0.6], strict=True):
+        assert rate == pytest.approx(p, abs=4 * (p * (1 - p) / 2000) ** 0.5)
+
+
+def test_one_number_drops_all_conditions_together(many):
+    """By the draw 'drop', as it ever was: a training resumes."""
+    conditioner = Conditioner([classes(), features()], 0.4)
+    found = dropped(conditioner, many)
+    expected = Draws.of(many).uniform('drop') < 0.4
+    assert torch.equal(found, expected.expand(2, -1))
+
+
+@pytest.mark.parametrize(
+    'probs, expected', [([0, 1], [False, True]), ([1.0, 0.0], [True, False])]
+)
+def test_every_embedder_has_its_probability(many, probs, expected):
+    conditioner = Conditioner([classes(), features()], probs)
+    found = dropped(conditioner, many[:5])
+    assert torch.equal(found.T, torch.tensor(expected).expand(5, -1))
+    kept = conditioner(many[:5]).tokens
+    assert not (kept == conditioner.null(many[:5]).tokens).all(-1).any()
+
+
+def test_what_is_dropped_apart_is_so_in_any_batch_and_order(many):
+    probs = [0.5, 0.5]
+    conditioner = Conditioner([classes(), features()], probs)
+    samples = many[:20]
+    whole = dropped(conditioner, samples)
+    alone = [dropped(conditioner, [sample]) for sample in samples[::-1]]
+    assert torch.equal(torch.cat(alone[::-1], dim=1), whole)
+    # What the first has changes nothing for the second.
+    other = dropped(Conditioner([classes(), features()], [0.1, 0.5]), samples)
+    assert torch.equal(other[1], whole[1])
+    assert not torch.equal(other[0], whole[0])
+
+
 def test_the_same_samples_are_dropped_in_any_batch(samples):
     conditioner = Conditioner([classes()], drop_prob=0.5)
     whole = rows(conditioner, conditioner(samples, Draws.of(samples)))
@@ -208,16 +268,33 @@ def test_without_embedders_nothing_is_said(samples):
     assert conditioner.null(samples) == Condition()
 
 
-@pytest.mark.parametrize('drop_prob', [-0.1, 1.1])
-def test_a_drop_prob_out_of_range_is_refused(drop_prob):
-    with pytest.raises(ValueError, match=f'drop_prob={drop_prob} must be in'):
-        Conditioner(drop_prob=drop_prob)
+@pytest.mark.parametrize('prob', [-0.1, 1.1, float('nan'), '0.1', None])
+def test_a_drop_prob_out_of_range_is_refused(prob):
+    for embedders in ([classes()], []):
+        with pytest.raises(ValueError, match=rf'^drop_prob={prob!r} must be'):
+            Conditioner(embedders, prob)
+    with pytest.raises(ValueError, match=rf'^drop_prob\[1\]={prob!r} must be'):
+        Conditioner([classes(), features()], [0.1, prob])
+
+
+@pytest.mark.parametrize('probs', [[], [0.1], (0.1, 0.1, 0.1)])
+def test_a_drop_prob_for_each_embedder_is_asked_for(probs):
+    message = rf'are {len(probs)}, but there are 2 embedders: give each'
+    with pytest.raises(ValueError, match=message):
+        Conditioner([classes(), features()], probs)
 
 
 def test_what_cannot_be_dropped_is_not(samples):
     embedders = [classes(), classes(slot='vector', null='none')]
     with pytest.raises(ValueError, match='drop_prob=0.1, but ClassEmbedder'):
         Conditioner(embedders, drop_prob=0.1)
+    with pytest.raises(
+        ValueError, match=r'drop_prob\[1\]=0.1, but ClassEmbedder has no null'
+    ):
+        Conditioner(embedders, drop_prob=[0.1, 0.1])
+    kept = Conditioner(embedders, [0.1, 0])
+    assert kept.never_dropped(['vector']) == ('ClassEmbedder',)
+    assert kept.never_dropped(['tokens']) == ()
     assert Conditioner(embedders).without_null == ('ClassEmbedder',)
     assert Conditioner([classes()]).without_null == ()
 

@@ -82,7 +82,7 @@ def test_a_class_that_cannot_be_left_out_needs_no_guidance(tiny_ldm, samples):
     assert model.sample(samples).isfinite().all()
 
 
-UNTRAINED = 'null condition, which is not trained with .*drop_prob=0'
+UNTRAINED = 'null condition of .*, which is not trained with .*drop_prob=0'
 
 
 def test_training_without_dropping_warns_once(tiny_ldm, inputs, samples):
@@ -103,6 +103,57 @@ def test_there_is_no_warning_where_all_is_trained(
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         model.loss(inputs, samples)
+
+
+TOLD_TWICE = [classes('extra'), {**classes('extra'), 'slot': 'vector'}]
+SLOT_GUIDANCE = dict(type='SlotGuidance', scales=dict(vector=2.0))
+
+
+@pytest.mark.parametrize(
+    'guidance, drop_prob, warns',
+    [
+        (GUIDANCE, [0.1, 0.0], True),
+        (GUIDANCE, [0.1, 0.1], False),
+        (SLOT_GUIDANCE, [0.0, 0.1], False),
+        (SLOT_GUIDANCE, [0.1, 0.0], True),
+        (SLOT_GUIDANCE, 0.1, False),
+    ],
+)
+def test_the_warning_is_of_what_guidance_leaves_out(
+    tiny_ldm, inputs, samples, guidance, drop_prob, warns
+):
+    model = tiny_ldm(
+        guidance=guidance,
+        conditioner=dict(embedders=TOLD_TWICE, drop_prob=drop_prob),
+        denoiser=dict(vector_dim=8),
+    )
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter('always')
+        model.loss(inputs, samples)
+    assert len(found) == warns
+    assert all('drop_prob=[0.' in str(warning.message) for warning in found)
+
+
+def test_conditions_are_dropped_apart_in_training(tiny_ldm, inputs, samples):
+    """The denoiser is told one of two."""
+    for drop_prob in ([0.0, 1.0], [1.0, 0.0]):
+        model = tiny_ldm(
+            conditioner=dict(embedders=TOLD_TWICE, drop_prob=drop_prob),
+            denoiser=dict(vector_dim=8),
+        )
+        seen = []
+        model.denoiser.register_forward_pre_hook(
+            lambda _, args, seen=seen: seen.append(args[2])
+        )
+        model.loss(inputs, samples)
+        tokens, vector = (
+            e.embedding.weight[[10, 10] if prob else [3, 7]]
+            for e, prob in zip(
+                model.conditioner.embedders, drop_prob, strict=True
+            )
+        )
+        torch.testing.assert_close(seen[0].tokens[:, 0], tokens)
+        torch.testing.assert_close(seen[0].vector, vector)
 
 
 def test_sampling_does_not_warn(tiny_ldm, samples):
