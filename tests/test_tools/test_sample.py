@@ -46,6 +46,13 @@ LAYOUTS = conditioned(
     embed_dim=8,
     num_layers=1,
 )
+BOXES = conditioned(
+    dict(context_dim=8, attn_factors=(1,)),
+    type='BoxEmbedder',
+    num_classes=10,
+    embed_dim=8,
+    max_objects=2,
+)
 GIVEN = conditioned(type='GivenFeatures', embed_dim=8)
 WORDS = dict(
     type='TokenTransformer',
@@ -166,6 +173,7 @@ def test_every_class_is_drawn_with_every_caption(draw):
         (MAPS, ['--map', 'map'], (8, 12)),
         (MASKED, ['--image', 'image', '--mask', 'mask'], (8, 12)),
         (LAYOUTS, ['--object', 2, 0.1, 0.2, 0.5, 0.5], (8, 8)),
+        (BOXES, ['--object', 2, 0.1, 0.2, 0.5, 0.5, '--scale', 2], (8, 8)),
     ],
 )
 def test_an_image_is_as_large_as_what_it_is_made_of(
@@ -195,9 +203,10 @@ def test_what_is_known_stays_bit_by_bit(draw, files):
         assert not np.array_equal(images[name][:, hole], given[:, hole])
 
 
-def test_objects_make_a_layout(draw):
+@pytest.mark.parametrize('parts', [LAYOUTS, BOXES])
+def test_objects_make_a_layout(draw, parts):
     flags = ('--object', 2, 0.1, 0.2, 0.5, 0.5, '--object', 3, 0, 0, 1, 1)
-    model, images = draw(LAYOUTS, '--num', 1, *flags)
+    model, images = draw(parts, '--num', 1, *flags)
     layout = [(2, [0.1, 0.2, 0.5, 0.5]), (3, [0.0, 0.0, 1.0, 1.0])]
     expected = drawn_by(model, (8, 8), (0, 0), layout=layout)
     assert np.array_equal(images['000000.png'], expected)
@@ -228,6 +237,8 @@ def test_objects_make_a_layout(draw):
         (MAPS, ['--map', 'none.png'], 'none.png'),
         (GIVEN, [], 'is told features, for which there is no flag'),
         (LAYOUTS, ['--object', 1.5, 0, 0, 1, 1], 'the class must be whole'),
+        (BOXES, [], 'give --object'),
+        (BOXES, ['--object', 1, 0.5, 0, 1, 1], 'box of object 0 .* clip it'),
         (UNCONDITIONAL, ['--num', 0], '--num=0'),
         (UNCONDITIONAL, ['--size', 1, 2, 3], r'--size \[1, 2, 3\] must be'),
     ],
