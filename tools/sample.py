@@ -7,14 +7,16 @@
     python tools/sample.py MODEL --low-res SMALL.png
     python tools/sample.py MODEL --map LABELS.png
 
-MODEL is whatever mmldm.apis.init_model takes: a folder that a converter
-wrote, a published file, a config and then a checkpoint, a work directory, a
-folder of diffusers. Images appear one by one in --out, all of them in
-grid.png.
+A model that is told several things takes all their flags: every class is
+drawn with every caption, and --negative is then a caption. MODEL is whatever
+mmldm.apis.init_model takes: a folder that a converter wrote, a published
+file, a config and then a checkpoint, a work directory, a folder of diffusers.
+Images appear one by one in --out, all of them in grid.png.
 """
 
 import argparse
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -209,31 +211,34 @@ def wishes(
     args: argparse.Namespace, fields: dict[str, Any], size: tuple[int, int]
 ) -> Iterator[LDMDataSample]:
     """A data sample for every image, kind after kind."""
-    kinds: list[Any] = args.label or args.prompt or [None]
+    kinds = [*product(args.label or [None], args.prompt or [None])]
     for number in range(len(kinds) * args.num):
         # The noise of an image does not depend on its kind.
         place = dict(img_shape=size, address=(args.seed, number % args.num))
         sample = LDMDataSample(metainfo=place)
         for field, value in fields.items():
             sample.set_field(value, field)
-        _describe(sample, args, kinds[number // args.num])
+        label, caption = kinds[number // args.num]
+        _describe(sample, label, caption)
         if args.negative is not None:
             sample.negative = LDMDataSample()
-            _describe(sample.negative, args, args.negative)
+            captions = args.prompt is not None
+            told = (None, args.negative) if captions else (args.negative, None)
+            _describe(sample.negative, *told)
         yield sample
 
 
 def _describe(
-    sample: LDMDataSample, args: argparse.Namespace, kind: Any
+    sample: LDMDataSample, label: int | str | None, caption: str | None
 ) -> None:
-    """Write a class or a caption into a sample."""
-    if args.prompt is not None:
-        sample.set_field(kind, 'caption')
-    elif args.label is not None:
+    """Write a class and a caption into a sample."""
+    if caption is not None:
+        sample.set_field(caption, 'caption')
+    if label is not None:
         try:
-            sample.set_gt_label(int(kind))
+            sample.set_gt_label(int(label))
         except ValueError as error:
-            raise ValueError(f'--negative {kind} is no class') from error
+            raise ValueError(f'--negative {label} is no class') from error
 
 
 def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
@@ -257,8 +262,6 @@ def main() -> None:
     args = parse_args()
     check_count('--num', args.num)
     check_count('--batch-size', args.batch_size)
-    if args.label is not None and args.prompt is not None:
-        raise ValueError('give one of --label and --prompt')
     fields = read_fields(args)
     model = init_model(args.model, args.checkpoint, args.device)
     if not isinstance(model, LatentDiffusion):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmldm.datasets.image_files import read_image
+from mmldm.diffusion import ClassifierFreeGuidance
 from mmldm.structures import LDMDataSample
 from mmldm.utils.model_file import write_model_file
 
@@ -45,7 +46,32 @@ LAYOUTS = conditioned(
     embed_dim=8,
     num_layers=1,
 )
+BOXES = conditioned(
+    dict(context_dim=8, attn_factors=(1,)),
+    type='BoxEmbedder',
+    num_classes=10,
+    embed_dim=8,
+    max_objects=2,
+)
 GIVEN = conditioned(type='GivenFeatures', embed_dim=8)
+WORDS = dict(
+    type='TokenTransformer',
+    tokenizer=dict(type='WordTokens', vocab=['a', 'b'], max_length=2),
+    vocab_size=3,
+    max_length=2,
+    embed_dim=8,
+    num_layers=1,
+)
+# A class and a caption as one sequence.
+SCENES = dict(
+    conditioner=dict(
+        embedders=[
+            dict(type='ClassEmbedder', num_classes=10, embed_dim=8),
+            WORDS,
+        ]
+    ),
+    denoiser=dict(attn_factors=(1,)),
+)
 
 
 @pytest.fixture
@@ -122,6 +148,21 @@ def test_guidance_and_negatives_arrive(draw):
         assert not np.array_equal(pictures[i], pictures[i - 1])
 
 
+def test_every_class_is_drawn_with_every_caption(draw):
+    """And led away from another caption, of any class."""
+    flags = ('--label', 3, 7, '--prompt', 'a', 'b a', '--num', 1)
+    more = ('--scale', 3, '--negative', 'b')
+    model, images = draw(SCENES, *flags, *more)
+    model.guidance = ClassifierFreeGuidance(3)
+    kinds = [(3, 'a'), (3, 'b a'), (7, 'a'), (7, 'b a')]
+    for i, (label, caption) in enumerate(kinds):
+        told = dict(gt_label=label, caption=caption)
+        negative = LDMDataSample(caption='b')
+        expected = drawn_by(model, (8, 8), (0, 0), **told, _negative=negative)
+        assert np.array_equal(images[f'{i:06}.png'], expected)
+    assert not np.array_equal(images['000000.png'], images['000001.png'])
+
+
 @pytest.mark.parametrize(
     'parts, flags, size',
     [
@@ -132,6 +173,7 @@ def test_guidance_and_negatives_arrive(draw):
         (MAPS, ['--map', 'map'], (8, 12)),
         (MASKED, ['--image', 'image', '--mask', 'mask'], (8, 12)),
         (LAYOUTS, ['--object', 2, 0.1, 0.2, 0.5, 0.5], (8, 8)),
+        (BOXES, ['--object', 2, 0.1, 0.2, 0.5, 0.5, '--scale', 2], (8, 8)),
     ],
 )
 def test_an_image_is_as_large_as_what_it_is_made_of(
@@ -161,9 +203,10 @@ def test_what_is_known_stays_bit_by_bit(draw, files):
         assert not np.array_equal(images[name][:, hole], given[:, hole])
 
 
-def test_objects_make_a_layout(draw):
+@pytest.mark.parametrize('parts', [LAYOUTS, BOXES])
+def test_objects_make_a_layout(draw, parts):
     flags = ('--object', 2, 0.1, 0.2, 0.5, 0.5, '--object', 3, 0, 0, 1, 1)
-    model, images = draw(LAYOUTS, '--num', 1, *flags)
+    model, images = draw(parts, '--num', 1, *flags)
     layout = [(2, [0.1, 0.2, 0.5, 0.5]), (3, [0.0, 0.0, 1.0, 1.0])]
     expected = drawn_by(model, (8, 8), (0, 0), layout=layout)
     assert np.array_equal(images['000000.png'], expected)
@@ -179,7 +222,8 @@ def test_objects_make_a_layout(draw):
             ['--label', 1],
             '--label says nothing to this model, which is told nothing',
         ),
-        (CLASSES, ['--label', 1, '--prompt', 'x'], 'give one of --label and'),
+        (CLASSES, ['--label', 1, '--prompt', 'x'], '--prompt says nothing'),
+        (SCENES, ['--label', 1], 'give --prompt'),
         (CLASSES, ['--label', 99], r'label 99 .* not in \[0, 10\)'),
         (
             CLASSES,
@@ -193,6 +237,8 @@ def test_objects_make_a_layout(draw):
         (MAPS, ['--map', 'none.png'], 'none.png'),
         (GIVEN, [], 'is told features, for which there is no flag'),
         (LAYOUTS, ['--object', 1.5, 0, 0, 1, 1], 'the class must be whole'),
+        (BOXES, [], 'give --object'),
+        (BOXES, ['--object', 1, 0.5, 0, 1, 1], 'box of object 0 .* clip it'),
         (UNCONDITIONAL, ['--num', 0], '--num=0'),
         (UNCONDITIONAL, ['--size', 1, 2, 3], r'--size \[1, 2, 3\] must be'),
     ],

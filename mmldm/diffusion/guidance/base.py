@@ -56,6 +56,10 @@ class Guidance(ABC):
                 nothing, or a negative one; of the same shapes.
         """
 
+    def left_out(self, filled: Collection[str]) -> Collection[str]:
+        """Slots without which it asks for estimates too, of those filled."""
+        return filled if self.needs_null else ()
+
     def check(self, filled: Collection[str], has_guide: bool) -> None:
         """Raise unless a model can be guided so, with the remedy.
 

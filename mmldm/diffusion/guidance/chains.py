@@ -136,6 +136,9 @@ class SlotGuidance(ChainGuidance):
             check_choice('SlotGuidance.scales: slot', slot, SLOTS)
         self.slots = tuple(scales)
 
+    def left_out(self, filled: Collection[str]) -> Collection[str]:
+        return self.slots
+
     def check(self, filled: Collection[str], has_guide: bool) -> None:
         super().check(filled, has_guide)
         for slot in self.slots:

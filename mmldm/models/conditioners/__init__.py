@@ -1,3 +1,4 @@
+from .box_embedder import BoxEmbedder
 from .class_embedder import ClassEmbedder
 from .conditioner import Conditioner
 from .embedder import Embedder, Encode
@@ -15,6 +16,7 @@ from .word_tokens import WordTokens
 
 __all__ = [
     'BertTokens',
+    'BoxEmbedder',
     'ClassEmbedder',
     'Conditioner',
     'Embedder',

@@ -1,68 +1,86 @@
 """From data samples to the denoiser's condition."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
-from mmldm.structures import Condition
-from mmldm.utils import Draws
+from mmldm.structures import Condition, LDMDataSample
+from mmldm.utils import Draws, check_range
 from mmldm.utils.typing import ConfigType, SampleList
 
-from .embedder import Encode
+from .embedder import Embedder, Encode
+from .maps import size
+
+# What an embedder is told: samples, and of which it shall say nothing.
+Told = tuple[SampleList, Tensor]
 
 
 @MODELS.register_module()
 class Conditioner(BaseModule):
-    """Embedders, each of which fills one slot of a :class:`Condition`.
+    """Embedders, which fill the slots of a :class:`Condition`.
+
+    What several say for one slot is joined in their order in the list:
+    tokens along the sequence, vectors and what is spatial along the channels.
 
     Args:
         embedders: Configs of :class:`Embedder` s; empty for an unconditional
             model.
-        drop_prob: Probability of dropping a sample's conditions in training,
-            for classifier-free guidance, in [0, 1].
+        drop_prob: Probability in [0, 1] of dropping a sample's conditions in
+            training, for classifier-free guidance. A number drops all of
+            them together. A sequence has one for each embedder, dropped
+            independently of the others, for :class:`SlotGuidance`, which
+            leaves out some and all: all are as often as the product says.
+            Brooks et al. 2023, section 3.2.1 (arXiv:2211.09800), have 0.05
+            for each of two alone, and 0.05 for both.
 
     Raises:
-        ValueError: If two embedders fill one slot, or conditions are
-            dropped that cannot be.
+        ValueError: If tokens cannot be joined, there are not as many
+            probabilities as embedders, or conditions are dropped that cannot
+            be.
     """
 
     def __init__(
-        self, embedders: Sequence[ConfigType] = (), drop_prob: float = 0.0
+        self,
+        embedders: Sequence[ConfigType] = (),
+        drop_prob: float | Sequence[float] = 0.0,
     ) -> None:
         super().__init__()
-        if not 0 <= drop_prob <= 1:
-            raise ValueError(f'drop_prob={drop_prob} must be in [0, 1]')
         self.embedders = nn.ModuleList(map(MODELS.build, embedders))
         self.drop_prob = drop_prob
-        if len(set(self.slots)) < len(self.slots):
-            raise ValueError(
-                f'embedders fill the slots {self.slots}; give each '
-                'slot one embedder'
-            )
-        if drop_prob > 0 and self.without_null:
-            raise ValueError(
-                f'drop_prob={drop_prob}, but {self.without_null[0]} has no '
-                'null condition: set drop_prob=0, or give it one, such as '
-                "ClassEmbedder(null='extra')"
-            )
+        self._check_tokens()
+        self._check_drop_prob()
 
     @property
     def slots(self) -> tuple[str, ...]:
         """Names of the slots that are filled."""
-        return tuple(embedder.slot for embedder in self.embedders)
+        return tuple(dict.fromkeys(e.slot for e in self.embedders))
 
     def dim(self, slot: str) -> int | None:
         """Channels of a slot, None where it stays empty."""
-        dims = [e.dim for e in self.embedders if e.slot == slot]
-        return dims[0] if dims else None
+        dims = [e.dim for e in self._filling(slot)]
+        if not dims:
+            return None
+        return dims[0] if slot == 'tokens' else sum(dims)
 
     @property
     def reads(self) -> tuple[str, ...]:
         """Fields of data samples that conditions are made of."""
         return tuple(field for e in self.embedders for field in e.reads)
+
+    def never_dropped(self, slots: Collection[str]) -> tuple[str, ...]:
+        """Embedders of some slots that training does not drop, by class."""
+        probs = self.drop_prob
+        if not isinstance(probs, Sequence):
+            probs = [probs] * len(self.embedders)
+        return tuple(
+            type(e).__name__
+            for e, prob in zip(self.embedders, probs, strict=True)
+            if e.slot in slots and prob == 0
+        )
 
     @property
     def without_null(self) -> tuple[str, ...]:
@@ -85,10 +103,8 @@ class Conditioner(BaseModule):
                 none.
             encode: Of the first stage; for embedders of images.
         """
-        drop = torch.zeros(len(data_samples), dtype=torch.bool)
-        if draws is not None:
-            drop = draws.uniform('drop') < self.drop_prob
-        return self._embed(data_samples, drop, encode)
+        drops = self._drops(len(data_samples), draws)
+        return self._embed([(data_samples, drop) for drop in drops], encode)
 
     def null(
         self, data_samples: SampleList, encode: Encode | None = None
@@ -96,30 +112,105 @@ class Conditioner(BaseModule):
         """What guidance leads away from, of the same shapes.
 
         A sample's ``negative`` where it has one, else the condition that
-        says nothing.
+        says nothing; that too of what a negative leaves open.
 
         Args:
             data_samples: What the embedders read.
             encode: See :meth:`forward`.
         """
-        negatives = [sample.negative for sample in data_samples]
         return self._embed(
-            [
-                sample if negative is None else negative
-                for sample, negative in zip(
-                    data_samples, negatives, strict=True
-                )
-            ],
-            torch.tensor([negative is None for negative in negatives]),
-            encode,
+            [self._negatives(e, data_samples) for e in self.embedders], encode
         )
 
-    def _embed(
-        self, data_samples: SampleList, drop: Tensor, encode: Encode | None
-    ) -> Condition:
+    def _drops(self, count: int, draws: Draws | None) -> list[Tensor]:
+        """Which samples are dropped, (count,), for each embedder."""
+        probs, together = self.drop_prob, len(self.embedders)
+        if draws is None:
+            return [torch.zeros(count, dtype=torch.bool)] * together
+        if not isinstance(probs, Sequence):
+            return [draws.uniform('drop') < probs] * together
+        return [draws.uniform(f'drop_{i}') < p for i, p in enumerate(probs)]
+
+    def _negatives(self, embedder: Embedder, data_samples: SampleList) -> Told:
+        """What an embedder is told in the place of data samples."""
+        samples, nothing = [], []
+        for sample in data_samples:
+            negative = sample.negative
+            tells = negative is not None and self._tells(negative, embedder)
+            samples.append(negative if tells else sample)
+            nothing.append(not tells)
+        return samples, torch.tensor(nothing)
+
+    def _tells(self, negative: LDMDataSample, embedder: Embedder) -> bool:
+        """Whether an embedder reads a negative.
+
+        One that tells no embedder anything is a mistake, of which those that
+        read it complain.
+        """
+        own = any(field in negative for field in embedder.reads)
+        return own or not any(field in negative for field in self.reads)
+
+    def _embed(self, told: Iterable[Told], encode: Encode | None) -> Condition:
+        contents = defaultdict(list)
+        for embedder, (samples, drop) in zip(
+            self.embedders, told, strict=True
+        ):
+            contents[embedder.slot].append(embedder(samples, drop, encode))
+        self._check_sizes(contents['spatial'])
         return Condition(
-            **{
-                embedder.slot: embedder(data_samples, drop, encode)
-                for embedder in self.embedders
-            }
+            **{slot: _joined(contents[slot]) for slot in self.slots}
         )
+
+    def _filling(self, slot: str) -> list[Embedder]:
+        return [e for e in self.embedders if e.slot == slot]
+
+    def _check_drop_prob(self) -> None:
+        """Raise unless all can be dropped as often as asked."""
+        given, count = self.drop_prob, len(self.embedders)
+        if not isinstance(given, Sequence) or isinstance(given, str):
+            check_range('drop_prob', given, 0, 1)
+            named = [('drop_prob', given)] * count
+        elif len(given) != count:
+            raise ValueError(
+                f'drop_prob={[*given]} are {len(given)}, but there are '
+                f'{count} embedders: give each its own, or one number for all'
+            )
+        else:
+            named = [(f'drop_prob[{i}]', prob) for i, prob in enumerate(given)]
+        for (name, prob), embedder in zip(named, self.embedders, strict=True):
+            check_range(name, prob, 0, 1)
+            if prob > 0 and not embedder.has_null:
+                raise ValueError(
+                    f'{name}={prob}, but {type(embedder).__name__} has no '
+                    f'null condition: set {name}=0, or give it one, such as '
+                    "ClassEmbedder(null='extra')"
+                )
+
+    def _check_tokens(self) -> None:
+        """Raise unless tokens make one sequence."""
+        embedders = self._filling('tokens')
+        if len({e.dim for e in embedders}) > 1:
+            dims = [f'{type(e).__name__} {e.dim}' for e in embedders]
+            raise ValueError(
+                'tokens of several embedders are one sequence, but have the '
+                f'dimensions {", ".join(dims)}: give them one dimension'
+            )
+
+    def _check_sizes(self, contents: Sequence[Tensor]) -> None:
+        """Raise unless what is spatial can be joined."""
+        if len({x.shape[2:] for x in contents}) > 1:
+            sizes = [
+                f'{type(e).__name__} {size(x)}'
+                for e, x in zip(
+                    self._filling('spatial'), contents, strict=True
+                )
+            ]
+            raise ValueError(
+                'spatial conditions lie beside one latent, but are of the '
+                f'sizes {", ".join(sizes)}: give them that of the latent'
+            )
+
+
+def _joined(contents: Sequence[Tensor]) -> Tensor:
+    """(B, C), (B, L, C) or (B, C, h, w): what is joined is the second."""
+    return contents[0] if len(contents) == 1 else torch.cat([*contents], dim=1)

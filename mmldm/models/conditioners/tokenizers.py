@@ -1,9 +1,7 @@
 """From data samples to the ids of tokens."""
 
 import math
-import operator
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,10 +14,7 @@ from mmldm.utils import check_count
 from mmldm.utils.typing import SampleList
 
 from .hub import from_hub
-
-Box = Sequence[float]  # x, y, w, h in [0, 1]
-# What a sum of a box's corner and size may be off by.
-ROUNDING = 1e-6
+from .layouts import Box, check_box, corners, read_layout
 
 
 class Tokenizer(ABC):
@@ -217,7 +212,9 @@ class LayoutTokens(Tokenizer):
     def _row(self, sample: LDMDataSample, dropped: bool) -> list[int]:
         objects, crop_box = [], (0, 0, 1, 1)
         if not dropped:
-            objects = self._objects(sample)
+            objects = read_layout(
+                sample, self.num_classes, self.max_objects, 'LayoutTokens'
+            )
             crop_box = sample.get('crop_box', crop_box)
         ids = [
             token
@@ -226,62 +223,17 @@ class LayoutTokens(Tokenizer):
         ]
         ids += [self.none] * (3 * self.max_objects - len(ids))
         if self.crop:
-            _check_box(crop_box, f'the crop_box of {sample.name}')
+            check_box(crop_box, f'the crop_box of {sample.name}')
             ids += self._corners(crop_box)
         return ids
 
-    def _objects(self, sample: LDMDataSample) -> list[tuple[int, Box]]:
-        """The layout, checked."""
-        layout = list(sample.require('layout', 'LayoutTokens'))
-        if len(layout) > self.max_objects:
-            raise ValueError(
-                f'the layout of {sample.name} has {len(layout)} objects, but '
-                f'LayoutTokens.max_objects={self.max_objects}: leave some out'
-            )
-        return [
-            self._object(item, f'object {i} in the layout of {sample.name}')
-            for i, item in enumerate(layout)
-        ]
-
-    def _object(self, item: Any, what: str) -> tuple[int, Box]:
-        try:
-            label, box = item
-            label, box = operator.index(label), [float(part) for part in box]
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f'{what} is {item!r}, but must be (class, (x, y, w, h))'
-            ) from error
-        if not 0 <= label < self.num_classes:
-            raise ValueError(
-                f'{what} has the class {label}, which is not in '
-                f'[0, {self.num_classes}): set LayoutTokens.num_classes to '
-                'the number of classes of the data'
-            )
-        _check_box(box, f'the box of {what}')
-        return label, box
-
     def _corners(self, box: Box) -> tuple[int, int]:
-        x, y, width, height = box
-        return self._point(x, y), self._point(x + width, y + height)
+        left, top, right, bottom = corners(box)
+        return self._point(left, top), self._point(right, bottom)
 
     def _point(self, x: float, y: float) -> int:
         last = self.side - 1
-        column, row = (round(min(1, part) * last) for part in (x, y))
-        return row * self.side + column
-
-
-def _check_box(box: Box, what: str) -> None:
-    """Raise unless a box is in the image."""
-    inside = len(box) == 4 and all(
-        start >= 0 and size > 0 and start + size <= 1 + ROUNDING
-        for start, size in zip(box[:2], box[2:], strict=True)
-    )
-    if not inside:
-        raise ValueError(
-            f'{what} is {tuple(box)}, but must be (x, y, w, h) with x, y >= '
-            '0, w, h > 0 and x + w, y + h <= 1, as parts of the image: clip '
-            'it to the image'
-        )
+        return round(y * last) * self.side + round(x * last)
 
 
 def check_ids(ids: Tensor, vocab_size: int, source: str, key: str) -> None:

@@ -282,12 +282,15 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
 
     def _warn_of_untrained_null(self) -> None:
         """Once, in training: a model that only samples may know it."""
-        if self.guidance.needs_null and self.conditioner.drop_prob == 0:
-            if not self._warned:
-                warnings.warn(
-                    f'{type(self.guidance).__name__} needs a null condition, '
-                    'which is not trained with conditioner.drop_prob=0: '
-                    'train with drop_prob=0.1',
-                    stacklevel=3,
-                )
-            self._warned = True
+        left_out = self.guidance.left_out(self.conditioner.slots)
+        untrained = self.conditioner.never_dropped(left_out)
+        if not untrained or self._warned:
+            return
+        self._warned = True
+        warnings.warn(
+            f'{type(self.guidance).__name__} needs a null condition of '
+            f'{" and ".join(untrained)}, which is not trained with '
+            f'conditioner.drop_prob={self.conditioner.drop_prob}: train with '
+            '0.1 in the place of 0',
+            stacklevel=3,
+        )

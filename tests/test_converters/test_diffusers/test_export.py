@@ -177,12 +177,30 @@ CLASSES = changed('denoiser', context_dim=8) | dict(
     ),
     guidance=dict(type='ClassifierFreeGuidance', scale=2.5),
 )
+# Captions alone would have a pipeline.
+SEVERAL = CLASSES | dict(
+    conditioner=dict(
+        type='Conditioner',
+        embedders=[
+            dict(
+                type='TokenTransformer',
+                tokenizer=dict(type='BertTokens'),
+                vocab_size=9,
+                max_length=77,
+                embed_dim=8,
+                num_layers=1,
+            ),
+            *CLASSES['conditioner']['embedders'],
+        ],
+    )
+)
 
 
 @pytest.mark.parametrize(
     'config, why',
     [
         (CLASSES, 'diffusers has none of conditions by ClassEmbedder'),
+        (SEVERAL, 'of conditions by TokenTransformer, ClassEmbedder'),
         (
             small_image() | dict(autoencoder=KL),
             'takes as many latent channels as an image has, 3, and no scale; ',

@@ -166,37 +166,11 @@ def test_a_box_may_end_at_1_by_rounding():
     assert ids(tokenizer, rounded) == ids(tokenizer, exact)
 
 
-@pytest.mark.parametrize(
-    'item, message',
-    [
-        ((7, (0.8, 0, 0.3, 1)), r'box of object 0 in the layout of a.png is '),
-        ((7, (-0.1, 0, 0.3, 1)), 'clip it to the image'),
-        ((7, (0, 0, 1, 1.1)), 'clip it to the image'),
-        ((7, (0, 0, 0, 1)), 'w, h > 0'),
-        ((7, (0, 0, float('nan'), 1)), 'w, h > 0'),
-        ((7, (0, 0, 1)), r'must be \(x, y, w, h\)'),
-        ((9, (0, 0, 1, 1)), r'object 0 .* class 9, which is not in \[0, 9\)'),
-        ((-1, (0, 0, 1, 1)), 'class -1'),
-        ((1.5, (0, 0, 1, 1)), r'must be \(class, \(x, y, w, h\)\)'),
-        ((7,), r'must be \(class, \(x, y, w, h\)\)'),
-        (7, r'object 0 in the layout of a.png is 7, but must be'),
-    ],
-)
-def test_an_object_that_is_wrong_is_refused(item, message):
-    with pytest.raises(ValueError, match=message):
-        ids(LayoutTokens(num_classes=9), sample(layout=[item]))
-
-
 def test_a_crop_outside_is_refused():
     cropped = sample(layout=[])
     cropped.set_metainfo(dict(crop_box=(0.5, 0, 1, 1)))
     with pytest.raises(ValueError, match='the crop_box of a.png'):
         ids(LayoutTokens(), cropped)
-
-
-def test_too_many_objects_are_refused():
-    with pytest.raises(ValueError, match='has 2 objects, but .*max_objects=1'):
-        ids(LayoutTokens(max_objects=1), sample(layout=[OBJECT] * 2))
 
 
 def test_classes_are_bounded_by_the_vocabulary():

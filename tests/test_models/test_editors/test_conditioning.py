@@ -82,7 +82,7 @@ def test_a_class_that_cannot_be_left_out_needs_no_guidance(tiny_ldm, samples):
     assert model.sample(samples).isfinite().all()
 
 
-UNTRAINED = 'null condition, which is not trained with .*drop_prob=0'
+UNTRAINED = 'null condition of .*, which is not trained with .*drop_prob=0'
 
 
 def test_training_without_dropping_warns_once(tiny_ldm, inputs, samples):
@@ -103,6 +103,57 @@ def test_there_is_no_warning_where_all_is_trained(
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         model.loss(inputs, samples)
+
+
+TOLD_TWICE = [classes('extra'), {**classes('extra'), 'slot': 'vector'}]
+SLOT_GUIDANCE = dict(type='SlotGuidance', scales=dict(vector=2.0))
+
+
+@pytest.mark.parametrize(
+    'guidance, drop_prob, warns',
+    [
+        (GUIDANCE, [0.1, 0.0], True),
+        (GUIDANCE, [0.1, 0.1], False),
+        (SLOT_GUIDANCE, [0.0, 0.1], False),
+        (SLOT_GUIDANCE, [0.1, 0.0], True),
+        (SLOT_GUIDANCE, 0.1, False),
+    ],
+)
+def test_the_warning_is_of_what_guidance_leaves_out(
+    tiny_ldm, inputs, samples, guidance, drop_prob, warns
+):
+    model = tiny_ldm(
+        guidance=guidance,
+        conditioner=dict(embedders=TOLD_TWICE, drop_prob=drop_prob),
+        denoiser=dict(vector_dim=8),
+    )
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter('always')
+        model.loss(inputs, samples)
+    assert len(found) == warns
+    assert all('drop_prob=[0.' in str(warning.message) for warning in found)
+
+
+def test_conditions_are_dropped_apart_in_training(tiny_ldm, inputs, samples):
+    """The denoiser is told one of two."""
+    for drop_prob in ([0.0, 1.0], [1.0, 0.0]):
+        model = tiny_ldm(
+            conditioner=dict(embedders=TOLD_TWICE, drop_prob=drop_prob),
+            denoiser=dict(vector_dim=8),
+        )
+        seen = []
+        model.denoiser.register_forward_pre_hook(
+            lambda _, args, seen=seen: seen.append(args[2])
+        )
+        model.loss(inputs, samples)
+        tokens, vector = (
+            e.embedding.weight[[10, 10] if prob else [3, 7]]
+            for e, prob in zip(
+                model.conditioner.embedders, drop_prob, strict=True
+            )
+        )
+        torch.testing.assert_close(seen[0].tokens[:, 0], tokens)
+        torch.testing.assert_close(seen[0].vector, vector)
 
 
 def test_sampling_does_not_warn(tiny_ldm, samples):
@@ -171,6 +222,63 @@ def test_a_condition_of_another_size_is_refused(tiny_ldm, inputs, samples):
         model.loss(inputs, samples)
     with pytest.raises(ValueError, match=message):
         model.sample(samples)
+
+
+# A slot filled by one embedder, and two by two.
+EVERYTHING = [
+    dict(type='SemanticMap', num_classes=3, num_stages=1, embed_dim=2),
+    dict(type='ClassEmbedder', num_classes=10, embed_dim=8),
+    dict(type='LowResolution'),
+    dict(type='ClassEmbedder', num_classes=10, embed_dim=6, slot='vector'),
+    dict(type='GivenFeatures', embed_dim=8),
+]
+SLOTS = dict(in_channels=4 + 2 + 3, vector_dim=6, attn_factors=(1,))
+
+
+def described(labelled, place):
+    sample = labelled(place, address=(0, place))
+    sample.gt_sem_seg = torch.randint(3, (1, 8, 8))
+    sample.img_lq = torch.randint(256, (3, 4, 4), dtype=torch.uint8)
+    sample.features = torch.randn(2, 8)
+    return sample
+
+
+def test_a_model_may_be_told_several_things_at_once(
+    tiny_ldm, inputs, labelled
+):
+    """Each changes what it draws, and what is learned of each learns."""
+    model = tiny_ldm(
+        conditioner=dict(embedders=EVERYTHING, drop_prob=0.0),
+        denoiser=SLOTS,
+        guidance=GUIDANCE,
+    )
+    samples = [described(labelled, i) for i in range(2)]
+    with pytest.warns(UserWarning, match=UNTRAINED):
+        model.loss(inputs, samples)['loss_denoise'].backward()
+    assert all(w.grad.any() for w in model.conditioner.parameters())
+    usual = model.sample(samples)[1]
+    other = described(labelled, 5)
+    for field in ('gt_sem_seg', 'gt_label', 'img_lq', 'features'):
+        changed = samples[1].clone()
+        changed.set_field(other.get(field), field)
+        drawn = model.sample([samples[0], changed])[1]
+        assert not torch.allclose(drawn, usual, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    'key, value, cause',
+    [
+        ('in_channels', 9, 'the conditioner concatenates 5'),
+        ('vector_dim', 6, 'the conditioner yields vector of dimension 6'),
+        ('context_dim', 8, 'the conditioner yields tokens of dimension 8'),
+    ],
+)
+def test_joined_slots_are_as_wide_as_all_of_them(tiny_ldm, key, value, cause):
+    with pytest.raises(ValueError, match=f'{cause}: set .*{key}={value}'):
+        tiny_ldm(
+            conditioner=dict(embedders=EVERYTHING),
+            denoiser={**SLOTS, key: value + 1},
+        )
 
 
 @pytest.fixture

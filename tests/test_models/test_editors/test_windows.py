@@ -5,10 +5,11 @@ import torch
 from mmldm.structures import LDMDataSample
 
 MAPS = dict(
-    denoiser=dict(in_channels=6, context_dim=None),
+    denoiser=dict(in_channels=9, context_dim=None),
     conditioner=dict(
         embedders=[
-            dict(type='SemanticMap', num_classes=3, num_stages=1, embed_dim=2)
+            dict(type='SemanticMap', num_classes=3, num_stages=1, embed_dim=2),
+            dict(type='LowResolution'),
         ]
     ),
 )
@@ -20,6 +21,7 @@ def test_the_denoiser_sees_windows_and_their_part_of_the_condition(tiny_ldm):
     place = dict(img_shape=(12, 24), address=(0, 0))
     sample = LDMDataSample(metainfo=place)
     sample.gt_sem_seg = classes
+    sample.img_lq = torch.randint(256, (3, 6, 12), dtype=torch.uint8)
     whole = model.conditioner([sample]).spatial
     seen = []
     forward = model.denoiser.forward

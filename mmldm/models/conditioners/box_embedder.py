@@ -1,0 +1,129 @@
+"""Layouts whose boxes may be anywhere, as tokens."""
+
+import torch
+from torch import Tensor, nn
+
+from mmldm.registry import MODELS
+from mmldm.structures import LDMDataSample
+from mmldm.utils import check_count
+from mmldm.utils.typing import SampleList
+
+from .embedder import Embedder, Encode
+from .layouts import Corners, corners, read_layout
+
+# Between the lowest frequency, a radian an image, and what comes after the
+# highest; that of the authors' code.
+FREQUENCY_SPAN = 100
+# What is computed where there is no object, and left out.
+NOTHING = (0, (0.0, 0.0, 0.0, 0.0))
+
+
+@MODELS.register_module()
+class BoxEmbedder(Embedder):
+    """One token an object, of its class and its box; null is no object.
+
+    An MLP of the class's embedding and of sines and cosines of the box's
+    corners, which tell any two boxes apart; the grounding tokens of Li et
+    al. 2023, eq. 5 (arXiv:2301.07093), with a class for their phrase.
+    Missing objects are a learned token. The order of objects is that of the
+    tokens: it says nothing where these are attended to.
+
+    Args:
+        num_classes: Classes are in [0, num_classes).
+        embed_dim: Channels of the tokens.
+        max_objects: Objects an image at most, to which they are padded.
+        num_frequencies: Of a coordinate's sines and cosines, evenly spaced
+            in their logarithm: 100^(k / num_frequencies) radians an image.
+        hidden_dim: Channels within the MLP.
+    """
+
+    slot = 'tokens'
+    reads = ('layout',)
+
+    def __init__(
+        self,
+        num_classes: int,
+        embed_dim: int,
+        max_objects: int = 30,
+        num_frequencies: int = 8,
+        hidden_dim: int = 512,
+    ) -> None:
+        super().__init__()
+        for key, value in (
+            ('num_classes', num_classes),
+            ('embed_dim', embed_dim),
+            ('max_objects', max_objects),
+            ('num_frequencies', num_frequencies),
+            ('hidden_dim', hidden_dim),
+        ):
+            check_count(f'BoxEmbedder.{key}', value)
+        self.num_classes = num_classes
+        self.dim = embed_dim
+        self.max_objects = max_objects
+        self.num_frequencies = num_frequencies
+        self.class_embed = nn.Embedding(num_classes, embed_dim)
+        # Four coordinates, a sine and a cosine each.
+        self.mlp = nn.Sequential(
+            nn.Linear(embed_dim + 8 * num_frequencies, hidden_dim),
+            nn.SiLU(),
+            nn.Linear(hidden_dim, hidden_dim),
+            nn.SiLU(),
+            nn.Linear(hidden_dim, embed_dim),
+        )
+        self.null = nn.Parameter(torch.zeros(embed_dim))
+
+    def forward(
+        self,
+        data_samples: SampleList,
+        drop: Tensor,
+        encode: Encode | None = None,
+    ) -> Tensor:
+        """(B, max_objects, embed_dim).
+
+        Args:
+            data_samples: With a ``layout`` where not dropped.
+            drop: See :class:`Embedder`.
+            encode: Not used.
+
+        Raises:
+            ValueError: If a layout is missing or wrong.
+        """
+        layouts = [
+            [] if dropped else self._layout(sample)
+            for sample, dropped in zip(
+                data_samples, drop.tolist(), strict=True
+            )
+        ]
+        counts = torch.tensor([len(layout) for layout in layouts])
+        there = torch.arange(self.max_objects) < counts[:, None]
+        padded = [
+            layout + [NOTHING] * (self.max_objects - len(layout))
+            for layout in layouts
+        ]
+        labels = torch.tensor([[label for label, _ in row] for row in padded])
+        boxes = torch.tensor([[box for _, box in row] for row in padded])
+        classes = self.class_embed(labels.to(self.device))
+        places = self._fourier(boxes).to(classes)
+        # Of missing objects too: data parallelism waits for a gradient of
+        # every weight, whatever a batch shows.
+        tokens = self.mlp(torch.cat([classes, places], dim=-1))
+        return torch.where(there[..., None].to(self.device), tokens, self.null)
+
+    def _layout(self, sample: LDMDataSample) -> list[tuple[int, Corners]]:
+        """Class and corners of every object."""
+        return [
+            (label, corners(box))
+            for label, box in read_layout(
+                sample, self.num_classes, self.max_objects, 'BoxEmbedder'
+            )
+        ]
+
+    def _fourier(self, boxes: Tensor) -> Tensor:
+        """(B, L, 4) -> (B, L, 8 num_frequencies), float32.
+
+        On the CPU, before any cast of the model: bfloat16 knows steps of a
+        256th of an image.
+        """
+        powers = torch.arange(self.num_frequencies) / self.num_frequencies
+        angles = boxes[..., None] * FREQUENCY_SPAN**powers
+        return torch.stack([angles.sin(), angles.cos()], dim=-2).flatten(2)

@@ -1,0 +1,81 @@
+"""Boxes and their classes, as data samples hold them."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from mmldm.structures import LDMDataSample
+
+Box = Sequence[float]  # x, y, w, h in [0, 1]
+Corners = tuple[float, float, float, float]
+# What a sum of a box's corner and size may be off by.
+ROUNDING = 1e-6
+
+
+def read_layout(
+    sample: LDMDataSample, num_classes: int, max_objects: int, reader: str
+) -> list[tuple[int, Box]]:
+    """The ``layout`` of a sample, checked.
+
+    Args:
+        sample: What is read.
+        num_classes: Classes are in [0, num_classes).
+        max_objects: Objects at most.
+        reader: Class that needs it, with arguments of these names.
+
+    Returns:
+        Class and box of every object.
+
+    Raises:
+        ValueError: If there is no layout, or too many objects, or one that
+            is wrong.
+    """
+    layout = list(sample.require('layout', reader))
+    if len(layout) > max_objects:
+        raise ValueError(
+            f'the layout of {sample.name} has {len(layout)} objects, but '
+            f'{reader}.max_objects={max_objects}: leave some out'
+        )
+    objects = []
+    for i, item in enumerate(layout):
+        what = f'object {i} in the layout of {sample.name}'
+        label, box = _object(item, what)
+        if not 0 <= label < num_classes:
+            raise ValueError(
+                f'{what} has the class {label}, which is not in '
+                f'[0, {num_classes}): set {reader}.num_classes to the number '
+                'of classes of the data'
+            )
+        check_box(box, f'the box of {what}')
+        objects.append((label, box))
+    return objects
+
+
+def _object(item: Any, what: str) -> tuple[int, Box]:
+    try:
+        label, box = item
+        return operator.index(label), [float(part) for part in box]
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f'{what} is {item!r}, but must be (class, (x, y, w, h))'
+        ) from error
+
+
+def check_box(box: Box, what: str) -> None:
+    """Raise unless a box is in the image."""
+    inside = len(box) == 4 and all(
+        start >= 0 and size > 0 and start + size <= 1 + ROUNDING
+        for start, size in zip(box[:2], box[2:], strict=True)
+    )
+    if not inside:
+        raise ValueError(
+            f'{what} is {tuple(box)}, but must be (x, y, w, h) with x, y >= '
+            '0, w, h > 0 and x + w, y + h <= 1, as parts of the image: clip '
+            'it to the image'
+        )
+
+
+def corners(box: Box) -> Corners:
+    """Left, top, right and bottom, in [0, 1]."""
+    x, y, width, height = box
+    return x, y, min(1, x + width), min(1, y + height)
