@@ -13,20 +13,11 @@ model = dict(
     conditioner=dict(
         embedders=[
             dict(
-                type='TokenTransformer',
-                tokenizer=dict(
-                    type='LayoutTokens',
-                    num_classes=24,
-                    max_objects=3,
-                    vocab_size=1024,
-                    crop=False,
-                ),
-                vocab_size=1024,
-                max_length=9,
+                type='BoxEmbedder',
+                num_classes=24,
                 embed_dim=128,
-                num_layers=2,
-                num_heads=4,
-                head_channels=32,
+                max_objects=3,
+                hidden_dim=256,
             )
         ]
     )
@@ -37,6 +28,6 @@ test_evaluator = val_evaluator
 
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=4000),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=3000),
 ]
-train_cfg = dict(max_iters=4000)
+train_cfg = dict(max_iters=3000)
