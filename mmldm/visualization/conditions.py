@@ -20,7 +20,7 @@ GREY = 200
 LEAST_AREA = 0.005
 
 # Conditions that can be drawn; a class alone is said by the rows of a grid.
-DRAWN = ('caption', 'layout', 'gt_sem_seg', 'mask', 'img_lq')
+DRAWN = {'caption', 'layout', 'gt_sem_seg', 'mask', 'img_lq'}
 
 
 def draw_sample(

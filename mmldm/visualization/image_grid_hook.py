@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from mmengine.dist import all_gather_object, barrier
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from torch import nn
 
 from mmldm.registry import HOOKS
 
@@ -24,7 +26,7 @@ class ImageGridHook(Hook):
     Generated images of a model with classes get a row a class;
     reconstructions stand below their originals. Validation sends the grid to
     the visualizer (on disk under ``vis_data``, TensorBoard ...), a test
-    writes it as ``grid.png``, both on rank 0. Where models are told more than
+    writes it as ``grid.png``, both on rank 0. Where a model is told more than
     classes, a test writes ``conditions.png`` too: the first generated images,
     with what was asked for drawn on, beside and below them.
 
@@ -100,15 +102,24 @@ class ImageGridHook(Hook):
             pair = [_array(sample.pred_img)]
             if 'gt_img' in sample:
                 pair.insert(0, _array(sample.gt_img))
-            label = sample.label if 'gt_label' in sample else None
+            told = 'gt_label' in _read_by(runner.model)
+            label = sample.label if told else None
             self.shown.append((sample.sample_idx, pair, label))
 
     def _keep_told(self, runner, outputs: Sequence) -> None:
         for sample in _first(outputs, NUM_TOLD, self.told, runner):
-            if any(field in sample for field in DRAWN):
+            fields = [f for f in _read_by(runner.model) if f in sample]
+            if {*fields} & DRAWN:
                 dataset = runner.test_dataloader.dataset
-                classes = dataset.metainfo.get('classes')
-                picture = draw_sample(_array(sample.pred_img), sample, classes)
+                told = type(sample)(
+                    metainfo=sample.metainfo,
+                    **{field: sample.get(field) for field in fields},
+                )
+                picture = draw_sample(
+                    _array(sample.pred_img),
+                    told,
+                    dataset.metainfo.get('classes'),
+                )
                 self.told.append((sample.sample_idx, picture))
 
     def _sheet(self, runner) -> np.ndarray | None:
@@ -135,6 +146,14 @@ def _first(outputs: Sequence, number: int, kept: Sequence, runner) -> Sequence:
     """Those of a rank that are missing to its share of ``number``."""
     room = -(-number // runner.world_size) - len(kept)
     return outputs[: max(room, 0)]
+
+
+def _read_by(model: nn.Module) -> tuple[str, ...]:
+    """Fields of data samples that a model's conditions are made of."""
+    if is_model_wrapper(model):
+        model = model.module
+    conditioner = getattr(model, 'conditioner', None)
+    return () if conditioner is None else conditioner.reads
 
 
 def _drawn(samples: Sequence) -> list:

@@ -17,6 +17,7 @@ class Testing:
 
     rank, world_size = 0, 1
     logger = logging.getLogger('test')
+    model = SimpleNamespace(conditioner=SimpleNamespace(reads=('layout',)))
     test_dataloader = SimpleNamespace(
         dataset=SimpleNamespace(metainfo=dict(classes=['cat', 'dog']))
     )
@@ -50,10 +51,43 @@ def test_what_was_asked_for_is_shown_beside_what_was_made(tmp_path):
     assert np.array_equal(found, expected)
 
 
+def test_what_a_model_is_not_told_is_not_shown(tmp_path):
+    """Data sets say more than a model reads."""
+    hook = ImageGridHook(show_dir=str(tmp_path))
+    layout, caption = [(0, (0.1, 0.1, 0.5, 0.5))], 'a cat'
+    hook.after_test_iter(
+        Testing, 0, outputs=told_samples(1, layout=layout, caption=caption)
+    )
+    ((_, picture),) = hook.told
+    image = np.zeros((64, 64, 3), np.uint8)
+    (told,) = told_samples(1, layout=layout)
+    assert np.array_equal(picture, draw_sample(image, told, ['cat', 'dog']))
+    hook.before_test_epoch(Testing)
+    hook.after_test_iter(Testing, 0, outputs=told_samples(1, caption=caption))
+    assert not hook.told
+
+
+def test_classes_that_a_model_is_not_told_make_no_rows():
+    hook = ImageGridHook()
+    samples = [s.set_gt_label(i) for i, s in enumerate(told_samples(4))]
+    hook.after_test_iter(Testing, 0, outputs=samples)
+    assert hook._grid(Testing).shape == (134, 134, 3)  # a square
+
+
 def test_classes_alone_are_told_by_the_rows_of_the_grid(tmp_path):
     hook = ImageGridHook(show_dir=str(tmp_path))
-    (sample,) = told_samples(1)
-    sample.set_gt_label(1)
-    hook.after_test_iter(Testing, 0, outputs=[sample])
-    hook.after_test_epoch(Testing)
-    assert sorted(os.listdir(tmp_path)) == ['000000.png', 'grid.png']
+    samples = [s.set_gt_label(i) for i, s in enumerate(told_samples(2))]
+
+    class OfClasses(Testing):
+        model = SimpleNamespace(
+            conditioner=SimpleNamespace(reads=('gt_label',))
+        )
+
+    hook.after_test_iter(OfClasses, 0, outputs=samples)
+    hook.after_test_epoch(OfClasses)
+    assert sorted(os.listdir(tmp_path)) == [
+        '000000.png',
+        '000001.png',
+        'grid.png',
+    ]
+    assert cv2.imread(str(tmp_path / 'grid.png')).shape == (134, 68, 3)

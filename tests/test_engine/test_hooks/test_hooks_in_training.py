@@ -213,7 +213,7 @@ def test_reconstructions_stand_below_their_originals(labelled):
     hook = ImageGridHook(num_images=2)
 
     class Runner:
-        rank, world_size = 0, 1
+        rank, world_size, model = 0, 1, None
 
     samples = []
     for i in range(2):
@@ -233,7 +233,7 @@ def test_a_model_that_makes_no_images_has_no_pictures(labelled, tmp_path):
     hook = ImageGridHook(show_dir=str(tmp_path / 'show'))
 
     class Runner:
-        rank, world_size = 0, 1
+        rank, world_size, model = 0, 1, None
 
     hook.after_test_iter(Runner, 0, outputs=[labelled(0), labelled(1)])
     hook.after_val_iter(Runner, 0, outputs=[labelled(0)])
