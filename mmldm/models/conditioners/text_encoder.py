@@ -10,13 +10,13 @@ from mmldm.registry import MODELS
 from mmldm.utils import check_choice
 from mmldm.utils.checkpoint import weights_hash
 from mmldm.utils.checks import suggest
+from mmldm.utils.frozen_part import FrozenPart
 from mmldm.utils.typing import ConfigType, SampleList
 
 from .embedder import Embedder, Encode
 from .hub import from_hub
 from .tokenizers import PretrainedTokens, check_ids
 
-HASH = 'network_hash'
 LAYERS = ('last', 'penultimate')
 # Of a CLIPTextConfig: where a network is from, and how it was stored.
 NO_NETWORK = (
@@ -32,7 +32,7 @@ class ClipTokens(PretrainedTokens):
 
 
 @MODELS.register_module()
-class TextEncoder(Embedder):
+class TextEncoder(FrozenPart, Embedder):
     """CLIP's text model by transformers, as in Stable Diffusion 1 and 2.
 
     A token for every position of the caption, padding included; null is the
@@ -57,6 +57,7 @@ class TextEncoder(Embedder):
 
     slot = 'tokens'
     reads = ('caption',)
+    part = 'network'
 
     def __init__(
         self,
@@ -84,13 +85,8 @@ class TextEncoder(Embedder):
             self.network = _built(config)
         else:
             self.network = _loaded(pretrained)
-            weights = self.network.state_dict()
-            self.register_buffer(HASH, weights_hash(weights))
-            self.register_state_dict_post_hook(_drop_network)
-            self.register_load_state_dict_pre_hook(_restore_network)
         self.pretrained = pretrained
-        self.network.requires_grad_(False)
-        self.network.eval()
+        self.freeze_part(has_file=pretrained is not None)
         self.dim = self.network.config.hidden_size
         positions = self.network.config.max_position_embeddings
         if max_length > positions:
@@ -99,26 +95,34 @@ class TextEncoder(Embedder):
                 f'{positions} positions: set max_length={positions}'
             )
 
-    def train(self, mode: bool = True) -> 'TextEncoder':
-        """As :meth:`nn.Module.train`; the network stays in evaluation."""
-        super().train(mode)
-        self.network.eval()
-        return self
-
     def include_network(self) -> dict[str, Any]:
         """Let state dicts hold the network too, if it is ``pretrained``.
 
         Returns:
             Arguments of the encoder whose state dicts these are.
         """
-        if self.pretrained is not None:
-            self.pretrained = None
-            delattr(self, HASH)
+        self.pretrained = None
+        self.include_part()
         return dict(
             config=_differences(self.network.config),
             tokenizer=self.tokenizer.pretrained,
             max_length=self.tokenizer.max_length,
             layer=self.layer,
+        )
+
+    def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
+        """Of the network by itself."""
+        start = f'{self.part}.'
+        return weights_hash(
+            {n.removeprefix(start): w for n, w in weights.items()}
+        )
+
+    def other_part(self, wanted: Tensor) -> str:
+        """See :class:`FrozenPart`."""
+        return (
+            'the checkpoint was trained with a text encoder of other weights '
+            f'than TextEncoder.pretrained={self.pretrained!r}: give the '
+            'one that it was trained with'
         )
 
     @torch.no_grad()
@@ -202,46 +206,3 @@ def _differences(config: Any) -> dict[str, Any]:
 def _inner(model: Any) -> nn.Module:
     """One structure for all releases: before 5 there was a shell around."""
     return getattr(model, 'text_model', model)
-
-
-def _drop_network(
-    encoder: TextEncoder, state: dict, prefix: str, metadata: dict
-) -> None:
-    """Leave out of a state dict what the network's own file holds."""
-    if encoder.pretrained is None:  # it is included
-        return
-    for name in encoder.network.state_dict(prefix=f'{prefix}network.'):
-        state.pop(name, None)
-
-
-def _restore_network(
-    encoder: TextEncoder,
-    state: dict,
-    prefix: str,
-    metadata: dict,
-    strict: bool,
-    missing: list[str],
-    unexpected: list[str],
-    errors: list[str],
-) -> None:
-    """Complete a state dict with the network it was made with.
-
-    Raises:
-        ValueError: If this model has another.
-    """
-    if encoder.pretrained is None:
-        return
-    own = encoder.network.state_dict()
-    start = f'{prefix}network.'
-    given = {n: state[start + n] for n in own if start + n in state}
-    if given:
-        state[prefix + HASH] = weights_hash(given)
-    wanted = state.get(prefix + HASH)
-    found = getattr(encoder, HASH)
-    if wanted is not None and not torch.equal(wanted.cpu(), found.cpu()):
-        raise ValueError(
-            'the checkpoint was trained with a text encoder of other weights '
-            f'than TextEncoder.pretrained={encoder.pretrained!r}: give the '
-            'one that it was trained with'
-        )
-    state.update({start + name: weight for name, weight in own.items()})
