@@ -2,10 +2,11 @@ from .class_embedder import ClassEmbedder
 from .conditioner import Conditioner
 from .embedder import Embedder, Encode
 from .given_features import GivenFeatures
+from .pretrained_tokens import BertTokens
 from .spatial_embedders import LowResolution, MaskedImage, SemanticMap
 from .text_encoder import TextEncoder
 from .token_transformer import TokenTransformer
-from .tokenizers import BertTokens, GivenTokens, LayoutTokens, Tokenizer
+from .tokenizers import GivenTokens, LayoutTokens, Tokenizer
 from .word_tokens import WordTokens
 
 __all__ = [
