@@ -2,6 +2,7 @@ from .class_embedder import ClassEmbedder
 from .conditioner import Conditioner
 from .embedder import Embedder, Encode
 from .given_features import GivenFeatures
+from .image_encoder import ImageEncoder
 from .pretrained_tokens import BertTokens
 from .spatial_embedders import LowResolution, MaskedImage, SemanticMap
 from .text_encoder import TextEncoder
@@ -17,6 +18,7 @@ __all__ = [
     'Encode',
     'GivenFeatures',
     'GivenTokens',
+    'ImageEncoder',
     'LayoutTokens',
     'LowResolution',
     'MaskedImage',
