@@ -1,5 +1,6 @@
 """From captions to the ids of tokens, by tokenizers of transformers."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -49,14 +50,21 @@ class PretrainedTokens(Tokenizer):
                 data_samples, drop.tolist(), strict=True
             )
         ]
-        found = self.tokenizer(
+        found = self._tokens(captions)
+        return found.input_ids, found.get('attention_mask')
+
+    def ids(self, captions: Sequence[str]) -> Tensor:
+        """Ids (B, L) of texts."""
+        return self._tokens(list(captions)).input_ids
+
+    def _tokens(self, captions: list[str]) -> Any:
+        return self.tokenizer(
             captions,
             padding='max_length',
             truncation=True,
             max_length=self.max_length,
             return_tensors='pt',
         )
-        return found.input_ids, found.get('attention_mask')
 
     @cached_property
     def tokenizer(self) -> Any:
