@@ -13,7 +13,7 @@ from PIL import Image
 
 from mmldm.apis import load_config, tool_parser
 from mmldm.datasets import AddressedDataset
-from mmldm.models.conditioners.tokenizers import PretrainedTokens
+from mmldm.models.conditioners.pretrained_tokens import PretrainedTokens
 from mmldm.models.conditioners.word_tokens import WordTokens
 from mmldm.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
 

@@ -6,6 +6,8 @@
     python tools/sample.py MODEL --image IMAGE.png --mask MASK.png
     python tools/sample.py MODEL --low-res SMALL.png
     python tools/sample.py MODEL --map LABELS.png
+    python tools/sample.py MODEL --like IMAGE.png
+    python tools/sample.py MODEL --database INDEX.safetensors --prompt "a cat"
 
 A model that is told several things takes all their flags: every class is
 drawn with every caption, and --negative is then a caption. MODEL is whatever
@@ -20,12 +22,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import cv2
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from mmldm.apis import init_model, run_tool
+from mmldm.apis.retrieval import Retriever, read_rgb, retrieve
+from mmldm.apis.sample_flags import check_flags, image_size
 from mmldm.datasets.image_files import read_image, read_label_map
 from mmldm.diffusion import ClassifierFreeGuidance, Windows
 from mmldm.models.editors import LatentDiffusion
@@ -36,16 +39,6 @@ from mmldm.visualization import assemble, write_image
 # Pixels a side that are decoded at a time where images are drawn by windows:
 # smaller tiles take less memory and several times as long.
 TILE_SIZE = 256
-# What a data sample holds, and the flag that says it.
-FLAGS = {
-    'gt_label': '--label',
-    'caption': '--prompt',
-    'layout': '--object',
-    'gt_img': '--image',
-    'mask': '--mask',
-    'img_lq': '--low-res',
-    'gt_sem_seg': '--map',
-}
 
 
 def parse_args() -> argparse.Namespace:
@@ -105,6 +98,13 @@ def _condition_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--low-res', help='image to enlarge')
     group.add_argument('--map', help='image whose pixel values are classes')
     group.add_argument(
+        '--like',
+        nargs='+',
+        metavar='IMAGE',
+        help='images to resemble; with --database, one after the other',
+    )
+    _retrieval_arguments(group)
+    group.add_argument(
         '--size',
         type=int,
         nargs='+',
@@ -112,6 +112,22 @@ def _condition_arguments(parser: argparse.ArgumentParser) -> None:
         help='side, or height and width (default: of the given image, or '
         'that of the training)',
     )
+
+
+def _retrieval_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--database',
+        metavar='INDEX',
+        help='index of images by neighbours.py; those most like --prompt or '
+        '--like are told to the model',
+    )
+    group.add_argument(
+        '--num-neighbours',
+        type=int,
+        default=4,
+        help='how many of them (default: 4)',
+    )
+    group.add_argument('--encoder', help='its CLIP model, where it was moved')
 
 
 def _process_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,6 +158,8 @@ def read_fields(args: argparse.Namespace) -> dict[str, Any]:
     if args.map is not None:
         classes = read_label_map(args.map)
         fields['gt_sem_seg'] = torch.from_numpy(classes)[None]
+    if args.like is not None and args.database is None:
+        fields['ref_imgs'] = [_read(path) for path in args.like]
     if args.object is not None:
         fields['layout'] = [(_whole(c), box) for c, *box in args.object]
     return fields
@@ -149,8 +167,7 @@ def read_fields(args: argparse.Namespace) -> dict[str, Any]:
 
 def _read(path: str) -> Tensor:
     """uint8 RGB (3, H, W)."""
-    image = cv2.cvtColor(read_image(path), cv2.COLOR_BGR2RGB)
-    return torch.from_numpy(image).permute(2, 0, 1)
+    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)
 
 
 def _whole(label: float) -> int:
@@ -159,86 +176,46 @@ def _whole(label: float) -> int:
     return int(label)
 
 
-def check_flags(model: LatentDiffusion, given: set[str]) -> None:
-    """Raise unless the model reads what is given, and is given all.
-
-    Raises:
-        ValueError: Naming the flags.
-    """
-    reads = {*model.conditioner.reads}
-    for field in given - reads:
-        known = ', '.join(sorted(FLAGS.get(r, r) for r in reads)) or 'nothing'
-        raise ValueError(
-            f'{FLAGS[field]} says nothing to this model, which is told {known}'
-        )
-    missing = sorted(reads - given)
-    if missing:
-        field = missing[0]
-        raise ValueError(
-            f'the model draws what it is told: give {FLAGS[field]}'
-            if field in FLAGS
-            else f'the model is told {field}, for which there is no flag: '
-            'call model.predict in Python, as docs/en/new_task.md does'
-        )
-
-
-def image_size(
-    args: argparse.Namespace, fields: dict[str, Any], model: LatentDiffusion
-) -> tuple[int, int]:
-    """Height and width of what is drawn."""
-    if args.size is not None:
-        if not 1 <= len(args.size) <= 2 or min(args.size) < 1:
-            raise ValueError(
-                f'--size {args.size} must be one side, or height and width'
-            )
-        return args.size[0], args.size[-1]
-    for field in ('gt_img', 'gt_sem_seg'):
-        if field in fields:
-            return tuple(fields[field].shape[1:])
-    if 'img_lq' in fields:  # lies beside the latent, as it is
-        height, width = fields['img_lq'].shape[1:]
-        factor = model.autoencoder.factor
-        return factor * height, factor * width
-    if model.image_size is None:
-        raise ValueError(
-            'neither the model nor a flag says how large images are: give '
-            '--size'
-        )
-    return model.image_size, model.image_size
+def kinds_of(
+    args: argparse.Namespace, found: list[Tensor] | None
+) -> list[dict[str, Any]]:
+    """What is told of each kind of image, by field of a data sample."""
+    if found is not None:
+        return [dict(features=features) for features in found]
+    labels = [dict(gt_label=label) for label in args.label or []]
+    captions = [dict(caption=caption) for caption in args.prompt or []]
+    return [a | b for a, b in product(labels or [{}], captions or [{}])]
 
 
 def wishes(
-    args: argparse.Namespace, fields: dict[str, Any], size: tuple[int, int]
+    args: argparse.Namespace,
+    fields: dict[str, Any],
+    size: tuple[int, int],
+    kinds: list[dict[str, Any]],
 ) -> Iterator[LDMDataSample]:
     """A data sample for every image, kind after kind."""
-    kinds = [*product(args.label or [None], args.prompt or [None])]
     for number in range(len(kinds) * args.num):
         # The noise of an image does not depend on its kind.
         place = dict(img_shape=size, address=(args.seed, number % args.num))
         sample = LDMDataSample(metainfo=place)
-        for field, value in fields.items():
-            sample.set_field(value, field)
-        label, caption = kinds[number // args.num]
-        _describe(sample, label, caption)
+        _tell(sample, fields | kinds[number // args.num])
         if args.negative is not None:
             sample.negative = LDMDataSample()
-            captions = args.prompt is not None
-            told = (None, args.negative) if captions else (args.negative, None)
-            _describe(sample.negative, *told)
+            field = 'gt_label' if args.prompt is None else 'caption'
+            _tell(sample.negative, {field: args.negative})
         yield sample
 
 
-def _describe(
-    sample: LDMDataSample, label: int | str | None, caption: str | None
-) -> None:
-    """Write a class and a caption into a sample."""
-    if caption is not None:
-        sample.set_field(caption, 'caption')
-    if label is not None:
+def _tell(sample: LDMDataSample, fields: dict[str, Any]) -> None:
+    """Write fields into a sample."""
+    for field, value in fields.items():
+        if field != 'gt_label':
+            sample.set_field(value, field)
+            continue
         try:
-            sample.set_gt_label(int(label))
+            sample.set_gt_label(int(value))
         except ValueError as error:
-            raise ValueError(f'--negative {label} is no class') from error
+            raise ValueError(f'--negative {value} is no class') from error
 
 
 def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
@@ -262,6 +239,7 @@ def main() -> None:
     args = parse_args()
     check_count('--num', args.num)
     check_count('--batch-size', args.batch_size)
+    check_database(args)
     fields = read_fields(args)
     model = init_model(args.model, args.checkpoint, args.device)
     if not isinstance(model, LatentDiffusion):
@@ -269,11 +247,37 @@ def main() -> None:
             f'{args.model} is a {type(model).__name__}, which draws nothing: '
             'give a LatentDiffusion'
         )
-    given = dict(gt_label=args.label, caption=args.prompt, **fields)
+    told = 'caption' if args.database is None else 'features'
+    given = {'gt_label': args.label, told: args.prompt or args.database}
+    given |= fields
     check_flags(model, {name for name, v in given.items() if v is not None})
     prepare(args, model)
-    samples = [*wishes(args, fields, image_size(args, fields, model))]
+    size = image_size(args.size, fields, model)
+    found = None
+    if args.database is not None:
+        retriever = Retriever(
+            args.database,
+            args.num_neighbours,
+            model.conditioner.dim('tokens'),
+            args.encoder,
+            next(model.parameters()).device,
+        )
+        found = retrieve(retriever, args.prompt, args.like)
+    samples = [*wishes(args, fields, size, kinds_of(args, found))]
     draw(model, samples, args)
+
+
+def check_database(args: argparse.Namespace) -> None:
+    """Raise unless it is clear what is looked for in a database."""
+    if args.database is None:
+        return
+    if (args.prompt is None) == (args.like is None):
+        raise ValueError('--database: give one of --prompt and --like')
+    if args.negative is not None:
+        raise ValueError(
+            '--negative says nothing with --database: guidance leads away '
+            'from no neighbours at all'
+        )
 
 
 def draw(

@@ -8,8 +8,16 @@ Find:  python tools/dataset_converters/neighbours.py data/photographs/images \
        --out data/photographs/neighbours
 Train: bash tools/dist_train.sh configs/ldm/<this file> 8
 
-To draw, give model.predict data samples with features, (up to 20, 768): of
-neighbours, or of a caption, by CLIP's ViT-L/14, of norm 1.
+To draw, make an index of any images, and tell the model what is to be found
+in it, a caption or an image:
+
+Index:  python tools/dataset_converters/neighbours.py data/photographs/images \
+        --index data/photographs/index.safetensors
+Sample: python tools/sample.py configs/ldm/<this file> <checkpoint> \
+        --database data/photographs/index.safetensors --prompt "a harbour"
+
+Or give model.predict data samples with features, (up to 20, 768), by CLIP's
+ViT-L/14, of norm 1.
 
 Needs the first stage of autoencoder_kl-f16_1xb6-443k_images-256x256.py.
 """

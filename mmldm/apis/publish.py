@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from mmldm.models.conditioners import TextEncoder
+from mmldm.models.conditioners.frozen_network import FrozenNetwork
 from mmldm.utils.checkpoint import newest_checkpoint, weights_of
 from mmldm.utils.model_file import publish_model_file
 
@@ -137,8 +137,9 @@ def _published(
         model.include_first_stage()
     conditioner = getattr(model, 'conditioner', None)
     for i, embedder in enumerate(getattr(conditioner, 'embedders', ())):
-        if isinstance(embedder, TextEncoder):
-            arguments = dict(type='TextEncoder', **embedder.include_network())
+        if isinstance(embedder, FrozenNetwork):
+            kind = type(embedder).__name__
+            arguments = dict(type=kind, **embedder.include_network())
             config['conditioner']['embedders'][i] = arguments
     return config
 

@@ -234,6 +234,20 @@ class MaskFiles(FilesBeside):
 
 
 @DATASETS.register_module()
+class ReferenceFiles(FilesBeside):
+    """``ref_path``, of an image that the image is like.
+
+    ``LoadReference`` reads it.
+
+    Args:
+        folder: See :class:`FilesBeside`.
+        suffix: See :class:`FilesBeside`.
+    """
+
+    key = 'ref_path'
+
+
+@DATASETS.register_module()
 class FeatureFiles(FilesBeside):
     """``features_path``, of an array that another encoder has made.
 

@@ -7,8 +7,8 @@ from mmagic.structures import DataSample
 
 from mmldm.utils.draws import Address
 
-# Fields that are no images.
-PLAIN = ('caption', 'layout')
+# Fields that are no image of the size of the sample.
+PLAIN = ('caption', 'layout', 'ref_imgs')
 NUMBERS = ('tokens', 'features')
 
 
@@ -18,7 +18,8 @@ class LDMDataSample(DataSample):
     Images: ``gt_img`` and ``pred_img``, uint8 RGB (3, H, W); ``img_lq``, one
     of low resolution, likewise; ``mask``, uint8 or bool (1, H, W), 1 where
     there is a hole in ``gt_img``; ``gt_sem_seg``, classes of pixels, whole
-    numbers (1, H, W).
+    numbers (1, H, W). ``ref_imgs`` are others that the image shall be like,
+    one or more uint8 RGB (3, H, W) of any sizes.
 
     Other data: ``gt_label``, a ``LabelData``; ``caption``, a text;
     ``layout``, a list of objects ``(class, (x, y, w, h))``, the top left

@@ -1,8 +1,13 @@
 """What a pixel is for a network."""
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
+
+# Of CLIP's training images, RGB in [0, 1] (Radford et al. 2021).
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def to_unit_range(images: Tensor) -> Tensor:
@@ -23,3 +28,35 @@ def bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     pixels = Image.fromarray(np.ascontiguousarray(image))
     return np.asarray(pixels.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def clip_crop(image: np.ndarray, size: int) -> np.ndarray:
+    """What CLIP sees of an image: the square in its centre.
+
+    Args:
+        image: uint8 (H, W, 3).
+        size: Side of the square, to which the image is scaled.
+
+    Returns:
+        uint8 (size, size, 3); the image itself if it is so large already.
+    """
+    sides = image.shape[:2]
+    # It cut off a part of a pixel, where ResizeShorterSide rounds.
+    image = bicubic(image, *(size * side // min(sides) for side in sides))
+    top, left = ((side - size) // 2 for side in image.shape[:2])
+    return image[top : top + size, left : left + size]
+
+
+def clip_pixels(image: np.ndarray, size: int) -> Tensor:
+    """What CLIP's vision model reads, as transformers prepares it.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        size: That the model wants.
+
+    Returns:
+        float32 (3, size, size).
+    """
+    values = clip_crop(image, size) / 255 - np.array(CLIP_MEAN)
+    values = (values / np.array(CLIP_STD)).astype(np.float32)
+    return torch.from_numpy(values).permute(2, 0, 1)

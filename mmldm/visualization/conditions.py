@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mmldm.structures import LDMDataSample
+from mmldm.utils.pixels import bicubic
 
 # Small images are enlarged to at least this height, by a whole factor.
 HEIGHT = 256
@@ -31,8 +32,8 @@ def draw_sample(
     """An image, and beside and below it what is said about it.
 
     Boxes are drawn on the image; beside it stand the map of classes laid
-    over it, the image with its hole, the hole, and the image of low
-    resolution; below it are class, caption and file.
+    over it, the image with its hole, the hole, the image of low resolution
+    and the images that it is like; below it are class, caption and file.
 
     Args:
         image: uint8 RGB (H, W, 3); None where there is none, as in requests.
@@ -59,7 +60,7 @@ def draw_sample(
 
 
 def _beside(image: np.ndarray, sample: LDMDataSample) -> list[np.ndarray]:
-    """Images of the size of ``image`` that show hole and low resolution."""
+    """Images as high as ``image``: hole, low resolution and references."""
     tiles = []
     if 'mask' in sample:
         hole = np.asarray(sample.mask)[0].astype(bool)
@@ -70,6 +71,9 @@ def _beside(image: np.ndarray, sample: LDMDataSample) -> list[np.ndarray]:
         small = Image.fromarray(_last(sample.img_lq))
         size = image.shape[1], image.shape[0]
         tiles.append(np.asarray(small.resize(size, Image.Resampling.NEAREST)))
+    for like in map(_last, sample.get('ref_imgs', ())):
+        width = max(1, round(like.shape[1] * len(image) / len(like)))
+        tiles.append(bicubic(like, len(image), width))
     return tiles
 
 

@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
+from mmldm.datasets.image_files import read_image
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.model_file import write_model_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,3 +159,21 @@ def port():
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture
+def draw(tiny_ldm, ldm_config, call_tool, tmp_path):
+    """Draws by a model with other parts; the model, and images by name."""
+
+    def draw(overrides, *flags, image_size=8):
+        overrides = dict(overrides, image_size=image_size)
+        torch.manual_seed(1)
+        model = tiny_ldm(**overrides)
+        config = ldm_config(**overrides).to_dict()
+        path, out = tmp_path / 'model.safetensors', tmp_path / 'out'
+        write_model_file(path, model.state_dict(), config)
+        call_tool('sample', path, '--out', out, '--batch-size', 3, *flags)
+        images = {p.name: read_image(str(p)) for p in out.glob('*.png')}
+        return model, images
+
+    return draw

@@ -72,6 +72,26 @@ SCENES = dict(
     ),
     denoiser=dict(attn_factors=(1,)),
 )
+TOKENS = conditioned(
+    type='TokenTransformer',
+    tokenizer=dict(type='GivenTokens'),
+    vocab_size=4,
+    max_length=8,
+    embed_dim=8,
+    num_layers=1,
+)
+LIKE = conditioned(
+    type='ImageEncoder',
+    config=dict(
+        hidden_size=8,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        image_size=4,
+        patch_size=2,
+        projection_dim=8,
+    ),
+)
 
 
 @pytest.fixture
@@ -89,24 +109,6 @@ def files(tmp_path):
     for name, array in arrays.items():
         cv2.imwrite(str(paths[name]), array.astype(np.uint8))
     return paths
-
-
-@pytest.fixture
-def draw(tiny_ldm, ldm_config, call_tool, tmp_path):
-    """Draws by a model with other parts; the model, and images by name."""
-
-    def draw(overrides, *flags, image_size=8):
-        overrides = dict(overrides, image_size=image_size)
-        torch.manual_seed(1)
-        model = tiny_ldm(**overrides)
-        config = ldm_config(**overrides).to_dict()
-        path, out = tmp_path / 'model.safetensors', tmp_path / 'out'
-        write_model_file(path, model.state_dict(), config)
-        call_tool('sample', path, '--out', out, '--batch-size', 3, *flags)
-        images = {p.name: read_image(str(p)) for p in out.glob('*.png')}
-        return model, images
-
-    return draw
 
 
 def drawn_by(model, size, address, **fields):
@@ -212,6 +214,20 @@ def test_objects_make_a_layout(draw, parts):
     assert np.array_equal(images['000000.png'], expected)
 
 
+def test_images_to_resemble_arrive(draw, files):
+    names = 'image', 'small'
+    flags = ('--num', 1, '--like', *(files[name] for name in names))
+    model, images = draw(LIKE, *flags)
+    refs = [
+        torch.from_numpy(read_image(str(files[name]))[..., ::-1].copy())
+        for name in names
+    ]
+    refs = [ref.permute(2, 0, 1) for ref in refs]
+    for imgs, same in ((refs, True), (refs[:1], False)):
+        drawn = drawn_by(model, (8, 8), (0, 0), ref_imgs=imgs)
+        assert np.array_equal(images['000000.png'], drawn) == same
+
+
 @pytest.mark.parametrize(
     'parts, flags, message',
     [
@@ -235,7 +251,10 @@ def test_objects_make_a_layout(draw, parts):
         (MAPS, ['--map', 'odd'], r'class \d, which is not in \[0, 3\)'),
         (MAPS, ['--map', 'image'], 'label image .* has 3 channels'),
         (MAPS, ['--map', 'none.png'], 'none.png'),
-        (GIVEN, [], 'is told features, for which there is no flag'),
+        (GIVEN, [], 'draws what it is told: give --database'),
+        (TOKENS, [], 'is told tokens, for which there is no flag'),
+        (CLASSES, ['--like', 'image'], '--like says nothing to this model'),
+        (LIKE, ['--like', 'none.png'], 'none.png'),
         (LAYOUTS, ['--object', 1.5, 0, 0, 1, 1], 'the class must be whole'),
         (BOXES, [], 'give --object'),
         (BOXES, ['--object', 1, 0.5, 0, 1, 1], 'box of object 0 .* clip it'),

@@ -140,3 +140,13 @@ def test_a_long_caption_is_broken_into_lines():
 def test_neighbouring_classes_have_unlike_colours():
     colours = np.array([colour(c) for c in range(200)])
     assert abs(np.diff(colours, axis=0)).sum(1).min() > 100
+
+
+def test_references_stand_beside_it_at_its_height():
+    red = np.zeros((3, 8, 4), np.uint8)
+    red[0] = 255
+    refs = [torch.from_numpy(red), torch.zeros(3, 5, 5, dtype=torch.uint8)]
+    picture = draw_sample(IMAGE, sample(ref_imgs=refs))
+    assert np.array_equal(tile(picture, 1), np.tile([255, 0, 0], (64, 32, 1)))
+    assert not picture[:HEIGHT, -HEIGHT:].any()
+    assert picture.shape[1] == 2 * (WIDTH + GAP) + HEIGHT

@@ -23,6 +23,7 @@ LDMBERT = {
     'num_heads': ('encoder_attention_heads', 8),
     'head_channels': ('head_dim', 64),
 }
+CLIP_KIND = 'clip_text_model'
 # What the network of CLIPTextConfig depends on.
 CLIP = (
     'vocab_size',
@@ -140,7 +141,7 @@ def text_encoder_from_diffusers_config(
     Raises:
         ValueError: If it is another network.
     """
-    _check_kind(theirs, 'clip_text_model')
+    _check_kind(theirs, CLIP_KIND)
     return dict(
         type='TextEncoder',
         config={key: theirs[key] for key in CLIP if key in theirs},
@@ -162,7 +163,7 @@ def text_encoder_to_diffusers_config(
     """
     return dict(
         architectures=['CLIPTextModel'],
-        model_type='clip_text_model',
+        model_type=CLIP_KIND,
         **_read_layers(config)['config'],
     )
 
@@ -224,7 +225,8 @@ def _read_layers(config: Mapping[str, Any]) -> dict[str, Any]:
             f'the TextEncoder has pretrained={config.get("pretrained")!r}, '
             'which is a CLIPTextModel of transformers as it stands: use that'
         )
-    network = dict(config['config'])
+    _check_kind(config['config'], CLIP_KIND)
+    network = {k: v for k, v in config['config'].items() if k != 'model_type'}
     if config.get('layer') == 'penultimate':
         network['num_hidden_layers'] = network.get('num_hidden_layers', 12) - 1
     return dict(config) | dict(config=network, layer='last')

@@ -16,6 +16,7 @@ from .loading import (
     LoadLabelMap,
 )
 from .masks import DrawMask, LoadMask
+from .references import KeepReference, LoadReference
 
 __all__ = [
     'ChooseCaption',
@@ -25,10 +26,12 @@ __all__ = [
     'DegradeBSRGAN',
     'DegradeBicubic',
     'DrawMask',
+    'KeepReference',
     'LoadFeatures',
     'LoadImage',
     'LoadLabelMap',
     'LoadMask',
+    'LoadReference',
     'PackInputs',
     'RandomChannelOrder',
     'RandomFlip',

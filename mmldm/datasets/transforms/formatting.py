@@ -27,9 +27,9 @@ class PackInputs(BaseTransform):
     """``data_samples``, and ``inputs`` (3, H, W) where there is an image.
 
     A data sample has all of ``gt_label``, ``caption``, ``layout``,
-    ``tokens``, ``features``, ``gt_sem_seg``, ``mask`` and ``img_lq`` that
-    there are, what ``extra_maps`` names, as (C, H, W), and where the image
-    comes from.
+    ``tokens``, ``features``, ``gt_sem_seg``, ``mask``, ``img_lq`` and
+    ``ref_imgs`` that there are, what ``extra_maps`` names, as (C, H, W), and
+    where the image comes from.
 
     Args:
         gt_img: Whether it has the image as well, which ``MaskedImage`` reads.
@@ -43,6 +43,10 @@ class PackInputs(BaseTransform):
         fields = {k: results[k] for k in AS_THEY_ARE if k in results}
         if 'img_lq' in results:
             fields['img_lq'] = _channels_first(results['img_lq']).flip(0)
+        if 'ref_imgs' in results:
+            fields['ref_imgs'] = [
+                _channels_first(image).flip(0) for image in results['ref_imgs']
+            ]
         sample = LDMDataSample()
         for name in maps_of(results):
             values = _channels_first(np.atleast_3d(results[name]))

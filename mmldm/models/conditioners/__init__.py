@@ -3,6 +3,8 @@ from .class_embedder import ClassEmbedder
 from .conditioner import Conditioner
 from .embedder import Embedder, Encode
 from .given_features import GivenFeatures
+from .image_encoder import ImageEncoder
+from .pretrained_tokens import BertTokens
 from .spatial_embedders import (
     FilledImage,
     LowResolution,
@@ -11,7 +13,7 @@ from .spatial_embedders import (
 )
 from .text_encoder import TextEncoder
 from .token_transformer import TokenTransformer
-from .tokenizers import BertTokens, GivenTokens, LayoutTokens, Tokenizer
+from .tokenizers import GivenTokens, LayoutTokens, Tokenizer
 from .word_tokens import WordTokens
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     'FilledImage',
     'GivenFeatures',
     'GivenTokens',
+    'ImageEncoder',
     'LayoutTokens',
     'LowResolution',
     'MaskedImage',

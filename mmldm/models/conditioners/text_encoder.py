@@ -1,6 +1,5 @@
 """A text encoder that others have trained, frozen."""
 
-from functools import partial
 from typing import Any
 
 import torch
@@ -8,55 +7,57 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.utils import check_choice
-from mmldm.utils.checkpoint import weights_hash
-from mmldm.utils.checks import suggest
 from mmldm.utils.typing import ConfigType, SampleList
 
-from .embedder import Embedder, Encode
-from .hub import from_hub
-from .tokenizers import PretrainedTokens, check_ids
+from .embedder import Encode
+from .frozen_network import FrozenNetwork
+from .pretrained_tokens import AutoTokens, ClipTokens
+from .tokenizers import check_ids
 
-HASH = 'network_hash'
 LAYERS = ('last', 'penultimate')
-# Of a CLIPTextConfig: where a network is from, and how it was stored.
-NO_NETWORK = (
-    *('_name_or_path', 'architectures', 'dtype', 'torch_dtype'),
-    'transformers_version',
-)
-
-
-class ClipTokens(PretrainedTokens):
-    """Pairs of bytes; Radford et al. 2021 (arXiv:2103.00020), sec. 2.4."""
-
-    kind = 'CLIPTokenizer'
+CLIP = 'clip_text_model'
 
 
 @MODELS.register_module()
-class TextEncoder(Embedder):
-    """CLIP's text model by transformers, as in Stable Diffusion 1 and 2.
+class TextEncoder(FrozenNetwork):
+    """A text model by transformers: CLIP's, as in Stable Diffusion 1 and 2.
+
+    Or T5's encoder, as in Imagen (Saharia et al. 2022, arXiv:2205.11487), or
+    BERT, RoBERTa and whatever else transformers' ``AutoModel`` knows that
+    reads text alone; of an encoder with a decoder, the encoder.
 
     A token for every position of the caption, padding included; null is the
-    empty caption. The network is never trained. Given by ``config``, its
-    weights are part of the model's checkpoints; given by ``pretrained``, they
-    are not: their hash is, and loading verifies it.
+    empty caption. What reads captions knows which tokens are padding, where
+    its tokenizer says so; CLIP, trained without, attends to all. The network
+    is never trained. Given by ``config``, its weights are part of the model's
+    checkpoints; given by ``pretrained``, they are not: their hash is, and
+    loading verifies it.
 
     Args:
-        config: Arguments of transformers' ``CLIPTextConfig``.
-        pretrained: Folder of a ``CLIPTextModel``, or name on huggingface.co.
-        tokenizer: Folder of a ``CLIPTokenizer``, or name, looked for at the
-            first caption; None for that of ``pretrained``.
+        config: Of transformers: ``model_type``, such as 't5', and arguments
+            of the config of that name; those of ``CLIPTextConfig`` without.
+        pretrained: Folder of a model of transformers, or name on
+            huggingface.co. Code that it brings along is never executed.
+        tokenizer: Folder of its tokenizer, or name, looked for at the first
+            caption; None for that of ``pretrained``.
         max_length: Tokens a caption: longer ones are cut, shorter ones padded
             as the tokenizer does.
-        layer: 'last', or 'penultimate', the layer before; the final norm is
-            applied to either.
+        layer: 'last', or 'penultimate', the layer before, as if the last one
+            were not there: what the architecture does behind its last layer
+            is done to either. CLIP and T5 have a final norm there, language
+            models such as Llama too, BERT and RoBERTa nothing.
 
     Raises:
         ValueError: If not one of ``config`` and ``pretrained`` is given, there
-            is no tokenizer, or the network is not to be had.
+            is no tokenizer, or the network is not to be had, is no text
+            encoder, or needs code of its own.
     """
 
     slot = 'tokens'
     reads = ('caption',)
+    what = 'a text encoder'
+    model_type = CLIP
+    sub_config = 'text_config'
 
     def __init__(
         self,
@@ -68,54 +69,48 @@ class TextEncoder(Embedder):
     ) -> None:
         super().__init__()
         check_choice('TextEncoder.layer', layer, LAYERS)
-        if (config is None) == (pretrained is None):
-            raise ValueError(
-                f'TextEncoder.config={config} with pretrained={pretrained!r}: '
-                'give one of them'
-            )
-        if tokenizer is None and pretrained is None:
+        if tokenizer is None and config is not None:
             raise ValueError(
                 'TextEncoder.config says nothing of a tokenizer: give '
                 "tokenizer, such as 'openai/clip-vit-large-patch14'"
             )
-        self.layer = layer
-        self.tokenizer = ClipTokens(tokenizer or pretrained, max_length)
-        if config is not None:
-            self.network = _built(config)
-        else:
-            self.network = _loaded(pretrained)
-            weights = self.network.state_dict()
-            self.register_buffer(HASH, weights_hash(weights))
-            self.register_state_dict_post_hook(_drop_network)
-            self.register_load_state_dict_pre_hook(_restore_network)
-        self.pretrained = pretrained
-        self.network.requires_grad_(False)
-        self.network.eval()
+        self.init_network(config, pretrained)
+        self.clip = self.network.config.model_type == CLIP
+        tokens = ClipTokens if self.clip else AutoTokens
+        self.tokenizer = tokens(tokenizer or pretrained, max_length)
         self.dim = self.network.config.hidden_size
-        positions = self.network.config.max_position_embeddings
-        if max_length > positions:
+        self.layer = layer
+        if layer == 'penultimate':
+            _last_layer(self.network).register_forward_hook(
+                _skip, with_kwargs=True
+            )
+        positions = _positions(self.network)
+        if positions is not None and max_length > positions:
             raise ValueError(
                 f'TextEncoder.max_length={max_length}, but the network has '
                 f'{positions} positions: set max_length={positions}'
             )
 
-    def train(self, mode: bool = True) -> 'TextEncoder':
-        """As :meth:`nn.Module.train`; the network stays in evaluation."""
-        super().train(mode)
-        self.network.eval()
-        return self
+    @staticmethod
+    def network_class(config: Any) -> type | None:
+        """See :class:`FrozenNetwork`."""
+        from transformers import (
+            MODEL_FOR_TEXT_ENCODING_MAPPING,
+            MODEL_MAPPING,
+        )
+
+        if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING:
+            return MODEL_FOR_TEXT_ENCODING_MAPPING[type(config)]
+        found = MODEL_MAPPING.get(type(config), None)
+        cls = found[0] if isinstance(found, tuple) else found
+        # What else it reads, images or sounds, has a config of its own.
+        alone = not getattr(config, 'sub_configs', {})
+        reads = getattr(cls, 'main_input_name', None) == 'input_ids'
+        return cls if alone and reads else None
 
     def include_network(self) -> dict[str, Any]:
-        """Let state dicts hold the network too, if it is ``pretrained``.
-
-        Returns:
-            Arguments of the encoder whose state dicts these are.
-        """
-        if self.pretrained is not None:
-            self.pretrained = None
-            delattr(self, HASH)
-        return dict(
-            config=_differences(self.network.config),
+        """See :class:`FrozenNetwork`."""
+        return super().include_network() | dict(
             tokenizer=self.tokenizer.pretrained,
             max_length=self.tokenizer.max_length,
             layer=self.layer,
@@ -139,109 +134,64 @@ class TextEncoder(Embedder):
             ValueError: If a caption is missing, or the tokenizer is not to be
                 had or not that of the network.
         """
-        ids = self.tokenizer(data_samples, drop)
+        mask = None
+        if self.clip:
+            ids = self.tokenizer(data_samples, drop)
+        else:
+            ids, mask = self.tokenizer.with_mask(data_samples, drop)
         check_ids(
             ids,
             self.network.config.vocab_size,
             'the tokenizer',
             'TextEncoder.config.vocab_size',
         )
-        out = self.network(ids.to(self.device), output_hidden_states=True)
-        if self.layer == 'last':
-            return out.last_hidden_state
-        return self.network.final_layer_norm(out.hidden_states[-2])
+        seen = {}
+        if mask is not None:
+            # Where an empty caption is but padding, attention needs that.
+            mask = mask.bool() | ~mask.any(1, keepdim=True)
+            seen = dict(attention_mask=mask.to(self.device))
+        return self.network(ids.to(self.device), **seen).last_hidden_state
 
 
-def _built(config: ConfigType) -> nn.Module:
-    """The network of a config, untrained."""
-    from transformers import CLIPTextConfig, CLIPTextModel  # takes seconds
-
-    known = CLIPTextConfig().to_dict()
-    for key in config:
-        if key not in known:
-            raise ValueError(
-                f'TextEncoder.config has the key {key!r}, which CLIPTextConfig'
-                f' has not{suggest(key, known)}'
-            )
-    return _inner(CLIPTextModel(CLIPTextConfig(**config)))
+def _skip(
+    layer: nn.Module, args: tuple, kwargs: dict, out: Any
+) -> Tensor | tuple:
+    """What came into a layer, in the place of what comes out."""
+    x = args[0] if args else kwargs['hidden_states']
+    return (x, *out[1:]) if isinstance(out, tuple) else x
 
 
-def _loaded(pretrained: str) -> nn.Module:
-    """The network of a folder or name, float32."""
-    from transformers import CLIPTextModel
-
-    try:
-        load = partial(CLIPTextModel.from_pretrained, output_loading_info=True)
-        model, report = from_hub(load, pretrained)
-    except Exception as error:
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
-        raise ValueError(
-            f'TextEncoder.pretrained={pretrained!r} is neither a folder with '
-            'a CLIPTextModel nor the name of one that could be downloaded '
-            f'({reason}): give the folder'
-        ) from error
-    missing = sorted(report['missing_keys'])
-    if missing:
-        raise ValueError(
-            f'TextEncoder.pretrained={pretrained!r} lacks {len(missing)} '
-            f'weights of a CLIPTextModel, such as {missing[0]}'
-        )
-    return _inner(model.float())
-
-
-def _differences(config: Any) -> dict[str, Any]:
-    """What a CLIPTextConfig says that is not the default, of the network."""
-    default = type(config)().to_dict()
-    return {
-        key: value
-        for key, value in config.to_dict().items()
-        if key in default and value != default[key] and key not in NO_NETWORK
-    }
-
-
-def _inner(model: Any) -> nn.Module:
-    """One structure for all releases: before 5 there was a shell around."""
-    return getattr(model, 'text_model', model)
-
-
-def _drop_network(
-    encoder: TextEncoder, state: dict, prefix: str, metadata: dict
-) -> None:
-    """Leave out of a state dict what the network's own file holds."""
-    if encoder.pretrained is None:  # it is included
-        return
-    for name in encoder.network.state_dict(prefix=f'{prefix}network.'):
-        state.pop(name, None)
-
-
-def _restore_network(
-    encoder: TextEncoder,
-    state: dict,
-    prefix: str,
-    metadata: dict,
-    strict: bool,
-    missing: list[str],
-    unexpected: list[str],
-    errors: list[str],
-) -> None:
-    """Complete a state dict with the network it was made with.
+def _last_layer(network: nn.Module) -> nn.Module:
+    """The last of a network's layers.
 
     Raises:
-        ValueError: If this model has another.
+        ValueError: If it is not clear which they are.
     """
-    if encoder.pretrained is None:
-        return
-    own = encoder.network.state_dict()
-    start = f'{prefix}network.'
-    given = {n: state[start + n] for n in own if start + n in state}
-    if given:
-        state[prefix + HASH] = weights_hash(given)
-    wanted = state.get(prefix + HASH)
-    found = getattr(encoder, HASH)
-    if wanted is not None and not torch.equal(wanted.cpu(), found.cpu()):
+    num = network.config.num_hidden_layers
+    lists = {
+        f'{name}.': module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == num
+    }
+    outer = [
+        module
+        for name, module in lists.items()
+        if not any(name != n and name.startswith(n) for n in lists)
+    ]
+    if len(outer) != 1:
         raise ValueError(
-            'the checkpoint was trained with a text encoder of other weights '
-            f'than TextEncoder.pretrained={encoder.pretrained!r}: give the '
-            'one that it was trained with'
+            "TextEncoder.layer='penultimate', but which the layers of a "
+            f"{type(network).__name__} are is not known: set layer='last'"
         )
-    state.update({start + name: weight for name, weight in own.items()})
+    return outer[0][-1]
+
+
+def _positions(network: nn.Module) -> int | None:
+    """The most tokens that a network reads; None if that is any number."""
+    num = getattr(network.config, 'max_position_embeddings', None)
+    for name, module in network.named_modules():
+        # RoBERTa counts from behind the row of padding.
+        padding = getattr(module, 'padding_idx', None)
+        if name.endswith('position_embeddings') and padding is not None:
+            return num - padding - 1
+    return num

@@ -2,8 +2,6 @@
 
 import math
 from abc import ABC, abstractmethod
-from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +11,6 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.typing import SampleList
 
-from .hub import from_hub
 from .layouts import Box, check_box, corners, read_layout
 
 
@@ -37,98 +34,6 @@ class Tokenizer(ABC):
         Raises:
             ValueError: If a sample lacks what is read, or it is wrong.
         """
-
-
-class PretrainedTokens(Tokenizer):
-    """``caption`` by a tokenizer of transformers; null is the empty text.
-
-    Args:
-        pretrained: Folder, or name on huggingface.co; looked for at the
-            first caption.
-        max_length: Tokens a caption: longer ones are cut, shorter ones
-            padded as the tokenizer does.
-    """
-
-    reads = ('caption',)
-    #: Class of transformers.
-    kind: str
-
-    def __init__(self, pretrained: str, max_length: int) -> None:
-        check_count(f'{type(self).__name__}.max_length', max_length)
-        self.pretrained = pretrained
-        self.max_length = max_length
-
-    def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
-        captions = [
-            '' if dropped else self._caption(sample)
-            for sample, dropped in zip(
-                data_samples, drop.tolist(), strict=True
-            )
-        ]
-        return self.tokenizer(
-            captions,
-            padding='max_length',
-            truncation=True,
-            max_length=self.max_length,
-            return_tensors='pt',
-        ).input_ids
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        """The tokenizer of transformers.
-
-        Raises:
-            ValueError: If it is not to be had.
-        """
-        try:
-            return from_hub(self._load, self.pretrained)
-        except Exception as error:
-            reason = (str(error).strip() or repr(error)).splitlines()[0]
-            raise ValueError(
-                f'{type(self).__name__}.pretrained={self.pretrained!r} is '
-                'neither a folder with a tokenizer nor the name of one that '
-                f'could be downloaded ({reason}): give the folder'
-            ) from error
-
-    def _load(self, source: str, **options: Any) -> Any:
-        """A tokenizer with words.
-
-        transformers 5 makes one without where it finds no files: to that,
-        all captions are the same.
-        """
-        import transformers  # takes seconds
-
-        kind = getattr(transformers, self.kind)
-        tokenizer = kind.from_pretrained(source, **options)
-        if tokenizer.get_vocab().keys() <= {*tokenizer.all_special_tokens}:
-            raise ValueError('a tokenizer without words')
-        return tokenizer
-
-    def _caption(self, sample: LDMDataSample) -> str:
-        caption = sample.require('caption', type(self).__name__)
-        if not isinstance(caption, str):
-            raise ValueError(
-                f'the caption of {sample.name} is {caption!r}, not a text'
-            )
-        return caption
-
-
-@MODELS.register_module()
-class BertTokens(PretrainedTokens):
-    """Word pieces; Devlin et al. 2019 (arXiv:1810.04805).
-
-    Args:
-        pretrained: Folder with a ``vocab.txt``, or name; see
-            :class:`PretrainedTokens`.
-        max_length: 77 in all models of the paper.
-    """
-
-    kind = 'BertTokenizerFast'
-
-    def __init__(
-        self, pretrained: str = 'bert-base-uncased', max_length: int = 77
-    ) -> None:
-        super().__init__(pretrained, max_length)
 
 
 @MODELS.register_module()

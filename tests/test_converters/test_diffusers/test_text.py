@@ -236,6 +236,12 @@ def test_names_are_those_that_all_releases_read(clip):
 def test_another_text_encoder_is_refused():
     with pytest.raises(ValueError, match="model_type='t5', which cannot be"):
         text_encoder_from_diffusers_config(dict(model_type='t5'), 'tokens')
+    ours = dict(type='TextEncoder', config=dict(model_type='t5'))
+    with pytest.raises(ValueError, match="model_type='t5', which cannot be"):
+        text_encoder_to_diffusers_config(ours)
+    ours = dict(type='TextEncoder', config=dict(model_type='clip_text_model'))
+    theirs = text_encoder_to_diffusers_config(ours)
+    assert theirs['model_type'] == 'clip_text_model'
 
 
 def test_weights_that_do_not_fit_are_named(clip):

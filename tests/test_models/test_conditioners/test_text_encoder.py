@@ -4,7 +4,7 @@ from mmengine.config import ConfigDict
 
 from mmldm.models.conditioners import Conditioner, TextEncoder
 from mmldm.structures import LDMDataSample
-from mmldm.utils.checkpoint import load_weights
+from mmldm.utils.checkpoint import load_weights, weights_hash
 
 KEEP = torch.tensor([False, False])
 # Of the vocabulary in conftest.py; letters that end a word are others.
@@ -95,12 +95,14 @@ def test_a_config_makes_a_model_that_stores_its_weights(
     assert torch.equal(encoder(samples, KEEP), expected)
 
 
-def test_a_pretrained_one_stores_its_hash(build, samples):
+def test_a_pretrained_one_stores_its_hash(build, network, samples):
     encoder = build()
     state = encoder.state_dict()
     assert {k: tuple(w.shape) for k, w in state.items()} == {
         'network_hash': (32,)
     }
+    expected = weights_hash(network.state_dict())
+    assert torch.equal(encoder.network_hash, expected)
     other = build()
     load_weights(other, state, 'the checkpoint')
     assert torch.equal(other(samples, KEEP), encoder(samples, KEEP))

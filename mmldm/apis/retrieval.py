@@ -1,0 +1,220 @@
+"""Images of a folder that are like something, for models that are told them.
+
+Blattmann et al. 2022 (arXiv:2204.11824): CLIP's embeddings, exact search.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from mmldm.datasets.image_files import SUFFIXES, files_below, read_image
+from mmldm.models.conditioners import ImageEncoder
+from mmldm.models.conditioners.hub import from_hub
+from mmldm.models.conditioners.pretrained_tokens import ClipTokens
+from mmldm.utils import check_count
+
+from .image_index import ImageIndex, read_index
+
+# Rows of similarities that are in memory at a time.
+ROWS = 256
+
+
+def list_images(folder: str) -> list[str]:
+    """Paths of all images, in order.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    paths = sorted(files_below(folder, SUFFIXES))
+    if not paths:
+        raise ValueError(f'{folder} holds no images')
+    return paths
+
+
+def read_rgb(path: str) -> np.ndarray:
+    """uint8 RGB (H, W, 3); errors are those of ``read_image``."""
+    return read_image(path)[..., ::-1]
+
+
+def embed_files(
+    paths: Sequence[str], encoder: ImageEncoder, batch_size: int
+) -> Tensor:
+    """Of each image, norm 1: (N, C), on the CPU."""
+    rows = []
+    for start in tqdm(range(0, len(paths), batch_size), desc='embedding'):
+        batch = paths[start : start + batch_size]
+        rows.append(encoder.embed([read_rgb(path) for path in batch]).cpu())
+    return torch.cat(rows)
+
+
+def make_index(
+    folder: str,
+    paths: Sequence[str],
+    embeddings: Tensor,
+    encoder: ImageEncoder,
+) -> ImageIndex:
+    """Of images below ``folder`` that were embedded by ``encoder``."""
+    names = [Path(path).relative_to(folder).as_posix() for path in paths]
+    return ImageIndex(
+        embeddings, names, str(encoder.pretrained), _digest(encoder)
+    )
+
+
+def nearest(
+    queries: Tensor, database: Tensor, num: int, same: bool = False
+) -> Tensor:
+    """Indices (N, num) into the database, the most alike first.
+
+    Args:
+        queries: Norm 1, (N, C).
+        database: Norm 1, (M, C).
+        num: How many.
+        same: Both are the same images, none of which is its own neighbour.
+    """
+    found = []
+    for start in range(0, len(queries), ROWS):
+        likeness = queries[start : start + ROWS] @ database.T
+        if same:
+            rows = torch.arange(len(likeness))
+            likeness[rows, start + rows] = -torch.inf
+        found.append(likeness.topk(num).indices)
+    return torch.cat(found)
+
+
+class Retriever:
+    """What retrieval-augmented models are told: a query and its neighbours.
+
+    Args:
+        path: Index of the images that are found.
+        num: Neighbours of a query.
+        dim: Channels that the model reads.
+        encoder: Folder or name of the CLIP model; None for that which the
+            index names.
+        device: Of the encoder.
+
+    Raises:
+        FileNotFoundError: If there is no index.
+        ValueError: If the index has less images or other channels, or was
+            made with another encoder, or that is not to be had.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        num: int,
+        dim: int,
+        encoder: str | None = None,
+        device: str | torch.device = 'cpu',
+    ) -> None:
+        check_count('num_neighbours', num)
+        index = read_index(path)
+        size, channels = index.embeddings.shape
+        if num > size:
+            raise ValueError(
+                f'num_neighbours={num}, but the index {path} has {size} '
+                'images: ask for less'
+            )
+        if channels != dim:
+            raise ValueError(
+                f'the index {path} has embeddings of {channels} channels, but '
+                f'the model reads {dim}: make one with the encoder that the '
+                'model was trained with'
+            )
+        self.index, self.num = index, num
+        self.source = index.encoder if encoder is None else encoder
+        self.device = device
+        self.encoder = ImageEncoder(pretrained=self.source).to(device)
+        if _digest(self.encoder) != index.digest:
+            raise ValueError(
+                f'the index {path} was made with {index.encoder}, whose '
+                f'weights are others than those of the encoder {self.source}: '
+                'give that encoder, or make the index again'
+            )
+
+    def of_images(self, images: Sequence[np.ndarray]) -> Tensor:
+        """(N, 1 + num, C), norm 1: queries, then the most alike first.
+
+        Args:
+            images: uint8 RGB (H, W, 3).
+        """
+        return self._with_neighbours(self.encoder.embed(images).cpu())
+
+    def of_texts(self, texts: Sequence[str]) -> Tensor:
+        """As :meth:`of_images`.
+
+        Raises:
+            ValueError: If the encoder reads no text.
+        """
+        return self._with_neighbours(
+            _embed_texts(self.source, texts, self.device)
+        )
+
+    def names(self, features: Tensor) -> list[str]:
+        """Paths of the neighbours in (1 + num, C), the most alike first."""
+        rows = nearest(features[:1], self.index.embeddings, self.num)[0]
+        return [self.index.paths[row] for row in rows]
+
+    def _with_neighbours(self, queries: Tensor) -> Tensor:
+        database = self.index.embeddings
+        rows = nearest(queries, database, self.num)
+        return torch.cat([queries[:, None], database[rows]], dim=1)
+
+
+def retrieve(
+    retriever: Retriever,
+    texts: Sequence[str] | None,
+    images: Sequence[str] | None,
+) -> list[Tensor]:
+    """``features`` for every text, or else for every image, and say whose.
+
+    Args:
+        retriever: Of an index.
+        texts: What to look for.
+        images: Paths of files.
+    """
+    if texts is not None:
+        found = retriever.of_texts(texts)
+    else:
+        found = retriever.of_images([read_rgb(path) for path in images])
+    for query, features in zip(texts or images, found, strict=True):
+        print(f'like {query}: {", ".join(retriever.names(features))}')
+    return [*found]
+
+
+def _digest(encoder: ImageEncoder) -> str:
+    return bytes(encoder.network_hash.cpu().tolist()).hex()
+
+
+@torch.no_grad()
+def _embed_texts(
+    source: str, texts: Sequence[str], device: str | torch.device
+) -> Tensor:
+    """(N, C), norm 1, on the CPU."""
+    from transformers import CLIPTextModelWithProjection  # takes seconds
+
+    load = partial(
+        CLIPTextModelWithProjection.from_pretrained, output_loading_info=True
+    )
+    try:
+        model, report = from_hub(load, source)
+    except Exception as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise ValueError(
+            f"the encoder {source} has no text model of CLIP's ({reason}): "
+            'give the folder of a whole CLIP model, or an image'
+        ) from error
+    if report['missing_keys']:
+        raise ValueError(
+            f"the encoder {source} has no text model of CLIP's: give the "
+            'folder of a whole CLIP model, or an image'
+        )
+    tokenizer = ClipTokens(source, model.config.max_position_embeddings)
+    ids = tokenizer.ids(texts).to(device)
+    embeds = model.float().eval().to(device)(ids).text_embeds
+    return F.normalize(embeds, dim=-1).cpu()

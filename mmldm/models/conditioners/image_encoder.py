@@ -1,0 +1,119 @@
+"""Images as tokens, by an encoder that others have trained, frozen."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmldm.registry import MODELS
+from mmldm.structures import LDMDataSample
+from mmldm.utils.pixels import clip_pixels
+from mmldm.utils.typing import ConfigType, SampleList
+
+from .embedder import Encode
+from .frozen_network import FrozenNetwork
+
+
+@MODELS.register_module()
+class ImageEncoder(FrozenNetwork):
+    """``ref_imgs`` as embeddings of CLIP, a token each; null is zeros.
+
+    What an image shows, without where: variations of it, and the neighbours
+    of retrieval-augmented models (Blattmann et al. 2022, arXiv:2204.11824).
+    Tokens have norm 1. Images are scaled, cut and normalised as those that
+    CLIP was trained with. The network is never trained, and stored as that
+    of ``TextEncoder`` is.
+
+    Args:
+        config: Arguments of transformers' ``CLIPVisionConfig``.
+        pretrained: Folder of a CLIP model or of its vision model with
+            projection, or name on huggingface.co.
+
+    Raises:
+        ValueError: If not one of ``config`` and ``pretrained`` is given, or
+            the network is not to be had or another one.
+    """
+
+    slot = 'tokens'
+    reads = ('ref_imgs',)
+    what = "a vision model of CLIP's"
+    model_type = 'clip_vision_model'
+    sub_config = 'vision_config'
+
+    def __init__(
+        self,
+        config: ConfigType | None = None,
+        pretrained: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.init_network(config, pretrained)
+        self.dim = self.network.visual_projection.out_features
+
+    @staticmethod
+    def network_class(config: Any) -> type | None:
+        """See :class:`FrozenNetwork`."""
+        from transformers import (
+            CLIPVisionConfig,
+            CLIPVisionModelWithProjection,
+        )
+
+        fits = isinstance(config, CLIPVisionConfig)
+        return CLIPVisionModelWithProjection if fits else None
+
+    def forward(
+        self,
+        data_samples: SampleList,
+        drop: Tensor,
+        encode: Encode | None = None,
+    ) -> Tensor:
+        """(B, K, C).
+
+        Args:
+            data_samples: With K ``ref_imgs``, dropped or not.
+            drop: See :class:`Embedder`.
+            encode: Not used.
+
+        Raises:
+            ValueError: If images are missing, of another type, or not as
+                many in every sample.
+        """
+        rows = [self._images(sample) for sample in data_samples]
+        numbers = sorted({len(row) for row in rows})
+        if len(numbers) > 1:
+            raise ValueError(
+                f'samples of one batch have {numbers} ref_imgs: give all the '
+                'same number'
+            )
+        tokens = self.embed([image for row in rows for image in row])
+        keep = ~drop[:, None, None].to(tokens.device)
+        return tokens.unflatten(0, (len(rows), -1)) * keep
+
+    @torch.no_grad()
+    def embed(self, images: Sequence[np.ndarray]) -> Tensor:
+        """(N, C), of norm 1.
+
+        Args:
+            images: uint8 RGB (H, W, 3), of any sizes.
+        """
+        size = self.network.config.image_size
+        pixels = torch.stack([clip_pixels(image, size) for image in images])
+        embeds = self.network(pixels.to(self.device, self.dtype)).image_embeds
+        return F.normalize(embeds.float(), dim=-1).to(self.dtype)
+
+    @staticmethod
+    def _images(sample: LDMDataSample) -> list[np.ndarray]:
+        """(H, W, 3) each."""
+        images = sample.require('ref_imgs', 'ImageEncoder')
+        if not len(images):
+            raise ValueError(f'{sample.name} has no image in its ref_imgs')
+        for image in images:
+            kind, shape = image.dtype, tuple(image.shape)
+            if kind != torch.uint8 or len(shape) != 3 or shape[0] != 3:
+                raise ValueError(
+                    f'ref_imgs of {sample.name} has one of {kind} and shape '
+                    f'{shape}, but must hold uint8 RGB images (3, H, W)'
+                )
+        return [image.permute(1, 2, 0).cpu().numpy() for image in images]
