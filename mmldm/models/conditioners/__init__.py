@@ -1,4 +1,5 @@
 from .box_embedder import BoxEmbedder
+from .box_map import BoxMap
 from .class_embedder import ClassEmbedder
 from .conditioner import Conditioner
 from .embedder import Embedder, Encode
@@ -19,6 +20,7 @@ from .word_tokens import WordTokens
 __all__ = [
     'BertTokens',
     'BoxEmbedder',
+    'BoxMap',
     'ClassEmbedder',
     'Conditioner',
     'Embedder',

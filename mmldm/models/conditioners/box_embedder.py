@@ -114,7 +114,7 @@ class BoxEmbedder(Embedder):
         return [
             (label, corners(box))
             for label, box in read_layout(
-                sample, self.num_classes, self.max_objects, 'BoxEmbedder'
+                sample, self.num_classes, 'BoxEmbedder', self.max_objects
             )
         ]
 

@@ -13,15 +13,18 @@ ROUNDING = 1e-6
 
 
 def read_layout(
-    sample: LDMDataSample, num_classes: int, max_objects: int, reader: str
+    sample: LDMDataSample,
+    num_classes: int,
+    reader: str,
+    max_objects: int | None = None,
 ) -> list[tuple[int, Box]]:
     """The ``layout`` of a sample, checked.
 
     Args:
         sample: What is read.
         num_classes: Classes are in [0, num_classes).
-        max_objects: Objects at most.
         reader: Class that needs it, with arguments of these names.
+        max_objects: Objects at most; None for any number.
 
     Returns:
         Class and box of every object.
@@ -31,7 +34,7 @@ def read_layout(
             is wrong.
     """
     layout = list(sample.require('layout', reader))
-    if len(layout) > max_objects:
+    if max_objects is not None and len(layout) > max_objects:
         raise ValueError(
             f'the layout of {sample.name} has {len(layout)} objects, but '
             f'{reader}.max_objects={max_objects}: leave some out'

@@ -118,7 +118,7 @@ class LayoutTokens(Tokenizer):
         objects, crop_box = [], (0, 0, 1, 1)
         if not dropped:
             objects = read_layout(
-                sample, self.num_classes, self.max_objects, 'LayoutTokens'
+                sample, self.num_classes, 'LayoutTokens', self.max_objects
             )
             crop_box = sample.get('crop_box', crop_box)
         ids = [

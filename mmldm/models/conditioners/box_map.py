@@ -1,0 +1,92 @@
+"""Layouts as maps."""
+
+import torch
+from torch import Tensor, nn
+
+from mmldm.registry import MODELS
+from mmldm.structures import LDMDataSample
+from mmldm.utils import check_count
+from mmldm.utils.typing import SampleList
+
+from .embedder import Embedder, Encode
+from .layouts import corners, read_layout
+
+
+@MODELS.register_module()
+class BoxMap(Embedder):
+    """Which classes have a box at each position of the latent; null is zeros.
+
+    A position's content is the sum of its objects' class embeddings, each
+    times the share of the position that the object's box covers: boxes may
+    be anywhere, overlap, and be any number. What tokens say of a layout has
+    to be found by attention, which takes a UNet without position embeddings
+    long; this lies where it belongs.
+
+    Args:
+        num_classes: Classes are in [0, num_classes).
+        num_stages: How often height and width of an image are halved until
+            they are those of the latent.
+        embed_dim: Channels.
+    """
+
+    slot = 'spatial'
+    reads = ('layout',)
+
+    def __init__(
+        self, num_classes: int, num_stages: int, embed_dim: int
+    ) -> None:
+        super().__init__()
+        check_count('BoxMap.num_classes', num_classes)
+        check_count('BoxMap.embed_dim', embed_dim)
+        self.num_classes = num_classes
+        self.factor = 2**num_stages
+        self.dim = embed_dim
+        self.class_embed = nn.Embedding(num_classes, embed_dim)
+
+    def forward(
+        self,
+        data_samples: SampleList,
+        drop: Tensor,
+        encode: Encode | None = None,
+    ) -> Tensor:
+        """(B, embed_dim, ceil(H / 2^num_stages), ceil(W / 2^num_stages)).
+
+        Args:
+            data_samples: With an ``img_shape`` (H, W), the same for all, and
+                a ``layout`` where not dropped.
+            drop: See :class:`Embedder`.
+            encode: Not used.
+
+        Raises:
+            ValueError: If one is missing, or a layout is wrong.
+        """
+        maps = [
+            self._map(sample, dropped)
+            for sample, dropped in zip(
+                data_samples, drop.tolist(), strict=True
+            )
+        ]
+        # (B, H, W, classes): a product with the weights reaches every one of
+        # them, whatever a batch shows, which data parallelism waits for.
+        shares = torch.stack(maps).to(self.class_embed.weight)
+        return (shares @ self.class_embed.weight).permute(0, 3, 1, 2)
+
+    def _map(self, sample: LDMDataSample, dropped: bool) -> Tensor:
+        """The share of each position that each class covers, on the CPU."""
+        height, width = sample.require('img_shape', 'BoxMap')[:2]
+        shape = [-(-side // self.factor) for side in (height, width)]
+        shares = torch.zeros(*shape, self.num_classes)
+        if dropped:
+            return shares
+        for label, box in read_layout(sample, self.num_classes, 'BoxMap'):
+            left, top, right, bottom = corners(box)
+            rows = self._cover(top * height, bottom * height, shape[0])
+            columns = self._cover(left * width, right * width, shape[1])
+            shares[..., label] += rows[:, None] * columns
+        return shares
+
+    def _cover(self, start: float, end: float, count: int) -> Tensor:
+        """The share of each of ``count`` positions between two pixels."""
+        first = torch.arange(count, dtype=torch.float32)
+        cover = (end / self.factor - first).clamp(max=1)
+        return (cover - (start / self.factor - first).clamp(min=0)).clamp(0, 1)
