@@ -1,10 +1,11 @@
 """Pictures of what a model makes, while training and in tests."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from pathlib import Path
 
 import cv2
 import numpy as np
+from mmengine.dataset import BaseDataset
 from mmengine.dist import all_gather_object, barrier
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -21,14 +22,14 @@ NUM_TOLD = 16
 
 @HOOKS.register_module()
 class ImageGridHook(Hook):
-    """One grid of the first images of a validation or a test.
+    """One grid of images of a validation or a test, spread over its data.
 
     Generated images of a model with classes get a row a class;
     reconstructions stand below their originals. Validation sends the grid to
     the visualizer (on disk under ``vis_data``, TensorBoard ...), a test
     writes it as ``grid.png``, both on rank 0. Where a model is told more than
-    classes, a test writes ``conditions.png`` too: the first generated images,
-    with what was asked for drawn on, beside and below them.
+    classes, a test writes ``conditions.png`` too: generated images with what
+    was asked for drawn on, beside and below them.
 
     Args:
         num_images: Images in the grid.
@@ -60,7 +61,7 @@ class ImageGridHook(Hook):
         outputs: Sequence | None = None,
     ) -> None:
         """Keep the images for the grid."""
-        self._keep(runner, _drawn(outputs))
+        self._keep(runner, _drawn(outputs), runner.val_dataloader.dataset)
 
     def after_test_iter(
         self,
@@ -70,9 +71,9 @@ class ImageGridHook(Hook):
         outputs: Sequence | None = None,
     ) -> None:
         """Keep the images for the grid, write them all where asked to."""
-        drawn = _drawn(outputs)
-        self._keep(runner, drawn)
-        self._keep_told(runner, drawn)
+        drawn, dataset = _drawn(outputs), runner.test_dataloader.dataset
+        self._keep(runner, drawn, dataset)
+        self._keep_told(runner, drawn, dataset)
         if self.show_dir is not None:
             for sample in drawn:
                 path = Path(self.show_dir) / f'{sample.sample_idx:06d}.png'
@@ -97,8 +98,8 @@ class ImageGridHook(Hook):
                 runner.logger.info(f'Pictures in {path}')
         barrier()  # nobody leaves before the files are there
 
-    def _keep(self, runner, outputs: Sequence) -> None:
-        for sample in _first(outputs, self.num_images, self.shown, runner):
+    def _keep(self, runner, outputs: Sequence, dataset: Sized) -> None:
+        for sample in _spread(outputs, self.num_images, dataset):
             pair = [_array(sample.pred_img)]
             if 'gt_img' in sample:
                 pair.insert(0, _array(sample.gt_img))
@@ -106,11 +107,12 @@ class ImageGridHook(Hook):
             label = sample.label if told else None
             self.shown.append((sample.sample_idx, pair, label))
 
-    def _keep_told(self, runner, outputs: Sequence) -> None:
-        for sample in _first(outputs, NUM_TOLD, self.told, runner):
+    def _keep_told(
+        self, runner, outputs: Sequence, dataset: BaseDataset
+    ) -> None:
+        for sample in _spread(outputs, NUM_TOLD, dataset):
             fields = [f for f in _read_by(runner.model) if f in sample]
             if {*fields} & DRAWN:
-                dataset = runner.test_dataloader.dataset
                 told = type(sample)(
                     metainfo=sample.metainfo,
                     **{field: sample.get(field) for field in fields},
@@ -128,7 +130,7 @@ class ImageGridHook(Hook):
         if runner.rank > 0:
             return None
         told = dict(item for part in parts for item in part)
-        ordered = [told[index] for index in sorted(told)][:NUM_TOLD]
+        ordered = [told[index] for index in sorted(told)]
         return contact_sheet(ordered) if ordered else None
 
     def _grid(self, runner) -> np.ndarray | None:
@@ -138,14 +140,16 @@ class ImageGridHook(Hook):
             return None
         # Ranks may pad their share: the index tells copies apart.
         shown = {index: item for part in parts for index, *item in part}
-        ordered = [shown[index] for index in sorted(shown)][: self.num_images]
+        ordered = [shown[index] for index in sorted(shown)]
         return sample_grid(*zip(*ordered, strict=True)) if ordered else None
 
 
-def _first(outputs: Sequence, number: int, kept: Sequence, runner) -> Sequence:
-    """Those of a rank that are missing to its share of ``number``."""
-    room = -(-number // runner.world_size) - len(kept)
-    return outputs[: max(room, 0)]
+def _spread(outputs: Sequence, number: int, dataset: Sized) -> list:
+    """Those that are among ``number`` evenly spread over a dataset."""
+    length = len(dataset)
+    count = min(number, length)
+    wanted = {i * length // count for i in range(count)}
+    return [sample for sample in outputs if sample.sample_idx in wanted]
 
 
 def _read_by(model: nn.Module) -> tuple[str, ...]:

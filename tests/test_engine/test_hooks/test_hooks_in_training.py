@@ -1,6 +1,7 @@
 """What the hooks do to a run of the tiny model."""
 
 import os
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -222,7 +223,7 @@ def test_reconstructions_stand_below_their_originals(labelled):
         sample.gt_img = torch.full((3, 4, 4), i + 1, dtype=torch.uint8)
         sample.pred_img = torch.full((3, 4, 4), i + 11, dtype=torch.uint8)
         samples.append(sample)
-    hook._keep(Runner, samples)
+    hook._keep(Runner, samples, samples)
     grid = hook._grid(Runner)
     assert [grid[3, 3, 0], grid[3, 9, 0]] == [1, 2]
     assert [grid[7, 3, 0], grid[7, 9, 0]] == [11, 12]
@@ -234,6 +235,7 @@ def test_a_model_that_makes_no_images_has_no_pictures(labelled, tmp_path):
 
     class Runner:
         rank, world_size, model = 0, 1, None
+        val_dataloader = test_dataloader = SimpleNamespace(dataset=range(2))
 
     hook.after_test_iter(Runner, 0, outputs=[labelled(0), labelled(1)])
     hook.after_val_iter(Runner, 0, outputs=[labelled(0)])
