@@ -136,7 +136,10 @@ def test_a_broken_line_is_named(folder, file, content, message):
 
 def test_a_file_that_is_no_text_is_named(folder):
     (folder.path / 'c.csv').write_bytes(b'file_name,caption\na.png,\xff\xfe')
-    with pytest.raises(ValueError, match='c.csv is no text in UTF-8'):
+    with pytest.raises(
+        ValueError,
+        match='c.csv, line 2 is no text in UTF-8.*byte 0xff at position 6',
+    ):
         folder.load(dict(type='Captions', file='c.csv'))
 
 
