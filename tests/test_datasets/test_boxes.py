@@ -1,5 +1,6 @@
 import pytest
 
+from mmldm.datasets import open_images as module
 from mmldm.datasets.transforms import ChooseObjects, LoadImage
 
 
@@ -220,6 +221,38 @@ def test_a_broken_file_of_open_images_is_refused_by_line(
 ):
     boxes = open_images(folder, **broken)
     with pytest.raises(ValueError, match=message):
+        folder.load(boxes)
+
+
+def test_boxes_of_other_classes_are_counted(folder, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        module,
+        'report_left_out',
+        lambda left, total, what, examples: told.append(
+            (left, total, min(examples, default=None))
+        ),
+    )
+    rows = ''.join(
+        f'{image},/m/{label},0,1,0,1,0\n'
+        for image, label in (('a', 1), ('a', 3), ('a', 4), ('d', 1), ('e', 5))
+    )
+    folder.load(open_images(folder, rows))
+    assert told[:2] == [(2, 3, 'd'), (2, 3, '/m/3')]
+
+
+def test_two_images_of_one_name_are_refused(folder):
+    folder.image('b/a.png')
+    with pytest.raises(ValueError, match='mean both images a.png and b/a.png'):
+        folder.load(open_images(folder, 'a,/m/1,0,1,0,1,0\n'))
+
+
+@pytest.mark.parametrize('file', ['b.csv', 'classes.csv'])
+def test_a_line_that_is_no_text_is_named(folder, file):
+    boxes = open_images(folder, 'a,/m/1,0,1,0,1,0\n')
+    with open(folder.path / file, 'ab') as stream:
+        stream.write(b'\xe9')
+    with pytest.raises(ValueError, match=f'{file}, line . is no text in UTF'):
         folder.load(boxes)
 
 
