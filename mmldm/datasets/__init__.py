@@ -5,7 +5,6 @@ import mmcv.transforms  # noqa: F401  registers what mmcv has
 from . import transforms  # noqa: F401
 from .annotations import (
     Annotations,
-    Captions,
     FeatureFiles,
     FolderClasses,
     LabelMaps,
@@ -13,6 +12,7 @@ from .annotations import (
     MaskFiles,
 )
 from .base import AddressedDataset
+from .captions import Captions
 from .coco import CocoBoxes, CocoCaptions
 from .digits import DigitsDataset
 from .image_folder import ImageFolder

@@ -1,16 +1,18 @@
 """What is said about the images of a folder."""
 
+import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
+
+from mmengine.logging import print_log
 
 from mmldm.registry import DATASETS
 from mmldm.utils import check_count
 
-from .image_files import read_size
-from .text_files import read_table
+from .image_files import CHECKED, check_files, files_below, read_size
 
 Fields = dict[str, dict]
 
@@ -36,6 +38,25 @@ class Annotations(ABC):
         Raises:
             ValueError: If something is wrong; the entry is named.
         """
+
+
+def report_left_out(
+    left: int, total: int, what: str, examples: Iterable[str]
+) -> None:
+    """Say how much is left out, if any; a warning where it is the most.
+
+    Args:
+        left: Number of those left out.
+        total: Number of all.
+        what: They are, and why they are left out.
+        examples: Some of them.
+    """
+    if left:
+        print_log(
+            f'{left} of {total} {what}, such as {min(examples)}',
+            logger='current',
+            level=logging.WARNING if 2 * left > total else logging.INFO,
+        )
 
 
 @DATASETS.register_module()
@@ -79,77 +100,6 @@ class FolderClasses(Annotations):
 
 
 @DATASETS.register_module()
-class Captions(Annotations):
-    """``captions`` of a table: JSON lines, CSV or TSV with a header.
-
-    A line names an image and a caption, or in JSON a list of them; an image
-    may have several lines. ``ChooseCaption`` takes one.
-
-    Args:
-        file: Path below the data set's folder, ending in ``.jsonl``,
-            ``.csv`` or ``.tsv``.
-        image_key: Key or column of the image's name.
-        caption_key: Key or column of the caption.
-    """
-
-    def __init__(
-        self,
-        file: str,
-        image_key: str = 'file_name',
-        caption_key: str = 'caption',
-    ) -> None:
-        self.file = file
-        self.keys = image_key, caption_key
-
-    def read(self, root: str, images: Mapping[str, str]) -> Fields:
-        """See :class:`Annotations`."""
-        found: Fields = {}
-        for place, row in read_table(Path(root) / self.file):
-            for key in self.keys:
-                if row.get(key) is None:
-                    raise ValueError(
-                        f'{place} has no {key!r}: it has '
-                        f'{", ".join(map(repr, row)) or "nothing"}; set '
-                        'image_key and caption_key of Captions'
-                    )
-            name, captions = (row[key] for key in self.keys)
-            check_image(name, images, place)
-            captions = [captions] if isinstance(captions, str) else captions
-            texts = found.setdefault(name, dict(captions=[]))['captions']
-            texts += check_captions(captions, place)
-        return found
-
-
-def check_image(name: object, known: Collection[str], place: str) -> None:
-    """Raise unless there is such an image."""
-    if not isinstance(name, str) or name not in known:
-        example = f', such as {next(iter(known))}' if known else ''
-        raise ValueError(
-            f'{place} names the image {name!r}, which is not there: give '
-            f'paths below the folder of the images{example}'
-        )
-
-
-def check_captions(captions: object, place: str) -> list[str]:
-    """Captions without space around them.
-
-    Raises:
-        ValueError: If there is none, or one is empty or no text.
-    """
-    if not isinstance(captions, list) or not captions:
-        raise ValueError(
-            f'{place} has the caption {captions!r}, but must have a text or '
-            'a list of some'
-        )
-    for text in captions:
-        if not isinstance(text, str) or not text.strip():
-            raise ValueError(
-                f'{place} has the caption {text!r}, which is no text'
-            )
-    return [text.strip() for text in captions]
-
-
-@DATASETS.register_module()
 class LargeImages(Annotations):
     """Nothing but which images are large enough; the others are left out.
 
@@ -184,6 +134,8 @@ class FilesBeside(Annotations):
 
     #: Field that has the path.
     key: str
+    #: What errors call the files.
+    what = 'files'
 
     def __init__(self, folder: str, suffix: str = '.png') -> None:
         self.folder = folder
@@ -202,7 +154,18 @@ class FilesBeside(Annotations):
                     f'suffix of {type(self).__name__}'
                 )
             found[name] = {self.key: path}
+        others = {*files_below(folder, (self.suffix.lower(),))}
+        count = len(others)
+        others -= {fields[self.key] for fields in found.values()}
+        report_left_out(
+            len(others), count, f'{self.what} belong to no image', others
+        )
         return found
+
+    def check_files(self, entries: Sequence[Mapping]) -> None:
+        """Raise, naming them, if those of the entries are damaged."""
+        if self.suffix.lower().endswith(CHECKED):
+            check_files([entry[self.key] for entry in entries], self.what)
 
 
 @DATASETS.register_module()
@@ -217,6 +180,7 @@ class LabelMaps(FilesBeside):
     """
 
     key = 'map_path'
+    what = 'label images'
 
 
 @DATASETS.register_module()
@@ -231,6 +195,7 @@ class MaskFiles(FilesBeside):
     """
 
     key = 'mask_path'
+    what = 'masks'
 
 
 @DATASETS.register_module()
@@ -245,6 +210,7 @@ class ReferenceFiles(FilesBeside):
     """
 
     key = 'ref_path'
+    what = 'references'
 
 
 @DATASETS.register_module()
@@ -259,6 +225,7 @@ class FeatureFiles(FilesBeside):
     """
 
     key = 'features_path'
+    what = 'features'
 
     def __init__(self, folder: str, suffix: str = '.npy') -> None:
         super().__init__(folder, suffix)

@@ -36,6 +36,7 @@ class AddressedDataset(BaseDataset):
     def __init__(self, pipeline: list, num_draws: int = 1, **kwargs) -> None:
         check_count(f'{type(self).__name__}.num_draws', num_draws)
         self.num_draws = num_draws
+        _check_pipeline(f'{type(self).__name__}.pipeline', pipeline)
         # Built from our registry: mmengine looks into its own unless a
         # Runner has set the default scope.
         built = [
@@ -67,6 +68,17 @@ class AddressedDataset(BaseDataset):
     def __len__(self) -> int:
         """Entries times draws."""
         return self.num_draws * super().__len__()
+
+
+def _check_pipeline(key: str, pipeline: object) -> None:
+    """Raise unless it is a list of transforms."""
+    if not isinstance(pipeline, list | tuple) or not all(
+        isinstance(t, dict) or callable(t) for t in pipeline
+    ):
+        raise ValueError(
+            f'{key}={pipeline!r} must be a list of transforms, such as '
+            "[dict(type='LoadImage'), dict(type='PackInputs')]"
+        )
 
 
 @contextmanager

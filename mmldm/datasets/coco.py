@@ -1,14 +1,108 @@
 """Captions and boxes in the files of COCO."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmldm.registry import DATASETS
 from mmldm.utils import check_range
 
-from .annotations import Annotations, Fields, check_captions, check_image
+from .annotations import Annotations, Fields
 from .boxes import Box, with_objects, within
+from .captions import check_captions, check_image
 from .text_files import read_json
+
+# Types of values that records may have, and what errors call them.
+Kinds = dict[type, str]
+NUMBER = {int: 'a whole number'}
+TEXT = {str: 'a text'}
+BOX = {list: '[x, y, w, h] in pixels'}
+
+# ('FILE, images[3] (id 7)', what stands there).
+Record = tuple[str, dict]
+
+
+@dataclass(frozen=True)
+class CocoRecords:
+    """The lists of a file of COCO's, checked as they are read.
+
+    Args:
+        path: Of the file.
+        content: Of the file.
+        example: Name of a file that has what is wanted, for errors.
+    """
+
+    path: Path
+    content: Any
+    example: str
+
+    def each(self, key: str, **wanted: Kinds) -> Iterator[Record]:
+        """All records of a list.
+
+        Args:
+            key: Of the list: 'images', 'annotations' or 'categories'.
+            wanted: Keys that a record must have, and types of their values.
+
+        Raises:
+            ValueError: If there is no such list, or a record lacks something
+                or has it of another type; it is named.
+        """
+        content, hint = self.content, f'give a file such as {self.example}'
+        records = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(records, list) or not records:
+            raise ValueError(f'{self.path} has no {key}, a list: {hint}')
+        for number, record in enumerate(records):
+            place = f'{self.path}, {key}[{number}]'
+            if not isinstance(record, dict):
+                raise ValueError(f'{place} is {record!r:.60}, but no dict')
+            if 'id' in record:
+                place += f' (id {record["id"]!r:.20})'
+            for name, kinds in wanted.items():
+                if name not in record:
+                    raise ValueError(f'{place} has no {name}: {hint}')
+                if not isinstance(record[name], (*kinds,)):
+                    raise ValueError(
+                        f'{place} has the {name} {record[name]!r:.60}, but '
+                        f'must have {" or ".join(kinds.values())}'
+                    )
+            yield place, record
+
+    def by_id(self, key: str, **wanted: Kinds) -> dict[int | str, Record]:
+        """The records of a list by id; see :meth:`each`.
+
+        Raises:
+            ValueError: If two have one id, or one is wrong.
+        """
+        found: dict = {}
+        for record in self.each(key, **wanted):
+            place, fields = record
+            if fields['id'] in found:
+                raise ValueError(
+                    f'{place} has the id of {found[fields["id"]][0]}: give '
+                    'each its own'
+                )
+            found[fields['id']] = record
+        return found
+
+    def annotations(
+        self, images: Mapping[int | str, Record], **wanted: Kinds
+    ) -> Iterator[tuple[str, dict, dict]]:
+        """(place, annotation, its image); see :meth:`each`.
+
+        Raises:
+            ValueError: If one is wrong or of no image.
+        """
+        for place, annotation in self.each(
+            'annotations', image_id=NUMBER | TEXT, **wanted
+        ):
+            if annotation['image_id'] not in images:
+                raise ValueError(
+                    f'{place} is of the image {annotation["image_id"]!r}, '
+                    'an id that no image of the file has'
+                )
+            yield place, annotation, images[annotation['image_id']][1]
 
 
 class CocoFile(Annotations):
@@ -18,56 +112,35 @@ class CocoFile(Annotations):
         file: Path below the data set's folder.
     """
 
-    #: Key that an annotation must have, and the file which has it.
-    wanted: tuple[str, str]
+    #: Name of a file that has what is wanted, for errors.
+    example: str
 
     def __init__(self, file: str) -> None:
         self.file = file
 
-    def load(
-        self, root: str, images: Mapping[str, str]
-    ) -> tuple[dict, dict[int, dict]]:
-        """The file's content, and its images by id.
-
-        Raises:
-            ValueError: If it is no such file, or an image is not there.
-        """
+    def read(self, root: str, images: Mapping[str, str]) -> Fields:
+        """See :class:`Annotations`."""
         path = Path(root) / self.file
-        content = read_json(path)
-        for key in ('images', 'annotations'):
-            if not isinstance(content, dict) or not content.get(key):
-                raise ValueError(
-                    f'{path} has no {key}: give a file such as '
-                    f'{self.wanted[1]}'
-                )
-        by_id = {}
-        for image in content['images']:
-            check_image(image.get('file_name'), images, f'{path}, images')
-            by_id[image['id']] = image
-        return content, by_id
+        content = read_json(path, f'{type(self).__name__}.file')
+        records = CocoRecords(path, content, self.example)
+        by_id = records.by_id('images', id=NUMBER | TEXT, file_name=TEXT)
+        for place, image in by_id.values():
+            image['file_name'] = check_image(image['file_name'], images, place)
+        return self.fields(records, by_id)
 
-    def annotations(
-        self, content: dict, by_id: dict[int, dict]
-    ) -> Iterator[tuple[str, dict, dict]]:
-        """('file, annotation 3', annotation, its image).
+    @abstractmethod
+    def fields(
+        self, records: CocoRecords, images: Mapping[int | str, Record]
+    ) -> Fields:
+        """Fields by name of the image.
+
+        Args:
+            records: Of the file.
+            images: Those of its images, by id.
 
         Raises:
-            ValueError: If one lacks something or is of no image.
+            ValueError: If one is wrong; it is named.
         """
-        for number, annotation in enumerate(content['annotations']):
-            place = f'{self.file}, annotation {annotation.get("id", number)}'
-            if self.wanted[0] not in annotation:
-                raise ValueError(
-                    f'{place} has no {self.wanted[0]}: give a file such as '
-                    f'{self.wanted[1]}'
-                )
-            image = by_id.get(annotation.get('image_id'))
-            if image is None:
-                raise ValueError(
-                    f'{place} is of the image '
-                    f'{annotation.get("image_id")!r}, which the file has not'
-                )
-            yield place, annotation, image
 
 
 @DATASETS.register_module()
@@ -78,13 +151,16 @@ class CocoCaptions(CocoFile):
         file: Such as 'annotations/captions_train2017.json'.
     """
 
-    wanted = 'caption', 'captions_train2017.json'
+    example = 'captions_train2017.json'
 
-    def read(self, root: str, images: Mapping[str, str]) -> Fields:
-        """See :class:`Annotations`."""
+    def fields(
+        self, records: CocoRecords, images: Mapping[int | str, Record]
+    ) -> Fields:
+        """See :class:`CocoFile`."""
         found: Fields = {}
-        content, by_id = self.load(root, images)
-        for place, annotation, image in self.annotations(content, by_id):
+        for place, annotation, image in records.annotations(
+            images, caption=TEXT
+        ):
             captions = check_captions([annotation['caption']], place)
             fields = found.setdefault(image['file_name'], dict(captions=[]))
             fields['captions'] += captions
@@ -102,27 +178,30 @@ class CocoBoxes(CocoFile):
         min_objects: Images with fewer are left out.
     """
 
-    wanted = 'bbox', 'instances_train2017.json'
+    example = 'instances_train2017.json'
 
     def __init__(self, file: str, min_objects: int = 1) -> None:
         super().__init__(file)
         check_range('CocoBoxes.min_objects', min_objects, 0, float('inf'))
         self.min_objects = min_objects
 
-    def read(self, root: str, images: Mapping[str, str]) -> Fields:
-        """See :class:`Annotations`."""
-        content, by_id = self.load(root, images)
-        categories = {c['id']: c for c in content.get('categories', [])}
-        numbers = {key: i for i, key in enumerate(sorted(categories))}
-        self.classes = [str(categories[key]['name']) for key in numbers]
+    def fields(
+        self, records: CocoRecords, images: Mapping[int | str, Record]
+    ) -> Fields:
+        """See :class:`CocoFile`."""
         found = {
             image['file_name']: dict(
-                layout=[], annotated_shape=_shape(image, self.file)
+                layout=[], annotated_shape=_shape(image, place)
             )
-            for image in by_id.values()
+            for place, image in images.values()
         }
-        for place, annotation, image in self.annotations(content, by_id):
-            label = annotation.get('category_id')
+        categories = records.by_id('categories', id=NUMBER, name=TEXT)
+        numbers = {key: i for i, key in enumerate(sorted(categories))}
+        self.classes = [categories[key][1]['name'] for key in numbers]
+        for place, annotation, image in records.annotations(
+            images, bbox=BOX, category_id=NUMBER
+        ):
+            label = annotation['category_id']
             if label not in numbers:
                 raise ValueError(
                     f'{place} has the class {label!r}, which is not among '
@@ -134,10 +213,10 @@ class CocoBoxes(CocoFile):
             if box is not None:
                 layout = found[image['file_name']]['layout']
                 layout.append((numbers[label], box))
-        return with_objects(found, self.min_objects)
+        return with_objects(found, self.min_objects, 'CocoBoxes')
 
 
-def _shape(image: dict, file: str) -> tuple[int, int]:
+def _shape(image: dict, place: str) -> tuple[int, int]:
     """Height and width of an image of COCO's.
 
     Raises:
@@ -146,26 +225,23 @@ def _shape(image: dict, file: str) -> tuple[int, int]:
     shape = image.get('height'), image.get('width')
     if not all(isinstance(side, int) and side > 0 for side in shape):
         raise ValueError(
-            f'{file}: image {image["file_name"]} has the height and width '
-            f'{shape}, but must have numbers of pixels'
+            f'{place} has the height and width {shape}, but must have '
+            'numbers of pixels'
         )
     return shape
 
 
-def _parts(box: object, image: dict, what: str) -> Box | None:
+def _parts(box: list, image: dict, what: str) -> Box | None:
     """A box in pixels as parts of its image; None if nothing is left of it.
 
     Raises:
         ValueError: If it is none, or lies outside.
     """
     sides = [image['width'], image['height']] * 2
-    try:
-        parts = tuple(
-            float(x) / side for x, side in zip(box, sides, strict=True)
-        )
-    except (TypeError, ValueError) as error:
+    if len(box) != len(sides) or {*map(type, box)} - {int, float}:
         raise ValueError(
             f'{what} is {box!r} in an image of {sides[0]}x{sides[1]} pixels, '
-            'but must be (x, y, w, h) in pixels'
-        ) from error
+            'but must be [x, y, w, h] in pixels'
+        )
+    parts = tuple(x / side for x, side in zip(box, sides, strict=True))
     return within(parts, what, image['file_name'])

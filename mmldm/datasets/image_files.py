@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from io import BytesIO
 
 import numpy as np
@@ -11,6 +12,8 @@ from mmengine.logging import print_log
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
+# Of files whose damage can be found.
+CHECKED = (*SUFFIXES, '.npy')
 
 JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
 # What the last bytes of a whole file hold; WebP states its length instead.
@@ -18,36 +21,62 @@ END_MARKS = {b'\x89PNG': b'IEND', JPEG: JPEG_END}
 TAIL = 64
 
 
-def read_image(path: str, content: bytes | None = None) -> np.ndarray:
-    """uint8 BGR, (H, W, 3).
-
-    Turned as its EXIF data says, grey repeated, 16 bits brought to 8, and
-    what is transparent laid on white.
+@contextmanager
+def opened(
+    path: str, what: str = 'image', content: bytes | None = None
+) -> Iterator[Image.Image]:
+    """A file while it is read.
 
     Args:
         path: Of the file, or what errors call it.
+        what: It is, for errors.
         content: Of the file, where it is not on the disk by itself.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged or no image; it is named.
     """
     try:
         source = path if content is None else BytesIO(content)
         with Image.open(source) as image:
-            image = ImageOps.exif_transpose(image)
-            return np.ascontiguousarray(_to_rgb(image)[..., ::-1])
+            yield image
     except FileNotFoundError:
         raise
     except (
         OSError,
         SyntaxError,
         ValueError,
-        UnidentifiedImageError,
         Image.DecompressionBombError,
     ) as error:
+        # Its own words name an object in memory where there is no file.
+        unknown = isinstance(error, UnidentifiedImageError)
         raise ValueError(
-            f'image {path} cannot be read ({error}): delete or replace it'
+            f'{what} {path} cannot be read '
+            f'({"no image of a known kind" if unknown else error}): delete '
+            'or replace it'
         ) from error
+
+
+def read_image(
+    path: str, content: bytes | None = None, what: str = 'image'
+) -> np.ndarray:
+    """uint8 BGR, (H, W, 3).
+
+    Turned as its EXIF data says, grey repeated, 16 bits brought to 8, and
+    what is transparent laid on white.
+
+    Args:
+        path: See :func:`opened`.
+        content: See :func:`opened`.
+        what: See :func:`opened`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged or no image; it is named.
+    """
+    with opened(path, what, content) as image:
+        image = ImageOps.exif_transpose(image)
+        return np.ascontiguousarray(_to_rgb(image)[..., ::-1])
 
 
 def read_size(path: str) -> tuple[int, int]:
@@ -56,13 +85,8 @@ def read_size(path: str) -> tuple[int, int]:
     Raises:
         ValueError: If the file is no image; it is named.
     """
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(
-            f'image {path} cannot be read ({error}): delete or replace it'
-        ) from error
+    with opened(path) as image:
+        return image.size
 
 
 def read_label_map(path: str) -> np.ndarray:
@@ -72,15 +96,8 @@ def read_label_map(path: str) -> np.ndarray:
         ValueError: If the file is damaged or no image, or has colours where
             one number a pixel is wanted; it is named.
     """
-    try:
-        with Image.open(path) as image:
-            classes = np.asarray(image)
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(
-            f'label image {path} cannot be read ({error}): replace it'
-        ) from error
+    with opened(path, 'label image') as image:
+        classes = np.asarray(image)
     if classes.ndim != 2:
         raise ValueError(
             f'label image {path} has {classes.shape[2]} channels: give one '
@@ -96,11 +113,14 @@ def read_mask(path: str) -> np.ndarray:
         ValueError: If the file is damaged or no image, or has no hole, or
             nothing else; it is named.
     """
-    mask = (read_image(path).max(axis=2) > 127).astype(np.uint8)
+    values = read_image(path, what='mask').max(axis=2)
+    mask = (values > 127).astype(np.uint8)
     if mask.all() or not mask.any():
+        colour = 'white' if mask.all() else 'black'
         raise ValueError(
-            f'mask {path} is all {"white" if mask.all() else "black"}: it '
-            'must be white in the hole and black elsewhere'
+            f'mask {path} is all {colour} (its values are {values.min()} to '
+            f'{values.max()}, white is 255): it must be white in the hole '
+            'and black elsewhere'
         )
     return mask
 
@@ -119,12 +139,16 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 
 def find_damage(path: str) -> str | None:
-    """What is wrong with an image file; None if nothing is.
+    """What is wrong with an image or a ``.npy``; None if nothing is.
 
     A file whose end is where its format wants it is trusted, another one is
     decoded: reading every pixel of a million files would take an hour.
     """
     try:
+        if path.lower().endswith('.npy'):
+            # Compares the file's length with its header's.
+            np.load(path, mmap_mode='r', allow_pickle=False)
+            return None
         with open(path, 'rb') as file:
             head = file.read(12)
             size = file.seek(0, os.SEEK_END)
@@ -140,7 +164,7 @@ def find_damage(path: str) -> str | None:
             JPEG_SCAN
         ):
             return 'image file has no end'
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         cause = error.__cause__ or error
         return str(cause)
     return None
@@ -175,8 +199,8 @@ def files_below(root: str, suffixes: tuple[str, ...]) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
-def check_files(paths: Sequence[str]) -> None:
-    """Raise, naming them, if files are damaged."""
+def check_files(paths: Sequence[str], what: str = 'images') -> None:
+    """Raise, naming them, if files are damaged; see :func:`find_damage`."""
     with ThreadPoolExecutor(8) as pool:
         damages = list(pool.map(find_damage, paths))
     damaged = [
@@ -187,11 +211,11 @@ def check_files(paths: Sequence[str]) -> None:
     if damaged:
         shown = '; '.join(damaged[:5])
         raise ValueError(
-            f'{len(damaged)} of {len(paths)} images cannot be read: {shown}'
+            f'{len(damaged)} of {len(paths)} {what} cannot be read: {shown}'
             f'{" ..." if len(damaged) > 5 else ""}: delete or replace them'
         )
     print_log(
-        f'{len(paths)} images found, none damaged',
+        f'{len(paths)} {what} found, none damaged',
         logger='current',
         level=logging.INFO,
     )

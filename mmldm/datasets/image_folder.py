@@ -1,16 +1,14 @@
 """Any folder of images, and what is said about them."""
 
-import logging
 import os
 from collections.abc import Sequence
+from inspect import isclass
 from pathlib import Path
-
-from mmengine.logging import print_log
 
 from mmldm.registry import DATASETS
 from mmldm.utils.typing import ConfigType
 
-from .annotations import Annotations
+from .annotations import Annotations, FilesBeside, report_left_out
 from .image_dataset import ImageDataset
 from .image_files import SUFFIXES, check_files, files_below
 
@@ -50,8 +48,8 @@ class ImageFolder(ImageDataset):
     ) -> None:
         self.images = images
         self.annotations = [
-            a if isinstance(a, Annotations) else DATASETS.build(a)
-            for a in annotations
+            _build(f'{type(self).__name__}.annotations.{i}', annotation)
+            for i, annotation in enumerate(annotations)
         ]
         super().__init__(data_root, pipeline, **kwargs)
 
@@ -59,7 +57,11 @@ class ImageFolder(ImageDataset):
         """See :class:`ImageDataset`."""
         folder = Path(self.data_root) / self.images
         if not folder.is_dir():
-            raise FileNotFoundError(f'images={str(folder)!r} is not a folder')
+            raise FileNotFoundError(
+                f'images={self.images!r} is not a folder of data_root='
+                f'{self.data_root!r}: set images to that of the images, or '
+                'data_root to the folder above it'
+            )
         paths = sorted(files_below(str(folder), SUFFIXES))
         if not paths:
             raise ValueError(
@@ -97,15 +99,39 @@ class ImageFolder(ImageDataset):
                 f'below {Path(self.data_root) / self.images}, such as '
                 f'{next(iter(entries))}'
             )
-        if len(kept) < len(entries):
-            print_log(
-                f'{len(entries) - len(kept)} of {len(entries)} images are '
-                f'left out, of which {name} say nothing',
-                logger='current',
-                level=logging.INFO,
-            )
+        report_left_out(
+            len(entries) - len(kept),
+            len(entries),
+            f'images are left out, as {name} says nothing of them',
+            entries.keys() - kept,
+        )
         return kept
 
     def check_entries(self, entries: list[dict]) -> None:
         """See :class:`ImageDataset`."""
         check_files([entry['img_path'] for entry in entries])
+        for annotations in self.annotations:
+            if isinstance(annotations, FilesBeside):
+                annotations.check_files(entries)
+
+
+def _build(key: str, annotations: object) -> Annotations:
+    """What an entry of the list ``annotations`` describes.
+
+    Raises:
+        ValueError: If it is no dict with a type that is one of them.
+    """
+    if isinstance(annotations, Annotations):
+        return annotations
+    kinds = {
+        name: kind
+        for name, kind in DATASETS.module_dict.items()
+        if isclass(kind) and issubclass(kind, Annotations)
+    }
+    kind = annotations.get('type') if isinstance(annotations, dict) else None
+    if kind not in kinds and kind not in kinds.values():
+        raise ValueError(
+            f'{key}={annotations!r} must be a dict with a type that is one '
+            f'of {", ".join(sorted(kinds))}'
+        )
+    return DATASETS.build(annotations)

@@ -8,11 +8,13 @@ from typing import Any
 
 from mmldm.registry import DATASETS
 
-from .annotations import check_captions
+from .captions import check_captions
 from .image_dataset import ImageDataset
 from .image_files import SUFFIXES, files_below
+from .text_files import decode
 
 TEXTS = ('.txt', '.json', '.cls')
+END_MARK = bytes(tarfile.BLOCKSIZE)
 
 
 @DATASETS.register_module()
@@ -63,12 +65,16 @@ class ImageShards(ImageDataset):
                 f'{len(shards)} tar files below {self.data_root} hold no '
                 f'images (files ending in {", ".join(SUFFIXES)})'
             )
-        first = entries[0]
+        owners = {
+            kind: entry['img_path']
+            for entry in entries
+            for kind in entry['places']
+        }
         for entry in entries:
-            for kind in first['places'].keys() - entry['places'].keys():
+            for kind in owners.keys() - entry['places'].keys():
                 raise ValueError(
                     f'{entry["img_path"]} has no {kind}, which '
-                    f'{first["img_path"]} has: write the shards anew'
+                    f'{owners[kind]} has: write the shards anew'
                 )
         return entries
 
@@ -80,20 +86,20 @@ class ImageShards(ImageDataset):
             for kind, (start, size) in info.pop('places').items():
                 file.seek(start)
                 contents[kind] = file.read(size)
-        info['img_bytes'] = contents['image']
-        if (
-            captions := self._captions(contents, info['img_path'])
-        ) is not None:
-            info['captions'] = check_captions(captions, info['img_path'])
+        info['img_bytes'], name = contents['image'], info['img_path']
+        if self.caption_key is not None:
+            info['captions'] = check_captions(
+                self._of_json(contents, name), name
+            )
+        elif '.txt' in contents:
+            text = decode(contents['.txt'], f'the .txt of {name}')
+            info['captions'] = check_captions([text], name)
         if '.cls' in contents:
-            info['gt_label'] = _class(contents['.cls'], info['img_path'])
+            info['gt_label'] = _class(contents['.cls'], name)
         return info
 
-    def _captions(self, contents: dict[str, bytes], name: str) -> Any:
-        """The caption or captions; None where there are none."""
-        if self.caption_key is None:
-            text = contents.get('.txt')
-            return None if text is None else [text.decode()]
+    def _of_json(self, contents: dict[str, bytes], name: str) -> Any:
+        """What stands at the ``caption_key``; a list of a text."""
         try:
             captions = json.loads(contents.get('.json', b'null'))
             captions = captions[self.caption_key]
@@ -129,7 +135,16 @@ def _index(path: str) -> list[dict]:
                 if kind == 'image' or kind in TEXTS:
                     key = str(name.with_suffix(''))
                     places = samples.setdefault(key, {})
+                    if kind in places:
+                        raise ValueError(
+                            f'shard {path} has {member.name}, but {key} has '
+                            f'its {kind} already: write the shard anew'
+                        )
                     places[kind] = member.offset_data, member.size
+            # tarfile takes a file cut off between two members for whole.
+            shard.fileobj.seek(shard.offset)
+            if shard.fileobj.read(len(END_MARK)) != END_MARK:
+                raise tarfile.ReadError('no end mark where its files end')
     except (tarfile.TarError, EOFError) as error:
         raise ValueError(
             f'shard {path} is damaged ({error}): download it again'

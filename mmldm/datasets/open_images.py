@@ -1,18 +1,18 @@
 """Boxes in the files of OpenImages."""
 
-import csv
-import logging
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-
-from mmengine.logging import print_log
 
 from mmldm.registry import DATASETS
 from mmldm.utils import check_range
 
-from .annotations import Annotations, Fields
+from .annotations import Annotations, Fields, report_left_out
 from .boxes import Box, with_objects, within
+from .text_files import read_columns, read_csv
+
+SIDES = ('XMin', 'XMax', 'YMin', 'YMax')
+COLUMNS = ('ImageID', 'LabelName', 'IsGroupOf', *SIDES)
 
 
 @DATASETS.register_module()
@@ -41,67 +41,113 @@ class OpenImagesBoxes(Annotations):
 
     def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
+        path = Path(root) / self.file
         numbers = self._read_classes(Path(root) / self.class_file)
-        names = {PurePosixPath(name).stem: name for name in images}
-        found, missing = defaultdict(lambda: dict(layout=[])), set()
-        for place, row in self._rows(Path(root) / self.file):
-            name = names.get(row['ImageID'])
-            if name is None:
-                missing.add(row['ImageID'])
-            elif row['LabelName'] in numbers and row['IsGroupOf'] != '1':
-                box = within(
-                    self._box(row, place), f'the box of {place}', name
-                )
-                if box is not None:
-                    label = numbers[row['LabelName']]
-                    found[name]['layout'].append((label, box))
-        if missing:
-            print_log(
-                f'{len(missing)} images of {self.file} are not there, such '
-                f'as {min(missing)}',
-                logger='current',
-                level=logging.INFO,
+        names = _by_stem(images)
+        found: Fields = {}
+        seen, missing, unknown = set(), set(), Counter()
+        number = here = 0  # boxes
+        rows = read_columns(
+            path,
+            'OpenImagesBoxes.file',
+            COLUMNS,
+            'give a file such as oidv6-train-annotations-bbox.csv',
+        )
+        for place, row in rows:
+            number += 1
+            name, label = names.get(row['ImageID']), row['LabelName']
+            (missing if name is None else seen).add(row['ImageID'])
+            if name is None or row['IsGroupOf'] == '1':
+                continue
+            here += 1
+            if label not in numbers:
+                unknown[label] += 1
+                continue
+            box = within(_box(row, place), f'the box of {place}', name)
+            if box is not None:
+                fields = found.setdefault(name, dict(layout=[]))
+                fields['layout'].append((numbers[label], box))
+        if not number:
+            raise ValueError(f'{path} has a header, but no boxes')
+        if not seen:
+            raise ValueError(
+                f'{path} has {number} boxes, none of them of an image that '
+                f'is there, such as {next(iter(images))}: give the file of '
+                'these images, whose names are the ImageID'
             )
-        return with_objects(found, self.min_objects)
+        if not found:
+            raise ValueError(
+                f'{path} has no box of these images with a class of '
+                f'{self.class_file}, such as {next(iter(numbers))}: give '
+                'files that belong together'
+            )
+        report_left_out(
+            len(missing),
+            len(seen) + len(missing),
+            f'images of {path} are not there',
+            missing,
+        )
+        report_left_out(
+            unknown.total(),
+            here,
+            f'boxes of {path} have a class that {self.class_file} lacks, '
+            'and are left out',
+            unknown,
+        )
+        return with_objects(found, self.min_objects, 'OpenImagesBoxes')
 
     def _read_classes(self, path: Path) -> dict[str, int]:
         """Numbers by id."""
-        with open(path, encoding='utf-8', newline='') as file:
-            rows = [row for row in csv.reader(file) if row]
-        for row in rows:
+        names = {}
+        for place, row in read_csv(path, 'OpenImagesBoxes.classes'):
             if len(row) != 2:
                 raise ValueError(
-                    f'{path} has the line {row}, but must have lines of id '
-                    'and name'
+                    f'{place} is {row}, but must be an id and a name'
                 )
-        names = dict(sorted(row for row in rows if row[0] != 'LabelName'))
+            if row[0] in names:
+                raise ValueError(
+                    f'{place} has the class {row[0]} again: leave one line'
+                )
+            if row[0] != 'LabelName':
+                names[row[0]] = row[1]
         if not names:
             raise ValueError(
                 f'{path} is empty: it must have lines of id, name'
             )
-        self.classes = [*names.values()]
-        return {key: i for i, key in enumerate(names)}
+        self.classes = [names[key] for key in sorted(names)]
+        return {key: i for i, key in enumerate(sorted(names))}
 
-    def _rows(self, path: Path) -> Iterator[tuple[str, dict]]:
-        wanted = ('ImageID', 'LabelName', 'IsGroupOf')
-        wanted += ('XMin', 'XMax', 'YMin', 'YMax')
-        with open(path, encoding='utf-8', newline='') as file:
-            reader = csv.DictReader(file)
-            for key in wanted:
-                if key not in (reader.fieldnames or ()):
-                    raise ValueError(
-                        f'{path} has no column {key}: give a file such as '
-                        'oidv6-train-annotations-bbox.csv'
-                    )
-            for row in reader:
-                yield f'{path}, line {reader.line_num}', row
 
-    @staticmethod
-    def _box(row: dict, place: str) -> Box:
-        try:
-            left, right, top, bottom = (
-                float(row[key]) for key in ('XMin', 'XMax', 'YMin', 'YMax')
+def _by_stem(images: Mapping[str, str]) -> dict[str, str]:
+    """Names of the images by what the files call them.
+
+    Raises:
+        ValueError: If that means two of them.
+    """
+    names = {}
+    for name in images:
+        other = names.setdefault(PurePosixPath(name).stem, name)
+        if other != name:
+            raise ValueError(
+                f'an ImageID of OpenImages would mean both images {other} '
+                f'and {name}: rename or remove one'
             )
-        except (TypeError, ValueError) as error:
-            raise ValueError(f'{place} has no box ({error})') from error
-        return left, top, right - left, bottom - top
+    return names
+
+
+def _box(row: dict[str, str], place: str) -> Box:
+    """(x, y, w, h) as parts of the image.
+
+    Raises:
+        ValueError: If a side is no number, or two are swapped.
+    """
+    try:
+        left, right, top, bottom = (float(row[key]) for key in SIDES)
+    except ValueError as error:
+        raise ValueError(f'{place} has no box ({error})') from error
+    for low, high in (SIDES[:2], SIDES[2:]):
+        if float(row[low]) > float(row[high]):
+            raise ValueError(
+                f'{place} has {low}={row[low]} > {high}={row[high]}: swap them'
+            )
+    return left, top, right - left, bottom - top

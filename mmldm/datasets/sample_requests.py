@@ -1,7 +1,7 @@
 """What to generate, in validation and tests."""
 
 from mmldm.registry import DATASETS
-from mmldm.utils import check_positive
+from mmldm.utils import check_count, check_positive
 
 from .base import AddressedDataset
 
@@ -40,6 +40,13 @@ class SampleRequests(AddressedDataset):
                 'train_dataloader.dataset have a size'
             )
         self.size = (size, size) if isinstance(size, int) else tuple(size)
+        if len(self.size) != 2:
+            raise ValueError(
+                f'SampleRequests.size={size!r} must be a side or two, height '
+                'and width'
+            )
+        for side in self.size:
+            check_count('SampleRequests.size', side)
         self.num_classes = num_classes
         self.seed = seed
         super().__init__(pipeline, **kwargs)

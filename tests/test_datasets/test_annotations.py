@@ -1,10 +1,11 @@
 import json
+import logging
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mmldm.datasets import ImageFolder
+from mmldm.datasets import ImageFolder, annotations
 from mmldm.datasets.transforms import (
     ChooseCaption,
     LoadImage,
@@ -126,6 +127,14 @@ def line(**more):
             'line 3 has not the 2 columns of the header',
         ),
         ('c.csv', 'file_name,caption\na.png\n', 'line 2 has not the 2'),
+        (
+            'c.csv',
+            'file_name,caption\na.png,one\na.png,"a b\nb/c.png,b\na.png,c',
+            'line 3 is broken .unexpected end of data.: close its quotes',
+        ),
+        ('c.tsv', 'file_name\tcaption\na.png\ta\0b', 'line 2 has a NUL byte'),
+        ('c.jsonl', line(caption=None), 'line 1 has the caption None, but'),
+        ('c.jsonl', line(file_name=None), 'line 1 names the image None'),
     ],
 )
 def test_a_broken_line_is_named(folder, file, content, message):
@@ -136,19 +145,76 @@ def test_a_broken_line_is_named(folder, file, content, message):
 
 def test_a_file_that_is_no_text_is_named(folder):
     (folder.path / 'c.csv').write_bytes(b'file_name,caption\na.png,\xff\xfe')
-    with pytest.raises(ValueError, match='c.csv is no text in UTF-8'):
+    with pytest.raises(
+        ValueError,
+        match='c.csv, line 2 is no text in UTF-8.*byte 0xff at position 6',
+    ):
         folder.load(dict(type='Captions', file='c.csv'))
 
 
-def test_a_missing_file_is_named(folder):
-    with pytest.raises(FileNotFoundError, match='c.csv'):
-        folder.load(dict(type='Captions', file='c.csv'))
+@pytest.mark.parametrize(
+    'annotations, key',
+    [
+        (dict(type='Captions', file='c.csv'), 'Captions.file'),
+        (dict(type='CocoCaptions', file='c.csv'), 'CocoCaptions.file'),
+        (
+            dict(type='OpenImagesBoxes', file='b.csv', classes='c.csv'),
+            'OpenImagesBoxes.classes',
+        ),
+    ],
+)
+def test_a_missing_file_is_named(folder, annotations, key):
+    with pytest.raises(
+        FileNotFoundError, match=f'c.csv is not there: set {key}'
+    ):
+        folder.load(annotations)
 
 
-def test_images_of_which_nothing_is_said_are_left_out(folder):
+def test_a_mark_of_utf_8_and_a_dot_before_a_path_are_read(folder):
+    text = '\ufeff' + line(file_name='./b/../a.png')
+    folder.text('c.jsonl', text)
+    captions = dict(type='Captions', file='c.jsonl')
+    assert folder.values('captions', captions) == {'a.png': ['one']}
+
+
+@pytest.mark.parametrize(
+    'entry', ['FolderClasses', None, dict(num_classes=2), dict(type='LSUN')]
+)
+def test_what_is_no_annotations_is_refused_by_place(folder, entry):
+    with pytest.raises(
+        ValueError,
+        match=r'ImageFolder.annotations.1=.*must be a dict with a type .* '
+        'FolderClasses',
+    ):
+        folder.load(dict(type='LargeImages', min_side=1), entry)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """(level, message) of what is logged about annotations."""
+    lines = []
+    monkeypatch.setattr(
+        annotations,
+        'print_log',
+        lambda text, logger, level: lines.append((level, text)),
+    )
+    return lines
+
+
+@pytest.mark.parametrize(
+    'names, level', [(['d.png'], logging.WARNING), ([], logging.INFO)]
+)
+def test_images_of_which_nothing_is_said_are_left_out(
+    folder, told, names, level
+):
+    for name in names:
+        folder.image(name)
     folder.text('c.jsonl', line())
     captions = dict(type='Captions', file='c.jsonl')
     assert folder.values('captions', captions) == {'a.png': ['one']}
+    number = len(names) + 1
+    text = f'{number} of {number + 1} images are left out, as Captions says '
+    assert told == [(level, f'{text}nothing of them, such as b/c.png')]
 
 
 def test_of_several_captions_any_is_chosen():
@@ -232,6 +298,44 @@ def test_masks_lie_beside_their_images(folder):
     assert np.array_equal(found['b/c.png'], NUMBERS[::-1] > 2)
 
 
+def test_files_of_no_image_are_counted(mapped, told):
+    write_map(mapped, 'maps/d.png', NUMBERS)
+    maps(mapped, 5)
+    ((level, text),) = told
+    assert level == logging.INFO
+    assert text.startswith('1 of 3 label images belong to no image, such as')
+    assert text.endswith('maps/d.png')
+
+
+@pytest.mark.parametrize(
+    'kind, suffix, what',
+    [
+        ('LabelMaps', '.png', 'label images'),
+        ('MaskFiles', '.jpg', 'masks'),
+        ('ReferenceFiles', '.webp', 'references'),
+        ('FeatureFiles', '.npy', 'features'),
+    ],
+)
+def test_damaged_files_beside_images_are_found_at_once(
+    folder, kind, suffix, what
+):
+    for name in ('a', 'b/c'):
+        path = folder.path / f'beside/{name}{suffix}'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if suffix == '.npy':
+            np.save(path, np.zeros((30, 40)))
+        else:
+            Image.effect_noise((64, 64), 90).save(path)
+    path.write_bytes(path.read_bytes()[:-300])
+    beside = dict(type=kind, folder='beside', suffix=suffix)
+    with pytest.raises(
+        ValueError, match=f'1 of 2 {what} cannot be read: .*b/c{suffix}'
+    ):
+        folder.load(beside).full_init()
+
+
 def test_a_missing_folder_of_images_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="images='.*train' is not"):
+    with pytest.raises(
+        FileNotFoundError, match="images='train' is not .*: set images to"
+    ):
         ImageFolder(str(tmp_path), images='train', pipeline=[])

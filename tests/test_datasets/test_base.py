@@ -225,3 +225,11 @@ def test_draws_of_a_part_of_the_entries():
 def test_an_entry_comes_at_least_once():
     with pytest.raises(ValueError, match='Images.num_draws=0'):
         Images(pipeline=[], num_draws=0)
+
+
+@pytest.mark.parametrize('pipeline', [None, 'PackInputs', ['PackInputs']])
+def test_a_pipeline_that_is_none_is_refused(pipeline):
+    with pytest.raises(
+        ValueError, match='Images.pipeline=.* must be a list of transforms'
+    ):
+        Images(pipeline)

@@ -1,5 +1,6 @@
 import pytest
 
+from mmldm.datasets import open_images as module
 from mmldm.datasets.transforms import ChooseObjects, LoadImage
 
 
@@ -66,7 +67,7 @@ def test_images_with_few_objects_are_left_out(folder):
     for least, images in ((0, {'a.png', 'b/c.png'}), (1, {'a.png'})):
         boxes = dict(type='CocoBoxes', file='b.json', min_objects=least)
         assert folder.values('layout', boxes).keys() == images
-    with pytest.raises(ValueError, match='says nothing about any of the 2'):
+    with pytest.raises(ValueError, match='=2, but none of the 2 images.*1'):
         folder.load(dict(boxes, min_objects=2))
 
 
@@ -76,29 +77,78 @@ def with_note(**more):
     return content
 
 
+def with_more(key, record):
+    content = objects([2, 1, 4, 2])
+    return content | {key: [*content[key], record]}
+
+
+NAN = float('nan')
+NOTE = r'b.json, annotations\[0\] \(id 1\)'
+
+
 @pytest.mark.parametrize(
     'content, message',
     [
-        (with_note(bbox=[2, 1, 7, 2]), r'annotation 1 lies outside.*a.png'),
+        (with_note(bbox=[2, 1, 7, 2]), f'{NOTE} lies outside.*a.png'),
         (with_note(bbox=[2, -1, 4, 2]), r'\(0.25, -0.25, 0.5, 0.5\)'),
-        (with_note(bbox=[2, 1, -1, 2]), 'annotation 1 lies outside'),
-        (with_note(bbox=[2, 1, 4]), r'is \[2, 1, 4\].*must be \(x, y, w, h'),
-        (with_note(bbox=None), 'annotation 1 is None'),
-        (with_note(category_id=6), 'annotation 1 has the class 6.*2 cat'),
-        (with_note(image_id=9), 'annotation 1 is of the image 9'),
+        (
+            with_note(bbox=[2, 1, -1, 2]),
+            f'{NOTE} has a negative width in.*a.p',
+        ),
+        (with_note(bbox=[2, 1, 4]), r'is \[2, 1, 4\].*must be \[x, y, w, h'),
+        (with_note(bbox=None), f'{NOTE} has the bbox None, but must have .x'),
+        (with_note(bbox='1234'), f"{NOTE} has the bbox '1234', but must"),
+        (with_note(bbox=['2', 1, 4, 2]), 'must be .x, y, w, h. in pixels'),
+        (with_note(bbox=[NAN, 1, 4, 2]), f'{NOTE} has a number that is not'),
+        (with_note(bbox=[2, 1, NAN, 2]), f'{NOTE} has a number that is not'),
+        (with_note(category_id=6), f'{NOTE} has the class 6.*2 cat'),
+        (with_note(category_id=[5]), r'has the category_id \[5\], but must'),
+        (with_note(image_id=9), f'{NOTE} is of the image 9'),
+        (
+            with_note(image_id=[7]),
+            r'the image_id \[7\], but must have a whole',
+        ),
+        (with_more('images', 'x'), r"b.json, images\[2\] is 'x', but no dict"),
+        (with_more('annotations', 'x'), r"annotations\[1\] is 'x', but no"),
+        (
+            with_more('images', dict(file_name='a.png')),
+            r'images\[2\] has no id',
+        ),
+        (
+            with_more('images', dict(id=3, file_name='a.png')),
+            r'images\[2\] \(id 3\) has the id of .*images\[1\] \(id 3\)',
+        ),
+        (with_more('categories', dict(id=5, name='x')), 'has the id of'),
+        (
+            with_more('categories', dict(id='b', name='x')),
+            "has the id 'b', but must have a whole number",
+        ),
+        (with_more('categories', dict(id=6)), 'id 6. has no name'),
+        (with_more('categories', 'x'), r"categories\[2\] is 'x', but no"),
+        (
+            dict(objects([2, 1, 4, 2]), categories=None),
+            'b.json has no categories.*instances_train2017.json',
+        ),
+        (dict(images={'0': 1}), 'b.json has no images, a list'),
         (
             dict(
                 objects([2, 1, 4, 2]),
                 images=[dict(id=7, file_name='a.png', width=8)],
             ),
-            r'image a.png has the height and width \(None, 8\)',
+            r'b.json, images\[0\] .* has the height and width \(None, 8\)',
         ),
         ('{"images": [', 'b.json is no JSON'),
         ([], 'b.json has no images'),
-        (coco(annotations=[]), 'b.json has no annotations'),
         (
-            coco(annotations=[dict(id=1, image_id=7, caption='x')]),
-            'annotation 1 has no bbox.*instances_train2017.json',
+            coco(annotations=[], categories=CATEGORIES),
+            'b.json has no annotations',
+        ),
+        (
+            coco(
+                annotations=[dict(id=1, image_id=7, caption='x')],
+                categories=CATEGORIES,
+            ),
+            f'{NOTE} has no bbox.*instances_train2017.json',
         ),
         (
             dict(objects([2, 1, 4, 2]), images=[dict(id=7, file_name='d')]),
@@ -140,12 +190,30 @@ def test_boxes_of_open_images(folder):
     'broken, message',
     [
         (dict(rows='a,/m/1,0,1.5,0,1,0\n'), 'line 2 lies outside.*a.png'),
-        (dict(rows='a,/m/1,0.9,0.1,0,1,0\n'), 'line 2 lies outside'),
+        (
+            dict(rows='a,/m/1,0.9,0.1,0,1,0\n'),
+            'line 2 has XMin=0.9 > XMax=0.1',
+        ),
+        (
+            dict(rows='a,/m/1,0,1,0.9,0.1,0\n'),
+            'line 2 has YMin=0.9 > YMax=0.1',
+        ),
+        (dict(rows='a,/m/1,nan,1,0,1,0\n'), 'line 2 has a number that is not'),
+        (dict(rows='a,/m/1,0\n'), 'line 2 has not the 7 columns'),
+        (
+            dict(rows='', classes='/m/1,Cat\n/m/1,Cow\n'),
+            'classes.csv, line 2 has the class /m/1 again',
+        ),
+        (
+            dict(rows='z,/m/1,0,1,0,1,0\n'),
+            'has 1 boxes, none of them of an im',
+        ),
+        (dict(rows='a,/m/9,0,1,0,1,0\n'), 'no box of these images with a cl'),
         (dict(rows='a,/m/1,x,1,0,1,0\n'), 'line 2 has no box'),
         (dict(rows='', header='ImageID\n'), 'b.csv has no column LabelName'),
         (dict(rows='', classes=''), 'classes.csv is empty'),
-        (dict(rows='', classes='/m/1\n'), r"has the line \['/m/1'\]"),
-        (dict(rows=''), 'says nothing about any of the 2 images'),
+        (dict(rows='', classes='/m/1\n'), r"line 1 is \['/m/1'\], but"),
+        (dict(rows=''), 'b.csv has a header, but no boxes'),
     ],
 )
 def test_a_broken_file_of_open_images_is_refused_by_line(
@@ -153,6 +221,38 @@ def test_a_broken_file_of_open_images_is_refused_by_line(
 ):
     boxes = open_images(folder, **broken)
     with pytest.raises(ValueError, match=message):
+        folder.load(boxes)
+
+
+def test_boxes_of_other_classes_are_counted(folder, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        module,
+        'report_left_out',
+        lambda left, total, what, examples: told.append(
+            (left, total, min(examples, default=None))
+        ),
+    )
+    rows = ''.join(
+        f'{image},/m/{label},0,1,0,1,0\n'
+        for image, label in (('a', 1), ('a', 3), ('a', 4), ('d', 1), ('e', 5))
+    )
+    folder.load(open_images(folder, rows))
+    assert told[:2] == [(2, 3, 'd'), (2, 3, '/m/3')]
+
+
+def test_two_images_of_one_name_are_refused(folder):
+    folder.image('b/a.png')
+    with pytest.raises(ValueError, match='mean both images a.png and b/a.png'):
+        folder.load(open_images(folder, 'a,/m/1,0,1,0,1,0\n'))
+
+
+@pytest.mark.parametrize('file', ['b.csv', 'classes.csv'])
+def test_a_line_that_is_no_text_is_named(folder, file):
+    boxes = open_images(folder, 'a,/m/1,0,1,0,1,0\n')
+    with open(folder.path / file, 'ab') as stream:
+        stream.write(b'\xe9')
+    with pytest.raises(ValueError, match=f'{file}, line . is no text in UTF'):
         folder.load(boxes)
 
 

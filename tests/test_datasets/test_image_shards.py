@@ -120,6 +120,14 @@ def test_no_shards_are_refused(tmp_path):
             dict(a__png=png(1), a__txt='x', b__png=png(1)),
             '0.tar/b has no .txt, which .*0.tar/a has',
         ),
+        (
+            dict(a__png=png(1), b__png=png(1), b__txt='x'),
+            '0.tar/a has no .txt, which .*0.tar/b has',
+        ),
+        (
+            dict(a__png=png(1), a__jpg=png(2)),
+            'has a.jpg, but a has its image already',
+        ),
     ],
 )
 def test_a_sample_that_lacks_something_is_named(tmp_path, files, message):
@@ -132,6 +140,16 @@ def test_a_sample_that_lacks_something_is_named(tmp_path, files, message):
     'files, options, message',
     [
         (dict(a__txt=' '), {}, "0.tar/a has the caption ' '"),
+        (
+            dict(a__txt=b'\xe9'),
+            {},
+            '.txt of .*0.tar/a is no text in UTF-8',
+        ),
+        (
+            dict(a__json='{"text": null}'),
+            dict(caption_key='text'),
+            '0.tar/a has the caption None',
+        ),
         (dict(a__cls='cat'), {}, "the .cls of .*0.tar/a is b'cat'"),
         (
             dict(a__json='{"x": 1}'),
@@ -148,9 +166,13 @@ def test_a_broken_text_is_named(tmp_path, files, options, message):
         load(tmp_path, **options)[0]
 
 
-def test_a_broken_image_is_named(tmp_path):
-    write(tmp_path / '0.tar', a__png=png(1)[:20])
-    with pytest.raises(ValueError, match='0.tar/a cannot be read'):
+@pytest.mark.parametrize(
+    'content, cause',
+    [(png(1)[:20], 'Truncated'), (b'hello', 'no image of a known kind')],
+)
+def test_a_broken_image_is_named(tmp_path, content, cause):
+    write(tmp_path / '0.tar', a__png=content)
+    with pytest.raises(ValueError, match=f'0.tar/a cannot be read .{cause}'):
         load(tmp_path)[0]
 
 
@@ -163,4 +185,22 @@ def test_a_shard_cut_off_is_refused_by_name(tmp_path, keep):
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content))])
     with pytest.raises(ValueError, match='0.tar is damaged .*download it'):
+        load(tmp_path)
+
+
+def test_a_shard_cut_off_between_two_files_is_refused(tmp_path):
+    """As tarfile itself does not notice."""
+    path = write(tmp_path / '0.tar', a__png=png(1), b__png=png(2))
+    with tarfile.open(path) as shard:
+        second = shard.getmember('b.png').offset
+    path.write_bytes(path.read_bytes()[:second])
+    with pytest.raises(ValueError, match='0.tar is damaged .no end mark'):
+        load(tmp_path)
+
+
+def test_a_file_that_is_twice_in_a_shard_is_refused(tmp_path):
+    path = write(tmp_path / '0.tar', a__png=png(1))
+    with tarfile.open(path, 'a') as shard:
+        shard.addfile(tarfile.TarInfo('a.png'))
+    with pytest.raises(ValueError, match='0.tar has a.png, but a has its ima'):
         load(tmp_path)

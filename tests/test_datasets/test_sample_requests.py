@@ -50,6 +50,12 @@ def test_a_size_that_nobody_gives_is_refused():
         SampleRequests(1, size=None, pipeline=[])
 
 
+@pytest.mark.parametrize('size', [(8, 8, 8), (8,), (8, 0), 0, ('8', 8)])
+def test_a_size_that_is_none_is_refused(size):
+    with pytest.raises(ValueError, match='SampleRequests.size='):
+        SampleRequests(1, size=size, pipeline=[])
+
+
 def test_no_samples_are_refused():
     with pytest.raises(ValueError, match='num_samples=0 must be positive'):
         SampleRequests(0, size=(8, 8), pipeline=[])

@@ -7,6 +7,7 @@ from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_count
 
 from ..image_files import read_image, read_label_map
+from .fields import require
 from .spatial import check_size
 
 
@@ -71,7 +72,7 @@ class LoadLabelMap(BaseTransform):
             ValueError: If it cannot be read, is not of the image's size or
                 names a class that there is not.
         """
-        path = results['map_path']
+        path = require(results, 'map_path', self)
         numbers = read_label_map(path)
         check_size(numbers, results, f'label image {path}')
         classes = numbers + self.shift
@@ -103,7 +104,7 @@ class LoadFeatures(BaseTransform):
         Raises:
             ValueError: If it is no such file, or not of numbers (L, C).
         """
-        path = results['features_path']
+        path = require(results, 'features_path', self)
         try:
             features = np.load(path, allow_pickle=False)
         except (ValueError, EOFError) as error:
@@ -125,8 +126,12 @@ class ChooseCaption(BaseTransform):
     """``captions`` -> ``caption``, one of them at random."""
 
     def transform(self, results: dict) -> dict:
-        """Choose."""
-        captions = results['captions']
+        """Choose.
+
+        Raises:
+            ValueError: If the dataset gives none.
+        """
+        captions = require(results, 'captions', self)
         results['caption'] = captions[np.random.randint(len(captions))]
         return results
 
@@ -146,8 +151,12 @@ class ChooseObjects(BaseTransform):
         self.min_area = min_area
 
     def transform(self, results: dict) -> dict:
-        """Choose."""
-        layout = results['layout']
+        """Choose.
+
+        Raises:
+            ValueError: If the dataset gives none.
+        """
+        layout = require(results, 'layout', self)
         large = [
             i
             for i, (_, box) in enumerate(layout)

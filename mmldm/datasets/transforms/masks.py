@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_choice, check_positive, check_range
 
 from ..image_files import SUFFIXES, files_below, read_mask
+from .fields import require
 from .spatial import check_size, nearest
 
 # Lengths are pixels of an image of this side, and grow with the image.
@@ -192,9 +194,17 @@ class LoadMask(BaseTransform):
     def __init__(self, folder: str | None = None) -> None:
         self.paths = None
         if folder is not None:
+            if not Path(folder).is_dir():
+                raise FileNotFoundError(
+                    f'LoadMask.folder={folder!r} is not a folder: give the '
+                    'one that holds the masks'
+                )
             self.paths = sorted(files_below(folder, SUFFIXES))
             if not self.paths:
-                raise ValueError(f'LoadMask.folder={folder!r} has no images')
+                raise ValueError(
+                    f'LoadMask.folder={folder!r} has no images (files ending '
+                    f'in {", ".join(SUFFIXES)}, in any subfolder)'
+                )
 
     def transform(self, results: dict) -> dict:
         """Read.
@@ -204,7 +214,7 @@ class LoadMask(BaseTransform):
                 no hole; it is named.
         """
         if self.paths is None:
-            path = results['mask_path']
+            path = require(results, 'mask_path', self)
             mask = read_mask(path)
             check_size(mask, results, f'mask {path}')
         else:

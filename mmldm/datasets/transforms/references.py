@@ -8,6 +8,7 @@ from mmldm.utils import check_count
 from mmldm.utils.pixels import clip_crop
 
 from ..image_files import read_image
+from .fields import require
 
 
 @TRANSFORMS.register_module()
@@ -51,4 +52,5 @@ class LoadReference(KeepReference):
         Raises:
             ValueError: If it cannot be read.
         """
-        return read_image(results['ref_path'])
+        path = require(results, 'ref_path', self)
+        return read_image(path, what='reference')

@@ -229,3 +229,25 @@ def test_any_mask_of_a_folder_is_taken_and_scaled(tmp_path):
 def test_a_folder_without_masks_is_refused(tmp_path):
     with pytest.raises(ValueError, match='LoadMask.folder=.* has no images'):
         LoadMask(str(tmp_path))
+
+
+def test_a_folder_of_masks_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match='LoadMask.folder=.*nope. is not a folder'
+    ):
+        LoadMask(str(tmp_path / 'nope'))
+
+
+def test_a_mask_of_0_and_1_is_refused_with_its_values(tmp_path):
+    path = write(tmp_path / 'm.png', [[0, 0, 1, 1]] * 2)
+    with pytest.raises(
+        ValueError, match='its values are 0 to 1, white is 255'
+    ):
+        LoadMask()(dict(img=np.zeros((2, 4, 3)), mask_path=path))
+
+
+def test_a_damaged_mask_is_called_one(tmp_path):
+    (tmp_path / 'm.png').write_text('x')
+    path = str(tmp_path / 'm.png')
+    with pytest.raises(ValueError, match='^mask .*m.png cannot be read'):
+        LoadMask()(dict(img=np.zeros((2, 4, 3)), mask_path=path))
