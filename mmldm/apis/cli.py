@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from mmldm.registry import RUNNERS
 
 from .config_check import check_config
+from .other_files import anchor_files
 
 DEBUG = 'MMLDM_DEBUG'
 # Mistakes of the user, as opposed to ours, which keep their traceback.
@@ -98,6 +99,7 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.deterministic:
         cfg.merge_from_dict({'randomness.deterministic': True})
     _share_with_training(cfg)
+    anchor_files(cfg.get('model') or {}, cfg.work_dir)
     check_config(cfg, args.cfg_options)
     return cfg
 
