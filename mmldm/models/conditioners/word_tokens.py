@@ -8,7 +8,8 @@ from torch import Tensor
 
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
-from mmldm.utils import check_choice, check_count
+from mmldm.utils import check_count
+from mmldm.utils.checks import suggest
 from mmldm.utils.typing import SampleList
 
 from .tokenizers import Tokenizer
@@ -72,7 +73,11 @@ class WordTokens(Tokenizer):
                 'shorten it'
             )
         for word in words:
-            check_choice(
-                f'word of the caption of {sample.name}', word, self.ids
-            )
+            if word not in self.ids:
+                raise ValueError(
+                    f'the caption {caption!r} of {sample.name} has the word '
+                    f'{word!r}, which is not in WordTokens.vocab'
+                    f'{suggest(word, self.ids)}: say it in these, or train '
+                    'with a vocab that has it'
+                )
         return [self.ids[word] for word in words]

@@ -37,7 +37,11 @@ def test_a_dropped_caption_is_all_zeros():
 @pytest.mark.parametrize(
     'caption, message',
     [
-        ('a rad circle', "caption of a.png='rad' is not known; did .*'red'"),
+        (
+            'a rad circle',
+            "caption 'a rad circle' of a.png has the word 'rad', which is not "
+            "in WordTokens.vocab; did you mean 'red'.*: say it in these, or",
+        ),
         ('a a a a a a a', "'a a .*' of a.png has 7 words, but .*max_length=6"),
         (['red'], r"caption of a.png is \['red'\], not a text"),
     ],
