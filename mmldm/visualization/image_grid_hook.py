@@ -12,7 +12,7 @@ from torch import nn
 
 from mmldm.registry import HOOKS
 
-from .conditions import DRAWN, draw_sample
+from .conditions import draw_sample, is_drawn
 from .grid import contact_sheet, sample_grid
 
 # Images that a test shows together with their conditions.
@@ -109,7 +109,7 @@ class ImageGridHook(Hook):
     def _keep_told(self, runner, outputs: Sequence) -> None:
         for sample in _first(outputs, NUM_TOLD, self.told, runner):
             fields = [f for f in _read_by(runner.model) if f in sample]
-            if {*fields} & DRAWN:
+            if any(is_drawn(f, sample.get(f)) for f in fields):
                 dataset = runner.test_dataloader.dataset
                 told = type(sample)(
                     metainfo=sample.metainfo,
