@@ -83,7 +83,8 @@ def _beside(image: np.ndarray, sample: LDMDataSample) -> list[np.ndarray]:
     for like in map(_last, sample.get('ref_imgs', ())):
         width = max(1, round(like.shape[1] * len(image) / len(like)))
         tiles.append(bicubic(like, len(image), width))
-    for field, value in sample.items():
+    for field in sorted(sample.keys()):  # else in the order of a set
+        value = sample.get(field)
         if field not in DRAWN and is_drawn(field, value):
             tiles += [_nearest(tile, image) for tile in _own(_last(value))]
     return tiles
