@@ -1,6 +1,9 @@
 """A work directory is of use wherever it lies, and from any folder."""
 
+import argparse
+import runpy
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ from mmldm.apis.other_files import anchor_files, locate_files
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 
+ROOT = Path(__file__).parents[2]
 FIRST = 'work_dirs/first/iter_9.pth'
 
 
@@ -145,3 +149,19 @@ def test_a_training_stores_where_its_first_stage_lies(trained, tmp_path):
     assert stored('--work-dir', str(below)) == FIRST
     absolute = str(tmp_path / 'lab' / FIRST)
     assert stored('--work-dir', str(outside)) == absolute
+
+
+def test_a_test_finds_it_from_any_folder(trained, elsewhere):
+    folder, _ = trained()
+    elsewhere()
+    dataset = dict(type='DigitsDataset')
+    cfg = Config(
+        dict(
+            model=dict(autoencoder_checkpoint=FIRST),
+            test_dataloader=dict(dataset=dataset),
+        )
+    )
+    flags = argparse.Namespace(checkpoint=folder, seed=None, show_dir=None)
+    runpy.run_path(ROOT / 'tools/test.py')['apply_flags'](cfg, flags)
+    found = folder.parents[1] / FIRST
+    assert cfg.model.autoencoder_checkpoint == str(found)
