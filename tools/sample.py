@@ -8,9 +8,11 @@
     python tools/sample.py MODEL --map LABELS.png
     python tools/sample.py MODEL --like IMAGE.png
     python tools/sample.py MODEL --database INDEX.safetensors --prompt "a cat"
+    python tools/sample.py MODEL --field sketch=SKETCH.png
 
 A model that is told several things takes all their flags: every class is
-drawn with every caption, and --negative is then a caption. MODEL is whatever
+drawn with every caption, and --negative is then a caption. --field gives what
+a task of your own reads, see docs/en/new_task.md. MODEL is whatever
 mmldm.apis.init_model takes: a folder that a converter wrote, a published
 file, a config and then a checkpoint, a work directory, a folder of diffusers.
 Images appear one by one in --out, all of them in grid.png.
@@ -22,18 +24,23 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from mmldm.apis import init_model, run_tool
-from mmldm.apis.retrieval import Retriever, read_rgb, retrieve
-from mmldm.apis.sample_flags import check_flags, image_size
-from mmldm.datasets.image_files import read_image, read_label_map
+from mmldm.apis.retrieval import Retriever, retrieve
+from mmldm.apis.sample_fields import read_fields
+from mmldm.apis.sample_flags import (
+    check_args,
+    check_classes,
+    check_flags,
+    image_size,
+    negative_of,
+)
 from mmldm.diffusion import ClassifierFreeGuidance, Windows
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
-from mmldm.utils import check_count, check_divisible
+from mmldm.utils import check_divisible
 from mmldm.visualization import assemble, write_image
 
 # Pixels a side that are decoded at a time where images are drawn by windows:
@@ -103,6 +110,13 @@ def _condition_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='IMAGE',
         help='images to resemble; with --database, one after the other',
     )
+    group.add_argument(
+        '--field',
+        action='append',
+        metavar='NAME=FILE',
+        help='a field of data samples that no other flag says: .npy, or an '
+        'image, (1, H, W) where it is grey and else RGB; repeat it',
+    )
     _retrieval_arguments(group)
     group.add_argument(
         '--size',
@@ -145,37 +159,6 @@ def _process_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_fields(args: argparse.Namespace) -> dict[str, Any]:
-    """What the flags say, as fields of data samples."""
-    fields: dict[str, Any] = {}
-    if args.image is not None:
-        fields['gt_img'] = _read(args.image)
-    if args.mask is not None:
-        mask = read_image(args.mask).max(axis=2) > 127
-        fields['mask'] = torch.from_numpy(mask)[None]
-    if args.low_res is not None:
-        fields['img_lq'] = _read(args.low_res)
-    if args.map is not None:
-        classes = read_label_map(args.map)
-        fields['gt_sem_seg'] = torch.from_numpy(classes)[None]
-    if args.like is not None and args.database is None:
-        fields['ref_imgs'] = [_read(path) for path in args.like]
-    if args.object is not None:
-        fields['layout'] = [(_whole(c), box) for c, *box in args.object]
-    return fields
-
-
-def _read(path: str) -> Tensor:
-    """uint8 RGB (3, H, W)."""
-    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)
-
-
-def _whole(label: float) -> int:
-    if label != int(label):
-        raise ValueError(f'--object {label}: the class must be whole')
-    return int(label)
-
-
 def kinds_of(
     args: argparse.Namespace, found: list[Tensor] | None
 ) -> list[dict[str, Any]]:
@@ -192,6 +175,7 @@ def wishes(
     fields: dict[str, Any],
     size: tuple[int, int],
     kinds: list[dict[str, Any]],
+    negative: dict[str, Any],
 ) -> Iterator[LDMDataSample]:
     """A data sample for every image, kind after kind."""
     for number in range(len(kinds) * args.num):
@@ -199,23 +183,19 @@ def wishes(
         place = dict(img_shape=size, address=(args.seed, number % args.num))
         sample = LDMDataSample(metainfo=place)
         _tell(sample, fields | kinds[number // args.num])
-        if args.negative is not None:
+        if negative:
             sample.negative = LDMDataSample()
-            field = 'gt_label' if args.prompt is None else 'caption'
-            _tell(sample.negative, {field: args.negative})
+            _tell(sample.negative, negative)
         yield sample
 
 
 def _tell(sample: LDMDataSample, fields: dict[str, Any]) -> None:
     """Write fields into a sample."""
     for field, value in fields.items():
-        if field != 'gt_label':
+        if field == 'gt_label':
+            sample.set_gt_label(value)
+        else:
             sample.set_field(value, field)
-            continue
-        try:
-            sample.set_gt_label(int(value))
-        except ValueError as error:
-            raise ValueError(f'--negative {value} is no class') from error
 
 
 def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
@@ -237,9 +217,7 @@ def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
 def main() -> None:
     """Draw."""
     args = parse_args()
-    check_count('--num', args.num)
-    check_count('--batch-size', args.batch_size)
-    check_database(args)
+    check_args(args)
     fields = read_fields(args)
     model = init_model(args.model, args.checkpoint, args.device)
     if not isinstance(model, LatentDiffusion):
@@ -251,6 +229,8 @@ def main() -> None:
     given = {'gt_label': args.label, told: args.prompt or args.database}
     given |= fields
     check_flags(model, {name for name, v in given.items() if v is not None})
+    negative = negative_of(model, args.negative)
+    check_classes(model, given, negative)
     prepare(args, model)
     size = image_size(args.size, fields, model)
     found = None
@@ -263,21 +243,9 @@ def main() -> None:
             next(model.parameters()).device,
         )
         found = retrieve(retriever, args.prompt, args.like)
-    samples = [*wishes(args, fields, size, kinds_of(args, found))]
+    kinds = kinds_of(args, found)
+    samples = [*wishes(args, fields, size, kinds, negative)]
     draw(model, samples, args)
-
-
-def check_database(args: argparse.Namespace) -> None:
-    """Raise unless it is clear what is looked for in a database."""
-    if args.database is None:
-        return
-    if (args.prompt is None) == (args.like is None):
-        raise ValueError('--database: give one of --prompt and --like')
-    if args.negative is not None:
-        raise ValueError(
-            '--negative says nothing with --database: guidance leads away '
-            'from no neighbours at all'
-        )
 
 
 def draw(

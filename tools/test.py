@@ -17,6 +17,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
+from mmldm.apis.other_files import locate_files
 from mmldm.registry import DATASETS
 
 
@@ -45,6 +46,7 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     """Write the flags of testing into the config."""
     cfg.load_from = args.checkpoint
     cfg.resume = False
+    locate_files(cfg.get('model') or {}, args.checkpoint)
     if 'test_dataloader' not in cfg:
         raise ValueError(
             f'{args.config} has no test_dataloader, which says what to draw '

@@ -1,10 +1,12 @@
 """What the command-line tools share."""
 
 import argparse
+import ast
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
@@ -12,10 +14,29 @@ from mmengine.runner import Runner
 from mmldm.registry import RUNNERS
 
 from .config_check import check_config
+from .custom_imports import describe
+from .other_files import anchor_files
 
 DEBUG = 'MMLDM_DEBUG'
 # Mistakes of the user, as opposed to ours, which keep their traceback.
 USER_ERRORS = (ValueError, OSError, KeyError, FloatingPointError)
+
+
+class ConfigAction(DictAction):
+    """As mmengine's ``DictAction``, which takes dicts for text."""
+
+    @staticmethod
+    def _parse_iterable(value: str) -> Any:
+        if '{' not in value:
+            return DictAction._parse_iterable(value)
+        try:
+            return ast.literal_eval(value)
+        except (ValueError, SyntaxError) as error:
+            raise ValueError(
+                f'--cfg-options {value}: write dicts, and lists of them, as '
+                "in Python, within quotes of the shell: key=\"[{'type': "
+                "'FolderClasses'}]\""
+            ) from error
 
 
 def config_parser(description: str | None) -> argparse.ArgumentParser:
@@ -28,11 +49,12 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigAction,
         default={},
         metavar='KEY=VALUE',
         help='change the config: model.denoiser.channels=64; lists as '
-        'key="[a,b]" or key=a,b; list items as key.0.x=1',
+        'key="[a,b]" or key=a,b; list items as key.0.x=1; dicts as in '
+        "Python, key=\"[{'type': 'FolderClasses'}]\"",
     )
     parser.add_argument(
         '--seed', type=int, help='of all that is random (default: 0)'
@@ -98,6 +120,7 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.deterministic:
         cfg.merge_from_dict({'randomness.deterministic': True})
     _share_with_training(cfg)
+    anchor_files(cfg.get('model') or {}, cfg.work_dir)
     check_config(cfg, args.cfg_options)
     return cfg
 
@@ -113,7 +136,9 @@ def read_config(path: str | Path) -> Config:
         raise FileNotFoundError(f'config {path} does not exist')
     try:
         return Config.fromfile(path)
-    except (SyntaxError, ImportError, NameError) as error:
+    except ImportError as error:
+        raise ValueError(f'config {path}: {describe(error)}') from error
+    except (SyntaxError, NameError) as error:
         raise ValueError(f'config {path}: {error}') from error
 
 

@@ -22,6 +22,8 @@ from torch.utils.data import DataLoader
 from mmldm import registry as registries
 from mmldm.utils.checks import suggest
 
+from .custom_imports import import_custom
+
 # Top-level keys that mmengine or our tools read besides Runner's arguments.
 EXTRA_KEYS = {
     'runner_type',
@@ -109,7 +111,7 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
     Raises:
         ValueError: Naming the key, the nearest valid ones, and all of them.
     """
-    _import_custom(cfg)
+    import_custom(cfg)
     _check_top_level(cfg, options)
     for key, valid in UNTYPED.items():
         node = _at(cfg, key)
@@ -146,17 +148,6 @@ def _at(cfg: Config, path: str) -> Any:
     for key in path.split('.'):
         node = (node or {}).get(key)
     return node
-
-
-def _import_custom(cfg: Config) -> None:
-    """Import what the user registers; Config does so for files only."""
-    from mmengine.utils import import_modules_from_strings
-
-    if cfg.get('custom_imports'):
-        try:
-            import_modules_from_strings(**cfg['custom_imports'])
-        except ImportError as error:
-            raise ValueError(f'custom_imports: {error}') from error
 
 
 def _check_top_level(cfg: Config, options: Mapping[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Models from whatever they come in: one door for all."""
 
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,13 +24,9 @@ from mmldm.utils.model_file import read_model_file
 from .cli import read_config
 from .config_check import check_config
 from .converted import MODEL_NAME, with_tokenizers
+from .other_files import first_stage_beside, locate_files
 from .stored_config import read_stored_config
 from .untrusted_config import check_untrusted
-
-# What a folder of diffusers has one of, a pipeline's or a first stage's.
-# The argument that names the file of a first stage, and a file in one folder.
-REFERENCE = 'autoencoder_checkpoint'
-NEIGHBOUR = re.compile(r'[\w+-][\w.+-]*\.(pth|safetensors)', re.ASCII)
 
 Source = str | Path
 Weights = dict[str, Tensor]
@@ -84,7 +79,8 @@ def build_model(
     """The model of a config with trained weights, as of :func:`init_model`.
 
     Args:
-        cfg: With a ``model``.
+        cfg: With a ``model``, whose paths of other files become absolute
+            where they lead from the checkpoint and not from here.
         checkpoint: A file, or a work directory: its newest one.
         device: None for the GPU, where there is one.
 
@@ -92,6 +88,7 @@ def build_model(
         FileNotFoundError, ValueError: If it cannot be read or does not fit.
     """
     device = _checked(device)
+    locate_files(cfg.model, checkpoint)
     return assemble(Found(cfg, _read(checkpoint), checkpoint), device)
 
 
@@ -184,6 +181,7 @@ def _find_by_config(
     check_config(cfg, {})
     if not cfg.get('model'):
         raise ValueError(f'{path} has no model')
+    locate_files(cfg.model, checkpoint)
     return Found(cfg, _read(checkpoint, pick), checkpoint)
 
 
@@ -194,7 +192,7 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
             f'{path} holds weights without a config: give the config file '
             'first, and this one as checkpoint'
         )
-    first_stage = _first_stage_beside(path, config)
+    first_stage = first_stage_beside(path, config)
     check_untrusted(
         {k: v for k, v in config.items() if k not in first_stage}, str(path)
     )
@@ -207,22 +205,6 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
 def _beside(folder: Path, name: str) -> str:
     """A tokenizer's folder that lies beside a model file; else the name."""
     return str(folder / name) if (folder / name).is_dir() else name
-
-
-def _first_stage_beside(path: Path, config: dict[str, Any]) -> dict[str, str]:
-    """Where the first stage lies that a model file was written without.
-
-    The file may name none but its neighbours.
-    """
-    name = config.get(REFERENCE)
-    if not (isinstance(name, str) and NEIGHBOUR.fullmatch(name)):
-        return {}
-    if not (path.parent / name).is_file():
-        raise FileNotFoundError(
-            f'{path} was published without its first stage: put {name} '
-            'beside it'
-        )
-    return {REFERENCE: str(path.parent / name)}
 
 
 def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
@@ -238,6 +220,7 @@ def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
     except ValueError as error:
         raise ValueError(f'the config in {path}: {error}; {remedy}') from error
     check_untrusted(config.get('model'), str(path), may_read=True)
+    locate_files(config['model'], path)
     _say_image_size(config)
     return Found(_as_config(config['model']), pick(checkpoint), path)
 

@@ -12,8 +12,6 @@ from mmldm.utils.checkpoint import newest_checkpoint, weights_of
 from mmldm.utils.model_file import publish_model_file
 
 from .models import (
-    NEIGHBOUR,
-    REFERENCE,
     Pick,
     Source,
     Weights,
@@ -21,6 +19,7 @@ from .models import (
     find_model,
     training_parts,
 )
+from .other_files import NEIGHBOUR, REFERENCE
 from .untrusted_config import check_untrusted, tokenizer_folders
 
 # Which weights of a training: their average, or those in training.

@@ -9,6 +9,8 @@ from mmldm.registry import LOOPS
 from mmldm.utils import check_positive
 from mmldm.utils.typing import ConfigType
 
+from .class_check import check_classes
+
 
 @LOOPS.register_module()
 class AddressedTrainLoop(BaseLoop):
@@ -22,6 +24,10 @@ class AddressedTrainLoop(BaseLoop):
         dataloader: With an ``AddressedSampler``.
         max_iters: Iterations in all.
         val_interval: Iterations between validations.
+
+    Raises:
+        ValueError: If training could not be resumed exactly, or the data have
+            classes that the model has not.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class AddressedTrainLoop(BaseLoop):
                 'augmentations from the global generators, which a resumed '
                 'run does not repeat: derive from AddressedDataset'
             )
+        check_classes(self.dataloader.dataset, runner.bare_model)
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one
         self.epoch = self._epoch = 0

@@ -5,9 +5,11 @@ import textwrap
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from mmldm.structures import LDMDataSample
 from mmldm.utils.pixels import bicubic
@@ -22,6 +24,14 @@ LEAST_AREA = 0.005
 
 # Conditions that can be drawn; a class alone is said by the rows of a grid.
 DRAWN = {'caption', 'layout', 'gt_sem_seg', 'mask', 'img_lq'}
+# All other tensors of three axes are maps of the user's own.
+IMAGES = {'gt_img', 'pred_img', 'gt_sem_seg', 'mask', 'img_lq'}
+
+
+def is_drawn(field: str, value: Any) -> bool:
+    """Whether a picture shows a field of a data sample."""
+    own = isinstance(value, Tensor) and value.ndim == 3
+    return field in DRAWN or (own and field not in IMAGES)
 
 
 def draw_sample(
@@ -32,8 +42,9 @@ def draw_sample(
     """An image, and beside and below it what is said about it.
 
     Boxes are drawn on the image; beside it stand the map of classes laid
-    over it, the image with its hole, the hole, the image of low resolution
-    and the images that it is like; below it are class, caption and file.
+    over it, the image with its hole, the hole, the image of low resolution,
+    the images that it is like, and maps of the user's own, in colour if they
+    are RGB, else channel by channel; below it are class, caption and file.
 
     Args:
         image: uint8 RGB (H, W, 3); None where there is none, as in requests.
@@ -60,7 +71,7 @@ def draw_sample(
 
 
 def _beside(image: np.ndarray, sample: LDMDataSample) -> list[np.ndarray]:
-    """Images as high as ``image``: hole, low resolution and references."""
+    """Images as high as ``image``: hole, low resolution and the like."""
     tiles = []
     if 'mask' in sample:
         hole = np.asarray(sample.mask)[0].astype(bool)
@@ -68,13 +79,36 @@ def _beside(image: np.ndarray, sample: LDMDataSample) -> list[np.ndarray]:
         shown = np.repeat(hole[..., None], 3, axis=2)
         tiles.append(shown.astype(np.uint8) * 255)
     if 'img_lq' in sample:
-        small = Image.fromarray(_last(sample.img_lq))
-        size = image.shape[1], image.shape[0]
-        tiles.append(np.asarray(small.resize(size, Image.Resampling.NEAREST)))
+        tiles.append(_nearest(_last(sample.img_lq), image))
     for like in map(_last, sample.get('ref_imgs', ())):
         width = max(1, round(like.shape[1] * len(image) / len(like)))
         tiles.append(bicubic(like, len(image), width))
+    for field in sorted(sample.keys()):  # else in the order of a set
+        value = sample.get(field)
+        if field not in DRAWN and is_drawn(field, value):
+            tiles += [_nearest(tile, image) for tile in _own(_last(value))]
     return tiles
+
+
+def _own(values: np.ndarray) -> list[np.ndarray]:
+    """A map (H, W, C) as RGB, or each of its channels as grey; uint8."""
+    if values.dtype != np.uint8:
+        values = values.astype(np.float64)
+        low, high = values.min(), values.max()
+        scale = 255 / (high - low) if high > low else 0
+        values = ((values - low) * scale).round().astype(np.uint8)
+    if values.shape[2] == 3:
+        return [values]
+    return [
+        np.repeat(c[..., None], 3, axis=2) for c in np.moveaxis(values, 2, 0)
+    ]
+
+
+def _nearest(picture: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """A picture as large as the image, pixel by pixel."""
+    size = image.shape[1], image.shape[0]
+    scaled = Image.fromarray(picture).resize(size, Image.Resampling.NEAREST)
+    return np.asarray(scaled)
 
 
 def _with_map(

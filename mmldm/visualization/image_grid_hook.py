@@ -13,7 +13,7 @@ from torch import nn
 
 from mmldm.registry import HOOKS
 
-from .conditions import DRAWN, draw_sample
+from .conditions import draw_sample, is_drawn
 from .grid import contact_sheet, sample_grid
 
 # Images that a test shows together with their conditions.
@@ -112,7 +112,7 @@ class ImageGridHook(Hook):
     ) -> None:
         for sample in _spread(outputs, NUM_TOLD, dataset):
             fields = [f for f in _read_by(runner.model) if f in sample]
-            if {*fields} & DRAWN:
+            if any(is_drawn(f, sample.get(f)) for f in fields):
                 told = type(sample)(
                     metainfo=sample.metainfo,
                     **{field: sample.get(field) for field in fields},

@@ -74,6 +74,18 @@ def test_options_arrive_with_their_types():
     assert cfg.val_dataloader is None
 
 
+def test_options_may_be_dicts_and_lists_of_them():
+    cfg = load(
+        '--cfg-options',
+        "custom_hooks=[{'type': 'AddressedSeedHook'}]",
+        "model.guidance={'_delete_': True, 'type': 'NoGuidance'}",
+    )
+    assert cfg.custom_hooks == [dict(type='AddressedSeedHook')]
+    assert cfg.model.guidance == dict(type='NoGuidance')
+    with pytest.raises(ValueError, match='--cfg-options .a: 3.: write dicts'):
+        load('--cfg-options', 'model.guidance={a: 3}')
+
+
 def test_a_work_dir_in_the_config_counts_unless_a_flag_names_one(tmp_path):
     config = tmp_path / 'child.py'
     config.write_text(f"_base_ = ['{LDM}']\nwork_dir = 'theirs'\n")
@@ -259,8 +271,33 @@ def test_a_config_that_cannot_be_read_is_a_mistake_of_the_user(tmp_path, text):
     assert verdict_on(lambda: load(config=config)).startswith('error: ')
 
 
+REMEDY = (
+    "custom_imports: No module named 'no_such_module': export "
+    'PYTHONPATH=FOLDER, the folder that has this module\n'
+)
+
+
 def test_a_missing_module_in_an_option_is_a_mistake_of_the_user():
     verdict = verdict_on(
         lambda: load('--cfg-options', 'custom_imports.imports=no_such_module')
     )
-    assert 'no_such_module' in verdict
+    assert verdict.startswith(f'error: {REMEDY}')
+
+
+def test_a_missing_module_of_a_file_is_named_and_nothing_else(tmp_path):
+    config = tmp_path / 'child.py'
+    config.write_text("custom_imports = dict(imports=['no_such_module'])")
+    verdict = verdict_on(lambda: load(config=config))
+    assert verdict.startswith(f'error: config {config}: {REMEDY}')
+
+
+def test_a_module_that_itself_cannot_be_imported_says_why(
+    tmp_path, monkeypatch
+):
+    (tmp_path / 'their_broken.py').write_text('from torch import nothing')
+    monkeypatch.syspath_prepend(tmp_path)
+    verdict = verdict_on(
+        lambda: load('--cfg-options', 'custom_imports.imports=their_broken')
+    )
+    assert "cannot import name 'nothing' from 'torch'" in verdict
+    assert 'PYTHONPATH' not in verdict

@@ -6,9 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from mmcv.transforms import BaseTransform
 
 from mmldm.datasets import AddressedSampler, ShapeScenes
 from mmldm.datasets.transforms import Crop, PackInputs
+from mmldm.registry import TRANSFORMS
 from mmldm.visualization import draw_sample
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +21,16 @@ train_dataloader = dict(dataset=dict(num_samples=20, pipeline=[
     dict(type='Crop', size=16, random=True), dict(type='PackInputs')]))
 val_dataloader = dict(dataset=dict(num_samples=20))
 """
+
+
+@TRANSFORMS.register_module()
+class Brightest(BaseTransform):
+    """A map that is not one of the toolbox."""
+
+    def transform(self, results):
+        results['brightest'] = results['img'].max(axis=2)
+        results.setdefault('extra_maps', []).append('brightest')
+        return results
 
 
 @pytest.fixture
@@ -105,3 +117,16 @@ def test_bad_wishes_are_refused(browse, scenes):
         browse('--phase', 'test')
     with pytest.raises(ValueError, match='gives no data_samples: end its'):
         browse('--phase', 'val')
+
+
+def test_a_map_of_ones_own_is_shown(browse, scenes):
+    """As it moved with the image."""
+    steps = "dict(type='Brightest'), dict(type='Crop'"
+    text = scenes.read_text().replace("dict(type='Crop'", steps)
+    scenes.write_text(text)
+    (picture,) = browse('--num', 1)
+    pipeline = [Brightest(), Crop(16, random=True), PackInputs()]
+    dataset = ShapeScenes('train', 32, pipeline, num_samples=20)
+    packed = dataset[next(iter(AddressedSampler(dataset, seed=0)))]
+    brightest = packed['inputs'].amax(0)[..., None].expand(-1, -1, 3)
+    assert np.array_equal(picture[:256:16, -256::16], brightest)

@@ -159,7 +159,7 @@ def test_a_prompt_is_drawn(draw, index):
         (['--prompt', 'a', '--like', 'x.png'], 'give one of --prompt and'),
         (['--prompt', 'a', '--negative', 'b'], '--negative says nothing'),
         (['--prompt', 'a', '--num-neighbours', 5], '=5, but .* has 4 images'),
-        (['--prompt', 'a', '--num-neighbours', 0], 'num_neighbours=0'),
+        (['--prompt', 'a', '--num-neighbours', 0], '--num-neighbours=0'),
         (['--prompt', 'a', '--database', 'no.safetensors'], 'does not exist'),
         (['--like', 'none.png'], 'none.png'),
     ],

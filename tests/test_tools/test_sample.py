@@ -1,12 +1,18 @@
 """tools/sample.py, as a user runs it."""
 
+import argparse
+
 import cv2
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
+from mmldm.apis.sample_fields import read_fields
 from mmldm.datasets.image_files import read_image
 from mmldm.diffusion import ClassifierFreeGuidance
+from mmldm.models.conditioners import Embedder
+from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.model_file import write_model_file
 
@@ -80,6 +86,8 @@ TOKENS = conditioned(
     embed_dim=8,
     num_layers=1,
 )
+# What a user registers.
+OWN = conditioned(dict(in_channels=5, context_dim=None), type='HalvedSketch')
 LIKE = conditioned(
     type='ImageEncoder',
     config=dict(
@@ -94,6 +102,17 @@ LIKE = conditioned(
 )
 
 
+@MODELS.register_module()
+class HalvedSketch(Embedder):
+    """A map at half of its size."""
+
+    slot, dim, reads = 'spatial', 1, ('sketch',)
+
+    def forward(self, data_samples, drop, encode=None):
+        maps = [s.require('sketch', 'HalvedSketch') for s in data_samples]
+        return F.avg_pool2d(torch.stack(maps).to(self.dtype) / 255, 2)
+
+
 @pytest.fixture
 def files(tmp_path):
     """An image, its mask, a small one and a map of classes."""
@@ -104,6 +123,8 @@ def files(tmp_path):
         small=rng.integers(0, 256, (4, 6, 3)),
         map=rng.integers(0, 3, (8, 12)),
         odd=rng.integers(0, 7, (8, 12)),
+        black=np.zeros((8, 12)),
+        ones=np.repeat([[0, 1, 0]], 8, axis=0).repeat(4, axis=1),
     )
     paths = {name: tmp_path / f'{name}.png' for name in arrays}
     for name, array in arrays.items():
@@ -240,31 +261,126 @@ def test_images_to_resemble_arrive(draw, files):
         ),
         (CLASSES, ['--label', 1, '--prompt', 'x'], '--prompt says nothing'),
         (SCENES, ['--label', 1], 'give --prompt'),
-        (CLASSES, ['--label', 99], r'label 99 .* not in \[0, 10\)'),
+        (CLASSES, ['--label', 99], '--label: 99 .* which are 0 to 9$'),
+        (CLASSES, ['--label', -1], '--label: -1 is none of the classes'),
         (
             CLASSES,
             ['--label', 1, '--scale', 2, '--negative', 'cat'],
             '--negative cat is no class',
         ),
+        (
+            CLASSES,
+            ['--label', 1, '--scale', 2, '--negative', 99],
+            '--negative: 99 .* which are 0 to 9$',
+        ),
+        (
+            BOXES,
+            ['--object', 1, 0, 0, 1, 1, '--negative', 'x'],
+            '--negative x says nothing .* neither a caption nor a class',
+        ),
+        (SCENES, ['--label', 1, '--prompt', ' '], "--prompt '' says nothing"),
+        (
+            SCENES,
+            ['--label', 1, '--prompt', 'a', '--negative', ''],
+            "--negative '' says nothing",
+        ),
         (MASKED, ['--image', 'image'], 'give --mask'),
         (MASKED, ['--image', 'image', '--mask', 'small'], 'mask .* 4x6'),
-        (MAPS, ['--map', 'odd'], r'class \d, which is not in \[0, 3\)'),
-        (MAPS, ['--map', 'image'], 'label image .* has 3 channels'),
-        (MAPS, ['--map', 'none.png'], 'none.png'),
+        (MASKED, ['--image', 'image', '--mask', 'black'], '--mask: .* black'),
+        (MASKED, ['--image', 'image', '--mask', 'ones'], '--mask: .* black'),
+        (MAPS, ['--map', 'odd'], r'--map: \d is none .* which are 0 to 2$'),
+        (MAPS, ['--map', 'image'], '--map: label image .* has 3 channels'),
+        (MAPS, ['--map', 'none.png'], '--map none.png: there is no such file'),
+        (MASKED, ['--image', 'none.png'], '--image none.png: there is no'),
         (GIVEN, [], 'draws what it is told: give --database'),
-        (TOKENS, [], 'is told tokens, for which there is no flag'),
+        (TOKENS, [], 'what it is told: give --field tokens=FILE, of .png or'),
+        (CLASSES, ['--field', 'a'], '--field a must be NAME=FILE'),
+        (
+            CLASSES,
+            ['--label', 1, '--field', 'sketch=image'],
+            '--field sketch image: there is no such file',
+        ),
+        (CLASSES, ['--field', 'mask=a.png'], '=a.png: say it by --mask'),
         (CLASSES, ['--like', 'image'], '--like says nothing to this model'),
-        (LIKE, ['--like', 'none.png'], 'none.png'),
-        (LAYOUTS, ['--object', 1.5, 0, 0, 1, 1], 'the class must be whole'),
+        (LIKE, ['--like', 'none.png'], '--like none.png: there is no'),
+        (LAYOUTS, ['--object', 1.5, 0, 0, 1, 1], '--object 1.5 .* a whole'),
+        (LAYOUTS, ['--object', 'inf', 0, 0, 1, 1], '--object inf .* a whole'),
+        (LAYOUTS, ['--object', 'nan', 0, 0, 1, 1], '--object nan .* a whole'),
+        (LAYOUTS, ['--object', 99, 0, 0, 1, 1], '--object: 99 .* 0 to 23$'),
         (BOXES, [], 'give --object'),
-        (BOXES, ['--object', 1, 0.5, 0, 1, 1], 'box of object 0 .* clip it'),
+        (
+            BOXES,
+            ['--object', 1, 0.5, 0, 1, 1],
+            '--object 1 0.5 0 1 1: X Y W H must be parts of the image',
+        ),
+        (BOXES, ['--object', 1, 'nan', 0, 1, 1], '--object 1 nan 0 1 1: X Y'),
         (UNCONDITIONAL, ['--num', 0], '--num=0'),
-        (UNCONDITIONAL, ['--size', 1, 2, 3], r'--size \[1, 2, 3\] must be'),
+        (UNCONDITIONAL, ['--size', 1, 2, 3], '--size 1 2 3 must be'),
+        (UNCONDITIONAL, ['--window', -8], '--window=-8 must be a whole'),
+        (UNCONDITIONAL, ['--steps', 0], '--steps=0 must be a whole'),
+        (UNCONDITIONAL, ['--scale', 'nan'], '--scale=nan must be >= 0; 1 is'),
+        (UNCONDITIONAL, ['--out', 'image'], '--out .* is no folder'),
     ],
 )
 def test_what_makes_no_sense_is_refused(draw, files, parts, flags, message):
     with pytest.raises((ValueError, OSError), match=message):
         draw(parts, *(files.get(f, f) for f in flags))
+
+
+@pytest.mark.parametrize(
+    'flags, message',
+    [
+        (['--steps', 0], '--steps=0'),
+        (['--window', 0], '--window=0'),
+        (['--size', 0], '--size 0'),
+        (['--object', 1, 0.5, 0, 1, 1], '--object 1'),
+        (['--map', 'none.png'], '--map none.png'),
+    ],
+)
+def test_flags_are_checked_before_a_model_is_read(call_tool, flags, message):
+    with pytest.raises(ValueError, match=message):
+        call_tool('sample', 'no_such_model', *flags)
+
+
+@pytest.mark.parametrize('suffix', ['npy', 'png'])
+def test_a_field_of_ones_own_arrives(draw, tmp_path, suffix):
+    path = tmp_path / f'drawn.{suffix}'
+    values = np.arange(8 * 12, dtype=np.uint8).reshape(8, 12)
+    if suffix == 'npy':
+        np.save(path, values)
+    else:
+        cv2.imwrite(str(path), values)
+    flags = ('--num', 1, '--field', f'sketch={path}')
+    model, images = draw(OWN, *flags)
+    own = torch.from_numpy(values)[None]
+    expected = drawn_by(model, (8, 12), (0, 0), sketch=own)
+    assert np.array_equal(images['000000.png'], expected)
+    other = drawn_by(model, (8, 12), (0, 0), sketch=0 * own)
+    assert not np.array_equal(images['000000.png'], other)
+
+
+def test_an_image_of_colours_is_a_field_of_three_channels(files):
+    args = argparse.Namespace(
+        **dict.fromkeys(('image', 'mask', 'low_res', 'map', 'like', 'object')),
+        field=[f'photo={files["image"]}'],
+    )
+    photo = read_fields(args)['photo'].permute(1, 2, 0).numpy()
+    assert np.array_equal(photo[..., ::-1], read_image(str(files['image'])))
+
+
+def test_tokens_are_rows_of_numbers(draw, tmp_path):
+    path = tmp_path / 'tokens.npy'
+    np.save(path, np.array([1, 3, 2]))
+    model, images = draw(TOKENS, '--num', 1, '--field', f'tokens={path}')
+    told = torch.tensor([1, 3, 2])
+    expected = drawn_by(model, (8, 8), (0, 0), tokens=told)
+    assert np.array_equal(images['000000.png'], expected)
+    np.save(path, np.array([dict()]), allow_pickle=True)
+    with pytest.raises(ValueError, match='--field tokens: .* numpy.save'):
+        draw(TOKENS, '--field', f'tokens={path}')
+    np.save(path, np.array(['a']))
+    with pytest.raises(ValueError, match='--field tokens: .* of numbers'):
+        draw(TOKENS, '--field', f'tokens={path}')
 
 
 def test_a_size_must_come_from_somewhere(draw):
@@ -275,8 +391,6 @@ def test_a_size_must_come_from_somewhere(draw):
 def test_a_first_stage_draws_nothing(
     call_tool, tiny_autoencoder, tmp_path, awaken
 ):
-    from mmldm.registry import MODELS
-
     config = dict(type='FirstStage', autoencoder=tiny_autoencoder)
     path = tmp_path / 'model.safetensors'
     write_model_file(path, MODELS.build(config).state_dict(), config)

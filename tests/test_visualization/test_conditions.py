@@ -150,3 +150,30 @@ def test_references_stand_beside_it_at_its_height():
     assert np.array_equal(tile(picture, 1), np.tile([255, 0, 0], (64, 32, 1)))
     assert not picture[:HEIGHT, -HEIGHT:].any()
     assert picture.shape[1] == 2 * (WIDTH + GAP) + HEIGHT
+
+
+def test_maps_of_ones_own_stand_beside_the_image():
+    """In order of their names; other numbers than of 8 bits are stretched."""
+    grey = torch.randint(256, (1, 64, 32), dtype=torch.uint8)
+    colours = torch.from_numpy(IMAGE.copy()).permute(2, 0, 1)
+    depth = torch.linspace(2, 4, 2 * 64 * 32).reshape(2, 64, 32)
+    told = sample(sketch=grey, colours=colours, depth=depth, gt_img=grey)
+    picture = draw_sample(IMAGE, told)
+    assert picture.shape[1] == 5 * WIDTH + 4 * GAP
+    assert np.array_equal(tile(picture, 1), IMAGE)
+    stretched = ((depth - 2) / 2 * 255).round()
+    for number, expected in (
+        (2, stretched[0]),
+        (3, stretched[1]),
+        (4, grey[0]),
+    ):
+        for found in np.moveaxis(tile(picture, number), 2, 0):
+            assert np.array_equal(found, expected.numpy())
+
+
+def test_a_flat_map_and_a_small_one_can_be_drawn():
+    flat = torch.full((1, 64, 32), 7.0)
+    small = torch.arange(2, dtype=torch.uint8).reshape(1, 2, 1) * 200
+    picture = draw_sample(IMAGE, sample(flat=flat, small=small))
+    assert not tile(picture, 1).any()
+    assert (tile(picture, 2) == np.repeat([0, 200], 32)[:, None, None]).all()

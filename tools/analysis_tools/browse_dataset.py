@@ -6,8 +6,9 @@
 Every sample goes through the pipeline of the config: for training, those are
 shown that a run of this seed sees first. Boxes are drawn on the image; beside
 it are the map of classes laid over it, the image with its hole and the hole,
-the image of low resolution and those that it shall be like; below it are
-class, caption and file. All of them together are in grid.png.
+the image of low resolution, those that it shall be like, and maps that
+extra_maps names; below it are class, caption and file. All of them together
+are in grid.png.
 """
 
 import argparse

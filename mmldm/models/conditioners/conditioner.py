@@ -15,6 +15,8 @@ from mmldm.utils.typing import ConfigType, SampleList
 from .embedder import Embedder, Encode
 from .maps import size
 
+# Fields of data samples that name classes.
+WITH_CLASSES = ('gt_label', 'layout', 'gt_sem_seg')
 # What an embedder is told: samples, and of which it shall say nothing.
 Told = tuple[SampleList, Tensor]
 
@@ -70,6 +72,26 @@ class Conditioner(BaseModule):
     def reads(self) -> tuple[str, ...]:
         """Fields of data samples that conditions are made of."""
         return tuple(field for e in self.embedders for field in e.reads)
+
+    @property
+    def class_counts(self) -> dict[str, tuple[str, int]]:
+        """Fields that name classes: whose key limits them, and to how many.
+
+        Of an embedder that has ``num_classes``, or of its tokenizer.
+        """
+        found = {}
+        for i, embedder in enumerate(self.embedders):
+            key, part = f'embedders.{i}', embedder
+            if not hasattr(part, 'num_classes'):
+                key = f'{key}.tokenizer'
+                part = getattr(embedder, 'tokenizer', None)
+            count = getattr(part, 'num_classes', None)
+            for field in embedder.reads:
+                if count is None or field not in WITH_CLASSES:
+                    continue
+                if field not in found or count < found[field][1]:
+                    found[field] = f'{key}.num_classes', count
+        return found
 
     def never_dropped(self, slots: Collection[str]) -> tuple[str, ...]:
         """Embedders of some slots that training does not drop, by class."""

@@ -76,7 +76,8 @@ class WordTokens(Tokenizer):
             if word not in self.ids:
                 raise ValueError(
                     f'the caption {caption!r} of {sample.name} has the word '
-                    f'{word!r}, which is not in WordTokens.vocab: add it '
-                    f'there, or use others{suggest(word, self.ids)}'
+                    f'{word!r}, which is not in WordTokens.vocab'
+                    f'{suggest(word, self.ids)}: say it in these, or train '
+                    'with a vocab that has it'
                 )
         return [self.ids[word] for word in words]

@@ -1,0 +1,105 @@
+"""What the flags of tools/sample.py say, as fields of data samples."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mmldm.datasets.image_files import read_image, read_label_map, read_mask
+
+from .retrieval import read_rgb
+from .sample_flags import FLAGS
+
+Content = TypeVar('Content')
+# Rows of numbers: all other arrays of two axes are maps.
+ROWS = ('tokens', 'features')
+
+
+def read_fields(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields that are the same for all images.
+
+    Args:
+        args: Of tools/sample.py.
+
+    Raises:
+        ValueError: If a file cannot be read or makes no sense; the flag is
+            named.
+    """
+    fields: dict[str, Any] = {}
+    if args.image is not None:
+        fields['gt_img'] = _file('--image', _image, args.image)
+    if args.mask is not None:
+        mask = _file('--mask', read_mask, args.mask)
+        fields['mask'] = torch.from_numpy(mask)[None]
+    if args.low_res is not None:
+        fields['img_lq'] = _file('--low-res', _image, args.low_res)
+    if args.map is not None:
+        classes = _file('--map', read_label_map, args.map)
+        fields['gt_sem_seg'] = torch.from_numpy(classes)[None]
+    if args.like is not None and args.database is None:
+        fields['ref_imgs'] = [
+            _file('--like', _image, path) for path in args.like
+        ]
+    if args.object is not None:
+        fields['layout'] = [(int(c), box) for c, *box in args.object]
+    for told in args.field or []:
+        field, value = _own(told)
+        fields[field] = value
+    return fields
+
+
+def _own(told: str) -> tuple[str, Tensor]:
+    """A field of a task that is not the toolbox's, and its value."""
+    field, _, path = told.partition('=')
+    if not field.isidentifier() or not path:
+        raise ValueError(
+            f'--field {told} must be NAME=FILE, such as sketch=sketch.png'
+        )
+    if field in FLAGS:
+        raise ValueError(f'--field {told}: say it by {FLAGS[field]}')
+    read = _array if path.endswith('.npy') else _map
+    value = _file(f'--field {field}', read, path)
+    if value.ndim == 2 and field not in ROWS:
+        value = value[None]
+    return field, value
+
+
+def _file(flag: str, read: Callable[[str], Content], path: str) -> Content:
+    """What a file holds; errors name the flag."""
+    if not Path(path).is_file():
+        raise ValueError(f'{flag} {path}: there is no such file')
+    try:
+        return read(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f'{flag}: {error}') from error
+
+
+def _image(path: str) -> Tensor:
+    """uint8 RGB (3, H, W)."""
+    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)
+
+
+def _map(path: str) -> Tensor:
+    """uint8 (1, H, W) of a grey image, else RGB (3, H, W)."""
+    read_image(path)  # raises, naming it, if it is none
+    with Image.open(path) as image:
+        grey = image.mode.startswith(('1', 'L', 'I'))
+    return _image(path)[:1] if grey else _image(path)
+
+
+def _array(path: str) -> Tensor:
+    """The numbers of a file of NumPy."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(
+            f'{path} cannot be read ({error}): write it with numpy.save'
+        ) from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in 'biuf':
+        raise ValueError(f'{path} must be one array of numbers')
+    return torch.from_numpy(array)

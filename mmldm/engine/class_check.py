@@ -1,0 +1,58 @@
+"""Whether a model knows all classes of the data that it is trained on."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmldm.registry import TRANSFORMS
+
+# Fields whose classes a data set names.
+NAMED = ('gt_label', 'layout')
+
+
+def check_classes(dataset: Dataset, model: nn.Module) -> None:
+    """Raise if the data have more classes than the model.
+
+    Else training would stop at the first of these that is drawn. Less are
+    no mistake: a class may be left for later.
+
+    Args:
+        dataset: Of the training.
+        model: An editor; one without a conditioner is told nothing.
+
+    Raises:
+        ValueError: Naming the keys of both.
+    """
+    conditioner = getattr(model, 'conditioner', None)
+    known = getattr(conditioner, 'class_counts', {})
+    for field, count, what in _classes(dataset):
+        if field in known and count > known[field][1]:
+            key, limit = known[field]
+            raise ValueError(
+                f'{what}, but model.conditioner.{key}={limit}: set it to '
+                f'{count}, or take data with the {limit} classes of the model'
+            )
+
+
+def _classes(dataset: Any) -> Iterator[tuple[str, int, str]]:
+    """Fields, how many classes they have, and who says so."""
+    names = getattr(dataset, 'metainfo', {}).get('classes')
+    if names:
+        entry = dataset.get_data_info(0)
+        fields = [field for field in NAMED if field in entry]
+        # Of two, the names may be those of either.
+        if len(fields) == 1:
+            few = ', '.join(map(str, names[:3]))
+            what = f'train_dataloader.dataset has {len(names)} classes'
+            yield fields[0], len(names), f'{what} ({few} ...)'
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    for i, step in enumerate(steps):
+        if isinstance(step, TRANSFORMS.get('mmldm.LoadLabelMap')):
+            yield (
+                'gt_sem_seg',
+                step.num_classes,
+                f'train_dataloader.dataset.pipeline.{i}.num_classes='
+                f'{step.num_classes}',
+            )
