@@ -10,6 +10,7 @@ from .annotations import (
     LabelMaps,
     LargeImages,
     MaskFiles,
+    ReferenceFiles,
 )
 from .base import AddressedDataset
 from .captions import Captions
@@ -42,6 +43,7 @@ __all__ = [
     'MaskFiles',
     'OpenImagesBoxes',
     'Photographs',
+    'ReferenceFiles',
     'SampleDraw',
     'SampleRequests',
     'ShapeScenes',
