@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from mmldm.datasets.image_files import SUFFIXES, files_below, read_image
 from mmldm.models.conditioners import ImageEncoder
-from mmldm.models.conditioners.hub import from_hub
+from mmldm.models.conditioners.hub import first_line, from_hub
 from mmldm.models.conditioners.pretrained_tokens import ClipTokens
 from mmldm.utils import check_count
 
@@ -204,10 +204,10 @@ def _embed_texts(
     try:
         model, report = from_hub(load, source)
     except Exception as error:
-        reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise ValueError(
-            f"the encoder {source} has no text model of CLIP's ({reason}): "
-            'give the folder of a whole CLIP model, or an image'
+            f"the encoder {source} has no text model of CLIP's "
+            f'({first_line(error)}): give the folder of a whole CLIP model, '
+            'or an image'
         ) from error
     if report['missing_keys']:
         raise ValueError(

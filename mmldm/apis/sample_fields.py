@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmldm.datasets.image_files import read_image, read_label_map, read_mask
+from mmldm.datasets.image_files import read_label_map, read_mask
 
 from .retrieval import read_rgb
 from .sample_flags import FLAGS
@@ -86,10 +86,10 @@ def _image(path: str) -> Tensor:
 
 def _map(path: str) -> Tensor:
     """uint8 (1, H, W) of a grey image, else RGB (3, H, W)."""
-    read_image(path)  # raises, naming it, if it is none
+    rgb = _image(path)
     with Image.open(path) as image:
         grey = image.mode.startswith(('1', 'L', 'I'))
-    return _image(path)[:1] if grey else _image(path)
+    return rgb[:1] if grey else rgb
 
 
 def _array(path: str) -> Tensor:

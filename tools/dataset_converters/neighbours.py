@@ -31,6 +31,7 @@ from mmldm.apis.retrieval import (
 )
 from mmldm.models.conditioners import ImageEncoder
 from mmldm.utils import check_count
+from mmldm.utils.checkpoint import written_whole
 
 
 def parse_args() -> argparse.Namespace:
@@ -112,10 +113,8 @@ def write_arrays(
     for path, row in zip(images, indices, strict=True):
         target = Path(args.out) / Path(path).relative_to(args.images)
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_suffix('.part')
-        with part.open('wb') as file:
+        with written_whole(target.with_suffix('.npy')) as file:
             np.save(file, database[row].numpy())
-        part.replace(target.with_suffix('.npy'))
     print(f'{len(images)} arrays of {args.num} neighbours in {args.out}')
 
 

@@ -14,7 +14,7 @@ from mmldm.utils.frozen_part import FrozenPart
 from mmldm.utils.typing import ConfigType
 
 from .embedder import Embedder
-from .hub import from_hub
+from .hub import required
 
 Part = TypeVar('Part')
 # Of a config: where a network is from, how it was stored, what others do
@@ -154,14 +154,7 @@ class FrozenNetwork(FrozenPart, Embedder):
 
     def _have(self, load: Callable[..., Part], where: str) -> Part:
         """What a folder or name has."""
-        try:
-            return from_hub(load, self.pretrained)
-        except Exception as error:
-            reason = (str(error).strip() or repr(error)).splitlines()[0]
-            raise ValueError(
-                f'{where} is neither a folder with {self.what} nor the name '
-                f'of one that could be downloaded ({reason}): give the folder'
-            ) from error
+        return required(load, self.pretrained, where, self.what)
 
     def _config_class(self, kind: Any, where: str) -> type:
         """Of transformers' own; nothing else is looked up."""

@@ -11,7 +11,7 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.typing import SampleList
 
-from .hub import from_hub
+from .hub import required
 from .tokenizers import Tokenizer
 
 
@@ -73,15 +73,8 @@ class PretrainedTokens(Tokenizer):
         Raises:
             ValueError: If it is not to be had.
         """
-        try:
-            return from_hub(self._load, self.pretrained)
-        except Exception as error:
-            reason = (str(error).strip() or repr(error)).splitlines()[0]
-            raise ValueError(
-                f'{type(self).__name__}.pretrained={self.pretrained!r} is '
-                'neither a folder with a tokenizer nor the name of one that '
-                f'could be downloaded ({reason}): give the folder'
-            ) from error
+        where = f'{type(self).__name__}.pretrained={self.pretrained!r}'
+        return required(self._load, self.pretrained, where, 'a tokenizer')
 
     def _load(self, source: str, **options: Any) -> Any:
         """A tokenizer with words.
