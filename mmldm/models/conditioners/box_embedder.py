@@ -8,6 +8,7 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.typing import SampleList
 
+from .dropping import unless_dropped
 from .embedder import Embedder, Encode
 from .layouts import Corners, corners, read_layout
 
@@ -88,12 +89,7 @@ class BoxEmbedder(Embedder):
         Raises:
             ValueError: If a layout is missing or wrong.
         """
-        layouts = [
-            [] if dropped else self._layout(sample)
-            for sample, dropped in zip(
-                data_samples, drop.tolist(), strict=True
-            )
-        ]
+        layouts = unless_dropped(self._layout, data_samples, drop, [])
         counts = torch.tensor([len(layout) for layout in layouts])
         there = torch.arange(self.max_objects) < counts[:, None]
         padded = [

@@ -8,8 +8,9 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.typing import SampleList
 
+from .dropping import unless_dropped
 from .embedder import Embedder, Encode
-from .layouts import corners, read_layout
+from .layouts import Box, corners, read_layout
 
 
 @MODELS.register_module()
@@ -60,25 +61,26 @@ class BoxMap(Embedder):
         Raises:
             ValueError: If one is missing, or a layout is wrong.
         """
+        layouts = unless_dropped(self._layout, data_samples, drop, [])
         maps = [
-            self._map(sample, dropped)
-            for sample, dropped in zip(
-                data_samples, drop.tolist(), strict=True
-            )
+            self._map(*sample.require('img_shape', 'BoxMap')[:2], layout)
+            for sample, layout in zip(data_samples, layouts, strict=True)
         ]
         # (B, H, W, classes): a product with the weights reaches every one of
         # them, whatever a batch shows, which data parallelism waits for.
         shares = torch.stack(maps).to(self.class_embed.weight)
         return (shares @ self.class_embed.weight).permute(0, 3, 1, 2)
 
-    def _map(self, sample: LDMDataSample, dropped: bool) -> Tensor:
+    def _layout(self, sample: LDMDataSample) -> list[tuple[int, Box]]:
+        return read_layout(sample, self.num_classes, 'BoxMap')
+
+    def _map(
+        self, height: int, width: int, layout: list[tuple[int, Box]]
+    ) -> Tensor:
         """The share of each position that each class covers, on the CPU."""
-        height, width = sample.require('img_shape', 'BoxMap')[:2]
         shape = [-(-side // self.factor) for side in (height, width)]
         shares = torch.zeros(*shape, self.num_classes)
-        if dropped:
-            return shares
-        for label, box in read_layout(sample, self.num_classes, 'BoxMap'):
+        for label, box in layout:
             left, top, right, bottom = corners(box)
             rows = self._cover(top * height, bottom * height, shape[0])
             columns = self._cover(left * width, right * width, shape[1])

@@ -8,6 +8,7 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_choice, check_count
 from mmldm.utils.typing import SampleList
 
+from .dropping import unless_dropped
 from .embedder import Embedder, Encode
 
 
@@ -76,12 +77,7 @@ class ClassEmbedder(Embedder):
                 "ClassEmbedder(null='none') has no row for 'no class': every "
                 'sample needs its class'
             )
-        labels = [
-            self.null if dropped else self._label(sample)
-            for sample, dropped in zip(
-                data_samples, drop.tolist(), strict=True
-            )
-        ]
+        labels = unless_dropped(self._label, data_samples, drop, self.null)
         embedded = self.embedding(
             torch.tensor(labels, device=self.embedding.weight.device)
         )

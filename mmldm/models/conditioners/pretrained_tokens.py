@@ -11,6 +11,7 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.typing import SampleList
 
+from .dropping import unless_dropped
 from .hub import required
 from .tokenizers import Tokenizer
 
@@ -44,12 +45,7 @@ class PretrainedTokens(Tokenizer):
 
         None for the latter where the tokenizer says nothing of that.
         """
-        captions = [
-            '' if dropped else self._caption(sample)
-            for sample, dropped in zip(
-                data_samples, drop.tolist(), strict=True
-            )
-        ]
+        captions = unless_dropped(self._caption, data_samples, drop, '')
         found = self._tokens(captions)
         return found.input_ids, found.get('attention_mask')
 

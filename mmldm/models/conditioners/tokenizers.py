@@ -11,7 +11,10 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.typing import SampleList
 
+from .dropping import unless_dropped
 from .layouts import Box, check_box, corners, read_layout
+
+WHOLE_IMAGE = (0, 0, 1, 1)
 
 
 class Tokenizer(ABC):
@@ -106,21 +109,21 @@ class LayoutTokens(Tokenizer):
         self.crop = crop
 
     def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
-        rows = [
-            self._row(sample, dropped)
-            for sample, dropped in zip(
-                data_samples, drop.tolist(), strict=True
-            )
-        ]
-        return torch.tensor(rows)
+        null = self._ids([], WHOLE_IMAGE)
+        return torch.tensor(
+            unless_dropped(self._row, data_samples, drop, null)
+        )
 
-    def _row(self, sample: LDMDataSample, dropped: bool) -> list[int]:
-        objects, crop_box = [], (0, 0, 1, 1)
-        if not dropped:
-            objects = read_layout(
-                sample, self.num_classes, 'LayoutTokens', self.max_objects
-            )
-            crop_box = sample.get('crop_box', crop_box)
+    def _row(self, sample: LDMDataSample) -> list[int]:
+        objects = read_layout(
+            sample, self.num_classes, 'LayoutTokens', self.max_objects
+        )
+        crop_box = sample.get('crop_box', WHOLE_IMAGE)
+        if self.crop:
+            check_box(crop_box, f'the crop_box of {sample.name}')
+        return self._ids(objects, crop_box)
+
+    def _ids(self, objects: list[tuple[int, Box]], crop_box: Box) -> list[int]:
         ids = [
             token
             for label, box in objects
@@ -128,7 +131,6 @@ class LayoutTokens(Tokenizer):
         ]
         ids += [self.none] * (3 * self.max_objects - len(ids))
         if self.crop:
-            check_box(crop_box, f'the crop_box of {sample.name}')
             ids += self._corners(crop_box)
         return ids
 

@@ -12,6 +12,7 @@ from mmldm.utils import check_count
 from mmldm.utils.checks import suggest
 from mmldm.utils.typing import SampleList
 
+from .dropping import unless_dropped
 from .tokenizers import Tokenizer
 
 WORD = re.compile(r'\w+')
@@ -49,12 +50,7 @@ class WordTokens(Tokenizer):
         self.max_length = max_length
 
     def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
-        rows = [
-            [] if dropped else self._row(sample)
-            for sample, dropped in zip(
-                data_samples, drop.tolist(), strict=True
-            )
-        ]
+        rows = unless_dropped(self._row, data_samples, drop, [])
         return torch.tensor(
             [row + [0] * (self.max_length - len(row)) for row in rows]
         )
