@@ -40,7 +40,7 @@ from mmldm.apis.sample_flags import (
 from mmldm.diffusion import ClassifierFreeGuidance, Windows
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
-from mmldm.utils import check_divisible
+from mmldm.utils import check_divisible, check_range
 from mmldm.visualization import assemble, write_image
 
 # Pixels a side that are decoded at a time where images are drawn by windows:
@@ -201,6 +201,8 @@ def _tell(sample: LDMDataSample, fields: dict[str, Any]) -> None:
 def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
     """Set how the model samples."""
     if args.steps is not None:
+        most = model.diffusion_scheduler.noise_schedule.num_timesteps
+        check_range('--steps', args.steps, 1, most)
         model.diffusion_scheduler.num_steps = args.steps
     if args.window is not None:
         factor = model.autoencoder.factor

@@ -318,6 +318,7 @@ def test_images_to_resemble_arrive(draw, files):
         (UNCONDITIONAL, ['--size', 1, 2, 3], '--size 1 2 3 must be'),
         (UNCONDITIONAL, ['--window', -8], '--window=-8 must be a whole'),
         (UNCONDITIONAL, ['--steps', 0], '--steps=0 must be a whole'),
+        (UNCONDITIONAL, ['--steps', 5000], '--steps=5000 must be in .1, 1000'),
         (UNCONDITIONAL, ['--scale', 'nan'], '--scale=nan must be >= 0; 1 is'),
         (UNCONDITIONAL, ['--out', 'image'], '--out .* is no folder'),
     ],

@@ -210,6 +210,11 @@ def _check(args: Mapping[str, Any], res_block: Mapping[str, Any]) -> None:
             'denoiser.res_block.updown=True: what diffusers builds of blocks '
             'that resample is another network'
         )
+    if args['bypass']:
+        raise ValueError(
+            'denoiser.bypass=True has no counterpart in diffusers: train '
+            'without it what is to be used there'
+        )
 
 
 def _kinds(kind: str, block: str, attends: Sequence[bool]) -> list[str]:

@@ -14,6 +14,7 @@ from mmldm.utils import check_count
 from mmldm.utils.typing import ConfigType
 
 from ..layers import (
+    Bypass,
     Downsample,
     Float32Conv2d,
     Float32Linear,
@@ -63,6 +64,8 @@ class DenoisingUNet(BaseModule):
         channels_last: Keep a position's channels together in memory, which
             a GPU's convolutions in low precision want. The result is the
             same; on a CPU a small network takes up to 1.5 times as long.
+        bypass: Add the input's channels, mixed as the time says, to the
+            output; see :class:`Bypass`.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class DenoisingUNet(BaseModule):
         vector_dim: int | None = None,
         checkpointing: bool = False,
         channels_last: bool = False,
+        bypass: bool = False,
     ) -> None:
         super().__init__()
         check_count('denoiser.channels', channels)
@@ -120,6 +124,9 @@ class DenoisingUNet(BaseModule):
             nn.SiLU(),
             zero_init(Float32Conv2d(widths[0], out_channels, 3, padding=1)),
         )
+        self.bypass = None
+        if bypass:
+            self.bypass = Bypass(in_channels, out_channels, self._embed_dim)
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
@@ -164,7 +171,10 @@ class DenoisingUNet(BaseModule):
                 # An odd height or width was rounded up on the way down.
                 height, width = skips[-1].shape[2:]
                 x = x[..., :height, :width]
-        return self.out(x)
+        x = self.out(x)
+        if self.bypass is not None:
+            x = x + self.bypass(z_t, embedding)
+        return x
 
     def _check(self, z_t: Tensor, cond: Condition) -> None:
         """Raise where a slot is filled that is not read, or the reverse."""

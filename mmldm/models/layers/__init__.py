@@ -1,4 +1,5 @@
 from .attention import CrossAttention, SelfAttention2d, SpatialTransformer
+from .bypass import Bypass
 from .embeddings import TimeEmbedding, sinusoidal_embedding
 from .precision import Float32Conv2d, Float32Linear
 from .quantizer import VectorQuantizer
@@ -6,6 +7,7 @@ from .resample import Downsample, Upsample, double, halve
 from .resnet import ResBlock, group_norm, zero_init
 
 __all__ = [
+    'Bypass',
     'CrossAttention',
     'Downsample',
     'Float32Conv2d',
