@@ -64,8 +64,8 @@ class DenoisingUNet(BaseModule):
         channels_last: Keep a position's channels together in memory, which
             a GPU's convolutions in low precision want. The result is the
             same; on a CPU a small network takes up to 1.5 times as long.
-        bypass: Add the input's channels, mixed as the time says, to the
-            output; see :class:`Bypass`.
+        bypass: Add the input's channels, mixed as the embedding of time and
+            vector says, to the output; see :class:`Bypass`.
     """
 
     def __init__(
