@@ -18,10 +18,16 @@ def read_stored_config(text: str) -> dict[str, Any]:
         ValueError: If there is anything else; the line is named.
     """
     try:
-        statements = ast.parse(text).body
-        return dict(_assigned(statement) for statement in statements)
+        return dict(_assigned(statement) for statement in _parse(text))
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f'it cannot be read ({error})') from error
+
+
+def _parse(text: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(text).body
+    except ValueError as error:  # of a NUL byte, before Python 3.11.4
+        raise SyntaxError(error) from error
 
 
 def _assigned(statement: ast.stmt) -> tuple[str, Any]:
