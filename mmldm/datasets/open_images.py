@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from mmldm.registry import DATASETS
@@ -43,10 +44,7 @@ class OpenImagesBoxes(Annotations):
         """See :class:`Annotations`."""
         path = Path(root) / self.file
         numbers = self._read_classes(Path(root) / self.class_file)
-        names = _by_stem(images)
-        found: Fields = {}
-        seen, missing, unknown = set(), set(), Counter()
-        number = here = 0  # boxes
+        boxes = _Boxes(_by_stem(images), numbers)
         rows = read_columns(
             path,
             'OpenImagesBoxes.file',
@@ -54,47 +52,43 @@ class OpenImagesBoxes(Annotations):
             'give a file such as oidv6-train-annotations-bbox.csv',
         )
         for place, row in rows:
-            number += 1
-            name, label = names.get(row['ImageID']), row['LabelName']
-            (missing if name is None else seen).add(row['ImageID'])
-            if name is None or row['IsGroupOf'] == '1':
-                continue
-            here += 1
-            if label not in numbers:
-                unknown[label] += 1
-                continue
-            box = within(_box(row, place), f'the box of {place}', name)
-            if box is not None:
-                fields = found.setdefault(name, dict(layout=[]))
-                fields['layout'].append((numbers[label], box))
-        if not number:
+            boxes.add(place, row)
+        self._check(path, boxes)
+        self._report(path, boxes)
+        return with_objects(boxes.found, self.min_objects, 'OpenImagesBoxes')
+
+    def _check(self, path: Path, boxes: '_Boxes') -> None:
+        """Raise if nothing of the file is of use."""
+        if not boxes.total:
             raise ValueError(f'{path} has a header, but no boxes')
-        if not seen:
+        if not boxes.seen:
             raise ValueError(
-                f'{path} has {number} boxes, none of them of an image that '
-                f'is there, such as {next(iter(images))}: give the file of '
-                'these images, whose names are the ImageID'
+                f'{path} has {boxes.total} boxes, none of them of an image '
+                f'that is there, such as {next(iter(boxes.names.values()))}: '
+                'give the file of these images, whose names are the ImageID'
             )
-        if not found:
+        if not boxes.found:
             raise ValueError(
                 f'{path} has no box of these images with a class of '
-                f'{self.class_file}, such as {next(iter(numbers))}: give '
-                'files that belong together'
+                f'{self.class_file}, such as {next(iter(boxes.numbers))}: '
+                'give files that belong together'
             )
+
+    def _report(self, path: Path, boxes: '_Boxes') -> None:
+        """Say what of the file is left out."""
         report_left_out(
-            len(missing),
-            len(seen) + len(missing),
+            len(boxes.missing),
+            len(boxes.seen) + len(boxes.missing),
             f'images of {path} are not there',
-            missing,
+            boxes.missing,
         )
         report_left_out(
-            unknown.total(),
-            here,
+            boxes.unknown.total(),
+            boxes.here,
             f'boxes of {path} have a class that {self.class_file} lacks, '
             'and are left out',
-            unknown,
+            boxes.unknown,
         )
-        return with_objects(found, self.min_objects, 'OpenImagesBoxes')
 
     def _read_classes(self, path: Path) -> dict[str, int]:
         """Numbers by id."""
@@ -116,6 +110,41 @@ class OpenImagesBoxes(Annotations):
             )
         self.classes = [names[key] for key in sorted(names)]
         return {key: i for i, key in enumerate(sorted(names))}
+
+
+@dataclass
+class _Boxes:
+    """Boxes of a file, and how many are of no use.
+
+    Args:
+        names: Images by what the file calls them.
+        numbers: Classes by what the file calls them.
+    """
+
+    names: Mapping[str, str]
+    numbers: Mapping[str, int]
+    found: Fields = field(default_factory=dict)
+    total: int = 0
+    here: int = 0  # of images that are there, but for groups
+    seen: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
+    unknown: Counter = field(default_factory=Counter)
+
+    def add(self, place: str, row: dict[str, str]) -> None:
+        """Take a row of the file."""
+        self.total += 1
+        name, label = self.names.get(row['ImageID']), row['LabelName']
+        (self.missing if name is None else self.seen).add(row['ImageID'])
+        if name is None or row['IsGroupOf'] == '1':
+            return
+        self.here += 1
+        if label not in self.numbers:
+            self.unknown[label] += 1
+            return
+        box = within(_box(row, place), f'the box of {place}', name)
+        if box is not None:
+            fields = self.found.setdefault(name, dict(layout=[]))
+            fields['layout'].append((self.numbers[label], box))
 
 
 def _by_stem(images: Mapping[str, str]) -> dict[str, str]:
@@ -145,8 +174,11 @@ def _box(row: dict[str, str], place: str) -> Box:
         left, right, top, bottom = (float(row[key]) for key in SIDES)
     except ValueError as error:
         raise ValueError(f'{place} has no box ({error})') from error
-    for low, high in (SIDES[:2], SIDES[2:]):
-        if float(row[low]) > float(row[high]):
+    for low, high, swapped in (
+        (*SIDES[:2], left > right),
+        (*SIDES[2:], top > bottom),
+    ):
+        if swapped:
             raise ValueError(
                 f'{place} has {low}={row[low]} > {high}={row[high]}: swap them'
             )
