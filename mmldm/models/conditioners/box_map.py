@@ -5,16 +5,16 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
-from mmldm.utils import check_count
 from mmldm.utils.typing import SampleList
 
 from .dropping import unless_dropped
-from .embedder import Embedder, Encode
+from .embedder import Encode
 from .layouts import Box, corners, read_layout
+from .placed_classes import PlacedClasses
 
 
 @MODELS.register_module()
-class BoxMap(Embedder):
+class BoxMap(PlacedClasses):
     """Which classes have a box at each position of the latent; null is zeros.
 
     A position's content is the sum of its objects' class embeddings, each
@@ -24,24 +24,17 @@ class BoxMap(Embedder):
     long; this lies where it belongs.
 
     Args:
-        num_classes: Classes are in [0, num_classes).
-        num_stages: How often height and width of an image are halved until
-            they are those of the latent.
-        embed_dim: Channels.
+        num_classes: See :class:`PlacedClasses`.
+        num_stages: See :class:`PlacedClasses`.
+        embed_dim: See :class:`PlacedClasses`.
     """
 
-    slot = 'spatial'
     reads = ('layout',)
 
     def __init__(
         self, num_classes: int, num_stages: int, embed_dim: int
     ) -> None:
-        super().__init__()
-        check_count('BoxMap.num_classes', num_classes)
-        check_count('BoxMap.embed_dim', embed_dim)
-        self.num_classes = num_classes
-        self.factor = 2**num_stages
-        self.dim = embed_dim
+        super().__init__(num_classes, num_stages, embed_dim)
         self.class_embed = nn.Embedding(num_classes, embed_dim)
 
     def forward(

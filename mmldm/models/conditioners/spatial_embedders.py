@@ -12,33 +12,28 @@ from mmldm.utils.typing import SampleList
 from .embedder import Embedder, Encode
 from .filling import fill_smoothly
 from .maps import WHOLE, check_image_size, read_maps, size
+from .placed_classes import PlacedClasses
 
 
 @MODELS.register_module()
-class SemanticMap(Embedder):
+class SemanticMap(PlacedClasses):
     """What every pixel shows; null is nothing anywhere.
 
     One channel a class, halved in size until it is that of the latent, and
     mapped to few channels; Rombach et al. 2022, app. D.3.2 and E.2.2.
 
     Args:
-        num_classes: Classes in ``gt_sem_seg`` are in [0, num_classes).
-        num_stages: How often height and width are halved.
-        embed_dim: Channels in the end.
+        num_classes: See :class:`PlacedClasses`.
+        num_stages: See :class:`PlacedClasses`.
+        embed_dim: See :class:`PlacedClasses`.
     """
 
-    slot = 'spatial'
     reads = ('gt_sem_seg',)
 
     def __init__(
         self, num_classes: int, num_stages: int, embed_dim: int
     ) -> None:
-        super().__init__()
-        check_count('SemanticMap.num_classes', num_classes)
-        check_count('SemanticMap.embed_dim', embed_dim)
-        self.num_classes = num_classes
-        self.factor = 2**num_stages
-        self.dim = embed_dim
+        super().__init__(num_classes, num_stages, embed_dim)
         self.linear = nn.Linear(num_classes, embed_dim, bias=False)
 
     def forward(
