@@ -16,6 +16,7 @@ from mmldm.registry import RUNNERS
 from .config_check import check_config
 from .custom_imports import describe
 from .other_files import anchor_files
+from .tokenizer_folders import locate_tokenizers
 
 DEBUG = 'MMLDM_DEBUG'
 # Mistakes of the user, as opposed to ours, which keep their traceback.
@@ -135,11 +136,13 @@ def read_config(path: str | Path) -> Config:
     if not Path(path).is_file():
         raise FileNotFoundError(f'config {path} does not exist')
     try:
-        return Config.fromfile(path)
+        cfg = Config.fromfile(path)
     except ImportError as error:
         raise ValueError(f'config {path}: {describe(error)}') from error
     except (SyntaxError, NameError) as error:
         raise ValueError(f'config {path}: {error}') from error
+    locate_tokenizers(cfg, Path(path))
+    return cfg
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -4,7 +4,6 @@ A key that nothing reads is a wrong result in waiting: every dict with a
 ``type`` is compared with the signature of its class.
 """
 
-import contextlib
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,17 +11,15 @@ from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
-import mmengine.registry
 from mmengine.config import Config
-from mmengine.registry import Registry
 from mmengine.runner import LogProcessor, Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmldm import registry as registries
 from mmldm.utils.checks import suggest
 
 from .custom_imports import import_custom
+from .registered import check_type_names, find_class
 
 # Top-level keys that mmengine or our tools read besides Runner's arguments.
 EXTRA_KEYS = {
@@ -112,6 +109,7 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
         ValueError: Naming the key, the nearest valid ones, and all of them.
     """
     import_custom(cfg)
+    check_type_names(cfg._cfg_dict.to_dict())
     _check_top_level(cfg, options)
     for key, valid in UNTYPED.items():
         node = _at(cfg, key)
@@ -138,6 +136,7 @@ def check_arguments(config: Mapping[str, Any], path: str) -> None:
     Raises:
         ValueError: As of :func:`check_config`.
     """
+    check_type_names(config, path)
     for below, node in _typed_dicts(config, path):
         _check_arguments(below, node)
 
@@ -183,19 +182,10 @@ def _typed_dicts(node: Any, path: str) -> Iterator[tuple[str, dict]]:
 
 def _check_arguments(path: str, node: dict) -> None:
     """Compare the keys of a typed dict with the signature of its class."""
-    cls = node['type'] if callable(node['type']) else _find(node['type'])
-    if cls is None and '.' not in node['type']:
-        near = get_close_matches(node['type'], _all_names(), n=3)
-        raise ValueError(
-            f'{path}.type={node["type"]!r} is in no registry; '
-            + (
-                f'did you mean {" or ".join(map(repr, near))}?'
-                if near
-                else 'is the module that registers it in custom_imports?'
-            )
-        )
+    kind = node['type']
+    cls = kind if callable(kind) else find_class(kind)
     if not inspect.isclass(cls):
-        return  # a function, or of a scope whose builder knows more
+        return  # a function
     arguments, takes_any = _arguments(cls)
     if not takes_any:
         taken_out = [
@@ -231,28 +221,6 @@ def _check_keys(owner: str, node: Mapping, valid: set[str]) -> None:
             raise ValueError(
                 f'{owner} has no argument {key!r}{suggest(key, valid - GIVEN)}'
             )
-
-
-def _find(name: str) -> type | None:
-    """A class by its name in any registry of ours or of mmengine."""
-    for registry in _registries():
-        # A lookup may import a package that is not there in full; its
-        # builder will say so.
-        with contextlib.suppress(Exception):
-            if (cls := registry.get(name)) is not None:
-                return cls
-    return None
-
-
-def _registries() -> list[Registry]:
-    """Ours, then mmengine's, which has some that mmagic lacks."""
-    named = [*vars(registries).values(), *vars(mmengine.registry).values()]
-    return [node for node in named if isinstance(node, Registry)]
-
-
-def _all_names() -> set[str]:
-    """Every name that is registered."""
-    return {name for node in _registries() for name in node.module_dict}
 
 
 def _arguments(cls: type) -> tuple[dict[str, Any], bool]:

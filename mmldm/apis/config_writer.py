@@ -1,7 +1,10 @@
 """Configs as a person would write them: differences, types first."""
 
 import inspect
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterator, Mapping
+from keyword import iskeyword
 from typing import Any
 
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
@@ -48,12 +51,29 @@ def _defaults(name: str | None) -> dict[str, Any]:
     return {p.name: p.default for p in parameters}
 
 
-def config_text(content: Mapping[str, Any]) -> str:
-    """Top-level assignments, black's way of breaking lines."""
-    return ''.join(
+def config_text(content: Mapping[str, Any], remark: str) -> str:
+    """A config file: a remark, then top-level assignments of literals.
+
+    The text consists of a comment, names, literals and ``dict(...)``,
+    whatever the values are: a key that is no name becomes a literal too, and
+    mmengine finds no ``{{ }}`` to replace by other text.
+
+    Args:
+        content: By top-level name.
+        remark: The first line, without its mark.
+
+    Raises:
+        ValueError: If a value is none that a literal can be written for.
+    """
+    odd = [key for key in content if not _is_name(key)]
+    if odd:
+        raise ValueError(f'{odd[0]!r} is no name of a top-level config key')
+    line = re.sub(r'\{(?=\{)', '{ ', repr(remark)[1:-1])
+    assignments = [
         f'{key} = {_text(value, f"{key} = ", 0)}\n'
         for key, value in content.items()
-    )
+    ]
+    return f'# {line}\n\n{"".join(assignments)}'
 
 
 def _text(value: Any, before: str, depth: int) -> str:
@@ -63,8 +83,8 @@ def _text(value: Any, before: str, depth: int) -> str:
         return line
     inner = depth + INDENT
     if isinstance(value, Mapping):
-        items = [(f'{key}=', item) for key, item in value.items()]
-        start, end = 'dict(', ')'
+        items = list(_items(value))
+        start, end = ('dict(', ')') if _is_call(value) else '{}'
     elif isinstance(value, list | tuple):
         items = [('', item) for item in value]
         start, end = '[]' if isinstance(value, list) else '()'
@@ -78,11 +98,44 @@ def _text(value: Any, before: str, depth: int) -> str:
 
 def _inline(value: Any) -> str:
     if isinstance(value, Mapping):
-        items = [f'{key}={_inline(item)}' for key, item in value.items()]
-        return f'dict({", ".join(items)})'
+        items = ', '.join(f'{k}{_inline(item)}' for k, item in _items(value))
+        return f'dict({items})' if _is_call(value) else f'{{{items}}}'
     if isinstance(value, list):
         return f'[{", ".join(map(_inline, value))}]'
     if isinstance(value, tuple):
         items = ', '.join(map(_inline, value))
         return f'({items},)' if len(value) == 1 else f'({items})'
-    return repr(value)
+    return _literal(value)
+
+
+def _items(value: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Text before each value of a dict, and the value."""
+    call = _is_call(value)
+    for key, item in value.items():
+        yield (f'{key}=' if call else f'{_literal(key)}: '), item
+
+
+def _is_call(value: Mapping[Any, Any]) -> bool:
+    """Whether ``dict(key=value)`` can be written: all keys are names."""
+    return all(map(_is_name, value))
+
+
+def _is_name(key: Any) -> bool:
+    return isinstance(key, str) and key.isidentifier() and not iskeyword(key)
+
+
+def _literal(value: Any) -> str:
+    """A plain value in Python, without any ``{{``."""
+    if isinstance(value, str):
+        # The repr of a text has each of its backslashes twice.
+        return repr(str(value)).replace('{{', '\\x7b\\x7b')
+    if isinstance(value, float) and math.isinf(value):
+        return '1e999' if value > 0 else '-1e999'
+    if value is None or (
+        isinstance(value, bool | int | float) and value == value
+    ):
+        return repr(value)
+    raise ValueError(
+        f'a config cannot hold {value!r:.80}: write numbers, texts, lists '
+        'and dicts'
+    )

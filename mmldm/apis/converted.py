@@ -1,7 +1,8 @@
 """What a converter leaves behind: a config to go on from, and a model file."""
 
+import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.model_file import write_model_file
 
 from .config_writer import config_text, differences
+from .untrusted_config import check_untrusted
 
 BASE_DIR = Path(mmldm.__file__).resolve().parents[1] / 'configs/_base_'
-CONFIG_NAME, MODEL_NAME = 'config.py', 'model.safetensors'
+MODEL_NAME = 'model.safetensors'
+# The config in the model file, for people to read; no program reads it.
+JSON_NAME = 'model.json'
+CONFIG_NAME = 'config.py'
 # Besides the model's: what reads images, trains and runs, by editor.
 BASES = {
     'FirstStage': (
@@ -34,27 +39,36 @@ def write_converted(
     weights: Mapping[str, Tensor],
     source: str,
 ) -> None:
-    """Write ``config.py`` and ``model.safetensors``.
+    """Write ``model.safetensors``, ``model.json`` and ``config.py``.
 
-    The config inherits from the nearest base in ``configs/`` and states its
-    differences; the model file needs no config, it holds its own. Both find
-    a tokenizer's folder that lies in ``out_dir`` wherever that is moved.
+    The model file needs no other: it holds its own config, which
+    ``model.json`` shows to people. ``config.py`` inherits from the nearest
+    base in ``configs/`` and states its differences, as literals only. All
+    three name a tokenizer that lies in ``out_dir`` by the name of its folder,
+    so that ``out_dir`` can be moved.
 
     Args:
         out_dir: Made where it is missing.
         model: Config of the editor.
         weights: All that it loads.
         source: What it was converted from, for the config's first line.
+
+    Raises:
+        ValueError: If the model is none of ours, or its config has an
+            argument of a wrong type; nothing is written.
     """
+    check_untrusted(model, source)
+    text = _config_text(Path(out_dir), model, source)
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     write_model_file(out_dir / MODEL_NAME, weights, dict(model))
-    with written_whole(out_dir / CONFIG_NAME) as file:
-        file.write(_config_text(out_dir, model, source).encode())
+    readable = json.dumps(dict(model), indent=2) + '\n'
+    for name, content in ((JSON_NAME, readable), (CONFIG_NAME, text)):
+        with written_whole(out_dir / name) as file:
+            file.write(content.encode())
 
 
 def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
-    model = with_tokenizers(model, lambda name: _beside_config(out_dir, name))
     base, changes = _nearest_base(model)
     names = [base, *BASES[model['type']]]
     content: dict[str, Any] = dict(model=changes)
@@ -64,46 +78,9 @@ def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
     paths = [
         os.path.relpath(BASE_DIR / name, out_dir.resolve()) for name in names
     ]
-    text = config_text(dict(_base_=paths, **content))
-    return f'"""Converted from {source}."""\n\n{text}'
-
-
-def _beside_config(out_dir: Path, name: str) -> str:
-    """A folder beside the config, as mmengine finds it."""
-    beside = (
-        name and (out_dir / name).is_dir() and not Path(name).is_absolute()
+    return config_text(
+        dict(_base_=paths, **content), f'Converted from {source}.'
     )
-    return f'{{{{ fileDirname }}}}/{name}' if beside else name
-
-
-def with_tokenizers(
-    model: Mapping[str, Any], change: Callable[[str], str]
-) -> dict[str, Any]:
-    """A model's config, the folders or names of its tokenizers changed."""
-    conditioner = model.get('conditioner')
-    if not isinstance(conditioner, Mapping):
-        return dict(model)
-    embedders = [
-        _with_tokenizer(embedder, change)
-        for embedder in conditioner.get('embedders') or ()
-    ]
-    if not embedders:
-        return dict(model)
-    return {**model, 'conditioner': {**conditioner, 'embedders': embedders}}
-
-
-def _with_tokenizer(embedder: Any, change: Callable[[str], str]) -> Any:
-    """An embedder's config, or a tokenizer's."""
-    if not isinstance(embedder, Mapping):
-        return embedder
-    tokenizer = embedder.get('tokenizer')
-    if isinstance(tokenizer, str):
-        return {**embedder, 'tokenizer': change(tokenizer)}
-    pretrained = tokenizer.get('pretrained') if tokenizer else None
-    if isinstance(pretrained, str):
-        tokenizer = {**tokenizer, 'pretrained': change(pretrained)}
-        return {**embedder, 'tokenizer': tokenizer}
-    return embedder
 
 
 def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

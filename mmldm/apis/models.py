@@ -20,12 +20,17 @@ from mmldm.utils.checkpoint import (
     weights_of,
 )
 from mmldm.utils.model_file import read_model_file
+from mmldm.utils.stored_config import read_stored_config
 
 from .cli import read_config
 from .config_check import check_config
-from .converted import MODEL_NAME, with_tokenizers
+from .converted import MODEL_NAME
 from .other_files import first_stage_beside, locate_files
-from .stored_config import read_stored_config
+from .tokenizer_folders import (
+    check_files,
+    tokenizer_beside,
+    with_tokenizers,
+)
 from .untrusted_config import check_untrusted
 
 Source = str | Path
@@ -131,26 +136,31 @@ def find_model(
 def _find_in_folder(
     folder: Path, checkpoint: Source | None, pick: Pick
 ) -> Found:
-    """Of a converter, of a training, or of diffusers."""
+    """Of a converter, of a training, or of diffusers.
+
+    A ``config.py`` in it is not executed: the model file, and each
+    checkpoint, hold their config as data.
+    """
     if is_diffusers(folder):
         return _find_in_diffusers(folder, checkpoint, pick)
-    configs = sorted(folder.glob('*.py'))
-    if checkpoint is None:
-        model_file = folder / MODEL_NAME
-        checkpoint = (
-            model_file if model_file.exists() else newest_checkpoint(folder)
-        )
-    if len(configs) != 1 or checkpoint is None:
-        names = [path.name for path in configs]
+    own = folder / MODEL_NAME
+    if not own.is_file():
+        own = newest_checkpoint(folder)
+    if own is None:
         raise ValueError(
-            f'{folder} is no folder of a model: {MODEL_NAME} or iter_*.pth '
-            f'and one config file (.py) were looked for, and '
-            f'{checkpoint and Path(checkpoint).name or "no weights"} and '
-            f'{", ".join(names) or "no config"} found; nor of diffusers, '
-            'which has model_index.json or config.json. Give config and '
-            'checkpoint by name'
+            f'{folder} is no folder of a model: it has no {MODEL_NAME}, no '
+            'iter_*.pth, and is none of diffusers, which have '
+            'model_index.json or config.json. Give config and checkpoint by '
+            'name'
         )
-    return _find_by_config(configs[0], checkpoint, pick)
+    find = (
+        _find_in_model_file if own.name == MODEL_NAME else _find_in_checkpoint
+    )
+    if checkpoint is None:
+        return find(own, pick)
+    return find(own, weights_of)._replace(
+        weights=_read(checkpoint, pick), source=checkpoint
+    )
 
 
 def _find_in_diffusers(
@@ -163,6 +173,8 @@ def _find_in_diffusers(
             f'checkpoint={checkpoint} is given: leave it out, or convert the '
             'folder by tools/model_converters/diffusers_to_mmldm.py'
         )
+    if (folder / 'tokenizer').is_dir():
+        check_files(folder / 'tokenizer', folder)
     config, weights, notes = read_diffusers(folder)
     for note in notes:
         warnings.warn(f'{folder}: {note}', stacklevel=5)
@@ -197,14 +209,10 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
         {k: v for k, v in config.items() if k not in first_stage}, str(path)
     )
     config = with_tokenizers(
-        config | first_stage, lambda name: _beside(path.parent, name)
+        config | first_stage,
+        lambda name: tokenizer_beside(name, [path.parent]),
     )
     return Found(_as_config(config), pick(weights), path)
-
-
-def _beside(folder: Path, name: str) -> str:
-    """A tokenizer's folder that lies beside a model file; else the name."""
-    return str(folder / name) if (folder / name).is_dir() else name
 
 
 def _find_in_checkpoint(path: Path, pick: Pick) -> Found:

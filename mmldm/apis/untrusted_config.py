@@ -137,5 +137,6 @@ def _check_type(value: Any, names: Collection[str], told: str) -> None:
         raise ValueError(
             f'{told}which is no registered part of a model{near.rstrip(".")}; '
             'nothing else is built from a file of weights: if it is your own, '
-            'import the module that registers it before'
+            'give the config file that imports its module first, or import '
+            'the module before'
         )

@@ -27,6 +27,7 @@ from mmldm.utils.checkpoint import (
 )
 from mmldm.utils.distributed import broadcast_state
 from mmldm.utils.memory import keep_freed_memory
+from mmldm.utils.stored_config import store_config
 
 from .checkpoint_state import hub_state, hub_state_for_loading, plain
 
@@ -232,7 +233,7 @@ class LDMRunner(Runner):
         return {
             'epoch': self.epoch,
             'iter': self.iter + 1,
-            'cfg': self.cfg.pretty_text,
+            'cfg': store_config(self.cfg.to_dict()),
             'seed': self.seed,
             'experiment_name': self.experiment_name,
             'time': time.strftime('%Y%m%d_%H%M%S'),

@@ -9,10 +9,11 @@ import torch
 from mmengine.config import Config
 from safetensors.torch import save_file
 
-from mmldm.apis import build_model, init_model, models
+from mmldm.apis import build_model, init_model, models, publish_model
 from mmldm.registry import MODELS
-from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.checkpoint import read_checkpoint, write_checkpoint
 from mmldm.utils.model_file import write_model_file
+from mmldm.utils.stored_config import store_config
 
 
 @pytest.fixture
@@ -33,7 +34,9 @@ def files(tmp_path, ldm_config, trained):
     cfg.dump(tmp_path / 'converted/config.py')
     write_model_file(tmp_path / 'converted/model.safetensors', weights, config)
     cfg.dump(tmp_path / 'work/tiny.py')
-    checkpoint = dict(state_dict=weights, meta=dict(cfg=cfg.pretty_text))
+    checkpoint = dict(
+        state_dict=weights, meta=dict(cfg=store_config(cfg.to_dict()))
+    )
     write_checkpoint(checkpoint, tmp_path / 'work/iter_4.pth')
     shutil.copy(tmp_path / 'work/tiny.py', tmp_path / 'config.py')
     model_file = tmp_path / 'model.safetensors'
@@ -84,7 +87,8 @@ def test_paths_may_be_text(files, trained):
 def test_the_newest_checkpoint_of_a_work_directory_is_taken(files, trained):
     path = files / 'work/iter_8.pth'
     weights = {n: torch.zeros_like(w) for n, w in trained.state_dict().items()}
-    write_checkpoint(dict(state_dict=weights), path)
+    meta = read_checkpoint(files / 'work/iter_4.pth')['meta']
+    write_checkpoint(dict(state_dict=weights, meta=meta), path)
     model = init_model(files / 'work')
     assert not any(weight.any() for weight in model.parameters())
 
@@ -214,16 +218,38 @@ def test_wrong_sources_are_named(files):
 
 def test_a_folder_of_nothing_says_what_was_looked_for(files):
     (files / 'nothing').mkdir()
+    shutil.copy(files / 'config.py', files / 'nothing')
     told = error_of(files / 'nothing')
-    assert 'no weights and no config found' in told
     for word in (
-        *('model.safetensors', 'iter_*.pth', 'config file (.py)'),
-        *('model_index.json', 'config.json'),
+        *('model.safetensors', 'iter_*.pth'),
+        *('model_index.json', 'config.json', 'Give config and checkpoint'),
     ):
         assert word in told
-    (files / 'work/other.py').touch()
-    told = error_of(files / 'work')
-    assert 'iter_4.pth and other.py, tiny.py found' in told
+
+
+def test_no_code_in_a_folder_is_executed(files, trained):
+    """Its model file or checkpoint says what is built; its Python nothing."""
+    executed = files / 'executed'
+    code = f"open({str(executed)!r}, 'w')\nraise SystemExit('executed')\n"
+    for folder in ('converted', 'work'):
+        for name in ('config.py', 'tiny.py', '__init__.py', 'conftest.py'):
+            (files / folder / name).write_text(code)
+        for arguments in ((folder,), (folder, 'alone.pth')):
+            model = init_model(*(files / name for name in arguments))
+            assert model.state_dict().keys() == trained.state_dict().keys()
+    publish_model(files / 'work', files / 'published')
+    assert not executed.exists()
+
+
+def test_a_checkpoint_of_an_older_version_is_read(files, trained, ldm_config):
+    """Its config is Python text, which is read as data."""
+    cfg = Config(dict(model=ldm_config()))
+    content = dict(
+        state_dict=trained.state_dict(), meta=dict(cfg=cfg.pretty_text)
+    )
+    write_checkpoint(content, files / 'old.pth')
+    model = init_model(files / 'old.pth')
+    assert model.cfg.model.to_dict() == ldm_config().to_dict()
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_what_is_none_passes(ldm_config):
 
 def test_a_class_of_the_users_passes_once_it_is_registered(refusal):
     near = refusal('denoiser.type', 'ToyDenoiser')
-    assert 'import the module that registers it before' in near
+    assert 'give the config file that imports its module' in near
     config = dict(type='ToyDenoiser', width=3)
 
     class ToyDenoiser:

@@ -96,7 +96,7 @@ def test_raw_weights_are_taken_where_they_are_asked_for(convert, diffusion):
 def test_the_config_inherits_and_states_its_differences(convert, diffusion):
     out_dir = convert(dict(model=diffusion[0]), diffusion[1])
     text = (out_dir / 'config.py').read_text()
-    assert text.startswith('"""Converted from model.yaml and model.ckpt."""')
+    assert text.startswith('# Converted from model.yaml and model.ckpt.')
     assert 'configs/_base_/models/ldm_vq-f4.py' in text
     own = Config.fromfile(out_dir / 'config.py', lazy_import=False)
     # Said by the base.
@@ -186,7 +186,9 @@ def test_earlier_files_are_replaced_whole_or_not_at_all(
     with pytest.raises(OSError, match='No space'):
         convert(dict(model=config), state)
     assert (out_dir / MODEL).read_bytes() == before
-    assert sorted(os.listdir(out_dir)) == ['config.py', 'left_out.txt', MODEL]
+    assert sorted(os.listdir(out_dir)) == [
+        *('config.py', 'left_out.txt', 'model.json', MODEL)
+    ]
 
 
 MODEL = 'model.safetensors'

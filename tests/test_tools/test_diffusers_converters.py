@@ -1,5 +1,6 @@
 """diffusers_to_mmldm.py and mmldm_to_diffusers.py, as a user runs them."""
 
+import ast
 import json
 import shutil
 import sys
@@ -216,3 +217,65 @@ def test_what_is_no_model_is_refused(run, tool, tmp_path):
     with pytest.raises((ValueError, FileNotFoundError), match='empty is no f'):
         run(tool, 'empty', 'out')
     assert not (tmp_path / 'out').exists()
+
+
+CALL = "__import__('os').system('touch CANARY')"
+NAME = f'x"""; {CALL} #'.replace('/', '')
+
+
+@pytest.mark.parametrize(
+    'part, key, value',
+    [
+        ('vqvae', 'mid_block_add_attention', {f'x={CALL}, y': 1}),
+        ('vqvae', 'mid_block_add_attention', CALL),
+        ('vqvae', 'norm_num_groups', {f'x={CALL}, y': 1}),
+        ('vqvae', 'scaling_factor', [{f'x={CALL}, y': 1}]),
+        ('unet', 'attention_head_dim', {f'x={CALL}, y': 1}),
+        ('unet', 'layers_per_block', f'1), {CALL}, ('),
+        ('scheduler', 'beta_start', {f'x={CALL}, y': 1}),
+        ('scheduler', 'beta_end', CALL),
+        ('scheduler', 'steps_offset', {f'x={CALL}, y': 1}),
+    ],
+)
+def test_no_value_of_a_folder_becomes_code(
+    run, unconditional, part, key, value
+):
+    """Neither is anything written, nor executed."""
+    names = dict(scheduler='scheduler_config.json')
+    path = unconditional / part / names.get(part, 'config.json')
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, key: value}))
+    with pytest.raises(ValueError):
+        run('diffusers_to_mmldm', unconditional, 'ours')
+    assert not Path('ours/config.py').exists()
+    assert not Path('CANARY').exists()
+
+
+def test_no_name_of_a_folder_becomes_code(run, unconditional):
+    shutil.move(unconditional, NAME)
+    out_dir = f"'+{CALL}+'"
+    run('diffusers_to_mmldm', NAME, out_dir)
+    tree = ast.parse(Path(out_dir, 'config.py').read_text())
+    assert all(isinstance(node, ast.Assign) for node in tree.body)
+    model = Config.fromfile(f'{out_dir}/config.py').model
+    assert MODELS.build(model)
+    init_model(out_dir, device='cpu')
+    assert json.loads(Path(out_dir, 'model.json').read_text())
+    assert not Path('CANARY').exists()
+
+
+def test_a_tokenizer_links_to_nothing_outside(run, text_to_image, tmp_path):
+    (tmp_path / 'secret.txt').write_text('secret')
+    (text_to_image / 'tokenizer/merges.txt').symlink_to('../../secret.txt')
+    with pytest.raises(ValueError, match='merges.txt is a link that leads'):
+        run('diffusers_to_mmldm', text_to_image, 'ours')
+    assert not Path('ours').exists()
+    with pytest.raises(ValueError, match='merges.txt is a link that leads'):
+        init_model(text_to_image, device='cpu')
+
+
+def test_what_is_no_tokenizer_is_left_out(run, text_to_image):
+    (text_to_image / 'tokenizer/evil.py').touch()
+    printed = run('diffusers_to_mmldm', text_to_image, 'ours')
+    assert 'Left out of tokenizer: evil.py' in printed
+    assert not Path('ours/tokenizer/evil.py').exists()

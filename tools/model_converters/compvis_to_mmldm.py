@@ -4,8 +4,9 @@
         MODEL.yaml MODEL.ckpt OUT_DIR
 
 First stages and latent diffusion models, the published ones and your own.
-OUT_DIR gets config.py, to train, test and change, and model.safetensors, from
-which mmldm.apis.init_model builds the model without any other file.
+OUT_DIR gets model.safetensors, from which mmldm.apis.init_model builds the
+model without any other file, model.json, its config to look at, and config.py,
+to train, test and change.
 
 Nothing in MODEL.ckpt is executed. Every tensor in it is used, or named in
 OUT_DIR/left_out.txt with the reason why it is not needed.
@@ -55,7 +56,7 @@ def parse_args() -> argparse.Namespace:
         'checkpoint', help='its weights: .ckpt, .pth or .safetensors'
     )
     parser.add_argument(
-        'out_dir', help='where config.py and model.safetensors are written'
+        'out_dir', help='where model.safetensors and config.py are written'
     )
     parser.add_argument(
         '--weights',

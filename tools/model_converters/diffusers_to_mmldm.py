@@ -5,18 +5,18 @@
 DIR is of an LDMPipeline, LDMTextToImagePipeline, LDMSuperResolutionPipeline
 or StableDiffusionPipeline (1 and 2), or of an AutoencoderKL or VQModel alone;
 safetensors, .bin, variants such as fp16 and shards are read. diffusers itself
-is not needed. OUT_DIR gets config.py, to train, test and change,
-model.safetensors, from which mmldm.apis.init_model builds the model, and the
-tokenizer, where there is one.
+is not needed. OUT_DIR gets model.safetensors, from which
+mmldm.apis.init_model builds the model, model.json, its config to look at,
+config.py, to train, test and change, and the tokenizer, where there is one.
 
 Nothing in DIR is executed. What cannot be expressed is refused by name.
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from mmldm.apis import run_tool, write_converted
+from mmldm.apis.tokenizer_folders import check_files, copy_tokenizer
 from mmldm.converters import FromDiffusers, read_diffusers
 
 TOKENIZER = 'tokenizer'
@@ -30,7 +30,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('dir', help='folder that diffusers saved')
     parser.add_argument(
-        'out_dir', help='where config.py and model.safetensors are written'
+        'out_dir', help='where model.safetensors and config.py are written'
     )
     return parser.parse_args()
 
@@ -50,13 +50,16 @@ def main() -> None:
     """Convert."""
     args = parse_args()
     folder, out_dir = Path(args.dir), Path(args.out_dir)
+    tokenizer = folder / TOKENIZER
+    if tokenizer.is_dir():
+        check_files(tokenizer, folder)
     found = read_diffusers(folder, TOKENIZER)
-    if (folder / TOKENIZER).is_dir():
-        shutil.copytree(
-            folder / TOKENIZER, out_dir / TOKENIZER, dirs_exist_ok=True
-        )
     source = folder.resolve().name
     write_converted(out_dir, found.config, found.weights, source)
+    if tokenizer.is_dir():
+        left_out = copy_tokenizer(tokenizer, out_dir / TOKENIZER)
+        if left_out:
+            print(f'Left out of {TOKENIZER}: {", ".join(left_out)}')
     report(args.out_dir, found)
 
 

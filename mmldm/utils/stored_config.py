@@ -1,26 +1,69 @@
-"""The config that a training checkpoint holds as text, read as data."""
+"""The config that a training checkpoint holds: data, as JSON text.
+
+Checkpoints written until November 2026 hold the Python text that mmengine's
+``Config.pretty_text`` gives; it is read as data too.
+"""
 
 import ast
+import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
+# The one key of a dict whose keys are not all text: a list of its pairs.
+PAIRS = '<pairs>'
 # How mmengine writes a float that Python has no literal for.
 FLOATS = {'inf': math.inf, 'nan': math.nan}
 
 
-def read_stored_config(text: str) -> dict[str, Any]:
-    """The values that mmengine's ``Config.pretty_text`` assigns.
+def store_config(config: Mapping[str, Any]) -> str:
+    """JSON text of a config, which :func:`read_stored_config` reads.
 
-    Nothing is executed: literals, lists, tuples, dicts and ``dict(...)`` are
-    read, and nothing else.
+    Tuples become lists. A class or function becomes its dotted name, any
+    other object its ``repr``: both are a record for people, from which
+    nothing is built.
+    """
+    return json.dumps(_encoded(config))
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if all(isinstance(key, str) for key in value):
+            return {key: _encoded(item) for key, item in value.items()}
+        pairs = [[_encoded(key), _encoded(v)] for key, v in value.items()]
+        return {PAIRS: pairs}
+    if isinstance(value, list | tuple):
+        return [_encoded(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    name = getattr(value, '__qualname__', None)
+    return f'{value.__module__}.{name}' if name else repr(value)
+
+
+def read_stored_config(text: str) -> dict[str, Any]:
+    """The config in the text that a checkpoint holds.
+
+    Nothing is executed: values are read, and nothing else.
 
     Raises:
         ValueError: If there is anything else; the line is named.
     """
     try:
+        if text.lstrip().startswith('{'):
+            return _decoded(json.loads(text))
         return dict(_assigned(statement) for statement in _parse(text))
-    except (SyntaxError, RecursionError, MemoryError) as error:
+    except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError(f'it cannot be read ({error})') from error
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_decoded(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {PAIRS}:
+        return {key: _decoded(item) for key, item in value[PAIRS]}
+    return {key: _decoded(item) for key, item in value.items()}
 
 
 def _parse(text: str) -> list[ast.stmt]:

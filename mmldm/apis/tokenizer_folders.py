@@ -1,0 +1,127 @@
+"""Folders of tokenizers that lie beside a model or beside its config."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+# Of files that tokenizers of transformers consist of.
+SUFFIXES = ('.json', '.txt', '.model', '.jinja')
+
+
+def locate_tokenizers(cfg: Config, path: Path) -> None:
+    """Replace the names of tokenizers that lie beside a config file.
+
+    A config that a converter wrote names the folder beside it. Such a folder
+    is looked for beside ``path`` and beside every config that it inherits.
+
+    Args:
+        cfg: Its ``model`` is changed.
+        path: The file that it was read from.
+    """
+    model = cfg.get('model')
+    if isinstance(model, Mapping) and 'conditioner' in model:
+        cfg.model = with_tokenizers(
+            model, lambda name: tokenizer_beside(name, _folders(path))
+        )
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    """The folder of a config file, then those of all that it inherits."""
+    yield path.parent
+    for base in Config._get_base_files(str(path)):
+        found, _ = Config._get_cfg_path(base, str(path))
+        yield from _folders(Path(found))
+
+
+def tokenizer_beside(name: str, folders: Iterable[Path]) -> str:
+    """A tokenizer's folder that lies in one of ``folders``; else the name.
+
+    Raises:
+        ValueError: If a file in it lies elsewhere, see :func:`check_files`.
+    """
+    if name and not Path(name).is_absolute():
+        for folder in folders:
+            if (folder / name).is_dir():
+                check_files(folder / name, folder)
+                return str(folder / name)
+    return name
+
+
+def copy_tokenizer(folder: Path, out_dir: Path) -> list[str]:
+    """Copy the data of a tokenizer that lies in a folder of diffusers.
+
+    Args:
+        folder: The tokenizer's, which :func:`check_files` let pass.
+        out_dir: Made where it is missing.
+
+    Returns:
+        Names that were left out: whatever is no data of a tokenizer.
+
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    left_out = []
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix in SUFFIXES:
+            shutil.copyfile(path, out_dir / path.name)
+        else:
+            left_out.append(path.name)
+    return left_out
+
+
+def check_files(folder: Path, boundary: Path) -> None:
+    """Raise where a folder would have another file read, or none at all.
+
+    Args:
+        folder: What somebody else may have made.
+        boundary: Symbolic links may lead anywhere below this folder. In the
+            cache of huggingface_hub, whose folders consist of links, they
+            may lead anywhere in the repository's folder.
+
+    Raises:
+        ValueError: Naming a link that leads out, or what is no regular file.
+    """
+    root = boundary.resolve()
+    if root.parent.name == 'snapshots':
+        root = root.parent.parent
+    for path in [folder, *sorted(folder.rglob('*'))]:
+        target = path.resolve()
+        if not target.is_relative_to(root):
+            raise ValueError(
+                f'{path} is a link that leads out of {boundary}: put a copy '
+                'of the file in its place'
+            )
+        if not (target.is_file() or target.is_dir()):
+            raise ValueError(f'{path} is no regular file: remove it')
+
+
+def with_tokenizers(
+    model: Mapping[str, Any], change: Callable[[str], str]
+) -> dict[str, Any]:
+    """A model's config, the folders or names of its tokenizers changed."""
+    conditioner = model.get('conditioner')
+    if not isinstance(conditioner, Mapping):
+        return dict(model)
+    embedders = [
+        _with_tokenizer(embedder, change)
+        for embedder in conditioner.get('embedders') or ()
+    ]
+    if not embedders:
+        return dict(model)
+    return {**model, 'conditioner': {**conditioner, 'embedders': embedders}}
+
+
+def _with_tokenizer(embedder: Any, change: Callable[[str], str]) -> Any:
+    """An embedder's config, or a tokenizer's."""
+    if not isinstance(embedder, Mapping):
+        return embedder
+    tokenizer = embedder.get('tokenizer')
+    if isinstance(tokenizer, str):
+        return {**embedder, 'tokenizer': change(tokenizer)}
+    pretrained = tokenizer.get('pretrained') if tokenizer else None
+    if isinstance(pretrained, str):
+        tokenizer = {**tokenizer, 'pretrained': change(pretrained)}
+        return {**embedder, 'tokenizer': tokenizer}
+    return embedder
