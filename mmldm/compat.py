@@ -123,3 +123,15 @@ def register_checkpoint_reader() -> None:
     CheckpointLoader.register_scheme(
         prefixes='', loader=read_checkpoint, force=True
     )
+
+
+def read_yaml_safely() -> None:
+    """Have mmengine read yaml files as data.
+
+    Its loader calls whatever a tag such as ``!!python/object/apply`` names.
+    Until mmengine > 0.10.7.
+    """
+    import yaml
+    from mmengine.fileio.handlers import yaml_handler
+
+    yaml_handler.Loader = yaml.SafeLoader

@@ -10,7 +10,9 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
+from yaml import YAMLError
 
+from mmldm.compat import read_yaml_safely
 from mmldm.registry import RUNNERS
 
 from .config_check import check_config
@@ -135,11 +137,12 @@ def read_config(path: str | Path) -> Config:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'config {path} does not exist')
+    read_yaml_safely()
     try:
         cfg = Config.fromfile(path)
     except ImportError as error:
         raise ValueError(f'config {path}: {describe(error)}') from error
-    except (SyntaxError, NameError) as error:
+    except (SyntaxError, NameError, YAMLError) as error:
         raise ValueError(f'config {path}: {error}') from error
     locate_tokenizers(cfg, Path(path))
     return cfg

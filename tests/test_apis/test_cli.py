@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
+from mmldm.apis.cli import read_config
 from mmldm.engine import LDMRunner
 from mmldm.registry import DATASETS
 
@@ -301,3 +302,20 @@ def test_a_module_that_itself_cannot_be_imported_says_why(
     )
     assert "cannot import name 'nothing' from 'torch'" in verdict
     assert 'PYTHONPATH' not in verdict
+
+
+@pytest.mark.parametrize(
+    'code',
+    [
+        '!!python/object/apply:os.system ["touch CANARY"]',
+        '!!python/object/new:os.system ["touch CANARY"]',
+        '!!python/name:os.system',
+        '!!python/module:os',
+    ],
+)
+def test_a_yaml_config_executes_nothing(tmp_path, monkeypatch, code):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'config.yaml').write_text(f'model:\n  type: {code}\n')
+    with pytest.raises(ValueError, match='config.yaml: could not determine'):
+        read_config('config.yaml')
+    assert not (tmp_path / 'CANARY').exists()
