@@ -1,45 +1,65 @@
 """What the command-line tools share."""
 
 import argparse
-import ast
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
-from yaml import YAMLError
 
-from mmldm.compat import read_yaml_safely
 from mmldm.registry import RUNNERS
+from mmldm.utils import check_range
+from mmldm.utils.files import check_folder_to_write
+from mmldm.utils.model_size import bounded_networks
 
-from .config_check import check_config
-from .custom_imports import describe
+from .config import (
+    check_complete,
+    check_config,
+    merge_options,
+    parse_option,
+    read_config,
+)
+from .config.building import describe_building_error
+from .config.memory import check_batch_memory
 from .other_files import anchor_files
-from .tokenizer_folders import locate_tokenizers
 
 DEBUG = 'MMLDM_DEBUG'
 # Mistakes of the user, as opposed to ours, which keep their traceback.
-USER_ERRORS = (ValueError, OSError, KeyError, FloatingPointError)
+USER_ERRORS = (ValueError, OSError, FloatingPointError)
+# What each launcher tells its processes, and how it is started.
+LAUNCHED_BY = {
+    'pytorch': ('RANK', 'tools/dist_train.sh or dist_test.sh'),
+    'slurm': ('SLURM_PROCID', 'tools/slurm_train.sh or slurm_test.sh'),
+    'mpi': ('OMPI_COMM_WORLD_RANK', 'mpirun'),
+}
 
 
-class ConfigAction(DictAction):
-    """As mmengine's ``DictAction``, which takes dicts for text."""
+class ConfigAction(argparse.Action):
+    """Options as ``KEY=VALUE``; the flag may be repeated."""
 
-    @staticmethod
-    def _parse_iterable(value: str) -> Any:
-        if '{' not in value:
-            return DictAction._parse_iterable(value)
-        try:
-            return ast.literal_eval(value)
-        except (ValueError, SyntaxError) as error:
-            raise ValueError(
-                f'--cfg-options {value}: write dicts, and lists of them, as '
-                "in Python, within quotes of the shell: key=\"[{'type': "
-                "'FolderClasses'}]\""
-            ) from error
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Add options to those before.
+
+        Raises:
+            ValueError: If one is no ``KEY=VALUE``, or given twice.
+        """
+        options = dict(getattr(namespace, self.dest) or {})
+        for text in values:
+            key, value = parse_option(text)
+            if key in options:
+                raise ValueError(f'--cfg-options {key} is given twice')
+            options[key] = value
+        setattr(namespace, self.dest, options)
 
 
 def config_parser(description: str | None) -> argparse.ArgumentParser:
@@ -103,56 +123,60 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a key is not known; the nearest are named.
+        ValueError: If a key is not known, of which the nearest are named; or
+            if a value, a flag or the work directory makes no sense.
     """
+    _check_launcher(args.launcher)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
-    try:
-        cfg.merge_from_dict(args.cfg_options)
-    except (TypeError, KeyError) as error:
-        raise ValueError(
-            f'--cfg-options {" ".join(args.cfg_options)}: a key leads into '
-            f'what is no dict ({error})'
-        ) from error
+    merge_options(cfg, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     cfg.setdefault('work_dir', f'work_dirs/{Path(args.config).stem}')
-    if args.seed is not None:
-        cfg.merge_from_dict({'randomness.seed': args.seed})
-    if args.deterministic:
-        cfg.merge_from_dict({'randomness.deterministic': True})
-    _share_with_training(cfg)
-    anchor_files(cfg.get('model') or {}, cfg.work_dir)
+    _apply_randomness(cfg, args)
     check_config(cfg, args.cfg_options)
+    check_folder_to_write('work_dir', cfg.work_dir)
+    check_complete(cfg)
+    _share_with_training(cfg)
+    check_batch_memory(cfg)
+    anchor_files(cfg.get('model') or {}, cfg.work_dir)
     return cfg
 
 
-def read_config(path: str | Path) -> Config:
-    """The content of a config file.
+def _check_launcher(launcher: str) -> None:
+    """Raise where the launcher did not start this process."""
+    variable, how = LAUNCHED_BY.get(launcher, ('PATH', ''))
+    if variable not in os.environ:
+        raise ValueError(
+            f'--launcher {launcher}, but the environment has no {variable}: '
+            f'start by {how}, or leave --launcher out'
+        )
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no config.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'config {path} does not exist')
-    read_yaml_safely()
-    try:
-        cfg = Config.fromfile(path)
-    except ImportError as error:
-        raise ValueError(f'config {path}: {describe(error)}') from error
-    except (SyntaxError, NameError, YAMLError) as error:
-        raise ValueError(f'config {path}: {error}') from error
-    locate_tokenizers(cfg, Path(path))
-    return cfg
+
+def _apply_randomness(cfg: Config, args: argparse.Namespace) -> None:
+    """Write --seed and --deterministic into a config."""
+    flags: dict[str, Any] = {}
+    if args.seed is not None:
+        check_range('--seed', args.seed, 0, 2**32 - 1)
+        flags['randomness.seed'] = args.seed
+    if args.deterministic:
+        flags['randomness.deterministic'] = True
+    merge_options(cfg, flags)
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The runner that a config asks for; mmengine's own without a type."""
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    """The runner that a config asks for; mmengine's own without a type.
+
+    Raises:
+        ValueError: If there is no model, or it outgrows the machine.
+    """
+    if cfg.get('model', 0) is None:
+        raise ValueError('the config has no model')
+    with bounded_networks():
+        if 'runner_type' in cfg:
+            return RUNNERS.build(cfg)
+        return Runner.from_cfg(cfg)
 
 
 def _share_with_training(cfg: Config) -> None:
@@ -168,24 +192,41 @@ def _share_with_training(cfg: Config) -> None:
 def run_tool(main: Callable[[], None]) -> None:
     """Run a tool: a mistake of the user ends in one line and status 1.
 
-    MMLDM_DEBUG=1 shows the traceback as well.
+    What is raised while something is built from a config is such a mistake,
+    too; all else is ours, and keeps its traceback. MMLDM_DEBUG=1 shows every
+    traceback.
     """
     try:
         main()
     except KeyboardInterrupt:
         sys.exit('interrupted; --resume goes on from the newest checkpoint')
-    except USER_ERRORS as error:
-        if os.environ.get(DEBUG):
+    except Exception as error:
+        line = _line_about(error)
+        if line is None or os.environ.get(DEBUG):
             raise
-        sys.exit(
-            f'error: {_one_line(error)}\n({DEBUG}=1 shows where it was raised)'
+        sys.exit(f'error: {line}\n({DEBUG}=1 shows where it was raised)')
+
+
+def _line_about(error: Exception) -> str | None:
+    """What the user did wrong; None where the mistake is not the user's."""
+    if isinstance(error, USER_ERRORS):
+        return _one_line(str(error) or type(error).__name__, error)
+    built = describe_building_error(error)
+    if built is not None:
+        return _one_line(built, error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        'not enough memory' in str(error) or "can't allocate" in str(error)
+    ):
+        text = _one_line(str(error).split('\n')[0], error)
+        return (
+            f'out of memory ({text}): lower the batch size or the size of '
+            'the images, or raise optim_wrapper.accumulative_counts'
         )
+    return None
 
 
-def _one_line(error: Exception) -> str:
-    """The message without line breaks."""
-    # str() of a KeyError is the repr of its message.
-    text = str(error.args[0] if isinstance(error, KeyError) else error)
+def _one_line(text: str, error: Exception) -> str:
+    """A message without line breaks."""
     if text.startswith('Caught '):  # a loader worker's, after its traceback
         text = text.rpartition(f'{type(error).__name__}: ')[-1]
     return ' '.join(text.split())

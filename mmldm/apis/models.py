@@ -22,8 +22,7 @@ from mmldm.utils.checkpoint import (
 from mmldm.utils.model_file import read_model_file
 from mmldm.utils.stored_config import read_stored_config
 
-from .cli import read_config
-from .config_check import check_config
+from .config import check_config, read_config
 from .converted import MODEL_NAME
 from .other_files import first_stage_beside, locate_files
 from .tokenizer_folders import (

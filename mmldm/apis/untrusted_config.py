@@ -15,7 +15,7 @@ from mmldm.models.conditioners.tokenizers import Tokenizer
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.utils.checks import suggest
 
-from .config_check import check_arguments
+from .config import check_arguments
 
 # What parts of a model may be.
 REGISTRIES = (MODELS, DIFFUSION_SCHEDULERS)

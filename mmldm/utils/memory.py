@@ -1,10 +1,18 @@
 """Memory of large tensors on a CPU."""
 
+import contextlib
 import ctypes
+import os
+from pathlib import Path
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
+# What a container may use, of control groups 2 and 1.
+LIMITS = (
+    Path('/sys/fs/cgroup/memory.max'),
+    Path('/sys/fs/cgroup/memory/memory.limit_in_bytes'),
+)
 
 
 def keep_freed_memory() -> bool:
@@ -22,3 +30,12 @@ def keep_freed_memory() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))
+
+
+def total_memory() -> int:
+    """Bytes that this process may use: the machine's, or its container's."""
+    total = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    for path in LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # 'max' is no number
+            total = min(total, int(path.read_text()))
+    return total

@@ -312,7 +312,7 @@ def test_a_hostile_model_file_runs_nothing(tmp_path, trained, ldm_config):
     [
         (dict(denoiser=dict(channels='a')), "channels='a' must be int"),
         (dict(denoiser=dict(chanels=3)), "no argument 'chanels'"),
-        (dict(denoiser=None), 'its model cannot be built'),
+        (dict(denoiser=None), 'model.denoiser=None must be dict'),
         (dict(denoiser=dict(channels=128)), 'does not fit this'),
     ],
 )

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import Registry
 
-from mmldm.apis.config_check import check_config
+from mmldm.apis.config import check_config
 from mmldm.apis.registered import check_type_names, find_class
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.registry import HOOKS

@@ -7,10 +7,10 @@ import pytest
 from mmagic.registry import MODELS as MMAGIC_MODELS
 from mmengine.config import Config
 
-from mmldm.apis.config_check import check_config
+from mmldm.apis.config import check_config
 from mmldm.registry import MODELS
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
+CONFIGS = Path(__file__).parents[3] / 'configs'
 LDM = CONFIGS / 'ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
 
 

@@ -1,5 +1,7 @@
 """Modules of the user, which a config names."""
 
+from traceback import extract_tb
+
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
@@ -8,16 +10,16 @@ def import_custom(cfg: Config) -> None:
     """Import what the user registers; Config does so for files only.
 
     Raises:
-        ValueError: If there is no such module.
+        ValueError: If there is no such module, or it raises anything.
     """
     if cfg.get('custom_imports'):
         try:
             import_modules_from_strings(**cfg['custom_imports'])
-        except ImportError as error:
+        except (Exception, SystemExit) as error:
             raise ValueError(describe(error)) from error
 
 
-def describe(error: ImportError) -> str:
+def describe(error: BaseException) -> str:
     """What could not be imported, and what to do, in one line.
 
     Args:
@@ -26,7 +28,15 @@ def describe(error: ImportError) -> str:
     first: BaseException = error
     while cause := first.__cause__ or first.__context__:
         first = cause
-    told = f'custom_imports: {first}'
     if isinstance(first, ModuleNotFoundError):
-        told += ': export PYTHONPATH=FOLDER, the folder that has this module'
-    return told
+        return (
+            f'custom_imports: {first}: export PYTHONPATH=FOLDER, the folder '
+            'that has this module'
+        )
+    if isinstance(first, ImportError):
+        return f'custom_imports: {first}'
+    place = extract_tb(first.__traceback__)[-1]
+    return (
+        f'custom_imports: {place.filename}, line {place.lineno}: '
+        f'{type(first).__name__}: {first}'
+    )

@@ -1,0 +1,14 @@
+"""Configs: read, changed by options, checked before anything is built."""
+
+from .check import check_arguments, check_complete, check_config
+from .options import merge_options, parse_option
+from .source import read_config
+
+__all__ = [
+    'check_arguments',
+    'check_complete',
+    'check_config',
+    'merge_options',
+    'parse_option',
+    'read_config',
+]

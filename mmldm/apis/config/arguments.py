@@ -1,0 +1,197 @@
+"""Arguments in a config, compared with the signature of their class."""
+
+import inspect
+import math
+import re
+from collections.abc import Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
+
+from mmengine.config import ConfigDict
+from torch import Tensor
+
+from mmldm.utils.checks import suggest
+
+# Keys of any typed dict, and those that mmengine takes out before it builds.
+GIVEN = {'type', '_scope_'}
+TAKEN_OUT = {
+    r'optim_wrapper(\..+)?': {'constructor', 'paramwise_cfg', 'modules'},
+    r'param_scheduler(\.\w+)*': {'convert_to_iter_based'},
+    r'(default|custom)_hooks\.\w+': {'priority'},
+    r'model': {'init_cfg'},
+}
+# Arguments without a default that whoever builds the object fills in.
+FILLED_IN = {
+    'runner',
+    'dataloader',
+    'evaluator',
+    'dataset',
+    'params',
+    'optimizer',
+    'num_timesteps',
+}
+# Annotations whose values are compared.
+SIMPLE_TYPES = {
+    int: (int,),
+    float: (int, float),
+    str: (str,),
+    bool: (bool,),
+    NoneType: (NoneType,),
+    Tensor: (Tensor,),
+    dict: (Mapping,),
+    ConfigDict: (Mapping,),
+    list: (list, tuple),
+    tuple: (list, tuple),
+}
+NAMES = {Mapping: 'dict'}
+LARGEST = 2**63 - 1
+
+
+def check_typed(path: str, node: Mapping[str, Any], cls: type) -> None:
+    """Raise where a dict with a type does not fit its class.
+
+    Args:
+        path: What leads to the dict, for messages.
+        node: With its ``type``.
+        cls: What that means.
+
+    Raises:
+        ValueError: Naming a key that the class has not, or one of another
+            type of value.
+    """
+    parameters, takes_any = arguments_of(cls)
+    owner = f'{path} ({cls.__name__})'
+    if not takes_any:
+        taken_out = [
+            keys
+            for place, keys in TAKEN_OUT.items()
+            if re.fullmatch(place, path)
+        ]
+        check_keys(owner, node, GIVEN.union(parameters, *taken_out))
+    for key, value in node.items():
+        if key in parameters:
+            _check_value(f'{path}.{key}', value, parameters[key])
+
+
+def check_required(path: str, node: Mapping[str, Any], cls: type) -> None:
+    """Raise where a dict lacks an argument that its class has no default of.
+
+    Classes of other packages pass: their builders may fill it in.
+    """
+    if not cls.__module__.startswith('mmldm.'):
+        return
+    for key, parameter in arguments_of(cls)[0].items():
+        required = parameter.default is inspect.Parameter.empty
+        if required and key not in {*node, *FILLED_IN}:
+            raise ValueError(
+                f'{path} ({cls.__name__}): the argument {key!r} is missing'
+            )
+
+
+def check_keys(owner: str, node: Mapping, valid: set[str]) -> None:
+    """Raise where a dict has a key that is not among the valid ones."""
+    for key in node:
+        if key not in valid:
+            raise ValueError(
+                f'{owner} has no argument {key!r}'
+                f'{suggest(str(key), valid - GIVEN)}'
+            )
+
+
+def arguments_of(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
+    """Parameters that a constructor takes; whether it takes any.
+
+    ``**kwargs`` is followed to the base class, as our classes use it.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__:
+        if '__init__' not in vars(base) or base is object:
+            continue
+        parameters = inspect.signature(base.__init__).parameters.values()
+        for p in parameters:
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+                found.setdefault(p.name, p)
+        if all(p.kind != p.VAR_KEYWORD for p in parameters):
+            break
+    else:
+        return found, any('__init__' in vars(b) for b in cls.__mro__[:-1])
+    return {k: v for k, v in found.items() if k != 'self'}, False
+
+
+def _check_value(
+    path: str, value: Any, parameter: inspect.Parameter
+) -> None:
+    """Raise where a value is of another type than its annotation."""
+    annotation = parameter.annotation
+    wanted = _wanted(annotation)
+    if wanted and not _is_one_of(value, wanted):
+        names = ' or '.join(NAMES.get(cls, cls.__name__) for cls in wanted)
+        raise ValueError(f'{path}={value!r:.200} must be {names}')
+    item = _item_type(annotation)
+    if item and isinstance(value, list | tuple):
+        for i, element in enumerate(value):
+            if not _is_one_of(element, item):
+                names = ' or '.join(cls.__name__ for cls in item)
+                raise ValueError(
+                    f'{path}={value!r:.200} must hold {names} only, but '
+                    f'number {i} is {element!r:.80}'
+                )
+    infinite = parameter.default in (math.inf, -math.inf)
+    check_numbers(path, value, infinite)
+
+
+def check_numbers(path: str, value: Any, infinite: bool = False) -> None:
+    """Raise where a number is NaN, infinite or beyond 64 bits.
+
+    Args:
+        path: What leads to the value, for messages.
+        value: A number, or lists of them; all else passes.
+        infinite: Whether it may be infinite.
+    """
+    if isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            check_numbers(f'{path}.{i}', item, infinite)
+    elif isinstance(value, float):
+        if math.isnan(value) or (math.isinf(value) and not infinite):
+            raise ValueError(f'{path}={value!r} must be a finite number')
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueError(
+            f'{path} is a whole number of {value.bit_length()} bits, but at '
+            'most 63 can be stored'
+        )
+
+
+def _is_one_of(value: Any, wanted: tuple[type, ...]) -> bool:
+    """``isinstance``, where a truth value is no number."""
+    if isinstance(value, bool):
+        return bool in wanted
+    return isinstance(value, wanted)
+
+
+def _wanted(annotation: Any) -> tuple[type, ...] | None:
+    """Types that an annotation admits; None where that is not so simple."""
+    origin = get_origin(annotation)
+    if origin in (Sequence, list, tuple):
+        return list, tuple
+    if origin in (Union, UnionType):
+        members = [_wanted(arg) for arg in get_args(annotation)]
+        if None in members:
+            return None
+        return tuple(dict.fromkeys(sum(members, ())))
+    try:
+        return SIMPLE_TYPES.get(annotation)
+    except TypeError:  # an annotation that has no hash
+        return None
+
+
+def _item_type(annotation: Any) -> tuple[type, ...] | None:
+    """Types of the items of a list; None where that is not so simple."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType):
+        lists = [arg for arg in arguments if get_origin(arg) is not None]
+        return _item_type(lists[0]) if len(lists) == 1 else None
+    if origin in (Sequence, list) and len(arguments) == 1:
+        return _wanted(arguments[0])
+    if origin is tuple and len({*arguments} - {...}) == 1:
+        return _wanted(arguments[0])
+    return None

@@ -1,0 +1,148 @@
+"""Errors of constructors, told as mistakes in the config they came from."""
+
+from collections.abc import Iterator, Mapping
+from types import CodeType, FrameType
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry.build_functions import build_from_cfg
+from mmengine.runner import Runner
+
+# What mmengine's Runner does with a config outside of registries, and the
+# key that it does it with.
+RUNNER_STEPS = {
+    '__init__': 'config',
+    '_init_model_weights': 'model.init_cfg',
+    '_maybe_compile': 'compile',
+    'build_dataloader': 'dataloader',
+    'build_evaluator': 'evaluator',
+    'build_log_processor': 'log_processor',
+    'build_logger': 'log_level',
+    'build_model': 'model',
+    'build_optim_wrapper': 'optim_wrapper',
+    'build_param_scheduler': 'param_scheduler',
+    'build_test_loop': 'test_cfg',
+    'build_train_loop': 'train_cfg',
+    'build_val_loop': 'val_cfg',
+    'build_visualizer': 'visualizer',
+    'from_cfg': 'config',
+    'register_custom_hooks': 'custom_hooks',
+    'register_default_hooks': 'default_hooks',
+    'scale_lr': 'auto_scale_lr',
+    'set_randomness': 'randomness',
+    'setup_env': 'env_cfg',
+    'wrap_model': 'model_wrapper_cfg or sync_bn',
+}
+STEPS: dict[CodeType, str] = {
+    getattr(Runner, name).__code__: key
+    for name, key in RUNNER_STEPS.items()
+    if name != 'from_cfg'
+} | {Runner.from_cfg.__func__.__code__: 'config'}
+# What to do about a class that asks for what this machine lacks.
+REMEDIES = {
+    'AmpOptimWrapper': "set type='AutocastOptimWrapper', which works on any "
+    'device, or give --amp',
+    'ApexOptimWrapper': "set type='AutocastOptimWrapper', which needs no "
+    'other package, or give --amp',
+}
+
+
+def describe_building_error(error: BaseException) -> str | None:
+    """What to change in the config that something was being built from.
+
+    Args:
+        error: As it was caught.
+
+    Returns:
+        One line with the dotted key; None where nothing was being built, so
+        that the error is no mistake in a config.
+    """
+    frames = list(_frames(error))
+    cfg = next(filter(None, map(_config_in, frames)), None)
+    for frame in reversed(frames):
+        if frame.f_code is build_from_cfg.__code__:
+            node = frame.f_locals.get('cfg')
+            if not isinstance(node, Mapping):
+                return f'{node!r:.80} must be a dict with a type'
+            return _told(_path(node, cfg), node, error)
+        if frame.f_code in STEPS:
+            key = STEPS[frame.f_code]
+            if key == 'dataloader':
+                key = _loader(frame.f_locals.get('dataloader'), cfg)
+            return f'{key}: {_text(error)}'
+    return None
+
+
+def _frames(error: BaseException) -> Iterator[FrameType]:
+    """Where the error passed, the outermost first."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next
+
+
+def _config_in(frame: FrameType) -> Config | None:
+    """A config that a function had."""
+    values = frame.f_locals.values()
+    return next((v for v in values if isinstance(v, Config)), None)
+
+
+def _told(path: str, node: Mapping[str, Any], error: BaseException) -> str:
+    """The line about one dict with a type."""
+    kind = node.get('type')
+    name = kind if isinstance(kind, str) else getattr(kind, '__name__', kind)
+    if kind is None:
+        return f'{path or "a dict"} has no type: {dict(node)!r:.80}'
+    owner = f'{path} ({name})' if path else f'{name}'
+    remedy = REMEDIES.get(str(name).rpartition('.')[2])
+    if remedy is None and isinstance(error, ImportError):
+        package = getattr(error, 'name', None)
+        wanted = f'pip install {package}' if package else 'install the package'
+        remedy = f'{wanted}, or choose another type'
+    return f'{owner}: {_text(error)}' + (f': {remedy}' if remedy else '')
+
+
+def _text(error: BaseException) -> str:
+    """Kind and message of an error, without mmengine's long explanations."""
+    text = str(error.args[0] if isinstance(error, KeyError) else error)
+    text = text.partition('Please check whether the value of')[0].strip()
+    name = type(error).__name__
+    if isinstance(error, ValueError | ImportError) or ' ' in text[:40]:
+        return text.rstrip('.:') or name
+    return f'{name}: {text}' if text else name
+
+
+def _path(node: Mapping[str, Any], cfg: Config | None) -> str:
+    """Dotted path of the dict in a config that is most like another one."""
+    if cfg is None:
+        return ''
+    found, most = '', -1
+    for path, other in _dicts(cfg._cfg_dict.to_dict(), ''):
+        if other.get('type') == node.get('type'):
+            alike = sum(other.get(key) == node[key] for key in node)
+            if alike > most:
+                found, most = path, alike
+    return found
+
+
+def _loader(node: Any, cfg: Config | None) -> str:
+    """Key of the data loader with a given data set."""
+    dataset = node.get('dataset') if isinstance(node, Mapping) else None
+    for phase in ('train', 'val', 'test'):
+        loader = cfg.get(f'{phase}_dataloader') if cfg else None
+        if isinstance(loader, Mapping) and loader.get('dataset') == dataset:
+            return f'{phase}_dataloader'
+    return 'a data loader'
+
+
+def _dicts(node: Any, path: str) -> Iterator[tuple[str, Mapping]]:
+    """(dotted path, dict) of all dicts in a config."""
+    if isinstance(node, Mapping):
+        yield path, node
+        items = node.items()
+    elif isinstance(node, list | tuple):
+        items = enumerate(node)
+    else:
+        return
+    for key, value in items:
+        yield from _dicts(value, f'{path}.{key}' if path else str(key))

@@ -1,0 +1,266 @@
+"""Keys of a config that no class reads: what each must be."""
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mmengine.runner import LogProcessor, Runner
+from torch.utils.data import DataLoader
+
+from mmldm.utils.checks import suggest
+
+from .arguments import check_keys
+
+# Top-level keys that mmengine or our tools read besides Runner's arguments.
+EXTRA_KEYS = {
+    'runner_type',
+    'custom_imports',
+    'find_unused_parameters',
+    'sync_bn',
+    'compile',
+    'activation_checkpointing',
+    'efficient_conv_bn_eval',
+    'model_wrapper_cfg',
+}
+
+
+def _parameters(cls: type) -> set[str]:
+    """Names that the class's own constructor takes."""
+    return {*inspect.signature(cls.__init__).parameters} - {'self'}
+
+
+RUNNER_KEYS = (_parameters(Runner) | EXTRA_KEYS) - {'cfg'}
+DATALOADER_KEYS = _parameters(DataLoader) | {
+    'num_batch_per_epoch',
+    'disable_subprocess_warning',
+    'global_batch_size',
+}
+# What builds optimizers, unless a config names another one.
+CONSTRUCTORS = (
+    None,
+    'DefaultOptimWrapperConstructor',
+    'MultiOptimWrapperConstructor',
+    'mmagic.MultiOptimWrapperConstructor',
+)
+# What these read of ``paramwise_cfg``.
+PARAMWISE_KEYS = {
+    'bias_lr_mult',
+    'bias_decay_mult',
+    'norm_decay_mult',
+    'flat_decay_mult',
+    'dwconv_decay_mult',
+    'dcn_offset_lr_mult',
+    'custom_keys',
+    'bypass_duplicate',
+}
+CLIP_KEYS = {
+    'type',
+    'max_norm',
+    'norm_type',
+    'error_if_nonfinite',
+    'foreach',
+    'clip_value',
+}
+COMPILE_KEYS = {
+    'fullgraph',
+    'dynamic',
+    'backend',
+    'mode',
+    'options',
+    'disable',
+}
+# Its ``type`` is no class, but 'norm' or 'value'.
+CLIP_GRAD = r'optim_wrapper(\..+)?\.clip_grad'
+# Keys of dicts without a type, by pattern of their dotted path.
+UNTYPED: dict[str, set[str]] = {
+    '(train|val|test)_dataloader': DATALOADER_KEYS,
+    'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
+    'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
+    'auto_scale_lr': {'enable', 'base_batch_size'},
+    '(val|test)_cfg': {'fp16'},
+    r'model\.data_preprocessor': {'non_blocking'},
+    'log_processor': _parameters(LogProcessor),
+    r'env_cfg\.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
+    r'env_cfg\.dist_cfg': {'backend', 'timeout', 'init_backend', 'port'},
+    'custom_imports': {'imports', 'allow_failed_imports'},
+    'compile': COMPILE_KEYS,
+    CLIP_GRAD: CLIP_KEYS,
+    r'optim_wrapper(\..+)?\.paramwise_cfg': PARAMWISE_KEYS,
+}
+
+Kind = tuple[str, Callable[[Any], bool]]
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_int(value) or isinstance(value, float)
+
+
+def _count(most: int = 2**31 - 1, least: int = 1) -> Kind:
+    """A whole number in a range."""
+    return (
+        f'a whole number from {least} to {most}',
+        lambda value: _is_int(value) and least <= value <= most,
+    )
+
+
+def _one_of(*words: str) -> Kind:
+    return f'one of {", ".join(words)}', lambda value: value in words
+
+
+def _list_of(kind: Kind) -> Kind:
+    words, is_kind = kind
+    return (
+        f'a list, each item {words}',
+        lambda value: (
+            isinstance(value, list | tuple) and all(map(is_kind, value))
+        ),
+    )
+
+
+def _or(*kinds: Kind) -> Kind:
+    return (
+        ', or '.join(words for words, _ in kinds),
+        lambda value: any(is_kind(value) for _, is_kind in kinds),
+    )
+
+
+NONE: Kind = ('None', lambda value: value is None)
+BOOL: Kind = ('True or False', lambda value: isinstance(value, bool))
+DICT: Kind = ('a dict', lambda value: isinstance(value, Mapping))
+TEXT: Kind = ('a text', lambda value: isinstance(value, str) and value != '')
+POSITIVE: Kind = (
+    'a number above 0',
+    lambda value: _is_number(value) and 0 < value < float('inf'),
+)
+NAMES: Kind = _or(TEXT, _list_of(TEXT))
+
+
+def _is_typed(value: Any) -> bool:
+    return isinstance(value, Mapping) and 'type' in value
+
+
+TYPED: Kind = ('a dict with a type', _is_typed)
+# Each worker is a process with a copy of the data set's list.
+MOST_WORKERS = max(64, 8 * (os.cpu_count() or 1))
+NOT_NEGATIVE = _count(least=0)
+SEED = _count(2**32 - 1, 0)
+LEVELS = ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG', 'NOTSET')
+
+# By pattern of a dotted path. Where nothing stands, nothing is asked.
+KINDS: dict[str, Kind] = {
+    'model': TYPED,
+    r'model\.(autoencoder|denoiser|conditioner)': DICT,
+    'work_dir|default_scope|runner_type': TEXT,
+    'load_from|experiment_name': _or(TEXT, NONE),
+    'resume|find_unused_parameters': BOOL,
+    'launcher': _one_of('none', 'pytorch', 'slurm', 'mpi'),
+    'log_level': _or(_one_of(*LEVELS), _count(100, 0)),
+    r'(train|val|test)_(dataloader|cfg)|optim_wrapper': _or(DICT, NONE),
+    r'(train|val|test)_dataloader\.(dataset|sampler|batch_sampler)': TYPED,
+    r'\w+_dataloader\.(batch_size|global_batch_size)': _count(),
+    r'\w+_dataloader\.num_batch_per_epoch': _count(),
+    r'\w+_dataloader\.num_workers': _count(MOST_WORKERS, 0),
+    r'\w+_dataloader\.prefetch_factor': _or(_count(), NONE),
+    r'\w+_dataloader\.timeout': _or(_count(least=0), POSITIVE),
+    r'\w+_dataloader\.(persistent_workers|pin_memory|drop_last)': BOOL,
+    r'\w+_dataloader\.multiprocessing_context': _or(
+        _one_of('fork', 'spawn', 'forkserver'), NONE
+    ),
+    r'\w+_dataloader\.collate_fn': TYPED,
+    r'train_cfg\.(max_iters|max_epochs|val_interval)': _count(),
+    r'(val|test)_cfg\.fp16': BOOL,
+    'auto_scale_lr|visualizer|env_cfg|default_hooks|log_processor': _or(
+        DICT, NONE
+    ),
+    r'auto_scale_lr\.enable': BOOL,
+    r'auto_scale_lr\.base_batch_size': _count(),
+    r'optim_wrapper(\.\w+)?\.optimizer': TYPED,
+    r'optim_wrapper(\.\w+)?\.(clip_grad|paramwise_cfg)': _or(DICT, NONE),
+    r'optim_wrapper(\.\w+)?\.accumulative_counts': _count(),
+    r'optim_wrapper(\.\w+)?\.clip_grad\.(max_norm|clip_value)': POSITIVE,
+    'param_scheduler': _or(TYPED, _list_of(TYPED), DICT, NONE),
+    '(val|test)_evaluator': _or(DICT, _list_of(DICT), NONE),
+    r'default_hooks\.\w+': _or(DICT, NONE),
+    'custom_hooks': _or(_list_of(TYPED), NONE),
+    'randomness|custom_imports|data_preprocessor|model_wrapper_cfg': _or(
+        DICT, NONE
+    ),
+    r'randomness\.seed': _or(SEED, NONE),
+    r'randomness\.(deterministic|diff_rank_seed)': BOOL,
+    r'custom_imports\.imports': NAMES,
+    r'custom_imports\.allow_failed_imports': BOOL,
+    r'env_cfg\.cudnn_benchmark': BOOL,
+    r'env_cfg\.resource_limit': _count(),
+    r'env_cfg\.(mp_cfg|dist_cfg)': _or(DICT, NONE),
+    r'env_cfg\.mp_cfg\.mp_start_method': _one_of(
+        'fork', 'spawn', 'forkserver'
+    ),
+    r'env_cfg\.mp_cfg\.opencv_num_threads': _or(_count(1024, 0), NONE),
+    r'env_cfg\.dist_cfg\.backend': TEXT,
+    r'env_cfg\.dist_cfg\.timeout': POSITIVE,
+    r'log_processor\.window_size': _count(),
+    r'log_processor\.by_epoch': BOOL,
+    r'log_processor\.custom_cfg': _or(_list_of(DICT), NONE),
+    r'log_processor\.num_digits': _count(20),
+    'sync_bn': _or(_one_of('torch', 'mmcv'), NONE),
+    'compile': _or(BOOL, DICT, NONE),
+    r'compile\.(fullgraph|disable)': BOOL,
+    r'compile\.dynamic': _or(BOOL, NONE),
+    r'compile\.mode': _or(TEXT, NONE),
+    'activation_checkpointing|efficient_conv_bn_eval': _or(NAMES, NONE),
+}
+
+
+def check_known_keys(config: Mapping[str, Any]) -> None:
+    """Raise where a key that no class reads is not what reads it expects.
+
+    Args:
+        config: A whole one, as plain dicts and lists.
+
+    Raises:
+        ValueError: Naming a key that is not known, or the value of one that
+            is.
+    """
+    for path, value, above in _entries(config, ''):
+        for pattern, (words, is_kind) in KINDS.items():
+            if re.fullmatch(pattern, path) and not is_kind(value):
+                raise ValueError(f'{path}={value!r:.200} must be {words}')
+        if not isinstance(value, Mapping):
+            continue
+        if path.endswith('.paramwise_cfg') and (
+            above.get('constructor') not in CONSTRUCTORS
+        ):
+            continue
+        for pattern, valid in UNTYPED.items():
+            if re.fullmatch(pattern, path) and (
+                'type' not in value or pattern == CLIP_GRAD
+            ):
+                check_keys(path, value, valid)
+    _check_hook_names(config.get('default_hooks') or {})
+
+
+def _entries(
+    node: Mapping[str, Any], above: str
+) -> Iterator[tuple[str, Any, Mapping]]:
+    """(dotted path, value, dict it is in) of a config's upper dicts."""
+    for key, value in node.items():
+        path = f'{above}{key}'
+        yield path, value, node
+        deep = path.count('.') > 3 or above.startswith('model.')
+        if isinstance(value, Mapping) and not deep:
+            yield from _entries(value, f'{path}.')
+
+
+def _check_hook_names(hooks: Mapping[str, Any]) -> None:
+    for name, hook in hooks.items():
+        if isinstance(hook, Mapping) and 'type' not in hook:
+            raise ValueError(
+                f'default_hooks.{name} has no type'
+                f'{suggest(name, {*hooks} - {name})}'
+            )

@@ -1,0 +1,145 @@
+"""Changes of a config that are written as text: ``KEY=VALUE``."""
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+
+# A name, or the place in a list.
+STEP = re.compile(r'[^\W\d]\w*|\d+', re.ASCII)
+CLOSING = {'(': ')', '[': ']'}
+WORDS = {'true': True, 'false': False}
+QUOTES = '\'"'
+DICTS = (
+    'write dicts, and lists of them, as in Python, within quotes of the '
+    "shell: key=\"[{'type': 'FolderClasses'}]\""
+)
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    """Dotted key and value of one option.
+
+    Numbers, ``True``, ``False``, ``None`` and words; lists as ``[a,b]`` or
+    ``a,b``, tuples as ``(a,b)``, dicts as in Python.
+
+    Raises:
+        ValueError: If it is no ``KEY=VALUE``, or its brackets or quotes do
+            not match.
+    """
+    key, equals, value = text.partition('=')
+    if not equals:
+        raise ValueError(
+            f'--cfg-options {text!r}: expected KEY=VALUE, such as '
+            'model.denoiser.channels=64'
+        )
+    if not all(STEP.fullmatch(step) for step in key.split('.')):
+        raise ValueError(
+            f'--cfg-options {text!r}: {key!r} is no dotted key, such as '
+            'model.denoiser.channels'
+        )
+    try:
+        return key, _value(value)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(f'--cfg-options {text}: {error}') from error
+
+
+def _value(text: str) -> Any:
+    """What the part after ``=`` says."""
+    text = text.strip()
+    if '{' in text or '}' in text:
+        try:
+            return ast.literal_eval(text)
+        except (ValueError, SyntaxError, RecursionError) as error:
+            raise ValueError(DICTS) from error
+    if text[:1] in CLOSING:
+        parts = _items(text)
+        if len(parts) == 1 and text[-1] == CLOSING[text[0]]:
+            items = [_value(item) for item in _items(text[1:-1])]
+            return tuple(items) if text[0] == '(' else items
+        return [_value(item) for item in parts]
+    text = _unquoted(text)
+    parts = _items(text)
+    if len(parts) > 1 or text.endswith(','):
+        return [_value(item) for item in parts]
+    return _word(text)
+
+
+def _unquoted(text: str) -> str:
+    """Without the quotes around it."""
+    first, last = text[:1], text[-1:]
+    if first in QUOTES and first and (len(text) == 1 or first != last):
+        raise ValueError(f'the quote {first} is not closed')
+    if last in QUOTES and last and first != last and text.count(last) == 1:
+        raise ValueError(f'the quote {last} is not opened')
+    return text[1:-1] if first and first in QUOTES else text
+
+
+def _items(text: str) -> list[str]:
+    """Parts of a list, which commas outside of brackets and quotes separate.
+
+    A comma may follow the last one.
+    """
+    if not text.strip():
+        return []
+    parts, start, expected, quote = [], 0, [], ''
+    for place, letter in enumerate(text):
+        if quote:
+            quote = '' if letter == quote else quote
+        elif letter in QUOTES and not text[start:place].strip():
+            quote = letter
+        elif letter in CLOSING:
+            expected.append(CLOSING[letter])
+        elif letter in CLOSING.values():
+            if not expected or expected.pop() != letter:
+                raise ValueError(f'the bracket {letter} is not opened')
+        elif letter == ',' and not expected:
+            parts.append(text[start:place])
+            start = place + 1
+    if expected:
+        raise ValueError(f'the bracket {expected[-1]} is missing')
+    parts += [text[start:]] if text[start:].strip() else []
+    if not all(part.strip() for part in parts):
+        raise ValueError('nothing stands before a comma')
+    return parts
+
+
+def _word(text: str) -> Any:
+    """A number, a truth value, None or the text itself."""
+    if text == 'None':
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return WORDS.get(text.lower(), text)
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Write options into a config.
+
+    Raises:
+        ValueError: If a key leads into what is no dict or list, or beyond
+            the end of a list.
+    """
+    for key in options:
+        _check_apart(key, options)
+    try:
+        cfg.merge_from_dict(options)
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        raise ValueError(
+            f'--cfg-options {" ".join(options)}: a key leads into what is no '
+            f'dict ({error})'
+        ) from error
+
+
+def _check_apart(key: str, options: Mapping[str, Any]) -> None:
+    """Raise where one option would write over another one."""
+    for other in options:
+        if other.startswith(f'{key}.'):
+            raise ValueError(
+                f'--cfg-options {key} and {other}: one replaces the other, '
+                'give only one of them'
+            )
