@@ -126,18 +126,19 @@ def load_config(args: argparse.Namespace) -> Config:
         ValueError: If a key is not known, of which the nearest are named; or
             if a value, a flag or the work directory makes no sense.
     """
-    _check_launcher(args.launcher)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options)
-    cfg.launcher = args.launcher
+    if args.launcher != 'none':
+        cfg.launcher = args.launcher
+    cfg.setdefault('launcher', 'none')
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     cfg.setdefault('work_dir', f'work_dirs/{Path(args.config).stem}')
     _apply_randomness(cfg, args)
     check_config(cfg, args.cfg_options)
+    _check_launcher(cfg.launcher)
     check_folder_to_write('work_dir', cfg.work_dir)
-    check_complete(cfg)
     _share_with_training(cfg)
     check_batch_memory(cfg)
     anchor_files(cfg.get('model') or {}, cfg.work_dir)
@@ -149,7 +150,7 @@ def _check_launcher(launcher: str) -> None:
     variable, how = LAUNCHED_BY.get(launcher, ('PATH', ''))
     if variable not in os.environ:
         raise ValueError(
-            f'--launcher {launcher}, but the environment has no {variable}: '
+            f'launcher is {launcher}, but the environment has no {variable}: '
             f'start by {how}, or leave --launcher out'
         )
 
@@ -169,10 +170,14 @@ def build_runner(cfg: Config) -> Runner:
     """The runner that a config asks for; mmengine's own without a type.
 
     Raises:
-        ValueError: If there is no model, or it outgrows the machine.
+        ValueError: If there is no model, an argument is missing, or the
+            model outgrows the machine.
     """
-    if cfg.get('model', 0) is None:
-        raise ValueError('the config has no model')
+    if 'model' not in cfg:
+        raise ValueError(
+            'the config has no model: inherit one of configs/_base_/models/'
+        )
+    check_complete(cfg)
     with bounded_networks():
         if 'runner_type' in cfg:
             return RUNNERS.build(cfg)
@@ -209,9 +214,10 @@ def run_tool(main: Callable[[], None]) -> None:
 
 def _line_about(error: Exception) -> str | None:
     """What the user did wrong; None where the mistake is not the user's."""
-    if isinstance(error, USER_ERRORS):
-        return _one_line(str(error) or type(error).__name__, error)
     built = describe_building_error(error)
+    if isinstance(error, USER_ERRORS):
+        text = str(error) or type(error).__name__
+        return _one_line(text if built is None else built, error)
     if built is not None:
         return _one_line(built, error)
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or (

@@ -66,6 +66,8 @@ def test_options_arrive_with_their_types():
         'optim_wrapper.optimizer.lr=2e-4',
         'param_scheduler.1.end=10',
         'val_dataloader=None',
+        'val_cfg=None',
+        'val_evaluator=None',
     )
     assert cfg.model.denoiser.channels == 32
     assert list(cfg.model.denoiser.channel_mults) == [1, 2, 4]
@@ -176,7 +178,8 @@ def test_the_config_names_the_runner(monkeypatch, runner_type, cls):
     monkeypatch.setattr(
         Runner, 'from_cfg', classmethod(lambda built, cfg: built)
     )
-    assert build_runner(Config(runner_type)) is cls
+    config = dict(runner_type, model=dict(type='Theirs'))
+    assert build_runner(Config(config)) is cls
 
 
 def failing(error):

@@ -10,15 +10,18 @@ from typing import Any, Union, get_args, get_origin
 from mmengine.config import ConfigDict
 from torch import Tensor
 
-from mmldm.utils.checks import suggest
+from mmldm.utils.checks import check_range, suggest
 
 # Keys of any typed dict, and those that mmengine takes out before it builds.
 GIVEN = {'type', '_scope_'}
 TAKEN_OUT = {
-    r'optim_wrapper(\..+)?': {'constructor', 'paramwise_cfg', 'modules'},
+    r'optim_wrapper(\.(?!optimizer$).+)?': {
+        'constructor',
+        'paramwise_cfg',
+        'modules',
+    },
     r'param_scheduler(\.\w+)*': {'convert_to_iter_based'},
     r'(default|custom)_hooks\.\w+': {'priority'},
-    r'model': {'init_cfg'},
 }
 # Arguments without a default that whoever builds the object fills in.
 FILLED_IN = {
@@ -29,6 +32,28 @@ FILLED_IN = {
     'params',
     'optimizer',
     'num_timesteps',
+}
+# Arguments of networks and processes that count something.
+COUNTS = {
+    'channels',
+    'context_dim',
+    'embed_dim',
+    'head_channels',
+    'image_size',
+    'in_channels',
+    'latent_channels',
+    'max_length',
+    'max_objects',
+    'num_classes',
+    'num_codes',
+    'num_heads',
+    'num_layers',
+    'num_res_blocks',
+    'num_steps',
+    'num_timesteps',
+    'out_channels',
+    'vector_dim',
+    'vocab_size',
 }
 # Annotations whose values are compared.
 SIMPLE_TYPES = {
@@ -71,6 +96,8 @@ def check_typed(path: str, node: Mapping[str, Any], cls: type) -> None:
     for key, value in node.items():
         if key in parameters:
             _check_value(f'{path}.{key}', value, parameters[key])
+        if key in COUNTS and isinstance(value, int):
+            check_range(f'{path}.{key}', value, 1, 2**31 - 1)
 
 
 def check_required(path: str, node: Mapping[str, Any], cls: type) -> None:

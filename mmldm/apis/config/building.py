@@ -5,8 +5,15 @@ from types import CodeType, FrameType
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry.build_functions import build_from_cfg
-from mmengine.runner import Runner
+from mmengine.model.efficient_conv_bn_eval import (
+    turn_on_efficient_conv_bn_eval,
+)
+from mmengine.registry.build_functions import (
+    build_from_cfg,
+    build_runner_from_cfg,
+)
+from mmengine.runner import Runner, turn_on_activation_checkpointing
+from mmengine.visualization import Visualizer
 
 # What mmengine's Runner does with a config outside of registries, and the
 # key that it does it with.
@@ -37,7 +44,13 @@ STEPS: dict[CodeType, str] = {
     getattr(Runner, name).__code__: key
     for name, key in RUNNER_STEPS.items()
     if name != 'from_cfg'
-} | {Runner.from_cfg.__func__.__code__: 'config'}
+} | {
+    Runner.from_cfg.__func__.__code__: 'config',
+    Visualizer.add_config.__code__: 'visualizer.vis_backends',
+    build_runner_from_cfg.__code__: 'runner_type',
+    turn_on_activation_checkpointing.__code__: 'activation_checkpointing',
+    turn_on_efficient_conv_bn_eval.__code__: 'efficient_conv_bn_eval',
+}
 # What to do about a class that asks for what this machine lacks.
 REMEDIES = {
     'AmpOptimWrapper': "set type='AutocastOptimWrapper', which works on any "
@@ -69,7 +82,8 @@ def describe_building_error(error: BaseException) -> str | None:
             key = STEPS[frame.f_code]
             if key == 'dataloader':
                 key = _loader(frame.f_locals.get('dataloader'), cfg)
-            return f'{key}: {_text(error)}'
+            text = _text(error)
+            return text if key == 'config' else f'{key}: {text}'
     return None
 
 
@@ -99,7 +113,12 @@ def _told(path: str, node: Mapping[str, Any], error: BaseException) -> str:
         package = getattr(error, 'name', None)
         wanted = f'pip install {package}' if package else 'install the package'
         remedy = f'{wanted}, or choose another type'
-    return f'{owner}: {_text(error)}' + (f': {remedy}' if remedy else '')
+    text = _text(error)
+    # Messages of ours name the argument themselves.
+    own = isinstance(error, ValueError) and f'{name}.' in text
+    if own or (path and path in text):
+        owner = ''
+    return ': '.join(filter(None, [owner, text, remedy]))
 
 
 def _text(error: BaseException) -> str:

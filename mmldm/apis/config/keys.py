@@ -90,6 +90,13 @@ UNTYPED: dict[str, set[str]] = {
     r'optim_wrapper(\..+)?\.paramwise_cfg': PARAMWISE_KEYS,
 }
 
+TOGETHER = (
+    ('train_dataloader', 'train_cfg', 'optim_wrapper'),
+    ('val_dataloader', 'val_cfg', 'val_evaluator'),
+    ('test_dataloader', 'test_cfg', 'test_evaluator'),
+)
+EDITORS = ('FirstStage', 'LatentClassification', 'LatentDiffusion')
+
 Kind = tuple[str, Callable[[Any], bool]]
 
 
@@ -134,6 +141,10 @@ NONE: Kind = ('None', lambda value: value is None)
 BOOL: Kind = ('True or False', lambda value: isinstance(value, bool))
 DICT: Kind = ('a dict', lambda value: isinstance(value, Mapping))
 TEXT: Kind = ('a text', lambda value: isinstance(value, str) and value != '')
+NAME: Kind = (
+    'a name without /',
+    lambda value: isinstance(value, str) and value and '/' not in value,
+)
 POSITIVE: Kind = (
     'a number above 0',
     lambda value: _is_number(value) and 0 < value < float('inf'),
@@ -157,7 +168,8 @@ KINDS: dict[str, Kind] = {
     'model': TYPED,
     r'model\.(autoencoder|denoiser|conditioner)': DICT,
     'work_dir|default_scope|runner_type': TEXT,
-    'load_from|experiment_name': _or(TEXT, NONE),
+    'load_from': _or(TEXT, NONE),
+    'experiment_name': _or(NAME, NONE),
     'resume|find_unused_parameters': BOOL,
     'launcher': _one_of('none', 'pytorch', 'slurm', 'mpi'),
     'log_level': _or(_one_of(*LEVELS), _count(100, 0)),
@@ -243,6 +255,8 @@ def check_known_keys(config: Mapping[str, Any]) -> None:
             ):
                 check_keys(path, value, valid)
     _check_hook_names(config.get('default_hooks') or {})
+    _check_together(config)
+    _check_unavailable(config)
 
 
 def _entries(
@@ -264,3 +278,36 @@ def _check_hook_names(hooks: Mapping[str, Any]) -> None:
                 f'default_hooks.{name} has no type'
                 f'{suggest(name, {*hooks} - {name})}'
             )
+
+
+def _check_together(config: Mapping[str, Any]) -> None:
+    """Raise where a part of training, validation or test lacks the others."""
+    for keys in TOGETHER:
+        given = [key for key in keys if config.get(key) is not None]
+        missing = [key for key in keys if key not in given]
+        if given and any(key in config for key in missing):
+            raise ValueError(
+                f'{missing[0]} is None, but {given[0]} is not: set '
+                f'{", ".join(keys)} all, or all of them to None'
+            )
+
+
+def _check_unavailable(config: Mapping[str, Any]) -> None:
+    """Raise where mmengine offers what does not work on models of ours."""
+    model = config.get('model')
+    kind = model.get('type') if isinstance(model, Mapping) else None
+    if str(kind).removeprefix('mmldm.') not in EDITORS:
+        return
+    if config.get('activation_checkpointing') is not None:
+        raise ValueError(
+            f'activation_checkpointing is not available for {kind}, whose '
+            "parts are not called as mmengine's wrapper wants: remove it; "
+            'smaller batches with optim_wrapper.accumulative_counts, or '
+            '--amp, take less memory'
+        )
+    if 'init_cfg' in model:
+        raise ValueError(
+            f'model.init_cfg is not available for {kind}, whose layers '
+            'initialize themselves, and whose first stage must stay as it '
+            'is: remove it; load_from gives weights to start from'
+        )

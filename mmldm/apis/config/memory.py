@@ -45,13 +45,14 @@ def check_batch_memory(cfg: Config) -> None:
         needed = loader.get(key, 1) / processes * per_sample
         if needed > memory:
             fits = int(memory / per_sample) * processes
-            remedy = f'at most {fits} samples do' if fits else 'make it less'
+            remedy = f'at most {fits} fit' if fits else 'not even one fits'
             raise ValueError(
                 f'{phase}_dataloader.{key}={loader.get(key, 1)} images of '
-                f'{_side(loader.dataset)} pixels a side need '
+                f'{_side(loader.dataset):g} pixels a side need '
                 f'{needed / 2**30:.0f} GB or more, but the machine has '
-                f'{memory / 2**30:.0f} GB: lower {key} or '
-                f'{phase}_dataloader.dataset.size; {remedy}'
+                f'{memory / 2**30:.0f} GB: lower {key}, '
+                f'{phase}_dataloader.dataset.size or the size of the network; '
+                f'{remedy}'
             )
 
 
@@ -62,7 +63,8 @@ def _bytes_per_sample(cfg: Config, phase: str) -> float:
     if phase != 'train':
         return total
     model = cfg.get('model') or {}
-    trained = 'denoiser' if 'denoiser' in model else 'autoencoder'
+    kinds = dict(LatentDiffusion='denoiser', FirstStage='autoencoder')
+    trained = kinds.get(str(model.get('type')).removeprefix('mmldm.'))
     network = model.get(trained)
     numbers = _numbers_kept(network if isinstance(network, Mapping) else {})
     factor = 1

@@ -1,5 +1,7 @@
 """Checkpoints of which the newest whole one always stays."""
 
+import math
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
@@ -7,10 +9,24 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 
 from mmldm.registry import HOOKS
-from mmldm.utils import check_divisible, check_positive
+from mmldm.utils import (
+    check_choice,
+    check_count,
+    check_divisible,
+    check_range,
+)
 from mmldm.utils.checkpoint import TEMPORARY_SUFFIX
 
 from ..optim_wrapper import named_wrappers
+
+KEY = 'default_hooks.checkpoint'
+# Arguments of ``CheckpointHook`` that cannot hold here.
+REFUSED = dict(
+    by_epoch='training counts iterations: leave it out',
+    out_dir='--resume looks into the work directory: set work_dir instead',
+    filename_tmpl='--resume looks for iter_*.pth: leave it out',
+    backend_args='checkpoints are written on local disks only: leave it out',
+)
 
 
 @HOOKS.register_module()
@@ -24,24 +40,71 @@ class AtomicCheckpointHook(CheckpointHook):
     Args:
         interval: Iterations between checkpoints.
         max_keep_ckpts: How many to keep; -1 keeps all.
-        save_best: Metric whose best checkpoint is kept besides.
-        rule: Whether 'greater' or 'less' is better.
+        save_best: Metric, or several, whose best checkpoint is kept besides.
+        rule: Whether 'greater' or 'less' is better, for all or for each.
+        greater_keys: Metrics of which more is better, where ``rule`` is not
+            given; None for mmengine's list.
+        less_keys: Metrics of which less is better, likewise.
+        save_last: Write one after the last iteration, whatever ``interval``.
+        save_begin: Iteration from which ``interval`` counts.
+        save_optimizer: Without the optimizer's state no run can be resumed.
+        save_param_scheduler: As ``save_optimizer``, of the schedules.
+        published_keys: Write a copy of the last and the best checkpoint with
+            these keys alone; None for no copy.
+        by_epoch: False, as training counts iterations.
+        out_dir: None, as ``--resume`` looks into the work directory.
+        filename_tmpl: None, as ``--resume`` looks for ``iter_*.pth``.
+        backend_args: None, as files are written whole on local disks only.
+
+    Raises:
+        ValueError: If an argument is not as said.
     """
 
     def __init__(
         self,
         interval: int,
         max_keep_ckpts: int = -1,
-        save_best: str | None = None,
-        rule: str | None = None,
+        save_best: str | Sequence[str] | None = None,
+        rule: str | Sequence[str] | None = None,
+        greater_keys: Sequence[str] | None = None,
+        less_keys: Sequence[str] | None = None,
+        save_last: bool = True,
+        save_begin: int = 0,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        published_keys: str | Sequence[str] | None = None,
+        by_epoch: bool = False,
+        out_dir: str | None = None,
+        filename_tmpl: str | None = None,
+        backend_args: dict | None = None,
     ) -> None:
-        check_positive('default_hooks.checkpoint.interval', interval)
+        check_count(f'{KEY}.interval', interval)
+        if max_keep_ckpts != -1:
+            check_count(f'{KEY}.max_keep_ckpts', max_keep_ckpts)
+        check_range(f'{KEY}.save_begin', save_begin, 0, math.inf)
+        for name in [rule] if isinstance(rule, str) else rule or ():
+            check_choice(f'{KEY}.rule', name, ('greater', 'less'))
+        for name, value in dict(
+            by_epoch=by_epoch,
+            out_dir=out_dir,
+            filename_tmpl=filename_tmpl,
+            backend_args=backend_args,
+        ).items():
+            if value:
+                raise ValueError(f'{KEY}.{name}={value!r}: {REFUSED[name]}')
         super().__init__(
             interval=interval,
             by_epoch=False,
             max_keep_ckpts=max_keep_ckpts,
-            save_best=save_best,
-            rule=rule,
+            save_best=_as_list(save_best),
+            rule=_as_list(rule),
+            greater_keys=greater_keys,
+            less_keys=less_keys,
+            save_last=save_last,
+            save_begin=save_begin,
+            save_optimizer=save_optimizer,
+            save_param_scheduler=save_param_scheduler,
+            published_keys=_as_list(published_keys),
         )
 
     def before_train(self, runner) -> None:
@@ -52,7 +115,7 @@ class AtomicCheckpointHook(CheckpointHook):
                 optimizer: gradients gathered so far are in no checkpoint.
         """
         super().before_train(runner)
-        intervals = {'default_hooks.checkpoint.interval': self.interval}
+        intervals = {f'{KEY}.interval': self.interval}
         if self.save_best:
             intervals['train_cfg.val_interval'] = runner.val_interval
         wrappers = named_wrappers(runner.optim_wrapper)
@@ -68,13 +131,25 @@ class AtomicCheckpointHook(CheckpointHook):
                 f'{key}.accumulative_counts',
                 wrapper._accumulative_counts,
             )
+        if self.save_best and runner.val_loop is None:
+            raise ValueError(
+                f'{KEY}.save_best={self.save_best} needs a validation: set '
+                'val_dataloader, val_cfg and val_evaluator'
+            )
         if is_main_process():
             # What a killed run was writing.
             for path in Path(self.out_dir).glob(f'*.pth.*{TEMPORARY_SUFFIX}'):
                 path.unlink(missing_ok=True)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
-        """Save the best, where ``save_best`` asks for it."""
+        """Save the best, where ``save_best`` asks for it.
+
+        Raises:
+            ValueError: If validation gives no such metric.
+        """
+        for name in self.save_best or ():
+            if name != 'auto':
+                check_choice(f'{KEY}.save_best', name, metrics or ())
         if self.save_best:
             super().after_val_epoch(runner, metrics)
 
@@ -109,3 +184,10 @@ class AtomicCheckpointHook(CheckpointHook):
             (Path(runner.work_dir) / 'last_checkpoint').write_text(
                 self.last_ckpt
             )
+
+
+def _as_list(names: str | Sequence[str] | None) -> list[str] | None:
+    """Names as mmengine asserts them to be: no tuple."""
+    if names is None:
+        return None
+    return [names] if isinstance(names, str) else list(names)

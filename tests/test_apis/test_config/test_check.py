@@ -165,7 +165,7 @@ def test_a_class_without_arguments_takes_none(key, cls):
 
 @pytest.mark.parametrize(
     'key, value',
-    [('max_keep_ckpt', 1), ('intervall', 100), ('by_epoch', False)],
+    [('max_keep_ckpt', 1), ('intervall', 100), ('file_client_args', {})],
 )
 def test_a_key_that_the_checkpoint_hook_does_not_read_is_refused(key, value):
     with pytest.raises(ValueError, match=f"no argument '{key}'"):
@@ -261,7 +261,7 @@ def test_each_of_two_optimizers_is_checked():
         {'default_hooks.visualization.num_images': 4},
         {'model.guidance.scale': 3},
         {'compile': True, 'find_unused_parameters': True},
-        {'activation_checkpointing': ['denoiser'], 'sync_bn': 'torch'},
+        {'efficient_conv_bn_eval': ['denoiser'], 'sync_bn': 'torch'},
         {'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None},
     ],
     ids=lambda options: next(iter(options)),
