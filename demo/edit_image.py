@@ -11,6 +11,7 @@ an image of its own. Each edit has its --help.
 """
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -31,9 +32,16 @@ from mmldm.models.data_preprocessors.ldm_data_preprocessor import (
 )
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
-from mmldm.utils import check_choice, check_positive
+from mmldm.utils import check_choice, check_count, check_range
+from mmldm.utils.files import (
+    check_checkpoint,
+    check_file,
+    check_file_to_write,
+)
+from mmldm.utils.memory import check_images_fit
 from mmldm.visualization import assemble, write_image
 
+MOST_PIXELS = 2**15  # a side, as OpenCV writes them
 SMALLEST = 256  # pixels that the side-by-side picture is high at least
 
 
@@ -218,7 +226,6 @@ def _invert_arguments(parser: argparse.ArgumentParser) -> None:
 
 def upscale(job: Job) -> Panels:
     """Draw images that look like this one when they are made small."""
-    check_positive('--factor', job.args.factor)
     height, width = (job.args.factor * side for side in job.images.shape[2:])
     for sample in job.samples:
         sample.set_metainfo(dict(img_shape=(height, width)))
@@ -293,11 +300,33 @@ def _write(shown: Sequence[Tensor], results: Tensor, out: Path) -> None:
     print(f'Pictures in {out}; results {out.stem}_0.png ... beside it')
 
 
+def check_args(args: argparse.Namespace) -> None:
+    """Raise where flags make no sense, whatever the model.
+
+    Raises:
+        FileNotFoundError, ValueError: Naming the flag.
+    """
+    for name in ('num', 'size', 'factor', 'iterations'):
+        value = getattr(args, name, None)
+        if value is not None:
+            check_count(f'--{name}', value)
+            check_range(f'--{name}', value, 1, MOST_PIXELS)
+    for name in ('left', 'right', 'top', 'bottom'):
+        check_range(f'--{name}', getattr(args, name, 0), 0, MOST_PIXELS)
+    if hasattr(args, 'weight'):
+        check_range('--weight', args.weight, 0, math.inf)
+    check_checkpoint('checkpoint', args.checkpoint)
+    check_file('image', args.image)
+    if getattr(args, 'mask', None) is not None:
+        check_file('--mask', args.mask)
+
+
 def main() -> None:
     """Edit."""
     args = parse_args()
-    check_positive('--num', args.num)
+    check_args(args)
     out = Path(args.out or f'{args.edit}.png')
+    check_file_to_write('--out', out)
     check_choice('--out: extension', out.suffix, ('.png', '.jpg', '.webp'))
     image = _read(args.image, args.size)
     model = build_model(load_config(args), args.checkpoint)
@@ -310,6 +339,7 @@ def main() -> None:
         raise ValueError('the model draws what it is told: give --label')
     samples = [_sample(args, i, args.label) for i in range(args.num)]
     device = next(model.parameters()).device
+    check_images_fit('--num', args.num, image.shape[2] * image.shape[3])
     images = image.to(device).expand(args.num, -1, -1, -1)
     edit, _ = EDITS[args.edit]
     shown, results = edit(Job(model, images, samples, args))

@@ -20,7 +20,8 @@ Images appear one by one in --out, all of them in grid.png.
 
 import argparse
 from collections.abc import Iterator
-from itertools import product
+from itertools import groupby, islice, product
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ from mmldm.diffusion import ClassifierFreeGuidance, Windows
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_divisible, check_range
-from mmldm.visualization import assemble, write_image
+from mmldm.utils.memory import check_images_fit
+from mmldm.visualization import assemble, most_tiles, write_image
 
 # Pixels a side that are decoded at a time where images are drawn by windows:
 # smaller tiles take less memory and several times as long.
@@ -246,28 +248,38 @@ def main() -> None:
         )
         found = retrieve(retriever, args.prompt, args.like)
     kinds = kinds_of(args, found)
-    samples = [*wishes(args, fields, size, kinds, negative)]
-    draw(model, samples, args)
+    total = len(kinds) * args.num
+    at_a_time = min(total, args.batch_size)
+    check_images_fit('--batch-size', at_a_time, size[0] * size[1])
+    draw(model, wishes(args, fields, size, kinds, negative), total, args)
 
 
 def draw(
     model: LatentDiffusion,
-    samples: list[LDMDataSample],
+    samples: Iterator[LDMDataSample],
+    total: int,
     args: argparse.Namespace,
 ) -> None:
-    """Write every image as it is drawn, then all of them."""
-    out, images = Path(args.out), []
-    with tqdm(total=len(samples), unit='image') as progress:
-        for start in range(0, len(samples), args.batch_size):
-            batch = samples[start : start + args.batch_size]
+    """Write every image as it is drawn, then those that fit into a grid."""
+    out, number, shown = Path(args.out), 0, []
+    with tqdm(total=total, unit='image') as progress:
+        while batch := [*islice(samples, args.batch_size)]:
             for sample in model.predict(None, batch):
                 image = sample.pred_img.permute(1, 2, 0).cpu().numpy()
-                write_image(image, out / f'{len(images):06}.png')
-                images.append(image)
+                write_image(image, out / f'{number:06}.png')
+                row, column = divmod(number, args.num)
+                height, width = map(most_tiles, image.shape[:2])
+                if row < height and column < width:
+                    shown.append((row, image))
+                number += 1
                 progress.update()
-    rows = [images[i : i + args.num] for i in range(0, len(images), args.num)]
+    rows = [
+        [image for _, image in row]
+        for _, row in groupby(shown, key=itemgetter(0))
+    ]
     write_image(assemble(rows), out / 'grid.png')
-    print(f'{len(images)} images in {out}, all of them in {out}/grid.png')
+    what = 'all of them' if len(shown) == number else f'{len(shown)} of them'
+    print(f'{number} images in {out}, {what} in {out}/grid.png')
 
 
 if __name__ == '__main__':

@@ -19,6 +19,11 @@ from mmengine.dist import is_main_process
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.apis.other_files import locate_files
 from mmldm.registry import DATASETS
+from mmldm.utils.files import (
+    check_checkpoint,
+    check_file_to_write,
+    check_folder_to_write,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,10 +49,11 @@ def parse_args() -> argparse.Namespace:
 
 def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     """Write the flags of testing into the config."""
+    check_checkpoint('checkpoint', args.checkpoint)
     cfg.load_from = args.checkpoint
     cfg.resume = False
     locate_files(cfg.get('model') or {}, args.checkpoint)
-    if 'test_dataloader' not in cfg:
+    if cfg.get('test_dataloader') is None:
         raise ValueError(
             f'{args.config} has no test_dataloader, which says what to draw '
             'or to reconstruct: inherit one of configs/_base_/datasets/'
@@ -55,7 +61,15 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     dataset = cfg.test_dataloader.dataset
     if args.seed is not None and takes_seed(dataset.type):
         dataset.seed = args.seed
+    if args.out is not None:
+        check_file_to_write('--out', args.out)
     if args.show_dir is not None:
+        check_folder_to_write('--show-dir', args.show_dir)
+        if 'visualization' not in (cfg.get('default_hooks') or {}):
+            raise ValueError(
+                '--show-dir needs default_hooks.visualization='
+                "dict(type='ImageGridHook'), which the config lacks"
+            )
         cfg.merge_from_dict(
             {'default_hooks.visualization.show_dir': args.show_dir}
         )
@@ -63,7 +77,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
 
 def takes_seed(dataset: str) -> bool:
     """Whether a dataset of this type asks for images by a seed."""
-    return 'seed' in signature(DATASETS.get(dataset).__init__).parameters
+    cls = DATASETS.get(dataset) if isinstance(dataset, str) else dataset
+    return 'seed' in signature(cls.__init__).parameters
 
 
 def by_channel(metrics: dict[str, float]) -> dict[str, float | list[float]]:

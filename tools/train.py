@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.utils.checkpoint import newest_checkpoint
+from mmldm.utils.files import check_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,11 +51,17 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
             cfg.load_from = str(newest)
         cfg.resume = newest is not None or cfg.get('load_from') is None
     elif args.resume is not None:
+        check_checkpoint('--resume', args.resume)
         cfg.resume, cfg.load_from = True, args.resume
+    if cfg.get('optim_wrapper') is None:
+        raise ValueError(
+            f'{args.config} trains nothing: set train_dataloader, train_cfg '
+            'and optim_wrapper'
+        )
     if args.amp is not None:
         use_amp(cfg.optim_wrapper, args.amp)
     if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError(
                 '--auto-scale-lr needs auto_scale_lr.base_batch_size, the '
                 'batch size that the learning rate is meant for: add it to '

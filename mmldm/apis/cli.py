@@ -1,6 +1,7 @@
 """What the command-line tools share."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ from .other_files import anchor_files
 DEBUG = 'MMLDM_DEBUG'
 # Mistakes of the user, as opposed to ours, which keep their traceback.
 USER_ERRORS = (ValueError, OSError, FloatingPointError)
+# Letters of a message; values in it may be longer.
+LONGEST_LINE = 2000
 # What each launcher tells its processes, and how it is started.
 LAUNCHED_BY = {
     'pytorch': ('RANK', 'tools/dist_train.sh or dist_test.sh'),
@@ -126,6 +129,7 @@ def load_config(args: argparse.Namespace) -> Config:
         ValueError: If a key is not known, of which the nearest are named; or
             if a value, a flag or the work directory makes no sense.
     """
+    check_range('--local-rank', args.local_rank, 0, math.inf)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options)
@@ -235,4 +239,5 @@ def _one_line(text: str, error: Exception) -> str:
     """A message without line breaks."""
     if text.startswith('Caught '):  # a loader worker's, after its traceback
         text = text.rpartition(f'{type(error).__name__}: ')[-1]
-    return ' '.join(text.split())
+    line = ' '.join(text.split())
+    return f'{line[:LONGEST_LINE]} ...' if len(line) > LONGEST_LINE else line

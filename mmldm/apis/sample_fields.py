@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from mmldm.datasets.image_files import read_label_map, read_mask
+from mmldm.utils.files import check_file
 
 from .retrieval import read_rgb
 from .sample_flags import FLAGS
@@ -27,8 +27,8 @@ def read_fields(args: argparse.Namespace) -> dict[str, Any]:
         args: Of tools/sample.py.
 
     Raises:
-        ValueError: If a file cannot be read or makes no sense; the flag is
-            named.
+        FileNotFoundError, ValueError: If a file cannot be read or makes no
+            sense; the flag is named.
     """
     fields: dict[str, Any] = {}
     if args.image is not None:
@@ -71,8 +71,7 @@ def _own(told: str) -> tuple[str, Tensor]:
 
 def _file(flag: str, read: Callable[[str], Content], path: str) -> Content:
     """What a file holds; errors name the flag."""
-    if not Path(path).is_file():
-        raise ValueError(f'{flag} {path}: there is no such file')
+    check_file(flag, path)
     try:
         return read(path)
     except (OSError, ValueError) as error:

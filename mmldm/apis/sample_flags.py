@@ -3,7 +3,6 @@
 import argparse
 import math
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +10,7 @@ from torch import Tensor
 from mmldm.models.conditioners.layouts import check_box
 from mmldm.models.editors import LatentDiffusion
 from mmldm.utils import check_count, check_range
+from mmldm.utils.files import check_file, check_folder_to_write
 
 # What a data sample holds, and the flag that says it.
 FLAGS = {
@@ -43,14 +43,15 @@ def check_args(args: argparse.Namespace) -> None:
     if args.scale is not None:
         check_range('--scale', args.scale, 0, math.inf, '; 1 is off')
     _check_size(args.size)
-    if Path(args.out).exists() and not Path(args.out).is_dir():
-        raise ValueError(f'--out {args.out} is no folder: give another name')
+    check_folder_to_write('--out', args.out)
     for flag, texts in (
         ('--prompt', args.prompt or ()),
         ('--negative', () if args.negative is None else (args.negative,)),
     ):
         if not all(text.strip() for text in texts):
             raise ValueError(f"{flag} '' says nothing: give words")
+    for path in args.like or ():
+        check_file('--like', path)
     for told in args.object or ():
         _check_object(*told)
     _check_database(args)

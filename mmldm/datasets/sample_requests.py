@@ -1,9 +1,14 @@
 """What to generate, in validation and tests."""
 
+from collections.abc import Sequence
+
 from mmldm.registry import DATASETS
-from mmldm.utils import check_count, check_positive
+from mmldm.utils import check_count, check_range
 
 from .base import AddressedDataset
+
+# A sampler lists the numbers of all, in 0.4 GB.
+MOST = 10_000_000
 
 
 @DATASETS.register_module()
@@ -14,7 +19,7 @@ class SampleRequests(AddressedDataset):
     any batch size and number of processes.
 
     Args:
-        num_samples: Images to generate.
+        num_samples: Images to generate, at most :data:`MOST`.
         size: Their height and width, or the side of a square, pixels; the
             tools replace None by the training's.
         pipeline: Transforms; ``PackInputs`` suffices.
@@ -32,7 +37,10 @@ class SampleRequests(AddressedDataset):
         seed: int = 0,
         **kwargs,
     ) -> None:
-        check_positive('SampleRequests.num_samples', num_samples)
+        check_count('SampleRequests.num_samples', num_samples)
+        check_range('SampleRequests.num_samples', num_samples, 1, MOST)
+        if num_classes is not None:
+            check_count('SampleRequests.num_classes', num_classes)
         self.num_samples = num_samples
         if size is None:
             raise ValueError(
@@ -49,17 +57,49 @@ class SampleRequests(AddressedDataset):
             check_count('SampleRequests.size', side)
         self.num_classes = num_classes
         self.seed = seed
+        # Entries that are made when they are asked for need no serializing.
+        kwargs.setdefault('serialize_data', False)
         super().__init__(pipeline, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> 'Requests | list[dict]':
         """One entry an image: ``img_shape``, ``address``, ``gt_label``."""
-        labels = [
-            {}
-            if self.num_classes is None
-            else dict(gt_label=i % self.num_classes)
-            for i in range(self.num_samples)
-        ]
-        return [
-            dict(img_shape=self.size, address=(self.seed, i), **label)
-            for i, label in enumerate(labels)
-        ]
+        requests = Requests(
+            range(self.num_samples), self.size, self.seed, self.num_classes
+        )
+        return [*requests] if self.serialize_data else requests
+
+
+class Requests(Sequence):
+    """Entries that are made when they are asked for: a million cost nothing.
+
+    Args:
+        numbers: Of the images.
+        size: Their height and width.
+        seed: Of all.
+        num_classes: See :class:`SampleRequests`.
+    """
+
+    def __init__(
+        self,
+        numbers: range,
+        size: tuple[int, int],
+        seed: int,
+        num_classes: int | None,
+    ) -> None:
+        self.numbers = numbers
+        self.rest = size, seed, num_classes
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.numbers)
+
+    def __getitem__(self, place: int | slice) -> 'dict | Requests':
+        """The entry of a place, or the entries of several."""
+        if isinstance(place, slice):
+            return Requests(self.numbers[place], *self.rest)
+        size, seed, num_classes = self.rest
+        number = self.numbers[place]
+        entry = dict(img_shape=size, address=(seed, number))
+        if num_classes is not None:
+            entry['gt_label'] = number % num_classes
+        return entry

@@ -30,14 +30,25 @@ def check_file(what: str, path: str | Path) -> None:
     except (OSError, ValueError) as error:  # a NUL byte is a ValueError
         known = isinstance(error, FileNotFoundError)
         reason = '' if known else f' ({getattr(error, "strerror", error)})'
+        named = path or repr(path)
         raise FileNotFoundError(
-            f'{what} {str(path)!r} does not exist{reason}'
-            if str(path) == ''
-            else f'{what} {path} does not exist{reason}'
+            f'{what} {named} does not exist{reason}'
         ) from error
     if not stat.S_ISREG(mode):
         kind = KINDS.get(stat.S_IFMT(mode), 'no regular file')
         raise ValueError(f'{what} {path} is {kind}: give a regular file')
+
+
+def check_checkpoint(what: str, path: str | Path) -> None:
+    """Raise unless a path leads to a file, or to a folder.
+
+    Which of its files a folder stands for is another question.
+
+    Raises:
+        FileNotFoundError, ValueError: As of :func:`check_file`.
+    """
+    if not (str(path) and Path(path).is_dir()):
+        check_file(what, path)
 
 
 def check_folder_to_write(what: str, path: str | Path) -> None:

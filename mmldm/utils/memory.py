@@ -32,6 +32,29 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))
 
 
+def check_images_fit(name: str, number: int, pixels: float) -> None:
+    """Raise where so many images at a time exceed any memory there is.
+
+    Counted are the pixels alone, as uint8 and float32 RGB, and a kilobyte of
+    objects for each image: what a network needs besides comes on top.
+
+    Args:
+        name: Of the number, for the message.
+        number: Images at a time.
+        pixels: Of one image, height times width.
+
+    Raises:
+        ValueError: If they do not fit.
+    """
+    needed, there = number * (1024 + 15 * pixels), total_memory()
+    if needed > there:
+        raise ValueError(
+            f'{name}={number} images of {pixels:g} pixels need '
+            f'{needed / 2**30:.0f} GB or more, but the machine has '
+            f'{there / 2**30:.0f} GB: lower {name} or the size of the images'
+        )
+
+
 def total_memory() -> int:
     """Bytes that this process may use: the machine's, or its container's."""
     total = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')

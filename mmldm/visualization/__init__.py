@@ -1,7 +1,7 @@
 """Pictures of what models make, and of what they are told."""
 
 from .conditions import draw_sample
-from .grid import assemble, contact_sheet, sample_grid
+from .grid import assemble, contact_sheet, most_tiles, sample_grid
 from .image_grid_hook import ImageGridHook, write_image
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     'assemble',
     'contact_sheet',
     'draw_sample',
+    'most_tiles',
     'sample_grid',
     'write_image',
 ]

@@ -5,6 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 GAP = 2  # white pixels between images
+# Pixels a side of a picture of many images: 200 MB, which viewers still open.
+LONGEST = 8192
+
+
+def most_tiles(side: int) -> int:
+    """Images of so many pixels that a grid has room for, beside each other."""
+    return max(1, (LONGEST - GAP) // (side + GAP))
 
 
 def sample_grid(

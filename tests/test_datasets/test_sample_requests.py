@@ -56,6 +56,19 @@ def test_a_size_that_is_none_is_refused(size):
         SampleRequests(1, size=size, pipeline=[])
 
 
-def test_no_samples_are_refused():
-    with pytest.raises(ValueError, match='num_samples=0 must be positive'):
-        SampleRequests(0, size=(8, 8), pipeline=[])
+@pytest.mark.parametrize('number', [0, -3, 1.5, True, 10**8])
+def test_a_number_of_samples_that_is_none_is_refused(number):
+    with pytest.raises(ValueError, match='SampleRequests.num_samples='):
+        SampleRequests(number, size=(8, 8), pipeline=[])
+
+
+def test_a_million_samples_take_no_memory_and_parts_of_them_are_the_same():
+    many = dict(size=8, pipeline=[PackInputs()], num_classes=3)
+    dataset = SampleRequests(10**7, **many)
+    assert len(dataset) == 10**7
+    last = dataset[10**7 - 1]['data_samples']
+    assert last.address == (0, 10**7 - 1)
+    assert last.label == (10**7 - 1) % 3
+    first = SampleRequests(10**7, indices=5, **many)
+    assert len(first) == 5
+    assert first[4]['data_samples'].label == 1

@@ -13,12 +13,9 @@ OUT_DIR/left_out.txt with the reason why it is not needed.
 """
 
 import argparse
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from mmldm.apis import run_tool, write_converted
 from mmldm.converters import (
@@ -28,21 +25,8 @@ from mmldm.converters import (
     model_config,
     read_compvis_checkpoint,
 )
-
-# Values in a yaml file; the largest published one has some hundred.
-MOST = 100_000
-
-
-class Loader(yaml.SafeLoader):
-    """YAML as OmegaConf reads it, of which the original's files are."""
-
-
-# Plain YAML takes 1e-4, without a point, for a word.
-Loader.add_implicit_resolver(
-    'tag:yaml.org,2002:float',
-    re.compile(r'[-+]?\d[\d_]*[eE][-+]?\d+'),
-    list('-+0123456789'),
-)
+from mmldm.utils.files import check_file, check_folder_to_write
+from mmldm.utils.yaml_file import read_yaml
 
 
 def parse_args() -> argparse.Namespace:
@@ -71,13 +55,9 @@ def read_model(path: str) -> dict[str, Any]:
     """What a yaml file of the original says under ``model``.
 
     Raises:
-        ValueError: If it says nothing.
+        FileNotFoundError, ValueError: If it says nothing.
     """
-    try:
-        content = yaml.load(Path(path).read_text(), Loader)
-        _check_size(content)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is no yaml file: {error}') from error
+    content = read_yaml(path)
     model = content.get('model') if isinstance(content, dict) else None
     if not isinstance(model, dict):
         raise ValueError(
@@ -91,12 +71,6 @@ def read_model(path: str) -> dict[str, Any]:
                 'write the value itself'
             )
     return model
-
-
-def _check_size(content: Any) -> None:
-    """Raise where references make of a short text endless lists."""
-    if any(number == MOST for number, _ in enumerate(_entries(content, ''))):
-        raise ValueError(f'it holds more than {MOST} values')
 
 
 def _entries(node: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -131,6 +105,8 @@ def report(out_dir: str, converted: Converted) -> None:
 def main() -> None:
     """Convert."""
     args = parse_args()
+    check_file('checkpoint', args.checkpoint)
+    check_folder_to_write('OUT_DIR', args.out_dir)
     model = read_model(args.yaml)
     try:
         model_config(model)  # before minutes of reading

@@ -145,9 +145,7 @@ def arguments_of(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
     return {k: v for k, v in found.items() if k != 'self'}, False
 
 
-def _check_value(
-    path: str, value: Any, parameter: inspect.Parameter
-) -> None:
+def _check_value(path: str, value: Any, parameter: inspect.Parameter) -> None:
     """Raise where a value is of another type than its annotation."""
     annotation = parameter.annotation
     wanted = _wanted(annotation)

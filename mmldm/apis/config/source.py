@@ -30,6 +30,7 @@ def read_config(path: str | Path) -> Config:
         ValueError: If it is no config, inherits from itself, or raises
             anything while it is executed: file and line are named.
     """
+    check_file('config', path)
     files = list(_chain(Path(path), ()))
     try:
         read_yaml_safely()
