@@ -161,7 +161,7 @@ def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
     """A latent diffusion model, part by part."""
     index = read_json(folder / PIPELINE)
     name = index.get('_class_name')
-    if name not in PIPELINES:
+    if not isinstance(name, str) or name not in PIPELINES:
         raise ValueError(
             f'{folder}: _class_name={name!r} in {PIPELINE} cannot be '
             f'converted; these can: {", ".join(PIPELINES)}, and folders of '

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from .kinds import check_kinds
+
 # Where a file came from, and a size that its network does not depend on.
 HARMLESS = {
     '_class_name',
@@ -20,11 +22,15 @@ class Params:
         part: The part it configures, for messages: 'unet'.
         given: Its content.
         defaults: What diffusers takes where a key is left out.
+
+    Raises:
+        ValueError: If a value is of another kind than diffusers takes.
     """
 
     def __init__(
         self, part: str, given: Mapping[str, Any], defaults: Mapping[str, Any]
     ) -> None:
+        check_kinds(part, given)
         self.part = part
         self.left = {k: v for k, v in given.items() if k not in HARMLESS}
         self.defaults = defaults

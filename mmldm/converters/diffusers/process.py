@@ -27,6 +27,14 @@ PREDICTIONS = {
     'v_prediction': 'VelocityPrediction',
 }
 BETAS = {'linear': 'LinearBetas', 'scaled_linear': 'ScaledLinearBetas'}
+# What schedulers there take where a key is left out.
+DEFAULTS = dict(
+    beta_end=0.02,
+    beta_schedule='linear',
+    beta_start=1e-4,
+    num_train_timesteps=1000,
+    prediction_type='epsilon',
+)
 COSINE = 'squaredcos_cap_v2'
 
 
@@ -49,13 +57,14 @@ def scheduler_from_diffusers(
             counterpart.
     """
     name = theirs.get('_class_name')
-    if name is None:
+    if not isinstance(name, str):
         raise ValueError(
             "_class_name is missing in the scheduler's config: give the "
             'scheduler_config.json that diffusers saved'
         )
     sampler = SAMPLERS.get(name)
-    params = Params(name, theirs, sampler.defaults if sampler else {})
+    defaults = DEFAULTS | (sampler.defaults if sampler else {})
+    params = Params(name, theirs, defaults)
     if sampler is None and not {'beta_schedule', 'trained_betas'} & {*theirs}:
         raise ValueError(
             f'_class_name={name!r} is a scheduler without betas: only models '
@@ -85,7 +94,11 @@ def _noise_schedule(params: Params) -> dict[str, Any]:
 
 def _betas(params: Params) -> dict[str, Any]:
     betas = params.take('trained_betas')
-    length = params.take('num_train_timesteps') or 1000
+    length = params.take('num_train_timesteps')
+    if length is None:
+        raise params.refusal(
+            'num_train_timesteps', length, 'must be a whole number from 1'
+        )
     if betas is not None:
         if len(betas) != length:
             raise ValueError(
@@ -93,7 +106,7 @@ def _betas(params: Params) -> dict[str, Any]:
                 f'num_train_timesteps={length}: set it to {len(betas)}'
             )
         return dict(type='GivenBetas', betas=list(betas))
-    kind = params.take('beta_schedule') or 'linear'
+    kind = params.take('beta_schedule')
     if kind == COSINE:
         return dict(type='CosineSchedule', num_timesteps=length)
     if kind not in BETAS:
@@ -105,14 +118,14 @@ def _betas(params: Params) -> dict[str, Any]:
         )
     return dict(
         type=BETAS[kind],
-        start=params.take('beta_start') or 1e-4,
-        end=params.take('beta_end') or 0.02,
+        start=params.take('beta_start'),
+        end=params.take('beta_end'),
         num_timesteps=length,
     )
 
 
 def _prediction(params: Params) -> dict[str, Any]:
-    kind = params.take('prediction_type') or 'epsilon'
+    kind = params.take('prediction_type')
     if kind not in PREDICTIONS:
         raise params.refusal(
             'prediction_type',

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..pairs import Pair, check_weights, to_ours, to_theirs, without_memory
 from ..transformer_pairs import Dialect, from_dialect, to_dialect
+from .kinds import check_kinds
 from .weights import REMEDY
 
 # Our arguments, and what LDMBertConfig has by default.
@@ -57,6 +58,7 @@ def transformer_from_diffusers_config(
         ValueError: If it is another network.
     """
     _check_kind(theirs, 'ldmbert')
+    check_kinds('LDMBertModel', theirs)
     sizes = {
         ours: theirs.get(key, default)
         for ours, (key, default) in LDMBERT.items()
@@ -142,6 +144,7 @@ def text_encoder_from_diffusers_config(
         ValueError: If it is another network.
     """
     _check_kind(theirs, CLIP_KIND)
+    check_kinds('CLIPTextModel', theirs)
     return dict(
         type='TextEncoder',
         config={key: theirs[key] for key in CLIP if key in theirs},
