@@ -61,8 +61,6 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     dataset = cfg.test_dataloader.dataset
     if args.seed is not None and takes_seed(dataset.type):
         dataset.seed = args.seed
-    if args.out is not None:
-        check_file_to_write('--out', args.out)
     if args.show_dir is not None:
         check_folder_to_write('--show-dir', args.show_dir)
         if 'visualization' not in (cfg.get('default_hooks') or {}):
@@ -98,6 +96,8 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     apply_flags(cfg, args)
+    if args.out is not None:
+        check_file_to_write('--out', args.out)
     metrics = build_runner(cfg).test()
     if is_main_process():
         path = Path(args.out or Path(cfg.work_dir, 'metrics.json'))

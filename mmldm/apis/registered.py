@@ -7,7 +7,6 @@ in registries only, and what it does not find there is unknown.
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,17 +15,17 @@ from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import Registry
 
 from mmldm import registry as registries
+from mmldm.utils.checks import suggest
 
-# Keys whose value names a class, besides the 'type' of every dict.
-TYPE_KEYS = ('type', 'runner_type', 'constructor')
+OWN = 'mmldm'
 
 
-def find_class(name: str) -> Any | None:
+def find_class(name: str, default_scope: str = OWN) -> Any | None:
     """The class or function that is registered as ``name``.
 
-    ``NAME`` is looked up in all registries, ``SCOPE.NAME`` in those of a
-    scope: of mmldm, of a toolbox of OpenMMLab, or of a project whose registry
-    is imported. A class that is registered may be named by its whole path,
+    ``NAME`` is looked up in all registries, those of ``default_scope``
+    first, ``SCOPE.NAME`` in those of a scope: of mmldm, of a toolbox of
+    OpenMMLab, or of a project whose registry is imported. A class that is registered may be named by its whole path,
     ``package.module.Class``, as mmengine dumps it.
 
     Returns:
@@ -38,10 +37,10 @@ def find_class(name: str) -> Any | None:
     if scope in MODULE2PACKAGE:
         with contextlib.suppress(Exception):
             importlib.import_module(f'{scope}.registry')
-    for registry in _registries():
+    for registry in _registries(default_scope):
         if scope and registry.scope != scope:
             continue
-        if registry.scope in ('mmldm', scope):
+        if registry.scope in (OWN, default_scope, scope):
             # A toolbox that is not installed in full fails to import.
             with contextlib.suppress(Exception):
                 registry.import_from_location()
@@ -60,8 +59,8 @@ def _by_path(path: str) -> Any | None:
     return None
 
 
-def _registries() -> list[Registry]:
-    """Ours, then mmengine's, then those of all other projects."""
+def _registries(first: str = OWN) -> list[Registry]:
+    """Those of a scope, ours, mmengine's, then those of all other projects."""
     named = [*vars(registries).values(), *vars(mmengine.registry).values()]
     queue = [node for node in named if isinstance(node, Registry)]
     found: dict[int, Registry] = {}
@@ -69,32 +68,71 @@ def _registries() -> list[Registry]:
         if node is not None and id(node) not in found:
             found[id(node)] = node
             queue += [node.parent, *node.children.values()]
-    return [*found.values()]
+    return sorted(found.values(), key=lambda node: node.scope != first)
+
+
+def use_scope(name: Any) -> None:
+    """Import the registries of a ``default_scope``, as mmengine will.
+
+    Args:
+        name: mmldm, a toolbox of OpenMMLab, or a project of the user's, with
+            its registries in ``NAME.registry``.
+
+    Raises:
+        ValueError: If no registry has such a scope.
+    """
+    cause = ''
+    if isinstance(name, str) and name.isidentifier():
+        try:
+            importlib.import_module(f'{name}.registry')
+        except (Exception, SystemExit) as error:
+            cause = f' ({type(error).__name__}: {error})'
+    known = {node.scope for node in _registries()}
+    if name not in known:
+        raise ValueError(
+            f'default_scope={name!r} is the scope of no registry'
+            f'{cause}{suggest(str(name), known)}'
+        )
 
 
 def _all_names() -> set[str]:
     return {name for node in _registries() for name in node.module_dict}
 
 
-def check_type_names(config: Mapping[str, Any], path: str = '') -> None:
+def check_type_name(
+    key: str, value: Any, built: bool, default_scope: str = OWN
+) -> None:
     """Raise where a config names a class that is in no registry.
 
     Args:
-        config: Plain dicts and lists.
-        path: The dotted key of ``config``, for messages.
+        key: Dotted, of the name.
+        value: What is given as the name.
+        built: Whether the dict is surely built by a registry; where it is
+            not, a word that could be nothing else passes.
+        default_scope: Of names without a scope.
 
     Raises:
         ValueError: Naming the key, the value and the nearest valid names.
     """
-    for key, value in _named_classes(config, path):
-        if callable(value):
-            continue
-        if not isinstance(value, str):
+    if callable(value):
+        return
+    if not isinstance(value, str):
+        if built:
             raise ValueError(
                 f'{key}={value!r:.80} must be the name of a registered class'
             )
-        if find_class(value) is None:
-            raise ValueError(f'{key}={value!r:.80} {_cause(value)}')
+        return
+    if find_class(value, default_scope) is not None:
+        return
+    if built or _may_be_imported(value):
+        raise ValueError(f'{key}={value!r:.80} {_cause(value)}')
+
+
+def _may_be_imported(name: str) -> bool:
+    """Whether mmengine, asked for a class of this name, would import it."""
+    if not name.isidentifier():
+        return True
+    return importlib.util.find_spec(name) is not None
 
 
 def _cause(name: str) -> str:
@@ -113,18 +151,3 @@ def _cause(name: str) -> str:
         'is in no registry, and a name with dots is never imported: name the '
         'module that registers the class in custom_imports'
     )
-
-
-def _named_classes(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Dotted key and value of all that names a class."""
-    if isinstance(node, Mapping):
-        items = node.items()
-    elif isinstance(node, list | tuple):
-        items = enumerate(node)
-    else:
-        return
-    for key, value in items:
-        below = f'{path}.{key}' if path else str(key)
-        if key in TYPE_KEYS and not below.endswith('.clip_grad.type'):
-            yield below, value
-        yield from _named_classes(value, below)

@@ -8,7 +8,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import Registry
 
 from mmldm.apis.config import check_config
-from mmldm.apis.registered import check_type_names, find_class
+from mmldm.apis.registered import check_type_name, find_class
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.registry import HOOKS
 
@@ -92,8 +92,19 @@ def test_the_message_says_what_to_do():
         (None, 'must be the name of a registered class'),
     ):
         with pytest.raises(ValueError, match=told):
-            check_type_names(dict(a=[dict(type=name)]))
+            check_type_name('a.0.type', name, built=True)
 
 
 def test_a_class_in_place_of_its_name_passes():
-    check_type_names(dict(type=CheckpointHook))
+    check_type_name('type', CheckpointHook, built=True)
+
+
+@pytest.mark.parametrize('name', ['tb_trace', 'GAN', 3, None, ['a']])
+def test_a_word_that_nobody_builds_passes(name):
+    check_type_name('type', name, built=False)
+
+
+@pytest.mark.parametrize('name', ['os.system', 'os', '', 'a b'])
+def test_what_mmengine_could_import_never_passes(name):
+    with pytest.raises(ValueError, match='is in no registry'):
+        check_type_name('type', name, built=False)

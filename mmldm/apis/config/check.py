@@ -15,6 +15,7 @@ from mmengine.config import Config
 
 from mmldm.utils.checks import suggest
 
+from ..registered import OWN, check_type_name, find_class, use_scope
 from .arguments import (
     arguments_of,
     check_keys,
@@ -24,10 +25,9 @@ from .arguments import (
 )
 from .custom_imports import import_custom
 from .keys import CLIP_GRAD, RUNNER_KEYS, check_known_keys
-from .scopes import OWN, Scope
 
-# Arguments that classes of other packages build by a registry; all their
-# other dicts are their own affair.
+# Arguments that classes of other packages build by a registry; the types in
+# all their other dicts are their own affair.
 BUILT = {
     'dataset',
     'datasets',
@@ -59,14 +59,17 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
     _check_top_level(content, options)
     check_known_keys(content)
     import_custom(cfg)
-    scope = Scope(content.get('default_scope') or OWN)
+    scope = content.get('default_scope') or OWN
+    use_scope(scope)
     known = {k: v for k, v in content.items() if k in RUNNER_KEYS}
     for key, node in known.items():
         if not key.endswith('_imports'):
             for below, typed, built in _typed_dicts(node, key, scope, True):
                 _check(below, typed, built, scope)
             _check_numbers(key, node)
-    _check_custom_keys(content.get('optim_wrapper'), scope)
+    _check_optimizers('optim_wrapper', content.get('optim_wrapper'), scope)
+    if 'runner_type' in content:
+        check_type_name('runner_type', content['runner_type'], True, scope)
 
 
 def check_complete(cfg: Config) -> None:
@@ -78,7 +81,12 @@ def check_complete(cfg: Config) -> None:
     Raises:
         ValueError: Naming the part and the argument.
     """
-    scope = Scope(cfg.get('default_scope') or OWN)
+    if 'type' not in cfg.model:
+        raise ValueError(
+            "model has no type: set model.type to 'LatentDiffusion' or "
+            "'FirstStage'"
+        )
+    scope = cfg.get('default_scope') or OWN
     for key, node in cfg._cfg_dict.to_dict().items():
         if TRAINED.fullmatch(key):
             for path, typed, _ in _typed_dicts(node, key, scope, True):
@@ -97,9 +105,8 @@ def check_arguments(config: Mapping[str, Any], path: str) -> None:
     Raises:
         ValueError: As of :func:`check_config`.
     """
-    scope = Scope()
-    for below, node, built in _typed_dicts(config, path, scope, True):
-        _check(below, node, built, scope)
+    for below, node, built in _typed_dicts(config, path, OWN, True):
+        _check(below, node, built, OWN)
 
 
 def _check_top_level(
@@ -120,7 +127,7 @@ def _check_top_level(
 
 
 def _typed_dicts(
-    node: Any, path: str, scope: Scope, built: bool
+    node: Any, path: str, scope: str, built: bool
 ) -> Iterator[tuple[str, dict, bool]]:
     """Every dict with a ``type`` that is built by a registry.
 
@@ -143,40 +150,29 @@ def _typed_dicts(
         yield path, dict(node), built
         foreign = not _is_ours(_class(node, scope))
     for key, value in node.items():
-        # The parts of somebody else's model are mostly of a registry.
-        if not foreign or key in BUILT or path.startswith('model'):
-            surely = built and (not foreign or key in BUILT)
-            yield from _typed_dicts(value, f'{path}.{key}', scope, surely)
+        surely = built and (not foreign or key in BUILT)
+        yield from _typed_dicts(value, f'{path}.{key}', scope, surely)
 
 
 def _is_ours(cls: Any) -> bool:
     return getattr(cls, '__module__', '').startswith('mmldm.')
 
 
-def _class(node: Mapping[str, Any], scope: Scope) -> Any:
+def _class(node: Mapping[str, Any], scope: str) -> Any:
     """What the type of a dict is; None where nothing is known of it."""
     kind = node['type']
     if not isinstance(kind, str):
         return kind if callable(kind) else None
-    return scope.find(kind)
+    return find_class(kind, scope)
 
 
-def _check(path: str, node: dict, built: bool, scope: Scope) -> None:
+def _check(path: str, node: dict, built: bool, scope: str) -> None:
     """Compare a typed dict with the signature of its class."""
-    kind = node['type']
-    if not isinstance(kind, str) and not callable(kind):
-        if built:
-            raise ValueError(
-                f'{path}.type={kind!r:.80} must be the name of a class'
-            )
-        return
-    if isinstance(node.get('_scope_'), str):
-        scope = Scope(node['_scope_'])
+    scope = node.get('_scope_') or scope
+    check_type_name(f'{path}.type', node['type'], built, scope)
     cls = _class(node, scope)
-    if cls is None and built and '.' not in kind:
-        raise scope.unknown(path, kind)
-    # Not a function, or of a scope whose builder knows more.
-    if inspect.isclass(cls):
+    # Parts of somebody else's model are mostly of a registry, too.
+    if inspect.isclass(cls) and (built or path.startswith('model')):
         check_typed(path, node, cls)
 
 
@@ -187,22 +183,25 @@ def _check_numbers(path: str, node: Any) -> None:
             check_numbers(f'{path}.{key}', value)
 
 
-def _check_custom_keys(wrapper: Any, scope: Scope) -> None:
-    """Raise where a rule for some parameters has a key that nothing reads."""
-    rules = wrapper if isinstance(wrapper, Mapping) else {}
-    optimizer = rules.get('optimizer')
+def _check_optimizers(path: str, wrapper: Any, scope: str) -> None:
+    """Raise where what builds optimizers, or a rule of it, is not known."""
+    if not isinstance(wrapper, Mapping):
+        return
+    if 'constructor' in wrapper:
+        name = wrapper['constructor']
+        check_type_name(f'{path}.constructor', name, True, scope)
+    optimizer = wrapper.get('optimizer')
     if not isinstance(optimizer, Mapping):
-        for part in rules.values():
-            if isinstance(part, Mapping) and 'optimizer' in part:
-                _check_custom_keys(part, scope)
+        for key, part in wrapper.items():
+            _check_optimizers(f'{path}.{key}', part, scope)
         return
     cls = _class(optimizer, scope)
-    if not inspect.isclass(cls):
+    rules = (wrapper.get('paramwise_cfg') or {}).get('custom_keys')
+    if not inspect.isclass(cls) or not isinstance(rules, Mapping):
         return
     valid = {'lr_mult', 'decay_mult', *arguments_of(cls)[0]} - {'params'}
-    rules = (rules.get('paramwise_cfg') or {}).get('custom_keys') or {}
     for name, rule in rules.items():
-        path = f'optim_wrapper.paramwise_cfg.custom_keys.{name}'
+        key = f'{path}.paramwise_cfg.custom_keys.{name}'
         if not isinstance(rule, Mapping):
-            raise ValueError(f'{path}={rule!r:.80} must be a dict')
-        check_keys(path, rule, valid)
+            raise ValueError(f'{key}={rule!r:.80} must be a dict')
+        check_keys(key, rule, valid)

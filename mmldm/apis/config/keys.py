@@ -165,9 +165,9 @@ LEVELS = ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG', 'NOTSET')
 
 # By pattern of a dotted path. Where nothing stands, nothing is asked.
 KINDS: dict[str, Kind] = {
-    'model': TYPED,
+    'model': DICT,
     r'model\.(autoencoder|denoiser|conditioner)': DICT,
-    'work_dir|default_scope|runner_type': TEXT,
+    'work_dir|default_scope': TEXT,
     'load_from': _or(TEXT, NONE),
     'experiment_name': _or(NAME, NONE),
     'resume|find_unused_parameters': BOOL,
