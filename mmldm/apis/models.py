@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config
-from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
@@ -19,6 +18,7 @@ from mmldm.utils.checkpoint import (
     read_checkpoint,
     weights_of,
 )
+from mmldm.utils.devices import available_device
 from mmldm.utils.model_file import read_model_file
 from mmldm.utils.stored_config import read_stored_config
 
@@ -71,7 +71,7 @@ def init_model(
         ValueError: If it is none of these, does not fit, or asks for what no
             file of weights may; nothing in such a file is executed.
     """
-    device = _checked(device)
+    device = available_device(device)
     return assemble(find_model(source, checkpoint), device)
 
 
@@ -91,7 +91,7 @@ def build_model(
     Raises:
         FileNotFoundError, ValueError: If it cannot be read or does not fit.
     """
-    device = _checked(device)
+    device = available_device(device)
     locate_files(cfg.model, checkpoint)
     return assemble(Found(cfg, _read(checkpoint), checkpoint), device)
 
@@ -292,15 +292,3 @@ def training_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
     kind = config['type']
     cls = MODELS.get(kind) if isinstance(kind, str) else kind
     return getattr(cls, 'training_parts', ())
-
-
-def _checked(device: str | torch.device | None) -> torch.device:
-    """A device that is there, before minutes of reading."""
-    device = get_device() if device is None else device
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f'device={str(device)!r} is not to be had ({reason})'
-        ) from error

@@ -25,7 +25,8 @@ def find_class(name: str, default_scope: str = OWN) -> Any | None:
 
     ``NAME`` is looked up in all registries, those of ``default_scope``
     first, ``SCOPE.NAME`` in those of a scope: of mmldm, of a toolbox of
-    OpenMMLab, or of a project whose registry is imported. A class that is registered may be named by its whole path,
+    OpenMMLab, or of a project whose registry is imported. A class that is
+    registered may be named by its whole path,
     ``package.module.Class``, as mmengine dumps it.
 
     Returns:

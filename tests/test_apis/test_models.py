@@ -103,7 +103,7 @@ def test_the_checkpoint_that_is_given_counts(files, trained):
 
 
 def test_the_device_arrives(files):
-    with pytest.raises(ValueError, match="device='nonsense' is not to be had"):
+    with pytest.raises(ValueError, match="device='nonsense' is not available"):
         init_model(files / 'model.safetensors', device='nonsense')
     for device in ('cpu', torch.device('meta')):
         model = init_model(files / 'model.safetensors', device=device)
@@ -111,7 +111,7 @@ def test_the_device_arrives(files):
 
 
 def test_a_device_that_is_not_there_is_named_before_anything_is_read():
-    with pytest.raises(ValueError, match="device='meta:x' is not to be had"):
+    with pytest.raises(ValueError, match="device='meta:x' is not available"):
         init_model('no_such_file', device='meta:x')
 
 

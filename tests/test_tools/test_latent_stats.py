@@ -134,7 +134,7 @@ def test_a_second_stage_is_refused(run_tool, config, tmp_path):
 
 @pytest.mark.parametrize('flag', ['--num-images', '--batch-size'])
 def test_numbers_must_be_positive(measure, flag):
-    with pytest.raises(ValueError, match=f'{flag}=0 must be positive'):
+    with pytest.raises(ValueError, match=f'{flag}=0 must be a whole number'):
         measure(flag, 0)
 
 

@@ -119,7 +119,7 @@ def test_a_checkpoint_is_measured(run, config, tmp_path, monkeypatch):
     'flags, message',
     [
         (['--nfe', '1'], '--nfe 1: PLMS takes two'),
-        (['--num-samples', '0'], '--num-samples=0 must be positive'),
+        (['--num-samples', '0'], '--num-samples=0 must be in'),
     ],
 )
 def test_impossible_flags_are_refused(run, flags, message):

@@ -23,7 +23,9 @@ from mmldm.apis import config_parser, load_config, run_tool
 from mmldm.datasets import AddressedSampler
 from mmldm.registry import DATASETS
 from mmldm.utils import check_count
+from mmldm.utils.files import check_folder_to_write
 from mmldm.visualization import contact_sheet, draw_sample, write_image
+from mmldm.visualization.grid import LONGEST
 
 
 def parse_args() -> argparse.Namespace:
@@ -85,15 +87,21 @@ def main() -> None:
     """Draw."""
     args = parse_args()
     check_count('--num', args.num)
+    check_folder_to_write('--out', args.out)
     cfg = load_config(args)
     dataset = build_dataset(cfg, args.phase)
     seed = cfg.get('randomness', {}).get('seed') or 0
-    images, out = [], Path(args.out)
-    for number, draw in enumerate(draws(dataset, args, seed)):
-        images.append(picture(dataset[draw], dataset))
-        write_image(images[-1], out / f'{number:06}.png')
-    write_image(contact_sheet(images), out / 'grid.png')
-    print(f'{len(images)} pictures in {out}, all of them in {out}/grid.png')
+    shown, number, pixels, out = [], 0, 0, Path(args.out)
+    for draw in draws(dataset, args, seed):
+        image = picture(dataset[draw], dataset)
+        write_image(image, out / f'{number:06}.png')
+        number += 1
+        pixels += image.shape[0] * image.shape[1]
+        if pixels < LONGEST**2 or not shown:
+            shown.append(image)
+    write_image(contact_sheet(shown), out / 'grid.png')
+    what = 'all of them' if len(shown) == number else f'{len(shown)} of them'
+    print(f'{number} pictures in {out}, {what} in {out}/grid.png')
 
 
 if __name__ == '__main__':

@@ -24,12 +24,13 @@ from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.engine.latent_moments import latent_moments, set_scale
 from mmldm.models.editors import FirstStage
 from mmldm.models.editors.frozen_first_stage import MEASURED
-from mmldm.utils import check_positive
+from mmldm.utils import check_count
 from mmldm.utils.checkpoint import (
     newest_checkpoint,
     read_checkpoint,
     write_checkpoint,
 )
+from mmldm.utils.files import check_checkpoint, check_file_to_write
 from mmldm.utils.moments import pooled_moments
 
 
@@ -73,8 +74,8 @@ def check_args(args: argparse.Namespace) -> tuple[Path, Path]:
         ValueError: If a number is not positive, or the file to write would
             be no ``.pth``.
     """
-    check_positive('--num-images', args.num_images)
-    check_positive('--batch-size', args.batch_size)
+    check_count('--num-images', args.num_images)
+    check_count('--batch-size', args.batch_size)
     source = Path(args.checkpoint)
     if source.is_dir():
         source = newest_checkpoint(source) or source
@@ -83,6 +84,9 @@ def check_args(args: argparse.Namespace) -> tuple[Path, Path]:
         raise ValueError(
             f'{target} would become a .pth file: set --out to FILE.pth'
         )
+    check_checkpoint('checkpoint', args.checkpoint)
+    if args.out is not None:
+        check_file_to_write('--out', args.out)
     return source, target
 
 

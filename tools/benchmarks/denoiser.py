@@ -51,7 +51,9 @@ from mmldm.converters import (
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.registry import MODELS
 from mmldm.structures import Condition
-from mmldm.utils.memory import keep_freed_memory
+from mmldm.utils import check_count
+from mmldm.utils.devices import available_device
+from mmldm.utils.memory import check_images_fit, keep_freed_memory
 
 CONFIG = (
     Path(__file__).resolve().parents[2]
@@ -91,7 +93,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--compile', action='store_true', help='time both under torch.compile'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    for name in ('num_tokens', 'size', 'batch_size', 'repeats'):
+        check_count(f'--{name.replace("_", "-")}', getattr(args, name))
+    if args.context_dim is not None:
+        check_count('--context-dim', args.context_dim)
+    available_device(args.device)
+    check_images_fit('--batch-size', args.batch_size, args.size**2)
+    return args
 
 
 @dataclass

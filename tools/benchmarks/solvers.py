@@ -22,7 +22,7 @@ from datetime import date
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from rich.console import Console
 from rich.progress import Progress
 from solver_paths import Mixture, Trained, build
@@ -38,12 +38,18 @@ from solver_report import (
 from torch import Tensor
 
 from mmldm.apis import run_tool
-from mmldm.utils import check_positive
+from mmldm.apis.cli import ConfigAction
+from mmldm.utils import check_range
+from mmldm.utils.files import check_file_to_write
 
 DEFAULT_CONFIG = 'configs/_base_/models/ldm_kl-f4.py'
 NFE = (5, 8, 10, 12, 15, 20, 30, 50, 200)
 AIM = 15
 RANKED = (10, 15, 20)
+# Paths of all in some hundred MB, and an hour of steps.
+MOST = dict(
+    num_samples=100_000, num_modes=1000, dim=1000, reference_steps=100_000
+)
 SOLVERS = {
     'DDIM': dict(type='DDIM'),
     'Heun': dict(type='Heun'),
@@ -90,7 +96,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigAction,
         default={},
         metavar='KEY=VALUE',
         help='change the config, as of tools/test.py',
@@ -141,7 +147,15 @@ def parse_args() -> argparse.Namespace:
     )
     args = parser.parse_args()
     for name in ('num_samples', 'num_modes', 'dim', 'reference_steps'):
-        check_positive(f'--{name.replace("_", "-")}', getattr(args, name))
+        value = getattr(args, name)
+        check_range(f'--{name.replace("_", "-")}', value, 1, MOST[name])
+    for name in ('out', 'plot'):
+        if getattr(args, name) is not None:
+            check_file_to_write(f'--{name}', getattr(args, name))
+    if max(args.nfe) > MOST['reference_steps']:
+        raise ValueError(
+            f'--nfe {_words(args.nfe)}: at most {MOST["reference_steps"]}'
+        )
     if min(args.nfe) < 2:
         raise ValueError(
             f'--nfe {_words(args.nfe)}: PLMS takes two evaluations or more'

@@ -17,6 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from mmldm.apis import run_tool
+from mmldm.utils.files import check_folder_to_write
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,6 +61,7 @@ def convert(source: Path, target: Path) -> None:
 def main() -> None:
     """Convert."""
     args = parse_args()
+    check_folder_to_write('--out', args.out)
     out = Path(args.out)
     sources = sorted(Path(args.arrays).glob('*.npy'))
     if not sources:

@@ -12,13 +12,16 @@ an interrupted run can be repeated.
 import argparse
 import io
 import tarfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from tqdm import tqdm
 
 from mmldm.apis import run_tool
+from mmldm.utils.files import check_folder_to_write
 
 TRAIN = 'ILSVRC2012_img_train.tar'
 VAL = 'ILSVRC2012_img_val.tar'
@@ -39,6 +42,22 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """A tar file while it is read.
+
+    Raises:
+        ValueError: If it, or a tar file in it, is damaged.
+    """
+    try:
+        with tarfile.open(path) as archive:
+            yield archive
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise ValueError(
+            f'{path} is no whole tar file ({error}): download it again'
+        ) from error
+
+
 def files_in(shard: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
     """Names, without folders, and contents; links and the like are none."""
     for member in shard:
@@ -56,7 +75,7 @@ def write(path: Path, content: bytes) -> None:
 
 def unpack_train(archive: Path, out: Path) -> None:
     """A tar file of a tar file for each class."""
-    with tarfile.open(archive) as outer:
+    with opened(archive) as outer:
         for name, content in tqdm(files_in(outer), total=NUM_CLASSES):
             folder = out / Path(name).stem
             done = folder / '.whole'
@@ -77,7 +96,7 @@ def validation_synsets(devkit: Path) -> list[str]:
     from scipy.io import loadmat
 
     wanted = 'meta.mat', 'ILSVRC2012_validation_ground_truth.txt'
-    with tarfile.open(devkit) as archive:
+    with opened(devkit) as archive:
         found = {
             name: content.read()
             for name, content in files_in(archive)
@@ -93,7 +112,7 @@ def validation_synsets(devkit: Path) -> list[str]:
 
 def unpack_val(archive: Path, synsets: list[str], out: Path) -> None:
     """Images, whose names end in their number, from 1 on."""
-    with tarfile.open(archive) as images:
+    with opened(archive) as images:
         for name, pixels in tqdm(files_in(images), total=len(synsets)):
             number = int(Path(name).stem.rpartition('_')[2])
             path = out / synsets[number - 1] / name
@@ -105,6 +124,7 @@ def main() -> None:
     """Unpack."""
     args = parse_args()
     source, out = Path(args.downloads), Path(args.out)
+    check_folder_to_write('--out', args.out)
     there = [name for name in (TRAIN, VAL) if (source / name).is_file()]
     if not there:
         raise FileNotFoundError(

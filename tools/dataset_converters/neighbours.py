@@ -32,6 +32,8 @@ from mmldm.apis.retrieval import (
 from mmldm.models.conditioners import ImageEncoder
 from mmldm.utils import check_count
 from mmldm.utils.checkpoint import written_whole
+from mmldm.utils.devices import available_device
+from mmldm.utils.files import check_file_to_write, check_folder_to_write
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,12 +69,17 @@ def main() -> None:
     args = parse_args()
     check_count('--num', args.num)
     check_count('--batch-size', args.batch_size)
+    device = available_device(args.device)
+    if args.out is not None:
+        check_folder_to_write('--out', args.out)
+    if args.index is not None:
+        check_file_to_write('--index', args.index)
     if args.out is None and args.index is None:
         raise ValueError('give --out, --index or both')
     images = list_images(args.images)
     if args.out is not None:
         others = find_others(args, images)
-    encoder = ImageEncoder(pretrained=args.encoder).to(args.device)
+    encoder = ImageEncoder(pretrained=args.encoder).to(device)
     queries = embed_files(images, encoder, args.batch_size)
     if args.index is not None:
         index = make_index(args.images, images, queries, encoder)

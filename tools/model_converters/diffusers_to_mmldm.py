@@ -18,6 +18,7 @@ from pathlib import Path
 from mmldm.apis import run_tool, write_converted
 from mmldm.apis.tokenizer_folders import check_files, copy_tokenizer
 from mmldm.converters import FromDiffusers, read_diffusers
+from mmldm.utils.files import check_folder_to_write
 
 TOKENIZER = 'tokenizer'
 
@@ -50,6 +51,7 @@ def main() -> None:
     """Convert."""
     args = parse_args()
     folder, out_dir = Path(args.dir), Path(args.out_dir)
+    check_folder_to_write('OUT_DIR', args.out_dir)
     tokenizer = folder / TOKENIZER
     if tokenizer.is_dir():
         check_files(tokenizer, folder)

@@ -20,6 +20,8 @@ import argparse
 
 from mmldm.apis import init_model, run_tool
 from mmldm.converters import whole_model, write_diffusers
+from mmldm.utils import check_count
+from mmldm.utils.files import check_folder_to_write
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,6 +47,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Convert."""
     args = parse_args()
+    check_folder_to_write('OUT_DIR', args.out_dir)
+    if args.image_size is not None:
+        check_count('--image-size', args.image_size)
     model = init_model(args.model, args.checkpoint, device='cpu')
     weights, config = whole_model(model)
     if args.image_size is not None:

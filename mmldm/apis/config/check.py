@@ -24,7 +24,7 @@ from .arguments import (
     check_typed,
 )
 from .custom_imports import import_custom
-from .keys import CLIP_GRAD, RUNNER_KEYS, check_known_keys
+from .keys import CLIP_GRAD, RUNNER_KEYS, check_known_keys, check_together
 
 # Arguments that classes of other packages build by a registry; the types in
 # all their other dicts are their own affair.
@@ -73,7 +73,7 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def check_complete(cfg: Config) -> None:
-    """Raise where a part of a training lacks an argument without a default.
+    """Raise where a part of a run is missing, or an argument of a part.
 
     Args:
         cfg: A checked one.
@@ -87,7 +87,9 @@ def check_complete(cfg: Config) -> None:
             "'FirstStage'"
         )
     scope = cfg.get('default_scope') or OWN
-    for key, node in cfg._cfg_dict.to_dict().items():
+    content = cfg._cfg_dict.to_dict()
+    check_together(content)
+    for key, node in content.items():
         if TRAINED.fullmatch(key):
             for path, typed, _ in _typed_dicts(node, key, scope, True):
                 cls = _class(typed, scope)

@@ -255,7 +255,6 @@ def check_known_keys(config: Mapping[str, Any]) -> None:
             ):
                 check_keys(path, value, valid)
     _check_hook_names(config.get('default_hooks') or {})
-    _check_together(config)
     _check_unavailable(config)
 
 
@@ -280,8 +279,15 @@ def _check_hook_names(hooks: Mapping[str, Any]) -> None:
             )
 
 
-def _check_together(config: Mapping[str, Any]) -> None:
-    """Raise where a part of training, validation or test lacks the others."""
+def check_together(config: Mapping[str, Any]) -> None:
+    """Raise where a part of training, validation or test lacks the others.
+
+    Args:
+        config: As of :func:`check_known_keys`.
+
+    Raises:
+        ValueError: Naming the parts.
+    """
     for keys in TOGETHER:
         given = [key for key in keys if config.get(key) is not None]
         missing = [key for key in keys if key not in given]
