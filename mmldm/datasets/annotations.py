@@ -1,18 +1,19 @@
 """What is said about the images of a folder."""
 
-import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import PurePosixPath
-
-from mmengine.logging import print_log
+from functools import cached_property
 
 from mmldm.registry import DATASETS
 from mmldm.utils import check_count
 
-from .image_files import CHECKED, check_files, files_below, read_size
+from .file_search import files_below
+from .image_checks import NUM_WORKERS, array_damage, find_damage
+from .image_files import read_header, read_label_map, read_mask
+from .image_names import normal_form
+from .report import DataReport, printable
 
 Fields = dict[str, dict]
 
@@ -26,6 +27,14 @@ class Annotations(ABC):
     """
 
     classes: Sequence[str] | None = None
+    #: What it means that nothing is said of an image, which is left out: a
+    #: 'defect', a 'choice', or 'counted' where the reason was counted before.
+    silence = 'defect'
+
+    @cached_property
+    def report(self) -> DataReport:
+        """What is left out is counted here; a data set gives its own."""
+        return DataReport(type(self).__name__)
 
     @abstractmethod
     def read(self, root: str, images: Mapping[str, str]) -> Fields:
@@ -35,68 +44,30 @@ class Annotations(ABC):
             root: Folder of the data set, from which paths of files lead.
             images: Paths of all images by name, the path below their folder.
 
+        Single entries that are wrong are left out and counted.
+
         Raises:
-            ValueError: If something is wrong; the entry is named.
+            ValueError: If all of it is wrong, or it cannot be told what is.
         """
 
 
-def report_left_out(
-    left: int, total: int, what: str, examples: Iterable[str]
-) -> None:
-    """Say how much is left out, if any; a warning where it is the most.
+def check_own(owners: dict[str, str], file: str, image: str) -> None:
+    """Raise if a file is that of another image as well.
 
     Args:
-        left: Number of those left out.
-        total: Number of all.
-        what: They are, and why they are left out.
-        examples: Some of them.
+        owners: Images by file, to which this one is added.
+        file: Of the image.
+        image: Its name.
+
+    Raises:
+        ValueError: Naming both images.
     """
-    if left:
-        print_log(
-            f'{left} of {total} {what}, such as {min(examples)}',
-            logger='current',
-            level=logging.WARNING if 2 * left > total else logging.INFO,
+    other = owners.setdefault(file, image)
+    if other != image:
+        raise ValueError(
+            f'images {printable(other)} and {printable(image)} would both '
+            f'take {printable(file)}: rename or remove one'
         )
-
-
-@DATASETS.register_module()
-class FolderClasses(Annotations):
-    """``gt_label``: a folder for each class, in order of their names.
-
-    ImageNet's folders, named by synset, give the published order.
-
-    Args:
-        num_classes: How many there must be, else training and validation
-            might number them in different ways; None for any.
-    """
-
-    def __init__(self, num_classes: int | None = None) -> None:
-        self.num_classes = num_classes
-
-    def read(self, root: str, images: Mapping[str, str]) -> Fields:
-        """See :class:`Annotations`."""
-        folders = {}
-        for name in images:
-            parts = PurePosixPath(name).parts
-            if len(parts) < 2:
-                raise ValueError(
-                    f'image {name} below {root} is in no folder of a class: '
-                    'put it into one'
-                )
-            folders[name] = parts[0]
-        self.classes = sorted(set(folders.values()))
-        if self.num_classes not in (None, len(self.classes)):
-            raise ValueError(
-                f'{root} has images in {len(self.classes)} folders '
-                f'({", ".join(self.classes[:3])} ...), but '
-                f'FolderClasses.num_classes={self.num_classes}: add what is '
-                'missing, or set num_classes'
-            )
-        numbers = {name: i for i, name in enumerate(self.classes)}
-        return {
-            name: dict(gt_label=numbers[folder])
-            for name, folder in folders.items()
-        }
 
 
 @DATASETS.register_module()
@@ -107,23 +78,36 @@ class LargeImages(Annotations):
         min_side: Least length of the shorter side, pixels.
     """
 
+    silence = 'choice'
+
     def __init__(self, min_side: int) -> None:
         check_count('LargeImages.min_side', min_side)
         self.min_side = min_side
 
     def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
-        with ThreadPoolExecutor(8) as pool:
-            sizes = pool.map(read_size, images.values())
+        with ThreadPoolExecutor(NUM_WORKERS) as pool:
+            sides = pool.map(_shorter_side, images.values())
             return {
                 name: {}
-                for name, size in zip(images, sizes, strict=True)
-                if min(size) >= self.min_side
+                for name, side in zip(images, sides, strict=True)
+                if side is None or side >= self.min_side
             }
+
+
+def _shorter_side(path: str) -> int | None:
+    """Pixels; None of what cannot be read, which is counted elsewhere."""
+    try:
+        header = read_header(path)
+    except (OSError, ValueError):
+        return None
+    return min(header.height, header.width)
 
 
 class FilesBeside(Annotations):
     """Paths of files that have the name of the image.
+
+    Images without such a file are left out and counted.
 
     Args:
         folder: Below the data set's folder; has the same subfolders as that
@@ -136,36 +120,93 @@ class FilesBeside(Annotations):
     key: str
     #: What errors call the files.
     what = 'files'
+    silence = 'counted'
+    #: Whether they have the size of the image.
+    same_size = False
 
     def __init__(self, folder: str, suffix: str = '.png') -> None:
         self.folder = folder
         self.suffix = suffix
 
     def read(self, root: str, images: Mapping[str, str]) -> Fields:
-        """See :class:`Annotations`."""
+        """See :class:`Annotations`.
+
+        Raises:
+            ValueError: If two images would take one file.
+        """
         folder = os.path.join(root, self.folder)
-        found = {}
+        files = self._files(folder)
+        found: Fields = {}
+        owners: dict[str, str] = {}
         for name in images:
-            path = os.path.join(folder, os.path.splitext(name)[0])
-            path += self.suffix
-            if not os.path.isfile(path):
-                raise ValueError(
-                    f'image {name} has no {path}: add it, or set folder and '
-                    f'suffix of {type(self).__name__}'
+            stem = os.path.splitext(name)[0]
+            path = files.get(normal_form(stem))
+            if path is None:
+                wanted = os.path.join(folder, stem) + self.suffix
+                self.report.defect(
+                    f'images have none of the {self.what} and are left out',
+                    f'image {name} has no {wanted}',
+                    'add them, or set folder and suffix of '
+                    f'{type(self).__name__}',
                 )
+                continue
+            check_own(owners, path, name)
             found[name] = {self.key: path}
-        others = {*files_below(folder, (self.suffix.lower(),))}
-        count = len(others)
-        others -= {fields[self.key] for fields in found.values()}
-        report_left_out(
-            len(others), count, f'{self.what} belong to no image', others
-        )
+        for path in files.values():
+            if path not in owners:
+                self.report.note(f'{self.what} belong to no image', path)
         return found
 
-    def check_files(self, entries: Sequence[Mapping]) -> None:
-        """Raise, naming them, if those of the entries are damaged."""
-        if self.suffix.lower().endswith(CHECKED):
-            check_files([entry[self.key] for entry in entries], self.what)
+    def _files(self, folder: str) -> dict[str, str]:
+        """Paths by what stands before the suffix, in normal form."""
+        length = len(self.suffix)
+        return {
+            normal_form(os.path.relpath(path, folder)[:-length]): path
+            for path in files_below(
+                folder, (self.suffix.lower(),), self.report
+            )
+        }
+
+    def sound(self, entries: Sequence[dict]) -> list[dict]:
+        """Entries whose files can be read; the others are counted."""
+        with ThreadPoolExecutor(NUM_WORKERS) as pool:
+            damages = pool.map(self.damage, entries)
+            kept = []
+            for entry, damage in zip(entries, damages, strict=True):
+                if damage is None:
+                    kept.append(entry)
+                    continue
+                self.report.defect(
+                    f'{self.what} cannot be used, and their images are left '
+                    'out',
+                    f'{entry[self.key]} ({damage})',
+                    'delete or replace them',
+                )
+        return kept
+
+    def damage(self, entry: Mapping) -> str | None:
+        """Why the file of an entry cannot be used; None if it can."""
+        path = entry[self.key]
+        damage = find_damage(path)
+        if damage is None and self.same_size:
+            damage = other_size(path, entry['img_path'])
+        return damage
+
+
+def other_size(path: str, image: str) -> str | None:
+    """What is wrong with the size of a file of an image; None if nothing."""
+    try:
+        sizes = [
+            f'{header.height}x{header.width}'
+            for header in map(read_header, (path, image))
+        ]
+    except (OSError, ValueError) as error:
+        return str(error)
+    if sizes[0] == sizes[1]:
+        return None
+    return (
+        f'it is {sizes[0]}, its image {image} {sizes[1]}: give both one size'
+    )
 
 
 @DATASETS.register_module()
@@ -181,6 +222,17 @@ class LabelMaps(FilesBeside):
 
     key = 'map_path'
     what = 'label images'
+    same_size = True
+
+    def damage(self, entry: Mapping) -> str | None:
+        """See :class:`FilesBeside`; those of colours are read as well."""
+        damage = super().damage(entry)
+        try:
+            if damage is None and read_header(entry[self.key]).channels > 1:
+                read_label_map(entry[self.key])
+        except (OSError, ValueError) as error:
+            damage = str(error)
+        return damage
 
 
 @DATASETS.register_module()
@@ -196,6 +248,17 @@ class MaskFiles(FilesBeside):
 
     key = 'mask_path'
     what = 'masks'
+    same_size = True
+
+    def damage(self, entry: Mapping) -> str | None:
+        """See :class:`FilesBeside`; every mask is read, to find its hole."""
+        damage = super().damage(entry)
+        if damage is None:
+            try:
+                read_mask(entry[self.key], self.report)
+            except (OSError, ValueError) as error:
+                damage = str(error)
+        return damage
 
 
 @DATASETS.register_module()
@@ -229,3 +292,7 @@ class FeatureFiles(FilesBeside):
 
     def __init__(self, folder: str, suffix: str = '.npy') -> None:
         super().__init__(folder, suffix)
+
+    def damage(self, entry: Mapping) -> str | None:
+        """See :class:`FilesBeside`."""
+        return array_damage(entry[self.key])

@@ -1,0 +1,160 @@
+"""Whether files are whole, before training starts."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+
+from .image_files import read_header, read_image
+from .image_formats import PNG
+
+JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
+# What the last bytes of a whole file hold; WebP and BMP state their length.
+END_MARKS = {PNG: b'IEND', JPEG: JPEG_END, b'GIF8': b'\0;'}
+HEAD, TAIL = 4096, 64
+# Beginnings of files that may hold several pictures, or more than 8 bits.
+ANIMATIONS = (b'GIF8', b'II', b'MM')
+WIDE = (
+    b'II',
+    b'MM',
+    b'P5',
+    b'P6',
+    b'Pf',
+    b'PF',
+    b'SIMPLE',
+    b'8BPS',
+    b'\0\0\0\x0cjP',
+)
+NUM_WORKERS = 8
+
+
+class Found(NamedTuple):
+    """What a look at a file has found.
+
+    Attributes:
+        damage: Why it cannot be read; None if nothing is wrong.
+        animated: It is an image with more pictures than the first.
+        mode: Pillow's mode of an image with more than 8 bits a channel;
+            None of another.
+    """
+
+    damage: str | None = None
+    animated: bool = False
+    mode: str | None = None
+
+
+class Stored(NamedTuple):
+    """A file on the disk, or a part of one.
+
+    Args:
+        path: Of the image, for errors.
+        file: That has it; None for ``path``.
+        start: First byte in it.
+        size: Bytes; None for all.
+    """
+
+    path: str
+    file: str | None = None
+    start: int = 0
+    size: int | None = None
+
+    def look(self) -> Found:
+        """See :func:`look`."""
+        try:
+            with open(self.file or self.path, 'rb') as file:
+                size = self.size
+                if size is None:
+                    size = file.seek(0, os.SEEK_END)
+
+                def part(first: int, length: int) -> bytes:
+                    file.seek(self.start + first)
+                    return file.read(min(length, size - first))
+
+                return look(self.path, size, part)
+        except OSError as error:
+            return Found(error.strerror or str(error))
+
+
+def look(path: str, size: int, part: Callable[[int, int], bytes]) -> Found:
+    """What can be said of an image without decoding it, if it is whole.
+
+    A file whose end is where its format wants it is trusted, another one is
+    decoded: reading every pixel of a million files would take an hour.
+
+    Args:
+        path: Of the image, for errors.
+        size: Of the file, bytes.
+        part: (first byte, number of bytes) -> bytes.
+    """
+    head = part(0, HEAD)
+    tail = part(max(0, size - TAIL), TAIL)
+    try:
+        if not _ends_well(head, tail, size):
+            damage = _damage(path, part(0, size))
+            if damage:
+                return Found(damage)
+        if not _may_be_special(head):
+            return Found()
+        header = read_header(path, part(0, size))
+    except (OSError, ValueError) as error:
+        return Found(str(error.__cause__ or error))
+    return Found(
+        animated=header.animated, mode=header.mode if header.wide else None
+    )
+
+
+def look_at_all(files: Sequence[Stored]) -> list[Found]:
+    """What :func:`look` finds, of many files at a time."""
+    with ThreadPoolExecutor(NUM_WORKERS) as pool:
+        return list(pool.map(Stored.look, files))
+
+
+def array_damage(path: str) -> str | None:
+    """What is wrong with features in a ``.npy``; None if nothing is.
+
+    Compares the file's length with its header's.
+    """
+    try:
+        array = np.load(path, mmap_mode='r', allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        return str(error)
+    if array.ndim != 2 or array.dtype.kind != 'f' or not array.size:
+        return f'it is {array.dtype} of shape {array.shape}, expected floats (L, C)'
+    return None
+
+
+def find_damage(path: str) -> str | None:
+    """What is wrong with an image; None if nothing is."""
+    return Stored(path).look().damage
+
+
+def _damage(path: str, content: bytes) -> str | None:
+    """Why an image that does not end well cannot be decoded."""
+    read_image(path, content)
+    # Zeros in the place of data decode well: a JPEG without an end mark
+    # after its last scan is not whole.
+    if content.startswith(JPEG) and content.rfind(JPEG_END) < content.rfind(
+        JPEG_SCAN
+    ):
+        return 'image file has no end'
+    return None
+
+
+def _ends_well(head: bytes, tail: bytes, size: int) -> bool:
+    if head[:4] == b'RIFF' and head[8:12] == b'WEBP':
+        return int.from_bytes(head[4:8], 'little') + 8 <= size
+    return any(
+        head.startswith(magic) and mark in tail
+        for magic, mark in END_MARKS.items()
+    )
+
+
+def _may_be_special(head: bytes) -> bool:
+    """Whether it may be an animation or have more than 8 bits."""
+    if head.startswith(PNG):
+        return head[24:25] == b'\x10' or b'acTL' in head
+    if head[:4] == b'RIFF':
+        return head[12:16] == b'VP8X' and bool(head[20] & 2)
+    return head.startswith((*ANIMATIONS, *WIDE)) or head[4:8] == b'ftyp'
