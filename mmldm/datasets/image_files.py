@@ -6,11 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
-from .image_formats import decode
+from .image_formats import Decoded, decode
 from .pixel_values import (
     Range,
     has_alpha,
-    is_wide,
     orientation,
     to_rgb,
     upright,
@@ -71,8 +70,8 @@ def read_image(
         ValueError: If the file is damaged or no image, or has values far
             outside of a range that nobody gave; it is named.
     """
-    image = _read(path, content, what)
-    if value_range is not None and image.mode[0] not in 'IF':
+    image, wide = _read(path, content, what)
+    if value_range is not None and wide and image.mode[0] not in 'IF':
         image = _scaled_colours(image, path, content, value_range)
     try:
         return np.ascontiguousarray(
@@ -85,9 +84,7 @@ def read_image(
 def _scaled_colours(
     image: Image.Image, path: str, content: bytes | None, value_range: Range
 ) -> Image.Image:
-    """Colours of 16 bits scaled by a range; those of 8 as they are."""
-    if not read_header(path, content).wide:
-        return image
+    """Colours of 16 bits scaled by a range."""
     raw = Path(path).read_bytes() if content is None else content
     colours = wide_image(raw, value_range)
     if colours is None:
@@ -103,16 +100,17 @@ def read_header(path: str, content: bytes | None = None) -> Header:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is no image; it is named.
     """
-    image = _read(path, content, 'image', header=True)
+    image, wide = _read(path, content, 'image', header=True)
     width, height = image.size
-    if orientation(image) >= 5:
+    # Of a TIFF, Pillow turns the size itself.
+    if orientation(image) >= 5 and image.format != 'TIFF':
         width, height = height, width
     return Header(
         height,
         width,
         image.mode,
         len(image.getbands()),
-        is_wide(image),
+        wide,
         _is_animated(image),
     )
 
@@ -148,7 +146,7 @@ def read_values(path: str, content: bytes | None = None) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged or no image; it is named.
     """
-    return np.asarray(_read(path, content, 'image'))
+    return np.asarray(_read(path, content, 'image').image)
 
 
 def read_label_map(path: str) -> np.ndarray:
@@ -162,7 +160,7 @@ def read_label_map(path: str) -> np.ndarray:
         ValueError: If the file is damaged or no image, or has colours where
             one number a pixel is wanted; it is named.
     """
-    image = upright(_read(path, None, 'label image'))
+    image = upright(_read(path, None, 'label image').image)
     classes = np.asarray(image)
     if classes.ndim == 3:
         classes = _one_channel(classes, image.mode, path)
@@ -230,7 +228,7 @@ def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
 
 def _mask_values(path: str) -> tuple[np.ndarray, bool]:
     """uint8 (H, W), and whether alpha made some of it black."""
-    image = upright(_read(path, None, 'mask'))
+    image = upright(_read(path, None, 'mask').image)
     if image.mode[0] in 'IF' or not has_alpha(image):
         return to_rgb(image, None).max(axis=2), False
     rgba = np.asarray(image.convert('RGBA'))
@@ -254,7 +252,7 @@ def _between(values: np.ndarray) -> np.ndarray:
 
 def _read(
     path: str, content: bytes | None, what: str, header: bool = False
-) -> Image.Image:
+) -> Decoded:
     """An image of Pillow; errors name the file."""
     try:
         return decode(path, content, header)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
@@ -37,7 +37,19 @@ def _suffixes() -> tuple[str, ...]:
 SUFFIXES = _suffixes()
 
 
-def decode(path: str, content: bytes | None, header: bool) -> Image.Image:
+class Decoded(NamedTuple):
+    """An image, and what of its file is lost as its pixels are read.
+
+    Attributes:
+        image: Of Pillow.
+        wide: Whether the file has more than 8 bits a channel.
+    """
+
+    image: Image.Image
+    wide: bool
+
+
+def decode(path: str, content: bytes | None, header: bool) -> Decoded:
     """An image of Pillow, without Pillow's limits of size.
 
     These guard against files of strangers; training data are the user's.
@@ -46,7 +58,7 @@ def decode(path: str, content: bytes | None, header: bool) -> Image.Image:
     Args:
         path: Of the file; its suffix helps where a format has no signature.
         content: Of the file, where it is not on the disk by itself.
-        header: Read no pixels.
+        header: Read no pixels where it can be avoided.
 
     Raises:
         OSError: If there is no such file, or no regular one.
@@ -66,12 +78,34 @@ def decode(path: str, content: bytes | None, header: bool) -> Image.Image:
             raise
 
 
-def _decode(file: BinaryIO, suffix: str, header: bool) -> Image.Image:
+def _decode(file: BinaryIO, suffix: str, header: bool) -> Decoded:
     image = _identify(file, suffix)
-    image.getexif()  # some formats read it from the open file
-    if not header:
+    layouts = ' '.join(str(tile[-1]) for tile in image.tile)
+    wide = image.mode[0] in 'IF' or ';16' in layouts
+    if not header or _has_late_exif(image, file):
         image.load()
-    return image
+    with suppress(Exception):  # broken EXIF is no EXIF
+        exif_of(image)  # some formats read it from the open file
+    return Decoded(image, wide)
+
+
+def exif_of(image: Image.Image) -> Image.Exif:
+    """What is known of it; PNG's own method would read all pixels first."""
+    return Image.Image.getexif(image)
+
+
+def _has_late_exif(image: Image.Image, file: BinaryIO) -> bool:
+    """Whether a PNG has EXIF data, or a text, behind its pixels."""
+    if image.format != 'PNG' or 'exif' in image.info:
+        return False
+    place, late = file.tell(), False
+    file.seek(len(PNG))
+    while len(start := file.read(8)) == 8:
+        length, kind = struct.unpack('>I4s', start)
+        late = late or kind in (b'eXIf', b'iTXt')
+        file.seek(length + 4, os.SEEK_CUR)
+    file.seek(place)
+    return late
 
 
 def _identify(file: BinaryIO, suffix: str) -> Image.Image:

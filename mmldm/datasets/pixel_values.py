@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
+from .image_formats import exif_of
+
 # What is black and white where nobody says it, by mode: whole numbers of 16
 # bits, also where a format stores them in 32, and floats in [0, 1].
 NATURAL = {'I': (0, 2**16 - 1), 'F': (0, 1)}
@@ -25,7 +27,7 @@ Range = tuple[float, float]
 def orientation(image: Image.Image) -> int:
     """By EXIF or XMP, 1 to 8; 1 where these are broken, as viewers have it."""
     try:
-        number = image.getexif().get(ExifTags.Base.Orientation, 1)
+        number = exif_of(image).get(ExifTags.Base.Orientation, 1)
     except Exception:  # many kinds, of a broken block of EXIF
         return 1
     return number if number in TURNS else 1
@@ -35,12 +37,6 @@ def upright(image: Image.Image) -> Image.Image:
     """The image turned as its EXIF data say."""
     turn = TURNS.get(orientation(image))
     return image if turn is None else image.transpose(turn)
-
-
-def is_wide(image: Image.Image) -> bool:
-    """Whether pixels have more than 8 bits a channel."""
-    layouts = ' '.join(str(tile[-1]) for tile in image.tile)
-    return image.mode[0] in 'IF' or ';16' in layouts
 
 
 def has_alpha(image: Image.Image) -> bool:

@@ -170,7 +170,7 @@ def test_where_all_files_are_damaged_the_number_is_said(tmp_path):
     for i in range(7):
         (tmp_path / f'{i}.png').touch()
     with pytest.raises(
-        ValueError, match=r'none of the 7 images.*7 images cannot.*0.png'
+        ValueError, match=r'nothing in data_root.*7 images cannot.*0.png'
     ):
         ImageFolder(str(tmp_path), pipeline=[])
 
