@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
@@ -74,9 +75,8 @@ def read_image(
     if value_range is not None and wide and image.mode[0] not in 'IF':
         image = _scaled_colours(image, path, content, value_range)
     try:
-        return np.ascontiguousarray(
-            to_rgb(upright(image), value_range)[..., ::-1]
-        )
+        rgb = to_rgb(upright(image), value_range)
+        return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     except (ValueError, OSError, MemoryError) as error:
         raise _unreadable(path, what, error) from error
 

@@ -5,7 +5,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from io import BytesIO
 from threading import Lock
 from typing import BinaryIO, NamedTuple
@@ -83,10 +83,18 @@ def _decode(file: BinaryIO, suffix: str, header: bool) -> Decoded:
     layouts = ' '.join(str(tile[-1]) for tile in image.tile)
     wide = image.mode[0] in 'IF' or ';16' in layouts
     if not header or _has_late_exif(image, file):
-        image.load()
+        # Pillow looks at the size of a TIFF's tiles here.
+        with _unlimited() if _is_large_tiff(image) else nullcontext():
+            image.load()
     with suppress(Exception):  # broken EXIF is no EXIF
         exif_of(image)  # some formats read it from the open file
     return Decoded(image, wide)
+
+
+def _is_large_tiff(image: Image.Image) -> bool:
+    limit = Image.MAX_IMAGE_PIXELS
+    pixels = image.width * image.height
+    return image.format == 'TIFF' and limit is not None and pixels > limit
 
 
 def exif_of(image: Image.Image) -> Image.Exif:

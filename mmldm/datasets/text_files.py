@@ -3,6 +3,7 @@
 import codecs
 import csv
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,10 @@ def read_lines(path: Path, key: str) -> Iterator[str]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is UTF-16 that is cut off.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise FileNotFoundError(
-            f'{printable(str(path))} is not there: set {key}, a path below '
-            'data_root'
+            f'{printable(str(path))[-200:]} is not there: set {key}, a path '
+            'below data_root'
         )
     with open(path, 'rb') as file:
         wide = file.read(2).startswith(UTF_16)

@@ -37,7 +37,9 @@ def test_a_class_without_folder_is_missed(folder):
 
 
 def test_an_image_without_a_class_is_refused_by_name(folder):
-    with pytest.raises(ValueError, match='in no folder of a class.*image a.png'):
+    with pytest.raises(
+        ValueError, match='in no folder of a class.*image a.png'
+    ):
         folder.load(dict(type='FolderClasses'), strict=True)
 
 

@@ -159,9 +159,7 @@ def test_a_damaged_file_is_refused_by_name_before_it_is_read(
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / name)
     DAMAGES[damage](tmp_path / name)
-    with pytest.raises(
-        ValueError, match=f'1 (images|links).*{name}'
-    ):
+    with pytest.raises(ValueError, match=f'1 (images|links).*{name}'):
         ImageFolder(str(tmp_path), pipeline=[], strict=True)
     assert names_in(tmp_path) == ['a.png', 'z.png']
 

@@ -156,7 +156,11 @@ def test_a_sample_that_lacks_something_is_named(tmp_path, files, message):
             dict(caption_key='text'),
             "0.tar/a has no 'text'",
         ),
-        (dict(a__json='{'), dict(caption_key='text'), 'the .json of .*a is no JSON'),
+        (
+            dict(a__json='{'),
+            dict(caption_key='text'),
+            'the .json of .*a is no JSON',
+        ),
         (dict(), dict(caption_key='text'), '0.tar/a has no .json'),
     ],
 )
