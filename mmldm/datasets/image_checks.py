@@ -121,7 +121,8 @@ def array_damage(path: str) -> str | None:
     except (OSError, ValueError, EOFError) as error:
         return str(error)
     if array.ndim != 2 or array.dtype.kind != 'f' or not array.size:
-        return f'it is {array.dtype} of shape {array.shape}, expected floats (L, C)'
+        shape = f'{array.dtype} of shape {array.shape}'
+        return f'it is {shape}, expected floats (L, C)'
     return None
 
 
