@@ -3,18 +3,17 @@
 import mmcv.transforms  # noqa: F401  registers what mmcv has
 
 from . import transforms  # noqa: F401
-from .annotations import (
-    Annotations,
-    FeatureFiles,
-    LabelMaps,
-    LargeImages,
-    MaskFiles,
-    ReferenceFiles,
-)
+from .annotations import Annotations, LargeImages
 from .base import AddressedDataset
 from .captions import CaptionFiles, Captions
 from .coco import CocoBoxes, CocoCaptions
 from .digits import DigitsDataset
+from .files_beside import (
+    FeatureFiles,
+    LabelMaps,
+    MaskFiles,
+    ReferenceFiles,
+)
 from .folder_classes import FolderClasses
 from .image_folder import ImageFolder
 from .image_shards import ImageShards

@@ -1,10 +1,8 @@
 """Captions and boxes in the files of COCO."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mmldm.registry import DATASETS
 from mmldm.utils import check_range
@@ -12,136 +10,9 @@ from mmldm.utils import check_range
 from .annotations import Annotations, Fields
 from .boxes import Box, with_objects, within
 from .captions import sound_captions
+from .coco_records import BOX, NUMBER, TEXT, CocoRecords, Record, short
 from .image_names import ImageNames
-from .report import DataReport, printable
 from .text_files import read_json
-
-# Types of values that records may have, and what errors call them.
-Kinds = dict[type, str]
-NUMBER = {int: 'a whole number'}
-TEXT = {str: 'a text'}
-BOX = {list: '[x, y, w, h] in pixels'}
-
-# ('FILE, images[3] (id 7)', what stands there).
-Record = tuple[str, dict]
-
-
-@dataclass(frozen=True)
-class CocoRecords:
-    """The lists of a file of COCO's, checked as they are read.
-
-    Args:
-        path: Of the file.
-        content: Of the file.
-        example: Name of a file that has what is wanted, for errors.
-        report: Where records are counted that are left out.
-    """
-
-    path: Path
-    content: Any
-    example: str
-    report: DataReport
-
-    def each(self, key: str, **wanted: Kinds) -> Iterator[Record]:
-        """The sound records of a list; others are counted.
-
-        Args:
-            key: Of the list: 'images', 'annotations' or 'categories'.
-            wanted: Keys that a record must have, and types of their values.
-
-        Raises:
-            ValueError: If there is no such list, or no sound record in it.
-        """
-        content, hint = self.content, f'give a file such as {self.example}'
-        records = content.get(key) if isinstance(content, dict) else None
-        if not isinstance(records, list) or not records:
-            raise ValueError(f'{self.path} has no {key}, a list: {hint}')
-        none = True
-        for number, record in enumerate(records):
-            place = f'{self.path}, {key}[{number}]'
-            if isinstance(record, dict) and 'id' in record:
-                place += f' (id {_short(record["id"], 20)})'
-            wrong = _wrong(record, wanted)
-            if wrong is None:
-                none = False
-                yield place, record
-            else:
-                self.report.defect(
-                    f'{key} are broken and are left out', f'{place} {wrong}'
-                )
-        if none:
-            raise ValueError(
-                f'{self.path} has no sound {key}: {hint}'
-                f'{self.report.reasons()}'
-            )
-
-    def by_id(self, key: str, **wanted: Kinds) -> dict[int | str, Record]:
-        """The records of a list by id; see :meth:`each`.
-
-        Of those that share an id the first is taken, and the others are
-        counted.
-        """
-        found: dict = {}
-        for record in self.each(key, **wanted):
-            place, fields = record
-            first = found.setdefault(fields['id'], record)
-            if first is not record and first[1] != fields:
-                self.report.defect(
-                    f'{key} have the id of another and are left out',
-                    f'{place} has the id of {first[0]}',
-                    'give each its own',
-                )
-        return found
-
-    def annotations(
-        self, images: Mapping[int | str, Record], **wanted: Kinds
-    ) -> Iterator[tuple[str, dict, dict]]:
-        """(place, annotation, its image); see :meth:`each`.
-
-        Those of images that the data set has not are passed over: these are
-        counted already.
-
-        Args:
-            images: Those of the file, by id; with the key 'name' where the
-                data set has them.
-            wanted: See :meth:`each`.
-        """
-        for place, annotation in self.each(
-            'annotations', image_id=NUMBER | TEXT, **wanted
-        ):
-            if annotation['image_id'] not in images:
-                self.report.defect(
-                    'annotations are of no image of the file and are left out',
-                    f'{place} is of the image '
-                    f'{_short(annotation["image_id"])}',
-                )
-                continue
-            image = images[annotation['image_id']][1]
-            if 'name' in image:
-                yield place, annotation, image
-
-
-def _wrong(record: Any, wanted: Mapping[str, Kinds]) -> str | None:
-    """What is wrong with a record; None if nothing is."""
-    if not isinstance(record, dict):
-        return f'is {_short(record)}, but no dict'
-    for name, kinds in wanted.items():
-        if name not in record:
-            return f'has no {name}'
-        value = record[name]
-        if isinstance(value, bool) or not isinstance(value, (*kinds,)):
-            return (
-                f'has the {name} {_short(value)}, but must have '
-                f'{" or ".join(kinds.values())}'
-            )
-    return None
-
-
-def _short(value: Any, length: int = 60) -> str:
-    """How errors show a value: not all of it, whatever it is."""
-    if isinstance(value, int) and value.bit_length() > 4 * length:
-        return f'a number of {value.bit_length()} bits'
-    return printable(f'{value!r:.{length}}')
 
 
 class CocoFile(Annotations):
@@ -257,7 +128,7 @@ class CocoBoxes(CocoFile):
                 self.report.defect(
                     'boxes have a class that is not among the categories and '
                     'are left out',
-                    f'{place} has the class {_short(label)}, which is not '
+                    f'{place} has the class {short(label)}, which is not '
                     f'among the {len(numbers)} categories of the file',
                 )
                 continue
@@ -291,7 +162,7 @@ class CocoBoxes(CocoFile):
         shape = image.get('height'), image.get('width')
         if all(type(side) is int and 0 < side < 2**31 for side in shape):
             return shape
-        shown = ', '.join(map(_short, shape))
+        shown = ', '.join(map(short, shape))
         self.report.defect(
             'images have no height and width and are left out',
             f'{place} has the height and width ({shown}), but must have '
@@ -311,7 +182,7 @@ class CocoBoxes(CocoFile):
         except (ValueError, TypeError, OverflowError):
             self.report.defect(
                 'boxes are no [x, y, w, h] in pixels and are left out',
-                f'{what} is {_short(box)} in an image of '
+                f'{what} is {short(box)} in an image of '
                 f'{sides[0]}x{sides[1]} pixels, but must be [x, y, w, h] in '
                 'pixels',
             )

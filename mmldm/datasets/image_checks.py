@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .image_files import read_header, read_image
-from .image_formats import PNG
+from .image_formats import PNG, SUFFIXES
 
 JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
 # What the last bytes of a whole file hold; WebP and BMP state their length.
@@ -111,24 +111,21 @@ def look_at_all(files: Sequence[Stored]) -> list[Found]:
         return list(pool.map(Stored.look, files))
 
 
-def array_damage(path: str) -> str | None:
-    """What is wrong with features in a ``.npy``; None if nothing is.
-
-    Compares the file's length with its header's.
-    """
-    try:
-        array = np.load(path, mmap_mode='r', allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        return str(error)
-    if array.ndim != 2 or array.dtype.kind != 'f' or not array.size:
-        shape = f'{array.dtype} of shape {array.shape}'
-        return f'it is {shape}, expected floats (L, C)'
-    return None
-
-
 def find_damage(path: str) -> str | None:
-    """What is wrong with an image; None if nothing is."""
-    return Stored(path).look().damage
+    """What is wrong with an image or a ``.npy``; None if nothing is.
+
+    None also of files of other kinds. Of an array the file's length is
+    compared with its header's.
+    """
+    if path.lower().endswith('.npy'):
+        try:
+            np.load(path, mmap_mode='r', allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            return str(error)
+        return None
+    if path.lower().endswith(SUFFIXES):
+        return Stored(path).look().damage
+    return None
 
 
 def _damage(path: str, content: bytes) -> str | None:

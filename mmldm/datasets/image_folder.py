@@ -8,7 +8,8 @@ from pathlib import Path
 from mmldm.registry import DATASETS
 from mmldm.utils.typing import ConfigType
 
-from .annotations import Annotations, FilesBeside
+from .annotations import Annotations
+from .files_beside import FilesBeside
 from .image_dataset import ImageDataset
 from .image_files import fits, read_header
 from .image_search import find_images

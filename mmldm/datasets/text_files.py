@@ -187,15 +187,7 @@ def read_columns(
     """
     rows = read_csv(path, key, report)
     _, header = next(rows, ('', []))
-    for column in columns:
-        if column not in header:
-            raise ValueError(f'{path} has no column {column}: {hint}')
-    for column in header:
-        if header.count(column) > 1:
-            raise ValueError(
-                f'{path} has the column {column!r} more than once: name one '
-                'otherwise'
-            )
+    _check_header(path, header, columns, hint)
     for place, row in rows:
         if len(row) == len(header):
             yield place, dict(zip(header, row, strict=True))
@@ -204,6 +196,20 @@ def read_columns(
                 BAD_ROWS,
                 f'{place} has not the {len(header)} columns of the header: '
                 'quote what holds a separator',
+            )
+
+
+def _check_header(
+    path: Path, header: Sequence[str], columns: Sequence[str], hint: str
+) -> None:
+    for column in columns:
+        if column not in header:
+            raise ValueError(f'{path} has no column {column}: {hint}')
+    for column in header:
+        if header.count(column) > 1:
+            raise ValueError(
+                f'{path} has the column {column!r} more than once: name one '
+                'otherwise'
             )
 
 
