@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .image_files import read_header, read_image
-from .image_formats import PNG, SUFFIXES
+from .image_files import read_header
+from .image_formats import PNG, SUFFIXES, decode
 
 JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
 # What the last bytes of a whole file hold; WebP and BMP state their length.
@@ -130,7 +130,10 @@ def find_damage(path: str) -> str | None:
 
 def _damage(path: str, content: bytes) -> str | None:
     """Why an image that does not end well cannot be decoded."""
-    read_image(path, content)
+    try:
+        decode(path, content, header=False)
+    except Exception as error:  # decoders raise many kinds
+        return str(error) or type(error).__name__
     # Zeros in the place of data decode well: a JPEG without an end mark
     # after its last scan is not whole.
     if content.startswith(JPEG) and content.rfind(JPEG_END) < content.rfind(

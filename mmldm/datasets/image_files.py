@@ -22,9 +22,6 @@ from .report import DataReport, printable
 # the noise of a JPEG is; which part of a mask may be grey beside alpha.
 MASK_THRESHOLD, NEAR, MOST_GREY = 127, 32, 0.05
 
-# Of what several pictures in one file are no animation: two views, layers.
-ONE_PICTURE = ('MPO', 'PSD', 'ICO', 'ICNS')
-
 
 class Header(NamedTuple):
     """What is known of an image without its pixels.
@@ -71,7 +68,7 @@ def read_image(
         ValueError: If the file is damaged or no image, or has values far
             outside of a range that nobody gave; it is named.
     """
-    image, wide = _read(path, content, what)
+    image, wide, _ = _read(path, content, what)
     if value_range is not None and wide and image.mode[0] not in 'IF':
         image = _scaled_colours(image, path, content, value_range)
     try:
@@ -100,7 +97,7 @@ def read_header(path: str, content: bytes | None = None) -> Header:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is no image; it is named.
     """
-    image, wide = _read(path, content, 'image', header=True)
+    image, wide, several = _read(path, content, 'image', header=True)
     width, height = image.size
     # Of a TIFF, Pillow turns the size itself.
     if orientation(image) >= 5 and image.format != 'TIFF':
@@ -111,16 +108,8 @@ def read_header(path: str, content: bytes | None = None) -> Header:
         image.mode,
         len(image.getbands()),
         wide,
-        _is_animated(image),
+        several,
     )
-
-
-def _is_animated(image: Image.Image) -> bool:
-    try:
-        several = bool(getattr(image, 'is_animated', False))
-    except Exception:  # of pictures behind the first, which are not read
-        several = True
-    return several and image.format not in ONE_PICTURE
 
 
 def fits(shape: tuple[int, int], annotated: tuple[int, int]) -> bool:

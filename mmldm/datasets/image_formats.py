@@ -15,6 +15,8 @@ from PIL import Image, UnidentifiedImageError
 # Of what Pillow opens: programs (Ghostscript runs EPS), and formats that it
 # only knows by name.
 NOT_READ = {'BUFR', 'EPS', 'GRIB', 'HDF5', 'IPTC', 'MPEG', 'WMF'}
+# Of what several pictures in one file are no animation: two views, layers.
+ONE_PICTURE = ('MPO', 'PSD', 'ICO', 'ICNS')
 PNG = b'\x89PNG\r\n\x1a\n'
 # Texts of a PNG that may say how it is turned are shorter.
 LONGEST_TEXT = 2**16
@@ -43,10 +45,13 @@ class Decoded(NamedTuple):
     Attributes:
         image: Of Pillow.
         wide: Whether the file has more than 8 bits a channel.
+        several: Whether it has more pictures than the first; False where
+            all pixels are read.
     """
 
     image: Image.Image
     wide: bool
+    several: bool
 
 
 def decode(path: str, content: bytes | None, header: bool) -> Decoded:
@@ -88,7 +93,17 @@ def _decode(file: BinaryIO, suffix: str, header: bool) -> Decoded:
             image.load()
     with suppress(Exception):  # broken EXIF is no EXIF
         exif_of(image)  # some formats read it from the open file
-    return Decoded(image, wide)
+    return Decoded(image, wide, header and _has_several(image))
+
+
+def _has_several(image: Image.Image) -> bool:
+    """Whether a file has more pictures than the first, as animations do."""
+    if image.format in ONE_PICTURE:
+        return False
+    try:
+        return bool(getattr(image, 'is_animated', False))
+    except Exception:  # of pictures behind the first, which are not read
+        return True
 
 
 def _is_large_tiff(image: Image.Image) -> bool:

@@ -79,7 +79,7 @@ class PixelChecks:
         if most <= WHITE // 2:
             white = 2 ** int(most).bit_length() - 1
             for entry in wide:
-                self.report.note(
+                self.report.warn(
                     f'images have 16 bits, but values up to {most} of {WHITE} '
                     f'in the {len(seen)} looked at, and will be dark',
                     entry['img_path'],
@@ -96,7 +96,7 @@ class PixelChecks:
             sides[path] = min(header.height, header.width)
         for path, side in sorted(sides.items(), key=lambda item: item[1]):
             if side < size:
-                self.report.note(
+                self.report.warn(
                     f'of {len(seen)} images looked at have a shorter side '
                     f'below {size} pixels and are enlarged',
                     f'{path} from {side} pixels',

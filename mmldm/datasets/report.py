@@ -16,12 +16,14 @@ class _Kind:
     Args:
         example: The first of them.
         remedy: What a user can do; empty for nothing.
+        level: Of logging.
         defect: Whether strict data sets refuse it.
     """
 
-    example: str
-    remedy: str
-    defect: bool
+    example: str = ''
+    remedy: str = ''
+    level: int = logging.INFO
+    defect: bool = False
     count: int = 0
 
     def line(self, what: str) -> str:
@@ -54,28 +56,28 @@ class DataReport:
             example: Name of it; the first one is said.
             remedy: What a user can do.
         """
-        self._add(what, example, remedy, defect=True)
+        kind = _Kind(printable(example), remedy, logging.WARNING, True)
+        self._add(what, kind)
+
+    def warn(self, what: str, example: str, remedy: str = '') -> None:
+        """Count what is used, but hardly wanted; see :meth:`defect`."""
+        self._add(what, _Kind(printable(example), remedy, logging.WARNING))
 
     def note(self, what: str, example: str, remedy: str = '') -> None:
         """Count what is right, but may not be expected; see :meth:`defect`."""
-        self._add(what, example, remedy, defect=False)
+        self._add(what, _Kind(printable(example), remedy))
 
     def state(self, sentence: str) -> None:
         """Say something that is no number of anything."""
-        self.kinds[sentence] = _Kind('', '', defect=False)
+        self.kinds[sentence] = _Kind()
 
-    def _add(self, what: str, example: str, remedy: str, defect: bool) -> None:
-        kind = _Kind(printable(example), remedy, defect)
+    def _add(self, what: str, kind: _Kind) -> None:
         with _lock:
             self.kinds.setdefault(what, kind).count += 1
 
-    def lines(self, defects: bool | None = None) -> list[str]:
-        """One text for each kind; all, or those that are defects or none."""
-        return [
-            kind.line(what)
-            for what, kind in self.kinds.items()
-            if defects in (None, kind.defect)
-        ]
+    def lines(self) -> list[str]:
+        """One text for each kind."""
+        return [kind.line(what) for what, kind in self.kinds.items()]
 
     def reasons(self) -> str:
         """All lines as the end of an error, ' (...)'; empty for none."""
@@ -88,16 +90,20 @@ class DataReport:
         Raises:
             ValueError: If there are defects and the report is strict.
         """
-        defects = self.lines(defects=True)
+        defects = [
+            kind.line(what) for what, kind in self.kinds.items() if kind.defect
+        ]
         if defects and self.strict:
             raise ValueError(
                 f'{self.owner}.strict=True, but {"; ".join(defects)}. Mend '
                 'them, or set strict=False to use the rest'
             )
-        for line in defects:
-            _log(f'{self.owner}: {line}', logging.WARNING)
-        for line in self.lines(defects=False):
-            _log(f'{self.owner}: {line}', logging.INFO)
+        for what, kind in self.kinds.items():
+            print_log(
+                f'{self.owner}: {kind.line(what)}',
+                logger='current',
+                level=kind.level,
+            )
 
 
 def printable(text: str) -> str:
@@ -105,7 +111,3 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def _log(line: str, level: int) -> None:
-    print_log(line, logger='current', level=level)

@@ -211,7 +211,7 @@ def test_text_is_damaged_whatever_its_name(whole):
 
 @SUFFIX
 def test_a_whole_file_is_trusted_without_decoding(whole, monkeypatch):
-    monkeypatch.delattr(image_checks, 'read_image')
+    monkeypatch.delattr(image_checks, 'decode')
     assert find_damage(str(whole)) is None
 
 

@@ -204,11 +204,21 @@ def test_16_bits_that_are_used_are_not_talked_about(tmp_path, told):
     assert told == []
 
 
+def test_floats_of_a_range_that_is_given_are_used(tmp_path, told):
+    """From the file, and not only by the function that reads it."""
+    values = np.array([[0, 100, 300]], np.float32)
+    Image.fromarray(values).save(tmp_path / 'a.tiff')
+    step = LoadImage(value_range=(0, 300))
+    (sample,) = ImageFolder(str(tmp_path), pipeline=[step], strict=True)
+    assert sample['img'][..., 0].tolist() == [[0, 85, 255]]
+    assert told == []
+
+
 def test_a_float_image_of_another_range_costs_no_other(tmp_path, told):
     save(tmp_path / 'a.png')
     Image.fromarray(np.array([[0, 3e3]], np.float32)).save(tmp_path / 'b.tiff')
     assert names(load(tmp_path), tmp_path) == ['a.png']
-    assert one_line(told, 'b.tiff', '0 to 3000', 'value_range')
+    assert one_line(told, '1 images of floats', '0 to 3000', 'value_range')
 
 
 KINDS = ['bmp', 'gif', 'tiff', 'tif', 'jfif', 'avif', 'webp', 'jp2', 'tga']
@@ -222,6 +232,13 @@ def test_all_kinds_that_pillow_reads_are_used(tmp_path):
     assert len(dataset) == len(KINDS)
     for sample in dataset:
         assert abs(sample['img'].astype(int) - [30, 20, 10]).max() <= 6
+
+
+@pytest.mark.parametrize('suffix', ['gif', 'webp', 'tiff', 'png', 'avif'])
+def test_a_single_picture_is_no_animation(tmp_path, told, suffix):
+    save(tmp_path / f'a.{suffix}', SMALL.resize((16, 16)))
+    load(tmp_path)
+    assert told == []
 
 
 @pytest.mark.parametrize('suffix', ['gif', 'webp', 'tiff', 'png', 'avif'])
