@@ -166,10 +166,26 @@ class MaskFiles(FilesBeside):
         damage = super().damage(entry)
         if damage is None:
             try:
-                read_mask(entry[self.key], self.report)
+                mask = read_mask(entry[self.key], self.report)
+                self._judge(entry[self.key], float(mask.mean()))
             except (OSError, ValueError) as error:
                 damage = str(error)
         return damage
+
+    def _judge(self, path: str, part: float) -> None:
+        """Count a mask whose hole may be what is known.
+
+        Args:
+            path: Of the mask.
+            part: That is white.
+        """
+        if part > 0.5:
+            self.report.warn(
+                'masks have a hole of more than half of the image, if it is '
+                'white',
+                path,
+                "set hole='black' of LoadMask if it is black",
+            )
 
 
 @DATASETS.register_module()
