@@ -12,13 +12,16 @@ an interrupted run can be repeated.
 import argparse
 import io
 import tarfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from tqdm import tqdm
 
 from mmldm.apis import run_tool
+from mmldm.datasets.file_search import is_hidden
 
 TRAIN = 'ILSVRC2012_img_train.tar'
 VAL = 'ILSVRC2012_img_val.tar'
@@ -40,10 +43,35 @@ def parse_args() -> argparse.Namespace:
 
 
 def files_in(shard: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
-    """Names, without folders, and contents; links and the like are none."""
+    """Names, without folders, and contents.
+
+    Links and the like are none, nor are hidden files, such as '._a.JPEG'.
+    """
     for member in shard:
-        if member.isfile():
-            yield Path(member.name).name, shard.extractfile(member)
+        name = Path(member.name).name
+        if member.isfile() and not is_hidden(name):
+            yield name, shard.extractfile(member)
+
+
+@contextmanager
+def opened(path: Path, content: IO[bytes] | None = None) -> Iterator:
+    """A tar file while it is read.
+
+    Args:
+        path: Of the file, or what errors call it.
+        content: Of a file that is not on the disk by itself.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    try:
+        with tarfile.open(path, fileobj=content) as archive:
+            yield archive
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        cause = str(error).splitlines()[0].rstrip(':')
+        raise ValueError(
+            f'{path} is damaged ({cause}): download it again'
+        ) from error
 
 
 def write(path: Path, content: bytes) -> None:
@@ -56,13 +84,13 @@ def write(path: Path, content: bytes) -> None:
 
 def unpack_train(archive: Path, out: Path) -> None:
     """A tar file of a tar file for each class."""
-    with tarfile.open(archive) as outer:
+    with opened(archive) as outer:
         for name, content in tqdm(files_in(outer), total=NUM_CLASSES):
             folder = out / Path(name).stem
             done = folder / '.whole'
             if done.exists():
                 continue
-            with tarfile.open(fileobj=content) as inner:
+            with opened(archive / name, content) as inner:
                 for image, pixels in files_in(inner):
                     write(folder / image, pixels.read())
             done.touch()
@@ -77,7 +105,7 @@ def validation_synsets(devkit: Path) -> list[str]:
     from scipy.io import loadmat
 
     wanted = 'meta.mat', 'ILSVRC2012_validation_ground_truth.txt'
-    with tarfile.open(devkit) as archive:
+    with opened(devkit) as archive:
         found = {
             name: content.read()
             for name, content in files_in(archive)
@@ -92,10 +120,20 @@ def validation_synsets(devkit: Path) -> list[str]:
 
 
 def unpack_val(archive: Path, synsets: list[str], out: Path) -> None:
-    """Images, whose names end in their number, from 1 on."""
-    with tarfile.open(archive) as images:
+    """Images, whose names end in their number, from 1 on.
+
+    Raises:
+        ValueError: If one has another name.
+    """
+    with opened(archive) as images:
         for name, pixels in tqdm(files_in(images), total=len(synsets)):
-            number = int(Path(name).stem.rpartition('_')[2])
+            digits = Path(name).stem.rpartition('_')[2]
+            number = int(digits) if digits.isdecimal() else 0
+            if not 0 < number <= len(synsets):
+                raise ValueError(
+                    f'{archive} has {name}, but the devkit says what images 1 '
+                    f'to {len(synsets)} show: download both again'
+                )
             path = out / synsets[number - 1] / name
             if not path.exists():
                 write(path, pixels.read())
