@@ -14,6 +14,7 @@ JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
 # What the last bytes of a whole file hold; WebP and BMP state their length.
 END_MARKS = {PNG: b'IEND', JPEG: JPEG_END, b'GIF8': b'\0;'}
 HEAD, TAIL = 4096, 64
+BMP_HEADER = 26  # bytes at least
 # Beginnings of files that may hold several pictures, or more than 8 bits.
 ANIMATIONS = (b'GIF8', b'II', b'MM')
 WIDE = (
@@ -146,6 +147,8 @@ def _damage(path: str, content: bytes) -> str | None:
 def _ends_well(head: bytes, tail: bytes, size: int) -> bool:
     if head[:4] == b'RIFF' and head[8:12] == b'WEBP':
         return int.from_bytes(head[4:8], 'little') + 8 <= size
+    if head[:2] == b'BM':
+        return BMP_HEADER < int.from_bytes(head[2:6], 'little') <= size
     return any(
         head.startswith(magic) and mark in tail
         for magic, mark in END_MARKS.items()

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
-from mmldm.utils import check_choice, check_positive
+from mmldm.utils import check_choice
 
 from .base import AddressedDataset
 from .image_checks import Found, Stored, look_at_all
 from .image_search import CANNOT_READ, DELETE
 from .pixel_checks import PixelChecks
 from .report import DataReport
+from .transforms.geometry import Size, check_size
 
 HOLD_OUT = 20
 
@@ -27,8 +28,9 @@ class ImageDataset(AddressedDataset):
     Args:
         data_root: The folder. The tools replace None by the training's.
         pipeline: Transforms; they find the file under ``img_path``.
-        size: Side of the square that transforms cut, where they do not say
-            so themselves; the tools replace None by the training's.
+        size: Side of the square, or height and width, that transforms cut
+            where they do not say so themselves; the tools replace None by
+            the training's.
         split: 'all' images, or those for 'train' or 'val': one in
             ``HOLD_OUT`` is for validation.
         strict: Refuse the data where something would be left out or
@@ -45,7 +47,7 @@ class ImageDataset(AddressedDataset):
         self,
         data_root: str | None,
         pipeline: list,
-        size: int | None = None,
+        size: Size | None = None,
         split: str = 'all',
         strict: bool = False,
         **kwargs,
@@ -53,7 +55,7 @@ class ImageDataset(AddressedDataset):
         name = type(self).__name__
         check_choice(f'{name}.split', split, ('all', 'train', 'val'))
         if size is not None:
-            check_positive(f'{name}.size', size)
+            check_size(f'{name}.size', size)
         self.split = split
         self.size = size
         self.strict = strict

@@ -1,5 +1,6 @@
 """Whether images are as large and as bright as training expects."""
 
+import operator
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,7 @@ from .image_files import read_header, read_image, read_values
 from .pixel_values import NATURAL, Range
 from .report import DataReport
 from .transforms import LoadImage, ResizeShorterSide
+from .transforms.geometry import Size, height_and_width
 
 # Images that are looked at, spread over the data set, to judge it by.
 NUM_SIZES, NUM_VALUES, NUM_WORKERS = 1000, 64, 8
@@ -53,7 +55,7 @@ class PixelChecks:
                 )
         return [e for i, e in enumerate(entries) if i not in wrong]
 
-    def judge(self, entries: Sequence[dict], size: int | None) -> None:
+    def judge(self, entries: Sequence[dict], size: Size | None) -> None:
         """Count what will be dark, and what will be enlarged.
 
         Args:
@@ -61,13 +63,11 @@ class PixelChecks:
             size: Of the data set.
         """
         self._judge_levels([e for e in entries if _mode(e)])
-        sizes = [
-            step.size or size
-            for step in self.steps
-            if isinstance(step, ResizeShorterSide)
-        ]
-        if sizes and None not in sizes:
-            self._judge_sizes(entries, max(sizes))
+        for step in self.steps:
+            wanted = getattr(step, 'size', None) or size
+            if isinstance(step, ResizeShorterSide) and wanted:
+                self._judge_sizes(entries, height_and_width(wanted))
+                return
 
     def _judge_levels(self, entries: Sequence[dict]) -> None:
         """Say it where images of 16 bits use fewer."""
@@ -86,22 +86,26 @@ class PixelChecks:
                     f'set value_range=(0, {white}) of LoadImage',
                 )
 
-    def _judge_sizes(self, entries: Sequence[dict], size: int) -> None:
-        """Say it where images are enlarged, and from what."""
+    def _judge_sizes(
+        self, entries: Sequence[dict], size: tuple[int, int]
+    ) -> None:
+        """Say it where images are enlarged, the most enlarged first."""
         seen = _spread(entries, NUM_SIZES)
-        sides = {}
+        factors = []
         for entry in seen:
             path = entry['img_path']
             header = read_header(path, self.content(entry))
-            sides[path] = min(header.height, header.width)
-        for path, side in sorted(sides.items(), key=lambda item: item[1]):
-            if side < size:
+            sides = header.height, header.width
+            factor = max(map(operator.truediv, size, sides))
+            factors.append((factor, f'{path} of {sides[0]}x{sides[1]} pixels'))
+        for factor, what in sorted(factors, reverse=True):
+            if factor > 1:
                 self.report.warn(
-                    f'of {len(seen)} images looked at have a shorter side '
-                    f'below {size} pixels and are enlarged',
-                    f'{path} from {side} pixels',
+                    f'of {len(seen)} images looked at do not cover '
+                    f'{size[0]}x{size[1]} pixels and are enlarged',
+                    f'{what} {factor:.3g} times',
                     'set a smaller size, or leave them out by '
-                    f"dict(type='LargeImages', min_side={size})",
+                    f"dict(type='LargeImages', min_side={max(size)})",
                 )
 
     def _range(self) -> Range | None:

@@ -98,7 +98,7 @@ def test_the_size_reaches_transforms_that_have_none(tmp_path):
         pipeline=[LoadImage(), ResizeShorterSide(), Crop(random=False)],
     )
     assert dataset[0]['img'].shape == (3, 3, 3)
-    with pytest.raises(ValueError, match='size=0 must be positive'):
+    with pytest.raises(ValueError, match='size=0 must be a whole'):
         ImageFolder(str(tmp_path), size=0, pipeline=[])
 
 

@@ -306,6 +306,32 @@ def test_two_images_of_one_map_or_caption_are_refused(tmp_path, annotations):
         load(tmp_path, annotations, images='images')
 
 
+@pytest.mark.parametrize('size', [(4, 6), [4, 6]])
+def test_images_may_be_cut_to_a_rectangle(tmp_path, size):
+    save(tmp_path / 'a.png')
+    pipeline = ['LoadImage', 'ResizeShorterSide', 'Crop', 'PackInputs']
+    steps = [dict(type=name) for name in pipeline]
+    steps[2]['random'] = True
+    dataset = ImageFolder(str(tmp_path), pipeline=steps, size=size)
+    assert dataset[0]['inputs'].shape == (3, 4, 6)
+    assert dataset[0]['data_samples'].img_shape == (4, 6)
+
+
+def test_16_bit_colours_are_turned_too(tmp_path):
+    """By EXIF data, also where another library reads the pixels."""
+    values = np.zeros((4, 8, 3), np.uint16)
+    values[:, :4] = 4095
+    cv2.imwrite(str(tmp_path / 'a.png'), values)
+    content = (tmp_path / 'a.png').read_bytes()
+    turn = b'eXIfII*\0\x08\0\0\0\x01\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0'
+    chunk = (len(turn) - 4).to_bytes(4, 'big') + turn
+    chunk += zlib.crc32(turn).to_bytes(4, 'big')
+    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
+    image = read_image(str(tmp_path / 'a.png'), value_range=(0, 4095))
+    assert image.shape == (8, 4, 3)
+    assert image[:4].min() == 255 and image[4:].max() == 0
+
+
 def shard(path, **files):
     """A tar file; of names, '__' is a dot."""
     with tarfile.open(path, 'w') as tar:
