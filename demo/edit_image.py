@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmldm.apis import build_model, config_parser, load_config, run_tool
-from mmldm.datasets.image_files import read_image
+from mmldm.datasets.image_files import read_image, read_mask
 from mmldm.datasets.transforms import ResizeShorterSide
 from mmldm.diffusion import GradientGuidance, image_log_prob
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import (
@@ -143,7 +143,9 @@ def inpaint(job: Job) -> Panels:
 def _inpaint_arguments(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument(
-        '--mask', metavar='FILE', help='image of its size, white where to fill'
+        '--mask',
+        metavar='FILE',
+        help='image of its size, white where to fill; transparent is black',
     )
     where.add_argument(
         '--box',
@@ -165,15 +167,15 @@ def _read_mask(args: argparse.Namespace, size: Sequence[int]) -> Tensor:
                 f'--box {args.box} holds no pixel of {size[1]}x{size[0]}'
             )
         return mask
-    mask, image = read_image(args.mask), read_image(args.image)
-    if mask.shape != image.shape:
+    mask, image = read_mask(args.mask), read_image(args.image)
+    if mask.shape != image.shape[:2]:
         raise ValueError(
             f'--mask {args.mask} has {mask.shape[1]}x{mask.shape[0]} pixels, '
             f'but the image {image.shape[1]}x{image.shape[0]}: give a mask '
             'of its size'
         )
     mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST)
-    return torch.from_numpy(mask.max(axis=2) > 127)[None, None]
+    return torch.from_numpy(mask > 0)[None, None]
 
 
 def outpaint(job: Job) -> Panels:

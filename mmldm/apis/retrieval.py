@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from mmldm.datasets.image_files import SUFFIXES, files_below, read_image
+from mmldm.datasets.image_files import read_image
+from mmldm.datasets.image_search import sound_images
+from mmldm.datasets.report import DataReport
 from mmldm.models.conditioners import ImageEncoder
 from mmldm.models.conditioners.hub import first_line, from_hub
 from mmldm.models.conditioners.pretrained_tokens import ClipTokens
@@ -26,15 +28,12 @@ ROWS = 256
 
 
 def list_images(folder: str) -> list[str]:
-    """Paths of all images, in order.
+    """Paths of all images that can be read, in order; others are counted.
 
     Raises:
         ValueError: If there are none.
     """
-    paths = sorted(files_below(folder, SUFFIXES))
-    if not paths:
-        raise ValueError(f'{folder} holds no images')
-    return paths
+    return sound_images(folder, DataReport(folder))
 
 
 def read_rgb(path: str) -> np.ndarray:

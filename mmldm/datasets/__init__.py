@@ -3,19 +3,18 @@
 import mmcv.transforms  # noqa: F401  registers what mmcv has
 
 from . import transforms  # noqa: F401
-from .annotations import (
-    Annotations,
+from .annotations import Annotations, LargeImages
+from .base import AddressedDataset
+from .captions import CaptionFiles, Captions
+from .coco import CocoBoxes, CocoCaptions
+from .digits import DigitsDataset
+from .files_beside import (
     FeatureFiles,
-    FolderClasses,
     LabelMaps,
-    LargeImages,
     MaskFiles,
     ReferenceFiles,
 )
-from .base import AddressedDataset
-from .captions import Captions
-from .coco import CocoBoxes, CocoCaptions
-from .digits import DigitsDataset
+from .folder_classes import FolderClasses
 from .image_folder import ImageFolder
 from .image_shards import ImageShards
 from .lsun import LSUN
@@ -29,6 +28,7 @@ __all__ = [
     'AddressedDataset',
     'AddressedSampler',
     'Annotations',
+    'CaptionFiles',
     'Captions',
     'CocoBoxes',
     'CocoCaptions',

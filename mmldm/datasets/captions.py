@@ -1,13 +1,18 @@
-"""Captions in tables, and what all captions must be."""
+"""Captions in tables and beside images, and what all captions must be."""
 
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from posixpath import normpath
 
 from mmldm.registry import DATASETS
 
-from .annotations import Annotations, Fields
-from .text_files import read_table
+from .annotations import Annotations, Fields, check_own
+from .image_names import ImageNames
+from .report import DataReport
+from .text_files import decode, read_table
+
+# Bytes that no caption has.
+LONGEST = 2**20
 
 
 @DATASETS.register_module()
@@ -15,7 +20,8 @@ class Captions(Annotations):
     """``captions`` of a table: JSON lines, CSV or TSV with a header.
 
     A line names an image and a caption, or in JSON a list of them; an image
-    may have several lines. ``ChooseCaption`` takes one.
+    may have several lines. ``ChooseCaption`` takes one. Lines that are broken
+    or name no image, and empty captions, are left out and counted.
 
     Args:
         file: Path below the data set's folder, ending in ``.jsonl``,
@@ -36,52 +42,110 @@ class Captions(Annotations):
     def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
         found: Fields = {}
-        for place, row in read_table(Path(root) / self.file, 'Captions.file'):
-            for key in self.keys:
-                if key not in row:
-                    raise ValueError(
-                        f'{place} has no {key!r}: it has '
-                        f'{", ".join(map(repr, row)) or "nothing"}; set '
-                        'image_key and caption_key of Captions'
-                    )
+        names = ImageNames(images)
+        rows = read_table(Path(root) / self.file, 'Captions.file', self.report)
+        for place, row in rows:
+            if self._lacks(row, place):
+                continue
             name, captions = (row[key] for key in self.keys)
-            name = check_image(name, images, place)
-            captions = [captions] if isinstance(captions, str) else captions
-            texts = found.setdefault(name, dict(captions=[]))['captions']
-            texts += check_captions(captions, place)
+            name = names.find_or_count(name, place, self.report)
+            captions = sound_captions(captions, place, self.report)
+            if name is not None and captions:
+                fields = found.setdefault(name, dict(captions=[]))
+                fields['captions'] += captions
         return found
 
+    def _lacks(self, row: dict, place: str) -> bool:
+        """Whether a row has not all keys; it is counted."""
+        for key in self.keys:
+            if key not in row:
+                self.report.defect(
+                    f'rows have no {key!r} and are left out',
+                    f'{place} has no {key!r}: it has '
+                    f'{", ".join(map(repr, row)) or "nothing"}',
+                    'set image_key and caption_key of Captions',
+                )
+                return True
+        return False
 
-def check_image(name: object, known: Collection[str], place: str) -> str:
-    """The image's name as it is known: 'a.png' for './a.png'.
 
-    Raises:
-        ValueError: If there is no such image.
+@DATASETS.register_module()
+class CaptionFiles(Annotations):
+    """``captions`` of a text file beside each image: ``a.txt`` of ``a.png``.
+
+    Every line is a caption, of which ``ChooseCaption`` takes one. Empty files
+    and images without one are left out and counted.
+
+    Args:
+        suffixes: Of the files; an image that has several takes the first.
     """
-    short = normpath(name) if isinstance(name, str) else name
-    if not isinstance(name, str) or short not in known:
-        example = f', such as {next(iter(known))}' if known else ''
-        raise ValueError(
-            f'{place} names the image {name!r}, which is not there: give '
-            f'paths below the folder of the images{example}'
-        )
-    return short
 
+    def __init__(self, suffixes: Sequence[str] = ('.txt', '.caption')) -> None:
+        self.suffixes = suffixes
 
-def check_captions(captions: object, place: str) -> list[str]:
-    """Captions without space around them.
+    def read(self, root: str, images: Mapping[str, str]) -> Fields:
+        """See :class:`Annotations`."""
+        found: Fields = {}
+        owners: dict[str, str] = {}
+        for name, path in images.items():
+            file = self._file(os.path.splitext(path)[0])
+            if file is None:
+                continue
+            check_own(owners, file, name)
+            captions = self._captions(file)
+            if captions:
+                found[name] = dict(captions=captions)
+        return found
 
-    Raises:
-        ValueError: If there is none, or one is empty or no text.
-    """
-    if not isinstance(captions, list) or not captions:
-        raise ValueError(
-            f'{place} has the caption {captions!r}, but must have a text or '
-            'a list of some'
-        )
-    for text in captions:
-        if not isinstance(text, str) or not text.strip():
-            raise ValueError(
-                f'{place} has the caption {text!r}, which is no text'
+    def _file(self, stem: str) -> str | None:
+        """The first of the files that there are."""
+        there = [
+            stem + suffix
+            for suffix in self.suffixes
+            if os.path.isfile(stem + suffix)
+        ]
+        if len(there) > 1:
+            self.report.note(
+                'images have several files of captions, the first of which '
+                f'is read ({", ".join(self.suffixes)})',
+                there[0],
             )
-    return [text.strip() for text in captions]
+        return there[0] if there else None
+
+    def _captions(self, file: str) -> list[str]:
+        """Lines of a file; what is none is counted."""
+        try:
+            size = os.path.getsize(file)
+            if size > LONGEST:
+                raise ValueError(f'{file} has {size} bytes, more than a text')
+            text = decode(Path(file).read_bytes(), file)
+        except (OSError, ValueError) as error:
+            self.report.defect(
+                'files of captions cannot be read and are left out', str(error)
+            )
+            return []
+        lines = [line for line in text.splitlines() if line.strip()]
+        return sound_captions(lines or '', file, self.report)
+
+
+def sound_captions(
+    captions: object, place: str, report: DataReport
+) -> list[str]:
+    """Captions that are texts, without space around them.
+
+    Args:
+        captions: A text or a list of some.
+        place: Where it stands.
+        report: Where those are counted that are empty or no text.
+    """
+    found = [captions] if isinstance(captions, str) else captions
+    if not isinstance(found, list) or not found:
+        found = [captions]
+    sound = [text for text in found if isinstance(text, str) and text.strip()]
+    for text in found:
+        if not isinstance(text, str) or not text.strip():
+            report.defect(
+                'captions are empty or no text and are left out',
+                f'{place} has the caption {text!r:.60}',
+            )
+    return [text.strip() for text in sound]

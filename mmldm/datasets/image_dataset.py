@@ -2,12 +2,18 @@
 
 import os
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from zlib import crc32
 
-from mmldm.utils import check_choice, check_positive
+from mmldm.utils import check_choice
 
 from .base import AddressedDataset
+from .image_checks import Found, Stored, look_at_all
+from .image_search import CANNOT_READ, DELETE
+from .pixel_checks import PixelChecks
+from .report import DataReport
+from .transforms.geometry import Size, check_size
 
 HOLD_OUT = 20
 
@@ -15,34 +21,44 @@ HOLD_OUT = 20
 class ImageDataset(AddressedDataset):
     """Images of a folder, some of which are for validation.
 
+    What is damaged or lacks a part is left out, counted and said in one line
+    for each kind. Both ends of every image are looked at, so that one cut
+    off is known before training starts and not days later.
+
     Args:
         data_root: The folder. The tools replace None by the training's.
         pipeline: Transforms; they find the file under ``img_path``.
-        size: Side of the square that transforms cut, where they do not say
-            so themselves; the tools replace None by the training's.
+        size: Side of the square, or height and width, that transforms cut
+            where they do not say so themselves; the tools replace None by
+            the training's.
         split: 'all' images, or those for 'train' or 'val': one in
             ``HOLD_OUT`` is for validation.
+        strict: Refuse the data where something would be left out or
+            repaired.
         kwargs: As of mmengine's ``BaseDataset``.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no images, or damaged ones.
+        ValueError: If nothing of it can be used, or ``strict`` is True and
+            not all.
     """
 
     def __init__(
         self,
         data_root: str | None,
         pipeline: list,
-        size: int | None = None,
+        size: Size | None = None,
         split: str = 'all',
+        strict: bool = False,
         **kwargs,
     ) -> None:
         name = type(self).__name__
         check_choice(f'{name}.split', split, ('all', 'train', 'val'))
         if size is not None:
-            check_positive(f'{name}.size', size)
+            check_size(f'{name}.size', size)
         self.split = split
         self.size = size
+        self.strict = strict
         if data_root is None or not Path(data_root).is_dir():
             raise FileNotFoundError(
                 f'data_root={data_root!r} is not a folder; give the one that '
@@ -53,35 +69,79 @@ class ImageDataset(AddressedDataset):
 
     def load_data_list(self) -> list[dict]:
         """One entry an image: ``img_path``, ``size`` and its annotations."""
-        entries = self.list_entries()
-        if self.split != 'all':
-            held_out = _held_out(
-                [entry['img_path'] for entry in entries], self.data_root
+        self.report = DataReport(type(self).__name__, self.strict)
+        entries = self.sound_entries(self.list_entries())
+        if not entries:
+            raise ValueError(
+                f'nothing in data_root={self.data_root!r} can be used'
+                f'{self.report.reasons()}'
             )
-            wanted = self.split == 'val'
-            entries = [
-                entry
-                for entry in entries
-                if (entry['img_path'] in held_out) == wanted
-            ]
+        if self.split != 'all':
+            entries = self._part(entries)
+        self._pixel_checks().judge(entries, self.size)
+        self.report.tell()
+        return [
+            {
+                **{k: v for k, v in entry.items() if k != 'mode'},
+                'size': self.size,
+            }
+            for entry in entries
+        ]
+
+    def _part(self, entries: list[dict]) -> list[dict]:
+        """Those of the split."""
+        held_out = _held_out(
+            [entry['img_path'] for entry in entries], self.data_root
+        )
+        wanted = self.split == 'val'
+        entries = [
+            entry
+            for entry in entries
+            if (entry['img_path'] in held_out) == wanted
+        ]
         if not entries:
             raise ValueError(
                 f'data_root={self.data_root!r} holds a single image, which '
                 "is kept for validation: add images, or set split='all'"
+                f'{self.report.reasons()}'
             )
-        self.check_entries(entries)
-        return [dict(entry, size=self.size) for entry in entries]
+        return entries
 
     @abstractmethod
     def list_entries(self) -> list[dict]:
         """All images: ``img_path`` and annotations.
 
         Raises:
-            ValueError: If there are none, or annotations are wrong.
+            ValueError: If there are none, or annotations are of no use.
         """
 
-    def check_entries(self, entries: list[dict]) -> None:
-        """Raise, naming them, if files are damaged."""
+    def sound_entries(self, entries: list[dict]) -> list[dict]:
+        """Those whose files can be read; the others are counted."""
+        kept = []
+        found = zip(entries, self.look_at(entries), strict=True)
+        for entry, (damage, animated, mode) in found:
+            path = entry['img_path']
+            if damage is not None:
+                self.report.defect(CANNOT_READ, f'{path} ({damage})', DELETE)
+                continue
+            if animated:
+                self.report.note(
+                    'images have several pictures, the first of which is read',
+                    path,
+                )
+            kept.append(entry if mode is None else dict(entry, mode=mode))
+        return self._pixel_checks().in_range(kept)
+
+    def look_at(self, entries: Sequence[dict]) -> list[Found]:
+        """What is found of the image of each entry."""
+        return look_at_all([Stored(entry['img_path']) for entry in entries])
+
+    def content(self, entry: dict) -> bytes | None:
+        """The file of an entry; None where it lies under ``img_path``."""
+        return None
+
+    def _pixel_checks(self) -> PixelChecks:
+        return PixelChecks(self.pipeline.transforms, self.content, self.report)
 
 
 def _held_out(paths: list[str], root: str) -> set[str]:
@@ -90,7 +150,7 @@ def _held_out(paths: list[str], root: str) -> set[str]:
     Chosen by a hash of their names, so that a new image moves no other.
     """
     keys = {
-        path: crc32(os.path.relpath(path, root).encode()) for path in paths
+        path: crc32(os.fsencode(os.path.relpath(path, root))) for path in paths
     }
     chosen = {path for path, key in keys.items() if key % HOLD_OUT == 0}
     return chosen or {min(keys, key=keys.get)}

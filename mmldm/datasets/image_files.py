@@ -1,221 +1,260 @@
-"""Finding and reading image files of any kind, as 8-bit BGR."""
+"""Reading image files of any kind."""
 
-import logging
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
 
+import cv2
 import numpy as np
-from mmengine.logging import print_log
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
-# Of files whose damage can be found.
-CHECKED = (*SUFFIXES, '.npy')
+from .image_formats import Decoded, decode
+from .pixel_values import (
+    Range,
+    has_alpha,
+    orientation,
+    to_rgb,
+    upright,
+    wide_image,
+)
+from .report import DataReport, printable
 
-JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
-# What the last bytes of a whole file hold; WebP states its length instead.
-END_MARKS = {b'\x89PNG': b'IEND', JPEG: JPEG_END}
-TAIL = 64
+# Grey above which a pixel of a mask is white; how far from black and white
+# the noise of a JPEG is; which part of a mask may be grey beside alpha.
+MASK_THRESHOLD, NEAR, MOST_GREY = 127, 32, 0.05
 
 
-@contextmanager
-def opened(
-    path: str, what: str = 'image', content: bytes | None = None
-) -> Iterator[Image.Image]:
-    """A file while it is read.
+class Header(NamedTuple):
+    """What is known of an image without its pixels.
 
-    Args:
-        path: Of the file, or what errors call it.
-        what: It is, for errors.
-        content: Of the file, where it is not on the disk by itself.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged or no image; it is named.
+    Attributes:
+        height: As it is turned.
+        width: As it is turned.
+        mode: Pillow's.
+        channels: How many numbers a pixel has.
+        wide: It has more than 8 bits a channel.
+        animated: It has more pictures than the first, which is read.
     """
-    try:
-        source = path if content is None else BytesIO(content)
-        with Image.open(source) as image:
-            yield image
-    except FileNotFoundError:
-        raise
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:
-        # Its own words name an object in memory where there is no file.
-        unknown = isinstance(error, UnidentifiedImageError)
-        raise ValueError(
-            f'{what} {path} cannot be read '
-            f'({"no image of a known kind" if unknown else error}): delete '
-            'or replace it'
-        ) from error
+
+    height: int
+    width: int
+    mode: str
+    channels: int
+    wide: bool
+    animated: bool
 
 
 def read_image(
-    path: str, content: bytes | None = None, what: str = 'image'
+    path: str,
+    content: bytes | None = None,
+    what: str = 'image',
+    value_range: Range | None = None,
 ) -> np.ndarray:
     """uint8 BGR, (H, W, 3).
 
-    Turned as its EXIF data says, grey repeated, 16 bits brought to 8, and
-    what is transparent laid on white.
+    Turned as its EXIF data says, grey repeated, more than 8 bits brought to
+    8, and what is transparent laid on white. Of an animation the first
+    picture. Size and texts have no limit.
 
     Args:
-        path: See :func:`opened`.
-        content: See :func:`opened`.
-        what: See :func:`opened`.
+        path: Of the file, or what errors call it.
+        content: Of the file, where it is not on the disk by itself.
+        what: It is, for errors.
+        value_range: Values that become black and white, of images with more
+            than 8 bits a channel; None for 0 and 65535, and for 0 and 1 of
+            floats.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged or no image, or has values far
+            outside of a range that nobody gave; it is named.
+    """
+    image, wide, _ = _read(path, content, what)
+    if value_range is not None and wide and image.mode[0] not in 'IF':
+        image = _scaled_colours(image, path, content, value_range)
+    try:
+        rgb = to_rgb(upright(image), value_range)
+        return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    except (ValueError, OSError, MemoryError) as error:
+        raise _unreadable(path, what, error) from error
+
+
+def _scaled_colours(
+    image: Image.Image, path: str, content: bytes | None, value_range: Range
+) -> Image.Image:
+    """Colours of 16 bits scaled by a range."""
+    raw = Path(path).read_bytes() if content is None else content
+    colours = wide_image(raw, value_range)
+    if colours is None:
+        return image
+    colours.getexif()[ExifTags.Base.Orientation] = orientation(image)
+    return colours
+
+
+def read_header(path: str, content: bytes | None = None) -> Header:
+    """What is known of an image without its pixels.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no image; it is named.
+    """
+    image, wide, several = _read(path, content, 'image', header=True)
+    width, height = image.size
+    # Of a TIFF, Pillow turns the size itself.
+    if orientation(image) >= 5 and image.format != 'TIFF':
+        width, height = height, width
+    return Header(
+        height,
+        width,
+        image.mode,
+        len(image.getbands()),
+        wide,
+        several,
+    )
+
+
+def fits(shape: tuple[int, int], annotated: tuple[int, int]) -> bool:
+    """Whether an image may be a copy of the one that was annotated.
+
+    Smaller copies are, but for their rounding.
+
+    Args:
+        shape: Height and width, pixels.
+        annotated: Those of the original.
+    """
+    factors = [
+        side / whole for side, whole in zip(shape, annotated, strict=True)
+    ]
+    rounding = 1 / min(*shape, *annotated)
+    return abs(factors[0] - factors[1]) <= rounding
+
+
+def read_values(path: str, content: bytes | None = None) -> np.ndarray:
+    """The numbers of an image as they stand in the file, not turned.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged or no image; it is named.
     """
-    with opened(path, what, content) as image:
-        image = ImageOps.exif_transpose(image)
-        return np.ascontiguousarray(_to_rgb(image)[..., ::-1])
-
-
-def read_size(path: str) -> tuple[int, int]:
-    """Width and height, of which a turn may make height and width.
-
-    Raises:
-        ValueError: If the file is no image; it is named.
-    """
-    with opened(path) as image:
-        return image.size
+    return np.asarray(_read(path, content, 'image').image)
 
 
 def read_label_map(path: str) -> np.ndarray:
     """int64 classes of pixels, (H, W), as they stand in the file.
 
+    Turned as its EXIF data says. Colours are read where all three of a pixel
+    are one number, and alpha where nothing is transparent.
+
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged or no image, or has colours where
             one number a pixel is wanted; it is named.
     """
-    with opened(path, 'label image') as image:
-        classes = np.asarray(image)
-    if classes.ndim != 2:
+    image = upright(_read(path, None, 'label image').image)
+    classes = np.asarray(image)
+    if classes.ndim == 3:
+        classes = _one_channel(classes, image.mode, path)
+    numbers = classes.astype(np.int64)
+    if not np.array_equal(numbers, classes):
         raise ValueError(
-            f'label image {path} has {classes.shape[2]} channels: give one '
-            'with a number or an entry of a palette for each pixel'
+            f'label image {printable(path)} has numbers that are not whole: '
+            'save its classes as whole numbers'
         )
-    return classes.astype(np.int64)
+    return numbers
 
 
-def read_mask(path: str) -> np.ndarray:
+def _one_channel(classes: np.ndarray, mode: str, path: str) -> np.ndarray:
+    """The number of each pixel that is stored as a grey colour."""
+    colours = classes
+    if mode in ('LA', 'RGBA') and (classes[..., -1] == 255).all():
+        colours = classes[..., :-1]
+    if (
+        mode not in ('LA', 'RGB', 'RGBA')
+        or (colours != colours[..., :1]).any()
+    ):
+        raise ValueError(
+            f'label image {printable(path)} has {classes.shape[2]} channels: '
+            'give one with a number or an entry of a palette for each pixel'
+        )
+    return colours[..., 0]
+
+
+def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
     """uint8 (H, W), 1 where the file is white, 0 where it is black.
 
+    Grey counts as white above 127, and what is transparent as black.
+
+    Args:
+        path: Of the file.
+        report: Where grey is counted; None says it right away.
+
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged or no image, or has no hole, or
-            nothing else; it is named.
+            nothing else, or colours beside what is transparent; it is named.
     """
-    values = read_image(path, what='mask').max(axis=2)
-    mask = (values > 127).astype(np.uint8)
+    own = DataReport('mask') if report is None else report
+    values, alpha = _mask_values(path)
+    mask = (values > MASK_THRESHOLD).astype(np.uint8)
     if mask.all() or not mask.any():
         colour = 'white' if mask.all() else 'black'
+        why = ', what its alpha makes transparent counts as black'
         raise ValueError(
-            f'mask {path} is all {colour} (its values are {values.min()} to '
-            f'{values.max()}, white is 255): it must be white in the hole '
-            'and black elsewhere'
+            f'mask {printable(path)} is all {colour} (its values are '
+            f'{values.min()} to {values.max()}, white is 255'
+            f'{why if alpha else ""}): it must be white in the hole and '
+            'black elsewhere'
         )
+    if _between(values).any():
+        own.note(
+            'masks have grey pixels, which are a hole where they are above '
+            f'{MASK_THRESHOLD}',
+            path,
+        )
+    if report is None:
+        own.tell()
     return mask
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    """uint8 RGB, (H, W, 3)."""
-    if image.mode.startswith('I'):  # 16 bits
-        values = np.asarray(image).astype(np.float64)
-        grey = (values / 257).round().clip(0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if 'A' in image.mode or 'transparency' in image.info:
-        image = image.convert('RGBA')
-        white = Image.new('RGBA', image.size, 'white')
-        image = Image.alpha_composite(white, image)
-    return np.asarray(image.convert('RGB'))
-
-
-def find_damage(path: str) -> str | None:
-    """What is wrong with an image or a ``.npy``; None if nothing is.
-
-    A file whose end is where its format wants it is trusted, another one is
-    decoded: reading every pixel of a million files would take an hour.
-    """
-    try:
-        if path.lower().endswith('.npy'):
-            # Compares the file's length with its header's.
-            np.load(path, mmap_mode='r', allow_pickle=False)
-            return None
-        with open(path, 'rb') as file:
-            head = file.read(12)
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL))
-            if _ends_well(head, file.read(), size):
-                return None
-            file.seek(0)
-            content = file.read()
-        read_image(path)
-        # Zeros in the place of data decode well: a JPEG without an end mark
-        # after its last scan is not whole.
-        if head.startswith(JPEG) and content.rfind(JPEG_END) < content.rfind(
-            JPEG_SCAN
-        ):
-            return 'image file has no end'
-    except (OSError, ValueError, EOFError) as error:
-        cause = error.__cause__ or error
-        return str(cause)
-    return None
-
-
-def _ends_well(head: bytes, tail: bytes, size: int) -> bool:
-    if head[:4] == b'RIFF' and head[8:] == b'WEBP':
-        return int.from_bytes(head[4:8], 'little') + 8 <= size
-    return any(
-        head.startswith(magic) and mark in tail
-        for magic, mark in END_MARKS.items()
-    )
-
-
-def files_below(root: str, suffixes: tuple[str, ...]) -> Iterator[str]:
-    """Files below a folder; links are followed, but no folder twice.
-
-    Args:
-        root: The folder.
-        suffixes: Of the files, in small letters.
-    """
-    seen = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders.sort()  # else the disk decides which link comes first
-        for name in names:
-            if name.lower().endswith(suffixes):
-                yield os.path.join(folder, name)
-
-
-def check_files(paths: Sequence[str], what: str = 'images') -> None:
-    """Raise, naming them, if files are damaged; see :func:`find_damage`."""
-    with ThreadPoolExecutor(8) as pool:
-        damages = list(pool.map(find_damage, paths))
-    damaged = [
-        f'{path} ({damage})'
-        for path, damage in zip(paths, damages, strict=True)
-        if damage
-    ]
-    if damaged:
-        shown = '; '.join(damaged[:5])
+def _mask_values(path: str) -> tuple[np.ndarray, bool]:
+    """uint8 (H, W), and whether alpha made some of it black."""
+    image = upright(_read(path, None, 'mask').image)
+    if image.mode[0] in 'IF' or not has_alpha(image):
+        return to_rgb(image, None).max(axis=2), False
+    rgba = np.asarray(image.convert('RGBA'))
+    alpha, values = rgba[..., 3], rgba[..., :3].max(axis=2)
+    opaque = alpha > MASK_THRESHOLD
+    coloured = _between(values)[opaque]
+    if not opaque.all() and coloured.any() and coloured.mean() > MOST_GREY:
         raise ValueError(
-            f'{len(damaged)} of {len(paths)} {what} cannot be read: {shown}'
-            f'{" ..." if len(damaged) > 5 else ""}: delete or replace them'
+            f'mask {printable(path)} has an alpha channel with transparent '
+            'pixels, and colours where it is opaque: give black and white, '
+            'white in the hole, without alpha'
         )
-    print_log(
-        f'{len(paths)} {what} found, none damaged',
-        logger='current',
-        level=logging.INFO,
+    dark = (values.astype(np.uint16) * alpha // 255).astype(np.uint8)
+    return dark, not opaque.all()
+
+
+def _between(values: np.ndarray) -> np.ndarray:
+    """Where pixels are neither black nor white, but for noise of JPEG."""
+    return (values > NEAR) & (values < 255 - NEAR)
+
+
+def _read(
+    path: str, content: bytes | None, what: str, header: bool = False
+) -> Decoded:
+    """An image of Pillow; errors name the file."""
+    try:
+        return decode(path, content, header)
+    except FileNotFoundError:
+        raise
+    # Decoders raise errors of many kinds about what is broken.
+    except Exception as error:
+        raise _unreadable(path, what, error) from error
+
+
+def _unreadable(path: str, what: str, error: Exception) -> ValueError:
+    why = str(error) or type(error).__name__
+    return ValueError(
+        f'{what} {printable(path)} cannot be read ({printable(why)}): delete '
+        'or replace it'
     )

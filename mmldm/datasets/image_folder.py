@@ -1,24 +1,26 @@
 """Any folder of images, and what is said about them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from inspect import isclass
 from pathlib import Path
 
 from mmldm.registry import DATASETS
 from mmldm.utils.typing import ConfigType
 
-from .annotations import Annotations, FilesBeside, report_left_out
+from .annotations import Annotations
+from .files_beside import FilesBeside
 from .image_dataset import ImageDataset
-from .image_files import SUFFIXES, check_files, files_below
+from .image_files import fits, read_header
+from .image_search import find_images
 
 
 @DATASETS.register_module()
 class ImageFolder(ImageDataset):
-    """All PNG, JPEG and WebP images below a folder, in order of their names.
+    """All images below a folder, in order of their names.
 
-    Every file's end is looked at before training starts, so that one cut off
-    is known then and not days later.
+    Files of any kind that Pillow reads; hidden ones, with a dot before the
+    name, are none.
 
     Args:
         data_root: The folder, searched recursively; see
@@ -29,13 +31,12 @@ class ImageFolder(ImageDataset):
         annotations: What is said about them, each an ``Annotations`` such as
             ``FolderClasses``, ``Captions``, ``CocoBoxes`` or ``LabelMaps``.
             Images of which one says nothing are left out.
-        kwargs: ``size`` and ``split`` as of :class:`ImageDataset`, and those
-            of mmengine's ``BaseDataset``.
+        kwargs: ``size``, ``split`` and ``strict`` as of
+            :class:`ImageDataset`, and those of mmengine's ``BaseDataset``.
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no images, or damaged ones, or annotations
-            are wrong; the entry is named.
+        ValueError: As of :class:`ImageDataset`.
     """
 
     def __init__(
@@ -62,18 +63,16 @@ class ImageFolder(ImageDataset):
                 f'{self.data_root!r}: set images to that of the images, or '
                 'data_root to the folder above it'
             )
-        paths = sorted(files_below(str(folder), SUFFIXES))
-        if not paths:
-            raise ValueError(
-                f'data_root={str(folder)!r} holds no images (files ending '
-                f'in {", ".join(SUFFIXES)}, in any subfolder)'
-            )
+        paths = find_images(
+            str(folder), f'data_root={str(folder)!r}', self.report
+        )
         images = {
             Path(os.path.relpath(path, folder)).as_posix(): path
             for path in paths
         }
         entries = {name: dict(img_path=path) for name, path in images.items()}
         for annotations in self.annotations:
+            annotations.report = self.report
             fields = annotations.read(self.data_root, images)
             entries = self._annotated(entries, annotations, fields)
         return list(entries.values())
@@ -97,22 +96,41 @@ class ImageFolder(ImageDataset):
             raise ValueError(
                 f'{name} says nothing about any of the {len(entries)} images '
                 f'below {Path(self.data_root) / self.images}, such as '
-                f'{next(iter(entries))}'
+                f'{next(iter(entries))}{self.report.reasons()}'
             )
-        report_left_out(
-            len(entries) - len(kept),
-            len(entries),
-            f'images are left out, as {name} says nothing of them',
-            entries.keys() - kept,
-        )
+        if annotations.silence != 'counted':
+            chosen = annotations.silence == 'choice'
+            count = self.report.note if chosen else self.report.defect
+            what = f'images are left out, as {name} says nothing of them'
+            for image in sorted(entries.keys() - kept):
+                count(what, image)
         return kept
 
-    def check_entries(self, entries: list[dict]) -> None:
-        """See :class:`ImageDataset`."""
-        check_files([entry['img_path'] for entry in entries])
+    def sound_entries(self, entries: list[dict]) -> list[dict]:
+        """See :class:`ImageDataset`; of files beside the images as well."""
+        entries = super().sound_entries(entries)
         for annotations in self.annotations:
             if isinstance(annotations, FilesBeside):
-                annotations.check_files(entries)
+                entries = annotations.sound(entries)
+        return [entry for entry in entries if self._fits(entry)]
+
+    def _fits(self, entry: Mapping) -> bool:
+        """Whether an image is the one that was annotated; else counted."""
+        shape = entry.get('annotated_shape')
+        if shape is None:
+            return True
+        path = entry['img_path']
+        header = read_header(path)
+        sides = header.height, header.width
+        if fits(sides, shape):
+            return True
+        self.report.defect(
+            'images have other proportions than their annotations and are '
+            'left out',
+            f'{path} is {sides[0]}x{sides[1]}, not {shape[0]}x{shape[1]}',
+            'take the originals',
+        )
+        return False
 
 
 def _build(key: str, annotations: object) -> Annotations:

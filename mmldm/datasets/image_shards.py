@@ -1,31 +1,34 @@
 """Images and texts in tar files."""
 
-import json
-import tarfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mmldm.registry import DATASETS
 
-from .captions import check_captions
+from .captions import sound_captions
+from .file_search import files_below
+from .image_checks import Found, Stored, look_at_all
 from .image_dataset import ImageDataset
-from .image_files import SUFFIXES, files_below
-from .text_files import decode
+from .report import DataReport
+from .shard_index import Places, ShardIndex
+from .text_files import decode, parse_json
 
-TEXTS = ('.txt', '.json', '.cls')
-END_MARK = bytes(tarfile.BLOCKSIZE)
+# More than that is no text of one image.
+LONGEST = 2**20
 
 
 @DATASETS.register_module()
 class ImageShards(ImageDataset):
     """Images in tar files, as WebDataset and img2dataset write them.
 
-    Files of one sample have one name and follow each other: an image, and
+    Files of one sample have one name up to the first dot: an image, and
     ``.txt`` with a caption, ``.cls`` with a class or ``.json``. The headers
-    are read first, so that any sample can be read by itself: training draws
-    and resumes as with other data sets. All tar files below the folder are
-    taken, through links also, as where they lie on several disks.
+    and texts are read first, so that any sample can be read by itself:
+    training draws and resumes as with other data sets. All tar files below
+    the folder are taken, through links also, as where they lie on several
+    disks. Samples that lack what others have, and those that are damaged or
+    have an empty caption, are left out and counted.
 
     Args:
         data_root: The folder; see :class:`ImageDataset`.
@@ -33,12 +36,11 @@ class ImageShards(ImageDataset):
             ``captions``, classes as ``gt_label``.
         caption_key: Of the caption or a list of them in the ``.json``; None
             for the ``.txt``.
-        kwargs: ``size`` and ``split`` as of :class:`ImageDataset`, and those
-            of mmengine's ``BaseDataset``.
+        kwargs: ``size``, ``split`` and ``strict`` as of
+            :class:`ImageDataset`, and those of mmengine's ``BaseDataset``.
 
     Raises:
-        ValueError: If there are no tar files, one is damaged, or a sample
-            lacks what others have; it is named.
+        ValueError: If there are no tar files, or nothing in them can be used.
     """
 
     def __init__(
@@ -53,63 +55,147 @@ class ImageShards(ImageDataset):
 
     def list_entries(self) -> list[dict]:
         """See :class:`ImageDataset`; ``shard``, and places in it."""
-        shards = sorted(files_below(self.data_root, ('.tar',)))
+        others: list[str] = []
+        shards = sorted(
+            files_below(self.data_root, ('.tar',), self.report, others)
+        )
+        for path in others:
+            if path.lower().endswith(('.tar.gz', '.tgz', '.tar.zst')):
+                self.report.defect(
+                    'compressed tar files are left out', path, 'unpack them'
+                )
         if not shards:
-            raise ValueError(f'data_root={self.data_root!r} has no tar files')
+            raise ValueError(
+                f'data_root={self.data_root!r} has no tar files'
+                f'{self.report.reasons()}'
+            )
         with ThreadPoolExecutor(8) as pool:
-            entries = [
-                entry for part in pool.map(_index, shards) for entry in part
-            ]
+            parts = pool.map(self._index, shards)
+            entries = [entry for part in parts for entry in part]
         if not entries:
             raise ValueError(
                 f'{len(shards)} tar files below {self.data_root} hold no '
-                f'images (files ending in {", ".join(SUFFIXES)})'
+                f'images{self.report.reasons()}'
             )
+        return self._complete(entries)
+
+    def _index(self, path: str) -> list[dict]:
+        return ShardIndex(path, self.report).entries()
+
+    def _complete(self, entries: list[dict]) -> list[dict]:
+        """Those that have all kinds of texts that are read of others."""
         owners = {
             kind: entry['img_path']
             for entry in entries
             for kind in entry['places']
+            if kind != '.json' or self.caption_key is not None
         }
+        if self.caption_key is not None:
+            owners['.json'] = 'every sample with a caption_key'
+            owners.pop('.txt', None)
+        kept = []
         for entry in entries:
-            for kind in owners.keys() - entry['places'].keys():
-                raise ValueError(
-                    f'{entry["img_path"]} has no {kind}, which '
-                    f'{owners[kind]} has: write the shards anew'
-                )
-        return entries
+            missing = [k for k in owners if k not in entry['places']]
+            if not missing:
+                kept.append(entry)
+                continue
+            kind = missing[0]
+            self.report.defect(
+                f'samples have no {kind} and are left out',
+                f'{entry["img_path"]} has no {kind}, which {owners[kind]} has',
+            )
+        return kept
+
+    def sound_entries(self, entries: list[dict]) -> list[dict]:
+        """See :class:`ImageDataset`; texts are read as well."""
+        with ThreadPoolExecutor(8) as pool:
+            sound = list(pool.map(self._has_sound_texts, entries))
+        kept = [e for e, good in zip(entries, sound, strict=True) if good]
+        return super().sound_entries(kept)
+
+    def look_at(self, entries: Sequence[dict]) -> list[Found]:
+        """See :class:`ImageDataset`."""
+        return look_at_all(
+            [
+                Stored(e['img_path'], e['shard'], *e['places']['image'])
+                for e in entries
+            ]
+        )
+
+    def content(self, entry: dict) -> bytes:
+        """See :class:`ImageDataset`."""
+        return _read(entry['shard'], entry['places'], 'image')
 
     def get_data_info(self, idx: int) -> dict:
         """The entry with ``img_bytes``, ``captions`` and ``gt_label``."""
         info = super().get_data_info(idx)
-        contents = {}
-        with open(info.pop('shard'), 'rb') as file:
-            for kind, (start, size) in info.pop('places').items():
-                file.seek(start)
-                contents[kind] = file.read(size)
-        info['img_bytes'], name = contents['image'], info['img_path']
-        if self.caption_key is not None:
-            info['captions'] = check_captions(
-                self._of_json(contents, name), name
-            )
-        elif '.txt' in contents:
-            text = decode(contents['.txt'], f'the .txt of {name}')
-            info['captions'] = check_captions([text], name)
-        if '.cls' in contents:
-            info['gt_label'] = _class(contents['.cls'], name)
+        info['img_bytes'] = self.content(info)
+        info.update(self._texts(info, DataReport(info['img_path'])))
+        del info['shard'], info['places']
         return info
 
-    def _of_json(self, contents: dict[str, bytes], name: str) -> Any:
-        """What stands at the ``caption_key``; a list of a text."""
+    def _has_sound_texts(self, entry: dict) -> bool:
+        """Whether the texts of a sample say something; else counted."""
+        before = DataReport(entry['img_path'])
         try:
-            captions = json.loads(contents.get('.json', b'null'))
-            captions = captions[self.caption_key]
-        except (ValueError, TypeError, KeyError) as error:
+            texts = self._texts(entry, before)
+        except (OSError, ValueError) as error:
+            self.report.defect(
+                'samples have broken texts and are left out', str(error)
+            )
+            return False
+        if texts.get('captions') == []:
+            self.report.defect(
+                'samples have an empty caption, or none that is text, and '
+                'are left out',
+                '; '.join(before.lines()),
+            )
+            return False
+        return True
+
+    def _texts(self, entry: dict, report: DataReport) -> dict:
+        """``captions`` and ``gt_label`` of a sample, where it has them.
+
+        Raises:
+            ValueError: If they cannot be read.
+        """
+        found: dict[str, Any] = {}
+        name, shard, places = (
+            entry[key] for key in ('img_path', 'shard', 'places')
+        )
+        if self.caption_key is not None:
+            captions = self._of_json(_read(shard, places, '.json'), name)
+            found['captions'] = sound_captions(captions, name, report)
+        elif '.txt' in places:
+            text = decode(_read(shard, places, '.txt'), f'the .txt of {name}')
+            found['captions'] = sound_captions(text, name, report)
+        if '.cls' in places:
+            found['gt_label'] = _class(_read(shard, places, '.cls'), name)
+        return found
+
+    def _of_json(self, content: bytes, name: str) -> Any:
+        """What stands at the ``caption_key``."""
+        record = parse_json(content, f'the .json of {name}')
+        if not isinstance(record, dict) or self.caption_key not in record:
             raise ValueError(
-                f'the .json of {name} has no {self.caption_key!r} '
-                f'({type(error).__name__}: {error}): set caption_key of '
-                'ImageShards'
-            ) from error
-        return [captions] if isinstance(captions, str) else captions
+                f'the .json of {name} has no {self.caption_key!r}: set '
+                'caption_key of ImageShards'
+            )
+        return record[self.caption_key]
+
+
+def _read(shard: str, places: Places, kind: str) -> bytes:
+    """A file of a sample.
+
+    Raises:
+        ValueError: If a text is longer than any text is.
+    """
+    start, size = places[kind]
+    if kind != 'image' and size > LONGEST:
+        raise ValueError(f'a {kind} in {shard} has {size} bytes, no text')
+    with open(shard, 'rb') as file:
+        file.seek(start)
+        return file.read(size)
 
 
 def _class(content: bytes, name: str) -> int:
@@ -119,40 +205,3 @@ def _class(content: bytes, name: str) -> int:
         raise ValueError(
             f'the .cls of {name} is {content[:20]!r}, but must be a number'
         ) from error
-
-
-def _index(path: str) -> list[dict]:
-    """Samples of a tar file: where in it their files lie."""
-    samples: dict[str, dict] = {}
-    try:
-        with tarfile.open(path, 'r:') as shard:
-            for member in shard:
-                if not member.isfile():
-                    continue
-                name = PurePosixPath(member.name)
-                suffix = name.suffix.lower()
-                kind = 'image' if suffix in SUFFIXES else suffix
-                if kind == 'image' or kind in TEXTS:
-                    key = str(name.with_suffix(''))
-                    places = samples.setdefault(key, {})
-                    if kind in places:
-                        raise ValueError(
-                            f'shard {path} has {member.name}, but {key} has '
-                            f'its {kind} already: write the shard anew'
-                        )
-                    places[kind] = member.offset_data, member.size
-            # tarfile takes a file cut off between two members for whole.
-            shard.fileobj.seek(shard.offset)
-            if shard.fileobj.read(len(END_MARK)) != END_MARK:
-                raise tarfile.ReadError('no end mark where its files end')
-    except (tarfile.TarError, EOFError) as error:
-        raise ValueError(
-            f'shard {path} is damaged ({error}): download it again'
-        ) from error
-    for key, places in samples.items():
-        if 'image' not in places:
-            raise ValueError(f'{key} in {path} has no image, but {[*places]}')
-    return [
-        dict(img_path=str(Path(path) / key), shard=path, places=places)
-        for key, places in samples.items()
-    ]

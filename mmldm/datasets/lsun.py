@@ -1,11 +1,13 @@
 """LSUN as it is downloaded."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from mmldm.registry import DATASETS
 
+from .image_checks import Found, look
 from .image_dataset import ImageDataset
 
 
@@ -14,14 +16,13 @@ class LSUN(ImageDataset):
     """Images of an LMDB such as 'church_outdoor_train_lmdb'.
 
     Yu et al. 2015 (arXiv:1506.03365). Each value is an image file; the order
-    is that of the keys. They are read as they are wanted, not looked at
-    before. Needs the package ``lmdb``.
+    is that of the keys. Needs the package ``lmdb``.
 
     Args:
         data_root: The folder with ``data.mdb``; see :class:`ImageDataset`.
         pipeline: Transforms; ``LoadImage`` first.
-        kwargs: ``size`` and ``split`` as of :class:`ImageDataset`, and those
-            of mmengine's ``BaseDataset``.
+        kwargs: ``size``, ``split`` and ``strict`` as of
+            :class:`ImageDataset`, and those of mmengine's ``BaseDataset``.
 
     Raises:
         ValueError: If the folder is no LMDB, or the package is missing.
@@ -43,12 +44,34 @@ class LSUN(ImageDataset):
             for key in keys
         ]
 
+    def look_at(self, entries: Sequence[dict]) -> list[Found]:
+        """See :class:`ImageDataset`."""
+        # Buffers: of each value only the pages are read that are looked at.
+        with _open(self.data_root, os.getpid()).begin(buffers=True) as values:
+            return [
+                _look(entry['img_path'], values.get(entry['key']))
+                for entry in entries
+            ]
+
+    def content(self, entry: dict) -> bytes:
+        """See :class:`ImageDataset`."""
+        with _open(self.data_root, os.getpid()).begin() as transaction:
+            return transaction.get(entry['key'])
+
     def get_data_info(self, idx: int) -> dict:
         """The entry with ``img_bytes``, the image file."""
         info = super().get_data_info(idx)
-        with _open(self.data_root, os.getpid()).begin() as transaction:
-            info['img_bytes'] = transaction.get(info['key'])
+        info['img_bytes'] = self.content(info)
         return info
+
+
+def _look(path: str, value: bytes | memoryview) -> Found:
+    """What is found of an image, whose file a value is."""
+    return look(
+        path,
+        len(value),
+        lambda first, length: bytes(value[first : first + length]),
+    )
 
 
 # An environment must not be used by a process that was forked off, and none

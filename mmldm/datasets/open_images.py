@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from mmldm.registry import DATASETS
 from mmldm.utils import check_range
 
-from .annotations import Annotations, Fields, report_left_out
+from .annotations import Annotations, Fields
 from .boxes import Box, with_objects, within
+from .report import DataReport
 from .text_files import read_columns, read_csv
 
 SIDES = ('XMin', 'XMax', 'YMin', 'YMax')
@@ -21,7 +22,8 @@ class OpenImagesBoxes(Annotations):
     """``layout``: boxes and classes of OpenImages; Kuznetsova et al. 2020.
 
     Groups are left out, and images that are not there, as hardly anyone has
-    all nine million.
+    all nine million. So are broken boxes; what reaches outside of the image
+    is cut. All but groups are counted.
 
     Args:
         file: Path below the data set's folder, of
@@ -31,6 +33,8 @@ class OpenImagesBoxes(Annotations):
             order of their ids; other objects are left out.
         min_objects: Images with fewer are left out.
     """
+
+    silence = 'choice'
 
     def __init__(self, file: str, classes: str, min_objects: int = 1) -> None:
         check_range(
@@ -44,10 +48,11 @@ class OpenImagesBoxes(Annotations):
         """See :class:`Annotations`."""
         path = Path(root) / self.file
         numbers = self._read_classes(Path(root) / self.class_file)
-        boxes = _Boxes(_by_stem(images), numbers)
+        boxes = _Boxes(_by_stem(images), numbers, self.report)
         rows = read_columns(
             path,
             'OpenImagesBoxes.file',
+            self.report,
             COLUMNS,
             'give a file such as oidv6-train-annotations-bbox.csv',
         )
@@ -55,12 +60,16 @@ class OpenImagesBoxes(Annotations):
             boxes.add(place, row)
         self._check(path, boxes)
         self._report(path, boxes)
-        return with_objects(boxes.found, self.min_objects, 'OpenImagesBoxes')
+        return with_objects(
+            boxes.found, self.min_objects, 'OpenImagesBoxes', self.report
+        )
 
     def _check(self, path: Path, boxes: '_Boxes') -> None:
         """Raise if nothing of the file is of use."""
         if not boxes.total:
-            raise ValueError(f'{path} has a header, but no boxes')
+            raise ValueError(
+                f'{path} has a header, but no boxes{self.report.reasons()}'
+            )
         if not boxes.seen:
             raise ValueError(
                 f'{path} has {boxes.total} boxes, none of them of an image '
@@ -71,34 +80,32 @@ class OpenImagesBoxes(Annotations):
             raise ValueError(
                 f'{path} has no box of these images with a class of '
                 f'{self.class_file}, such as {next(iter(boxes.numbers))}: '
-                'give files that belong together'
+                f'give files that belong together{self.report.reasons()}'
             )
 
     def _report(self, path: Path, boxes: '_Boxes') -> None:
         """Say what of the file is left out."""
-        report_left_out(
-            len(boxes.missing),
-            len(boxes.seen) + len(boxes.missing),
-            f'images of {path} are not there',
-            boxes.missing,
-        )
-        report_left_out(
-            boxes.unknown.total(),
-            boxes.here,
-            f'boxes of {path} have a class that {self.class_file} lacks, '
-            'and are left out',
-            boxes.unknown,
-        )
+        for name in sorted(boxes.missing):
+            self.report.note(f'images of {path} are not there', name)
+        for label, count in boxes.unknown.items():
+            for _ in range(count):
+                self.report.note(
+                    f'boxes have a class that {self.class_file} lacks and are '
+                    'left out',
+                    label,
+                )
 
     def _read_classes(self, path: Path) -> dict[str, int]:
         """Numbers by id."""
         names = {}
-        for place, row in read_csv(path, 'OpenImagesBoxes.classes'):
+        for place, row in read_csv(
+            path, 'OpenImagesBoxes.classes', self.report
+        ):
             if len(row) != 2:
                 raise ValueError(
-                    f'{place} is {row}, but must be an id and a name'
+                    f'{place} is {row!r:.80}, but must be an id and a name'
                 )
-            if row[0] in names:
+            if row[0] in names and names[row[0]] != row[1]:
                 raise ValueError(
                     f'{place} has the class {row[0]} again: leave one line'
                 )
@@ -119,10 +126,12 @@ class _Boxes:
     Args:
         names: Images by what the file calls them.
         numbers: Classes by what the file calls them.
+        report: Where broken boxes are counted.
     """
 
     names: Mapping[str, str]
     numbers: Mapping[str, int]
+    report: DataReport
     found: Fields = field(default_factory=dict)
     total: int = 0
     here: int = 0  # of images that are there, but for groups
@@ -141,10 +150,33 @@ class _Boxes:
         if label not in self.numbers:
             self.unknown[label] += 1
             return
-        box = within(_box(row, place), f'the box of {place}', name)
+        box = self._box(row, place, name)
         if box is not None:
             fields = self.found.setdefault(name, dict(layout=[]))
             fields['layout'].append((self.numbers[label], box))
+
+    def _box(self, row: dict[str, str], place: str, image: str) -> Box | None:
+        """(x, y, w, h) as parts of the image; None if it is left out."""
+        try:
+            left, right, top, bottom = (float(row[key]) for key in SIDES)
+        except ValueError as error:
+            self.report.defect(
+                'boxes have sides that are no numbers and are left out',
+                f'{place} has no box ({error})',
+            )
+            return None
+        for low, high, swapped in (
+            (*SIDES[:2], left > right),
+            (*SIDES[2:], top > bottom),
+        ):
+            if swapped:
+                self.report.defect(
+                    'boxes have swapped sides and are left out',
+                    f'{place} has {low}={row[low]} > {high}={row[high]}',
+                )
+                return None
+        box = left, top, right - left, bottom - top
+        return within(box, f'the box of {place}', image, self.report)
 
 
 def _by_stem(images: Mapping[str, str]) -> dict[str, str]:
@@ -162,24 +194,3 @@ def _by_stem(images: Mapping[str, str]) -> dict[str, str]:
                 f'and {name}: rename or remove one'
             )
     return names
-
-
-def _box(row: dict[str, str], place: str) -> Box:
-    """(x, y, w, h) as parts of the image.
-
-    Raises:
-        ValueError: If a side is no number, or two are swapped.
-    """
-    try:
-        left, right, top, bottom = (float(row[key]) for key in SIDES)
-    except ValueError as error:
-        raise ValueError(f'{place} has no box ({error})') from error
-    for low, high, swapped in (
-        (*SIDES[:2], left > right),
-        (*SIDES[2:], top > bottom),
-    ):
-        if swapped:
-            raise ValueError(
-                f'{place} has {low}={row[low]} > {high}={row[high]}: swap them'
-            )
-    return left, top, right - left, bottom - top

@@ -9,6 +9,7 @@ from mmldm.registry import LOOPS
 from mmldm.utils import check_positive
 from mmldm.utils.typing import ConfigType
 
+from .batch_names import images_of
 from .class_check import check_classes
 
 
@@ -88,11 +89,11 @@ class AddressedTrainLoop(BaseLoop):
         )
         # What is logged is the loss of the global batch, not of rank 0's.
         all_reduce_dict(outputs, 'mean')
-        self._check_finite(outputs)
+        self._check_finite(outputs, batch)
         self.runner.call_hook('after_train_iter', **position, outputs=outputs)
         self._iter += 1
 
-    def _check_finite(self, outputs: dict) -> None:
+    def _check_finite(self, outputs: dict, batch: dict) -> None:
         """Raise, before anything is stored, if a term is not finite."""
         values = torch.stack([v.float().mean() for v in outputs.values()])
         if not values.isfinite().all():
@@ -102,7 +103,7 @@ class AddressedTrainLoop(BaseLoop):
             )
             raise FloatingPointError(
                 f'iteration {self._iter + 1} gave a loss that is not finite '
-                f'({terms}): {self.runner.advice()}'
+                f'({terms}){images_of(batch)}: {self.runner.advice()}'
             )
 
     def _maybe_validate(self) -> None:

@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from PIL import Image
 
-from mmldm.datasets import ImageFolder, lsun
+from mmldm.datasets import ImageFolder, lsun, report
 
 
 class FakeLMDB(ModuleType):
@@ -27,7 +27,7 @@ class FakeLMDB(ModuleType):
         self.opened.append((path, options))
         return SimpleNamespace(begin=self.begin)
 
-    def begin(self):
+    def begin(self, buffers=False):
         return self
 
     def __enter__(self):
@@ -97,3 +97,15 @@ def folder(tmp_path):
     return SimpleNamespace(
         path=tmp_path, image=image, text=text, load=load, values=values
     )
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """(level, message) of what is logged about data."""
+    lines = []
+    monkeypatch.setattr(
+        report,
+        'print_log',
+        lambda text, logger, level: lines.append((level, text)),
+    )
+    return lines

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmldm.datasets import ImageFolder, annotations
+from mmldm.datasets import ImageFolder
 from mmldm.datasets.transforms import (
     ChooseCaption,
     LoadImage,
@@ -37,8 +37,10 @@ def test_a_class_without_folder_is_missed(folder):
 
 
 def test_an_image_without_a_class_is_refused_by_name(folder):
-    with pytest.raises(ValueError, match='image a.png.*in no folder'):
-        folder.load(dict(type='FolderClasses'))
+    with pytest.raises(
+        ValueError, match='in no folder of a class.*image a.png'
+    ):
+        folder.load(dict(type='FolderClasses'), strict=True)
 
 
 def test_small_images_are_left_out(folder):
@@ -46,8 +48,8 @@ def test_small_images_are_left_out(folder):
     large = dict(type='LargeImages', min_side=5)
     assert folder.values('img_path', large).keys() == {'d.png'}
     (folder.path / 'images/e.png').write_text('no image')
-    with pytest.raises(ValueError, match='e.png cannot be read'):
-        folder.load(large)
+    with pytest.raises(ValueError, match='cannot be read.*e.png'):
+        folder.load(large, strict=True)
     with pytest.raises(ValueError, match='min_side=0 must be'):
         folder.load(dict(type='LargeImages', min_side=0))
 
@@ -119,7 +121,7 @@ def line(**more):
         (
             'c.jsonl',
             json.dumps(dict(file_name='a.png', text='x')),
-            "line 1 has no 'caption': it has 'file_name', 'text'; set",
+            "line 1 has no 'caption': it has 'file_name', 'text': set",
         ),
         (
             'c.csv',
@@ -133,23 +135,23 @@ def line(**more):
             'line 3 is broken .unexpected end of data.: close its quotes',
         ),
         ('c.tsv', 'file_name\tcaption\na.png\ta\0b', 'line 2 has a NUL byte'),
-        ('c.jsonl', line(caption=None), 'line 1 has the caption None, but'),
+        ('c.jsonl', line(caption=None), 'line 1 has the caption None'),
         ('c.jsonl', line(file_name=None), 'line 1 names the image None'),
     ],
 )
 def test_a_broken_line_is_named(folder, file, content, message):
     folder.text(file, content)
     with pytest.raises(ValueError, match=message):
-        folder.load(dict(type='Captions', file=file))
+        folder.load(dict(type='Captions', file=file), strict=True)
 
 
 def test_a_file_that_is_no_text_is_named(folder):
     (folder.path / 'c.csv').write_bytes(b'file_name,caption\na.png,\xff\xfe')
     with pytest.raises(
         ValueError,
-        match='c.csv, line 2 is no text in UTF-8.*byte 0xff at position 6',
+        match='c.csv, line 2 is no text in UTF-8.*byte 0xff at position 0',
     ):
-        folder.load(dict(type='Captions', file='c.csv'))
+        folder.load(dict(type='Captions', file='c.csv'), strict=True)
 
 
 @pytest.mark.parametrize(
@@ -189,32 +191,13 @@ def test_what_is_no_annotations_is_refused_by_place(folder, entry):
         folder.load(dict(type='LargeImages', min_side=1), entry)
 
 
-@pytest.fixture
-def told(monkeypatch):
-    """(level, message) of what is logged about annotations."""
-    lines = []
-    monkeypatch.setattr(
-        annotations,
-        'print_log',
-        lambda text, logger, level: lines.append((level, text)),
-    )
-    return lines
-
-
-@pytest.mark.parametrize(
-    'names, level', [(['d.png'], logging.WARNING), ([], logging.INFO)]
-)
-def test_images_of_which_nothing_is_said_are_left_out(
-    folder, told, names, level
-):
-    for name in names:
-        folder.image(name)
+def test_images_of_which_nothing_is_said_are_left_out(folder, told):
+    folder.image('d.png')
     folder.text('c.jsonl', line())
     captions = dict(type='Captions', file='c.jsonl')
     assert folder.values('captions', captions) == {'a.png': ['one']}
-    number = len(names) + 1
-    text = f'{number} of {number + 1} images are left out, as Captions says '
-    assert told == [(level, f'{text}nothing of them, such as b/c.png')]
+    text = 'ImageFolder: 2 images are left out, as Captions says nothing of '
+    assert told == [(logging.WARNING, f'{text}them, such as b/c.png')]
 
 
 def test_of_several_captions_any_is_chosen():
@@ -241,10 +224,13 @@ def mapped(folder):
     return folder
 
 
-def maps(mapped, num_classes, **options):
+def maps(mapped, num_classes, strict=False, **options):
     pipeline = [LoadImage(), LoadLabelMap(num_classes, **options)]
     return mapped.values(
-        'gt_sem_seg', dict(type='LabelMaps', folder='maps'), pipeline=pipeline
+        'gt_sem_seg',
+        dict(type='LabelMaps', folder='maps'),
+        pipeline=pipeline,
+        strict=strict,
     )
 
 
@@ -275,15 +261,15 @@ def test_a_class_out_of_range_is_refused_by_name(mapped, options, message):
 def test_a_map_of_another_size_is_refused_by_name(mapped):
     write_map(mapped, 'maps/a.png', NUMBERS.T)
     with pytest.raises(
-        ValueError, match='maps/a.png is 8x4, its image .*a.png 4x8'
+        ValueError, match='maps/a.png .it is 8x4, its image .*a.png 4x8'
     ):
-        maps(mapped, 5)
+        maps(mapped, 5, strict=True)
 
 
 def test_an_image_without_map_is_refused_by_name(mapped):
     (mapped.path / 'maps/b/c.png').unlink()
     with pytest.raises(ValueError, match='image b/c.png has no .*maps/b/c.p'):
-        maps(mapped, 5)
+        maps(mapped, 5, strict=True)
 
 
 def test_masks_lie_beside_their_images(folder):
@@ -303,8 +289,11 @@ def test_files_of_no_image_are_counted(mapped, told):
     maps(mapped, 5)
     ((level, text),) = told
     assert level == logging.INFO
-    assert text.startswith('1 of 3 label images belong to no image, such as')
+    assert '1 label images belong to no image, such as' in text
     assert text.endswith('maps/d.png')
+
+
+STRIPES = np.arange(4096, dtype=np.uint8).reshape(64, 64) * 255
 
 
 @pytest.mark.parametrize(
@@ -325,13 +314,14 @@ def test_damaged_files_beside_images_are_found_at_once(
         if suffix == '.npy':
             np.save(path, np.zeros((30, 40)))
         else:
-            Image.effect_noise((64, 64), 90).save(path)
-    path.write_bytes(path.read_bytes()[:-300])
+            Image.fromarray(STRIPES).save(path)
+            folder.image(f'{name}.png', 64, 64)
+    path.write_bytes(path.read_bytes()[:-30])
     beside = dict(type=kind, folder='beside', suffix=suffix)
     with pytest.raises(
-        ValueError, match=f'1 of 2 {what} cannot be read: .*b/c{suffix}'
+        ValueError, match=f'1 {what} cannot be used.*b/c{suffix}'
     ):
-        folder.load(beside).full_init()
+        folder.load(beside, strict=True)
 
 
 def test_a_missing_folder_of_images_is_refused(tmp_path):

@@ -39,9 +39,9 @@ def test_features_lie_beside_their_image(features):
 @pytest.mark.parametrize(
     'content, message',
     [
-        (np.zeros(3), r'a.npy are float64 of shape \(3,\), but must be'),
-        (np.zeros((2, 3), int), r'a.npy are int64 of shape'),
-        (np.array([[None]]), '1 of 1 features cannot be read: .*a.npy'),
+        (np.zeros(3), r'a.npy .it is float64 of shape \(3,\), expected fl'),
+        (np.zeros((2, 3), int), r'a.npy .it is int64 of shape'),
+        (np.array([[None]]), '1 features cannot be used.*a.npy'),
     ],
 )
 def test_other_files_are_refused_by_name(features, content, message):

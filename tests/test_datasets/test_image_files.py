@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmldm.datasets import image_files
-from mmldm.datasets.image_files import find_damage, read_image
+from mmldm.datasets import image_checks
+from mmldm.datasets.image_checks import find_damage
+from mmldm.datasets.image_files import read_image
 
 LOSSLESS = {'.png': {}, '.webp': dict(lossless=True, exact=True)}
 RGB = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
@@ -205,12 +206,12 @@ def test_a_file_without_its_last_bytes_is_damaged(whole):
 @SUFFIX
 def test_text_is_damaged_whatever_its_name(whole):
     whole.write_text('This is no image. ' * 10)
-    assert 'cannot identify' in find_damage(str(whole))
+    assert 'no image of a known kind' in find_damage(str(whole))
 
 
 @SUFFIX
 def test_a_whole_file_is_trusted_without_decoding(whole, monkeypatch):
-    monkeypatch.delattr(image_files, 'read_image')
+    monkeypatch.delattr(image_checks, 'decode')
     assert find_damage(str(whole)) is None
 
 

@@ -98,7 +98,7 @@ def test_the_size_reaches_transforms_that_have_none(tmp_path):
         pipeline=[LoadImage(), ResizeShorterSide(), Crop(random=False)],
     )
     assert dataset[0]['img'].shape == (3, 3, 3)
-    with pytest.raises(ValueError, match='size=0 must be positive'):
+    with pytest.raises(ValueError, match='size=0 must be a whole'):
         ImageFolder(str(tmp_path), size=0, pipeline=[])
 
 
@@ -159,21 +159,18 @@ def test_a_damaged_file_is_refused_by_name_before_it_is_read(
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / name)
     DAMAGES[damage](tmp_path / name)
-    with pytest.raises(
-        ValueError, match=f'1 of 3 images.*{name}.*delete or replace'
-    ):
-        ImageFolder(str(tmp_path), pipeline=[])
+    with pytest.raises(ValueError, match=f'1 (images|links).*{name}'):
+        ImageFolder(str(tmp_path), pipeline=[], strict=True)
+    assert names_in(tmp_path) == ['a.png', 'z.png']
 
 
-def test_of_many_damaged_files_five_are_named(tmp_path):
+def test_where_all_files_are_damaged_the_number_is_said(tmp_path):
     for i in range(7):
         (tmp_path / f'{i}.png').touch()
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(
+        ValueError, match=r'nothing in data_root.*7 images cannot.*0.png'
+    ):
         ImageFolder(str(tmp_path), pipeline=[])
-    named = [i for i in range(7) if f'{i}.png' in str(error.value)]
-    assert str(error.value).startswith('7 of 7 images cannot be read')
-    assert named == [0, 1, 2, 3, 4]
-    assert ' ...: delete' in str(error.value)
 
 
 def test_a_jpeg_with_junk_after_its_end_is_accepted(tmp_path):

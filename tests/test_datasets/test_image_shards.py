@@ -133,7 +133,7 @@ def test_no_shards_are_refused(tmp_path):
 def test_a_sample_that_lacks_something_is_named(tmp_path, files, message):
     write(tmp_path / '0.tar', **files)
     with pytest.raises(ValueError, match=message):
-        load(tmp_path)
+        load(tmp_path, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,12 @@ def test_a_sample_that_lacks_something_is_named(tmp_path, files, message):
             dict(caption_key='text'),
             "0.tar/a has no 'text'",
         ),
-        (dict(a__json='{'), dict(caption_key='text'), "has no 'text' .JSON"),
-        (dict(), dict(caption_key='text'), "0.tar/a has no 'text'"),
+        (
+            dict(a__json='{'),
+            dict(caption_key='text'),
+            'the .json of .*a is no JSON',
+        ),
+        (dict(), dict(caption_key='text'), '0.tar/a has no .json'),
     ],
 )
 def test_a_broken_text_is_named(tmp_path, files, options, message):
@@ -172,7 +176,7 @@ def test_a_broken_text_is_named(tmp_path, files, options, message):
 )
 def test_a_broken_image_is_named(tmp_path, content, cause):
     write(tmp_path / '0.tar', a__png=content)
-    with pytest.raises(ValueError, match=f'0.tar/a cannot be read .{cause}'):
+    with pytest.raises(ValueError, match=f'0.tar/a .*{cause}'):
         load(tmp_path)[0]
 
 
@@ -184,8 +188,8 @@ def test_a_shard_cut_off_is_refused_by_name(tmp_path, keep):
     path = write(tmp_path / '0.tar', a__png=file.getvalue())
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content))])
-    with pytest.raises(ValueError, match='0.tar is damaged .*download it'):
-        load(tmp_path)
+    with pytest.raises(ValueError, match='0.tar is damaged .*download them'):
+        load(tmp_path, strict=True)
 
 
 def test_a_shard_cut_off_between_two_files_is_refused(tmp_path):
@@ -195,7 +199,7 @@ def test_a_shard_cut_off_between_two_files_is_refused(tmp_path):
         second = shard.getmember('b.png').offset
     path.write_bytes(path.read_bytes()[:second])
     with pytest.raises(ValueError, match='0.tar is damaged .no end mark'):
-        load(tmp_path)
+        load(tmp_path, strict=True)
 
 
 def test_a_file_that_is_twice_in_a_shard_is_refused(tmp_path):
@@ -203,4 +207,4 @@ def test_a_file_that_is_twice_in_a_shard_is_refused(tmp_path):
     with tarfile.open(path, 'a') as shard:
         shard.addfile(tarfile.TarInfo('a.png'))
     with pytest.raises(ValueError, match='0.tar has a.png, but a has its ima'):
-        load(tmp_path)
+        load(tmp_path, strict=True)

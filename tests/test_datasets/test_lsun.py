@@ -72,5 +72,5 @@ def test_a_missing_package_is_named(tmp_path, database, monkeypatch):
 
 def test_a_damaged_image_is_named(tmp_path, database):
     database({b'a': webp(1)[:10]})
-    with pytest.raises(ValueError, match='/61 cannot be read'):
+    with pytest.raises(ValueError, match='cannot be read.*/61'):
         load(tmp_path)[0]

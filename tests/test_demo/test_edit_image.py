@@ -187,7 +187,7 @@ def test_a_mistake_ends_in_one_line(edit, command, message):
 
 
 def test_a_mask_of_another_size_is_refused(edit, tmp_path):
-    cv2.imwrite(str(tmp_path / 'mask.png'), np.zeros((8, 8), np.uint8))
+    cv2.imwrite(str(tmp_path / 'mask.png'), 255 * np.eye(8, dtype=np.uint8))
     with pytest.raises(SystemExit, match='has 8x8 pixels, but the image 16x8'):
         edit('inpaint', '--label', 3, '--mask', tmp_path / 'mask.png')
 

@@ -68,6 +68,7 @@ def data(tmp_path):
         path = (data / 'features' / name).with_suffix('.npy')
         path.parent.mkdir(parents=True)
         np.save(path, np.ones((2, 8), np.float32))
+        (data / 'images' / name).with_suffix('.txt').write_text('a cat')
     write_texts(data)
     return data
 

@@ -153,3 +153,43 @@ def test_an_array_that_is_no_image_is_refused(
 def test_no_arrays_are_refused(call_tool, tmp_path):
     with pytest.raises(FileNotFoundError, match='has no .npy files'):
         call_tool(CELEBAHQ, tmp_path, '--out', tmp_path / 'out')
+
+
+def test_a_damaged_array_costs_no_other(call_tool, tmp_path, caplog):
+    np.save(tmp_path / 'imgHQ0.npy', np.ones((1, 3, 4, 4), np.uint8))
+    (tmp_path / 'imgHQ1.npy').write_bytes(b'no array')
+    call_tool(CELEBAHQ, tmp_path, '--out', tmp_path / 'out')
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == [
+        'imgHQ0.png'
+    ]
+
+
+@pytest.mark.parametrize(
+    'name', ['img_train.tar', 'img_val.tar', 'devkit_t12.tar.gz']
+)
+def test_a_damaged_download_is_named(call_tool, downloads, tmp_path, name):
+    path = downloads / f'ILSVRC2012_{name}'
+    content = path.read_bytes()
+    path.write_bytes(content[: min(700, len(content) // 2)])
+    with pytest.raises(ValueError, match=f'{name}.* is damaged .*download'):
+        call_tool(IMAGENET, downloads, '--out', tmp_path / 'out')
+
+
+def test_forks_of_macos_in_a_download_are_no_images(
+    call_tool, downloads, tmp_path
+):
+    content = dict.fromkeys(
+        ['ILSVRC2012_val_00000001.JPEG', '._ILSVRC2012_val_00000002.JPEG'], b''
+    )
+    tar(downloads / 'ILSVRC2012_img_val.tar', content)
+    call_tool(IMAGENET, downloads, '--out', tmp_path / 'out')
+    assert len([*(tmp_path / 'out/val').rglob('*.JPEG')]) == 1
+
+
+def test_a_validation_image_beyond_the_devkit_is_named(
+    call_tool, downloads, tmp_path
+):
+    content = {'ILSVRC2012_val_00000009.JPEG': b''}
+    tar(downloads / 'ILSVRC2012_img_val.tar', content)
+    with pytest.raises(ValueError, match='00000009.JPEG, .* images 1 to 3'):
+        call_tool(IMAGENET, downloads, '--out', tmp_path / 'out')

@@ -129,3 +129,16 @@ def test_a_mistake_is_one_line(find, flags, message, images, monkeypatch):
     monkeypatch.chdir(images)  # no model
     with pytest.raises(ValueError, match=message):
         find(*flags)
+
+
+def test_damaged_and_hidden_images_have_no_neighbours(find, images):
+    (images / 'deep/7.png').write_text('no image')
+    (images / '.hidden').mkdir()
+    Image.new('RGB', (8, 8)).save(images / '.hidden/8.png')
+    assert sorted(find('--num', '2')) == [0, 1, 2, 3, 4]
+
+
+def test_two_images_of_one_array_are_refused(find, images):
+    Image.new('RGB', (8, 8)).save(images / '0.jpg')
+    with pytest.raises(ValueError, match='0.jpg and .*0.png would both take'):
+        find('--num', '2')

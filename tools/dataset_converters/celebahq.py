@@ -5,7 +5,8 @@
 ARRAYS holds imgHQ00000.npy to imgHQ29999.npy, uint8 RGB (1, 3, 1024, 1024),
 as the scripts of Karras et al. 2018 (arXiv:1710.10196) make them out of
 CelebA. Who has the images as JPEG or PNG, those of CelebAMask-HQ for example,
-needs no conversion. What is there already is skipped.
+needs no conversion. What is there already is skipped, and what is damaged is
+left out and counted.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from mmldm.apis import run_tool
 from mmldm.utils.files import check_folder_to_write
+from mmldm.datasets.report import DataReport
 
 
 def parse_args() -> argparse.Namespace:
@@ -58,6 +60,15 @@ def convert(source: Path, target: Path) -> None:
     part.replace(target)
 
 
+def converted(source: Path, target: Path) -> str | None:
+    """Write one array as an image; why not, where that fails."""
+    try:
+        convert(source, target)
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
+
+
 def main() -> None:
     """Convert."""
     args = parse_args()
@@ -68,11 +79,17 @@ def main() -> None:
         raise FileNotFoundError(f'{args.arrays} has no .npy files')
     out.mkdir(parents=True, exist_ok=True)
     targets = [out / f'{source.stem}.png' for source in sources]
+    report = DataReport('celebahq')
     with ThreadPoolExecutor() as pool:
-        written = pool.map(convert, sources, targets)
-        for _ in tqdm(written, total=len(sources)):
-            pass
-    print(f'{len(sources)} images in {out}')
+        causes = pool.map(converted, sources, targets)
+        for cause in tqdm(causes, total=len(sources)):
+            if cause is not None:
+                report.defect('arrays are left out', cause)
+    written = sum(target.exists() for target in targets)
+    if not written:
+        raise ValueError(f'no image is written{report.reasons()}')
+    report.tell()
+    print(f'{written} images in {out}')
 
 
 if __name__ == '__main__':

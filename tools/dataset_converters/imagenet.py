@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from mmldm.apis import run_tool
 from mmldm.utils.files import check_folder_to_write
+from mmldm.datasets.file_search import is_hidden
 
 TRAIN = 'ILSVRC2012_img_train.tar'
 VAL = 'ILSVRC2012_img_val.tar'
@@ -42,27 +43,36 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def files_in(shard: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
+    """Names, without folders, and contents.
+
+    Links and the like are none, nor are hidden files, such as '._a.JPEG'.
+    """
+    for member in shard:
+        name = Path(member.name).name
+        if member.isfile() and not is_hidden(name):
+            yield name, shard.extractfile(member)
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[tarfile.TarFile]:
+def opened(path: Path, content: IO[bytes] | None = None) -> Iterator:
     """A tar file while it is read.
 
+    Args:
+        path: Of the file, or what errors call it.
+        content: Of a file that is not on the disk by itself.
+
     Raises:
-        ValueError: If it, or a tar file in it, is damaged.
+        ValueError: If it is damaged.
     """
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(path, fileobj=content) as archive:
             yield archive
     except (tarfile.TarError, EOFError, zlib.error) as error:
+        cause = str(error).splitlines()[0].rstrip(':')
         raise ValueError(
-            f'{path} is no whole tar file ({error}): download it again'
+            f'{path} is damaged ({cause}): download it again'
         ) from error
-
-
-def files_in(shard: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
-    """Names, without folders, and contents; links and the like are none."""
-    for member in shard:
-        if member.isfile():
-            yield Path(member.name).name, shard.extractfile(member)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -81,7 +91,7 @@ def unpack_train(archive: Path, out: Path) -> None:
             done = folder / '.whole'
             if done.exists():
                 continue
-            with tarfile.open(fileobj=content) as inner:
+            with opened(archive / name, content) as inner:
                 for image, pixels in files_in(inner):
                     write(folder / image, pixels.read())
             done.touch()
@@ -111,10 +121,20 @@ def validation_synsets(devkit: Path) -> list[str]:
 
 
 def unpack_val(archive: Path, synsets: list[str], out: Path) -> None:
-    """Images, whose names end in their number, from 1 on."""
+    """Images, whose names end in their number, from 1 on.
+
+    Raises:
+        ValueError: If one has another name.
+    """
     with opened(archive) as images:
         for name, pixels in tqdm(files_in(images), total=len(synsets)):
-            number = int(Path(name).stem.rpartition('_')[2])
+            digits = Path(name).stem.rpartition('_')[2]
+            number = int(digits) if digits.isdecimal() else 0
+            if not 0 < number <= len(synsets):
+                raise ValueError(
+                    f'{archive} has {name}, but the devkit says what images 1 '
+                    f'to {len(synsets)} show: download both again'
+                )
             path = out / synsets[number - 1] / name
             if not path.exists():
                 write(path, pixels.read())

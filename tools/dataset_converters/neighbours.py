@@ -29,6 +29,7 @@ from mmldm.apis.retrieval import (
     make_index,
     nearest,
 )
+from mmldm.datasets.annotations import check_own
 from mmldm.models.conditioners import ImageEncoder
 from mmldm.utils import check_count
 from mmldm.utils.checkpoint import written_whole
@@ -114,13 +115,24 @@ def write_arrays(
     queries: Tensor,
     database: Tensor,
 ) -> None:
-    """An array of neighbours for each image."""
+    """An array of neighbours for each image.
+
+    Raises:
+        ValueError: If two images would have one array.
+    """
+    targets = [
+        Path(args.out)
+        / Path(path).relative_to(args.images).with_suffix('.npy')
+        for path in images
+    ]
+    owners: dict[str, str] = {}
+    for path, target in zip(images, targets, strict=True):
+        check_own(owners, str(target), path)
     same = args.database is None
     indices = nearest(queries, database, args.num, same)
-    for path, row in zip(images, indices, strict=True):
-        target = Path(args.out) / Path(path).relative_to(args.images)
+    for target, row in zip(targets, indices, strict=True):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(target.with_suffix('.npy')) as file:
+        with written_whole(target) as file:
             np.save(file, database[row].numpy())
     print(f'{len(images)} arrays of {args.num} neighbours in {args.out}')
 

@@ -1,10 +1,13 @@
 """From images of any size to one size."""
 
+import operator
+from collections.abc import Sequence
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmldm.registry import TRANSFORMS
-from mmldm.utils import check_choice, check_positive, check_range
+from mmldm.utils import check_choice, check_count, check_positive, check_range
 from mmldm.utils.pixels import bicubic
 
 from . import spatial
@@ -16,19 +19,24 @@ RESAMPLE = {
 }
 
 
+# Pixels: of the side of a square, or height and width.
+Size = int | Sequence[int]
+
+
 @TRANSFORMS.register_module()
 class ResizeShorterSide(BaseTransform):
     """Scale so that the shorter side has a given length.
 
     Args:
-        size: Length, pixels; None takes the dataset's ``size``.
+        size: Length, pixels; or height and width that the image is to cover,
+            neither more than it must. None takes the dataset's ``size``.
         method: Of the image: 'area', means of areas where it shrinks, which
             does not alias, and bicubic interpolation where it grows;
             'bilinear', OpenCV's, which aliases; 'bicubic', Pillow's, which
             does not. Maps of pixels take the nearest.
     """
 
-    def __init__(self, size: int | None = None, method: str = 'area') -> None:
+    def __init__(self, size: Size | None = None, method: str = 'area') -> None:
         check_choice('ResizeShorterSide.method', method, RESAMPLE)
         self.size = _checked(self, size)
         self.resample = RESAMPLE[method]
@@ -37,8 +45,11 @@ class ResizeShorterSide(BaseTransform):
         """Scale."""
         size = _size(self, results)
         sides = results['img'].shape[:2]
-        scale = size / min(sides)
-        shape = [max(size, round(side * scale)) for side in sides]
+        scale = max(map(operator.truediv, size, sides))
+        shape = [
+            max(least, round(side * scale))
+            for least, side in zip(size, sides, strict=True)
+        ]
         spatial.resize(results, *shape, self.resample)
         return results
 
@@ -61,24 +72,29 @@ class RandomShrink(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Scale."""
-        least = results.get('size') or 1
+        leasts = height_and_width(results.get('size') or 1)
         scale = np.random.uniform(self.min_scale, 1)
-        sides = results['img'].shape[:2]
-        shape = [max(least, round(side * scale)) for side in sides]
+        shape = [
+            max(least, round(side * scale))
+            for least, side in zip(
+                leasts, results['img'].shape[:2], strict=True
+            )
+        ]
         spatial.resize(results, *shape, spatial.area)
         return results
 
 
 @TRANSFORMS.register_module()
 class Crop(BaseTransform):
-    """Cut out a square.
+    """Cut out a square, or a rectangle.
 
     Args:
-        size: Its side, pixels; None takes the dataset's ``size``.
+        size: Side of a square, or height and width, pixels; None takes the
+            dataset's ``size``.
         random: Anywhere, or in the centre.
     """
 
-    def __init__(self, size: int | None = None, *, random: bool) -> None:
+    def __init__(self, size: Size | None = None, *, random: bool) -> None:
         self.size = _checked(self, size)
         self.random = random
 
@@ -90,13 +106,13 @@ class Crop(BaseTransform):
         """
         size = _size(self, results)
         height, width = results['img'].shape[:2]
-        if min(height, width) < size:
+        if height < size[0] or width < size[1]:
             raise ValueError(
                 f'{results.get("img_path", "an image")} of {width}x{height} '
-                f'pixels is smaller than the crop of {size}: put '
+                f'pixels is smaller than the crop of {size[1]}x{size[0]}: put '
                 "dict(type='ResizeShorterSide') before Crop"
             )
-        return _cut_square(results, size, self.random)
+        return _cut(results, size, self.random)
 
 
 @TRANSFORMS.register_module()
@@ -122,7 +138,7 @@ class CropPart(BaseTransform):
         """Cut."""
         shorter = min(results['img'].shape[:2])
         size = max(1, int(shorter * np.random.uniform(*self.parts)))
-        return _cut_square(results, size, self.random)
+        return _cut(results, (size, size), self.random)
 
 
 @TRANSFORMS.register_module()
@@ -144,25 +160,42 @@ class RandomFlip(BaseTransform):
         return results
 
 
-def _cut_square(results: dict, size: int, random: bool) -> dict:
+def _cut(results: dict, size: Sequence[int], random: bool) -> dict:
     """Of an image that is at least as large, anywhere or in the centre."""
-    rooms = [side - size for side in results['img'].shape[:2]]
+    rooms = map(operator.sub, results['img'].shape[:2], size)
     offsets = [
         np.random.randint(room + 1) if random else room // 2 for room in rooms
     ]
-    spatial.crop(results, *offsets, size, size)
+    spatial.crop(results, *offsets, *size)
     return results
 
 
-def _checked(owner: BaseTransform, size: int | None) -> int | None:
-    """The size, refused unless it is positive or left open."""
+def height_and_width(size: Size) -> tuple[int, int]:
+    """Both, of the side of a square too."""
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def check_size(name: str, size: Size) -> None:
+    """Raise unless it is a side, or a height and a width, in pixels."""
+    sides = size if isinstance(size, list | tuple) else (size, size)
+    if len(sides) != 2:
+        raise ValueError(
+            f'{name}={size!r} must be the side of a square, or height and '
+            'width, in pixels'
+        )
+    for side in sides:
+        check_count(name, side)
+
+
+def _checked(owner: BaseTransform, size: Size | None) -> Size | None:
+    """The size, refused unless it is one or left open."""
     if size is not None:
-        check_positive(f'{type(owner).__name__}.size', size)
+        check_size(f'{type(owner).__name__}.size', size)
     return size
 
 
-def _size(transform: BaseTransform, results: dict) -> int:
-    """The size of a transform, else of its dataset.
+def _size(transform: BaseTransform, results: dict) -> tuple[int, int]:
+    """Height and width of a transform, else of its dataset.
 
     Raises:
         ValueError: If neither has one.
@@ -173,4 +206,4 @@ def _size(transform: BaseTransform, results: dict) -> int:
             f'{type(transform).__name__} has no size, nor has '
             'the dataset: set train_dataloader.dataset.size'
         )
-    return size
+    return height_and_width(size)

@@ -1,12 +1,14 @@
 """From file to pixels."""
 
+import math
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_count
 
-from ..image_files import read_image, read_label_map
+from ..image_files import fits, read_image, read_label_map
 from .fields import require
 from .spatial import check_size
 
@@ -15,9 +17,19 @@ from .spatial import check_size
 class LoadImage(BaseTransform):
     """``img_path`` -> ``img``, uint8 BGR (H, W, 3).
 
-    Alpha, 16 bits, grey and EXIF turns are handled. Where the dataset gives
-    ``img_bytes``, these are the file.
+    Alpha, 16 bits, floats, grey and EXIF turns are handled. Where the dataset
+    gives ``img_bytes``, these are the file.
+
+    Args:
+        value_range: Values that become black and white, of images with more
+            than 8 bits a channel, such as (0, 4095) of a camera of 12 bits;
+            None for (0, 65535), and (0, 1) of floats.
     """
+
+    def __init__(self, value_range: tuple[float, float] | None = None) -> None:
+        if value_range is not None:
+            value_range = _checked_range(value_range)
+        self.value_range = value_range
 
     def transform(self, results: dict) -> dict:
         """Read the file.
@@ -27,19 +39,36 @@ class LoadImage(BaseTransform):
                 ``annotated_shape``, (H, W), as where it was turned since.
         """
         content = results.pop('img_bytes', None)
-        results['img'] = read_image(results['img_path'], content)
+        results['img'] = read_image(
+            results['img_path'], content, value_range=self.value_range
+        )
         height, width = results['ori_shape'] = results['img'].shape[:2]
         annotated = results.get('annotated_shape')
-        # Smaller copies are right, but for their rounding.
-        if annotated and abs(
-            height / annotated[0] - width / annotated[1]
-        ) > 1 / min(height, width, *annotated):
+        if annotated and not fits((height, width), annotated):
             raise ValueError(
                 f'image {results["img_path"]} is {height}x{width}, but its '
                 f'annotations are of one of {annotated[0]}x{annotated[1]}: '
                 'was it turned or cut? Take the original'
             )
         return results
+
+
+def _checked_range(value_range: object) -> tuple[float, float]:
+    """Two finite numbers, black below white.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        black, white = (float(value) for value in value_range)
+    except (TypeError, ValueError, OverflowError):
+        black, white = math.nan, math.nan
+    if not -math.inf < black < white < math.inf:
+        raise ValueError(
+            f'LoadImage.value_range={value_range!r} must be two numbers, '
+            'those of black and of white, such as (0, 4095)'
+        )
+    return black, white
 
 
 @TRANSFORMS.register_module()

@@ -11,7 +11,9 @@ from mmcv.transforms import BaseTransform
 from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_choice, check_positive, check_range
 
-from ..image_files import SUFFIXES, files_below, read_mask
+from ..image_files import read_mask
+from ..image_search import find_images
+from ..report import DataReport
 from .fields import require
 from .spatial import check_size, nearest
 
@@ -182,16 +184,21 @@ def _draw(name: str, shape: tuple[int, int]) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class LoadMask(BaseTransform):
-    """Read a hole, ``mask``, uint8 (H, W), white in the file.
+    """Read a hole, ``mask``, uint8 (H, W).
+
+    Grey counts as white above 127, and what is transparent as black.
 
     Args:
         folder: Any of the masks in it is taken, at random, and scaled to the
             image; put it behind all that moves the image. None for the
             ``mask_path`` that the dataset gives, which has the image's size;
             put it right behind ``LoadImage``.
+        hole: Colour of the hole in the files: 'white' or 'black'.
     """
 
-    def __init__(self, folder: str | None = None) -> None:
+    def __init__(self, folder: str | None = None, hole: str = 'white') -> None:
+        check_choice('LoadMask.hole', hole, ('white', 'black'))
+        self.hole = hole
         self.paths = None
         if folder is not None:
             if not Path(folder).is_dir():
@@ -199,12 +206,7 @@ class LoadMask(BaseTransform):
                     f'LoadMask.folder={folder!r} is not a folder: give the '
                     'one that holds the masks'
                 )
-            self.paths = sorted(files_below(folder, SUFFIXES))
-            if not self.paths:
-                raise ValueError(
-                    f'LoadMask.folder={folder!r} has no images (files ending '
-                    f'in {", ".join(SUFFIXES)}, in any subfolder)'
-                )
+            self.paths = _sound_masks(folder)
 
     def transform(self, results: dict) -> dict:
         """Read.
@@ -215,10 +217,37 @@ class LoadMask(BaseTransform):
         """
         if self.paths is None:
             path = require(results, 'mask_path', self)
-            mask = read_mask(path)
+            mask = self._read(path)
             check_size(mask, results, f'mask {path}')
         else:
             path = self.paths[np.random.randint(len(self.paths))]
-            mask = nearest(read_mask(path), *results['img'].shape[:2])
+            mask = nearest(self._read(path), *results['img'].shape[:2])
         results['mask'] = mask
         return results
+
+    def _read(self, path: str) -> np.ndarray:
+        """1 in the hole."""
+        # What is grey was counted before.
+        mask = read_mask(path, DataReport('LoadMask'))
+        return mask if self.hole == 'white' else 1 - mask
+
+
+def _sound_masks(folder: str) -> list[str]:
+    """Paths of the masks in a folder that have a hole; others are counted.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    report = DataReport('LoadMask')
+    where = f'LoadMask.folder={folder!r}'
+    paths = []
+    for path in find_images(folder, where, report):
+        try:
+            read_mask(path, report)
+            paths.append(path)
+        except (OSError, ValueError) as error:
+            report.defect('masks cannot be used and are left out', str(error))
+    if not paths:
+        raise ValueError(f'{where} has no masks{report.reasons()}')
+    report.tell()
+    return paths

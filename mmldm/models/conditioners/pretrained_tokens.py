@@ -1,9 +1,11 @@
 """From captions to the ids of tokens, by tokenizers of transformers."""
 
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmldm.registry import MODELS
@@ -34,6 +36,7 @@ class PretrainedTokens(Tokenizer):
         check_count(f'{type(self).__name__}.max_length', max_length)
         self.pretrained = pretrained
         self.max_length = max_length
+        self.cut_is_said = False
 
     def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
         return self.with_mask(data_samples, drop)[0]
@@ -54,13 +57,44 @@ class PretrainedTokens(Tokenizer):
         return self._tokens(list(captions)).input_ids
 
     def _tokens(self, captions: list[str]) -> Any:
-        return self.tokenizer(
+        found = self.tokenizer(
             captions,
             padding='max_length',
             truncation=True,
             max_length=self.max_length,
             return_tensors='pt',
         )
+        if not self.cut_is_said:
+            self._say_cuts(captions, found.get('attention_mask'))
+        return found
+
+    def _say_cuts(self, captions: list[str], mask: Tensor | None) -> None:
+        """Say once that captions are cut, with the first and the longest."""
+        full = [True] * len(captions)
+        if mask is not None:
+            full = mask.bool().all(dim=1).tolist()
+        lengths = [
+            len(self.tokenizer(caption, verbose=False).input_ids)
+            if is_full
+            else 0
+            for caption, is_full in zip(captions, full, strict=True)
+        ]
+        cut = [
+            caption
+            for caption, length in zip(captions, lengths, strict=True)
+            if length > self.max_length
+        ]
+        if cut:
+            self.cut_is_said = True
+            print_log(
+                f'{len(cut)} of the {len(captions)} captions here are cut to '
+                f'max_length={self.max_length} tokens, the longest has '
+                f'{max(lengths)}; the first is {cut[0]!r:.80}. '
+                'Later cuts are not said: shorten the captions, or set '
+                'max_length as high as the network reads',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     @cached_property
     def tokenizer(self) -> Any:

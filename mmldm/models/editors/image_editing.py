@@ -1,15 +1,20 @@
 """Editing of given images by a model that was not trained for it."""
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmldm.diffusion import add_noise, editing
 from mmldm.utils import Draws
 from mmldm.utils.typing import SampleList
+
+# Parts of a step that are an error of floats.
+WHOLE_STEP = 1e-6
 
 
 class ImageEditing:
@@ -32,15 +37,16 @@ class ImageEditing:
             images: What to start from.
             data_samples: See the class.
             strength: Share of the steps that are made, in (0, 1]: the image
-                stays near 0; at 1 nothing but a trace of it is left.
+                stays near 0; at 1 nothing but a trace of it is left. Rounded
+                to whole steps, at least one, which is said.
 
         Raises:
             ValueError: If strength is out of range, or images and data
                 samples do not fit.
         """
-        levels = editing.last_levels(
-            self.diffusion_scheduler.levels(), strength
-        )
+        whole = self.diffusion_scheduler.levels()
+        levels = editing.last_levels(whole, strength)
+        _say_rounding(strength, len(levels) - 1, len(whole) - 1)
         z_0 = self._encode(images, data_samples)
         noise = Draws.of(data_samples).normal('start')(z_0)
         start = add_noise(z_0, noise, levels[0])
@@ -183,6 +189,17 @@ class ImageEditing:
                 'samples: give each image one'
             )
         return self.autoencoder.encode(images).float()
+
+
+def _say_rounding(strength: float, num_steps: int, most: int) -> None:
+    """Say it if a strength is no whole number of steps."""
+    if abs(strength * most - num_steps) > WHOLE_STEP:
+        print_log(
+            f'strength={strength:g} of {most} steps is rounded to {num_steps} '
+            f'of them, which is strength={num_steps / most:g}',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def _checked_mask(mask: Tensor, images: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ TRANSFORMS = pytest.mark.parametrize(
 
 @TRANSFORMS
 def test_a_size_of_nothing_is_refused(build):
-    with pytest.raises(ValueError, match='size=0 must be positive'):
+    with pytest.raises(ValueError, match='size=0 must be a whole number'):
         build(0)
 
 
@@ -153,3 +153,26 @@ def test_random_shrink_averages():
 def test_random_shrink_refuses_what_does_not_shrink(min_scale):
     with pytest.raises(ValueError, match='min_scale=. must be in'):
         RandomShrink(min_scale)
+
+
+@pytest.mark.parametrize('shape', [(10, 10), (100, 30), (30, 100), (6, 9)])
+def test_an_image_covers_a_rectangle_and_is_cut_to_it(shape):
+    results = dict(img=noise(*shape), size=(6, 9))
+    results = ResizeShorterSide()(results)
+    height, width = results['img'].shape[:2]
+    assert height >= 6 and width >= 9 and (height == 6 or width == 9)
+    assert height / width == pytest.approx(shape[0] / shape[1], rel=0.1)
+    assert Crop(random=True)(results)['img'].shape[:2] == (6, 9)
+
+
+def test_shrinking_leaves_room_for_a_rectangle():
+    for _ in range(20):
+        results = RandomShrink(0.01)(dict(img=noise(20, 20), size=(6, 9)))
+        height, width = results['img'].shape[:2]
+        assert height >= 6 and width >= 9
+
+
+@pytest.mark.parametrize('size', [(4,), (4, 0), (4, 5, 6), 1.5, (4, '5')])
+def test_a_size_that_is_none_is_refused(size):
+    with pytest.raises(ValueError, match='ResizeShorterSide.size='):
+        ResizeShorterSide(size)

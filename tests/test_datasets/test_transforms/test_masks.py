@@ -227,7 +227,7 @@ def test_any_mask_of_a_folder_is_taken_and_scaled(tmp_path):
 
 
 def test_a_folder_without_masks_is_refused(tmp_path):
-    with pytest.raises(ValueError, match='LoadMask.folder=.* has no images'):
+    with pytest.raises(ValueError, match='LoadMask.folder=.* holds no images'):
         LoadMask(str(tmp_path))
 
 

@@ -2,7 +2,11 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 
-from mmldm.models.conditioners import Conditioner, TextEncoder
+from mmldm.models.conditioners import (
+    Conditioner,
+    TextEncoder,
+    pretrained_tokens,
+)
 from mmldm.structures import LDMDataSample
 from mmldm.utils.checkpoint import load_weights, weights_hash
 
@@ -207,3 +211,20 @@ def test_what_is_included_is_what_differs(build, clip_config):
     usual = dict(hidden_act='quick_gelu', max_position_embeddings=77)
     wanted = {k: v for k, v in clip_config.items() if usual.get(k) != v}
     assert arguments['config'] == wanted
+
+
+@pytest.mark.parametrize('long', [[], [1], [0, 1]])
+def test_cut_captions_are_said_once(build, monkeypatch, long):
+    """Seven tokens are read; start and end are two of them."""
+    lines = []
+    monkeypatch.setattr(
+        pretrained_tokens, 'print_log', lambda text, **how: lines.append(text)
+    )
+    captions = ['d d d d d' + ' d' * (i in long) for i in range(2)]
+    encoder = build()
+    for _ in range(2):
+        encoder([LDMDataSample(caption=c) for c in captions], KEEP)
+    assert len(lines) == bool(long)
+    if long:
+        assert lines[0].startswith(f'{len(long)} of the 2')
+        assert 'max_length=7' in lines[0] and 'longest has 8' in lines[0]

@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from mmldm.diffusion import add_noise
+from mmldm.models.editors import image_editing
 from mmldm.utils import Draws
 
 
@@ -68,6 +69,22 @@ def test_a_variation_starts_from_the_noised_image(
     assert len(calls) == steps
     torch.testing.assert_close(z_t[:2], add_noise(z_0, noise, level))
     assert t[0] == pytest.approx(float(level.t))
+
+
+@pytest.mark.parametrize(
+    'strength, said',
+    [(0.6, 'rounded to 2 of them, which is strength=0.5'), (0.5, None)],
+)
+def test_a_rounded_strength_is_said(
+    model, images, samples, monkeypatch, strength, said
+):
+    lines = []
+    monkeypatch.setattr(
+        image_editing, 'print_log', lambda text, **how: lines.append(text)
+    )
+    model.vary(images, samples, strength)
+    assert len(lines) == (said is not None)
+    assert said is None or lines[0].endswith(said)
 
 
 def test_what_is_drawn_for_an_edit_follows_from_the_address(

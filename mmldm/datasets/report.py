@@ -1,0 +1,113 @@
+"""What of the data is not used, or not as it stands: counted, and said."""
+
+import logging
+from dataclasses import dataclass
+from threading import Lock
+
+from mmengine.logging import print_log
+
+_lock = Lock()
+
+
+@dataclass
+class _Kind:
+    """How often something was met.
+
+    Args:
+        example: The first of them.
+        remedy: What a user can do; empty for nothing.
+        level: Of logging.
+        defect: Whether strict data sets refuse it.
+    """
+
+    example: str = ''
+    remedy: str = ''
+    level: int = logging.INFO
+    defect: bool = False
+    count: int = 0
+
+    def line(self, what: str) -> str:
+        """What is said, of what was counted."""
+        if not self.count:
+            return what
+        remedy = f': {self.remedy}' if self.remedy else ''
+        return f'{self.count} {what}, such as {self.example}{remedy}'
+
+
+class DataReport:
+    """Counts what is left out, cut or repaired; one line for each kind.
+
+    Args:
+        owner: Of the data, for errors.
+        strict: Refuse defects in place of leaving them out.
+    """
+
+    def __init__(self, owner: str, strict: bool = False) -> None:
+        self.owner = owner
+        self.strict = strict
+        self.kinds: dict[str, _Kind] = {}
+
+    def defect(self, what: str, example: str, remedy: str = '') -> None:
+        """Count what is wrong and is left out or repaired.
+
+        Args:
+            what: It is and what is done, behind a number: 'images cannot be
+                read and are left out'. Equal texts are counted together.
+            example: Name of it; the first one is said.
+            remedy: What a user can do.
+        """
+        kind = _Kind(printable(example), remedy, logging.WARNING, True)
+        self._add(what, kind)
+
+    def warn(self, what: str, example: str, remedy: str = '') -> None:
+        """Count what is used, but hardly wanted; see :meth:`defect`."""
+        self._add(what, _Kind(printable(example), remedy, logging.WARNING))
+
+    def note(self, what: str, example: str, remedy: str = '') -> None:
+        """Count what is right, but may not be expected; see :meth:`defect`."""
+        self._add(what, _Kind(printable(example), remedy))
+
+    def state(self, sentence: str) -> None:
+        """Say something that is no number of anything."""
+        self.kinds[sentence] = _Kind()
+
+    def _add(self, what: str, kind: _Kind) -> None:
+        with _lock:
+            self.kinds.setdefault(what, kind).count += 1
+
+    def lines(self) -> list[str]:
+        """One text for each kind."""
+        return [kind.line(what) for what, kind in self.kinds.items()]
+
+    def reasons(self) -> str:
+        """All lines as the end of an error, ' (...)'; empty for none."""
+        lines = '; '.join(self.lines())
+        return f' ({lines})' if lines else ''
+
+    def tell(self) -> None:
+        """Log every kind once.
+
+        Raises:
+            ValueError: If there are defects and the report is strict.
+        """
+        defects = [
+            kind.line(what) for what, kind in self.kinds.items() if kind.defect
+        ]
+        if defects and self.strict:
+            raise ValueError(
+                f'{self.owner}.strict=True, but {"; ".join(defects)}. Mend '
+                'them, or set strict=False to use the rest'
+            )
+        for what, kind in self.kinds.items():
+            print_log(
+                f'{self.owner}: {kind.line(what)}',
+                logger='current',
+                level=kind.level,
+            )
+
+
+def printable(text: str) -> str:
+    """A name as it can be printed on one line, whatever bytes it has."""
+    if text.isprintable():
+        return text
+    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
