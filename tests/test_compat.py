@@ -1,5 +1,6 @@
 import os
 import warnings
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -71,3 +72,12 @@ def test_processes_without_any_gpu_pass(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
     monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
     compat.check_gpu_count()
+
+
+def test_a_worker_whose_torchrun_has_ended_ends(monkeypatch):
+    """It would meet the next run at this port in place of its workers."""
+    monkeypatch.setenv('TORCHELASTIC_RUN_ID', 'none')
+    monkeypatch.setattr(compat, 'PARENT', os.getppid() + 1)
+    monkeypatch.setattr(compat.ctypes, 'CDLL', MagicMock())
+    with pytest.raises(SystemExit, match='has ended'):
+        compat.die_with_launcher()
