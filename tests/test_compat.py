@@ -1,5 +1,6 @@
 import os
 import warnings
+from datetime import timedelta
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -39,6 +40,17 @@ def test_no_process_group_without_torchrun(monkeypatch):
     monkeypatch.delenv('WORLD_SIZE', raising=False)
     compat.init_cpu_process_group()
     assert not torch.distributed.is_initialized()
+
+
+@pytest.mark.parametrize('timeout', [None, 90])
+def test_a_process_waits_for_others_as_long_as_asked(monkeypatch, timeout):
+    init = MagicMock()
+    monkeypatch.setattr(torch.distributed, 'init_process_group', init)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    compat.init_cpu_process_group(timeout)
+    expected = timeout and timedelta(seconds=timeout)
+    init.assert_called_once_with('gloo', timeout=expected)
 
 
 @pytest.fixture
