@@ -84,13 +84,15 @@ def wait_for_machine_0(place: Place) -> None:
             return
         except OSError as error:
             if time.monotonic() > end:
-                raise ValueError(not_all_meet(place, error)) from error
+                raise ValueError(meeting_trouble(place, error)) from error
         time.sleep(0.5)
 
 
-def not_all_meet(place: Place, error: Exception) -> str:
-    """The message for machines that do not find each other."""
+def meeting_trouble(place: Place, error: Exception) -> str:
+    """The message for an error of torch, or of us, while the machines meet."""
     reason = str(error).splitlines()[0]
+    if 'EADDRINUSE' in reason:
+        return _taken(place.port)
     return (
         f'the {place.nodes} machines (NNODES) do not all meet at '
         f'MASTER_ADDR={place.address}, PORT={place.port} within '
@@ -116,15 +118,17 @@ def _bound_port(port: int) -> int:
             ) as server:
                 return server.getsockname()[1]
         except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            if not taken or time.monotonic() > end:
-                raise ValueError(_port_trouble(port, error)) from error
+            if error.errno != errno.EADDRINUSE:
+                raise ValueError(
+                    f'PORT={port} cannot be used ({error.strerror}): set '
+                    'PORT to a free one'
+                ) from error
+            if time.monotonic() > end:
+                raise ValueError(_taken(port)) from error
         time.sleep(0.2)
 
 
-def _port_trouble(port: int, error: OSError) -> str:
-    if error.errno != errno.EADDRINUSE:
-        return f'PORT={port} cannot be used ({error.strerror}): set another'
+def _taken(port: int) -> str:
     return (
         f'PORT={port} is in use on this machine: set PORT to a free one; '
         'with one machine, leave PORT unset and a free one is chosen'

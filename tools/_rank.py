@@ -7,6 +7,7 @@ file, of which the launcher shows the one that counts.
 """
 
 import argparse
+import atexit
 import ctypes
 import json
 import os
@@ -17,7 +18,7 @@ import time
 import traceback
 from pathlib import Path
 
-# A process group may wait for other processes while Python shuts down.
+# For what is registered to run at the end of a process that failed.
 SECONDS_TO_END = 20
 
 
@@ -109,11 +110,22 @@ def main() -> None:
         if isinstance(error, SystemExit) and not error.code:
             return
         write_report(report_of(error))
-        # Not Python's handler, which would wait for the interpreter.
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(SECONDS_TO_END)
         code = error.code if isinstance(error, SystemExit) else 1
-        sys.exit(code if isinstance(code, int) else 1)
+        leave(code if isinstance(code, int) else 1)
+
+
+def leave(status: int) -> None:
+    """End with what is registered for the end, without Python's own.
+
+    That may wait for other processes, or abort, in the destructor of a
+    process group.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(SECONDS_TO_END)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == '__main__':

@@ -76,7 +76,9 @@ def describe(ends: dict[int, RankEnd], nodes: int = 1) -> tuple[str, int]:
     """What to show of the failure that came first, and the exit status."""
     first = min(ends, key=lambda rank: _blame(ends, rank))
     end = ends[first]
-    status = end.exitcode if end.exitcode > 0 else 128 - end.exitcode
+    status = end.exitcode
+    if status < 0:
+        status = 128 - status if end.kind == 'none' else 1
     if end.kind == 'mistake':
         same = [r for r in sorted(ends) if ends[r].text == end.text]
         return _with_ranks(end.text, same), status

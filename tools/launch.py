@@ -19,12 +19,13 @@ from pathlib import Path
 from _place import (
     JOIN_TIMEOUT,
     Place,
-    not_all_meet,
+    meeting_trouble,
     read_place,
     wait_for_machine_0,
 )
 from _rank_end import RankEnd, describe, read_reports
 
+IGNORE = signal.SIG_IGN
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 RANK = Path(__file__).with_name('_rank.py')
 
@@ -44,7 +45,7 @@ def watch_signals(processes: int) -> None:
     def stop(number: int, _) -> None:
         raised.set()
         for other in SIGNALS:  # once is enough: the ranks are being ended
-            signal.signal(other, signal.SIG_IGN)
+            signal.signal(other, IGNORE)
         raise Stopped(number)
 
     def end_if_not_raised() -> None:
@@ -57,9 +58,10 @@ def watch_signals(processes: int) -> None:
     signal.set_wakeup_fd(writer)
     threading.Thread(target=end_if_not_raised, daemon=True).start()
     for number in SIGNALS:
-        # One that nohup has the process ignore stays ignored.
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, stop)
+        # nohup has the process ignore SIGHUP, and means it.
+        if number == signal.SIGHUP and signal.getsignal(number) == IGNORE:
+            continue
+        signal.signal(number, stop)
 
 
 def say_stopped(number: int, processes: int) -> int:
@@ -116,7 +118,7 @@ def run(
             for rank, failure in error.failures.items()
         }
     except DistError as error:
-        raise ValueError(not_all_meet(place, error)) from error
+        raise ValueError(meeting_trouble(place, error)) from error
     return {}
 
 

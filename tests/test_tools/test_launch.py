@@ -163,6 +163,20 @@ def test_a_signal_to_the_group_ends_all_in_one_line(start, number, words):
 
 
 @pytest.mark.slow
+def test_a_run_under_nohup_outlives_its_terminal(start):
+    """What a launcher is started with is inherited through the start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start(SLEEP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    started_ranks(process)
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+
+
+@pytest.mark.slow
 def test_ctrl_c_ends_the_wait_for_other_machines(start):
     process = start(SLEEP, NNODES='2', NODE_RANK='1', PORT=str(free_port()))
     assert 'machine 1 of 2' in process.stderr.readline()
@@ -233,6 +247,19 @@ def test_one_machine_takes_a_free_port_and_each_rank_its_share(run):
     port, threads, *rest = output.split()
     assert port != '29500' and threads == '1'
     assert rest == ['$HOME', '$$']
+
+
+def test_machines_that_do_not_meet_are_told_where(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    import _place
+
+    monkeypatch.setattr(_place, 'JOIN_TIMEOUT', 0)
+    place = _place.Place(2, 1, '127.0.0.1', free_port())
+    with pytest.raises(ValueError, match=f'the 2 machines.*{place.port}'):
+        _place.wait_for_machine_0(place)
+    taken = RuntimeError('failed to listen, name: EADDRINUSE')
+    message = _place.meeting_trouble(place, taken)
+    assert f'PORT={place.port} is in use' in message
 
 
 @pytest.mark.parametrize(
