@@ -8,11 +8,14 @@ import os
 import signal
 import sys
 import warnings
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 from packaging.version import Version
 
+# Who started this process, as far as it can be known this early.
+PARENT = os.getppid()
 # package -> (first supported version, first unsupported one)
 SUPPORTED = {
     'torch': ('2.10', '3'),
@@ -66,11 +69,15 @@ def warn_about_versions() -> None:
             )
 
 
-def init_cpu_process_group() -> None:
+def init_cpu_process_group(timeout: float | None = None) -> None:
     """Start gloo where ``torchrun`` started us on a machine without GPU.
 
     mmengine's ``init_dist`` calls ``torch.cuda.set_device`` in any case; it
     leaves a process group alone that exists. Until mmengine > 0.10.7.
+
+    Args:
+        timeout: Seconds that a process waits for the others, > 0; None is
+            torch's 30 minutes.
     """
     import torch
 
@@ -80,7 +87,9 @@ def init_cpu_process_group() -> None:
         or 'WORLD_SIZE' not in os.environ
     ):
         return
-    torch.distributed.init_process_group('gloo')
+    torch.distributed.init_process_group(
+        'gloo', timeout=timeout and timedelta(seconds=timeout)
+    )
 
 
 def check_gpu_count() -> None:
@@ -102,12 +111,21 @@ def check_gpu_count() -> None:
 def die_with_launcher() -> None:
     """End this process when torchrun ends, even by SIGKILL.
 
-    Its workers would outlive it, and go on writing checkpoints beside those
-    of the run that resumes. Linux only.
+    Its workers would outlive it: go on writing checkpoints beside those of
+    the run that resumes, or meet that run at its port in place of its own
+    workers, and both hang. Linux only. tools/launch.py does the same, and
+    earlier, for what it starts.
+
+    Raises:
+        SystemExit: If torchrun has ended since this module was imported.
     """
-    if 'TORCHELASTIC_RUN_ID' in os.environ and sys.platform == 'linux':
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if 'TORCHELASTIC_RUN_ID' not in os.environ or sys.platform != 'linux':
+        return
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    # Of an end before that call the kernel tells nothing.
+    if os.getppid() != PARENT:
+        sys.exit(f'error: the launcher, process {PARENT}, has ended')
 
 
 def register_checkpoint_reader() -> None:

@@ -1,5 +1,7 @@
 import os
 import warnings
+from datetime import timedelta
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -40,6 +42,17 @@ def test_no_process_group_without_torchrun(monkeypatch):
     assert not torch.distributed.is_initialized()
 
 
+@pytest.mark.parametrize('timeout', [None, 90])
+def test_a_process_waits_for_others_as_long_as_asked(monkeypatch, timeout):
+    init = MagicMock()
+    monkeypatch.setattr(torch.distributed, 'init_process_group', init)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    compat.init_cpu_process_group(timeout)
+    expected = timeout and timedelta(seconds=timeout)
+    init.assert_called_once_with('gloo', timeout=expected)
+
+
 @pytest.fixture
 def schemes(monkeypatch):
     """mmengine's readers, as they were before the test, after it."""
@@ -71,3 +84,12 @@ def test_processes_without_any_gpu_pass(monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 0)
     monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
     compat.check_gpu_count()
+
+
+def test_a_worker_whose_torchrun_has_ended_ends(monkeypatch):
+    """It would meet the next run at this port in place of its workers."""
+    monkeypatch.setenv('TORCHELASTIC_RUN_ID', 'none')
+    monkeypatch.setattr(compat, 'PARENT', os.getppid() + 1)
+    monkeypatch.setattr(compat.ctypes, 'CDLL', MagicMock())
+    with pytest.raises(SystemExit, match='has ended'):
+        compat.die_with_launcher()

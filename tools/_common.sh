@@ -52,14 +52,10 @@ sys.exit(util.find_spec("torch") is None)'
 
 # launch_torch GPUS SCRIPT ARGUMENTS...: SCRIPT of tools/ in GPUS processes.
 launch_torch() {
+    local tools
+    tools="$(dirname "${BASH_SOURCE[0]}")"
     find_python
-    exec "$PYTHON" -m torch.distributed.run \
-        --nnodes "${NNODES:-1}" \
-        --node-rank "${NODE_RANK:-0}" \
-        --master-addr "${MASTER_ADDR:-127.0.0.1}" \
-        --master-port "${PORT:-29500}" \
-        --nproc-per-node "$1" \
-        "$(dirname "${BASH_SOURCE[0]}")/$2" "${@:3}"
+    exec "$PYTHON" "$tools/launch.py" "$1" "$tools/$2" "${@:3}"
 }
 
 # launch_slurm PARTITION JOB_NAME SCRIPT ARGUMENTS...: SCRIPT of tools/ by

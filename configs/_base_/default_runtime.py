@@ -15,7 +15,8 @@ custom_hooks = [dict(type='AddressedSeedHook')]
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),
+    # Seconds that a process waits for another one, which may be judging.
+    dist_cfg=dict(backend='nccl', timeout=1800),
 )
 randomness = dict(seed=0)
 log_processor = dict(by_epoch=False)

@@ -17,7 +17,7 @@ from mmldm.compat import (
     init_cpu_process_group,
 )
 from mmldm.registry import RUNNERS
-from mmldm.utils import check_divisible
+from mmldm.utils import check_divisible, check_positive
 from mmldm.utils.checkpoint import (
     load_weights,
     newest_checkpoint,
@@ -66,12 +66,16 @@ class LDMRunner(Runner):
         """As of ``Runner``; gloo processes where there is no GPU.
 
         Raises:
-            ValueError: If there are more processes than GPUs.
+            ValueError: If there are more processes than GPUs, or
+                ``env_cfg.dist_cfg.timeout`` is not positive.
         """
         if self.distributed:
+            timeout = env_cfg.get('dist_cfg', {}).get('timeout')
+            if timeout is not None:
+                check_positive('env_cfg.dist_cfg.timeout', timeout)
             check_gpu_count()
             die_with_launcher()
-            init_cpu_process_group()
+            init_cpu_process_group(timeout)
         super().setup_env(env_cfg)
 
     def wrap_model(

@@ -348,3 +348,10 @@ def test_the_average_follows_the_autoencoders_optimizer(
     runner.train()
     stored = read_checkpoint(checkpoint(runner, 6))
     assert stored['ema_num_updates'] == 3
+
+
+def test_processes_that_are_to_wait_no_time_are_refused():
+    runner = object.__new__(ldm_runner.LDMRunner)
+    runner._distributed = True
+    with pytest.raises(ValueError, match='env_cfg.dist_cfg.timeout=0'):
+        runner.setup_env(dict(dist_cfg=dict(timeout=0)))

@@ -145,17 +145,15 @@ def test_a_safetensors_file_is_not_overwritten(measure, tmp_path):
 
 @pytest.mark.slow
 def test_two_processes_measure_what_one_measures(
-    measure, first_stage, tmp_path, work_dir, port
+    measure, first_stage, tmp_path, work_dir
 ):
     flags = ('--per-channel', '--batch-size', 4)
     measure(*flags, '--out', tmp_path / 'one.pth')
     done = subprocess.run(
         [
             sys.executable,
-            '-m',
-            'torch.distributed.run',
-            '--nproc-per-node=2',
-            f'--master-port={port}',
+            str(ROOT / 'tools' / 'launch.py'),
+            '2',
             str(ROOT / 'tools' / f'{TOOL}.py'),
             *map(str, first_stage),
             '--launcher=pytorch',

@@ -1,9 +1,8 @@
 """Measure the latents of a first stage, and store their scale with it.
 
     python tools/analysis_tools/latent_stats.py CONFIG CHECKPOINT
-    python -m torch.distributed.run --nproc-per-node GPUS \\
-        tools/analysis_tools/latent_stats.py CONFIG CHECKPOINT \\
-        --launcher pytorch
+    python tools/launch.py GPUS tools/analysis_tools/latent_stats.py \\
+        CONFIG CHECKPOINT --launcher pytorch
 
 CONFIG and CHECKPOINT are of a first stage. Its encoder sees images spread
 over the data of train_dataloader, with the augmentations of its pipeline,

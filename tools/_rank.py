@@ -1,0 +1,132 @@
+"""One of the processes of tools/launch.py: runs a script.
+
+    python tools/_rank.py SCRIPT [arguments]
+
+Where the script fails, nothing is printed here: why it failed is written to a
+file, of which the launcher shows the one that counts.
+"""
+
+import argparse
+import atexit
+import ctypes
+import json
+import os
+import runpy
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+# For what is registered to run at the end of a process that failed.
+SECONDS_TO_END = 20
+
+
+def _usage_error(parser: argparse.ArgumentParser, message: str) -> None:
+    """As of ``ArgumentParser``; leaves the text to the caller."""
+    error = SystemExit(2)
+    error.text = f'{parser.format_usage()}{parser.prog}: error: {message}'
+    raise error
+
+
+def _lost_connection(error: BaseException) -> bool:
+    """Whether it says only that another process is gone or too slow."""
+    if not isinstance(error, RuntimeError):
+        return False
+    from torch.distributed import DistError
+
+    return isinstance(error, DistError) or 'gloo/transport' in str(error)
+
+
+def report_of(error: BaseException) -> dict:
+    """What the launcher wants to know of an error.
+
+    Returns:
+        ``kind`` ('mistake' of a user, 'bug', 'lost' another process, 'exit'
+        with no word), ``text`` to show, ``time`` in seconds.
+    """
+    if isinstance(error, SystemExit):
+        text = getattr(error, 'text', None)
+        if isinstance(error.code, str):
+            text = error.code
+        return dict(
+            kind='exit' if text is None else 'mistake',
+            text=text or '',
+            time=time.time(),
+        )
+    lost = _lost_connection(error)
+    return dict(
+        kind='lost' if lost else 'bug',
+        text=str(error) if lost else _own_traceback(error),
+        time=time.time(),
+    )
+
+
+def _own_traceback(error: BaseException) -> str:
+    """The traceback from the script on, without what runs it."""
+    tb = error.__traceback__
+    while tb.tb_next and tb.tb_frame.f_code.co_filename in (
+        __file__,
+        runpy.__file__,
+        '<frozen runpy>',
+    ):
+        tb = tb.tb_next
+    return ''.join(traceback.format_exception(type(error), error, tb)).rstrip()
+
+
+def write_report(report: dict) -> None:
+    """Write a rank's report, whole or not at all."""
+    path = Path(os.environ['MMLDM_RANK_REPORTS'], os.environ['RANK'])
+    path.write_text(json.dumps(report))
+    path.rename(path.with_suffix('.json'))
+
+
+def die_with_launcher() -> None:
+    """End when the launcher ends, or has ended, even by SIGKILL; on Linux.
+
+    This process would go on writing checkpoints beside those of the run that
+    resumes, or meet that run at its port in place of its processes, and both
+    hang.
+    """
+    if sys.platform != 'linux':
+        return
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    # Of an end before that call the kernel tells nothing.
+    if os.getppid() != int(os.environ['MMLDM_LAUNCHER_PID']):
+        sys.exit(1)
+
+
+def main() -> None:
+    """Run the script; report its error."""
+    die_with_launcher()
+    script = sys.argv[1]
+    sys.argv = sys.argv[1:]
+    sys.path[0] = str(Path(script).resolve().parent)
+    argparse.ArgumentParser.error = _usage_error
+    try:
+        runpy.run_path(script, run_name='__main__')
+    except BaseException as error:
+        if isinstance(error, SystemExit) and not error.code:
+            return
+        write_report(report_of(error))
+        code = error.code if isinstance(error, SystemExit) else 1
+        leave(code if isinstance(code, int) else 1)
+
+
+def leave(status: int) -> None:
+    """End with what is registered for the end, without Python's own.
+
+    That may wait for other processes, or abort, in the destructor of a
+    process group.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(SECONDS_TO_END)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,161 @@
+"""Start a script in several processes; their first error is the last line.
+
+    python tools/launch.py PROCESSES SCRIPT --launcher pytorch [arguments]
+
+PROCESSES are those on this machine. NNODES, NODE_RANK, MASTER_ADDR and PORT
+are described in tools/dist_train.sh. torch's elastic agent starts, watches
+and ends the processes; each is a tools/_rank.py, which leaves its error to
+this script, so that it is shown once and at the end.
+"""
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from _place import (
+    JOIN_TIMEOUT,
+    Place,
+    meeting_trouble,
+    read_place,
+    wait_for_machine_0,
+)
+from _rank_end import RankEnd, describe, read_reports
+
+IGNORE = signal.SIG_IGN
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+RANK = Path(__file__).with_name('_rank.py')
+
+
+class Stopped(BaseException):
+    """A signal that ends the launcher; ``args[0]`` is its number."""
+
+
+def watch_signals(processes: int) -> None:
+    """Raise :class:`Stopped` on a signal that asks the job to end.
+
+    Where torch waits in C++, as for other machines, no exception is raised:
+    there this process ends at once, and Linux ends the ranks with it.
+    """
+    raised = threading.Event()
+
+    def stop(number: int, _) -> None:
+        raised.set()
+        for other in SIGNALS:  # once is enough: the ranks are being ended
+            signal.signal(other, IGNORE)
+        raise Stopped(number)
+
+    def end_if_not_raised() -> None:
+        number = os.read(reader, 1)[0]
+        if not raised.wait(2):
+            os._exit(say_stopped(number, processes))
+
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    threading.Thread(target=end_if_not_raised, daemon=True).start()
+    for number in SIGNALS:
+        # nohup has the process ignore SIGHUP, and means it.
+        if number == signal.SIGHUP and signal.getsignal(number) == IGNORE:
+            continue
+        signal.signal(number, stop)
+
+
+def say_stopped(number: int, processes: int) -> int:
+    """Print that a signal ended the job; the exit status of that."""
+    name = signal.Signals(number).name
+    what = 'interrupted' if name == 'SIGINT' else f'ended by {name}'
+    print(f'{what}: {processes} processes were stopped', file=sys.stderr)
+    return 128 + number
+
+
+def share_threads(processes: int) -> None:
+    """Give each process its share of the cores, unless the user has said."""
+    share = max(1, len(os.sched_getaffinity(0)) // processes)
+    threads = os.environ.setdefault('OMP_NUM_THREADS', str(share))
+    os.environ.setdefault('MKL_NUM_THREADS', threads)
+
+
+def run(
+    place: Place, processes: int, command: list[str], reports: str
+) -> dict[int, RankEnd]:
+    """Run to the end; how the ranks of this machine ended, if one failed.
+
+    Raises:
+        ValueError: If the machines do not find each other.
+    """
+    from torch.distributed import DistError
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+    from torch.distributed.elastic.multiprocessing.errors import (
+        ChildFailedError,
+    )
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=place.nodes,
+        max_nodes=place.nodes,
+        nproc_per_node=processes,
+        run_id='mmldm',
+        rdzv_backend='static',
+        rdzv_endpoint=f'{place.address}:{place.port}',
+        rdzv_configs=dict(rank=place.node, timeout=JOIN_TIMEOUT),
+        max_restarts=0,
+        logs_specs=DefaultLogsSpecs(log_dir=reports),
+        signals_to_handle='',  # those of this file
+    )
+    # The agent's Template reads a dollar sign as the start of a name.
+    command = [part.replace('$', '$$') for part in command]
+    try:
+        elastic_launch(config, sys.executable)('-u', str(RANK), *command)
+    except ChildFailedError as error:
+        return {
+            rank: RankEnd(
+                failure.exitcode, failure.pid, time=failure.timestamp
+            )
+            for rank, failure in error.failures.items()
+        }
+    except DistError as error:
+        raise ValueError(meeting_trouble(place, error)) from error
+    return {}
+
+
+def launch(processes: int, command: list[str]) -> None:
+    """Run a script in processes; exit with the status of what failed."""
+    place = read_place()
+    wait_for_machine_0(place)
+    share_threads(processes)
+    # The agent's 100 lines about a failure; ours is shown instead.
+    logging.disable(logging.CRITICAL)
+    with tempfile.TemporaryDirectory(prefix='mmldm-ranks-') as reports:
+        os.environ['MMLDM_RANK_REPORTS'] = reports
+        os.environ['MMLDM_LAUNCHER_PID'] = str(os.getpid())
+        ends = run(place, processes, command, reports)
+        if not ends:
+            return
+        ends = read_reports(reports, ends)
+    text, status = describe(ends, place.nodes)
+    print(text, file=sys.stderr)
+    sys.exit(status)
+
+
+def main() -> None:
+    """Start the processes that the command line asks for."""
+    if len(sys.argv) < 3 or not sys.argv[1].isdigit():
+        sys.exit(__doc__)
+    processes, command = int(sys.argv[1]), sys.argv[2:]
+    if {'-h', '--help'} & set(command):
+        os.execv(sys.executable, [sys.executable, command[0], '--help'])
+    watch_signals(processes)
+    try:
+        launch(processes, command)
+    except ValueError as error:
+        sys.exit(f'error: {error}')
+    except Stopped as stopped:
+        sys.exit(say_stopped(stopped.args[0], processes))
+
+
+if __name__ == '__main__':
+    main()
