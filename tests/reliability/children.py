@@ -5,6 +5,7 @@ after milliseconds, where a command of the shell takes seconds. The parent
 starts no thread, without which a fork would be no copy.
 """
 
+import contextlib
 import ctypes
 import importlib.util
 import os
@@ -110,21 +111,23 @@ class Child:
 
     def signal(self, number: int, group: bool = True) -> None:
         """Send a signal; nothing where no process is left."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(self.pid, number)
-        except ProcessLookupError:
-            pass
 
-    def finish(self, limit: float, most: float = 1e6) -> Outcome:
+    def finish(
+        self, limit: float, most: float = 1e6, busy: float = 1e6
+    ) -> Outcome:
         """Wait for the end; of the whole group.
 
         Args:
             limit: Seconds after which it counts as hung.
             most: Megabytes above which it is ended.
+            busy: Seconds of computing after which it counts as hung.
         """
         end = ''
         while self.poll() is None:
-            if time.monotonic() - self.start > limit:
+            waited = time.monotonic() - self.start
+            if waited > limit or computing(self.pid) > busy:
                 end = 'hung'
             elif self._peak > most:
                 end = 'memory'
@@ -194,6 +197,16 @@ def memory(pid: int) -> float:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     return (int(pages[1]) - int(pages[2])) * PAGE / MEGABYTE
+
+
+def computing(pid: int) -> float:
+    """Seconds that a process computed, without its children."""
+    try:
+        text = Path(f'/proc/{pid}/stat').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    user, system = text.rpartition(')')[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
 
 
 def num_threads() -> int:

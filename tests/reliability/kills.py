@@ -115,9 +115,7 @@ class Killer:
             child.kill()
         return kills, *self._verdict(outcomes, work_dir)
 
-    def _wait(
-        self, children: list[Child], work_dir: Path, real: bool
-    ) -> bool:
+    def _wait(self, children: list[Child], work_dir: Path, real: bool) -> bool:
         """Until the moment of a kill; False where the training ended."""
         end = time.monotonic() + LIMIT
         if self.rng.random() < 1 / 2:
@@ -197,13 +195,16 @@ def run(runs: int, seed: int, folder: Path) -> Iterator[tuple[str, Counter]]:
         done += len(kills)
         if text:
             print(f'{training}: {end}\n{text}', flush=True)
-        yield str(training), Counter(
-            {
-                'kills': len(kills),
-                'in a write': sum(k.writing for k in kills),
-                'broken files': sum(not k.whole for k in kills),
-                end: len(kills),
-            }
+        yield (
+            str(training),
+            Counter(
+                {
+                    'kills': len(kills),
+                    'in a write': sum(k.writing for k in kills),
+                    'broken files': sum(not k.whole for k in kills),
+                    end: len(kills),
+                }
+            ),
         )
 
 

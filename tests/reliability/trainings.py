@@ -84,8 +84,7 @@ class Training(NamedTuple):
 
 
 TRAININGS = [
-    Training(*choice)
-    for choice in itertools.product(CONFIGS, (0, 2), (1, 2))
+    Training(*choice) for choice in itertools.product(CONFIGS, (0, 2), (1, 2))
 ]
 
 
