@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import archives
+import folders
+import headers
 import pickles
 import routes
+import texts
 from entries import Entry
 from routes import give
 
 
 def entries() -> Iterator[Entry]:
     """Some hundreds."""
-    for module in (pickles,):
+    for module in (pickles, archives, headers, texts, folders):
         yield from module.entries()
 
 

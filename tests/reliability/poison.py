@@ -148,7 +148,7 @@ def try_all(entries: Iterator[Entry], folder: Path, report: Report) -> None:
         entry.write(cage.inside)
         armed = cage.is_armed()
         worst = cage.run(entry.route())
-        report.add(entry.kind, {'inputs': 1, 'armed': armed, worst: 1})
+        report.add(entry.kind, {'inputs': 1, 'armed': int(armed), worst: 1})
         if worst not in GOOD:
             print(f'{entry.kind}: {entry.name}: {worst}')
             for step, what, log in cage.found:
@@ -203,9 +203,11 @@ def main() -> None:
         made = Child(lambda: sound.write_all(routes.SOUND), log).finish(300)
         assert made.end == 'done', made.log
         check_sound()
-        try_all(chosen(args.only, args.part), folder, report)
-    print(report)
-    print(f'{time.monotonic() - start:.0f} s')
+        try:
+            try_all(chosen(args.only, args.part), folder, report)
+        finally:
+            print(report)
+            print(f'{time.monotonic() - start:.0f} s')
     sys.exit(not report.is_good)
 
 

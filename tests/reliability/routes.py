@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from children import tool
+from children import command, tool
 
 #: Folder of the sound files, set by who runs routes.
 SOUND = Path('sound')
@@ -40,6 +40,11 @@ class Door(NamedTuple):
 def step(name: str, *arguments: Any) -> Step:
     """A tool of ``tools/``."""
     return Step(name, tool(name, *arguments))
+
+
+def typed(script: str, *arguments: Any) -> Step:
+    """A tool of ``tools/``, by an interpreter of its own."""
+    return Step(f'python {script}', command(script, *arguments))
 
 
 def sample(model: Any, *flags: Any) -> Step:
@@ -128,11 +133,11 @@ def field(path: str) -> list[Door]:
     return [Door(sample(SOUND / 'class.safetensors', *told))]
 
 
-def captions(file: str) -> list[Door]:
-    """A table of captions beside images."""
+def captions() -> list[Door]:
+    """A data set with a table of captions, by the config ``data.py``."""
     return [
         Door(step('analysis_tools/browse_dataset', 'data.py', '--num', 2)),
-        Door(train('data.py')),
+        Door(step('train', 'data.py', '--work-dir', 'trained')),
     ]
 
 
