@@ -45,3 +45,4 @@ def sound_entries() -> Iterator[Entry]:
         ('index', ('index.safetensors',), routes.index),
     ):
         yield Entry('sound', name, partial(_give, files), route)
+    yield Entry('sound', 'table', folders.sound_table, routes.captions)

@@ -9,6 +9,7 @@ from typing import Any
 
 import headers
 import routes
+import sound
 import torch
 from entries import CODE, COMMAND, EXPRESSION, Entry
 from opcodes import NESTED, proto
@@ -239,8 +240,8 @@ def _stored(text: str, folder: Path) -> None:
     give('class.pth', to=folder)
     path = folder / 'class.pth'
     content = torch.load(path, weights_only=True)
-    sound = content['meta']['cfg']
-    content['meta']['cfg'] = text.replace('CONFIG', sound)
+    config = content['meta']['cfg']
+    content['meta']['cfg'] = text.replace('CONFIG', config)
     write_checkpoint(content, path)
 
 
@@ -307,8 +308,8 @@ def _index(told: dict[str, Any] | str, folder: Path) -> None:
     path = routes.SOUND / 'index.safetensors'
     header, data = headers.split(path.read_bytes())
     if isinstance(told, dict):
-        sound = json.loads(header['__metadata__']['mmldm_index'])
-        told = json.dumps(sound | told)
+        before = json.loads(header['__metadata__']['mmldm_index'])
+        told = json.dumps(before | told)
     header['__metadata__'] = {'mmldm_index': told}
     content = headers.joined(header, data)
     (folder / 'index.safetensors').write_bytes(content)
@@ -334,33 +335,37 @@ INDEXES: dict[str, Any] = {
 }
 
 
+def sound_table(folder: Path) -> None:
+    """Captions with nothing wrong."""
+    _table('t.csv', SOUND_TABLE, folder)
+
+
 def _table(file: str, text: str, folder: Path) -> None:
     give('images', to=folder)
-    _write(folder / 'data.py', DATA.format(root=routes.SOUND, file=file))
+    text = sound.DATA.format(
+        root=routes.SOUND,
+        annotation=f"dict(type='Captions', file='{file}')",
+        transforms=[dict(type='ChooseCaption')],
+    )
+    _write(folder / 'data.py', text)
     with open(folder / 'images' / file, 'w', errors='surrogateescape') as out:
         out.write(text)
 
 
-DATA = """
-_base_ = '{root}/digits.py'
-train_dataloader = dict(dataset=dict(
-    _delete_=True, type='ImageDataset', data_root='images', images='',
-    annotations=[dict(type='Captions', file='{file}')], size=8,
-    pipeline=[
-        dict(type='LoadImage'), dict(type='ResizeShorterSide'),
-        dict(type='Crop', random=False), dict(type='ChooseCaption'),
-        dict(type='PackInputs')]))
-"""
 START = 'file_name,caption\n'
 
 
 def _line(**fields: Any) -> str:
-    return json.dumps(dict(dict(file_name='a.png', caption='a'), **fields))
+    """The other images have their captions; one line is another."""
+    rows = [dict(file_name=f'{name}.png', caption='a b') for name in 'bcda']
+    rows[-1] |= fields
+    return ''.join(f'{json.dumps(row)}\n' for row in rows)
 
 
+SOUND_TABLE = START + ''.join(f'{name}.png,a b\n' for name in 'abcd')
 TABLES: dict[str, tuple[str, str]] = {
     **{
-        f'{name} as {key} in JSON': ('t.jsonl', _line(**{key: value}) + '\n')
+        f'{name} as {key} in JSON': ('t.jsonl', _line(**{key: value}))
         for key in ('file_name', 'caption')
         for name, value in VALUES.items()
     },

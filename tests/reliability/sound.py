@@ -104,6 +104,21 @@ train_cfg = dict(max_iters=1, val_interval=1)
 default_hooks = dict(checkpoint=dict(interval=1))
 """
 
+# A folder of images with annotations; a model without conditions.
+DATA = """
+_base_ = '{root}/digits.py'
+model = dict(
+    conditioner=dict(_delete_=True, type='Conditioner'),
+    denoiser=dict(context_dim=None))
+train_dataloader = dict(dataset=dict(
+    _delete_=True, type='ImageFolder', data_root='images', size=8,
+    annotations=[{annotation}],
+    pipeline=[
+        dict(type='LoadImage'), dict(type='ResizeShorterSide'),
+        dict(type='Crop', random=False), *{transforms},
+        dict(type='PackInputs')]))
+"""
+
 
 def config(conditioner: dict[str, Any], context_dim: int) -> dict[str, Any]:
     """Of a latent diffusion model of images of 8 pixels."""
