@@ -30,8 +30,9 @@ from functools import partial
 from pathlib import Path
 
 from children import Child, Outcome, prepare, tool
+from equality import differences
 from report import Report
-from trainings import NUM_ITERATIONS, Training, differences, write_config
+from trainings import NUM_ITERATIONS, Training, write_config
 
 from mmldm.utils.checkpoint import newest_checkpoint, read_checkpoint
 

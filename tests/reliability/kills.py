@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from children import Child, Outcome, prepare
+from equality import differences
 from report import Report
 from trainings import (
     NUM_ITERATIONS,
     TRAININGS,
     Training,
-    differences,
     start,
     write_config,
 )
@@ -190,7 +190,7 @@ def run(runs: int, seed: int, folder: Path) -> Iterator[tuple[str, Counter]]:
         if training not in killers:
             name = f'training_{len(killers)}'
             killers[training] = Killer(training, folder / name, rng)
-        most = min(MOST, runs - done)
+        most = min(MOST, runs - done, max(1, runs // len(TRAININGS)))
         kills, end, text = killers[training].run(most)
         done += len(kills)
         if text:

@@ -36,8 +36,9 @@ import corpus
 import routes
 import sound
 from entries import CANARY, Entry
+from literals import is_data
 from report import Report
-from routes import Door, Step, is_data
+from routes import Door, Step
 
 # Megabytes, seconds of computing, seconds.
 MEMORY, BUSY, LIMIT = 1000, 10, 60
