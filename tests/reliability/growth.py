@@ -1,0 +1,49 @@
+"""How memory and open files grow in a long run."""
+
+from typing import NamedTuple
+
+# Of the memory after the first tenth.
+MOST = 0.02
+
+
+class Look(NamedTuple):
+    """Memory in MB, and open files."""
+
+    memory: float
+    files: int
+
+
+class Growth(NamedTuple):
+    """From the first tenth of a run to its end.
+
+    The first is the median of the second tenth, the last that of the last:
+    a single look may fall into a checkpoint.
+    """
+
+    first: Look
+    last: Look
+
+    @property
+    def memory(self) -> float:
+        """As a part of what it was."""
+        return self.last.memory / self.first.memory - 1
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the run may go on for ever."""
+        return self.memory < MOST and self.last.files <= self.first.files
+
+
+def growth(looks: list[Look]) -> Growth:
+    """Of all looks of a run, in their order."""
+    tenth = max(1, len(looks) // 10)
+    return Growth(
+        _median(looks[tenth : 2 * tenth] or looks), _median(looks[-tenth:])
+    )
+
+
+def _median(looks: list[Look]) -> Look:
+    middle = len(looks) // 2
+    return Look(
+        *(sorted(values)[middle] for values in zip(*looks, strict=True))
+    )
