@@ -1,7 +1,7 @@
 """The training loop whose data at every iteration is known beforehand."""
 
 import torch
-from mmengine.dist import all_reduce_dict
+from mmengine.dist import all_reduce_dict, get_world_size
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
@@ -57,6 +57,8 @@ class AddressedTrainLoop(BaseLoop):
         self.max_epochs = 1  # the Runner counts all iterations as one
         self.epoch = self._epoch = 0
         self._iter = 0
+        # Iteration and samples at which this global batch size began.
+        self._origin = 0, 0
         self.val_interval = val_interval
         self.stop_training = False  # set by EarlyStoppingHook
 
@@ -65,11 +67,42 @@ class AddressedTrainLoop(BaseLoop):
         """Iterations done."""
         return self._iter
 
+    @property
+    def epoch_length(self) -> int | None:
+        """Iterations of an epoch; None where nothing counts them."""
+        return None
+
+    @property
+    def global_batch_size(self) -> int:
+        """Images that one iteration takes, those of all processes."""
+        return self.dataloader.batch_size * get_world_size()
+
+    def samples_before(self, iteration: int) -> int:
+        """Images that all iterations before this one take."""
+        since, samples = self._origin
+        return samples + (iteration - since) * self.global_batch_size
+
+    def sample_counts(self) -> dict[str, int]:
+        """What a checkpoint after this iteration holds of the data."""
+        return dict(
+            num_samples=self.samples_before(self._iter + 1),
+            global_batch_size=self.global_batch_size,
+            dataset_size=len(self.dataloader.dataset),
+        )
+
+    def resume_at(self, iteration: int, num_samples: int) -> None:
+        """Go on after so many iterations and images.
+
+        The images continue where they stood, with whatever batch size.
+        """
+        self._iter = iteration
+        self._origin = iteration, num_samples
+
     def run(self):
         """Train up to ``max_iters``; return the model."""
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
-        self.dataloader.sampler.start = self._iter * self.dataloader.batch_size
+        self.dataloader.sampler.start = self.samples_before(self._iter)
         self.runner.model.train()
         # An iterator made only here: workers begin at the right sample.
         batches = iter(self.dataloader)

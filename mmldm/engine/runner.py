@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import mmengine
@@ -9,6 +10,7 @@ import torch
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object, master_only
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.optim import OptimWrapper, _ParamScheduler
 from mmengine.runner import Runner
 
 from mmldm.compat import (
@@ -30,6 +32,13 @@ from mmldm.utils.memory import keep_freed_memory
 from mmldm.utils.stored_config import store_config
 
 from .checkpoint_state import hub_state, hub_state_for_loading, plain
+from .lr_scaling import note_base_rates, scale_rates
+from .resume import (
+    architecture_differences,
+    resume_training,
+    scheduler_states,
+)
+from .scheduler_checks import check_end, check_steps
 
 
 @RUNNERS.register_module()
@@ -136,10 +145,16 @@ class LDMRunner(Runner):
             FileNotFoundError, ValueError: See ``utils/checkpoint.py``.
         """
         checkpoint = read_checkpoint(filename, map_location)
-        # mmengine's resume would execute a config it finds here.
-        checkpoint.get('meta', {}).pop('config', None)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        load_weights(self.bare_model, weights_of(checkpoint), filename)
+        if self._resume:
+            # An average stands in their place, whether or not one is kept.
+            raw = checkpoint.get('raw_state_dict', {})
+            checkpoint.get('state_dict', {}).update(raw)
+        try:
+            load_weights(self.bare_model, weights_of(checkpoint), filename)
+        except ValueError as error:
+            keys = architecture_differences(self.cfg.to_dict(), checkpoint)
+            raise ValueError(f'{error}{keys}') from error
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = hub_state_for_loading(
                 checkpoint['message_hub']
@@ -155,14 +170,41 @@ class LDMRunner(Runner):
         resume_param_scheduler: bool = True,
         map_location='cpu',
     ) -> None:
-        """As of ``Runner``; the sampler goes on with the resumed seed.
+        """Go on from a checkpoint; what has changed since is listed.
 
-        Read on the CPU, where histories and Adam's step counts belong.
+        Read on the CPU, where histories and Adam's step counts belong; the
+        arguments but the first are ignored.
+
+        Raises:
+            ValueError: See ``resume/training.py``.
         """
-        super().resume(
-            filename, resume_optimizer, resume_param_scheduler, map_location
-        )
-        self.train_dataloader.sampler.seed = self.seed
+        checkpoint = self.load_checkpoint(filename)
+        resume_training(self, checkpoint, filename)
+        self.logger.info(f'Resumed at iteration {self.iter}')
+
+    def scale_lr(
+        self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
+    ) -> None:
+        """By the images that one step of each optimizer gathers."""
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            scale_rates(
+                optim_wrapper,
+                self.train_loop.global_batch_size,
+                auto_scale_lr['base_batch_size'],
+                self.logger,
+            )
+        note_base_rates(optim_wrapper)
+
+    def _build_param_scheduler(
+        self, scheduler: dict | list, optim_wrapper: OptimWrapper
+    ) -> list[_ParamScheduler]:
+        """As of ``Runner``; refuses what would not do what it says."""
+        build = partial(super()._build_param_scheduler, scheduler)
+        schedulers = build(optim_wrapper)
+        check_steps(schedulers, self.max_iters)
+        groups = optim_wrapper.param_groups
+        check_end(schedulers, groups, build, self.max_iters)
+        return schedulers
 
     @master_only
     def save_checkpoint(
@@ -202,7 +244,7 @@ class LDMRunner(Runner):
         if save_optimizer:
             checkpoint['optimizer'] = self.optim_wrapper.state_dict()
         if save_param_scheduler and self.param_schedulers is not None:
-            checkpoint['param_schedulers'] = _scheduler_states(
+            checkpoint['param_schedulers'] = scheduler_states(
                 self.param_schedulers
             )
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
@@ -235,6 +277,7 @@ class LDMRunner(Runner):
             'iter': self.iter + 1,
             'cfg': store_config(self.cfg.to_dict()),
             'seed': self.seed,
+            **self.train_loop.sample_counts(),
             'experiment_name': self.experiment_name,
             'time': time.strftime('%Y%m%d_%H%M%S'),
             'mmengine_version': mmengine.__version__,
@@ -266,9 +309,3 @@ def _share_batch(dataloader: dict, world_size: int) -> None:
         world_size,
     )
     dataloader['batch_size'] = size // world_size
-
-
-def _scheduler_states(schedulers: dict | list) -> dict | list:
-    if isinstance(schedulers, dict):
-        return {k: _scheduler_states(v) for k, v in schedulers.items()}
-    return [scheduler.state_dict() for scheduler in schedulers]

@@ -1,0 +1,66 @@
+"""Schedules that would not do what their config says, refused at the start.
+
+mmengine takes them: a schedule by epoch is never stepped in a training by
+iteration, and one that ends near zero leaves the rest of the training there.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mmengine.optim import _ParamScheduler
+
+from .resume.schedules import Group, plateaus, values_without_metrics
+
+# Below this part of the first learning rate nothing is learnt any more.
+NEGLIGIBLE = 1e-3
+
+
+def check_steps(schedulers: Sequence[_ParamScheduler], max_iters: int) -> None:
+    """Raise where a cycle is shorter than what it is stepped through.
+
+    mmengine raises at its end, perhaps after days.
+    """
+    for i, scheduler in enumerate(schedulers):
+        total = getattr(scheduler, 'total_steps', None)
+        if total is None or scheduler.by_epoch:
+            continue
+        steps = min(scheduler.end, max_iters) - scheduler.begin
+        if total < steps - 1:
+            raise ValueError(
+                f'param_scheduler.{i}.total_steps={total}, but it is stepped '
+                f'{steps} times, until iteration '
+                f'{scheduler.begin + steps}: set param_scheduler.{i}.end='
+                f'{scheduler.begin + total}, or leave out total_steps'
+            )
+
+
+def check_end(
+    schedulers: Sequence[_ParamScheduler],
+    groups: Sequence[Group],
+    build: Callable[[Any], Sequence[_ParamScheduler]],
+    max_iters: int,
+) -> None:
+    """Raise where training goes on after its learning rate has become 0.
+
+    Args:
+        schedulers: Of one optimizer, as they are built.
+        groups: Of the optimizer, with their ``initial_lr``.
+        build: Makes these schedulers for another optimizer.
+        max_iters: Of the training.
+    """
+    if plateaus(schedulers) or any(s.by_epoch for s in schedulers):
+        return
+    last = max((s.end for s in schedulers), default=max_iters)
+    if last >= max_iters:
+        return
+    rates = values_without_metrics(groups, build, last, None)
+    first = [group['initial_lr'] for group in groups]
+    if max(rates) >= NEGLIGIBLE * max(first):
+        return
+    place = max(range(len(schedulers)), key=lambda i: schedulers[i].end)
+    raise ValueError(
+        f'param_scheduler.{place}.end={last}, but train_cfg.max_iters='
+        f'{max_iters}: the learning rate would stay at {max(rates):.2g} for '
+        f'the last {max_iters - last} iterations. Set param_scheduler.{place}'
+        f'.end={max_iters}, or train_cfg.max_iters={last}'
+    )
