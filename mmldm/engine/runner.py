@@ -1,11 +1,9 @@
 """mmengine's Runner with exact resume, safe files and CPU processes."""
 
-import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import mmengine
 import torch
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object, master_only
@@ -29,15 +27,11 @@ from mmldm.utils.checkpoint import (
 )
 from mmldm.utils.distributed import broadcast_state
 from mmldm.utils.memory import keep_freed_memory
-from mmldm.utils.stored_config import store_config
 
-from .checkpoint_state import hub_state, hub_state_for_loading, plain
+from .checkpoint_content import check_finite, content
+from .checkpoint_state import hub_state_for_loading, plain
 from .lr_scaling import note_base_rates, scale_rates
-from .resume import (
-    architecture_differences,
-    resume_training,
-    scheduler_states,
-)
+from .resume import architecture_differences, resume_training
 from .scheduler_checks import check_end, check_steps
 
 
@@ -235,29 +229,18 @@ class LDMRunner(Runner):
             FloatingPointError: If weights are not finite; older checkpoints
                 stay.
         """
-        self._check_finite_weights()
-        checkpoint = dict(
-            meta=self._meta(meta or {}),
-            state_dict=self.bare_model.state_dict(),
-            message_hub=hub_state(self.message_hub),
-        )
-        if save_optimizer:
-            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
-        if save_param_scheduler and self.param_schedulers is not None:
-            checkpoint['param_schedulers'] = scheduler_states(
-                self.param_schedulers
-            )
-        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        check_finite(self)
+        checkpoint = content(self, save_optimizer, save_param_scheduler, meta)
         write_checkpoint(plain(checkpoint), Path(out_dir) / filename)
 
-    def _check_finite_weights(self) -> None:
-        weights = self.bare_model.state_dict().items()
-        broken = [name for name, w in weights if not w.isfinite().all()]
-        if broken:
-            raise FloatingPointError(
-                f'{len(broken)} weights are not finite after iteration '
-                f'{self.iter + 1}, among them {broken[0]}: {self.advice()}'
-            )
+    @master_only
+    def try_checkpoint(self) -> None:
+        """Find out whether a checkpoint could be written now.
+
+        Raises:
+            ValueError: If it would hold what no checkpoint can hold.
+        """
+        plain(content(self), copy_tensors=False)
 
     def advice(self) -> str:
         """What to do when numbers are not finite any more."""
@@ -270,20 +253,6 @@ class LDMRunner(Runner):
             '; go on from it with a lower learning rate, '
             'optim_wrapper.clip_grad or without --amp'
         )
-
-    def _meta(self, meta: dict) -> dict:
-        return {
-            'epoch': self.epoch,
-            'iter': self.iter + 1,
-            'cfg': store_config(self.cfg.to_dict()),
-            'seed': self.seed,
-            **self.train_loop.sample_counts(),
-            'experiment_name': self.experiment_name,
-            'time': time.strftime('%Y%m%d_%H%M%S'),
-            'mmengine_version': mmengine.__version__,
-            'dataset_meta': self.train_dataloader.dataset.metainfo,
-            **meta,
-        }
 
 
 def _share_batch(dataloader: dict, world_size: int) -> None:

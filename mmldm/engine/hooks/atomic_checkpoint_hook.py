@@ -50,8 +50,11 @@ class AtomicCheckpointHook(CheckpointHook):
         Raises:
             ValueError: If checkpoints would fall between two steps of the
                 optimizer: gradients gathered so far are in no checkpoint.
+                Or if one would hold what it cannot hold.
         """
         super().before_train(runner)
+        runner.try_checkpoint()
+        self.tried = False
         intervals = {'default_hooks.checkpoint.interval': self.interval}
         if self.save_best:
             intervals['train_cfg.val_interval'] = runner.val_interval
@@ -72,6 +75,22 @@ class AtomicCheckpointHook(CheckpointHook):
             # What a killed run was writing.
             for path in Path(self.out_dir).glob(f'*.pth.*{TEMPORARY_SUFFIX}'):
                 path.unlink(missing_ok=True)
+
+    def after_train_iter(
+        self,
+        runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """As of ``CheckpointHook``; the first time, one is tried before.
+
+        Optimizers have no state before their first step.
+        """
+        if not self.tried:
+            runner.try_checkpoint()
+            self.tried = True
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         """Save the best, where ``save_best`` asks for it."""
