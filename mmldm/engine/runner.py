@@ -17,22 +17,26 @@ from mmldm.compat import (
     init_cpu_process_group,
 )
 from mmldm.registry import RUNNERS
-from mmldm.utils import check_divisible
 from mmldm.utils.checkpoint import (
     load_weights,
-    newest_checkpoint,
     read_checkpoint,
     weights_of,
     write_checkpoint,
 )
 from mmldm.utils.distributed import broadcast_state
 from mmldm.utils.memory import keep_freed_memory
+from mmldm.utils.newest_checkpoint import (
+    checkpoints,
+    is_cut_off,
+    newest_checkpoint,
+)
 
+from .batch_sizes import note_base_rates, scale_rates, share_batch
 from .checkpoint_content import check_finite, content
 from .checkpoint_state import hub_state_for_loading, plain
-from .lr_scaling import note_base_rates, scale_rates
 from .resume import architecture_differences, resume_training
 from .scheduler_checks import check_end, check_steps
+from .work_dir import check_writable, claimed, running_training
 
 
 @RUNNERS.register_module()
@@ -45,8 +49,9 @@ class LDMRunner(Runner):
     ``batch_size``, is shared by however many processes there are.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, model, work_dir: str, *args, **kwargs) -> None:
+        check_writable(work_dir)
+        super().__init__(model, work_dir, *args, **kwargs)
         if self._randomness_cfg.get('diff_rank_seed'):
             raise ValueError(
                 'randomness.diff_rank_seed=True makes one order of the data '
@@ -54,7 +59,7 @@ class LDMRunner(Runner):
                 'hence by rank, in any case'
             )
         if isinstance(self._train_dataloader, dict):
-            _share_batch(self._train_dataloader, self.world_size)
+            share_batch(self._train_dataloader, self.world_size)
         if get_device() == 'cpu':
             keep_freed_memory()
 
@@ -106,6 +111,27 @@ class LDMRunner(Runner):
                 'find_unused_parameters', False
             ),
         )
+
+    def train(self) -> torch.nn.Module:
+        """As of ``Runner``, in a work directory of its own.
+
+        Raises:
+            ValueError: If another training runs in it.
+        """
+        with claimed(self.work_dir, self.logger):
+            return super().train()
+
+    @master_only
+    def dump_config(self) -> None:
+        """As of ``Runner``, but not beside a training that is running."""
+        owner = running_training(self.work_dir)
+        if owner is None:
+            super().dump_config()
+        else:
+            self.logger.info(
+                f'The config is not written into {self.work_dir}, where a '
+                f'training is running ({owner})'
+            )
 
     def load_or_resume(self) -> None:
         """As of ``Runner``; resumes from the newest whole checkpoint.
@@ -244,7 +270,8 @@ class LDMRunner(Runner):
 
     def advice(self) -> str:
         """What to do when numbers are not finite any more."""
-        newest = newest_checkpoint(self.work_dir)
+        whole = (p for p in checkpoints(self.work_dir) if not is_cut_off(p))
+        newest = next(whole, None)
         return (
             f'the last good checkpoint is {newest}'
             if newest
@@ -253,28 +280,3 @@ class LDMRunner(Runner):
             '; go on from it with a lower learning rate, '
             'optim_wrapper.clip_grad or without --amp'
         )
-
-
-def _share_batch(dataloader: dict, world_size: int) -> None:
-    """Turn a ``global_batch_size`` into this process's ``batch_size``.
-
-    Raises:
-        ValueError: If it does not divide, or both are given.
-    """
-    size = dataloader.pop('global_batch_size', None)
-    if size is None:
-        return
-    if 'batch_size' in dataloader:
-        raise ValueError(
-            f'train_dataloader has global_batch_size={size} and '
-            f'batch_size={dataloader["batch_size"]}, which is that of one '
-            'process: set train_dataloader.global_batch_size='
-            f'{dataloader["batch_size"] * world_size} instead'
-        )
-    check_divisible(
-        'train_dataloader.global_batch_size',
-        size,
-        'the number of processes',
-        world_size,
-    )
-    dataloader['batch_size'] = size // world_size

@@ -8,7 +8,8 @@ from mmengine.hooks import CheckpointHook
 
 from mmldm.registry import HOOKS
 from mmldm.utils import check_divisible, check_positive
-from mmldm.utils.checkpoint import TEMPORARY_SUFFIX
+from mmldm.utils.checkpoint import TEMPORARY_SUFFIX, written_whole
+from mmldm.utils.newest_checkpoint import RECORD
 
 from ..optim_wrapper import named_wrappers
 
@@ -73,7 +74,7 @@ class AtomicCheckpointHook(CheckpointHook):
             )
         if is_main_process():
             # What a killed run was writing.
-            for path in Path(self.out_dir).glob(f'*.pth.*{TEMPORARY_SUFFIX}'):
+            for path in Path(self.out_dir).glob(f'*.*{TEMPORARY_SUFFIX}'):
                 path.unlink(missing_ok=True)
 
     def after_train_iter(
@@ -121,10 +122,9 @@ class AtomicCheckpointHook(CheckpointHook):
             meta=meta,
         )
         if is_main_process():
+            # Before others go: it names a file that is there at any moment.
+            with written_whole(Path(runner.work_dir) / RECORD) as file:
+                file.write(self.last_ckpt.encode())
             for old in set(keep) - set(kept):
                 path = Path(self.out_dir) / self.filename_tmpl.format(old)
                 path.unlink(missing_ok=True)
-            # For tools of mmengine that look for it; --resume does not.
-            (Path(runner.work_dir) / 'last_checkpoint').write_text(
-                self.last_ckpt
-            )

@@ -1,8 +1,10 @@
-"""Learning rates in proportion to the images of an optimizer's step."""
+"""How many images a step takes, and the learning rate that follows."""
 
 from logging import Logger
 
 from mmengine.optim import OptimWrapper
+
+from mmldm.utils import check_divisible
 
 from .optim_wrapper import named_wrappers
 
@@ -43,3 +45,28 @@ def note_base_rates(optim_wrapper: OptimWrapper) -> None:
     for wrapper in named_wrappers(optim_wrapper).values():
         for group in wrapper.param_groups:
             group.setdefault('initial_lr', group['lr'])
+
+
+def share_batch(dataloader: dict, world_size: int) -> None:
+    """Turn a ``global_batch_size`` into this process's ``batch_size``.
+
+    Raises:
+        ValueError: If it does not divide, or both are given.
+    """
+    size = dataloader.pop('global_batch_size', None)
+    if size is None:
+        return
+    if 'batch_size' in dataloader:
+        raise ValueError(
+            f'train_dataloader has global_batch_size={size} and '
+            f'batch_size={dataloader["batch_size"]}, which is that of one '
+            'process: set train_dataloader.global_batch_size='
+            f'{dataloader["batch_size"] * world_size} instead'
+        )
+    check_divisible(
+        'train_dataloader.global_batch_size',
+        size,
+        'the number of processes',
+        world_size,
+    )
+    dataloader['batch_size'] = size // world_size
