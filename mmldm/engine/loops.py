@@ -10,6 +10,7 @@ from mmldm.utils import check_positive
 from mmldm.utils.typing import ConfigType
 
 from .class_check import check_classes
+from .frozen_parts import check_frozen_parts
 
 
 @LOOPS.register_module()
@@ -100,6 +101,8 @@ class AddressedTrainLoop(BaseLoop):
 
     def run(self):
         """Train up to ``max_iters``; return the model."""
+        if not self.runner._has_loaded:
+            check_frozen_parts(self.runner.bare_model)
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         self.dataloader.sampler.start = self.samples_before(self._iter)

@@ -35,7 +35,7 @@ from .batch_sizes import note_base_rates, scale_rates, share_batch
 from .checkpoint_content import check_finite, content
 from .checkpoint_state import hub_state_for_loading, plain
 from .resume import architecture_differences, resume_training
-from .scheduler_checks import check_end, check_steps
+from .scheduler_checks import check_end, check_scaled, check_steps
 from .work_dir import check_writable, claimed, running_training
 
 
@@ -222,6 +222,7 @@ class LDMRunner(Runner):
         build = partial(super()._build_param_scheduler, scheduler)
         schedulers = build(optim_wrapper)
         check_steps(schedulers, self.max_iters)
+        check_scaled(schedulers, self.auto_scale_lr)
         groups = optim_wrapper.param_groups
         check_end(schedulers, groups, build, self.max_iters)
         return schedulers

@@ -34,6 +34,21 @@ def check_steps(schedulers: Sequence[_ParamScheduler], max_iters: int) -> None:
             )
 
 
+def check_scaled(
+    schedulers: Sequence[_ParamScheduler], auto_scale_lr: dict | None
+) -> None:
+    """Raise where a schedule brings a learning rate that is not scaled."""
+    if not (auto_scale_lr and auto_scale_lr.get('enable')):
+        return
+    for i, scheduler in enumerate(schedulers):
+        if hasattr(scheduler, 'eta_max'):
+            raise ValueError(
+                f'param_scheduler.{i}.eta_max={scheduler.eta_max} takes the '
+                'place of the learning rate that --auto-scale-lr scales: set '
+                'eta_max for your batch, and leave out --auto-scale-lr'
+            )
+
+
 def check_end(
     schedulers: Sequence[_ParamScheduler],
     groups: Sequence[Group],
