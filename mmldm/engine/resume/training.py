@@ -40,6 +40,7 @@ def resume_training(runner: Any, checkpoint: dict, path: str) -> None:
     if refused:
         raise ValueError(f'{path} cannot be resumed: {"; ".join(refused)}')
     _check_accumulation(runner, meta['iter'], path)
+    _check_epochs(runner.train_loop, meta, path)
     samples = _samples_seen(runner, stored, meta)
     runner.train_loop.resume_at(meta['iter'], samples)
     _resume_seed(runner, meta.get('seed'))
@@ -156,6 +157,19 @@ def _check_accumulation(runner: Any, iteration: int, path: str) -> None:
                 'accumulative_counts to a divisor of the iteration, or take '
                 'another checkpoint'
             )
+
+
+def _check_epochs(loop: Any, meta: dict, path: str) -> None:
+    """An iteration is in another epoch where these have another length."""
+    lengths = meta.get('epoch_length'), loop.epoch_length
+    if None not in lengths and lengths[0] != lengths[1]:
+        raise ValueError(
+            f'an epoch has {lengths[1]} iterations, in {path} {lengths[0]}: '
+            'the batch size or the number of images is another. Set them '
+            f'back, begin a training with load_from={path} in place of '
+            '--resume, or count iterations, by '
+            "train_cfg=dict(type='AddressedTrainLoop', max_iters=...)"
+        )
 
 
 def _samples_seen(runner: Any, stored: dict | None, meta: dict) -> int:
