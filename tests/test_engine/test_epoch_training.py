@@ -8,12 +8,12 @@ from mmengine.optim import CosineAnnealingLR
 
 from mmldm.utils.checkpoint import read_checkpoint
 
-# 1,438 digits, batches of 480: three iterations, the last one filled.
-DIGITS = 1438
-BATCH, LENGTH = 480, 3
+# Ten digits, batches of four: three iterations, the last one filled.
+LENGTH = 3
+FEW = dict(train_dataloader__dataset__indices=10)
 EPOCHS = dict(
     train_cfg=dict(_delete_=True, by_epoch=True, max_epochs=3),
-    train_dataloader__batch_size=BATCH,
+    **FEW,
     default_hooks__checkpoint=dict(interval=1, by_epoch=True),
     param_scheduler=[dict(type='MultiStepLR', milestones=[1, 2], gamma=0.1)],
 )
@@ -116,7 +116,7 @@ def test_an_epoch_of_another_length_is_refused(train):
     train()
     message = 'an epoch has 2 iterations, in .* 3: .*load_from='
     with pytest.raises(ValueError, match=message):
-        train(resume=True, train_dataloader__batch_size=720)
+        train(resume=True, train_dataloader__batch_size=6)
 
 
 def test_the_log_may_count_epochs(train):
@@ -195,7 +195,7 @@ def test_a_schedule_by_epoch_is_converted_where_asked(build_runner, end):
     schedule = dict(type='CosineAnnealingLR', convert_to_iter_based=True)
     runner = build_runner(
         param_scheduler=[schedule if end is None else dict(schedule, end=end)],
-        train_dataloader__batch_size=BATCH,
+        **FEW,
         train_cfg__max_iters=7,
     )
     runner.train()
@@ -219,7 +219,7 @@ def test_a_log_by_epoch_is_refused_without_epochs(build_runner):
 def test_training_by_epochs_goes_on_by_iterations(train, build_runner):
     first = train()
     runner = build_runner(
-        train_dataloader__batch_size=BATCH,
+        **FEW,
         train_cfg__max_iters=11,
         param_scheduler=None,
         resume=True,
