@@ -12,8 +12,8 @@ import argparse
 from mmengine.config import Config
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
-from mmldm.utils.checkpoint import newest_checkpoint
 from mmldm.utils.files import check_checkpoint
+from mmldm.utils.newest_checkpoint import checkpoints
 
 
 def parse_args() -> argparse.Namespace:
@@ -47,9 +47,10 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     """Write the flags of training into the config."""
     if args.resume == 'auto':
         # A run that began with load_from goes on from its own checkpoints.
-        if newest := newest_checkpoint(cfg.work_dir):
-            cfg.load_from = str(newest)
-        cfg.resume = newest is not None or cfg.get('load_from') is None
+        own = bool(checkpoints(cfg.work_dir))
+        if own:
+            cfg.load_from = None  # the runner takes the newest
+        cfg.resume = own or cfg.get('load_from') is None
     elif args.resume is not None:
         check_checkpoint('--resume', args.resume)
         cfg.resume, cfg.load_from = True, args.resume

@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmldm.engine import LDMRunner
 from mmldm.registry import RUNNERS
 from mmldm.utils import check_range
 from mmldm.utils.files import check_folder_to_write
@@ -27,6 +28,7 @@ from .config import (
 from .config.building import describe_building_error
 from .config.memory import check_batch_memory
 from .other_files import anchor_files
+from .registered import find_class
 
 DEBUG = 'MMLDM_DEBUG'
 # Mistakes of the user, as opposed to ours, which keep their traceback.
@@ -171,21 +173,29 @@ def _apply_randomness(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The runner that a config asks for; mmengine's own without a type.
+    """The runner that a config asks for.
 
     Raises:
-        ValueError: If there is no model, an argument is missing, or the
-            model outgrows the machine.
+        ValueError: If it is none of ours, which our parts need; if there is
+            no model, an argument is missing, or the model outgrows the
+            machine.
     """
+    kind = cfg.get('runner_type', 'Runner')
+    cls = RUNNERS.get(kind) if find_class(kind) else None
+    if cls is None or not issubclass(cls, LDMRunner):
+        where = f'{kind!r}' if 'runner_type' in cfg else 'missing'
+        raise ValueError(
+            f"runner_type is {where}: set runner_type='mmldm.LDMRunner', or "
+            'a class that derives from it, as configs/_base_/default_runtime'
+            '.py does'
+        )
     if 'model' not in cfg:
         raise ValueError(
             'the config has no model: inherit one of configs/_base_/models/'
         )
     check_complete(cfg)
     with bounded_networks():
-        if 'runner_type' in cfg:
-            return RUNNERS.build(cfg)
-        return Runner.from_cfg(cfg)
+        return RUNNERS.build(cfg)
 
 
 def _share_with_training(cfg: Config) -> None:

@@ -17,8 +17,8 @@ class SampleDraw(int):
         index: Of the sample in the dataset.
         seed: Of the run.
         epoch: How often the dataset was gone through before.
-        position: Of the sample in the run: iteration * global batch size +
-            position in the global batch.
+        position: Of the sample in the run: how many all iterations before
+            took + position in the global batch.
     """
 
     seed: int
@@ -59,12 +59,12 @@ class AddressedSampler(Sampler):
         self.length = len(dataset)
         self.seed = 0 if seed is None else seed
         self.shuffle = shuffle
-        self.start = 0  # samples this rank has taken; set by the loop
+        self.start = 0  # samples that all ranks took before; the loop's
         self.rank, self.world_size = get_dist_info()
 
     def __iter__(self) -> Iterator[SampleDraw]:
         """This rank's samples from ``start`` on, without end."""
-        position = self.start * self.world_size + self.rank
+        position = self.start + self.rank
         order_epoch, order = None, None
         while True:
             epoch, place = divmod(position, self.length)

@@ -15,14 +15,21 @@ from mmengine.logging import HistoryBuffer, MessageHub
 HISTORY_LENGTH = 10_000
 
 
-def plain(value: Any) -> Any:
+def plain(
+    value: Any, key: str = 'checkpoint', copy_tensors: bool = True
+) -> Any:
     """Tensors on the CPU and plain Python values only.
 
+    Args:
+        value: Dicts, lists, tensors, arrays, numbers and text.
+        key: Where the value stands, for the message.
+        copy_tensors: False leaves tensors where they are, to try a value.
+
     Raises:
-        TypeError: For what is neither nor can be made so.
+        ValueError: For what is neither nor can be made so; its key is named.
     """
     if isinstance(value, torch.Tensor):
-        return value.detach().cpu()
+        return value.detach().cpu() if copy_tensors else value
     if isinstance(value, np.ndarray):
         return torch.from_numpy(value)
     if isinstance(value, np.generic):
@@ -30,14 +37,20 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return value
     if isinstance(value, Mapping):
-        return {plain(k): plain(v) for k, v in value.items()}
-    if isinstance(value, tuple):
-        return tuple(map(plain, value))
-    if isinstance(value, list | set):
-        return [plain(item) for item in value]
-    raise TypeError(
-        f'a checkpoint cannot hold a {type(value).__name__}; '
-        'store tensors and plain values'
+        return {
+            plain(k, f'a key of {key}'): plain(v, f'{key}.{k}', copy_tensors)
+            for k, v in value.items()
+        }
+    if isinstance(value, list | tuple | set):
+        items = [
+            plain(item, f'{key}.{i}', copy_tensors)
+            for i, item in enumerate(value)
+        ]
+        return tuple(items) if isinstance(value, tuple) else items
+    raise ValueError(
+        f'{key} is a {type(value).__name__}, which no checkpoint can hold: '
+        'let state_dict() or before_save_checkpoint() of the class that '
+        'stores it give tensors, numbers, text, lists and dicts'
     )
 
 

@@ -1,15 +1,15 @@
 """mmengine's Runner with exact resume, safe files and CPU processes."""
 
-import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-import mmengine
 import torch
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object, master_only
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.optim import OptimWrapper, _ParamScheduler
+from mmengine.runner import BaseLoop, Runner
 
 from mmldm.compat import (
     check_gpu_count,
@@ -17,19 +17,33 @@ from mmldm.compat import (
     init_cpu_process_group,
 )
 from mmldm.registry import RUNNERS
-from mmldm.utils import check_divisible, check_positive
+from mmldm.utils import check_positive
 from mmldm.utils.checkpoint import (
     load_weights,
-    newest_checkpoint,
     read_checkpoint,
     weights_of,
     write_checkpoint,
 )
 from mmldm.utils.distributed import broadcast_state
 from mmldm.utils.memory import keep_freed_memory
-from mmldm.utils.stored_config import store_config
+from mmldm.utils.newest_checkpoint import (
+    checkpoints,
+    is_cut_off,
+    newest_checkpoint,
+)
 
-from .checkpoint_state import hub_state, hub_state_for_loading, plain
+from .batch_sizes import note_base_rates, scale_rates, share_batch
+from .checkpoint_content import check_finite, content
+from .checkpoint_state import hub_state_for_loading, plain
+from .loop_choice import addressed_loop
+from .resume import architecture_differences, resume_training
+from .scheduler_checks import (
+    check_end,
+    check_scaled,
+    check_steps,
+    with_iterations,
+)
+from .work_dir import check_writable, claimed, running_training
 
 
 @RUNNERS.register_module()
@@ -42,8 +56,9 @@ class LDMRunner(Runner):
     ``batch_size``, is shared by however many processes there are.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, model, work_dir: str, *args, **kwargs) -> None:
+        check_writable(work_dir)
+        super().__init__(model, work_dir, *args, **kwargs)
         if self._randomness_cfg.get('diff_rank_seed'):
             raise ValueError(
                 'randomness.diff_rank_seed=True makes one order of the data '
@@ -51,7 +66,7 @@ class LDMRunner(Runner):
                 'hence by rank, in any case'
             )
         if isinstance(self._train_dataloader, dict):
-            _share_batch(self._train_dataloader, self.world_size)
+            share_batch(self._train_dataloader, self.world_size)
         if get_device() == 'cpu':
             keep_freed_memory()
 
@@ -108,6 +123,35 @@ class LDMRunner(Runner):
             ),
         )
 
+    def train(self) -> torch.nn.Module:
+        """As of ``Runner``, in a work directory of its own.
+
+        Raises:
+            ValueError: If another training runs in it.
+        """
+        with claimed(self.work_dir, self.logger):
+            return super().train()
+
+    @master_only
+    def dump_config(self) -> None:
+        """As of ``Runner``, but not beside a training that is running."""
+        owner = running_training(self.work_dir)
+        if owner is None:
+            super().dump_config()
+        else:
+            self.logger.info(
+                f'The config is not written into {self.work_dir}, where a '
+                f'training is running ({owner})'
+            )
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """As of ``Runner``; of those that resume exactly.
+
+        Raises:
+            ValueError: For another loop; the remedy is named.
+        """
+        return super().build_train_loop(addressed_loop(loop))
+
     def load_or_resume(self) -> None:
         """As of ``Runner``; resumes from the newest whole checkpoint.
 
@@ -140,10 +184,16 @@ class LDMRunner(Runner):
             FileNotFoundError, ValueError: See ``utils/checkpoint.py``.
         """
         checkpoint = read_checkpoint(filename, map_location)
-        # mmengine's resume would execute a config it finds here.
-        checkpoint.get('meta', {}).pop('config', None)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        load_weights(self.bare_model, weights_of(checkpoint), filename)
+        if self._resume:
+            # An average stands in their place, whether or not one is kept.
+            raw = checkpoint.get('raw_state_dict', {})
+            checkpoint.get('state_dict', {}).update(raw)
+        try:
+            load_weights(self.bare_model, weights_of(checkpoint), filename)
+        except ValueError as error:
+            keys = architecture_differences(self.cfg.to_dict(), checkpoint)
+            raise ValueError(f'{error}{keys}') from error
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = hub_state_for_loading(
                 checkpoint['message_hub']
@@ -159,14 +209,43 @@ class LDMRunner(Runner):
         resume_param_scheduler: bool = True,
         map_location='cpu',
     ) -> None:
-        """As of ``Runner``; the sampler goes on with the resumed seed.
+        """Go on from a checkpoint; what has changed since is listed.
 
-        Read on the CPU, where histories and Adam's step counts belong.
+        Read on the CPU, where histories and Adam's step counts belong; the
+        arguments but the first are ignored.
+
+        Raises:
+            ValueError: See ``resume/training.py``.
         """
-        super().resume(
-            filename, resume_optimizer, resume_param_scheduler, map_location
-        )
-        self.train_dataloader.sampler.seed = self.seed
+        checkpoint = self.load_checkpoint(filename)
+        resume_training(self, checkpoint, filename)
+        self.logger.info(f'Resumed at iteration {self.iter}')
+
+    def scale_lr(
+        self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
+    ) -> None:
+        """By the images that one step of each optimizer gathers."""
+        if auto_scale_lr and auto_scale_lr.get('enable'):
+            scale_rates(
+                optim_wrapper,
+                self.train_loop.global_batch_size,
+                auto_scale_lr['base_batch_size'],
+                self.logger,
+            )
+        note_base_rates(optim_wrapper)
+
+    def _build_param_scheduler(
+        self, scheduler: dict | list, optim_wrapper: OptimWrapper
+    ) -> list[_ParamScheduler]:
+        """As of ``Runner``; refuses what would not do what it says."""
+        configs = with_iterations(scheduler, self.train_loop)
+        build = partial(super()._build_param_scheduler, configs)
+        schedulers = build(optim_wrapper)
+        check_steps(schedulers, self.max_iters)
+        check_scaled(schedulers, self.auto_scale_lr)
+        groups = optim_wrapper.param_groups
+        check_end(schedulers, groups, build, self.max_iters)
+        return schedulers
 
     @master_only
     def save_checkpoint(
@@ -197,33 +276,23 @@ class LDMRunner(Runner):
             FloatingPointError: If weights are not finite; older checkpoints
                 stay.
         """
-        self._check_finite_weights()
-        checkpoint = dict(
-            meta=self._meta(meta or {}),
-            state_dict=self.bare_model.state_dict(),
-            message_hub=hub_state(self.message_hub),
-        )
-        if save_optimizer:
-            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
-        if save_param_scheduler and self.param_schedulers is not None:
-            checkpoint['param_schedulers'] = _scheduler_states(
-                self.param_schedulers
-            )
-        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        check_finite(self)
+        checkpoint = content(self, save_optimizer, save_param_scheduler, meta)
         write_checkpoint(plain(checkpoint), Path(out_dir) / filename)
 
-    def _check_finite_weights(self) -> None:
-        weights = self.bare_model.state_dict().items()
-        broken = [name for name, w in weights if not w.isfinite().all()]
-        if broken:
-            raise FloatingPointError(
-                f'{len(broken)} weights are not finite after iteration '
-                f'{self.iter + 1}, among them {broken[0]}: {self.advice()}'
-            )
+    @master_only
+    def try_checkpoint(self) -> None:
+        """Find out whether a checkpoint could be written now.
+
+        Raises:
+            ValueError: If it would hold what no checkpoint can hold.
+        """
+        plain(content(self), copy_tensors=False)
 
     def advice(self) -> str:
         """What to do when numbers are not finite any more."""
-        newest = newest_checkpoint(self.work_dir)
+        whole = (p for p in checkpoints(self.work_dir) if not is_cut_off(p))
+        newest = next(whole, None)
         return (
             f'the last good checkpoint is {newest}'
             if newest
@@ -232,47 +301,3 @@ class LDMRunner(Runner):
             '; go on from it with a lower learning rate, '
             'optim_wrapper.clip_grad or without --amp'
         )
-
-    def _meta(self, meta: dict) -> dict:
-        return {
-            'epoch': self.epoch,
-            'iter': self.iter + 1,
-            'cfg': store_config(self.cfg.to_dict()),
-            'seed': self.seed,
-            'experiment_name': self.experiment_name,
-            'time': time.strftime('%Y%m%d_%H%M%S'),
-            'mmengine_version': mmengine.__version__,
-            'dataset_meta': self.train_dataloader.dataset.metainfo,
-            **meta,
-        }
-
-
-def _share_batch(dataloader: dict, world_size: int) -> None:
-    """Turn a ``global_batch_size`` into this process's ``batch_size``.
-
-    Raises:
-        ValueError: If it does not divide, or both are given.
-    """
-    size = dataloader.pop('global_batch_size', None)
-    if size is None:
-        return
-    if 'batch_size' in dataloader:
-        raise ValueError(
-            f'train_dataloader has global_batch_size={size} and '
-            f'batch_size={dataloader["batch_size"]}, which is that of one '
-            'process: set train_dataloader.global_batch_size='
-            f'{dataloader["batch_size"] * world_size} instead'
-        )
-    check_divisible(
-        'train_dataloader.global_batch_size',
-        size,
-        'the number of processes',
-        world_size,
-    )
-    dataloader['batch_size'] = size // world_size
-
-
-def _scheduler_states(schedulers: dict | list) -> dict | list:
-    if isinstance(schedulers, dict):
-        return {k: _scheduler_states(v) for k, v in schedulers.items()}
-    return [scheduler.state_dict() for scheduler in schedulers]

@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from .newest_checkpoint import newest_checkpoint
+
 TEMPORARY_SUFFIX = '.tmp'
 
 
@@ -95,21 +97,6 @@ def _flush_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def newest_checkpoint(work_dir: str | Path) -> Path | None:
-    """The ``iter_N.pth`` written last in ``work_dir``; None without any.
-
-    By time, not by N: a second, shorter training may use the directory.
-    """
-    found = []
-    for path in Path(work_dir).glob('iter_*.pth'):
-        number = path.stem.removeprefix('iter_')
-        # A training that still runs may remove it in between.
-        with contextlib.suppress(FileNotFoundError):
-            if number.isdigit():
-                found.append((path.stat().st_mtime_ns, int(number), path))
-    return max(found)[-1] if found else None
 
 
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -16,9 +16,11 @@ class FrozenPart(nn.Module):
 
     Attributes:
         part: Name of the part; the hash is the buffer ``{part}_hash``.
+        source: Argument of the constructor that names the part's file.
     """
 
     part: str
+    source: str
 
     def freeze_part(self, has_file: bool) -> None:
         """Freeze the part, whose weights are there.

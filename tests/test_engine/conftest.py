@@ -21,7 +21,7 @@ class Losses(Hook):
         self.losses = {}
 
     def after_train_iter(self, runner, batch_idx, data_batch, outputs):
-        self.losses[batch_idx] = outputs['loss'].item()
+        self.losses[runner.iter] = outputs['loss'].item()
 
 
 @pytest.fixture

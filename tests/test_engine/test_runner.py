@@ -9,6 +9,7 @@ import torch
 from mmengine.hooks import Hook
 
 from mmldm.engine import runner as ldm_runner
+from mmldm.engine.checkpoint_content import check_finite
 from mmldm.utils.checkpoint import read_checkpoint
 
 
@@ -332,7 +333,7 @@ def test_buffers_that_are_not_finite_are_not_stored(
     runner = build_runner(**adversarial_training)
     runner.model.autoencoder.quantizer.ema_sum[0] = float('nan')
     with pytest.raises(FloatingPointError, match='quantizer.ema_sum'):
-        runner._check_finite_weights()
+        check_finite(runner)
 
 
 def test_the_average_follows_the_autoencoders_optimizer(

@@ -8,7 +8,6 @@ from torch import nn
 
 from mmldm.utils.checkpoint import (
     load_weights,
-    newest_checkpoint,
     read_checkpoint,
     weights_hash,
     weights_of,
@@ -132,23 +131,6 @@ def test_what_is_no_dict_is_refused(path):
 def test_a_missing_file_is_named(path):
     with pytest.raises(FileNotFoundError, match='iter_1.pth does not exist'):
         read_checkpoint(path)
-
-
-def test_the_newest_checkpoint_has_the_largest_number(tmp_path):
-    for name in (
-        'iter_9.pth',
-        'iter_10.pth',
-        'iter_11.pth.tmp',
-        'iter_best.pth',
-        'epoch_12.pth',
-    ):
-        (tmp_path / name).touch()
-    assert newest_checkpoint(tmp_path) == tmp_path / 'iter_10.pth'
-
-
-def test_without_checkpoints_there_is_no_newest(tmp_path):
-    assert newest_checkpoint(tmp_path) is None
-    assert newest_checkpoint(tmp_path / 'missing') is None
 
 
 def test_weights_are_the_state_dict_or_all():

@@ -18,8 +18,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from mmldm.apis import run_tool
-from mmldm.utils.files import check_folder_to_write
 from mmldm.datasets.report import DataReport
+from mmldm.utils.files import check_folder_to_write
 
 
 def parse_args() -> argparse.Namespace:

@@ -21,8 +21,8 @@ from typing import IO
 from tqdm import tqdm
 
 from mmldm.apis import run_tool
-from mmldm.utils.files import check_folder_to_write
 from mmldm.datasets.file_search import is_hidden
+from mmldm.utils.files import check_folder_to_write
 
 TRAIN = 'ILSVRC2012_img_train.tar'
 VAL = 'ILSVRC2012_img_val.tar'

@@ -15,14 +15,14 @@ from mmldm.utils import (
     check_divisible,
     check_range,
 )
-from mmldm.utils.checkpoint import TEMPORARY_SUFFIX
+from mmldm.utils.checkpoint import TEMPORARY_SUFFIX, written_whole
+from mmldm.utils.newest_checkpoint import RECORD
 
 from ..optim_wrapper import named_wrappers
 
 KEY = 'default_hooks.checkpoint'
 # Arguments of ``CheckpointHook`` that cannot hold here.
 REFUSED = dict(
-    by_epoch='training counts iterations: leave it out',
     out_dir='--resume looks into the work directory: set work_dir instead',
     filename_tmpl='--resume looks for iter_*.pth: leave it out',
     backend_args='checkpoints are written on local disks only: leave it out',
@@ -39,6 +39,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     Args:
         interval: Iterations between checkpoints.
+        by_epoch: ``interval`` counts epochs, in epoch-based training. Files
+            are named by their iteration in any case.
         max_keep_ckpts: How many to keep; -1 keeps all.
         save_best: Metric, or several, whose best checkpoint is kept besides.
         rule: Whether 'greater' or 'less' is better, for all or for each.
@@ -51,7 +53,6 @@ class AtomicCheckpointHook(CheckpointHook):
         save_param_scheduler: As ``save_optimizer``, of the schedules.
         published_keys: Write a copy of the last and the best checkpoint with
             these keys alone; None for no copy.
-        by_epoch: False, as training counts iterations.
         out_dir: None, as ``--resume`` looks into the work directory.
         filename_tmpl: None, as ``--resume`` looks for ``iter_*.pth``.
         backend_args: None, as files are written whole on local disks only.
@@ -63,6 +64,7 @@ class AtomicCheckpointHook(CheckpointHook):
     def __init__(
         self,
         interval: int,
+        by_epoch: bool = False,
         max_keep_ckpts: int = -1,
         save_best: str | Sequence[str] | None = None,
         rule: str | Sequence[str] | None = None,
@@ -73,7 +75,6 @@ class AtomicCheckpointHook(CheckpointHook):
         save_optimizer: bool = True,
         save_param_scheduler: bool = True,
         published_keys: str | Sequence[str] | None = None,
-        by_epoch: bool = False,
         out_dir: str | None = None,
         filename_tmpl: str | None = None,
         backend_args: dict | None = None,
@@ -85,7 +86,6 @@ class AtomicCheckpointHook(CheckpointHook):
         for name in [rule] if isinstance(rule, str) else rule or ():
             check_choice(f'{KEY}.rule', name, ('greater', 'less'))
         for name, value in dict(
-            by_epoch=by_epoch,
             out_dir=out_dir,
             filename_tmpl=filename_tmpl,
             backend_args=backend_args,
@@ -106,6 +106,7 @@ class AtomicCheckpointHook(CheckpointHook):
             save_param_scheduler=save_param_scheduler,
             published_keys=_as_list(published_keys),
         )
+        self.counts_epochs = by_epoch
 
     def before_train(self, runner) -> None:
         """As of ``CheckpointHook``.
@@ -113,11 +114,17 @@ class AtomicCheckpointHook(CheckpointHook):
         Raises:
             ValueError: If checkpoints would fall between two steps of the
                 optimizer: gradients gathered so far are in no checkpoint.
+                Or if one would hold what it cannot hold.
         """
         super().before_train(runner)
+        self._count_iterations(runner.train_loop)
+        runner.try_checkpoint()
+        self.tried = False
         intervals = {f'{KEY}.interval': self.interval}
         if self.save_best:
-            intervals['train_cfg.val_interval'] = runner.val_interval
+            intervals['train_cfg.val_interval'] = runner.val_interval * (
+                runner.train_loop.epoch_length or 1
+            )
         wrappers = named_wrappers(runner.optim_wrapper)
         if len(wrappers) > 1:
             # mmengine ends a group early at the last iteration for one only.
@@ -138,8 +145,37 @@ class AtomicCheckpointHook(CheckpointHook):
             )
         if is_main_process():
             # What a killed run was writing.
-            for path in Path(self.out_dir).glob(f'*.pth.*{TEMPORARY_SUFFIX}'):
+            for path in Path(self.out_dir).glob(f'*.*{TEMPORARY_SUFFIX}'):
                 path.unlink(missing_ok=True)
+
+    def _count_iterations(self, loop) -> None:
+        """Turn an interval in epochs into one in iterations."""
+        if not self.counts_epochs:
+            return
+        if loop.epoch_length is None:
+            raise ValueError(
+                f'{KEY}.by_epoch=True counts epochs, but '
+                'training counts iterations: set by_epoch=False, and interval '
+                'in iterations'
+            )
+        self.interval *= loop.epoch_length
+        self.counts_epochs = False
+
+    def after_train_iter(
+        self,
+        runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """As of ``CheckpointHook``; the first time, one is tried before.
+
+        Optimizers have no state before their first step.
+        """
+        if not self.tried:
+            runner.try_checkpoint()
+            self.tried = True
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         """Save the best, where ``save_best`` asks for it.
@@ -177,13 +213,12 @@ class AtomicCheckpointHook(CheckpointHook):
             meta=meta,
         )
         if is_main_process():
+            # Before others go: it names a file that is there at any moment.
+            with written_whole(Path(runner.work_dir) / RECORD) as file:
+                file.write(self.last_ckpt.encode())
             for old in set(keep) - set(kept):
                 path = Path(self.out_dir) / self.filename_tmpl.format(old)
                 path.unlink(missing_ok=True)
-            # For tools of mmengine that look for it; --resume does not.
-            (Path(runner.work_dir) / 'last_checkpoint').write_text(
-                self.last_ckpt
-            )
 
 
 def _as_list(names: str | Sequence[str] | None) -> list[str] | None:

@@ -39,19 +39,11 @@ class LatentScaleHook(Hook):
         """Measure, unless the scale was loaded.
 
         Raises:
-            ValueError: If the first stage has weights that nobody gave, or
-                latents that do not vary.
+            ValueError: If latents do not vary.
         """
         if runner._has_loaded:
             return
         autoencoder = runner.bare_model.autoencoder
-        if runner.bare_model.autoencoder_checkpoint is None and any(
-            True for _ in autoencoder.parameters()
-        ):
-            raise ValueError(
-                'the first stage is not trained: set '
-                'model.autoencoder_checkpoint to its file or work directory'
-            )
         scale, shift = autoencoder.latent_scale, autoencoder.latent_shift
         if (scale != 1).any() or shift.any():
             source = "the first stage's own: not measured again"

@@ -97,15 +97,16 @@ class ModuleEMAHook(Hook):
         checkpoint['ema_num_updates'] = self.num_updates
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """On resume take up both where they were."""
+        """On resume take up the average; the runner takes the weights."""
         if not runner._resume or 'raw_state_dict' not in checkpoint:
             return
-        raw = checkpoint['raw_state_dict']
+        stored = checkpoint['state_dict']
+        # The runner refuses weights that are missing or of another shape.
         self.average = {
-            name: checkpoint['state_dict'][name].to(weight, copy=True)
+            name: stored[name].to(weight, copy=True)
             for name, weight in self.raw.items()
+            if name in stored
         }
-        checkpoint['state_dict'].update(raw)
         self.num_updates = checkpoint['ema_num_updates']
 
     @torch.no_grad()

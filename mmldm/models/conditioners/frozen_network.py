@@ -41,6 +41,7 @@ class FrozenNetwork(FrozenPart, Embedder):
     """
 
     part = 'network'
+    source = 'pretrained'
     what: str
     model_type: str
     sub_config: str

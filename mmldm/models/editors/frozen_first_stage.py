@@ -28,6 +28,7 @@ class FrozenFirstStage(FrozenPart):
     """
 
     part = 'autoencoder'
+    source = 'autoencoder_checkpoint'
 
     def init_first_stage(
         self, autoencoder: Autoencoder, checkpoint: str | None

@@ -1,0 +1,70 @@
+"""What a training checkpoint holds."""
+
+import time
+from typing import Any
+
+import mmengine
+
+from mmldm.utils.stored_config import store_config
+
+from .checkpoint_state import hub_state
+from .resume import scheduler_states
+
+
+def content(
+    runner: Any,
+    optimizer: bool = True,
+    schedules: bool = True,
+    meta: dict | None = None,
+) -> dict[str, Any]:
+    """Everything that a training resumes from, after the present iteration.
+
+    Args:
+        runner: In training.
+        optimizer: Whether to hold the state of the optimizers.
+        schedules: Whether to hold the state of their schedules.
+        meta: What to add to the meta information.
+    """
+    checkpoint = dict(
+        meta=_meta(runner, meta or {}),
+        state_dict=runner.bare_model.state_dict(),
+        message_hub=hub_state(runner.message_hub),
+    )
+    if optimizer:
+        checkpoint['optimizer'] = runner.optim_wrapper.state_dict()
+    if schedules and runner.param_schedulers is not None:
+        checkpoint['param_schedulers'] = scheduler_states(
+            runner.param_schedulers
+        )
+    runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+    return checkpoint
+
+
+def _meta(runner: Any, meta: dict) -> dict[str, Any]:
+    return {
+        'epoch': runner.epoch,
+        'iter': runner.iter + 1,
+        'cfg': store_config(runner.cfg.to_dict()),
+        'seed': runner.seed,
+        **runner.train_loop.sample_counts(),
+        'experiment_name': runner.experiment_name,
+        'time': time.strftime('%Y%m%d_%H%M%S'),
+        'mmengine_version': mmengine.__version__,
+        'dataset_meta': runner.train_dataloader.dataset.metainfo,
+        **meta,
+    }
+
+
+def check_finite(runner: Any) -> None:
+    """Raise if weights or buffers of the model are not finite.
+
+    Raises:
+        FloatingPointError: Naming the first, and what to do.
+    """
+    weights = runner.bare_model.state_dict().items()
+    broken = [name for name, w in weights if not w.isfinite().all()]
+    if broken:
+        raise FloatingPointError(
+            f'{len(broken)} weights are not finite after iteration '
+            f'{runner.iter + 1}, among them {broken[0]}: {runner.advice()}'
+        )

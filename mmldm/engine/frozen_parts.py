@@ -1,0 +1,28 @@
+"""Whether the frozen parts of a model have weights that somebody trained."""
+
+from torch import nn
+
+from mmldm.utils.frozen_part import FrozenPart
+
+
+def check_frozen_parts(model: nn.Module) -> None:
+    """Raise if a part that is never trained has the weights of its start.
+
+    Args:
+        model: Into which no checkpoint has been loaded.
+
+    Raises:
+        ValueError: Naming the key that gives the part its weights.
+    """
+    for name, module in model.named_modules():
+        if not isinstance(module, FrozenPart) or module.part_hash is not None:
+            continue
+        if not any(True for _ in getattr(module, module.part).parameters()):
+            continue
+        key = '.'.join(['model', *([name] if name else []), module.source])
+        raise ValueError(
+            f'{key} is missing: the {module.part} of '
+            f'{type(module).__name__} is frozen, and its weights are those '
+            f'of a network that nobody has trained. Set {key} to its file '
+            'or folder, or load_from to a checkpoint of the whole model'
+        )

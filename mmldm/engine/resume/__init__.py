@@ -1,0 +1,10 @@
+"""How a training goes on from a checkpoint."""
+
+from .schedules import scheduler_states
+from .training import architecture_differences, resume_training
+
+__all__ = [
+    'architecture_differences',
+    'resume_training',
+    'scheduler_states',
+]

@@ -1,0 +1,290 @@
+"""A training goes on from a checkpoint, and says what has changed."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from mmengine.runner import Runner
+
+from ..checkpoint_state import plain
+from ..optim_wrapper import named_wrappers
+from .config_diff import Difference, config_differences, stored_config
+from .optimizers import Changed, Part, Progress, resume_part
+from .rules import REFUSED, WRAPPER, line, sort_out
+
+SCHEDULE = rf'{WRAPPER}\.(optimizer\.lr|paramwise_cfg.*)|param_scheduler.*'
+
+
+def resume_training(runner: Any, checkpoint: dict, path: str) -> None:
+    """Put a runner where a checkpoint was written.
+
+    What the config has changed since is listed, one line a group of keys.
+
+    Args:
+        runner: With the checkpoint's weights, and optimizers and schedules
+            as the config builds them.
+        checkpoint: A training's, read on the CPU.
+        path: Of its file.
+
+    Raises:
+        ValueError: If the checkpoint is of no training, or of one that the
+            config cannot go on with; the key and the remedy are named.
+    """
+    meta = _checked_meta(checkpoint, path)
+    stored = stored_config(checkpoint)
+    differences = _differences(runner, stored, meta)
+    groups, rest = sort_out(differences)
+    facts = dict(file=path, iteration=meta['iter'])
+    refused = [line(*g, facts) for g in groups if g[0].fate == REFUSED]
+    if refused:
+        raise ValueError(f'{path} cannot be resumed: {"; ".join(refused)}')
+    _check_accumulation(runner, meta['iter'], path)
+    _check_epochs(runner.train_loop, meta, path)
+    samples = _samples_seen(runner, stored, meta)
+    runner.train_loop.resume_at(meta['iter'], samples)
+    _resume_seed(runner, meta.get('seed'))
+    runner.message_hub.load_state_dict(checkpoint['message_hub'])
+    other = _resume_optimizers(runner, checkpoint, stored, differences)
+    facts |= dict(
+        lr=_rates(runner),
+        seed=runner.seed,
+        num_samples=samples,
+        max_iters=runner.max_iters,
+    )
+    if stored is None:
+        runner.logger.warning(
+            f'The config in {path} cannot be read: what has changed since '
+            'is not listed, and of the optimizer only the learning rate is '
+            'taken from the config'
+        )
+    if other and not any('learning rate' in str(r.says) for r, _ in groups):
+        runner.logger.warning(
+            f'--resume: the learning rate after iteration {meta["iter"]} is '
+            f'{facts["lr"]} by the config, whose schedule is not that of the '
+            'checkpoint'
+        )
+    _report(runner, [line(*group, facts) for group in groups], rest)
+    if meta['iter'] >= runner.max_iters:
+        runner.logger.warning(
+            f'{path} is of iteration {meta["iter"]} and training ends after '
+            f'{runner.max_iters}: nothing is left to do'
+        )
+
+
+def _report(runner: Any, lines: list[str], rest: int) -> None:
+    for text in lines:
+        runner.logger.warning(f'--resume: {text}')
+    if rest:
+        runner.logger.info(
+            f'--resume: {rest} other keys differ, which do not change the '
+            'training'
+        )
+
+
+def architecture_differences(cfg: Mapping, checkpoint: Mapping) -> str:
+    """'; the configs differ in ...' for weights that do not fit."""
+    stored = stored_config(checkpoint)
+    if stored is None:
+        return ''
+    differences = [
+        str(difference)
+        for difference in config_differences(stored, cfg)
+        if re.match(
+            r'model\.(?!diffusion_scheduler\.|guidance)', difference.key
+        )
+    ]
+    if not differences:
+        return ''
+    return f'. The configs differ in {", ".join(differences)}'
+
+
+def _checked_meta(checkpoint: dict, path: str) -> dict:
+    meta = checkpoint.get('meta') or {}
+    missing = [
+        key for key in ('message_hub', 'optimizer') if key not in checkpoint
+    ] + ([] if 'iter' in meta else ['meta.iter'])
+    if missing:
+        raise ValueError(
+            f'{path} holds weights, but not the state of a training '
+            f'({", ".join(missing)} missing): begin a training with '
+            f'load_from={path} in place of --resume'
+        )
+    return meta
+
+
+def _differences(
+    runner: Any, stored: dict | None, meta: dict
+) -> list[Difference]:
+    """Those of the configs, and of what the data and processes make."""
+    found = []
+    if stored is not None:
+        found = config_differences(stored, runner.cfg.to_dict())
+    loop = runner.train_loop
+    dataset = loop.dataloader.dataset
+    for name, key, value in (
+        (
+            'global_batch_size',
+            'images of an iteration',
+            loop.global_batch_size,
+        ),
+        ('dataset_size', 'number of training images', len(dataset)),
+        (
+            'dataset_meta',
+            'classes of training images',
+            plain(dataset.metainfo),
+        ),
+    ):
+        # By their text: what data sets say of themselves may hold arrays.
+        if repr(meta.get(name, value)) != repr(value):
+            found.append(Difference(key, meta[name], value))
+    # No seed in the config asks for any.
+    return [
+        d
+        for d in found
+        if d.key != 'randomness.seed'
+        or (d.current is not None and d.current != meta.get('seed'))
+    ]
+
+
+def _check_accumulation(runner: Any, iteration: int, path: str) -> None:
+    for key, wrapper in named_wrappers(runner.optim_wrapper).items():
+        counts = wrapper._accumulative_counts
+        if iteration < runner.max_iters and iteration % counts:
+            raise ValueError(
+                f'{path} is of iteration {iteration}, between two steps of '
+                f'{key} with accumulative_counts={counts}: set '
+                'accumulative_counts to a divisor of the iteration, or take '
+                'another checkpoint'
+            )
+
+
+def _check_epochs(loop: Any, meta: dict, path: str) -> None:
+    """An iteration is in another epoch where these have another length."""
+    lengths = meta.get('epoch_length'), loop.epoch_length
+    if None not in lengths and lengths[0] != lengths[1]:
+        raise ValueError(
+            f'an epoch has {lengths[1]} iterations, in {path} {lengths[0]}: '
+            'the batch size or the number of images is another. Set them '
+            f'back, begin a training with load_from={path} in place of '
+            '--resume, or count iterations, by '
+            "train_cfg=dict(type='AddressedTrainLoop', max_iters=...)"
+        )
+
+
+def _samples_seen(runner: Any, stored: dict | None, meta: dict) -> int:
+    """Images before the checkpoint, which before 2026-12 did not say it."""
+    if 'num_samples' in meta:
+        return meta['num_samples']
+    dataloader = (stored or {}).get('train_dataloader', {})
+    batch = dataloader.get('global_batch_size') or (
+        dataloader.get('batch_size', 0) * runner.world_size
+    )
+    return meta['iter'] * (batch or runner.train_loop.global_batch_size)
+
+
+def _resume_seed(runner: Any, seed: int | None) -> None:
+    if seed is not None and seed != runner._randomness_cfg.get('seed'):
+        runner._randomness_cfg.update(seed=seed)
+        runner.set_randomness(**runner._randomness_cfg)
+    runner.train_dataloader.sampler.seed = runner.seed
+
+
+def _rates(runner: Any) -> str:
+    """The learning rates of all optimizers, for a message."""
+    wrappers = named_wrappers(runner.optim_wrapper).values()
+    rates = [f'{w.optimizer.param_groups[0]["lr"]:.4g}' for w in wrappers]
+    return ' and '.join(dict.fromkeys(rates))
+
+
+def _resume_optimizers(
+    runner: Any,
+    checkpoint: dict,
+    stored: dict | None,
+    differences: list[Difference],
+) -> bool:
+    """Load all; return whether a schedule is another than stored."""
+    loop = runner.train_loop
+    progress = Progress(loop.iter, loop.epoch_length)
+    return any(
+        [
+            resume_part(
+                part, _changed(part.key, stored, differences), progress
+            )
+            for part in _parts(runner, checkpoint, stored)
+        ]
+    )
+
+
+def _changed(
+    wrapper: str, stored: dict | None, differences: list[Difference]
+) -> Changed:
+    keys = [d.key for d in differences]
+    own = [k for k in keys if k.startswith(f'{wrapper}.')]
+    settings = {
+        key.removeprefix(f'{wrapper}.optimizer.').split('.')[0]
+        for key in own
+        if key.startswith(f'{wrapper}.optimizer.')
+    }
+    grouped = any(k.startswith(f'{wrapper}.paramwise_cfg') for k in own)
+    schedule = any(
+        re.fullmatch(SCHEDULE, key)
+        for key in keys
+        if key in own or key.startswith('param_scheduler')
+    )
+    return Changed(None if grouped else settings, schedule if stored else None)
+
+
+def _parts(runner: Any, checkpoint: dict, stored: dict | None) -> list[Part]:
+    """Every optimizer with its states.
+
+    Raises:
+        ValueError: If the checkpoint has optimizers of other names.
+    """
+    wrappers = named_wrappers(runner.optim_wrapper)
+    states = _by_key(checkpoint['optimizer'], wrappers)
+    if states.keys() != wrappers.keys():
+        raise ValueError(
+            f'the config has {", ".join(wrappers)}, the checkpoint '
+            f'{", ".join(states)}: set optim_wrapper back, or begin a '
+            'training with load_from in place of --resume'
+        )
+    schedulers = _by_key(runner.param_schedulers or [], wrappers)
+    kept = _by_key(checkpoint.get('param_schedulers') or [], wrappers)
+    return [
+        Part(
+            key,
+            wrapper,
+            schedulers.get(key, []),
+            states[key],
+            kept.get(key, []),
+            _builder(runner, stored, key.rpartition('.')[2]),
+        )
+        for key, wrapper in wrappers.items()
+    ]
+
+
+def _by_key(value: Any, wrappers: Mapping) -> dict[str, Any]:
+    """Values by the wrapper's config key: one, or one a name."""
+    if isinstance(value, list) or 'param_groups' in value:
+        return dict.fromkeys(
+            wrappers if isinstance(value, list) else ['optim_wrapper'], value
+        )
+    return {f'optim_wrapper.{name}': part for name, part in value.items()}
+
+
+def _builder(runner: Any, stored: dict | None, name: str) -> Any:
+    """What builds the schedulers of the checkpoint's config."""
+    if stored is None:
+        return None
+    configs = stored.get('param_scheduler') or []
+    if isinstance(configs, dict):
+        configs = [configs] if 'type' in configs else configs[name]
+    end = stored.get('train_cfg', {}).get('max_iters')
+    configs = [
+        {**config, **({} if config.get('by_epoch', True) else dict(end=end))}
+        if end and 'end' not in config
+        else config
+        for config in configs
+    ]
+    return partial(Runner._build_param_scheduler, runner, configs)

@@ -1,0 +1,139 @@
+"""A work directory in which one training at a time may write."""
+
+import errno
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import broadcast_object_list, is_main_process
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+LOCK = '.training.lock'
+# What a lock says that another process holds it, and that there are none.
+HELD = {errno.EACCES, errno.EAGAIN}
+# A look at the lock holds it for an instant.
+ATTEMPTS, PAUSE = 3, 0.2
+# Those that this process holds: to close a second file of one would end it.
+_held: set[Path] = set()
+# mmengine's logger opens its file before anybody could say why it cannot.
+PROBE = '.writable'
+
+
+def check_writable(work_dir: str | Path) -> None:
+    """Raise unless files can be written in a work directory, which is made.
+
+    Raises:
+        OSError: Naming it, the reason and the remedy.
+    """
+    path = Path(work_dir)
+    probe = path / f'{PROBE}.{socket.gethostname()}.{os.getpid()}'
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b'0' * 4096)  # a full disk takes an empty file
+    except OSError as error:
+        raise OSError(
+            f'nothing can be written in the work directory {path} '
+            f'({error.strerror}): free some space or make it writable, or '
+            'choose another by --work-dir'
+        ) from error
+    finally:
+        if path.is_dir():
+            probe.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed(work_dir: str | Path, logger: Any) -> Iterator[None]:
+    """Hold a work directory as long as a training runs.
+
+    Of several processes the first holds it, and all learn what came of it.
+    The operating system gives the lock back when its process ends, however
+    that happens.
+
+    Args:
+        work_dir: Exists.
+        logger: Hears where a file system has no locks.
+
+    Raises:
+        ValueError: If another training holds it; its process and host are
+            named.
+    """
+    lock, owner, missing = None, None, None
+    if is_main_process():
+        lock, owner, missing = _lock(Path(work_dir))
+    told = [owner, missing]
+    broadcast_object_list(told)
+    owner, missing = told
+    if owner is not None:
+        raise ValueError(
+            f'{work_dir} belongs to a training that is running ({owner}): '
+            'end it, or choose another --work-dir'
+        )
+    if missing is not None:
+        logger.warning(
+            f'{work_dir} is on a file system without locks ({missing}): '
+            'a second training in it would not be noticed'
+        )
+    path = Path(work_dir).resolve()
+    _held.add(path)
+    try:
+        yield
+    finally:
+        _held.discard(path)
+        if lock is not None:
+            os.close(lock)
+
+
+def running_training(work_dir: str | Path) -> str | None:
+    """Process and host of a training that holds a work directory, if any."""
+    path = Path(work_dir)
+    if path.resolve() in _held:
+        return f'pid {os.getpid()}, this process'
+    if fcntl is None or not (path / LOCK).exists():
+        return None
+    lock = os.open(path / LOCK, os.O_RDWR)
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return _owner(lock) if error.errno in HELD else None
+    finally:
+        os.close(lock)
+    return None
+
+
+def _lock(work_dir: Path) -> tuple[int | None, str | None, str | None]:
+    """An open lock; or who holds it; or why there are no locks."""
+    if work_dir.resolve() in _held:
+        return None, f'pid {os.getpid()}, this process', None
+    if fcntl is None:
+        return None, None, 'this system has no fcntl'
+    lock = os.open(work_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    for attempt in range(ATTEMPTS):
+        try:
+            # A record lock: one of flock() would pass to the data loader's
+            # workers, which outlive a killed training by seconds.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            held = error.errno in HELD
+            if held and attempt + 1 < ATTEMPTS:
+                time.sleep(PAUSE)
+                continue
+            owner = _owner(lock)
+            os.close(lock)
+            return (None, owner, None) if held else (None, None, str(error))
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f'pid {os.getpid()} on {socket.gethostname()}'.encode(), 0)
+    return lock, None, None
+
+
+def _owner(lock: int) -> str:
+    text = os.pread(lock, 200, 0).decode(errors='replace')
+    return text or 'which has not said its name yet'
