@@ -15,7 +15,7 @@ drawn with every caption, and --negative is then a caption. --field gives what
 a task of your own reads, see docs/en/new_task.md. MODEL is whatever
 mmldm.apis.init_model takes: a folder that a converter wrote, a published
 file, a config and then a checkpoint, a work directory, a folder of diffusers.
-Images appear one by one in --out, all of them in grid.png.
+Images appear one by one in OUT/images, all of them in OUT/grid.png.
 """
 
 import argparse
@@ -41,7 +41,12 @@ from mmldm.diffusion import ClassifierFreeGuidance, Windows
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_divisible, check_range
-from mmldm.visualization import assemble, write_image
+from mmldm.visualization import (
+    assemble,
+    image_path,
+    other_images,
+    write_image,
+)
 
 # Pixels a side that are decoded at a time where images are drawn by windows:
 # smaller tiles take less memory and several times as long.
@@ -262,12 +267,15 @@ def draw(
             batch = samples[start : start + args.batch_size]
             for sample in model.predict(None, batch):
                 image = sample.pred_img.permute(1, 2, 0).cpu().numpy()
-                write_image(image, out / f'{len(images):06}.png')
+                write_image(image, image_path(out, len(images)))
                 images.append(image)
                 progress.update()
     rows = [images[i : i + args.num] for i in range(0, len(images), args.num)]
     write_image(assemble(rows), out / 'grid.png')
-    print(f'{len(images)} images in {out}, all of them in {out}/grid.png')
+    folder = image_path(out, 0).parent
+    print(f'{len(images)} images in {folder}, all of them in {out}/grid.png')
+    if warning := other_images(out, len(images)):
+        print(f'Note: {warning}')
 
 
 if __name__ == '__main__':
