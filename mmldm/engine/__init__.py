@@ -8,6 +8,7 @@ from .hooks import (
     LatentScaleHook,
     ModuleEMAHook,
     ReferenceMetricsHook,
+    RunSummaryHook,
 )
 from .loops import AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
@@ -24,4 +25,5 @@ __all__ = [
     'LatentScaleHook',
     'ModuleEMAHook',
     'ReferenceMetricsHook',
+    'RunSummaryHook',
 ]

@@ -8,6 +8,7 @@ import mmengine
 import torch
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object, master_only
+from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner
 
@@ -29,6 +30,7 @@ from mmldm.utils.distributed import broadcast_state
 from mmldm.utils.memory import keep_freed_memory
 
 from .checkpoint_state import hub_state, hub_state_for_loading, plain
+from .screen import quiet_screen
 
 
 @RUNNERS.register_module()
@@ -60,6 +62,10 @@ class LDMRunner(Runner):
         return (
             self.model.module if is_model_wrapper(self.model) else self.model
         )
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """As of ``Runner``; the log file has more than the screen."""
+        return quiet_screen(super().build_logger(*args, **kwargs))
 
     def setup_env(self, env_cfg: dict) -> None:
         """As of ``Runner``; gloo processes where there is no GPU.
