@@ -22,7 +22,7 @@ first_stage=configs/autoencoder/autoencoder_kl-f4_1xb32-300_digits-32x32.py
 ldm=configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py
 mkdir -p "$work"
 
-# step NAME TITLE COMMAND...: run once, show progress, keep the whole log.
+# step NAME TITLE COMMAND...: run once, show progress, keep what it shows.
 step() {
   local name=$1 title=$2 log="$work/$1.log" start=$SECONDS status
   shift 2
@@ -33,7 +33,7 @@ step() {
   echo "[quickstart] $title (log: $log)"
   set +e
   "$@" 2>&1 | tee -a "$log" |
-    sed -unE 's/.*(Iter\((train|test)\) .*)/    \1/p; /^error:/p'
+    sed -uE 's/^[0-9/]+ [0-9:]+ - mmengine - INFO - //; s/^/    /'
   status=${PIPESTATUS[0]}
   set -e
   # Seconds of every attempt that ended by itself.

@@ -15,7 +15,7 @@ drawn with every caption, and --negative is then a caption. --field gives what
 a task of your own reads, see docs/en/new_task.md. MODEL is whatever
 mmldm.apis.init_model takes: a folder that a converter wrote, a published
 file, a config and then a checkpoint, a work directory, a folder of diffusers.
-Images appear one by one in --out, all of them in grid.png.
+Images appear one by one in OUT/images, all of them in OUT/grid.png.
 """
 
 import argparse
@@ -43,7 +43,13 @@ from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_divisible, check_range
 from mmldm.utils.memory import check_images_fit
-from mmldm.visualization import assemble, most_tiles, write_image
+from mmldm.visualization import (
+    assemble,
+    image_path,
+    most_tiles,
+    other_images,
+    write_image,
+)
 
 # Pixels a side that are decoded at a time where images are drawn by windows:
 # smaller tiles take less memory and several times as long.
@@ -266,7 +272,7 @@ def draw(
         while batch := [*islice(samples, args.batch_size)]:
             for sample in model.predict(None, batch):
                 image = sample.pred_img.permute(1, 2, 0).cpu().numpy()
-                write_image(image, out / f'{number:06}.png')
+                write_image(image, image_path(out, number))
                 row, column = divmod(number, args.num)
                 height, width = map(most_tiles, image.shape[:2])
                 if row < height and column < width:
@@ -278,8 +284,11 @@ def draw(
         for _, row in groupby(shown, key=itemgetter(0))
     ]
     write_image(assemble(rows), out / 'grid.png')
+    folder = image_path(out, 0).parent
     what = 'all of them' if len(shown) == number else f'{len(shown)} of them'
-    print(f'{number} images in {out}, {what} in {out}/grid.png')
+    print(f'{number} images in {folder}, {what} in {out}/grid.png')
+    if warning := other_images(out, number):
+        print(f'Note: {warning}')
 
 
 if __name__ == '__main__':

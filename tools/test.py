@@ -42,7 +42,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='write every image and grid.png into this directory',
+        help='write grid.png into this directory, and every image into its '
+        'folder images',
     )
     return parser.parse_args()
 

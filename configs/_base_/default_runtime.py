@@ -9,6 +9,7 @@ default_hooks = dict(
         type='AtomicCheckpointHook', interval=5000, max_keep_ckpts=3
     ),
     visualization=dict(type='ImageGridHook'),
+    summary=dict(type='RunSummaryHook'),
 )
 custom_hooks = [dict(type='AddressedSeedHook')]
 

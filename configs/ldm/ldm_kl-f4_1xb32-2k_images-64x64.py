@@ -3,7 +3,7 @@
 Train: python tools/train.py configs/ldm/<this file> \
        --cfg-options train_dataloader.dataset.data_root=FOLDER
 Draw:  python tools/test.py configs/ldm/<this file> \
-       work_dirs/<this config> --show-dir samples
+       work_dirs/<this config> --show-dir drawn
 
 Needs the first stage of autoencoder_kl-f4_1xb16-1k_images-64x64.py.
 """

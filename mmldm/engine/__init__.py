@@ -8,6 +8,7 @@ from .hooks import (
     LatentScaleHook,
     ModuleEMAHook,
     ReferenceMetricsHook,
+    RunSummaryHook,
 )
 from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
@@ -25,4 +26,5 @@ __all__ = [
     'LatentScaleHook',
     'ModuleEMAHook',
     'ReferenceMetricsHook',
+    'RunSummaryHook',
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object, master_only
+from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.optim import OptimWrapper, _ParamScheduler
 from mmengine.runner import BaseLoop, Runner
@@ -43,6 +44,7 @@ from .scheduler_checks import (
     check_steps,
     with_iterations,
 )
+from .screen import quiet_screen
 from .work_dir import check_writable, claimed, running_training
 
 
@@ -76,6 +78,10 @@ class LDMRunner(Runner):
         return (
             self.model.module if is_model_wrapper(self.model) else self.model
         )
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """As of ``Runner``; the log file has more than the screen."""
+        return quiet_screen(super().build_logger(*args, **kwargs))
 
     def setup_env(self, env_cfg: dict) -> None:
         """As of ``Runner``; gloo processes where there is no GPU.

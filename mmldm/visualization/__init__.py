@@ -2,14 +2,17 @@
 
 from .conditions import draw_sample
 from .grid import assemble, contact_sheet, most_tiles, sample_grid
-from .image_grid_hook import ImageGridHook, write_image
+from .image_files import image_path, other_images, write_image
+from .image_grid_hook import ImageGridHook
 
 __all__ = [
     'ImageGridHook',
     'assemble',
     'contact_sheet',
     'draw_sample',
+    'image_path',
     'most_tiles',
+    'other_images',
     'sample_grid',
     'write_image',
 ]

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence, Sized
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.dist import all_gather_object, barrier
@@ -14,7 +14,8 @@ from torch import nn
 from mmldm.registry import HOOKS
 
 from .conditions import draw_sample, is_drawn
-from .grid import contact_sheet, sample_grid
+from .grid import choose, contact_sheet, sample_grid, spread_over_classes
+from .image_files import image_path, other_images, write_image
 
 # Images that a test shows together with their conditions.
 NUM_TOLD = 16
@@ -24,17 +25,18 @@ NUM_TOLD = 16
 class ImageGridHook(Hook):
     """One grid of images of a validation or a test, spread over its data.
 
-    Generated images of a model with classes get a row a class;
+    Generated images of a model with classes stand in rows of one class each;
     reconstructions stand below their originals. Validation sends the grid to
     the visualizer (on disk under ``vis_data``, TensorBoard ...), a test
-    writes it as ``grid.png``, both on rank 0. Where a model is told more than
-    classes, a test writes ``conditions.png`` too: generated images with what
-    was asked for drawn on, beside and below them.
+    writes it as ``grid.png``, both on rank 0. Where a model has more
+    conditions than classes, a test writes ``conditions.png`` too: generated
+    images with what was asked for drawn on, beside and below them.
 
     Args:
-        num_images: Images in the grid.
-        show_dir: Where a test writes the grid and every image; None writes
-            the grid alone, into the work directory.
+        num_images: Images in the grid, at most.
+        show_dir: Where a test writes these pictures, and every image in a
+            folder of its own, see :func:`image_path`; None writes the
+            pictures alone, into the work directory.
     """
 
     def __init__(
@@ -42,16 +44,20 @@ class ImageGridHook(Hook):
     ) -> None:
         self.num_images = num_images
         self.show_dir = show_dir
+        self._forget()
+
+    def _forget(self) -> None:
         self.shown: list[tuple] = []
         self.told: list[tuple] = []
+        self.chosen: Chosen | None = None
 
     def before_val_epoch(self, runner) -> None:
         """Forget earlier images."""
-        self.shown = []
+        self._forget()
 
     def before_test_epoch(self, runner) -> None:
         """Forget earlier images."""
-        self.shown, self.told = [], []
+        self._forget()
 
     def after_val_iter(
         self,
@@ -76,7 +82,7 @@ class ImageGridHook(Hook):
         self._keep_told(runner, drawn, dataset)
         if self.show_dir is not None:
             for sample in drawn:
-                path = Path(self.show_dir) / f'{sample.sample_idx:06d}.png'
+                path = image_path(self.show_dir, sample.sample_idx)
                 write_image(_array(sample.pred_img), path)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
@@ -97,9 +103,31 @@ class ImageGridHook(Hook):
                 write_image(picture, path)
                 runner.logger.info(f'Pictures in {path}')
         barrier()  # nobody leaves before the files are there
+        if self.shown and self.show_dir is not None and runner.rank == 0:
+            self._report_images(runner)
+
+    def _report_images(self, runner) -> None:
+        """Say where the images are, and warn of those of an earlier run."""
+        runner.logger.info(f'Images in {image_path(self.show_dir, 0).parent}')
+        count = len(runner.test_dataloader.dataset)
+        if warning := other_images(self.show_dir, count):
+            runner.logger.warning(warning)
+
+    def _choose(self, runner, dataset: Sized) -> 'Chosen':
+        """The samples to show, the same on every rank."""
+        if self.chosen is None:
+            labels = [None] * len(dataset)
+            if 'gt_label' in _read_by(runner.model):
+                labels = _labels(dataset)
+            self.chosen = Chosen(
+                choose(labels, self.num_images),
+                spread_over_classes(labels, NUM_TOLD),
+            )
+        return self.chosen
 
     def _keep(self, runner, outputs: Sequence, dataset: Sized) -> None:
-        for sample in _spread(outputs, self.num_images, dataset):
+        chosen = self._choose(runner, dataset).for_grid
+        for sample in _those(outputs, chosen):
             pair = [_array(sample.pred_img)]
             if 'gt_img' in sample:
                 pair.insert(0, _array(sample.gt_img))
@@ -110,7 +138,8 @@ class ImageGridHook(Hook):
     def _keep_told(
         self, runner, outputs: Sequence, dataset: BaseDataset
     ) -> None:
-        for sample in _spread(outputs, NUM_TOLD, dataset):
+        chosen = self._choose(runner, dataset).with_conditions
+        for sample in _those(outputs, chosen):
             fields = [f for f in _read_by(runner.model) if f in sample]
             if any(is_drawn(f, sample.get(f)) for f in fields):
                 told = type(sample)(
@@ -144,12 +173,36 @@ class ImageGridHook(Hook):
         return sample_grid(*zip(*ordered, strict=True)) if ordered else None
 
 
-def _spread(outputs: Sequence, number: int, dataset: Sized) -> list:
-    """Those that are among ``number`` evenly spread over a dataset."""
-    length = len(dataset)
-    count = min(number, length)
-    wanted = {i * length // count for i in range(count)}
-    return [sample for sample in outputs if sample.sample_idx in wanted]
+class Chosen(NamedTuple):
+    """Indices of the samples that are shown.
+
+    Attributes:
+        for_grid: In the grid.
+        with_conditions: Together with their conditions.
+    """
+
+    for_grid: set[int]
+    with_conditions: set[int]
+
+
+def _those(outputs: Sequence, chosen: set[int]) -> list:
+    return [sample for sample in outputs if sample.sample_idx in chosen]
+
+
+def _labels(dataset: Sized) -> list[int | None]:
+    """The class of every sample of a data set; None where it has none."""
+    if not hasattr(dataset, 'get_data_info'):
+        return [None] * len(dataset)
+    num_draws = getattr(dataset, 'num_draws', 1)
+    labels = [
+        dataset.get_data_info(i).get('gt_label')
+        for i in range(len(dataset) // num_draws)
+    ]
+    return [
+        label if isinstance(label, int | np.integer) else None
+        for label in labels
+        for _ in range(num_draws)
+    ]
 
 
 def _read_by(model: nn.Module) -> tuple[str, ...]:
@@ -168,14 +221,3 @@ def _drawn(samples: Sequence) -> list:
 def _array(image) -> np.ndarray:
     """uint8 tensor (3, H, W) -> uint8 array (H, W, 3)."""
     return image.permute(1, 2, 0).cpu().numpy()
-
-
-def write_image(image: np.ndarray, path: Path) -> None:
-    """Write a uint8 RGB array (H, W, 3) as PNG; make its directory.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1])):
-        raise OSError(f'{path} could not be written: is the disk full?')

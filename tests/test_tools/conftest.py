@@ -173,7 +173,7 @@ def draw(tiny_ldm, ldm_config, call_tool, tmp_path):
         path, out = tmp_path / 'model.safetensors', tmp_path / 'out'
         write_model_file(path, model.state_dict(), config)
         call_tool('sample', path, '--out', out, '--batch-size', 3, *flags)
-        images = {p.name: read_image(str(p)) for p in out.glob('*.png')}
+        images = {p.name: read_image(str(p)) for p in out.rglob('*.png')}
         return model, images
 
     return draw

@@ -76,8 +76,11 @@ def test_two_processes_see_what_one_sees(run_tool, config, tmp_path, port):
         port=port,
     )
     assert status == 0, log
-    names = sorted(os.listdir(tmp_path / 'a'))
-    assert names == sorted(os.listdir(tmp_path / 'b'))
+    names, others = (
+        sorted(path.relative_to(folder) for path in folder.rglob('*.png'))
+        for folder in (tmp_path / 'a', tmp_path / 'b')
+    )
+    assert names == others and len(names) == 10 + 1
     for name in names:
         one, two = (
             cv2.imread(str(tmp_path / folder / name)).astype(int)

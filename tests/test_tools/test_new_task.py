@@ -88,7 +88,7 @@ def test_a_new_task_is_trained_and_drawn(train, call_tool):
     assert drawn[0].shape == (64, 80, 3)
     assert (drawn[0] != drawn[1]).any()
     call_tool('sample', *shown('sample')[0], '--num', 1)
-    assert (cv2.imread('samples/000000.png') == drawn[1]).all()
+    assert (cv2.imread('samples/images/000000.png') == drawn[1]).all()
     cv2.imwrite('sketch.png', drawn[1])
     with pytest.raises(ValueError, match=r'sketch of .* must be \(1, H, W\)'):
         call_tool('sample', *shown('sample')[0])
@@ -102,7 +102,7 @@ def test_a_class_and_a_sketch_are_told_together(train, call_tool):
     assert model.conditioner.slots == ('vector', 'spatial')
     draw_square(20)
     call_tool('sample', *shown('sample')[1], '--num', 1)
-    drawn = [cv2.imread(f'samples/00000{i}.png') for i in range(2)]
+    drawn = [cv2.imread(f'samples/images/00000{i}.png') for i in range(2)]
     assert (drawn[0] != drawn[1]).any()
 
 

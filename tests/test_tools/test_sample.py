@@ -157,6 +157,22 @@ def test_every_class_is_drawn_from_the_same_noises(draw):
     assert images['grid.png'].shape == (2 * (8 + 2) + 2,) * 2 + (3,)
 
 
+def test_the_folder_of_images_has_nothing_else(draw, tmp_path, capsys):
+    """So that it can be compared with folders of other images."""
+    draw(CLASSES, '--label', 3, 7, '--num', 2)
+    out = tmp_path / 'out'
+    assert sorted(path.name for path in out.iterdir()) == [
+        'grid.png',
+        'images',
+    ]
+    names = sorted(path.name for path in (out / 'images').iterdir())
+    assert names == [f'{i:06}.png' for i in range(4)]
+    assert 'did not write' not in capsys.readouterr().out
+    draw(CLASSES, '--label', 3, '--num', 1)
+    expected = '3 files that this run did not write, such as 000001.png'
+    assert expected in capsys.readouterr().out
+
+
 def test_guidance_and_negatives_arrive(draw):
     flags = ('--label', 3, '--num', 1)
     pictures = [

@@ -40,7 +40,8 @@ def test_train_then_test_writes_what_it_says(train, test, work_dir, tmp_path):
     metrics = json.loads(out.read_text())
     assert set(metrics) == {'class_accuracy', 'test_accuracy_real'}
     assert metrics['test_accuracy_real'] > 0.95
-    assert len(os.listdir(show)) == 10 + 1
+    assert sorted(os.listdir(show)) == ['grid.png', 'images']
+    assert len(os.listdir(show / 'images')) == 10
 
 
 def test_resume_goes_on_from_the_newest(train, work_dir):
@@ -123,7 +124,7 @@ def test_the_seed_of_a_test_changes_the_images(train, test, tmp_path):
     for seed in ('1', '2', '1'):
         show = tmp_path / f'show{len(images)}'
         test('--seed', seed, '--show-dir', show)
-        images.append((show / '000000.png').read_bytes())
+        images.append((show / 'images/000000.png').read_bytes())
     assert images[0] == images[2] != images[1]
 
 
@@ -138,7 +139,7 @@ def test_images_do_not_depend_on_the_batch_size(train, test, tmp_path):
             '--cfg-options',
             f'test_dataloader.batch_size={batch_size}',
         )
-        images.append((show / '000003.png').read_bytes())
+        images.append((show / 'images/000003.png').read_bytes())
     assert images[0] == images[1]
 
 

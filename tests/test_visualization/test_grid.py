@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from mmldm.visualization import sample_grid
-from mmldm.visualization.grid import GAP
+from mmldm.visualization.grid import (
+    GAP,
+    choose,
+    rows_of,
+    spread_over_classes,
+)
 
 H, W = 3, 5
 WHITE = 255
@@ -68,3 +73,87 @@ def test_reconstructions_stand_right_below_their_originals(labels):
             assert np.array_equal(tile, image(shown))
             top += H
         assert (grid[top : top + GAP] == WHITE).all()
+
+
+def shape_of(labels):
+    """Rows, and images in each, of a picture whose rows show one class."""
+    rows = rows_of(labels)
+    assert all(len({labels[i] for i in row}) == 1 for row in rows)
+    assert sorted(i for row in rows for i in row) == [*range(len(labels))]
+    ordered = [labels[row[0]] for row in rows]
+    assert ordered == sorted(ordered)
+    return [len(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    'num_classes, per_class, expected',
+    [
+        (10, 10, [10] * 10),
+        (10, 6, [6] * 10),
+        (16, 4, [4] * 16),
+        (1, 64, [8] * 8),  # few classes have several rows
+        (2, 32, [8] * 8),
+        (3, 21, [7] * 9),
+        (2, 4, [4] * 2),
+    ],
+)
+def test_rows_show_one_class_each(num_classes, per_class, expected):
+    assert shape_of([*range(num_classes)] * per_class) == expected
+
+
+def test_rows_of_uneven_classes_end_where_their_images_do():
+    assert shape_of([5] * 4 + [2] * 1 + [9] * 3) == [1, 4, 3]
+
+
+def test_too_few_images_of_many_classes_fill_a_square_in_their_order():
+    labels = [*range(31, -1, -1)] * 2
+    rows = rows_of(labels)
+    assert [len(row) for row in rows] == [8] * 8
+    shown = [labels[i] for row in rows for i in row]
+    assert shown == sorted(labels)
+
+
+def counts(labels, chosen):
+    return np.unique([labels[i] for i in chosen], return_counts=True)
+
+
+@pytest.mark.parametrize('ordered', [False, True])
+@pytest.mark.parametrize(
+    'total, num_classes, number, shown, share',
+    [
+        (1000, 10, 100, 10, 10),
+        (1000, 10, 64, 10, 6),
+        (50_000, 1000, 64, 8, 8),  # as many classes as make a square
+        (1000, 1000, 64, 64, 1),
+        (2000, 1000, 64, 32, 2),
+        (1000, 2, 64, 2, 32),
+        (1000, 1, 64, 1, 64),
+        (20, 10, 64, 10, 2),  # all that there are
+    ],
+)
+def test_classes_share_a_grid(
+    ordered, total, num_classes, number, shown, share
+):
+    labels = [i % num_classes for i in range(total)]
+    if ordered:
+        labels.sort()
+    classes, sizes = counts(labels, choose(labels, number))
+    assert len(classes) == shown
+    assert set(sizes) == {share}
+    # From the first class to nearly the last.
+    assert classes[0] == 0
+    assert classes[-1] >= num_classes - 1 - num_classes / shown
+
+
+def test_a_rare_class_has_the_images_that_there_are():
+    labels = [0] * 900 + [1] * 3
+    classes, sizes = counts(labels, choose(labels, 64))
+    assert [*sizes] == [32, 3]
+
+
+def test_without_classes_images_are_spread_over_the_data():
+    for labels in ([None] * 1000, [None, *range(999)]):
+        assert choose(labels, 4) == {0, 250, 500, 750}
+        assert spread_over_classes(labels, 4) == {0, 250, 500, 750}
+    assert choose([None] * 3, 64) == {0, 1, 2}
+    assert choose([], 64) == set()

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
 from mmldm.structures import LDMDataSample
@@ -89,9 +90,107 @@ def test_classes_alone_are_told_by_the_rows_of_the_grid(tmp_path):
 
     hook.after_test_iter(OfClasses, 0, outputs=samples)
     hook.after_test_epoch(OfClasses)
-    assert sorted(os.listdir(tmp_path)) == [
-        '000000.png',
-        '000001.png',
-        'grid.png',
-    ]
+    assert sorted(os.listdir(tmp_path)) == ['grid.png', 'images']
+    names = sorted(os.listdir(tmp_path / 'images'))
+    assert names == ['000000.png', '000001.png']
     assert cv2.imread(str(tmp_path / 'grid.png')).shape == (134, 68, 3)
+
+
+class Requests:
+    """As many requests of balanced classes as it is told to have."""
+
+    metainfo = {}
+
+    def __init__(self, count, num_classes, num_draws=1):
+        self.count, self.num_classes = count, num_classes
+        self.num_draws = num_draws
+
+    def __len__(self):
+        return self.count * self.num_draws
+
+    def get_data_info(self, i):
+        return dict(gt_label=i % self.num_classes)
+
+
+def grid_of_requests(hook, dataset, batch=125):
+    """The grid after a test in which an image has its class's brightness."""
+
+    class Runner(Testing):
+        model = SimpleNamespace(
+            conditioner=SimpleNamespace(reads=('gt_label',))
+        )
+        test_dataloader = SimpleNamespace(dataset=dataset)
+
+    for start in range(0, len(dataset), batch):
+        outputs = []
+        for i in range(start, min(start + batch, len(dataset))):
+            label = dataset.get_data_info(i // dataset.num_draws)['gt_label']
+            sample = LDMDataSample(metainfo=dict(sample_idx=i))
+            sample.set_gt_label(label)
+            sample.pred_img = torch.full(
+                (3, 2, 2), 20 * label + 1, dtype=torch.uint8
+            )
+            outputs.append(sample)
+        hook.after_test_iter(Runner, 0, outputs=outputs)
+    return hook._grid(Runner)
+
+
+@pytest.mark.parametrize(
+    'count, num_classes, num_draws, num_images, rows, columns',
+    [
+        (1000, 10, 1, 100, 10, 10),  # the quickstart's
+        (100, 10, 1, 100, 10, 10),
+        (1000, 10, 1, 64, 10, 6),
+        (997, 10, 1, 64, 10, 6),
+        (300, 10, 2, 64, 10, 6),
+    ],
+)
+def test_the_requests_of_every_class_fill_a_row(
+    count, num_classes, num_draws, num_images, rows, columns
+):
+    """Labels are the index modulo ten, and steps of ten meet one alone."""
+    dataset = Requests(count, num_classes, num_draws)
+    grid = grid_of_requests(ImageGridHook(num_images), dataset)
+    tiles = grid[2::4, 2::4, 0]
+    assert tiles.shape == (rows, columns)
+    expected = 20 * np.arange(rows)[:, None] + 1
+    assert (tiles == expected).all()
+
+
+def test_conditions_are_shown_for_unlike_classes():
+    """Sixteen of 160: every tenth of them is of one class."""
+    hook = ImageGridHook()
+    grid_of_requests(hook, Requests(160, 10))
+    labels = [i % 10 for i in hook.chosen.with_conditions]
+    assert len(labels) == 16 and set(labels) == {*range(10)}
+
+
+def test_a_data_set_is_asked_for_its_classes_once_a_test():
+    asked = []
+
+    class Counted(Requests):
+        def get_data_info(self, i):
+            asked.append(i)
+            return super().get_data_info(i)
+
+    hook = ImageGridHook()
+    dataset = Counted(30, 10)
+    grid_of_requests(hook, dataset, batch=5)
+    assert len(asked) == 2 * 30  # the test itself asks as often
+
+
+def test_images_of_an_earlier_run_are_warned_of(tmp_path, caplog):
+    hook = ImageGridHook(show_dir=str(tmp_path))
+    for count in (32, 32):
+        hook.before_test_epoch(Testing)
+        hook.after_test_iter(Testing, 0, outputs=told_samples(count))
+        hook.after_test_epoch(Testing)
+        assert 'did not write' not in caplog.text
+
+    class Fewer(Testing):
+        test_dataloader = SimpleNamespace(dataset=Animals(range(30)))
+
+    hook.before_test_epoch(Fewer)
+    hook.after_test_iter(Fewer, 0, outputs=told_samples(30))
+    hook.after_test_epoch(Fewer)
+    assert '2 files that this run did not write, such as 000030' in caplog.text

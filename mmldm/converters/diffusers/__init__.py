@@ -15,13 +15,13 @@ from .first_stage import (
     first_stage_from_diffusers_config,
     first_stage_to_diffusers,
     first_stage_to_diffusers_config,
-    latent_scale,
 )
 from .folder import (
     FromDiffusers,
     is_diffusers,
     read_diffusers,
 )
+from .latent_scale import fold_latent_scale, latent_scale
 from .process import (
     scheduler_from_diffusers,
     scheduler_to_diffusers,
@@ -47,6 +47,7 @@ __all__ = [
     'first_stage_from_diffusers_config',
     'first_stage_to_diffusers',
     'first_stage_to_diffusers_config',
+    'fold_latent_scale',
     'is_diffusers',
     'latent_scale',
     'read_diffusers',

@@ -201,9 +201,10 @@ def _check(args: Mapping[str, Any], res_block: Mapping[str, Any]) -> None:
     """Raise where diffusers has no such network."""
     if args['vector_dim'] is not None:
         raise ValueError(
-            f'denoiser.vector_dim={args["vector_dim"]}: diffusers knows no '
-            'vector that is one linear layer away from the time embedding; '
-            'give the condition as tokens, with context_dim'
+            f'denoiser.vector_dim={args["vector_dim"]}: beside the time '
+            'diffusers has one embedding of classes, that of one '
+            "ClassEmbedder(slot='vector') alone; give other conditions as "
+            'tokens, with context_dim'
         )
     if res_block.get('updown'):
         raise ValueError(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 
+from .class_embedding import vector_classes
 from .denoiser import denoiser_to_diffusers
 from .denoiser_config import denoiser_to_diffusers_config
 from .files import (
@@ -23,9 +24,9 @@ from .files import (
 from .first_stage import (
     first_stage_to_diffusers,
     first_stage_to_diffusers_config,
-    latent_scale,
 )
 from .folder import TOKENIZER
+from .latent_scale import fold_latent_scale, latent_scale
 from .pipelines import (
     LENGTH,
     STABLE,
@@ -161,7 +162,10 @@ def _add_first_stage(
     config: Mapping[str, Any],
 ) -> str:
     """The first stage; returns its class."""
-    own = _part('autoencoder', weights)
+    own, notes = fold_latent_scale(
+        _part('autoencoder', weights), config['autoencoder']
+    )
+    folder.notes += notes
     theirs = first_stage_to_diffusers_config(
         config['autoencoder'],
         latent_scale(own),
@@ -183,13 +187,7 @@ def _diffusion(
     kind = _add_first_stage(folder, first_stage, weights, config)
     vae = folder.files[f'{first_stage}/{CONFIG}']
     factor = 2 ** (len(vae['block_out_channels']) - 1)
-    unet = denoiser_to_diffusers_config(
-        config['denoiser'], _image_size(config) // factor
-    )
-    found = denoiser_to_diffusers(
-        _part('denoiser', weights), config['denoiser']
-    )
-    folder.add('unet', unet, found)
+    unet = _add_unet(folder, weights, config, factor)
     pipeline, why_not = choose_pipeline(embedders, text, unet, vae)
     scheduler, notes = scheduler_to_diffusers(
         config['diffusion_scheduler'],
@@ -216,6 +214,29 @@ def _diffusion(
         folder.notes.append(f'No pipeline draws with these parts: {why_not}')
     folder.notes += [*notes, *differences(config, pipeline, scheduler, factor)]
     return folder, pipeline
+
+
+def _add_unet(
+    folder: Folder,
+    weights: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    factor: int,
+) -> dict[str, Any]:
+    """The denoiser, and classes in its vector; returns its config."""
+    denoiser = dict(config['denoiser'])
+    classes = vector_classes(config)
+    if classes is not None:
+        denoiser['vector_dim'] = None
+    unet = denoiser_to_diffusers_config(
+        denoiser, _image_size(config) // factor
+    )
+    found = denoiser_to_diffusers(_part('denoiser', weights), denoiser)
+    if classes is not None:
+        unet |= classes.config
+        found |= classes.weights(weights)
+        folder.notes.append(classes.note)
+    folder.add('unet', unet, found)
+    return unet
 
 
 def _image_size(config: Mapping[str, Any]) -> int:

@@ -105,7 +105,7 @@ def first_stage_to_diffusers_config(
 
     Args:
         config: Of ``AutoencoderKL`` or ``AutoencoderVQ``.
-        scale: Of the trained model's latents, see :func:`latent_scale`.
+        scale: Of the trained model's latents, see ``latent_scale``.
         sample_size: Pixels a side of the images it was trained on.
 
     Raises:
@@ -153,7 +153,8 @@ def _check(args: Mapping[str, Any]) -> None:
     if args['thumbnail']:
         raise ValueError(
             'autoencoder.thumbnail=True has no counterpart in diffusers: '
-            'train without it what is to be used there'
+            'train with starts_as_resizing=True in its place what is to be '
+            'used there'
         )
     if args.get('quantizer', {}).get('normalize'):
         raise ValueError(
@@ -169,38 +170,12 @@ def _check(args: Mapping[str, Any]) -> None:
         )
 
 
-def latent_scale(weights: Mapping[str, Tensor]) -> float:
-    """The one factor on latents that diffusers knows.
-
-    Args:
-        weights: Of a first stage of ours, by name.
-
-    Raises:
-        ValueError: If each channel has its own, or latents are shifted.
-    """
-    shift, scale = weights['latent_shift'], weights['latent_scale']
-    if shift.any():
-        raise ValueError(
-            f'autoencoder.latent_shift={shift.flatten().tolist()} has no '
-            'counterpart in the pipelines of diffusers: measure the scale '
-            'alone, and train the diffusion model anew'
-        )
-    if (scale != scale.flatten()[0]).any():
-        raise ValueError(
-            f'autoencoder.latent_scale={scale.flatten().tolist()} has no '
-            'counterpart in diffusers, which has one number for all '
-            'channels: measure one, and train the diffusion model anew'
-        )
-    # The shortest number that is this float32.
-    return float(str(scale.flatten()[0].cpu().numpy()))
-
-
 def first_stage_to_diffusers(
     weights: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> dict[str, Tensor]:
     """Weights of ours under diffusers' names and in its shapes.
 
-    Scale and shift of latents are not in it; see :func:`latent_scale`.
+    Scale and shift of latents are not in it; see ``latent_scale.py``.
 
     Args:
         weights: Of a first stage that was built from ``config``.

@@ -137,8 +137,13 @@ def differences(
         notes.append('guidance_scale=1 is to be given in the call')
     if config.get('log_variance'):
         notes.append('log_variance, which weighs losses, is left out')
-    kinds = [e['type'] for e in config['conditioner'].get('embedders') or ()]
-    learned = [kind for kind in kinds if kind not in WITHOUT_WEIGHTS]
+    learned = [
+        embedder['type']
+        for embedder in config['conditioner'].get('embedders') or ()
+        # Classes in the vector are part of the UNet there.
+        if embedder['type'] not in WITHOUT_WEIGHTS
+        and embedder.get('slot') != 'vector'
+    ]
     if pipeline is None and learned:
         notes.append(f'What {", ".join(learned)} learned is left out')
     if pipeline == TEXT_TO_IMAGE and factor != FACTOR:

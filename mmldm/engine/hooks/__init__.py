@@ -3,6 +3,7 @@ from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .latent_scale_hook import LatentScaleHook
 from .module_ema_hook import ModuleEMAHook
 from .reference_metrics_hook import ReferenceMetricsHook
+from .run_summary_hook import RunSummaryHook
 
 __all__ = [
     'AddressedSeedHook',
@@ -10,4 +11,5 @@ __all__ = [
     'LatentScaleHook',
     'ModuleEMAHook',
     'ReferenceMetricsHook',
+    'RunSummaryHook',
 ]

@@ -13,6 +13,7 @@ from mmldm.utils.typing import DrawNoise
 from ..layers import Float32Conv2d, zero_init
 from .autoencoder import Autoencoder
 from .codec import Decoder, Encoder
+from .resizing import start_as_resizing
 from .tiling import check_tile_size, tiled_forward
 
 
@@ -53,6 +54,11 @@ class ConvAutoencoder(Autoencoder):
             decoded. The network then starts as a pair of resizings and
             learns what they lose; colours, which it otherwise learns after
             thousands of iterations, are there from the first.
+        starts_as_resizing: Begin with weights that average the image over
+            f x f pixels and enlarge that again, see
+            :func:`start_as_resizing`: what ``thumbnail`` is for, without any
+            layer that published networks lack. For training alone; the
+            weights of a checkpoint replace these.
         tile_size: Pixels a side from which images, where no gradients are
             wanted, are encoded and decoded in tiles of that size: the same
             result in less memory, see :func:`tiled_forward`. None for never.
@@ -74,6 +80,7 @@ class ConvAutoencoder(Autoencoder):
         norm_groups: int = 32,
         z_channels: int | None = None,
         thumbnail: bool = False,
+        starts_as_resizing: bool = False,
         tile_size: int | None = None,
         latent_scale: float | Sequence[float] = 1.0,
         latent_shift: float | Sequence[float] = 0.0,
@@ -101,15 +108,17 @@ class ConvAutoencoder(Autoencoder):
             check_tile_size(tile_size)
         self.tile_size = tile_size
         self.thumbnail = thumbnail
+        _check_colours(latent_channels, thumbnail, starts_as_resizing)
         if thumbnail:
-            if latent_channels < 3:
-                raise ValueError(
-                    f'latent_channels={latent_channels} cannot hold a '
-                    'thumbnail: set autoencoder.latent_channels to 3 or '
-                    'more, or thumbnail=False'
-                )
             zero_init(self.quant_conv)
             zero_init(self.decoder[-1][-1])
+        if starts_as_resizing:
+            start_as_resizing(
+                self.encoder,
+                self.quant_conv,
+                self.post_quant_conv,
+                self.decoder,
+            )
 
     @property
     def last_weight(self) -> Tensor:
@@ -155,6 +164,26 @@ class ConvAutoencoder(Autoencoder):
         if self.tile_size is None or torch.is_grad_enabled():
             return net(x)
         return tiled_forward(net, x, self.tile_size)
+
+
+def _check_colours(
+    latent_channels: int, thumbnail: bool, starts_as_resizing: bool
+) -> None:
+    """Raise where latents cannot begin as a small image, or do so twice."""
+    if not (thumbnail or starts_as_resizing):
+        return
+    if thumbnail and starts_as_resizing:
+        raise ValueError(
+            'autoencoder.starts_as_resizing=True with thumbnail=True would '
+            'add the small image twice: set thumbnail=False'
+        )
+    if latent_channels < 3:
+        key = 'thumbnail' if thumbnail else 'starts_as_resizing'
+        raise ValueError(
+            f'latent_channels={latent_channels} cannot hold a small image in '
+            'colour: set autoencoder.latent_channels to 3 or more, or '
+            f'{key}=False'
+        )
 
 
 def _check_attention(attn_factors: Sequence[int], factor: int) -> None:

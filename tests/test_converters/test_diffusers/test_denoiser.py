@@ -96,7 +96,10 @@ def test_there_and_back_every_number_is_the_same(context_dim):
 @pytest.mark.parametrize(
     'options, message',
     [
-        (dict(vector_dim=6), 'vector_dim=6: diffusers knows no vector'),
+        (
+            dict(vector_dim=6),
+            r"vector_dim=6: .* ClassEmbedder\(slot='vector'\)",
+        ),
         (dict(attention=dict(num_heads=2)), r'of \[64, 96\] channels'),
         (dict(res_block=dict(updown=True)), 'res_block.updown=True'),
         (dict(bypass=True), 'denoiser.bypass=True has no counterpart'),

@@ -177,6 +177,117 @@ CLASSES = changed('denoiser', context_dim=8) | dict(
     ),
     guidance=dict(type='ClassifierFreeGuidance', scale=2.5),
 )
+# As the quickstart's model.
+VELOCITY = SCHEDULER | dict(prediction=dict(type='VelocityPrediction'))
+VECTOR_CLASSES = changed('denoiser', vector_dim=6) | dict(
+    autoencoder=KL,
+    conditioner=dict(
+        type='Conditioner',
+        embedders=[
+            dict(
+                type='ClassEmbedder', num_classes=4, embed_dim=6, slot='vector'
+            )
+        ],
+    ),
+    diffusion_scheduler=VELOCITY,
+    guidance=dict(type='ClassifierFreeGuidance', scale=2.5),
+)
+# As README's model of images of one's own.
+OWN_IMAGES = LDM | dict(
+    autoencoder=KL
+    | dict(
+        attn_factors=(),
+        mid_attention=False,
+        norm_groups=8,
+        starts_as_resizing=True,
+        latent_scale=[0.4, 2.0, 1.0],
+        latent_shift=[0.5, -0.1, 0.0],
+    ),
+    diffusion_scheduler=VELOCITY,
+)
+
+
+def test_classes_beside_the_time_draw_as_ours(export):
+    """All of them, by the loop that docs/en/converters.md shows."""
+    model, folder, notes = export(VECTOR_CLASSES)
+    assert 'Classes are class_labels of the unet; 4 is no class' in notes
+    assert not any('learned is left out' in note for note in notes)
+    unet = diffusers.UNet2DModel.from_pretrained(folder, subfolder='unet')
+    vae = diffusers.AutoencoderKL.from_pretrained(folder, subfolder='vqvae')
+    scheduler = diffusers.DDIMScheduler.from_pretrained(
+        folder, subfolder='scheduler'
+    )
+    scheduler.set_timesteps(10)
+    images = []
+    for label in range(4):
+        z = torch.randn(1, 3, 8, 8, generator=torch.manual_seed(0))
+        for t in scheduler.timesteps:
+            with torch.no_grad():
+                cond, null = (
+                    unet(z, t, class_labels=torch.tensor([row])).sample
+                    for row in (label, 4)
+                )
+            out = null + 2.5 * (cond - null)
+            z = scheduler.step(out, t, z).prev_sample
+        with torch.no_grad():
+            image = vae.decode(z / vae.config.scaling_factor).sample[0]
+        images.append(((image.clamp(-1, 1) + 1) * 127.5).round())
+        sample = LDMDataSample().set_gt_label(label)
+        start = torch.randn(1, 3, 8, 8, generator=torch.manual_seed(0))
+        with torch.no_grad():
+            z = model.sample([sample], start=start)
+            ours = to_images(model.autoencoder.decode(z))[0]
+        assert_same_image(images[-1].permute(1, 2, 0), ours)
+    assert (images[0] - images[1]).abs().max() > 2
+
+
+def test_classes_travel_beside_tokens(export):
+    """What fills another slot changes nothing for the vector."""
+    config = CLASSES | dict(
+        denoiser=CLASSES['denoiser'] | dict(vector_dim=6),
+        conditioner=dict(
+            type='Conditioner',
+            embedders=[
+                *CLASSES['conditioner']['embedders'],
+                *VECTOR_CLASSES['conditioner']['embedders'],
+            ],
+        ),
+    )
+    model, folder, _ = export(config)
+    unet, report = diffusers.UNet2DConditionModel.from_pretrained(
+        folder, subfolder='unet', output_loading_info=True
+    )
+    assert not any(report.values()), report
+    labels = torch.tensor([2, 0])
+    embedded = unet.class_embedding(labels)
+    embedding = model.conditioner.embedders[1].embedding
+    expected = model.denoiser.vector_embed(embedding(labels))
+    torch.testing.assert_close(embedded, expected)
+
+
+def test_a_vector_of_more_than_classes_is_refused(export):
+    (embedder,) = VECTOR_CLASSES['conditioner']['embedders']
+    two = dict(type='Conditioner', embedders=[embedder, embedder])
+    config = VECTOR_CLASSES | dict(
+        conditioner=two,
+        denoiser=VECTOR_CLASSES['denoiser'] | dict(vector_dim=12),
+    )
+    with pytest.raises(ValueError, match='vector_dim=12: .* ClassEmbedder'):
+        export(config)
+
+
+def test_a_scale_of_each_channel_draws_as_ours(export):
+    model, folder, (note,) = export(OWN_IMAGES)
+    assert note.startswith('latent_scale and latent_shift of each channel')
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
+    assert pipeline.vqvae.config.scaling_factor == 1
+    pipeline.set_progress_bar_config(disable=True)
+    image = pipeline(
+        generator=torch.Generator().manual_seed(0), num_inference_steps=10
+    ).images[0]
+    assert_same_image(image, drawn(model))
+
+
 # Captions alone would have a pipeline.
 SEVERAL = CLASSES | dict(
     conditioner=dict(
@@ -253,6 +364,10 @@ def test_what_is_not_as_ours_is_said(export, config, note):
         (LDM | dict(image_size=None), 'model.image_size is not given'),
         (changed('denoiser', res_block=dict(updown=True)), 'updown=True'),
         (changed('autoencoder', thumbnail=True), 'thumbnail=True has no co'),
+        (
+            changed('autoencoder', latent_scale=[1, 2, 3]),
+            r'latent_scale=\[1.0, 2.0, 3.0\] has no .* without per_channel',
+        ),
         (
             changed(
                 'diffusion_scheduler',

@@ -189,20 +189,16 @@ def test_a_test_writes_every_image(
         default_hooks__visualization=dict(type='ImageGridHook', show_dir=show),
     )
     runner.test()
-    assert sorted(os.listdir(show)) == [
-        '000000.png',
-        '000001.png',
-        '000002.png',
-        '000003.png',
-        'grid.png',
-    ]
+    assert sorted(os.listdir(show)) == ['grid.png', 'images']
+    images = os.path.join(show, 'images')
+    assert sorted(os.listdir(images)) == [f'00000{i}.png' for i in range(4)]
     grid = cv2.imread(os.path.join(show, 'grid.png'))
-    second = cv2.imread(os.path.join(show, '000001.png'))
+    second = cv2.imread(os.path.join(images, '000001.png'))
     assert np.array_equal(grid[12:20, 2:10], second)  # class 1, second row
 
 
 def test_a_picture_that_cannot_be_written_is_an_error(tmp_path):
-    from mmldm.visualization.image_grid_hook import write_image
+    from mmldm.visualization import write_image
 
     (tmp_path / 'a.png').mkdir()
     with pytest.raises(OSError, match='a.png could not be written'):
