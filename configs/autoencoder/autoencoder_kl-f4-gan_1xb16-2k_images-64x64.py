@@ -7,6 +7,8 @@ Train: python tools/train.py configs/autoencoder/<this file> \
 """
 
 _base_ = './autoencoder_kl-f4_1xb16-2k_photographs-64x64.py'
+# In place of the thumbnail, which diffusers has not.
+model = dict(autoencoder=dict(thumbnail=False, starts_as_resizing=True))
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,

@@ -16,7 +16,7 @@ model = dict(
         num_res_blocks=1,
         mid_attention=False,
         norm_groups=8,
-        thumbnail=True,
+        starts_as_resizing=True,
     )
 )
 train_dataloader = dict(

@@ -20,7 +20,6 @@ model = dict(
         num_res_blocks=1,
         mid_attention=False,
         norm_groups=8,
-        thumbnail=True,
     ),
     autoencoder_checkpoint='work_dirs/autoencoder_kl-f4_1xb16-1k_images-64x64',
     denoiser=dict(

@@ -13,7 +13,7 @@ COLOURS = 3
 # the group's mean at 0, and the constants, which are larger than images in
 # [-1, 1], its deviation nearly the same for all of them: the norm takes
 # neither brightness nor contrast away.
-CARRIERS, LEVEL = 4, 16.0
+CARRIERS, LEVEL = 4, 64.0
 
 
 @torch.no_grad()
@@ -26,9 +26,11 @@ def start_as_resizing(
     """Set weights that pass the colours of images through a first stage.
 
     The first three channels of latents start as means of f x f pixels, and
-    images as these, each repeated f x f times. All other weights stay. It
-    needs no layer of its own: SiLU(a) - SiLU(-a) = a passes the activation
-    of the last layers, and residual branches start silent for the colours.
+    images as these, each repeated f x f times. This needs no layer of its
+    own: SiLU(a) - SiLU(-a) = a passes the activation of the last layers, and
+    residual branches leave the channels of the colours alone. What keeps
+    these channels as they are is not trained: the first steps of training
+    would lose the colours again.
 
     Args:
         encoder: Of norm groups of four channels or more.
@@ -70,7 +72,7 @@ def _carry_through(layers: Encoder | Decoder) -> None:
     _start(first, groups)
     for layer in _flat(others):
         if isinstance(layer, ResBlock):
-            _clear(layer.conv2, _carriers(layer.conv2.out_channels, groups))
+            _silence(layer.conv2, groups)
             if isinstance(layer.skip, nn.Conv2d):
                 _keep(layer.skip, groups, torch.ones(1, 1))
         elif isinstance(layer, Downsample):
@@ -78,8 +80,9 @@ def _carry_through(layers: Encoder | Decoder) -> None:
         elif isinstance(layer, Upsample):
             _keep(layer.conv, groups, _taps((1,), 1))
         elif isinstance(layer, SelfAttention2d):
-            out = layer.out
-            _clear(out, _carriers(len(out.weight), groups))
+            _silence(layer.out, groups)
+        elif isinstance(layer, nn.GroupNorm):
+            _hold(layer, _carriers(layer.num_channels, groups))
         elif isinstance(layer, nn.Conv2d):
             _end(layer, groups)
 
@@ -113,6 +116,26 @@ def _clear(layer: nn.Module, rows: Sequence[int]) -> None:
     layer.bias[[*rows]] = 0
 
 
+def _hold(layer: nn.Module, rows: Sequence[int]) -> None:
+    """Take some outputs out of training."""
+    for weight in (layer.weight, layer.bias):
+        _hold_entries(weight, [*rows])
+
+
+def _hold_entries(weight: Tensor, entries: object) -> None:
+    """Take some entries of a weight out of training."""
+    mask = torch.ones_like(weight)
+    mask[entries] = 0
+    weight.register_hook(lambda grad: grad * mask.to(grad))
+
+
+def _silence(layer: nn.Conv2d | nn.Linear, groups: int) -> None:
+    """Have a residual branch leave the channels of the colours alone."""
+    rows = _carriers(len(layer.weight), groups)
+    _clear(layer, rows)
+    _hold(layer, rows)
+
+
 def _keep(conv: nn.Conv2d, groups: int, kernel: Tensor) -> None:
     """Pass the colours on, each filtered by itself, their levels alone."""
     into = _carriers(conv.in_channels, groups)
@@ -123,6 +146,8 @@ def _keep(conv: nn.Conv2d, groups: int, kernel: Tensor) -> None:
     conv.weight[:, levels] = 0
     for row, column in zip(out, into, strict=True):
         conv.weight[row, column] = kernel
+    _hold(conv, out)
+    _hold_entries(conv.weight, (slice(None), levels))
 
 
 def _start(conv: nn.Conv2d, groups: int) -> None:
@@ -134,6 +159,7 @@ def _start(conv: nn.Conv2d, groups: int) -> None:
         conv.weight[plus, colour] = _taps((1,), 1)
         conv.weight[minus, colour] = _taps((1,), -1)
         conv.bias[high], conv.bias[low] = LEVEL, -LEVEL
+    _hold(conv, rows)
 
 
 def _end(conv: nn.Conv2d, groups: int) -> None:
@@ -141,8 +167,12 @@ def _end(conv: nn.Conv2d, groups: int) -> None:
     rows = _carriers(conv.in_channels, groups)
     # What the norm before divided by: the deviation of the group.
     deviation = LEVEL * (2 * groups / conv.in_channels) ** 0.5
-    _clear(conv, range(COLOURS))
+    # What all other channels add starts small, but not without a gradient.
+    conv.weight[:COLOURS] *= 0.01
+    conv.bias[:COLOURS] = 0
+    conv.weight[:COLOURS, rows] = 0
     for colour in range(COLOURS):
         plus, minus = rows[CARRIERS * colour :][:2]
         conv.weight[colour, plus] = _taps((1,), deviation)
         conv.weight[colour, minus] = _taps((1,), -deviation)
+    _hold_entries(conv.weight, (slice(None), rows))
