@@ -284,21 +284,6 @@ def test_images_may_be_cut_to_a_rectangle(tmp_path, size):
     assert dataset[0]['data_samples'].img_shape == (4, 6)
 
 
-def test_16_bit_colours_are_turned_too(tmp_path):
-    """By EXIF data, also where another library reads the pixels."""
-    values = np.zeros((4, 8, 3), np.uint16)
-    values[:, :4] = 4095
-    cv2.imwrite(str(tmp_path / 'a.png'), values)
-    content = (tmp_path / 'a.png').read_bytes()
-    turn = b'eXIfII*\0\x08\0\0\0\x01\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0'
-    chunk = (len(turn) - 4).to_bytes(4, 'big') + turn
-    chunk += zlib.crc32(turn).to_bytes(4, 'big')
-    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
-    image = read_image(str(tmp_path / 'a.png'), value_range=(0, 4095))
-    assert image.shape == (8, 4, 3)
-    assert image[:4].min() == 255 and image[4:].max() == 0
-
-
 def test_the_hole_of_a_transparent_mask_is_what_is_white(tmp_path):
     image = Image.new('RGBA', (8, 8), (0, 0, 0, 0))
     image.paste((255, 255, 255, 255), (2, 2, 4, 4))
