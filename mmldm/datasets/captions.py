@@ -7,7 +7,8 @@ from pathlib import Path
 from mmldm.registry import DATASETS
 
 from .annotations import Annotations, Fields, check_own
-from .image_names import ImageNames
+from .file_search import files_below
+from .image_names import ImageNames, normal_form
 from .report import DataReport
 from .text_files import decode, read_table
 
@@ -77,32 +78,46 @@ class CaptionFiles(Annotations):
     and images without one are left out and counted.
 
     Args:
-        suffixes: Of the files; an image that has several takes the first.
+        suffixes: Of the files, in small letters; an image that has several
+            takes the first.
     """
 
     def __init__(self, suffixes: Sequence[str] = ('.txt', '.caption')) -> None:
-        self.suffixes = suffixes
+        self.suffixes = tuple(suffixes)
 
     def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
+        name, path = next(iter(images.items()))
+        files = self._files(path[: -len(name)] or '.')
         found: Fields = {}
         owners: dict[str, str] = {}
-        for name, path in images.items():
-            file = self._file(os.path.splitext(path)[0])
+        for name in images:
+            file = self._file(files, normal_form(os.path.splitext(name)[0]))
             if file is None:
                 continue
             check_own(owners, file, name)
             captions = self._captions(file)
             if captions:
                 found[name] = dict(captions=captions)
+        for file in files.values():
+            if file not in owners:
+                self.report.note('files of captions are not read', file)
         return found
 
-    def _file(self, stem: str) -> str | None:
-        """The first of the files that there are."""
+    def _files(self, folder: str) -> dict[str, str]:
+        """Paths by the name below the folder, in normal form."""
+        files = {}
+        for path in files_below(folder, self.suffixes, self.report):
+            stem, suffix = os.path.splitext(os.path.relpath(path, folder))
+            files[normal_form(stem) + suffix.lower()] = path
+        return files
+
+    def _file(self, files: Mapping[str, str], stem: str) -> str | None:
+        """The first of those of an image that there are."""
         there = [
-            stem + suffix
+            files[stem + suffix]
             for suffix in self.suffixes
-            if os.path.isfile(stem + suffix)
+            if stem + suffix in files
         ]
         if len(there) > 1:
             self.report.note(

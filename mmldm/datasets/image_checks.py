@@ -89,6 +89,8 @@ def look(path: str, size: int, part: Callable[[int, int], bytes]) -> Found:
         size: Of the file, bytes.
         part: (first byte, number of bytes) -> bytes.
     """
+    if not size:
+        return Found('it is empty')
     head = part(0, HEAD)
     tail = part(max(0, size - TAIL), TAIL)
     try:

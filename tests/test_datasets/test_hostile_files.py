@@ -13,6 +13,8 @@ from mmldm.datasets import ImageShards, file_search
 from mmldm.datasets.file_search import files_below
 from mmldm.datasets.image_files import read_image
 
+from .making import png, shard
+
 
 @pytest.fixture
 def said(told):
@@ -179,8 +181,6 @@ def test_a_file_of_coco_beyond_python_is_refused_in_one_line(
 
 
 def test_json_of_a_shard_beyond_python_costs_its_sample(tmp_path, said):
-    from .test_public_cases import png, shard
-
     shard(
         tmp_path / '0.tar',
         a__png=png(),

@@ -1,5 +1,7 @@
 """Right values of images in all the ways that pixels are stored."""
 
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -193,3 +195,18 @@ def test_grey_masks_are_thresholded_with_a_line(tmp_path, told):
     Image.fromarray(255 * HOLE).save(tmp_path / 'a.png')
     read_mask(str(tmp_path / 'a.png'))
     assert len(told) == 1
+
+
+def test_16_bit_colours_are_turned_too(tmp_path):
+    """By EXIF data, also where another library reads the pixels."""
+    values = np.zeros((4, 8, 3), np.uint16)
+    values[:, :4] = 4095
+    cv2.imwrite(str(tmp_path / 'a.png'), values)
+    content = (tmp_path / 'a.png').read_bytes()
+    turn = b'eXIfII*\0\x08\0\0\0\x01\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0'
+    chunk = (len(turn) - 4).to_bytes(4, 'big') + turn
+    chunk += zlib.crc32(turn).to_bytes(4, 'big')
+    (tmp_path / 'a.png').write_bytes(content[:33] + chunk + content[33:])
+    image = read_image(str(tmp_path / 'a.png'), value_range=(0, 4095))
+    assert image.shape == (8, 4, 3)
+    assert image[:4].min() == 255 and image[4:].max() == 0
