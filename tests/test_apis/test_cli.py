@@ -173,9 +173,7 @@ def test_the_config_names_the_runner(monkeypatch):
     monkeypatch.setattr(
         LDMRunner, 'from_cfg', classmethod(lambda built, cfg: built)
     )
-    cfg = Config(
-        dict(runner_type='mmldm.LDMRunner', model=dict(type='FirstStage'))
-    )
+    cfg = load()
     assert build_runner(cfg) is LDMRunner
 
 
