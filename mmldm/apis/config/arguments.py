@@ -70,6 +70,8 @@ SIMPLE_TYPES = {
 }
 NAMES = {Mapping: 'dict'}
 LARGEST = 2**63 - 1
+# More than any count in a network, and few enough to be tried.
+MOST = 10**6
 
 
 def check_typed(path: str, node: Mapping[str, Any], cls: type) -> None:
@@ -97,7 +99,7 @@ def check_typed(path: str, node: Mapping[str, Any], cls: type) -> None:
         if key in parameters:
             _check_value(f'{path}.{key}', value, parameters[key])
         if key in COUNTS and isinstance(value, int):
-            check_range(f'{path}.{key}', value, 1, 2**31 - 1)
+            check_range(f'{path}.{key}', value, 1, MOST)
 
 
 def check_required(path: str, node: Mapping[str, Any], cls: type) -> None:
