@@ -52,7 +52,8 @@ def check(options):
         {
             'custom_hooks': [
                 dict(
-                    type='mmagic.BasicVisualizationHook',
+                    type='mmagic.VisualizationHook',
+                    interval=5,
                     vis_kwargs_list=[dict(type='GAN', name='fake_img')],
                 )
             ]
