@@ -158,7 +158,7 @@ def _check_value(path: str, value: Any, parameter: inspect.Parameter) -> None:
     if item and isinstance(value, list | tuple):
         for i, element in enumerate(value):
             if not _is_one_of(element, item):
-                names = ' or '.join(cls.__name__ for cls in item)
+                names = ' or '.join(NAMES.get(c, c.__name__) for c in item)
                 raise ValueError(
                     f'{path}={value!r:.200} must hold {names} only, but '
                     f'number {i} is {element!r:.80}'

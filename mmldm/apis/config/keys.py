@@ -307,9 +307,9 @@ def _check_unavailable(config: Mapping[str, Any]) -> None:
     if config.get('activation_checkpointing') is not None:
         raise ValueError(
             f'activation_checkpointing is not available for {kind}, whose '
-            "parts are not called as mmengine's wrapper wants: remove it; "
-            'smaller batches with optim_wrapper.accumulative_counts, or '
-            '--amp, take less memory'
+            "parts are not called as mmengine's wrapper wants: remove it, "
+            'and set model.denoiser.checkpointing=True, or '
+            'optim_wrapper.accumulative_counts and a smaller batch'
         )
     if 'init_cfg' in model:
         raise ValueError(

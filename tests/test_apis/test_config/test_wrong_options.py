@@ -211,6 +211,7 @@ model.guidance=None | dict
 model.guidance.scale=-1 | >= 0
 model.guidance.scale=nan | finite
 model.windows=3 | dict
+default_hooks.visualization.num_images=-3 | >= 0
 model.image_size=0 | [1,
 model.image_size=x | int
 model.conditioner=None | dict
