@@ -181,6 +181,9 @@ def _read_mask(args: argparse.Namespace, size: Sequence[int]) -> Tensor:
 def outpaint(job: Job) -> Panels:
     """Go on beyond the image's borders; the image stays bit by bit."""
     padding = (job.args.left, job.args.right, job.args.top, job.args.bottom)
+    height, width = job.images.shape[2:]
+    pixels = (height + sum(padding[2:])) * (width + sum(padding[:2]))
+    check_images_fit('--num', len(job.images), pixels)
     wide = job.model.outpaint(job.images, padding, job.samples)
     return [F.pad(job.images[0], padding)], wide
 
@@ -229,6 +232,7 @@ def _invert_arguments(parser: argparse.ArgumentParser) -> None:
 def upscale(job: Job) -> Panels:
     """Draw images that look like this one when they are made small."""
     height, width = (job.args.factor * side for side in job.images.shape[2:])
+    check_images_fit('--num', len(job.images), height * width)
     for sample in job.samples:
         sample.set_metainfo(dict(img_shape=(height, width)))
 

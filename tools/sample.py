@@ -146,7 +146,6 @@ def _retrieval_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--num-neighbours',
         type=int,
-        default=4,
         help='how many of them (default: 4)',
     )
     group.add_argument('--encoder', help='its CLIP model, where it was moved')
@@ -247,7 +246,7 @@ def main() -> None:
     if args.database is not None:
         retriever = Retriever(
             args.database,
-            args.num_neighbours,
+            args.num_neighbours or 4,
             model.conditioner.dim('tokens'),
             args.encoder,
             next(model.parameters()).device,

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from mmldm.engine import LDMRunner
 from mmldm.registry import RUNNERS
 from mmldm.utils import check_range
-from mmldm.utils.files import check_folder_to_write
+from mmldm.utils.files import check_checkpoint, check_folder_to_write
 from mmldm.utils.model_size import bounded_networks
 
 from .config import (
@@ -176,6 +176,7 @@ def build_runner(cfg: Config) -> Runner:
     """The runner that a config asks for.
 
     Raises:
+        FileNotFoundError: If ``load_from`` leads to nothing.
         ValueError: If it is none of ours, which our parts need; if there is
             no model, an argument is missing, or the model outgrows the
             machine.
@@ -194,6 +195,8 @@ def build_runner(cfg: Config) -> Runner:
             'the config has no model: inherit one of configs/_base_/models/'
         )
     check_complete(cfg)
+    if cfg.get('load_from'):
+        check_checkpoint('load_from', cfg.load_from)
     with bounded_networks():
         return RUNNERS.build(cfg)
 

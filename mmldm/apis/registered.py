@@ -45,8 +45,11 @@ def find_class(name: str, default_scope: str = OWN) -> Any | None:
             # A toolbox that is not installed in full fails to import.
             with contextlib.suppress(Exception):
                 registry.import_from_location()
-        if last in registry.module_dict:
-            return registry.module_dict[last]
+        node: Registry | None = registry
+        while node is not None:  # mmengine looks into the parents, too
+            if last in node.module_dict:
+                return node.module_dict[last]
+            node = node.parent
     return None
 
 
@@ -94,6 +97,30 @@ def use_scope(name: Any) -> None:
             f'default_scope={name!r} is the scope of no registry'
             f'{cause}{suggest(str(name), known)}'
         )
+
+
+def _why_incomplete(scope: str) -> str:
+    """Which packages a toolbox misses, so that parts of it register nothing.
+
+    Returns:
+        Empty where all of it can be imported, or it is no toolbox.
+    """
+    missing = set()
+    for registry in _registries() if scope in MODULE2PACKAGE else ():
+        if registry.scope == scope:
+            try:
+                registry.import_from_location()
+            except ModuleNotFoundError as error:
+                missing.add(error.name)
+            except Exception as error:
+                return f'cannot be imported ({type(error).__name__}: {error})'
+    if not missing:
+        return ''
+    names = sorted(missing)
+    return (
+        f'cannot be imported, as {" and ".join(names)} is not installed: '
+        f'pip install {" ".join(names)}'
+    )
 
 
 def _all_names() -> set[str]:
@@ -144,6 +171,8 @@ def _cause(name: str) -> str:
             f'belongs to {scope}, which is not installed: pip install '
             f'{MODULE2PACKAGE[scope]}'
         )
+    if reason := _why_incomplete(scope):
+        return f'is in no registry of {scope}, parts of which {reason}'
     if near := get_close_matches(name, _all_names(), n=3):
         return (
             f'is in no registry; did you mean {" or ".join(map(repr, near))}?'

@@ -81,6 +81,10 @@ def _check_object(label: float, *box: float) -> None:
 def _check_database(args: argparse.Namespace) -> None:
     """Raise unless it is clear what is looked for in a database."""
     if args.database is None:
+        for name in ('num_neighbours', 'encoder'):
+            if getattr(args, name) is not None:
+                flag = f'--{name.replace("_", "-")}'
+                raise ValueError(f'{flag} is of use only with --database')
         return
     if (args.prompt is None) == (args.like is None):
         raise ValueError('--database: give one of --prompt and --like')

@@ -1,5 +1,6 @@
 """Pictures of what a model makes, while training and in tests."""
 
+import math
 from collections.abc import Sequence, Sized
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from mmldm.registry import HOOKS
+from mmldm.utils import check_range
 
 from .conditions import draw_sample, is_drawn
 from .grid import choose, contact_sheet, sample_grid, spread_over_classes
@@ -42,6 +44,9 @@ class ImageGridHook(Hook):
     def __init__(
         self, num_images: int = 64, show_dir: str | None = None
     ) -> None:
+        check_range(
+            f'{type(self).__name__}.num_images', num_images, 0, math.inf
+        )
         self.num_images = num_images
         self.show_dir = show_dir
         self._forget()

@@ -123,6 +123,10 @@ def main() -> None:
     source, target = check_args(args)
     cfg = load_config(args)
     cfg.load_from, cfg.resume = str(source), False
+    if cfg.get('train_dataloader') is None:
+        raise ValueError(
+            f'{args.config} has no train_dataloader, whose images are encoded'
+        )
     # No batch of a training, which the processes would have to share evenly.
     cfg.train_dataloader.pop('global_batch_size', None)
     cfg.train_dataloader.batch_size = 1

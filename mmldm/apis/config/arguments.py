@@ -70,6 +70,8 @@ SIMPLE_TYPES = {
 }
 NAMES = {Mapping: 'dict'}
 LARGEST = 2**63 - 1
+# More than any count in a network, and few enough to be tried.
+MOST = 10**6
 
 
 def check_typed(path: str, node: Mapping[str, Any], cls: type) -> None:
@@ -97,7 +99,7 @@ def check_typed(path: str, node: Mapping[str, Any], cls: type) -> None:
         if key in parameters:
             _check_value(f'{path}.{key}', value, parameters[key])
         if key in COUNTS and isinstance(value, int):
-            check_range(f'{path}.{key}', value, 1, 2**31 - 1)
+            check_range(f'{path}.{key}', value, 1, MOST)
 
 
 def check_required(path: str, node: Mapping[str, Any], cls: type) -> None:
@@ -156,7 +158,7 @@ def _check_value(path: str, value: Any, parameter: inspect.Parameter) -> None:
     if item and isinstance(value, list | tuple):
         for i, element in enumerate(value):
             if not _is_one_of(element, item):
-                names = ' or '.join(cls.__name__ for cls in item)
+                names = ' or '.join(NAMES.get(c, c.__name__) for c in item)
                 raise ValueError(
                     f'{path}={value!r:.200} must hold {names} only, but '
                     f'number {i} is {element!r:.80}'

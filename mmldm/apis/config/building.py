@@ -126,7 +126,10 @@ def _text(error: BaseException) -> str:
     text = str(error.args[0] if isinstance(error, KeyError) else error)
     text = text.partition('Please check whether the value of')[0].strip()
     name = type(error).__name__
-    if isinstance(error, ValueError | ImportError) or ' ' in text[:40]:
+    if (
+        isinstance(error, ValueError | ImportError | OSError)
+        or ' ' in text[:40]
+    ):
         return text.rstrip('.:') or name
     return f'{name}: {text}' if text else name
 

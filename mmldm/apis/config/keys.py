@@ -3,7 +3,7 @@
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.runner import LogProcessor, Runner
@@ -12,6 +12,21 @@ from torch.utils.data import DataLoader
 from mmldm.utils.checks import suggest
 
 from .arguments import check_keys
+from .kinds import (
+    BOOL,
+    DICT,
+    NAME,
+    NAMES,
+    NONE,
+    POSITIVE,
+    TEXT,
+    TYPED,
+    Kind,
+    count,
+    either,
+    list_of,
+    one_of,
+)
 
 # Top-level keys that mmengine or our tools read besides Runner's arguments.
 EXTRA_KEYS = {
@@ -97,70 +112,10 @@ TOGETHER = (
 )
 EDITORS = ('FirstStage', 'LatentClassification', 'LatentDiffusion')
 
-Kind = tuple[str, Callable[[Any], bool]]
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return _is_int(value) or isinstance(value, float)
-
-
-def _count(most: int = 2**31 - 1, least: int = 1) -> Kind:
-    """A whole number in a range."""
-    return (
-        f'a whole number from {least} to {most}',
-        lambda value: _is_int(value) and least <= value <= most,
-    )
-
-
-def _one_of(*words: str) -> Kind:
-    return f'one of {", ".join(words)}', lambda value: value in words
-
-
-def _list_of(kind: Kind) -> Kind:
-    words, is_kind = kind
-    return (
-        f'a list, each item {words}',
-        lambda value: (
-            isinstance(value, list | tuple) and all(map(is_kind, value))
-        ),
-    )
-
-
-def _or(*kinds: Kind) -> Kind:
-    return (
-        ', or '.join(words for words, _ in kinds),
-        lambda value: any(is_kind(value) for _, is_kind in kinds),
-    )
-
-
-NONE: Kind = ('None', lambda value: value is None)
-BOOL: Kind = ('True or False', lambda value: isinstance(value, bool))
-DICT: Kind = ('a dict', lambda value: isinstance(value, Mapping))
-TEXT: Kind = ('a text', lambda value: isinstance(value, str) and value != '')
-NAME: Kind = (
-    'a name without /',
-    lambda value: isinstance(value, str) and value and '/' not in value,
-)
-POSITIVE: Kind = (
-    'a number above 0',
-    lambda value: _is_number(value) and 0 < value < float('inf'),
-)
-NAMES: Kind = _or(TEXT, _list_of(TEXT))
-
-
-def _is_typed(value: Any) -> bool:
-    return isinstance(value, Mapping) and 'type' in value
-
-
-TYPED: Kind = ('a dict with a type', _is_typed)
 # Each worker is a process with a copy of the data set's list.
 MOST_WORKERS = max(64, 8 * (os.cpu_count() or 1))
-NOT_NEGATIVE = _count(least=0)
-SEED = _count(2**32 - 1, 0)
+NOT_NEGATIVE = count(least=0)
+SEED = count(2**32 - 1, 0)
 LEVELS = ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG', 'NOTSET')
 
 # By pattern of a dotted path. Where nothing stands, nothing is asked.
@@ -168,64 +123,62 @@ KINDS: dict[str, Kind] = {
     'model': DICT,
     r'model\.(autoencoder|denoiser|conditioner)': DICT,
     'work_dir|default_scope': TEXT,
-    'load_from': _or(TEXT, NONE),
-    'experiment_name': _or(NAME, NONE),
+    'load_from': either(TEXT, NONE),
+    'experiment_name': either(NAME, NONE),
     'resume|find_unused_parameters': BOOL,
-    'launcher': _one_of('none', 'pytorch', 'slurm', 'mpi'),
-    'log_level': _or(_one_of(*LEVELS), _count(100, 0)),
-    r'(train|val|test)_(dataloader|cfg)|optim_wrapper': _or(DICT, NONE),
+    'launcher': one_of('none', 'pytorch', 'slurm', 'mpi'),
+    'log_level': either(one_of(*LEVELS), count(100, 0)),
+    r'(train|val|test)_(dataloader|cfg)|optim_wrapper': either(DICT, NONE),
     r'(train|val|test)_dataloader\.(dataset|sampler|batch_sampler)': TYPED,
-    r'\w+_dataloader\.(batch_size|global_batch_size)': _count(),
-    r'\w+_dataloader\.num_batch_per_epoch': _count(),
-    r'\w+_dataloader\.num_workers': _count(MOST_WORKERS, 0),
-    r'\w+_dataloader\.prefetch_factor': _or(_count(), NONE),
-    r'\w+_dataloader\.timeout': _or(_count(least=0), POSITIVE),
+    r'\w+_dataloader\.(batch_size|global_batch_size)': count(),
+    r'\w+_dataloader\.num_batch_per_epoch': count(),
+    r'\w+_dataloader\.num_workers': count(MOST_WORKERS, 0),
+    r'\w+_dataloader\.prefetch_factor': either(count(), NONE),
+    r'\w+_dataloader\.timeout': either(count(least=0), POSITIVE),
     r'\w+_dataloader\.(persistent_workers|pin_memory|drop_last)': BOOL,
-    r'\w+_dataloader\.multiprocessing_context': _or(
-        _one_of('fork', 'spawn', 'forkserver'), NONE
+    r'\w+_dataloader\.multiprocessing_context': either(
+        one_of('fork', 'spawn', 'forkserver'), NONE
     ),
     r'\w+_dataloader\.collate_fn': TYPED,
-    r'train_cfg\.(max_iters|max_epochs|val_interval)': _count(),
+    r'train_cfg\.(max_iters|max_epochs|val_interval)': count(),
     r'(val|test)_cfg\.fp16': BOOL,
-    'auto_scale_lr|visualizer|env_cfg|default_hooks|log_processor': _or(
+    'auto_scale_lr|visualizer|env_cfg|default_hooks|log_processor': either(
         DICT, NONE
     ),
     r'auto_scale_lr\.enable': BOOL,
-    r'auto_scale_lr\.base_batch_size': _count(),
+    r'auto_scale_lr\.base_batch_size': count(),
     r'optim_wrapper(\.\w+)?\.optimizer': TYPED,
-    r'optim_wrapper(\.\w+)?\.(clip_grad|paramwise_cfg)': _or(DICT, NONE),
-    r'optim_wrapper(\.\w+)?\.accumulative_counts': _count(),
+    r'optim_wrapper(\.\w+)?\.(clip_grad|paramwise_cfg)': either(DICT, NONE),
+    r'optim_wrapper(\.\w+)?\.accumulative_counts': count(),
     r'optim_wrapper(\.\w+)?\.clip_grad\.(max_norm|clip_value)': POSITIVE,
-    'param_scheduler': _or(TYPED, _list_of(TYPED), DICT, NONE),
-    '(val|test)_evaluator': _or(DICT, _list_of(DICT), NONE),
-    r'default_hooks\.\w+': _or(DICT, NONE),
-    'custom_hooks': _or(_list_of(TYPED), NONE),
-    'randomness|custom_imports|data_preprocessor|model_wrapper_cfg': _or(
+    'param_scheduler': either(TYPED, list_of(TYPED), DICT, NONE),
+    '(val|test)_evaluator': either(DICT, list_of(DICT), NONE),
+    r'default_hooks\.\w+': either(DICT, NONE),
+    'custom_hooks': either(list_of(TYPED), NONE),
+    'randomness|custom_imports|data_preprocessor|model_wrapper_cfg': either(
         DICT, NONE
     ),
-    r'randomness\.seed': _or(SEED, NONE),
+    r'randomness\.seed': either(SEED, NONE),
     r'randomness\.(deterministic|diff_rank_seed)': BOOL,
     r'custom_imports\.imports': NAMES,
     r'custom_imports\.allow_failed_imports': BOOL,
     r'env_cfg\.cudnn_benchmark': BOOL,
-    r'env_cfg\.resource_limit': _count(),
-    r'env_cfg\.(mp_cfg|dist_cfg)': _or(DICT, NONE),
-    r'env_cfg\.mp_cfg\.mp_start_method': _one_of(
-        'fork', 'spawn', 'forkserver'
-    ),
-    r'env_cfg\.mp_cfg\.opencv_num_threads': _or(_count(1024, 0), NONE),
+    r'env_cfg\.resource_limit': count(),
+    r'env_cfg\.(mp_cfg|dist_cfg)': either(DICT, NONE),
+    r'env_cfg\.mp_cfg\.mp_start_method': one_of('fork', 'spawn', 'forkserver'),
+    r'env_cfg\.mp_cfg\.opencv_num_threads': either(count(1024, 0), NONE),
     r'env_cfg\.dist_cfg\.backend': TEXT,
     r'env_cfg\.dist_cfg\.timeout': POSITIVE,
-    r'log_processor\.window_size': _count(),
+    r'log_processor\.window_size': count(),
     r'log_processor\.by_epoch': BOOL,
-    r'log_processor\.custom_cfg': _or(_list_of(DICT), NONE),
-    r'log_processor\.num_digits': _count(20),
-    'sync_bn': _or(_one_of('torch', 'mmcv'), NONE),
-    'compile': _or(BOOL, DICT, NONE),
+    r'log_processor\.custom_cfg': either(list_of(DICT), NONE),
+    r'log_processor\.num_digits': count(20),
+    'sync_bn': either(one_of('torch', 'mmcv'), NONE),
+    'compile': either(BOOL, DICT, NONE),
     r'compile\.(fullgraph|disable)': BOOL,
-    r'compile\.dynamic': _or(BOOL, NONE),
-    r'compile\.mode': _or(TEXT, NONE),
-    'activation_checkpointing|efficient_conv_bn_eval': _or(NAMES, NONE),
+    r'compile\.dynamic': either(BOOL, NONE),
+    r'compile\.mode': either(TEXT, NONE),
+    'activation_checkpointing|efficient_conv_bn_eval': either(NAMES, NONE),
 }
 
 
@@ -307,9 +260,9 @@ def _check_unavailable(config: Mapping[str, Any]) -> None:
     if config.get('activation_checkpointing') is not None:
         raise ValueError(
             f'activation_checkpointing is not available for {kind}, whose '
-            "parts are not called as mmengine's wrapper wants: remove it; "
-            'smaller batches with optim_wrapper.accumulative_counts, or '
-            '--amp, take less memory'
+            "parts are not called as mmengine's wrapper wants: remove it, "
+            'and set model.denoiser.checkpointing=True, or '
+            'optim_wrapper.accumulative_counts and a smaller batch'
         )
     if 'init_cfg' in model:
         raise ValueError(

@@ -51,8 +51,8 @@ def check_batch_memory(cfg: Config) -> None:
                 f'{_side(loader.dataset):g} pixels a side need '
                 f'{needed / 2**30:.0f} GB or more, but the machine has '
                 f'{memory / 2**30:.0f} GB: lower {key}, '
-                f'{phase}_dataloader.dataset.size or the size of the network; '
-                f'{remedy}'
+                f'{phase}_dataloader.dataset.size, or widths and blocks of '
+                f'the model; {remedy}'
             )
 
 

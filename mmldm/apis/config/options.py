@@ -42,7 +42,7 @@ def parse_option(text: str) -> tuple[str, Any]:
     try:
         return key, _value(value)
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
-        raise ValueError(f'--cfg-options {text}: {error}') from error
+        raise ValueError(f'--cfg-options {text:.200}: {error}') from error
 
 
 def _value(text: str) -> Any:
@@ -56,14 +56,21 @@ def _value(text: str) -> Any:
     if text[:1] in CLOSING:
         parts = _items(text)
         if len(parts) == 1 and text[-1] == CLOSING[text[0]]:
-            items = [_value(item) for item in _items(text[1:-1])]
+            items = [_item(item) for item in _items(text[1:-1])]
             return tuple(items) if text[0] == '(' else items
-        return [_value(item) for item in parts]
+        return [_item(item) for item in parts]
     text = _unquoted(text)
     parts = _items(text)
     if len(parts) > 1 or text.endswith(','):
-        return [_value(item) for item in parts]
+        return [_item(item) for item in parts]
     return _word(text)
+
+
+def _item(text: str) -> Any:
+    """What an item of a list says; commas in its quotes are its own."""
+    text = text.strip()
+    quoted = text[:1] in QUOTES and text != ''
+    return _word(_unquoted(text)) if quoted else _value(text)
 
 
 def _unquoted(text: str) -> str:
