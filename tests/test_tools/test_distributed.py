@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 ENVIRON = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
 
 
-def launch(script, *arguments, port):
-    """Run a shell tool; fail with its output."""
+def launch(script, *arguments, port=''):
+    """Run a shell tool; its status and output."""
     done = subprocess.run(
         ['bash', str(ROOT / 'tools' / script), *map(str, arguments)],
         env={**ENVIRON, 'PORT': str(port)},
@@ -167,6 +167,93 @@ def test_a_batch_that_does_not_divide_is_refused(config, tmp_path, port):
         'error: train_dataloader.global_batch_size=5 is not divisible by '
         'the number of processes=2'
     ) in log
+
+
+# In float64, rounding stays small where a discriminator, or a vector between
+# two codes, amplifies it. The weights are kept as they are at the start.
+MEASURED = """
+import os, torch
+from mmengine.hooks import Hook
+from mmldm.registry import HOOKS
+
+double = bool(os.environ.get('DOUBLE'))
+if double:
+    torch.set_default_dtype(torch.float64)
+    torch.Tensor.float = torch.Tensor.double
+
+@HOOKS.register_module()
+class KeepStart(Hook):
+    def before_train(self, runner):
+        if double:
+            runner.bare_model.double()
+        if runner.rank == 0:
+            path = os.path.join(runner.work_dir, 'start.pth')
+            torch.save(runner.bare_model.state_dict(), path)
+"""
+
+
+def differences(work_dirs, iteration):
+    """|w_n - w_1| / |w_1 - w_0| of each part of the model."""
+    start = torch.load(work_dirs[0] / 'start.pth')
+    one, other = (
+        read_checkpoint(work_dir / f'iter_{iteration}.pth')['state_dict']
+        for work_dir in work_dirs
+    )
+    parts = {}
+    for name, weight in start.items():
+        if not weight.is_floating_point():
+            continue
+        part = name.split('.')[0]
+        for state in ('quantizer', 'running'):  # of another scale
+            part += f'.{state}' if state in name else ''
+        sums = parts.setdefault(part, [0, 0])
+        for i, (a, b) in enumerate(
+            ((other[name], one[name]), (one[name], weight))
+        ):
+            sums[i] += (a.double() - b.double()).square().sum()
+    return {
+        part: (error / update).sqrt().item()
+        for part, (error, update) in parts.items()
+        if update > 0
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'kind, double, bound',
+    [('config', '', 1e-5), ('adversarial_config', '1', 1e-8)],
+)
+def test_three_processes_move_the_weights_as_one_does(
+    request, tmp_path, monkeypatch, kind, double, bound
+):
+    """20 iterations of 6 samples; what is measured is in the README."""
+    (tmp_path / 'measured.py').write_text(MEASURED)
+    path = Path(request.getfixturevalue(kind))
+    path.write_text(
+        path.read_text()
+        + "\ncustom_imports = dict(imports=['measured'])"
+        + "\ncustom_hooks += [dict(type='KeepStart', priority='VERY_LOW')]"
+    )
+    monkeypatch.setitem(ENVIRON, 'PYTHONPATH', str(tmp_path))
+    monkeypatch.setitem(ENVIRON, 'DOUBLE', double)
+    work_dirs = [tmp_path / str(n) for n in (1, 3)]
+    for work_dir in work_dirs:
+        status, log = launch(
+            'dist_train.sh',
+            path,
+            work_dir.name,
+            '--work-dir',
+            work_dir,
+            '--cfg-options',
+            'train_cfg.max_iters=20',
+            'train_cfg.val_interval=1000',
+            'default_hooks.checkpoint.interval=20',
+            'train_dataloader.global_batch_size=6',
+        )
+        assert status == 0, log
+    found = differences(work_dirs, 20)
+    assert len(found) >= 2
+    assert max(found.values()) < bound, found
 
 
 def wait_until(reached, process):
