@@ -5,5 +5,6 @@ from .version import __version__
 
 compat.prepare_numpy()
 compat.warn_about_versions()
+compat.register_package()
 
 __all__ = ['__version__']

@@ -21,9 +21,10 @@ SUPPORTED = {
     'mmagic': ('1.2.0', '1.3'),
     'numpy': ('1.26', '3'),
 }
-# Distributions that provide a package under its import name.
+# Distributions that provide a package under its import name; the first is
+# what requirements/mminstall.txt names.
 PROVIDERS = {
-    'mmcv': ('mmcv', 'mmcv-lite', 'onedl-mmcv'),
+    'mmcv': ('mmcv-lite', 'mmcv', 'onedl-mmcv'),
     'mmengine': ('mmengine', 'onedl-mmengine'),
 }
 
@@ -54,8 +55,9 @@ def warn_about_versions() -> None:
         found = installed_version(package)
         if found is None:
             raise ImportError(
-                f'mmldm needs {package}, which is not installed: run '
-                'pip install --no-deps -r requirements/lock.txt'
+                f'mmldm needs {package}, which is not installed: '
+                f'pip install "{PROVIDERS.get(package, (package,))[0]}'
+                f'>={first},<{end}"'
             )
         if not Version(first) <= Version(found) < Version(end):
             warnings.warn(
@@ -64,6 +66,20 @@ def warn_about_versions() -> None:
                 f'pip install "{package}>={first},<{end}"',
                 stacklevel=2,
             )
+
+
+def register_package() -> None:
+    """Let mmengine find ``mmldm::CONFIG`` and ``mmengine.hub`` our models.
+
+    mmengine knows the packages of OpenMMLab by a list. It takes what stands
+    there for the name of an installed distribution, whose folder it guesses
+    wrong where that is an editable one, or not the one that was imported.
+    What is no distribution it looks up as a module: one inside the package
+    leads it to the package that is running, whichever way it got here.
+    """
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    MODULE2PACKAGE['mmldm'] = 'mmldm.version'
 
 
 def init_cpu_process_group() -> None:

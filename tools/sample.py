@@ -18,30 +18,25 @@ file, a config and then a checkpoint, a work directory, a folder of diffusers.
 Images appear one by one in --out, all of them in grid.png.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
 from tqdm import tqdm
 
-from mmldm.apis import init_model, run_tool
-from mmldm.apis.retrieval import Retriever, retrieve
-from mmldm.apis.sample_fields import read_fields
-from mmldm.apis.sample_flags import (
-    check_args,
-    check_classes,
-    check_flags,
-    image_size,
-    negative_of,
-)
-from mmldm.diffusion import ClassifierFreeGuidance, Windows
-from mmldm.models.editors import LatentDiffusion
-from mmldm.structures import LDMDataSample
+from mmldm.apis import run_tool
 from mmldm.utils import check_divisible, check_range
-from mmldm.visualization import assemble, write_image
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mmldm.models.editors import LatentDiffusion
+    from mmldm.structures import LDMDataSample
 
 # Pixels a side that are decoded at a time where images are drawn by windows:
 # smaller tiles take less memory and several times as long.
@@ -178,6 +173,8 @@ def wishes(
     negative: dict[str, Any],
 ) -> Iterator[LDMDataSample]:
     """A data sample for every image, kind after kind."""
+    from mmldm.structures import LDMDataSample
+
     for number in range(len(kinds) * args.num):
         # The noise of an image does not depend on its kind.
         place = dict(img_shape=size, address=(args.seed, number % args.num))
@@ -200,6 +197,8 @@ def _tell(sample: LDMDataSample, fields: dict[str, Any]) -> None:
 
 def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
     """Set how the model samples."""
+    from mmldm.diffusion import ClassifierFreeGuidance, Windows
+
     if args.steps is not None:
         most = model.diffusion_scheduler.noise_schedule.num_timesteps
         check_range('--steps', args.steps, 1, most)
@@ -219,6 +218,17 @@ def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
 def main() -> None:
     """Draw."""
     args = parse_args()
+    from mmldm.apis import init_model
+    from mmldm.apis.sample_fields import read_fields
+    from mmldm.apis.sample_flags import (
+        check_args,
+        check_classes,
+        check_flags,
+        image_size,
+        negative_of,
+    )
+    from mmldm.models.editors import LatentDiffusion
+
     check_args(args)
     fields = read_fields(args)
     model = init_model(args.model, args.checkpoint, args.device)
@@ -235,19 +245,27 @@ def main() -> None:
     check_classes(model, given, negative)
     prepare(args, model)
     size = image_size(args.size, fields, model)
-    found = None
-    if args.database is not None:
-        retriever = Retriever(
-            args.database,
-            args.num_neighbours,
-            model.conditioner.dim('tokens'),
-            args.encoder,
-            next(model.parameters()).device,
-        )
-        found = retrieve(retriever, args.prompt, args.like)
-    kinds = kinds_of(args, found)
+    kinds = kinds_of(args, neighbours(args, model))
     samples = [*wishes(args, fields, size, kinds, negative)]
     draw(model, samples, args)
+
+
+def neighbours(
+    args: argparse.Namespace, model: LatentDiffusion
+) -> list[Tensor] | None:
+    """Features of the images of --database; None without one."""
+    if args.database is None:
+        return None
+    from mmldm.apis.retrieval import Retriever, retrieve
+
+    retriever = Retriever(
+        args.database,
+        args.num_neighbours,
+        model.conditioner.dim('tokens'),
+        args.encoder,
+        next(model.parameters()).device,
+    )
+    return retrieve(retriever, args.prompt, args.like)
 
 
 def draw(
@@ -256,6 +274,8 @@ def draw(
     args: argparse.Namespace,
 ) -> None:
     """Write every image as it is drawn, then all of them."""
+    from mmldm.visualization import assemble, write_image
+
     out, images = Path(args.out), []
     with tqdm(total=len(samples), unit='image') as progress:
         for start in range(0, len(samples), args.batch_size):

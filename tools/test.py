@@ -14,11 +14,9 @@ from inspect import signature
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import is_main_process
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.apis.other_files import locate_files
-from mmldm.registry import DATASETS
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,6 +61,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
 
 def takes_seed(dataset: str) -> bool:
     """Whether a dataset of this type asks for images by a seed."""
+    from mmldm.registry import DATASETS
+
     return 'seed' in signature(DATASETS.get(dataset).__init__).parameters
 
 
@@ -81,6 +81,8 @@ def by_channel(metrics: dict[str, float]) -> dict[str, float | list[float]]:
 def main() -> None:
     """Test."""
     args = parse_args()
+    from mmengine.dist import is_main_process
+
     cfg = load_config(args)
     apply_flags(cfg, args)
     metrics = build_runner(cfg).test()

@@ -12,7 +12,6 @@ import argparse
 from mmengine.config import Config
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
-from mmldm.utils.checkpoint import newest_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,6 +43,8 @@ def parse_args() -> argparse.Namespace:
 
 def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     """Write the flags of training into the config."""
+    from mmldm.utils.checkpoint import newest_checkpoint
+
     if args.resume == 'auto':
         # A run that began with load_from goes on from its own checkpoints.
         if newest := newest_checkpoint(cfg.work_dir):

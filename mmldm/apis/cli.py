@@ -1,4 +1,10 @@
-"""What the command-line tools share."""
+"""What the command-line tools share.
+
+A parser must not wait for torch: --help answers at once. Hence what needs
+torch is imported where it is used.
+"""
+
+from __future__ import annotations
 
 import argparse
 import ast
@@ -6,16 +12,17 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
 
-from mmldm.registry import RUNNERS
+from mmldm.utils.shipped import config_path
 
-from .config_check import check_config
 from .custom_imports import describe
 from .other_files import anchor_files
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
 
 DEBUG = 'MMLDM_DEBUG'
 # Mistakes of the user, as opposed to ours, which keep their traceback.
@@ -45,7 +52,11 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'config',
+        help='config file, or one that comes with mmldm, as '
+        'mmldm::ldm/NAME.py (`mmldm configs` lists them)',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -102,6 +113,8 @@ def load_config(args: argparse.Namespace) -> Config:
         FileNotFoundError: If there is no such file.
         ValueError: If a key is not known; the nearest are named.
     """
+    from .config_check import check_config
+
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
     try:
@@ -128,11 +141,16 @@ def load_config(args: argparse.Namespace) -> Config:
 def read_config(path: str | Path) -> Config:
     """The content of a config file.
 
+    Args:
+        path: The file, or the name of one that comes with mmldm, such as
+            ``mmldm::ldm/NAME.py``.
+
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no config.
     """
-    if not Path(path).is_file():
+    path = config_path(path)
+    if not path.is_file():
         raise FileNotFoundError(f'config {path} does not exist')
     try:
         return Config.fromfile(path)
@@ -144,6 +162,10 @@ def read_config(path: str | Path) -> Config:
 
 def build_runner(cfg: Config) -> Runner:
     """The runner that a config asks for; mmengine's own without a type."""
+    from mmengine.runner import Runner
+
+    from mmldm.registry import RUNNERS
+
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)

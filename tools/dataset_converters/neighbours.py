@@ -15,23 +15,20 @@ them. --index writes the embeddings of FOLDER, of which tools/sample.py takes
 the neighbours of a caption or an image by --database INDEX.safetensors.
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from mmldm.apis import run_tool
-from mmldm.apis.image_index import write_index
-from mmldm.apis.retrieval import (
-    embed_files,
-    list_images,
-    make_index,
-    nearest,
-)
-from mmldm.models.conditioners import ImageEncoder
 from mmldm.utils import check_count
-from mmldm.utils.checkpoint import written_whole
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,6 +66,10 @@ def main() -> None:
     check_count('--batch-size', args.batch_size)
     if args.out is None and args.index is None:
         raise ValueError('give --out, --index or both')
+    from mmldm.apis.image_index import write_index
+    from mmldm.apis.retrieval import embed_files, list_images, make_index
+    from mmldm.models.conditioners import ImageEncoder
+
     images = list_images(args.images)
     if args.out is not None:
         others = find_others(args, images)
@@ -91,6 +92,8 @@ def find_others(args: argparse.Namespace, images: list[str]) -> list[str]:
     Raises:
         ValueError: If there are not as many as wanted.
     """
+    from mmldm.apis.retrieval import list_images
+
     same = args.database is None
     others = images if same else list_images(args.database)
     if args.num > len(others) - same:
@@ -108,6 +111,9 @@ def write_arrays(
     database: Tensor,
 ) -> None:
     """An array of neighbours for each image."""
+    from mmldm.apis.retrieval import nearest
+    from mmldm.utils.checkpoint import written_whole
+
     same = args.database is None
     indices = nearest(queries, database, args.num, same)
     for path, row in zip(images, indices, strict=True):

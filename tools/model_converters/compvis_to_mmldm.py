@@ -11,22 +11,22 @@ Nothing in MODEL.ckpt is executed. Every tensor in it is used, or named in
 OUT_DIR/left_out.txt with the reason why it is not needed.
 """
 
+from __future__ import annotations
+
 import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mmldm.apis import run_tool, write_converted
-from mmldm.converters import (
-    AVERAGE_CHOICES,
-    Converted,
-    convert_compvis,
-    model_config,
-    read_compvis_checkpoint,
-)
+from mmldm.apis import run_tool
+from mmldm.utils.weight_choices import WEIGHT_CHOICES
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from mmldm.converters import Converted
 
 # Values in a yaml file; the largest published one has some hundred.
 MOST = 100_000
@@ -59,7 +59,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--weights',
-        choices=AVERAGE_CHOICES,
+        choices=WEIGHT_CHOICES,
         help='their running average, or the weights in training (default: '
         'the average, where there is one)',
     )
@@ -130,6 +130,13 @@ def report(out_dir: str, converted: Converted) -> None:
 def main() -> None:
     """Convert."""
     args = parse_args()
+    from mmldm.apis import write_converted
+    from mmldm.converters import (
+        convert_compvis,
+        model_config,
+        read_compvis_checkpoint,
+    )
+
     model = read_model(args.yaml)
     try:
         model_config(model)  # before minutes of reading

@@ -12,12 +12,18 @@ tokenizer, where there is one.
 Nothing in DIR is executed. What cannot be expressed is refused by name.
 """
 
+from __future__ import annotations
+
 import argparse
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmldm.apis import run_tool, write_converted
-from mmldm.converters import FromDiffusers, read_diffusers
+from mmldm.apis import run_tool
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from mmldm.converters import FromDiffusers
 
 TOKENIZER = 'tokenizer'
 
@@ -49,6 +55,9 @@ def report(out_dir: str, found: FromDiffusers) -> None:
 def main() -> None:
     """Convert."""
     args = parse_args()
+    from mmldm.apis import write_converted
+    from mmldm.converters import read_diffusers
+
     folder, out_dir = Path(args.dir), Path(args.out_dir)
     found = read_diffusers(folder, TOKENIZER)
     if (folder / TOKENIZER).is_dir():

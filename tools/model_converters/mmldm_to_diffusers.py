@@ -18,8 +18,7 @@ otherwise is said; what it has not at all is refused, and nothing is written.
 
 import argparse
 
-from mmldm.apis import init_model, run_tool
-from mmldm.converters import whole_model, write_diffusers
+from mmldm.apis import run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,6 +44,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Convert."""
     args = parse_args()
+    # Not above: --help does not wait for torch.
+    from mmldm.apis import init_model
+    from mmldm.converters import whole_model, write_diffusers
+
     model = init_model(args.model, args.checkpoint, device='cpu')
     weights, config = whole_model(model)
     if args.image_size is not None:
