@@ -20,6 +20,7 @@ from mmldm.utils.checkpoint import (
     weights_of,
 )
 from mmldm.utils.model_file import read_model_file
+from mmldm.utils.shipped import config_path
 
 from .cli import read_config
 from .config_check import check_config
@@ -53,7 +54,8 @@ def init_model(
     config that it was built from.
 
     Args:
-        source: Config file; folder that a converter wrote; model file
+        source: Config file, or one that comes with mmldm, as
+            ``mmldm::ldm/NAME.py``; folder that a converter wrote; model file
             (``.safetensors`` with its config), such as
             ``tools/model_converters/publish_model.py`` writes; training
             checkpoint; work directory, for its newest checkpoint; folder of
@@ -102,7 +104,7 @@ def find_model(
         checkpoint: What has the weights, where that is something else.
         pick: Which of a checkpoint's weights.
     """
-    source = Path(source)
+    source = config_path(source)
     if source.is_dir():
         return _find_in_folder(source, checkpoint, pick)
     if not source.is_file():

@@ -4,9 +4,8 @@
 files in an installed package, links to the folders above in a checkout.
 """
 
+from difflib import get_close_matches
 from pathlib import Path
-
-from .checks import suggest
 
 FOLDER = Path(__file__).resolve().parents[1] / '.mim'
 PREFIX = 'mmldm::'
@@ -27,15 +26,16 @@ def config_path(config: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: If no config of that name is shipped; the nearest
-            names are listed.
+            names are in the message.
     """
     name = str(config)
     if not name.startswith(PREFIX):
         return Path(config)
     path = FOLDER / 'configs' / name.removeprefix(PREFIX)
     if not path.is_file():
+        nearest = get_close_matches(name, shipped_configs(), cutoff=0)
         raise FileNotFoundError(
-            f'config {name} is not shipped with mmldm'
-            f'{suggest(name, shipped_configs())}'
+            f'config {name} does not come with mmldm; the nearest names are '
+            f'{", ".join(nearest)}, and `mmldm configs` lists all'
         )
     return path
