@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from packaging.version import Version
 
+from .utils.shipped import PREFIX, config_path
+
 # package -> (first supported version, first unsupported one)
 SUPPORTED = {
     'torch': ('2.10', '3'),
@@ -69,17 +71,34 @@ def warn_about_versions() -> None:
 
 
 def register_package() -> None:
-    """Let mmengine find ``mmldm::CONFIG`` and ``mmengine.hub`` our models.
+    """Let ``mmengine.hub`` find the package that is running.
 
     mmengine knows the packages of OpenMMLab by a list. It takes what stands
     there for the name of an installed distribution, whose folder it guesses
     wrong where that is an editable one, or not the one that was imported.
     What is no distribution it looks up as a module: one inside the package
-    leads it to the package that is running, whichever way it got here.
+    leads it to the right folder.
     """
     from mmengine.config.utils import MODULE2PACKAGE
 
     MODULE2PACKAGE['mmldm'] = 'mmldm.version'
+
+
+def find_own_configs() -> None:
+    """Have a config inherit from ``mmldm::NAME`` without pkg_resources.
+
+    mmengine loads that module anew for each such name, which takes 0.25 s,
+    warns, and is impossible with setuptools 82. Until mmengine > 0.10.7.
+    """
+    from mmengine.config import Config
+
+    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        if cfg_path.startswith(PREFIX):
+            return str(config_path(cfg_path)), PREFIX.removesuffix('::')
+        return theirs(cfg_path, filename)
+
+    theirs = Config._get_cfg_path
+    Config._get_cfg_path = staticmethod(get_cfg_path)
 
 
 def init_cpu_process_group() -> None:

@@ -147,6 +147,23 @@ def test_a_config_inherits_from_one_of_the_package(tmp_path):
     assert cfg.model.autoencoder.channels == base.model.autoencoder.channels
 
 
+def test_inheriting_needs_no_pkg_resources(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pkg_resources', None)
+    path = tmp_path / 'child.py'
+    path.write_text(f"_base_ = 'mmldm::{DIGITS}'\n")
+    assert Config.fromfile(path).model.type == 'FirstStage'
+    path.write_text("_base_ = 'mmdet::some/config.py'\n")
+    with pytest.raises(ImportError, match='pkg_resources'):
+        Config.fromfile(path)
+
+
+def test_a_base_that_does_not_come_with_mmldm_is_named(tmp_path):
+    path = tmp_path / 'child.py'
+    path.write_text(f"_base_ = 'mmldm::{DIGITS[:-4]}'\n")
+    with pytest.raises(FileNotFoundError, match='32x32.py.*lists all'):
+        read_config(path)
+
+
 def test_tools_take_a_config_by_its_name():
     name = f'mmldm::{DIGITS}'
     assert config_path(name).samefile(ROOT / 'configs' / DIGITS)

@@ -1,6 +1,5 @@
 """What a converter leaves behind: a config to go on from, and a model file."""
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,13 @@ from typing import Any
 from mmengine.config import Config
 from torch import Tensor
 
-import mmldm
 from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.model_file import write_model_file
+from mmldm.utils.shipped import FOLDER, PREFIX
 
 from .config_writer import config_text, differences
 
-BASE_DIR = Path(mmldm.__file__).resolve().parents[1] / 'configs/_base_'
+BASE_DIR = FOLDER / 'configs/_base_'
 CONFIG_NAME, MODEL_NAME = 'config.py', 'model.safetensors'
 # Besides the model's: what reads images, trains and runs, by editor.
 BASES = {
@@ -36,9 +35,9 @@ def write_converted(
 ) -> None:
     """Write ``config.py`` and ``model.safetensors``.
 
-    The config inherits from the nearest base in ``configs/`` and states its
-    differences; the model file needs no config, it holds its own. Both find
-    a tokenizer's folder that lies in ``out_dir`` wherever that is moved.
+    The config inherits from the nearest base that comes with mmldm, by its
+    name, and states its differences; the model file needs no config, it
+    holds its own. ``out_dir`` can be moved, with a tokenizer's folder in it.
 
     Args:
         out_dir: Made where it is missing.
@@ -61,10 +60,8 @@ def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
     if (requests := _requests(model)) is not None:
         names.append(REQUESTS)
         content |= requests
-    paths = [
-        os.path.relpath(BASE_DIR / name, out_dir.resolve()) for name in names
-    ]
-    text = config_text(dict(_base_=paths, **content))
+    bases = [f'{PREFIX}_base_/{name}' for name in names]
+    text = config_text(dict(_base_=bases, **content))
     return f'"""Converted from {source}."""\n\n{text}'
 
 
