@@ -175,6 +175,31 @@ def test_it_trains_tests_and_samples_in_an_empty_folder(installed, tmp_path):
     sample = ('sample', 'ldm.py', 'work_dirs/ldm', '--label', 3, '--num', 2)
     call(mmldm, *sample, '--out', 'drawn', cwd=tmp_path)
     assert len([*(tmp_path / 'drawn').rglob('*.png')]) == 3  # and the grid
+    call(mmldm, 'publish', 'work_dirs/ldm', 'published', cwd=tmp_path)
+    (published,) = tmp_path.glob('published-*.safetensors')
+    sample = ('sample', published, '--label', 3, '--num', 2, '--out', 'again')
+    call(mmldm, *sample, cwd=tmp_path)
+    drawn, again = (
+        [*sorted((tmp_path / name).rglob('*.png'))]
+        for name in ('drawn', 'again')
+    )
+    assert [p.read_bytes() for p in drawn] == [p.read_bytes() for p in again]
+
+
+def test_a_converted_folder_can_be_moved(installed, tmp_path):
+    mmldm = installed / 'bin' / 'mmldm'
+    (tmp_path / 'first_stage.py').write_text(FIRST_STAGE)
+    call(mmldm, 'train', 'first_stage.py', cwd=tmp_path)
+    out = ('first_stage.py', 'work_dirs/first_stage', 'theirs')
+    call(mmldm, 'convert', 'to-diffusers', *out, cwd=tmp_path)
+    call(mmldm, 'convert', 'diffusers', 'theirs', 'ours', cwd=tmp_path)
+    moved = tmp_path / 'another' / 'place'
+    moved.parent.mkdir()
+    (tmp_path / 'ours').rename(moved)
+    out = (moved / 'config.py', moved / 'model.safetensors', 'again')
+    call(mmldm, 'convert', 'to-diffusers', *out, cwd=tmp_path)
+    for name in ('theirs', 'again'):
+        assert (tmp_path / name / 'config.json').is_file()
 
 
 def test_mmengines_hub_builds_its_models(installed, tmp_path):
