@@ -10,28 +10,18 @@ Writes what was given and what became of it side by side, and every result as
 an image of its own. Each edit has its --help.
 """
 
+from __future__ import annotations
+
 import argparse
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from mmldm.apis import build_model, config_parser, load_config, run_tool
-from mmldm.datasets.image_files import read_image, read_mask
-from mmldm.datasets.transforms import ResizeShorterSide
-from mmldm.diffusion import GradientGuidance, image_log_prob
-from mmldm.models.data_preprocessors.ldm_data_preprocessor import (
-    to_images,
-    to_network,
-)
-from mmldm.models.editors import LatentDiffusion
-from mmldm.structures import LDMDataSample
+from mmldm.apis import config_parser, load_config, run_tool
 from mmldm.utils import check_choice, check_count, check_range
 from mmldm.utils.files import (
     check_checkpoint,
@@ -39,7 +29,13 @@ from mmldm.utils.files import (
     check_file_to_write,
 )
 from mmldm.utils.memory import check_images_fit
-from mmldm.visualization import assemble, write_image
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mmldm.models.editors import LatentDiffusion
+    from mmldm.structures import LDMDataSample
 
 MOST_PIXELS = 2**15  # a side, as OpenCV writes them
 SMALLEST = 256  # pixels that the side-by-side picture is high at least
@@ -55,7 +51,7 @@ class Job(NamedTuple):
 
 
 # What was given, (3, H, W) each, and what became of it, (B, 3, H, W).
-Panels = tuple[Sequence[Tensor], Tensor]
+Panels = tuple[Sequence['Tensor'], 'Tensor']
 
 
 def parse_args() -> argparse.Namespace:
@@ -158,6 +154,10 @@ def _inpaint_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _read_mask(args: argparse.Namespace, size: Sequence[int]) -> Tensor:
     """True where to fill, (1, 1, H, W)."""
+    import torch
+
+    from mmldm.datasets.image_files import read_image, read_mask
+
     if args.mask is None:
         left, top, right, bottom = args.box
         mask = torch.zeros(1, 1, *size, dtype=torch.bool)
@@ -180,12 +180,14 @@ def _read_mask(args: argparse.Namespace, size: Sequence[int]) -> Tensor:
 
 def outpaint(job: Job) -> Panels:
     """Go on beyond the image's borders; the image stays bit by bit."""
+    from torch.nn.functional import pad
+
     padding = (job.args.left, job.args.right, job.args.top, job.args.bottom)
     height, width = job.images.shape[2:]
     pixels = (height + sum(padding[2:])) * (width + sum(padding[:2]))
     check_images_fit('--num', len(job.images), pixels)
     wide = job.model.outpaint(job.images, padding, job.samples)
-    return [F.pad(job.images[0], padding)], wide
+    return [pad(job.images[0], padding)], wide
 
 
 def _outpaint_arguments(parser: argparse.ArgumentParser) -> None:
@@ -231,6 +233,10 @@ def _invert_arguments(parser: argparse.ArgumentParser) -> None:
 
 def upscale(job: Job) -> Panels:
     """Draw images that look like this one when they are made small."""
+    from torch.nn.functional import avg_pool2d, interpolate
+
+    from mmldm.diffusion import GradientGuidance, image_log_prob
+
     height, width = (job.args.factor * side for side in job.images.shape[2:])
     check_images_fit('--num', len(job.images), height * width)
     for sample in job.samples:
@@ -241,13 +247,13 @@ def upscale(job: Job) -> Panels:
 
     log_prob = image_log_prob(
         decode,
-        lambda x: F.avg_pool2d(x, job.args.factor),
+        lambda x: avg_pool2d(x, job.args.factor),
         job.images,
     )
     z = job.model.sample(
         job.samples, wrap=GradientGuidance(log_prob, job.args.weight)
     )
-    shown = F.interpolate(job.images[:1], (height, width), mode='nearest')[0]
+    shown = interpolate(job.images[:1], (height, width), mode='nearest')[0]
     return [shown], decode(z)
 
 
@@ -274,6 +280,14 @@ EDITS = {
 
 def _read(path: str, size: int | None) -> Tensor:
     """An image as networks take it, (1, 3, H, W) in [-1, 1]."""
+    import torch
+
+    from mmldm.datasets.image_files import read_image
+    from mmldm.datasets.transforms import ResizeShorterSide
+    from mmldm.models.data_preprocessors.ldm_data_preprocessor import (
+        to_network,
+    )
+
     image = read_image(path)
     if size is not None:
         image = ResizeShorterSide(size).transform(dict(img=image))['img']
@@ -284,6 +298,8 @@ def _sample(
     args: argparse.Namespace, index: int, label: int | None
 ) -> LDMDataSample:
     """What to draw as the result of this index."""
+    from mmldm.structures import LDMDataSample
+
     sample = LDMDataSample(metainfo=dict(address=(args.seed or 0, index)))
     if label is not None:
         sample.set_gt_label(label)
@@ -294,6 +310,13 @@ def _sample(
 
 def _write(shown: Sequence[Tensor], results: Tensor, out: Path) -> None:
     """The side-by-side picture, and every result."""
+    import torch
+
+    from mmldm.models.data_preprocessors.ldm_data_preprocessor import (
+        to_images,
+    )
+    from mmldm.visualization import assemble, write_image
+
     before, after = (
         [image.permute(1, 2, 0).cpu().numpy() for image in to_images(images)]
         for images in (torch.stack([*shown]), results)
@@ -331,6 +354,9 @@ def main() -> None:
     """Edit."""
     args = parse_args()
     check_args(args)
+    from mmldm.apis import build_model
+    from mmldm.models.editors import LatentDiffusion
+
     out = Path(args.out or f'{args.edit}.png')
     check_file_to_write('--out', out)
     check_choice('--out: extension', out.suffix, ('.png', '.jpg', '.webp'))

@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from packaging.version import Version
 
+from .utils.shipped import PREFIX, config_path
+
 # Who started this process, as far as it can be known this early.
 PARENT = os.getppid()
 # package -> (first supported version, first unsupported one)
@@ -24,9 +26,10 @@ SUPPORTED = {
     'mmagic': ('1.2.0', '1.3'),
     'numpy': ('1.26', '3'),
 }
-# Distributions that provide a package under its import name.
+# Distributions that provide a package under its import name; the first is
+# what requirements/mminstall.txt names.
 PROVIDERS = {
-    'mmcv': ('mmcv', 'mmcv-lite', 'onedl-mmcv'),
+    'mmcv': ('mmcv-lite', 'mmcv', 'onedl-mmcv'),
     'mmengine': ('mmengine', 'onedl-mmengine'),
 }
 
@@ -57,8 +60,9 @@ def warn_about_versions() -> None:
         found = installed_version(package)
         if found is None:
             raise ImportError(
-                f'mmldm needs {package}, which is not installed: run '
-                'pip install --no-deps -r requirements/lock.txt'
+                f'mmldm needs {package}, which is not installed: '
+                f'pip install "{PROVIDERS.get(package, (package,))[0]}'
+                f'>={first},<{end}"'
             )
         if not Version(first) <= Version(found) < Version(end):
             warnings.warn(
@@ -67,6 +71,37 @@ def warn_about_versions() -> None:
                 f'pip install "{package}>={first},<{end}"',
                 stacklevel=2,
             )
+
+
+def register_package() -> None:
+    """Let ``mmengine.hub`` find the package that is running.
+
+    mmengine knows the packages of OpenMMLab by a list. It takes what stands
+    there for the name of an installed distribution, whose folder it guesses
+    wrong where that is an editable one, or not the one that was imported.
+    What is no distribution it looks up as a module: one inside the package
+    leads it to the right folder.
+    """
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    MODULE2PACKAGE['mmldm'] = 'mmldm.version'
+
+
+def find_own_configs() -> None:
+    """Have a config inherit from ``mmldm::NAME`` without pkg_resources.
+
+    mmengine loads that module anew for each such name, which takes 0.25 s,
+    warns, and is impossible with setuptools 82. Until mmengine > 0.10.7.
+    """
+    from mmengine.config import Config
+
+    def get_cfg_path(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        if cfg_path.startswith(PREFIX):
+            return str(config_path(cfg_path)), PREFIX.removesuffix('::')
+        return theirs(cfg_path, filename)
+
+    theirs = Config._get_cfg_path
+    Config._get_cfg_path = staticmethod(get_cfg_path)
 
 
 def init_cpu_process_group(timeout: float | None = None) -> None:

@@ -8,14 +8,19 @@ modules in ``locations`` are imported at the first look-up.
 from mmagic import registry as mmagic_registry
 from mmengine.registry import Registry
 
+# All that register something, by their full names.
+PACKAGES: set[str] = set()
+
 
 def _child(name: str, parent: str, *locations: str) -> Registry:
     """A registry of scope ``mmldm`` below mmagic's registry ``parent``."""
+    packages = [f'mmldm.{location}' for location in locations]
+    PACKAGES.update(packages)
     child = Registry(
         name,
         parent=getattr(mmagic_registry, parent),
         scope='mmldm',
-        locations=[f'mmldm.{location}' for location in locations],
+        locations=packages,
     )
     # mmengine resolves 'mmldm.X' from a third project through the children
     # of the root alone, and mmagic stands between the root and us.

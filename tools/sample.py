@@ -18,38 +18,27 @@ file, a config and then a checkpoint, a work directory, a folder of diffusers.
 Images appear one by one in OUT/images, all of them in OUT/grid.png.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Iterator
 from itertools import groupby, islice, product
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
 from tqdm import tqdm
 
-from mmldm.apis import init_model, run_tool
-from mmldm.apis.retrieval import Retriever, retrieve
-from mmldm.apis.sample_fields import read_fields
-from mmldm.apis.sample_flags import (
-    check_args,
-    check_classes,
-    check_flags,
-    image_size,
-    negative_of,
-)
-from mmldm.diffusion import ClassifierFreeGuidance, Windows
-from mmldm.models.editors import LatentDiffusion
-from mmldm.structures import LDMDataSample
+from mmldm.apis import run_tool
 from mmldm.utils import check_divisible, check_range
 from mmldm.utils.memory import check_images_fit
-from mmldm.visualization import (
-    assemble,
-    image_path,
-    most_tiles,
-    other_images,
-    write_image,
-)
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mmldm.models.editors import LatentDiffusion
+    from mmldm.structures import LDMDataSample
 
 # Pixels a side that are decoded at a time where images are drawn by windows:
 # smaller tiles take less memory and several times as long.
@@ -185,6 +174,8 @@ def wishes(
     negative: dict[str, Any],
 ) -> Iterator[LDMDataSample]:
     """A data sample for every image, kind after kind."""
+    from mmldm.structures import LDMDataSample
+
     for number in range(len(kinds) * args.num):
         # The noise of an image does not depend on its kind.
         place = dict(img_shape=size, address=(args.seed, number % args.num))
@@ -207,6 +198,8 @@ def _tell(sample: LDMDataSample, fields: dict[str, Any]) -> None:
 
 def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
     """Set how the model samples."""
+    from mmldm.diffusion import ClassifierFreeGuidance, Windows
+
     if args.steps is not None:
         most = model.diffusion_scheduler.noise_schedule.num_timesteps
         check_range('--steps', args.steps, 1, most)
@@ -226,6 +219,17 @@ def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
 def main() -> None:
     """Draw."""
     args = parse_args()
+    from mmldm.apis import init_model
+    from mmldm.apis.sample_fields import read_fields
+    from mmldm.apis.sample_flags import (
+        check_args,
+        check_classes,
+        check_flags,
+        image_size,
+        negative_of,
+    )
+    from mmldm.models.editors import LatentDiffusion
+
     check_args(args)
     fields = read_fields(args)
     model = init_model(args.model, args.checkpoint, args.device)
@@ -242,21 +246,29 @@ def main() -> None:
     check_classes(model, given, negative)
     prepare(args, model)
     size = image_size(args.size, fields, model)
-    found = None
-    if args.database is not None:
-        retriever = Retriever(
-            args.database,
-            args.num_neighbours or 4,
-            model.conditioner.dim('tokens'),
-            args.encoder,
-            next(model.parameters()).device,
-        )
-        found = retrieve(retriever, args.prompt, args.like)
-    kinds = kinds_of(args, found)
+    kinds = kinds_of(args, neighbours(args, model))
     total = len(kinds) * args.num
     at_a_time = min(total, args.batch_size)
     check_images_fit('--batch-size', at_a_time, size[0] * size[1])
     draw(model, wishes(args, fields, size, kinds, negative), total, args)
+
+
+def neighbours(
+    args: argparse.Namespace, model: LatentDiffusion
+) -> list[Tensor] | None:
+    """Features of the images of --database; None without one."""
+    if args.database is None:
+        return None
+    from mmldm.apis.retrieval import Retriever, retrieve
+
+    retriever = Retriever(
+        args.database,
+        args.num_neighbours,
+        model.conditioner.dim('tokens'),
+        args.encoder,
+        next(model.parameters()).device,
+    )
+    return retrieve(retriever, args.prompt, args.like)
 
 
 def draw(
@@ -266,6 +278,14 @@ def draw(
     args: argparse.Namespace,
 ) -> None:
     """Write every image as it is drawn, then those that fit into a grid."""
+    from mmldm.visualization import (
+        assemble,
+        image_path,
+        most_tiles,
+        other_images,
+        write_image,
+    )
+
     out, number, shown = Path(args.out), 0, []
     with tqdm(total=total, unit='image') as progress:
         while batch := [*islice(samples, args.batch_size)]:

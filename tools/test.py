@@ -14,11 +14,9 @@ from inspect import signature
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import is_main_process
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.apis.other_files import locate_files
-from mmldm.registry import DATASETS
 from mmldm.utils.files import (
     check_checkpoint,
     check_file_to_write,
@@ -76,6 +74,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
 
 def takes_seed(dataset: str) -> bool:
     """Whether a dataset of this type asks for images by a seed."""
+    from mmldm.registry import DATASETS
+
     cls = DATASETS.get(dataset) if isinstance(dataset, str) else dataset
     return 'seed' in signature(cls.__init__).parameters
 
@@ -95,6 +95,8 @@ def by_channel(metrics: dict[str, float]) -> dict[str, float | list[float]]:
 def main() -> None:
     """Test."""
     args = parse_args()
+    from mmengine.dist import is_main_process
+
     cfg = load_config(args)
     apply_flags(cfg, args)
     if args.out is not None:

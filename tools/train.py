@@ -13,7 +13,6 @@ from mmengine.config import Config
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.utils.files import check_checkpoint
-from mmldm.utils.newest_checkpoint import checkpoints
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,6 +44,8 @@ def parse_args() -> argparse.Namespace:
 
 def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     """Write the flags of training into the config."""
+    from mmldm.utils.newest_checkpoint import checkpoints
+
     if args.resume == 'auto':
         # A run that began with load_from goes on from its own checkpoints.
         own = bool(checkpoints(cfg.work_dir))

@@ -1,22 +1,8 @@
-from .cli import (
-    build_runner,
-    config_parser,
-    load_config,
-    run_tool,
-    tool_parser,
-)
-from .converted import write_converted
-from .models import build_model, init_model
-from .publish import publish_model
+"""What users call; each name is loaded at its first use.
 
-__all__ = [
-    'build_model',
-    'build_runner',
-    'config_parser',
-    'init_model',
-    'load_config',
-    'publish_model',
-    'run_tool',
-    'tool_parser',
-    'write_converted',
-]
+``__init__.pyi`` lists the names.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

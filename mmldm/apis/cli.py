@@ -1,4 +1,10 @@
-"""What the command-line tools share."""
+"""What the command-line tools share.
+
+A parser must not wait for torch: --help answers at once. Hence what needs
+torch is imported where it is used.
+"""
+
+from __future__ import annotations
 
 import argparse
 import math
@@ -6,29 +12,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
 
-from mmldm.engine import LDMRunner
-from mmldm.registry import RUNNERS
 from mmldm.utils import check_range
 from mmldm.utils.files import check_checkpoint, check_folder_to_write
-from mmldm.utils.model_size import bounded_networks
 
-from .config import (
-    check_complete,
-    check_config,
-    merge_options,
-    parse_option,
-    read_config,
-)
-from .config.building import describe_building_error
-from .config.memory import check_batch_memory
 from .other_files import anchor_files
-from .registered import find_class
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
 
 DEBUG = 'MMLDM_DEBUG'
 # Mistakes of the user, as opposed to ours, which keep their traceback.
@@ -58,6 +52,8 @@ class ConfigAction(argparse.Action):
         Raises:
             ValueError: If one is no ``KEY=VALUE``, or given twice.
         """
+        from .config import parse_option
+
         options = dict(getattr(namespace, self.dest) or {})
         for text in values:
             key, value = parse_option(text)
@@ -73,7 +69,11 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'config',
+        help='config file, or one that comes with mmldm, as '
+        'mmldm::ldm/NAME.py (`mmldm configs` lists them)',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -132,6 +132,13 @@ def load_config(args: argparse.Namespace) -> Config:
             if a value, a flag or the work directory makes no sense.
     """
     check_range('--local-rank', args.local_rank, 0, math.inf)
+    from .config import (
+        check_config,
+        merge_options,
+        read_config,
+    )
+    from .config.memory import check_batch_memory
+
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options)
@@ -163,6 +170,8 @@ def _check_launcher(launcher: str) -> None:
 
 def _apply_randomness(cfg: Config, args: argparse.Namespace) -> None:
     """Write --seed and --deterministic into a config."""
+    from .config import merge_options
+
     flags: dict[str, Any] = {}
     if args.seed is not None:
         check_range('--seed', args.seed, 0, 2**32 - 1)
@@ -181,6 +190,13 @@ def build_runner(cfg: Config) -> Runner:
             no model, an argument is missing, or the model outgrows the
             machine.
     """
+    from mmldm.engine import LDMRunner
+    from mmldm.registry import RUNNERS
+    from mmldm.utils.model_size import bounded_networks
+
+    from .config import check_complete
+    from .registered import find_class
+
     kind = cfg.get('runner_type', 'Runner')
     cls = RUNNERS.get(kind) if find_class(kind) else None
     if cls is None or not issubclass(cls, LDMRunner):
@@ -231,14 +247,20 @@ def run_tool(main: Callable[[], None]) -> None:
 
 def _line_about(error: Exception) -> str | None:
     """What the user did wrong; None where the mistake is not the user's."""
-    built = describe_building_error(error)
+    built = None
+    if 'torch' in sys.modules:  # else nothing can have been built
+        from .config.building import describe_building_error
+
+        built = describe_building_error(error)
     if isinstance(error, USER_ERRORS):
         text = str(error) or type(error).__name__
         return _one_line(text if built is None else built, error)
     if built is not None:
         return _one_line(built, error)
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        'not enough memory' in str(error) or "can't allocate" in str(error)
+    # The last is torch's, of a GPU.
+    if isinstance(error, MemoryError) or any(
+        words in str(error)
+        for words in ('not enough memory', "can't allocate", 'out of memory')
     ):
         text = _one_line(str(error).split('\n')[0], error)
         return (

@@ -1,7 +1,6 @@
 """What a converter leaves behind: a config to go on from, and a model file."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,14 @@ from typing import Any
 from mmengine.config import Config
 from torch import Tensor
 
-import mmldm
 from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.model_file import write_model_file
+from mmldm.utils.shipped import FOLDER, PREFIX
 
 from .config_writer import config_text, differences
 from .untrusted_config import check_untrusted
 
-BASE_DIR = Path(mmldm.__file__).resolve().parents[1] / 'configs/_base_'
+BASE_DIR = FOLDER / 'configs/_base_'
 MODEL_NAME = 'model.safetensors'
 # The config in the model file, for people to read; no program reads it.
 JSON_NAME = 'model.json'
@@ -43,7 +42,8 @@ def write_converted(
 
     The model file needs no other: it holds its own config, which
     ``model.json`` shows to people. ``config.py`` inherits from the nearest
-    base in ``configs/`` and states its differences, as literals only. All
+    base that comes with mmldm, by its name, and states its differences as
+    literals. All
     three name a tokenizer that lies in ``out_dir`` by the name of its folder,
     so that ``out_dir`` can be moved.
 
@@ -75,11 +75,9 @@ def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
     if (requests := _requests(model)) is not None:
         names.append(REQUESTS)
         content |= requests
-    paths = [
-        os.path.relpath(BASE_DIR / name, out_dir.resolve()) for name in names
-    ]
+    bases = [f'{PREFIX}_base_/{name}' for name in names]
     return config_text(
-        dict(_base_=paths, **content), f'Converted from {source}.'
+        dict(_base_=bases, **content), f'Converted from {source}.'
     )
 
 

@@ -20,6 +20,7 @@ from mmldm.utils.checkpoint import (
 )
 from mmldm.utils.devices import available_device
 from mmldm.utils.model_file import read_model_file
+from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
 
 from .config import check_config, read_config
@@ -57,7 +58,8 @@ def init_model(
     config that it was built from.
 
     Args:
-        source: Config file; folder that a converter wrote; model file
+        source: Config file, or one that comes with mmldm, as
+            ``mmldm::ldm/NAME.py``; folder that a converter wrote; model file
             (``.safetensors`` with its config), such as
             ``tools/model_converters/publish_model.py`` writes; training
             checkpoint; work directory, for its newest checkpoint; folder of
@@ -106,7 +108,7 @@ def find_model(
         checkpoint: What has the weights, where that is something else.
         pick: Which of a checkpoint's weights.
     """
-    source = Path(source)
+    source = config_path(source)
     if source.is_dir():
         return _find_in_folder(source, checkpoint, pick)
     if not source.is_file():

@@ -22,8 +22,6 @@ from .models import (
 from .other_files import NEIGHBOUR, REFERENCE
 from .untrusted_config import check_untrusted, tokenizer_folders
 
-# Which weights of a training: their average, or those in training.
-CHOICES = ('ema', 'raw')
 SUFFIX = '.safetensors'
 
 

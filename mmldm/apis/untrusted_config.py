@@ -21,6 +21,8 @@ from .config import check_arguments
 REGISTRIES = (MODELS, DIFFUSION_SCHEDULERS)
 # Keys that have mmengine import modules.
 IMPORTS = ('custom_imports', '_scope_')
+# What a config has that inherits from one of ours by ``mmldm::NAME``.
+OWN_SCOPE = ('_scope_', 'mmldm')
 # Keys of files that a model reads when it is built.
 READS = re.compile(
     r'(.*_)?(checkpoint|weights|path|file|folder|dir)'
@@ -66,7 +68,7 @@ def check_untrusted(
         told = f'{source}: its config says {path}={_shorten.repr(value)}, '
         if key == 'type':
             _check_type(value, names, told)
-        elif key in IMPORTS:
+        elif key in IMPORTS and (key, value) != OWN_SCOPE:
             raise ValueError(f'{told}and importing {remedy}')
         elif may_read or value is None or _is_tokenizer(key, owner):
             continue

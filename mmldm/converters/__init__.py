@@ -1,5 +1,4 @@
 from .compvis import (
-    AVERAGE_CHOICES,
     Converted,
     convert_compvis,
     denoiser_config,
@@ -46,7 +45,6 @@ from .diffusers import (
 )
 
 __all__ = [
-    'AVERAGE_CHOICES',
     'Converted',
     'FromDiffusers',
     'convert_compvis',

@@ -1,18 +1,8 @@
-from .checks import (
-    check_choice,
-    check_count,
-    check_divisible,
-    check_positive,
-    check_range,
-)
-from .draws import Draws, address_seed
+"""Random numbers, checks and files; what is imported is loaded at first use.
 
-__all__ = [
-    'Draws',
-    'address_seed',
-    'check_choice',
-    'check_count',
-    'check_divisible',
-    'check_positive',
-    'check_range',
-]
+``__init__.pyi`` lists the names.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,6 +15,8 @@ def test_a_model_of_our_parts_passes(ldm_config):
     config = ldm_config().to_dict()
     check(config)
     check(put(config, 'guidance.type', 'mmldm.NoGuidance'))
+    # As where the model was trained from a config that inherits from ours.
+    check(put(config, 'denoiser._scope_', 'mmldm'))
 
 
 def put(config, path, value):

@@ -134,7 +134,7 @@ def assert_same_image(found, expected):
 def test_there_and_back(run, unconditional):
     printed = run('diffusers_to_mmldm', unconditional, 'ours')
     assert printed.startswith('LatentDiffusion with ')
-    assert 'configs/_base_/models/' in Path('ours/config.py').read_text()
+    assert 'mmldm::_base_/models/' in Path('ours/config.py').read_text()
     expected = theirs(unconditional)
     for source in ('ours', 'ours/model.safetensors', unconditional):
         model = init_model(source, device='cpu')

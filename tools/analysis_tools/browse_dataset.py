@@ -11,21 +11,23 @@ extra_maps names; below it are class, caption and file. All of them together
 are in grid.png.
 """
 
+from __future__ import annotations
+
 import argparse
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 
 from mmldm.apis import config_parser, load_config, run_tool
-from mmldm.datasets import AddressedSampler
-from mmldm.registry import DATASETS
 from mmldm.utils import check_count
 from mmldm.utils.files import check_folder_to_write
-from mmldm.visualization import contact_sheet, draw_sample, write_image
-from mmldm.visualization.grid import LONGEST
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from mmengine.dataset import BaseDataset
 
 
 def parse_args() -> argparse.Namespace:
@@ -52,6 +54,8 @@ def build_dataset(cfg: Config, phase: str) -> BaseDataset:
     Raises:
         ValueError: If the config has none.
     """
+    from mmldm.registry import DATASETS
+
     loader = cfg.get(f'{phase}_dataloader')
     if not loader or 'dataset' not in loader:
         raise ValueError(
@@ -63,6 +67,8 @@ def build_dataset(cfg: Config, phase: str) -> BaseDataset:
 
 def draws(dataset: BaseDataset, args: argparse.Namespace, seed: int) -> list:
     """What training sees first, or samples spread over the data set."""
+    from mmldm.datasets import AddressedSampler
+
     sampler = AddressedSampler(dataset, seed=seed)
     if args.phase == 'train':
         return [*islice(sampler, min(args.num, len(dataset)))]
@@ -71,6 +77,8 @@ def draws(dataset: BaseDataset, args: argparse.Namespace, seed: int) -> list:
 
 def picture(packed: dict, dataset: BaseDataset) -> np.ndarray:
     """One sample, uint8 RGB."""
+    from mmldm.visualization import draw_sample
+
     if 'data_samples' not in packed:
         raise ValueError(
             'the dataset gives no data_samples: end its pipeline with '
@@ -88,6 +96,9 @@ def main() -> None:
     args = parse_args()
     check_count('--num', args.num)
     check_folder_to_write('--out', args.out)
+    from mmldm.visualization import contact_sheet, write_image
+    from mmldm.visualization.grid import LONGEST
+
     cfg = load_config(args)
     dataset = build_dataset(cfg, args.phase)
     seed = cfg.get('randomness', {}).get('seed') or 0

@@ -12,25 +12,22 @@ latents, and stores in CHECKPOINT what every model with this first stage uses:
 one scale for all channels, or a scale and a shift for each.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 from pathlib import Path
-
-from mmengine.dist import is_main_process
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
-from mmldm.engine.latent_moments import latent_moments, set_scale
-from mmldm.models.editors import FirstStage
-from mmldm.models.editors.frozen_first_stage import MEASURED
 from mmldm.utils import check_count
-from mmldm.utils.checkpoint import (
-    newest_checkpoint,
-    read_checkpoint,
-    write_checkpoint,
-)
 from mmldm.utils.files import check_checkpoint, check_file_to_write
-from mmldm.utils.moments import pooled_moments
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mmldm.models.editors import FirstStage
 
 
 def parse_args() -> argparse.Namespace:
@@ -73,6 +70,8 @@ def check_args(args: argparse.Namespace) -> tuple[Path, Path]:
         ValueError: If a number is not positive, or the file to write would
             be no ``.pth``.
     """
+    from mmldm.utils.checkpoint import newest_checkpoint
+
     check_count('--num-images', args.num_images)
     check_count('--batch-size', args.batch_size)
     source = Path(args.checkpoint)
@@ -91,6 +90,8 @@ def check_args(args: argparse.Namespace) -> tuple[Path, Path]:
 
 def table(moments: Tensor) -> str:
     """Mean, standard deviation and scale of raw latents, by channel."""
+    from mmldm.utils.moments import pooled_moments
+
     lines = [f'{"channel":>7}{"mean":>12}{"std":>12}{"scale":>12}']
     rows = {'all': moments.flatten(0, 1)}
     rows |= {str(c): moments[:, c] for c in range(moments.shape[1])}
@@ -106,6 +107,9 @@ def store(source: Path, target: Path, model: FirstStage) -> None:
 
     In its own place it keeps its time, by which the newest one is found.
     """
+    from mmldm.models.editors.frozen_first_stage import MEASURED
+    from mmldm.utils.checkpoint import read_checkpoint, write_checkpoint
+
     checkpoint = read_checkpoint(source)
     weights = checkpoint.get('state_dict', checkpoint)
     for name in MEASURED:
@@ -121,6 +125,11 @@ def main() -> None:
     """Measure and store."""
     args = parse_args()
     source, target = check_args(args)
+    from mmengine.dist import is_main_process
+
+    from mmldm.engine.latent_moments import latent_moments, set_scale
+    from mmldm.models.editors import FirstStage
+
     cfg = load_config(args)
     cfg.load_from, cfg.resume = str(source), False
     if cfg.get('train_dataloader') is None:

@@ -17,49 +17,17 @@ Without CONFIG: the denoiser of configs/ldm/ldm_kl-f4_8xb8-200k_images-256x256
 
 import argparse
 import platform
-import time
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
 
-import torch
-from denoiser_report import (
-    DTYPES,
-    FORMATS,
-    OURS,
-    THEIRS,
-    Result,
-    Row,
-    rows,
-    table,
-    verdict,
-)
 from mmengine.config import Config
 from rich.progress import track
-from torch import Tensor, nn
 
 from mmldm.apis import run_tool
-from mmldm.converters import (
-    denoiser_to_diffusers,
-    denoiser_to_diffusers_config,
-)
-from mmldm.models.denoisers import DenoisingUNet
-from mmldm.registry import MODELS
-from mmldm.structures import Condition
 from mmldm.utils import check_count
-from mmldm.utils.devices import available_device
-from mmldm.utils.memory import check_images_fit, keep_freed_memory
+from mmldm.utils.memory import check_images_fit
+from mmldm.utils.shipped import config_path
 
-CONFIG = (
-    Path(__file__).resolve().parents[2]
-    / 'configs/ldm/ldm_kl-f4_8xb8-200k_images-256x256.py'
-)
-WARMUPS = 3
+CONFIG = 'mmldm::ldm/ldm_kl-f4_8xb8-200k_images-256x256.py'
 
 
 def parse_args() -> argparse.Namespace:
@@ -94,6 +62,8 @@ def parse_args() -> argparse.Namespace:
         '--compile', action='store_true', help='time both under torch.compile'
     )
     args = parser.parse_args()
+    from mmldm.utils.devices import available_device
+
     for name in ('num_tokens', 'size', 'batch_size', 'repeats'):
         check_count(f'--{name.replace("_", "-")}', getattr(args, name))
     if args.context_dim is not None:
@@ -103,58 +73,13 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-@dataclass
-class Contestant:
-    """A network, and how it is called on (latents, times, tokens)."""
-
-    network: nn.Module
-    call: Callable[..., Tensor]
-
-    def set(self, row: Row) -> None:
-        """Prepare for the runs of a row."""
-        torch.compiler.reset()  # a few settings only are compiled, then none
-        self.network.to(memory_format=FORMATS[row.memory_format])
-        if isinstance(self.network, DenoisingUNet):
-            self.network.channels_last = row.memory_format == 'channels_last'
-
-    def run(self, row: Row, batch: tuple) -> Tensor:
-        """One forward pass, and the backward pass of a train step."""
-        z, t, tokens = batch
-        z = z.contiguous(memory_format=FORMATS[row.memory_format])
-        trains = row.task == 'train step'
-        dtype = DTYPES[row.dtype]
-        autocast = torch.autocast(
-            z.device.type, dtype, enabled=dtype != torch.float32
-        )
-        with torch.set_grad_enabled(trains), autocast:
-            out = self.call(z, t, tokens)
-        if trains:
-            out.float().square().mean().backward()
-            self.network.zero_grad(set_to_none=True)
-        return out.detach().float()
-
-    def seconds(self, row: Row, batch: tuple) -> float:
-        """Of one run."""
-        _wait(batch[0])
-        start = time.perf_counter()
-        self.run(row, batch)
-        _wait(batch[0])
-        return time.perf_counter() - start
-
-
-def _wait(tensor: Tensor) -> None:
-    """Until a GPU has done what it was told."""
-    if tensor.is_cuda:
-        torch.cuda.synchronize()
-
-
 def denoiser_of(args: argparse.Namespace) -> dict:
     """The config of the network.
 
     Raises:
         ValueError: If there is none.
     """
-    config = Config.fromfile(args.config).model.get('denoiser')
+    config = Config.fromfile(config_path(args.config)).model.get('denoiser')
     if config is None:
         raise ValueError(
             f'{args.config} has no model.denoiser: give the config of a '
@@ -166,125 +91,15 @@ def denoiser_of(args: argparse.Namespace) -> dict:
     return config
 
 
-def our_unet(config: dict) -> DenoisingUNet:
-    """Our network, with the same weights whenever it is built."""
-    torch.manual_seed(0)
-    unet = MODELS.build(dict(config))
-    for weight in unet.parameters():
-        if not weight.any():  # a zero output says nothing of a difference
-            nn.init.normal_(weight, std=0.02)
-    return unet
-
-
-def ours(config: dict, args: argparse.Namespace) -> Contestant:
-    """Our network as our Runner has it."""
-    if args.device == 'cpu':
-        keep_freed_memory()
-    unet = our_unet(config).to(args.device)
-    network = torch.compile(unet) if args.compile else unet
-    return Contestant(
-        unet, lambda z, t, tokens: network(z, t, Condition(tokens=tokens))
-    )
-
-
-def diffusers_own(config: dict, args: argparse.Namespace) -> Contestant:
-    """The same of diffusers, with our weights."""
-    import diffusers
-
-    arguments = denoiser_to_diffusers_config(config)
-    unet = getattr(diffusers, arguments.pop('_class_name'))(**arguments)
-    unet.load_state_dict(
-        denoiser_to_diffusers(our_unet(config).state_dict(), config)
-    )
-    unet.to(args.device)
-    network = torch.compile(unet) if args.compile else unet
-    if config.get('context_dim') is None:
-        return Contestant(
-            unet, lambda z, t, tokens: network(z, t, return_dict=False)[0]
-        )
-    return Contestant(
-        unet, lambda z, t, tokens: network(z, t, tokens, return_dict=False)[0]
-    )
-
-
-def inputs(config: dict, args: argparse.Namespace) -> tuple:
-    """Latents, times and tokens."""
-    torch.manual_seed(0)
-    size = args.size, args.size
-    z = torch.randn(args.batch_size, config['in_channels'], *size)
-    t = torch.randint(1000, (args.batch_size,)).float()
-    tokens = None
-    if config.get('context_dim') is not None:
-        tokens = torch.randn(
-            args.batch_size, args.num_tokens, config['context_dim']
-        ).to(args.device)
-    return z.to(args.device), t.to(args.device), tokens
-
-
-def serve(
-    build: Callable[..., Contestant],
-    config: dict,
-    args: argparse.Namespace,
-    pipe: Connection,
-) -> None:
-    """A process of its own: answer rows with outputs, then with seconds."""
-    warnings.filterwarnings('ignore')
-    contestant = build(config, args)
-    batch = inputs(config, args)
-    pipe.send(sum(p.numel() for p in contestant.network.parameters()))
-    last = None
-    while (row := pipe.recv()) is not None:
-        if row != last:
-            contestant.set(row)
-            for _ in range(WARMUPS):
-                out = contestant.run(row, batch)
-            pipe.send(out.cpu().numpy())
-        else:
-            pipe.send(contestant.seconds(row, batch))
-        last = row
-
-
-def start(
-    build: Callable[..., Contestant], config: dict, args: argparse.Namespace
-) -> Connection:
-    """The pipe to a process that serves a network."""
-    context = get_context('spawn')
-    here, there = context.Pipe()
-    context.Process(
-        target=serve, args=(build, config, args, there), daemon=True
-    ).start()
-    return here
-
-
-def ask(pipe: Connection, row: Row) -> Any:
-    """What a process answers to a row."""
-    pipe.send(row)
-    return pipe.recv()
-
-
-def measure(
-    both: Sequence[Connection], settings: Sequence[Row], repeats: int
-) -> Result:
-    """Alternate; the first runs warm up, and give the outputs.
-
-    Args:
-        both: Processes that serve our network and diffusers'.
-        settings: The row of each.
-        repeats: Pairs of runs.
-    """
-    outputs = [ask(*asked) for asked in zip(both, settings, strict=True)]
-    times: list[list[float]] = [[], []]
-    for i in range(repeats):
-        for which in (0, 1) if i % 2 else (1, 0):
-            times[which].append(ask(both[which], settings[which]))
-    difference = abs(outputs[0] - outputs[1]).max()
-    return Result(*times, difference / abs(outputs[1]).max())
-
-
 def main() -> None:
     """Measure and print."""
     args = parse_args()
     config = denoiser_of(args)
+    # Not above: --help does not wait for torch.
+    import torch
+    from denoiser_report import OURS, THEIRS, rows, table, verdict
+    from denoiser_runs import diffusers_own, measure, ours, start
+
     both = [start(build, config, args) for build in (ours, diffusers_own)]
     params = {pipe.recv() for pipe in both}
     assert len(params) == 1, params

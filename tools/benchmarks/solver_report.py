@@ -3,8 +3,6 @@
 import math
 from collections.abc import Sequence
 
-from matplotlib.figure import Figure
-
 BASELINE = ('DDIM', 'leading')
 BASELINE_NFE = 200
 AIM = 15
@@ -59,6 +57,8 @@ def verdict(rows: Sequence[Row], default: tuple[str, str]) -> str:
 
 def plot(rows: Sequence[Row], path: str) -> None:
     """Errors by evaluations, a panel a grid with its best solvers."""
+    from matplotlib.figure import Figure
+
     grids = list(dict.fromkeys(row['grid'] for row in rows))
     solvers = list(dict.fromkeys(row['solver'] for row in rows))
     label_of_bar = f'{" ".join(BASELINE)}, {BASELINE_NFE}'

@@ -14,18 +14,19 @@ setting of the original's model cards. Stochastic solvers follow no path, so
 they have no such error; Euler is DDIM, and iPNDM-1 too.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import platform
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from mmengine.config import Config
 from rich.console import Console
 from rich.progress import Progress
-from solver_paths import Mixture, Trained, build
 from solver_report import (
     BASELINE,
     BASELINE_NFE,
@@ -35,14 +36,19 @@ from solver_report import (
     table,
     verdict,
 )
-from torch import Tensor
 
 from mmldm.apis import run_tool
 from mmldm.apis.cli import ConfigAction
 from mmldm.utils import check_range
 from mmldm.utils.files import check_file_to_write
+from mmldm.utils.shipped import config_path
 
-DEFAULT_CONFIG = 'configs/_base_/models/ldm_kl-f4.py'
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from solver_paths import Mixture, Trained
+    from torch import Tensor
+
+DEFAULT_CONFIG = 'mmldm::_base_/models/ldm_kl-f4.py'
 NFE = (5, 8, 10, 12, 15, 20, 30, 50, 200)
 AIM = 15
 RANKED = (10, 15, 20)
@@ -201,6 +207,8 @@ def _error(
 
 
 def _machine() -> str:
+    import torch
+
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f'{torch.get_num_threads()} threads of {platform.machine()}'
@@ -212,6 +220,8 @@ def _words(values: Sequence) -> str:
 
 def _named(part: dict, known: dict[str, dict]) -> str:
     """The name of what a config asks for; a new one if it has none yet."""
+    from solver_paths import build
+
     for name, other in known.items():
         if _same(build(part), build(other)):
             return name
@@ -226,7 +236,7 @@ def _same(one: object, other: object) -> bool:
 
 def rows_to_fill(args: argparse.Namespace) -> tuple[list[Row], tuple]:
     """What is asked for, DDIM on the leading grid, and the default."""
-    cfg = Config.fromfile(args.config)
+    cfg = Config.fromfile(config_path(args.config))
     cfg.merge_from_dict(args.cfg_options)
     parts = cfg.model.diffusion_scheduler
     solvers, grids = dict(SOLVERS), dict(GRIDS)
@@ -250,6 +260,9 @@ def rows_to_fill(args: argparse.Namespace) -> tuple[list[Row], tuple]:
 def main() -> None:
     """Measure, print, write."""
     args = parse_args()
+    import torch
+    from solver_paths import Mixture, Trained
+
     rows, default = rows_to_fill(args)
     sizes = args.num_samples, args.seed
     if args.checkpoint:

@@ -15,26 +15,21 @@ them. --index writes the embeddings of FOLDER, of which tools/sample.py takes
 the neighbours of a caption or an image by --database INDEX.safetensors.
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from mmldm.apis import run_tool
-from mmldm.apis.image_index import write_index
-from mmldm.apis.retrieval import (
-    embed_files,
-    list_images,
-    make_index,
-    nearest,
-)
-from mmldm.datasets.annotations import check_own
-from mmldm.models.conditioners import ImageEncoder
 from mmldm.utils import check_count
-from mmldm.utils.checkpoint import written_whole
-from mmldm.utils.devices import available_device
 from mmldm.utils.files import check_file_to_write, check_folder_to_write
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def parse_args() -> argparse.Namespace:
@@ -68,6 +63,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Embed, search, write."""
     args = parse_args()
+    from mmldm.utils.devices import available_device
+
     check_count('--num', args.num)
     check_count('--batch-size', args.batch_size)
     device = available_device(args.device)
@@ -77,6 +74,10 @@ def main() -> None:
         check_file_to_write('--index', args.index)
     if args.out is None and args.index is None:
         raise ValueError('give --out, --index or both')
+    from mmldm.apis.image_index import write_index
+    from mmldm.apis.retrieval import embed_files, list_images, make_index
+    from mmldm.models.conditioners import ImageEncoder
+
     images = list_images(args.images)
     if args.out is not None:
         others = find_others(args, images)
@@ -99,6 +100,8 @@ def find_others(args: argparse.Namespace, images: list[str]) -> list[str]:
     Raises:
         ValueError: If there are not as many as wanted.
     """
+    from mmldm.apis.retrieval import list_images
+
     same = args.database is None
     others = images if same else list_images(args.database)
     if args.num > len(others) - same:
@@ -120,6 +123,10 @@ def write_arrays(
     Raises:
         ValueError: If two images would have one array.
     """
+    from mmldm.apis.retrieval import nearest
+    from mmldm.datasets.annotations import check_own
+    from mmldm.utils.checkpoint import written_whole
+
     targets = [
         Path(args.out)
         / Path(path).relative_to(args.images).with_suffix('.npy')

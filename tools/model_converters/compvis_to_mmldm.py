@@ -12,21 +12,21 @@ Nothing in MODEL.ckpt is executed. Every tensor in it is used, or named in
 OUT_DIR/left_out.txt with the reason why it is not needed.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmldm.apis import run_tool, write_converted
-from mmldm.converters import (
-    AVERAGE_CHOICES,
-    Converted,
-    convert_compvis,
-    model_config,
-    read_compvis_checkpoint,
-)
+from mmldm.apis import run_tool
 from mmldm.utils.files import check_file, check_folder_to_write
+from mmldm.utils.weight_choices import WEIGHT_CHOICES
 from mmldm.utils.yaml_file import read_yaml
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from mmldm.converters import Converted
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--weights',
-        choices=AVERAGE_CHOICES,
+        choices=WEIGHT_CHOICES,
         help='their running average, or the weights in training (default: '
         'the average, where there is one)',
     )
@@ -105,6 +105,13 @@ def report(out_dir: str, converted: Converted) -> None:
 def main() -> None:
     """Convert."""
     args = parse_args()
+    from mmldm.apis import write_converted
+    from mmldm.converters import (
+        convert_compvis,
+        model_config,
+        read_compvis_checkpoint,
+    )
+
     check_file('checkpoint', args.checkpoint)
     check_folder_to_write('OUT_DIR', args.out_dir)
     model = read_model(args.yaml)

@@ -12,13 +12,18 @@ config.py, to train, test and change, and the tokenizer, where there is one.
 Nothing in DIR is executed. What cannot be expressed is refused by name.
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmldm.apis import run_tool, write_converted
-from mmldm.apis.tokenizer_folders import check_files, copy_tokenizer
-from mmldm.converters import FromDiffusers, read_diffusers
+from mmldm.apis import run_tool
 from mmldm.utils.files import check_folder_to_write
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from mmldm.converters import FromDiffusers
 
 TOKENIZER = 'tokenizer'
 
@@ -50,6 +55,10 @@ def report(out_dir: str, found: FromDiffusers) -> None:
 def main() -> None:
     """Convert."""
     args = parse_args()
+    from mmldm.apis import write_converted
+    from mmldm.apis.tokenizer_folders import check_files, copy_tokenizer
+    from mmldm.converters import read_diffusers
+
     folder, out_dir = Path(args.dir), Path(args.out_dir)
     check_folder_to_write('OUT_DIR', args.out_dir)
     tokenizer = folder / TOKENIZER

@@ -18,8 +18,7 @@ otherwise is said; what it has not at all is refused, and nothing is written.
 
 import argparse
 
-from mmldm.apis import init_model, run_tool
-from mmldm.converters import whole_model, write_diffusers
+from mmldm.apis import run_tool
 from mmldm.utils import check_count
 from mmldm.utils.files import check_folder_to_write
 
@@ -47,6 +46,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Convert."""
     args = parse_args()
+    # Not above: --help does not wait for torch.
+    from mmldm.apis import init_model
+    from mmldm.converters import whole_model, write_diffusers
+
     check_folder_to_write('OUT_DIR', args.out_dir)
     if args.image_size is not None:
         check_count('--image-size', args.image_size)

@@ -13,8 +13,8 @@ the first eight of the file's SHA-256, which readers verify.
 
 import argparse
 
-from mmldm.apis import publish_model, run_tool
-from mmldm.apis.publish import CHOICES
+from mmldm.apis import run_tool
+from mmldm.utils.weight_choices import WEIGHT_CHOICES
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out', help='name of the result, or path and name')
     parser.add_argument(
         '--weights',
-        choices=CHOICES,
+        choices=WEIGHT_CHOICES,
         help='their running average, or the weights in training (default: '
         'the average, where there is one)',
     )
@@ -51,6 +51,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Publish."""
     args = parse_args()
+    # Not above: --help does not wait for torch.
+    from mmldm.apis import publish_model
+
     path = publish_model(
         args.checkpoint,
         args.out,

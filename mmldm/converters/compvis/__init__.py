@@ -1,6 +1,3 @@
-from .average import (
-    AVERAGE_CHOICES,
-)
 from .checkpoint import (
     Converted,
     convert_compvis,
@@ -35,7 +32,6 @@ from .transformer import (
 )
 
 __all__ = [
-    'AVERAGE_CHOICES',
     'Converted',
     'convert_compvis',
     'denoiser_config',

@@ -11,7 +11,6 @@ from torch import Tensor
 AVERAGE = 'model_ema.'
 # Of the average itself: no weights.
 STATE = {f'{AVERAGE}decay', f'{AVERAGE}num_updates'}
-AVERAGE_CHOICES = ('ema', 'raw')
 
 
 def choose_weights(

@@ -1,0 +1,22 @@
+from .cli import (
+    build_runner,
+    config_parser,
+    load_config,
+    run_tool,
+    tool_parser,
+)
+from .converted import write_converted
+from .models import build_model, init_model
+from .publish import publish_model
+
+__all__ = [
+    'build_model',
+    'build_runner',
+    'config_parser',
+    'init_model',
+    'load_config',
+    'publish_model',
+    'run_tool',
+    'tool_parser',
+    'write_converted',
+]
