@@ -16,7 +16,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmldm import __main__ as console
 from mmldm import apis, compat, utils
 from mmldm.apis import init_model
-from mmldm.apis.cli import read_config
+from mmldm.apis.config import read_config
 from mmldm.utils.shipped import FOLDER, config_path, shipped_configs
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
-from mmldm.apis.cli import read_config
+from mmldm.apis.config import read_config
 from mmldm.engine import LDMRunner
 from mmldm.registry import DATASETS
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mmldm.apis.cli import read_config
+from mmldm.apis.config import read_config
 from mmldm.apis.tokenizer_folders import (
     check_files,
     copy_tokenizer,

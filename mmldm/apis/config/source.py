@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from mmldm.compat import read_yaml_safely
 from mmldm.utils.files import check_file
+from mmldm.utils.shipped import PREFIX, config_path
 from mmldm.utils.yaml_file import MOST_BYTES, read_yaml
 
 from ..tokenizer_folders import locate_tokenizers
@@ -25,11 +26,16 @@ MOST_BASES = 200
 def read_config(path: str | Path) -> Config:
     """The content of a config file and of all that it inherits from.
 
+    Args:
+        path: The file, or the name of one that comes with mmldm, such as
+            ``mmldm::ldm/NAME.py``.
+
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no config, inherits from itself, or raises
             anything while it is executed: file and line are named.
     """
+    path = config_path(path)
     check_file('config', path)
     files = list(_chain(Path(path), ()))
     try:
@@ -54,7 +60,7 @@ def _chain(path: Path, above: Sequence[Path]) -> Iterator[Path]:
     yield path
     number = 1
     for base in _bases(path):
-        for below in _chain(path.parent / base, (*above, path)):
+        for below in _chain(path.parent / config_path(base), (*above, path)):
             if (number := number + 1) > MOST_BASES:
                 raise ValueError(
                     f'config {path} inherits from more than {MOST_BASES} '
@@ -111,7 +117,9 @@ def _bases(path: Path) -> list[str]:
                 f'config {path}: _base_ holds {name!r}, expected the name of '
                 'a config file, or a list of names'
             )
-    return [name for name in found if '::' not in name]
+    return [
+        name for name in found if name.startswith(PREFIX) or '::' not in name
+    ]
 
 
 def _json(path: Path) -> Any:
