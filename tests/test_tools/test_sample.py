@@ -413,3 +413,32 @@ def test_a_first_stage_draws_nothing(
     write_model_file(path, MODELS.build(config).state_dict(), config)
     with pytest.raises(ValueError, match='FirstStage, which draws nothing'):
         call_tool('sample', path)
+
+
+def test_requests_are_made_as_they_are_drawn(draw, monkeypatch):
+    """A billion images start at once, in the memory of one batch."""
+    made, drawn = [], []
+    real = LDMDataSample.set_gt_label
+
+    def count(sample, label):
+        made.append(label)
+        return real(sample, label)
+
+    def stop(model, inputs, samples, *args):
+        drawn.append(len(samples))
+        raise InterruptedError
+
+    monkeypatch.setattr(LDMDataSample, 'set_gt_label', count)
+    monkeypatch.setattr('mmldm.models.editors.LatentDiffusion.predict', stop)
+    with pytest.raises(InterruptedError):
+        draw(CLASSES, '--label', 3, '--num', 10**9)
+    assert drawn == [3] and len(made) == 3
+
+
+def test_a_grid_that_would_grow_too_large_says_so(draw, monkeypatch, capsys):
+    monkeypatch.setattr('mmldm.visualization.grid.LONGEST', 25)
+    _, images = draw(CLASSES, '--label', 3, 4, 5, '--num', 3)
+    assert len(images) == 9 + 1
+    assert '9 images in' in (told := capsys.readouterr().out)
+    assert '4 of them in' in told
+    assert images['grid.png'].shape == (22, 22, 3)
