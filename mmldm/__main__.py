@@ -33,6 +33,7 @@ COMMANDS = {
     'prepare neighbours': 'tools/dataset_converters/neighbours.py',
     'dist-train': 'tools/dist_train.sh',
     'dist-test': 'tools/dist_test.sh',
+    'launch': 'tools/launch.py',
     'slurm-train': 'tools/slurm_train.sh',
     'slurm-test': 'tools/slurm_test.sh',
     'benchmark denoiser': 'tools/benchmarks/denoiser.py',

@@ -8,6 +8,7 @@ and ends the processes; each is a tools/_rank.py, which leaves its error to
 this script, so that it is shown once and at the end.
 """
 
+import argparse
 import logging
 import os
 import signal
@@ -141,11 +142,29 @@ def launch(processes: int, command: list[str]) -> None:
     sys.exit(status)
 
 
+def parse_args() -> argparse.Namespace:
+    """The command line; what follows the script is the script's."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        'processes', metavar='PROCESSES', type=int, help='on this machine'
+    )
+    parser.add_argument('script', metavar='SCRIPT', help='such as train.py')
+    parser.add_argument(
+        'arguments', nargs=argparse.REMAINDER, help='of the script'
+    )
+    args = parser.parse_args()
+    if args.processes < 1:
+        parser.error(f'PROCESSES={args.processes} must be 1 or more')
+    return args
+
+
 def main() -> None:
     """Start the processes that the command line asks for."""
-    if len(sys.argv) < 3 or not sys.argv[1].isdigit():
-        sys.exit(__doc__)
-    processes, command = int(sys.argv[1]), sys.argv[2:]
+    args = parse_args()
+    processes, command = args.processes, [args.script, *args.arguments]
     if {'-h', '--help'} & set(command):
         os.execv(sys.executable, [sys.executable, command[0], '--help'])
     watch_signals(processes)

@@ -18,7 +18,6 @@ from PIL import Image
 from tqdm import tqdm
 
 from mmldm.apis import run_tool
-from mmldm.datasets.report import DataReport
 from mmldm.utils.files import check_folder_to_write
 
 
@@ -79,6 +78,8 @@ def main() -> None:
         raise FileNotFoundError(f'{args.arrays} has no .npy files')
     out.mkdir(parents=True, exist_ok=True)
     targets = [out / f'{source.stem}.png' for source in sources]
+    from mmldm.datasets.report import DataReport
+
     report = DataReport('celebahq')
     with ThreadPoolExecutor() as pool:
         causes = pool.map(converted, sources, targets)

@@ -21,7 +21,6 @@ from typing import IO
 from tqdm import tqdm
 
 from mmldm.apis import run_tool
-from mmldm.datasets.file_search import is_hidden
 from mmldm.utils.files import check_folder_to_write
 
 TRAIN = 'ILSVRC2012_img_train.tar'
@@ -48,6 +47,8 @@ def files_in(shard: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
 
     Links and the like are none, nor are hidden files, such as '._a.JPEG'.
     """
+    from mmldm.datasets.file_search import is_hidden
+
     for member in shard:
         name = Path(member.name).name
         if member.isfile() and not is_hidden(name):
