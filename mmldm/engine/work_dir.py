@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ except ImportError:  # Windows
 LOCK = '.training.lock'
 # What a lock says that another process holds it, and that there are none.
 HELD = {errno.EACCES, errno.EAGAIN}
+# A look at the lock holds it for an instant.
+ATTEMPTS, PAUSE = 3, 0.2
 # Those that this process holds: to close a second file of one would end it.
 _held: set[Path] = set()
 # mmengine's logger opens its file before anybody could say why it cannot.
@@ -90,10 +93,19 @@ def claimed(work_dir: str | Path, logger: Any) -> Iterator[None]:
 
 def running_training(work_dir: str | Path) -> str | None:
     """Process and host of a training that holds a work directory, if any."""
-    lock, owner, _ = _lock(Path(work_dir))
-    if lock is not None:
+    path = Path(work_dir)
+    if path.resolve() in _held:
+        return f'pid {os.getpid()}, this process'
+    if fcntl is None or not (path / LOCK).exists():
+        return None
+    lock = os.open(path / LOCK, os.O_RDWR)
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return _owner(lock) if error.errno in HELD else None
+    finally:
         os.close(lock)
-    return owner
+    return None
 
 
 def _lock(work_dir: Path) -> tuple[int | None, str | None, str | None]:
@@ -103,16 +115,25 @@ def _lock(work_dir: Path) -> tuple[int | None, str | None, str | None]:
     if fcntl is None:
         return None, None, 'this system has no fcntl'
     lock = os.open(work_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        # A record lock: one of flock() would pass to the data loader's
-        # workers, which outlive a killed training by seconds.
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        owner = os.read(lock, 200).decode(errors='replace')
-        os.close(lock)
-        if error.errno in HELD:
-            return None, owner or 'which has not said its name yet', None
-        return None, None, error.strerror
+    for attempt in range(ATTEMPTS):
+        try:
+            # A record lock: one of flock() would pass to the data loader's
+            # workers, which outlive a killed training by seconds.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            held = error.errno in HELD
+            if held and attempt + 1 < ATTEMPTS:
+                time.sleep(PAUSE)
+                continue
+            owner = _owner(lock)
+            os.close(lock)
+            return (None, owner, None) if held else (None, None, str(error))
     os.ftruncate(lock, 0)
-    os.write(lock, f'pid {os.getpid()} on {socket.gethostname()}'.encode())
+    os.pwrite(lock, f'pid {os.getpid()} on {socket.gethostname()}'.encode(), 0)
     return lock, None, None
+
+
+def _owner(lock: int) -> str:
+    text = os.pread(lock, 200, 0).decode(errors='replace')
+    return text or 'which has not said its name yet'

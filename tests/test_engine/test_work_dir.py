@@ -83,6 +83,23 @@ def test_a_training_within_a_training_is_refused(tmp_path):
     assert running_training(tmp_path) is None
 
 
+def test_a_look_at_a_lock_is_waited_for(tmp_path, monkeypatch):
+    """And no file is left by one."""
+    assert running_training(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    real, calls = module.fcntl.lockf, []
+
+    def lockf(lock, how):
+        calls.append(how)
+        if len(calls) == 1:
+            raise OSError(errno.EAGAIN, 'busy')
+        real(lock, how)
+
+    monkeypatch.setattr(module.fcntl, 'lockf', lockf)
+    with claimed(tmp_path, getLogger()):
+        assert len(calls) == 2
+
+
 def test_all_processes_learn_that_the_first_was_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(module, 'is_main_process', lambda: False)
 
@@ -107,7 +124,8 @@ def test_a_file_system_without_locks_is_said(
     monkeypatch.setattr(module.fcntl, 'lockf', lockf)
     with claimed(tmp_path, getLogger()):
         pass
-    assert f'without locks ({os.strerror(code)})' in caplog.text
+    assert 'without locks' in caplog.text
+    assert os.strerror(code) in caplog.text
 
 
 def test_a_system_without_fcntl_is_said(tmp_path, monkeypatch, caplog):
