@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from yaml import YAMLError
 
 from mmldm.compat import read_yaml_safely
+from mmldm.engine import LDMRunner
 from mmldm.registry import RUNNERS
 
 from .config_check import check_config
@@ -149,10 +150,21 @@ def read_config(path: str | Path) -> Config:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The runner that a config asks for; mmengine's own without a type."""
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    """The runner that a config asks for.
+
+    Raises:
+        ValueError: If it is none of ours, which our parts need.
+    """
+    kind = cfg.get('runner_type', 'Runner')
+    cls = RUNNERS.get(kind)
+    if cls is None or not issubclass(cls, LDMRunner):
+        where = f'{kind!r}' if 'runner_type' in cfg else 'missing'
+        raise ValueError(
+            f"runner_type is {where}: set runner_type='mmldm.LDMRunner', or "
+            'a class that derives from it, as configs/_base_/default_runtime'
+            '.py does'
+        )
+    return RUNNERS.build(cfg)
 
 
 def _share_with_training(cfg: Config) -> None:

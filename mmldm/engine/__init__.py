@@ -9,13 +9,14 @@ from .hooks import (
     ModuleEMAHook,
     ReferenceMetricsHook,
 )
-from .loops import AddressedTrainLoop
+from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
 from .runner import LDMRunner
 
 register_checkpoint_reader()
 
 __all__ = [
+    'AddressedEpochTrainLoop',
     'AddressedSeedHook',
     'AddressedTrainLoop',
     'AtomicCheckpointHook',

@@ -1,4 +1,4 @@
-"""The training loop whose data at every iteration is known beforehand."""
+"""Training loops whose data at every iteration are known beforehand."""
 
 import torch
 from mmengine.dist import all_reduce_dict, get_world_size
@@ -6,11 +6,12 @@ from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
 from mmldm.registry import LOOPS
-from mmldm.utils import check_positive
+from mmldm.utils import check_count
 from mmldm.utils.typing import ConfigType
 
 from .class_check import check_classes
 from .frozen_parts import check_frozen_parts
+from .resume.schedules import plateaus
 
 
 @LOOPS.register_module()
@@ -38,8 +39,8 @@ class AddressedTrainLoop(BaseLoop):
         max_iters: int,
         val_interval: int = 1000,
     ) -> None:
-        check_positive('train_cfg.max_iters', max_iters)
-        check_positive('train_cfg.val_interval', val_interval)
+        check_count('train_cfg.max_iters', max_iters)
+        check_count('train_cfg.val_interval', val_interval)
         super().__init__(runner, dataloader)
         if not hasattr(self.dataloader.sampler, 'start'):
             raise ValueError(
@@ -54,19 +55,34 @@ class AddressedTrainLoop(BaseLoop):
                 'run does not repeat: derive from AddressedDataset'
             )
         check_classes(self.dataloader.dataset, runner.bare_model)
+        self._check_log(runner)
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one
-        self.epoch = self._epoch = 0
+        self._epoch = 0
         self._iter = 0
         # Iteration and samples at which this global batch size began.
         self._origin = 0, 0
         self.val_interval = val_interval
         self.stop_training = False  # set by EarlyStoppingHook
 
+    def _check_log(self, runner) -> None:
+        """mmengine would log iteration 270 of an epoch that has 2."""
+        if self.epoch_length is None and runner.log_processor.by_epoch:
+            raise ValueError(
+                'log_processor.by_epoch=True counts epochs, as it does where '
+                'it is not set, but training counts iterations: set '
+                'log_processor=dict(by_epoch=False)'
+            )
+
     @property
     def iter(self) -> int:
         """Iterations done."""
         return self._iter
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done; 0 where nothing counts them."""
+        return self._epoch
 
     @property
     def epoch_length(self) -> int | None:
@@ -83,12 +99,13 @@ class AddressedTrainLoop(BaseLoop):
         since, samples = self._origin
         return samples + (iteration - since) * self.global_batch_size
 
-    def sample_counts(self) -> dict[str, int]:
+    def sample_counts(self) -> dict[str, int | None]:
         """What a checkpoint after this iteration holds of the data."""
         return dict(
             num_samples=self.samples_before(self._iter + 1),
             global_batch_size=self.global_batch_size,
             dataset_size=len(self.dataloader.dataset),
+            epoch_length=self.epoch_length,
         )
 
     def resume_at(self, iteration: int, num_samples: int) -> None:
@@ -104,20 +121,35 @@ class AddressedTrainLoop(BaseLoop):
         if not self.runner._has_loaded:
             check_frozen_parts(self.runner.bare_model)
         self.runner.call_hook('before_train')
-        self.runner.call_hook('before_train_epoch')
+        self._repeat_validation()
         self.dataloader.sampler.start = self.samples_before(self._iter)
         self.runner.model.train()
+        self.runner.call_hook('before_train_epoch')
         # An iterator made only here: workers begin at the right sample.
         batches = iter(self.dataloader)
         while self._iter < self.max_iters and not self.stop_training:
             self._train_iter(next(batches))
-            self._maybe_validate()
-        self.runner.call_hook('after_train_epoch')
+            self._after_iter()
+        self._finish()
         self.runner.call_hook('after_train')
         return self.runner.model
 
+    def _repeat_validation(self) -> None:
+        """Validate where the checkpoint was written, which came before.
+
+        Schedules and a best checkpoint that follow a metric miss it else.
+        """
+        schedulers = self.runner.param_schedulers or []
+        if isinstance(schedulers, dict):
+            schedulers = [s for part in schedulers.values() for s in part]
+        follows = plateaus(schedulers) or any(
+            getattr(hook, 'save_best', None) for hook in self.runner.hooks
+        )
+        if follows and 0 < self._iter < self.max_iters:
+            self._maybe_validate()
+
     def _train_iter(self, batch: dict) -> None:
-        position = dict(batch_idx=self._iter, data_batch=batch)
+        position = dict(batch_idx=self._batch_index(), data_batch=batch)
         self.runner.call_hook('before_train_iter', **position)
         outputs = self.runner.model.train_step(
             batch, optim_wrapper=self.runner.optim_wrapper
@@ -141,10 +173,84 @@ class AddressedTrainLoop(BaseLoop):
                 f'({terms}): {self.runner.advice()}'
             )
 
-    def _maybe_validate(self) -> None:
-        due = (
+    def _batch_index(self) -> int:
+        """Which batch this is, as mmengine's hooks count them."""
+        return self._iter
+
+    def _after_iter(self) -> None:
+        self._maybe_validate()
+
+    def _finish(self) -> None:
+        self.runner.call_hook('after_train_epoch')
+
+    def _validation_due(self) -> bool:
+        return (
             self._iter % self.val_interval == 0 or self._iter == self.max_iters
         )
-        if self.runner.val_loop is not None and due:
+
+    def _maybe_validate(self) -> None:
+        if self.runner.val_loop is not None and self._validation_due():
             self.runner.val_loop.run()
             self.runner.model.train()
+
+
+@LOOPS.register_module()
+class AddressedEpochTrainLoop(AddressedTrainLoop):
+    """Epoch-based training that resumes as :class:`AddressedTrainLoop`.
+
+    An epoch has as many iterations as its images fill, rounded up: its last
+    batch is filled by the first images of the next order, so that all
+    batches are equally large.
+
+    Args:
+        runner: The runner.
+        dataloader: With an ``AddressedSampler``.
+        max_epochs: Epochs in all.
+        val_interval: Epochs between validations.
+
+    Raises:
+        ValueError: As of :class:`AddressedTrainLoop`.
+    """
+
+    def __init__(
+        self,
+        runner,
+        dataloader: DataLoader | ConfigType,
+        max_epochs: int,
+        val_interval: int = 1,
+    ) -> None:
+        check_count('train_cfg.max_epochs', max_epochs)
+        super().__init__(runner, dataloader, 1, val_interval)
+        self.max_epochs = max_epochs
+        self.max_iters = max_epochs * self.epoch_length
+
+    @property
+    def epoch_length(self) -> int:
+        """Iterations of an epoch."""
+        return len(self.dataloader)
+
+    def resume_at(self, iteration: int, num_samples: int) -> None:
+        """As of :class:`AddressedTrainLoop`, in the epoch of it."""
+        super().resume_at(iteration, num_samples)
+        self._epoch = iteration // self.epoch_length
+
+    def _batch_index(self) -> int:
+        return self._iter % self.epoch_length
+
+    def _after_iter(self) -> None:
+        if self._iter % self.epoch_length:
+            return
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+        self._maybe_validate()
+        if self._iter < self.max_iters and not self.stop_training:
+            self.runner.call_hook('before_train_epoch')
+
+    def _finish(self) -> None:
+        """Nothing: every epoch has ended by itself."""
+
+    def _validation_due(self) -> bool:
+        epochs, within = divmod(self._iter, self.epoch_length)
+        return within == 0 and (
+            epochs % self.val_interval == 0 or epochs == self.max_epochs
+        )

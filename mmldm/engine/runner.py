@@ -9,7 +9,7 @@ from mmengine.device import get_device
 from mmengine.dist import all_gather_object, master_only
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.optim import OptimWrapper, _ParamScheduler
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from mmldm.compat import (
     check_gpu_count,
@@ -34,8 +34,14 @@ from mmldm.utils.newest_checkpoint import (
 from .batch_sizes import note_base_rates, scale_rates, share_batch
 from .checkpoint_content import check_finite, content
 from .checkpoint_state import hub_state_for_loading, plain
+from .loop_choice import addressed_loop
 from .resume import architecture_differences, resume_training
-from .scheduler_checks import check_end, check_scaled, check_steps
+from .scheduler_checks import (
+    check_end,
+    check_scaled,
+    check_steps,
+    with_iterations,
+)
 from .work_dir import check_writable, claimed, running_training
 
 
@@ -133,6 +139,14 @@ class LDMRunner(Runner):
                 f'training is running ({owner})'
             )
 
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """As of ``Runner``; of those that resume exactly.
+
+        Raises:
+            ValueError: For another loop; the remedy is named.
+        """
+        return super().build_train_loop(addressed_loop(loop))
+
     def load_or_resume(self) -> None:
         """As of ``Runner``; resumes from the newest whole checkpoint.
 
@@ -219,7 +233,8 @@ class LDMRunner(Runner):
         self, scheduler: dict | list, optim_wrapper: OptimWrapper
     ) -> list[_ParamScheduler]:
         """As of ``Runner``; refuses what would not do what it says."""
-        build = partial(super()._build_param_scheduler, scheduler)
+        configs = with_iterations(scheduler, self.train_loop)
+        build = partial(super()._build_param_scheduler, configs)
         schedulers = build(optim_wrapper)
         check_steps(schedulers, self.max_iters)
         check_scaled(schedulers, self.auto_scale_lr)

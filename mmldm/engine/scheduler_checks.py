@@ -4,7 +4,8 @@ mmengine takes them: a schedule by epoch is never stepped in a training by
 iteration, and one that ends near zero leaves the rest of the training there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from mmengine.optim import _ParamScheduler
@@ -13,6 +14,60 @@ from .resume.schedules import Group, plateaus, values_without_metrics
 
 # Below this part of the first learning rate nothing is learnt any more.
 NEGLIGIBLE = 1e-3
+
+
+def with_iterations(schedulers: Any, loop: Any) -> list:
+    """The configs of one optimizer's schedules, fit for a training loop.
+
+    A loop without epochs steps schedules by iteration alone: those by epoch
+    become such where they say ``convert_to_iter_based``.
+
+    Args:
+        schedulers: Configs, or one; objects pass.
+        loop: Of the training.
+
+    Raises:
+        ValueError: For a schedule that would never be stepped; its key is
+            named.
+    """
+    if not isinstance(schedulers, Sequence):
+        schedulers = [schedulers]
+    if loop.epoch_length is not None:
+        return list(schedulers)
+    length = len(loop.dataloader)
+    return [
+        _with_iterations(i, dict(config), loop.max_iters, length)
+        if isinstance(config, Mapping)
+        else config
+        for i, config in enumerate(schedulers)
+    ]
+
+
+def _with_iterations(
+    place: int, config: dict, max_iters: int, epoch_length: int
+) -> dict:
+    key = f'param_scheduler.{place}'
+    if 'ReduceOnPlateau' in str(config['type']):
+        for name in ('begin', 'end'):
+            if config.get(name):
+                raise ValueError(
+                    f'{key}.{name}={config[name]} counts epochs, but training '
+                    f'counts iterations: leave out {key}.{name}'
+                )
+        return config
+    if not config.get('by_epoch', True):
+        return config
+    if not config.get('convert_to_iter_based'):
+        raise ValueError(
+            f'{key} ({config["type"]}) counts epochs, as it does where '
+            'by_epoch is not set, but training counts iterations: set '
+            f'{key}.by_epoch=False and its begin, end and the like in '
+            f'iterations, or {key}.convert_to_iter_based=True (an epoch has '
+            f'{epoch_length})'
+        )
+    # Else mmengine ends it after the one epoch that it believes in.
+    config.setdefault('end', Fraction(max_iters, epoch_length))
+    return config
 
 
 def check_steps(schedulers: Sequence[_ParamScheduler], max_iters: int) -> None:

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.apis.cli import read_config
@@ -167,15 +166,27 @@ def test_a_config_may_be_for_tests_alone():
     assert cfg.train_dataloader is None
 
 
-@pytest.mark.parametrize(
-    'runner_type, cls',
-    [(dict(runner_type='mmldm.LDMRunner'), LDMRunner), ({}, Runner)],
-)
-def test_the_config_names_the_runner(monkeypatch, runner_type, cls):
+def test_the_config_names_the_runner(monkeypatch):
     monkeypatch.setattr(
-        Runner, 'from_cfg', classmethod(lambda built, cfg: built)
+        LDMRunner, 'from_cfg', classmethod(lambda built, cfg: built)
     )
-    assert build_runner(Config(runner_type)) is cls
+    cfg = Config(dict(runner_type='mmldm.LDMRunner'))
+    assert build_runner(cfg) is LDMRunner
+
+
+@pytest.mark.parametrize(
+    'runner_type, given',
+    [
+        ({}, 'missing'),
+        (dict(runner_type='Runner'), "'Runner'"),
+        (dict(runner_type='FlexibleRunner'), "'FlexibleRunner'"),
+        (dict(runner_type='LDMRuner'), "'LDMRuner'"),
+    ],
+)
+def test_a_runner_that_is_not_ours_is_refused(runner_type, given):
+    message = f"runner_type is {given}: set runner_type='mmldm.LDMRunner'"
+    with pytest.raises(ValueError, match=message):
+        build_runner(Config(runner_type))
 
 
 def failing(error):

@@ -21,5 +21,5 @@ class AddressedSeedHook(Hook):
         self, runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
         """Seed all of torch's generators."""
-        address = (runner.seed, batch_idx, runner.rank)
+        address = (runner.seed, runner.iter, runner.rank)
         torch.manual_seed(address_seed(address, 'iteration') % 2**63)

@@ -24,6 +24,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     Args:
         interval: Iterations between checkpoints.
+        by_epoch: ``interval`` counts epochs, in epoch-based training. Files
+            are named by their iteration in any case.
         max_keep_ckpts: How many to keep; -1 keeps all.
         save_best: Metric whose best checkpoint is kept besides.
         rule: Whether 'greater' or 'less' is better.
@@ -32,6 +34,7 @@ class AtomicCheckpointHook(CheckpointHook):
     def __init__(
         self,
         interval: int,
+        by_epoch: bool = False,
         max_keep_ckpts: int = -1,
         save_best: str | None = None,
         rule: str | None = None,
@@ -44,6 +47,7 @@ class AtomicCheckpointHook(CheckpointHook):
             save_best=save_best,
             rule=rule,
         )
+        self.counts_epochs = by_epoch
 
     def before_train(self, runner) -> None:
         """As of ``CheckpointHook``.
@@ -54,11 +58,14 @@ class AtomicCheckpointHook(CheckpointHook):
                 Or if one would hold what it cannot hold.
         """
         super().before_train(runner)
+        self._count_iterations(runner.train_loop)
         runner.try_checkpoint()
         self.tried = False
         intervals = {'default_hooks.checkpoint.interval': self.interval}
         if self.save_best:
-            intervals['train_cfg.val_interval'] = runner.val_interval
+            intervals['train_cfg.val_interval'] = runner.val_interval * (
+                runner.train_loop.epoch_length or 1
+            )
         wrappers = named_wrappers(runner.optim_wrapper)
         if len(wrappers) > 1:
             # mmengine ends a group early at the last iteration for one only.
@@ -76,6 +83,19 @@ class AtomicCheckpointHook(CheckpointHook):
             # What a killed run was writing.
             for path in Path(self.out_dir).glob(f'*.*{TEMPORARY_SUFFIX}'):
                 path.unlink(missing_ok=True)
+
+    def _count_iterations(self, loop) -> None:
+        """Turn an interval in epochs into one in iterations."""
+        if not self.counts_epochs:
+            return
+        if loop.epoch_length is None:
+            raise ValueError(
+                'default_hooks.checkpoint.by_epoch=True counts epochs, but '
+                'training counts iterations: set by_epoch=False, and interval '
+                'in iterations'
+            )
+        self.interval *= loop.epoch_length
+        self.counts_epochs = False
 
     def after_train_iter(
         self,

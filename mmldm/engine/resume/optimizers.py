@@ -92,12 +92,25 @@ def resume_part(part: Part, changed: Changed, progress: Progress) -> bool:
         pairs = zip(part.schedulers, part.scheduler_states, strict=True)
         for scheduler, state in pairs:
             scheduler.load_state_dict(state)
+        _catch_up(part.schedulers, progress)
         return False
     replay(part.schedulers, *progress)
     take_learnt(part.schedulers, part.scheduler_states)
     if factors:
         _reduce(part, factors)
     return True
+
+
+def _catch_up(
+    schedulers: Sequence[_ParamScheduler], progress: Progress
+) -> None:
+    """The step at the end of an epoch, which its checkpoint precedes."""
+    if progress.epoch_length is None:
+        return
+    for scheduler in schedulers:
+        epochs = progress.iterations // progress.epoch_length
+        while scheduler.by_epoch and scheduler._global_step < epochs:
+            scheduler.step()
 
 
 def _load(part: Part) -> None:

@@ -11,7 +11,7 @@ from ..checkpoint_state import plain
 from ..optim_wrapper import named_wrappers
 from .config_diff import Difference, config_differences, stored_config
 from .optimizers import Changed, Part, Progress, resume_part
-from .rules import REFUSED, WRAPPER, line, sort_out
+from .rules import RATES, REFUSED, WRAPPER, line, sort_out
 
 SCHEDULE = rf'{WRAPPER}\.(optimizer\.lr|paramwise_cfg.*)|param_scheduler.*'
 
@@ -40,6 +40,7 @@ def resume_training(runner: Any, checkpoint: dict, path: str) -> None:
     if refused:
         raise ValueError(f'{path} cannot be resumed: {"; ".join(refused)}')
     _check_accumulation(runner, meta['iter'], path)
+    _check_epochs(runner.train_loop, meta, path)
     samples = _samples_seen(runner, stored, meta)
     runner.train_loop.resume_at(meta['iter'], samples)
     _resume_seed(runner, meta.get('seed'))
@@ -51,22 +52,27 @@ def resume_training(runner: Any, checkpoint: dict, path: str) -> None:
         num_samples=samples,
         max_iters=runner.max_iters,
     )
-    if stored is None:
+    lines = [line(*group, facts) for group in groups]
+    if other and not any(rule.keys == RATES for rule, _ in groups):
+        lines.append(
+            f'the learning rate after iteration {meta["iter"]} is '
+            f'{facts["lr"]} by the config, whose schedule is not that of the '
+            'checkpoint'
+        )
+    _report(runner, lines, rest)
+    _warn(runner, path, stored is not None, meta['iter'])
+
+
+def _warn(runner: Any, path: str, has_config: bool, iteration: int) -> None:
+    if not has_config:
         runner.logger.warning(
             f'The config in {path} cannot be read: what has changed since '
             'is not listed, and of the optimizer only the learning rate is '
             'taken from the config'
         )
-    if other and not any('learning rate' in str(r.says) for r, _ in groups):
+    if iteration >= runner.max_iters:
         runner.logger.warning(
-            f'--resume: the learning rate after iteration {meta["iter"]} is '
-            f'{facts["lr"]} by the config, whose schedule is not that of the '
-            'checkpoint'
-        )
-    _report(runner, [line(*group, facts) for group in groups], rest)
-    if meta['iter'] >= runner.max_iters:
-        runner.logger.warning(
-            f'{path} is of iteration {meta["iter"]} and training ends after '
+            f'{path} is of iteration {iteration} and training ends after '
             f'{runner.max_iters}: nothing is left to do'
         )
 
@@ -156,6 +162,19 @@ def _check_accumulation(runner: Any, iteration: int, path: str) -> None:
                 'accumulative_counts to a divisor of the iteration, or take '
                 'another checkpoint'
             )
+
+
+def _check_epochs(loop: Any, meta: dict, path: str) -> None:
+    """An iteration is in another epoch where these have another length."""
+    lengths = meta.get('epoch_length'), loop.epoch_length
+    if None not in lengths and lengths[0] != lengths[1]:
+        raise ValueError(
+            f'an epoch has {lengths[1]} iterations, in {path} {lengths[0]}: '
+            'the batch size or the number of images is another. Set them '
+            f'back, begin a training with load_from={path} in place of '
+            '--resume, or count iterations, by '
+            "train_cfg=dict(type='AddressedTrainLoop', max_iters=...)"
+        )
 
 
 def _samples_seen(runner: Any, stored: dict | None, meta: dict) -> int:

@@ -106,11 +106,10 @@ def test_ranks_and_iterations_drop_out_differently(build_runner):
         for h in build_runner().hooks
         if type(h).__name__ == 'AddressedSeedHook'
     ][0]
-    runner = build_runner()
     draws = set()
     for rank, iteration in [(0, 0), (1, 0), (0, 1)]:
-        runner._rank = rank
-        hook.before_train_iter(runner, iteration)
+        runner = SimpleNamespace(seed=0, rank=rank, iter=iteration)
+        hook.before_train_iter(runner, batch_idx=0)
         draws.add(torch.rand(()).item())
     assert len(draws) == 3
 
