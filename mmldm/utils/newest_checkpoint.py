@@ -45,12 +45,15 @@ def newest_checkpoint(work_dir: str | Path) -> Path | None:
     if whole is None:
         if not found:
             return None
+        if not all(path.exists() for path in found):
+            # A training that still runs has written others since.
+            return newest_checkpoint(work_dir)
         raise ValueError(
             f'all checkpoints in {work_dir} are cut off '
             f'({", ".join(path.name for path in found)}): copy them again, '
             'or remove them to begin from the start'
         )
-    cut_off = found[: found.index(whole)]
+    cut_off = [p for p in found[: found.index(whole)] if p.exists()]
     if cut_off:
         names = ', '.join(path.name for path in cut_off)
         _tell(f'{names} in {work_dir}: cut off, {whole.name} is taken')

@@ -1,6 +1,7 @@
 """A runner that trains a tiny model on digits in a second."""
 
 import copy
+import os
 import uuid
 
 import pytest
@@ -138,3 +139,28 @@ def build_runner(training_config):
         return runner
 
     return build
+
+
+@pytest.fixture
+def first(build_runner):
+    """A training that ended after two iterations."""
+    runner = build_runner(train_cfg__max_iters=2)
+    runner.train()
+    return runner
+
+
+@pytest.fixture
+def resume(build_runner, first, caplog):
+    """Resumes it under a changed config; the runner, and what it said."""
+
+    def resume(**options):
+        options = {'train_cfg__max_iters': 2, **options}
+        path = os.path.join(first.work_dir, 'iter_2.pth')
+        runner = build_runner(load_from=path, resume=True, **options)
+        runner.logger.addHandler(caplog.handler)
+        caplog.clear()
+        runner.train()
+        said = [r.getMessage() for r in caplog.records]
+        return runner, [t for t in said if t.startswith('--resume')]
+
+    return resume

@@ -108,3 +108,21 @@ def test_files_of_old_versions_of_torch_are_whole(tmp_path):
     torch.save(dict(a=1), path, _use_new_zipfile_serialization=False)
     assert not is_cut_off(path)
     assert newest_checkpoint(tmp_path) == path
+
+
+def test_what_a_running_training_removes_is_not_missed(
+    write, tmp_path, monkeypatch
+):
+    """It writes another one first."""
+    old = write('iter_1.pth', age=1)
+
+    def is_cut_off_at_first(path):
+        if path == old:
+            write('iter_2.pth', age=0)
+            old.unlink()
+        return is_cut_off(path)
+
+    monkeypatch.setattr(
+        'mmldm.utils.newest_checkpoint.is_cut_off', is_cut_off_at_first
+    )
+    assert newest_checkpoint(tmp_path).name == 'iter_2.pth'

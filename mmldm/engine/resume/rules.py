@@ -18,6 +18,8 @@ CALL = {'load_from', 'resume', 'experiment_name', 'launcher'}
 MOST_KEYS = 4
 
 WRAPPER = r'optim_wrapper(\.\w+)?'
+# What the learning rate comes from.
+RATES = rf'param_scheduler(\..*)?|{WRAPPER}\.optimizer\.lr|auto_scale_lr\..*'
 Says = Callable[[Sequence[Difference]], str]
 
 
@@ -69,7 +71,7 @@ RULES = (
         'place of --resume',
     ),
     Rule(
-        rf'param_scheduler(\..*)?|{WRAPPER}\.optimizer\.lr|auto_scale_lr\..*',
+        RATES,
         TAKEN,
         'the learning rate after iteration {iteration} is {lr}, which is what '
         'a training with this config from its beginning has there',

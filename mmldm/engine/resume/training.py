@@ -11,7 +11,7 @@ from ..checkpoint_state import plain
 from ..optim_wrapper import named_wrappers
 from .config_diff import Difference, config_differences, stored_config
 from .optimizers import Changed, Part, Progress, resume_part
-from .rules import REFUSED, WRAPPER, line, sort_out
+from .rules import RATES, REFUSED, WRAPPER, line, sort_out
 
 SCHEDULE = rf'{WRAPPER}\.(optimizer\.lr|paramwise_cfg.*)|param_scheduler.*'
 
@@ -52,22 +52,27 @@ def resume_training(runner: Any, checkpoint: dict, path: str) -> None:
         num_samples=samples,
         max_iters=runner.max_iters,
     )
-    if stored is None:
+    lines = [line(*group, facts) for group in groups]
+    if other and not any(rule.keys == RATES for rule, _ in groups):
+        lines.append(
+            f'the learning rate after iteration {meta["iter"]} is '
+            f'{facts["lr"]} by the config, whose schedule is not that of the '
+            'checkpoint'
+        )
+    _report(runner, lines, rest)
+    _warn(runner, path, stored is not None, meta['iter'])
+
+
+def _warn(runner: Any, path: str, has_config: bool, iteration: int) -> None:
+    if not has_config:
         runner.logger.warning(
             f'The config in {path} cannot be read: what has changed since '
             'is not listed, and of the optimizer only the learning rate is '
             'taken from the config'
         )
-    if other and not any('learning rate' in str(r.says) for r, _ in groups):
+    if iteration >= runner.max_iters:
         runner.logger.warning(
-            f'--resume: the learning rate after iteration {meta["iter"]} is '
-            f'{facts["lr"]} by the config, whose schedule is not that of the '
-            'checkpoint'
-        )
-    _report(runner, [line(*group, facts) for group in groups], rest)
-    if meta['iter'] >= runner.max_iters:
-        runner.logger.warning(
-            f'{path} is of iteration {meta["iter"]} and training ends after '
+            f'{path} is of iteration {iteration} and training ends after '
             f'{runner.max_iters}: nothing is left to do'
         )
 

@@ -279,12 +279,6 @@ def test_the_best_checkpoint_is_kept(build_runner, training_config, requests):
     )
 
 
-def test_a_first_stage_without_weights_is_refused(build_runner):
-    runner = build_runner(model__autoencoder_checkpoint=None)
-    with pytest.raises(ValueError, match='set model.autoencoder_checkpoint'):
-        runner.train()
-
-
 def test_what_a_killed_run_was_writing_is_removed(build_runner):
     runner = build_runner(train_cfg__max_iters=2)
     stale = os.path.join(runner.work_dir, 'iter_2.pth.123.tmp')
