@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 # Before numpy, whose threads it forbids.
-from children import Child, prepare, tool
+from children import READING, Child, prepare, tool
 
 # isort: split
 import sound
@@ -312,7 +312,7 @@ def main() -> None:
     parser.add_argument('--runs', type=int, default=200)
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
-    prepare('transformers', 'mmldm.apis.retrieval')
+    prepare(*READING)
     report = Report(COLUMNS, GOOD)
     with tempfile.TemporaryDirectory(prefix='fuzz_') as name:
         folder = Path(name).resolve()
