@@ -19,6 +19,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -313,6 +314,8 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     prepare(*READING)
+    # Stopped from outside, it prints what it has.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('stopped'))
     report = Report(COLUMNS, GOOD)
     with tempfile.TemporaryDirectory(prefix='fuzz_') as name:
         folder = Path(name).resolve()

@@ -22,6 +22,7 @@ import argparse
 import itertools
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -196,6 +197,8 @@ def main() -> None:
     )
     args = parser.parse_args()
     prepare(*READING)
+    # Stopped from outside, it prints what it has.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('stopped'))
     report, start = Report(COLUMNS, GOOD), time.monotonic()
     with tempfile.TemporaryDirectory(prefix='poison_') as name:
         folder = Path(name).resolve()
