@@ -39,6 +39,13 @@ TRAINING = (
     *('matplotlib.pyplot', 'sklearn.datasets', 'skimage.metrics'),
     *('torch_fidelity', 'tensorboard', 'distutils.version'),
 )
+# And where models and texts of others are read.
+READING = (
+    *('transformers.models.clip.modeling_clip', 'torchvision.transforms.v2'),
+    *('transformers.models.auto.tokenization_auto', 'tokenizers'),
+    *('transformers.models.clip.tokenization_clip', 'mmldm.apis.retrieval'),
+    *('mmldm.apis.sample_fields', 'mmldm.apis.sample_flags'),
+)
 POLL = 0.01
 PAGE = os.sysconf('SC_PAGE_SIZE')
 MEGABYTE = 2**20

@@ -342,12 +342,12 @@ def sound_table(folder: Path) -> None:
 
 def _table(file: str, text: str, folder: Path) -> None:
     give('images', to=folder)
-    text = sound.DATA.format(
+    config = sound.DATA.format(
         root=routes.SOUND,
         annotation=f"dict(type='Captions', file='{file}')",
         transforms=[dict(type='ChooseCaption')],
     )
-    _write(folder / 'data.py', text)
+    _write(folder / 'data.py', config)
     with open(folder / 'images' / file, 'w', errors='surrogateescape') as out:
         out.write(text)
 

@@ -19,6 +19,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 # Before numpy, whose threads it forbids.
-from children import Child, prepare, tool
+from children import READING, Child, prepare, tool
 
 # isort: split
 import sound
@@ -312,7 +313,9 @@ def main() -> None:
     parser.add_argument('--runs', type=int, default=200)
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
-    prepare('transformers', 'mmldm.apis.retrieval')
+    prepare(*READING)
+    # Stopped from outside, it prints what it has.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('stopped'))
     report = Report(COLUMNS, GOOD)
     with tempfile.TemporaryDirectory(prefix='fuzz_') as name:
         folder = Path(name).resolve()

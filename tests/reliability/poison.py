@@ -22,6 +22,7 @@ import argparse
 import itertools
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -29,7 +30,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 # Before numpy, whose threads it forbids.
-from children import Child, Outcome, prepare
+from children import READING, Child, Outcome, prepare
 
 # isort: split
 import corpus
@@ -195,7 +196,9 @@ def main() -> None:
         '--part', default='0/1', metavar='K/N', help='every N-th, from K'
     )
     args = parser.parse_args()
-    prepare('transformers', 'mmldm.apis.retrieval')
+    prepare(*READING)
+    # Stopped from outside, it prints what it has.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('stopped'))
     report, start = Report(COLUMNS, GOOD), time.monotonic()
     with tempfile.TemporaryDirectory(prefix='poison_') as name:
         folder = Path(name).resolve()

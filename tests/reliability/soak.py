@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from children import Child, descriptors, memory, prepare, tool
+from children import READING, Child, descriptors, memory, prepare, tool
 from growth import Growth, Look, growth
 from trainings import CONFIGS, Training, write_config
 
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument('--minutes', type=float, default=30)
     parser.add_argument('--calls', type=int, default=500)
     args = parser.parse_args()
-    prepare('transformers', 'mmldm.apis.retrieval')
+    prepare(*READING)
     runs: dict[str, Callable[[Path], Growth]] = {
         f'training, {stage}': lambda folder, stage=stage: train(
             stage, 60 * args.minutes, folder
