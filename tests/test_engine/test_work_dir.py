@@ -184,3 +184,19 @@ def test_a_clock_set_back_is_not_noticed(build_runner):
     resumed.train()
     assert sorted(resumed.record.losses) == [4, 5]
     assert read_checkpoint(runner.work_dir)['meta']['iter'] == 6
+
+
+def test_a_record_that_cannot_be_written_is_named(build_runner, monkeypatch):
+    """The disk is full just after the checkpoint."""
+    real, calls = os.fsync, []
+
+    def fsync(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 2:  # file and directory of the checkpoint
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+    message = 'last_checkpoint could not .*No space .*iter_2.pth is whole'
+    with pytest.raises(OSError, match=message):
+        build_runner().train()

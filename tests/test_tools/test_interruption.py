@@ -23,7 +23,7 @@ OPTIONS = (
 
 def wait_for(work_dir, after, process):
     """Until a training has written its iteration ``after``."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while True:
         newest = newest_checkpoint(work_dir)
         if newest and int(newest.stem.split('_')[1]) >= after:
@@ -99,6 +99,7 @@ def test_workers_die_with_their_launcher(config, tmp_path, port):
             work_dir,
             *OPTIONS[:1],
             'train_cfg.max_iters=100000',
+            'param_scheduler=None',
             *OPTIONS[2:],
         ],
         stdout=subprocess.DEVNULL,

@@ -214,11 +214,20 @@ class AtomicCheckpointHook(CheckpointHook):
         )
         if is_main_process():
             # Before others go: it names a file that is there at any moment.
-            with written_whole(Path(runner.work_dir) / RECORD) as file:
-                file.write(self.last_ckpt.encode())
+            self._write_record(Path(runner.work_dir) / RECORD)
             for old in set(keep) - set(kept):
                 path = Path(self.out_dir) / self.filename_tmpl.format(old)
                 path.unlink(missing_ok=True)
+
+    def _write_record(self, path: Path) -> None:
+        try:
+            with written_whole(path) as file:
+                file.write(self.last_ckpt.encode())
+        except OSError as error:
+            raise OSError(
+                f'{path} could not be written ({error.strerror}): free some '
+                f'space and --resume; {self.last_ckpt} is whole'
+            ) from error
 
 
 def _as_list(names: str | Sequence[str] | None) -> list[str] | None:
