@@ -271,8 +271,12 @@ def _line_about(error: Exception) -> str | None:
 
 
 def _one_line(text: str, error: Exception) -> str:
-    """A message without line breaks."""
+    """A message without line breaks and other control characters."""
     if text.startswith('Caught '):  # a loader worker's, after its traceback
         text = text.rpartition(f'{type(error).__name__}: ')[-1]
-    line = ' '.join(text.split())
+    # Names in it may come from a file: a terminal would obey an escape.
+    line = ''.join(
+        c if c.isprintable() else ascii(c)[1:-1]
+        for c in ' '.join(text.split())
+    )
     return f'{line[:LONGEST_LINE]} ...' if len(line) > LONGEST_LINE else line

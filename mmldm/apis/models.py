@@ -19,7 +19,9 @@ from mmldm.utils.checkpoint import (
     weights_of,
 )
 from mmldm.utils.devices import available_device
+from mmldm.utils.files import check_file
 from mmldm.utils.model_file import read_model_file
+from mmldm.utils.model_size import bounded_networks
 from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
 
@@ -111,11 +113,12 @@ def find_model(
     source = config_path(source)
     if source.is_dir():
         return _find_in_folder(source, checkpoint, pick)
-    if not source.is_file():
+    if not source.exists():
         raise FileNotFoundError(
             f'{source} does not exist: give a config file, a model file, a '
             'training checkpoint or a folder with them'
         )
+    check_file('model', source)
     if source.suffix == '.py':
         return _find_by_config(source, checkpoint, pick)
     if checkpoint is not None:
@@ -261,11 +264,17 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
         if name.partition('.')[0] not in unused
     }
     try:
-        with DefaultScope.overwrite_default_scope('mmldm'):
+        with (
+            DefaultScope.overwrite_default_scope('mmldm'),
+            bounded_networks(),
+        ):
             model = MODELS.build(
                 {k: v for k, v in config.items() if k not in unused}
             )
-    except (TypeError, KeyError, AttributeError, RuntimeError) as error:
+    except ValueError:
+        raise
+    # A config that fits no constructor makes it raise anything.
+    except Exception as error:
         raise ValueError(
             f'{found.source}: its model cannot be built '
             f'({type(error).__name__}: {error})'

@@ -9,6 +9,7 @@ from torch import nn
 
 from mmldm.models.conditioners.frozen_network import FrozenNetwork
 from mmldm.utils.checkpoint import newest_checkpoint, weights_of
+from mmldm.utils.files import check_file_to_write
 from mmldm.utils.model_file import publish_model_file
 
 from .models import (
@@ -82,7 +83,9 @@ def _named(out: Source) -> Path:
         raise ValueError(
             f'{out} is no name of a model file: give NAME or NAME{SUFFIX}'
         )
-    return Path(str(out).removesuffix(SUFFIX) + SUFFIX)
+    out = Path(str(out).removesuffix(SUFFIX) + SUFFIX)
+    check_file_to_write('the name of the published file', out)
+    return out
 
 
 def _picker(which: str | None, source: Source) -> Pick:

@@ -334,3 +334,15 @@ def test_a_yaml_config_executes_nothing(tmp_path, monkeypatch, code):
     with pytest.raises(ValueError, match=told):
         read_config('config.yaml')
     assert not (tmp_path / 'CANARY').exists()
+
+
+def test_a_message_holds_nothing_that_a_terminal_obeys(capsys):
+    def fail():
+        raise ValueError('no key \x1b]0;title\x07\x1b[2J\u202e in gr\u00fcn')
+
+    with pytest.raises(SystemExit) as ended:
+        run_tool(fail)
+    told = str(ended.value).splitlines()[0]
+    assert told == (
+        'error: no key \\x1b]0;title\\x07\\x1b[2J\\u202e in gr\u00fcn'
+    )

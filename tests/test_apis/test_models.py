@@ -388,3 +388,25 @@ def test_a_model_draws_as_large_as_it_was_trained(tmp_path, ldm_config):
         content = dict(state_dict=model.state_dict(), meta=meta)
         write_checkpoint(content, tmp_path / 'alone.pth')
         assert init_model(tmp_path / 'alone.pth').image_size == drawn
+
+
+def test_a_pipe_is_no_model(tmp_path):
+    os.mkfifo(tmp_path / 'a.safetensors')
+    assert 'a.safetensors is a named pipe' in error_of(
+        tmp_path / 'a.safetensors'
+    )
+
+
+@pytest.mark.parametrize(
+    'change, told',
+    [
+        (dict(denoiser=dict(channels=10**6)), "can't allocate memory"),
+        (dict(denoiser=dict(channel_mults=[])), 'cannot be built'),
+    ],
+)
+def test_a_network_beyond_the_machine_is_refused(
+    tmp_path, ldm_config, trained, change, told
+):
+    config = ldm_config(**change).to_dict()
+    write_model_file(tmp_path / 'a.safetensors', trained.state_dict(), config)
+    assert told in error_of(tmp_path / 'a.safetensors')
