@@ -84,19 +84,24 @@ class DiffusersGrid(TimeGrid):
         # Not torch's linspace, of which a half may come out less.
         stride = (length - 1) / max(spaced - 1, 1)
         times = (steps.flip(0) + self.spare_zero) * stride
-        times = times.clamp(max=length - 1)  # round-off
+        if spaced > 1:
+            times[0] = length - 1  # without round-off, as numpy has it
         return times.round() if self.rounded else times
 
 
 def _level(schedule: DiscreteSchedule, times: Tensor) -> NoiseLevel:
     """The level at any times, sigma / alpha linear between whole ones."""
     below, above = schedule(times.floor()), schedule(times.ceil())
-    if torch.equal(below.t, above.t):
-        return below
     ratio = torch.lerp(
         below.sigma / below.alpha,
         above.sigma / above.alpha,
         times - below.t,
     )
     alpha = (1 + ratio.square()).rsqrt()
-    return NoiseLevel(times, alpha, ratio * alpha)
+    # At a whole time the level is the table's: its ratio may be infinite.
+    whole = below.t == above.t
+    return NoiseLevel(
+        times,
+        torch.where(whole, below.alpha, alpha),
+        torch.where(whole, below.sigma, ratio * alpha),
+    )

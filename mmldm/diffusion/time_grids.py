@@ -38,16 +38,9 @@ class TimeGrid(ABC):
                 'length of the schedule, and whole'
             )
         levels = self.noisy_levels(schedule, num_steps)
-        log_snr = [level.log_snr for level in levels]
-        if levels[-1].sigma <= 0 or any(
-            after <= before for before, after in pairwise(log_snr)
-        ):
-            raise ValueError(
-                f'{type(self).__name__} with num_steps={num_steps} does not '
-                f'fall to the clean level on {type(schedule).__name__}: take '
-                'fewer steps, an end nearer to 0, or another grid'
-            )
-        return [*levels, self.last_level(schedule)]
+        levels = [*levels, self.last_level(schedule)]
+        self._check(levels, schedule, num_steps)
+        return levels
 
     @abstractmethod
     def noisy_levels(
@@ -58,6 +51,43 @@ class TimeGrid(ABC):
     def last_level(self, schedule: NoiseSchedule) -> NoiseLevel:
         """Where the last step leads: to the clean latent."""
         return schedule.clean()
+
+    def _check(
+        self,
+        levels: Sequence[NoiseLevel],
+        schedule: NoiseSchedule,
+        num_steps: int,
+    ) -> None:
+        """Raise unless noise falls strictly, from numbers to numbers.
+
+        The first level may be pure noise, and the last one clean, or the one
+        before once more: diffusers ends so without ``set_alpha_to_one``.
+        """
+        where = (
+            f'{type(self).__name__} with num_steps={num_steps} on '
+            f'{type(schedule).__name__}'
+        )
+        t, alpha, sigma = table = torch.stack(
+            [torch.stack([x.t, x.alpha, x.sigma]) for x in levels], dim=1
+        )
+        bad = ~(table.isfinite() & (table >= 0)).all(0)
+        if bad.any():
+            i = int(bad.nonzero()[0])
+            raise ValueError(
+                f'{where} has an invalid level {i}: expected finite numbers '
+                f'>= 0, got t={t[i]:g}, alpha={alpha[i]:g}, '
+                f'sigma={sigma[i]:g}: take another grid or number of steps'
+            )
+        # Written such that alpha = sigma = 0, no number, fails too.
+        rise = NoiseLevel(t, alpha, sigma).log_snr.diff()
+        falls = (rise[:-1] > 0).all() and (
+            rise[-1] > 0 or alpha[-1] / sigma[-1] == alpha[-2] / sigma[-2]
+        )
+        if not falls or sigma[-2] == 0:
+            raise ValueError(
+                f'{where} does not fall to the clean level: take fewer '
+                'steps, an end nearer to 0, or another grid'
+            )
 
 
 class UniformGrid(TimeGrid):
