@@ -33,6 +33,9 @@ class DiffusersGrid(TimeGrid):
             is left out, were one more: DPM-Solver and UniPC there.
         rounded: Times are whole; without it linspace times are not, and
             sigma / alpha is linear between whole ones: Euler and Heun there.
+        unit_start: Sampling starts from noise itself; without it from sigma_T
+            times noise, as Euler and Heun do there unless the spacing is
+            leading.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class DiffusersGrid(TimeGrid):
         to_clean: bool = True,
         spare_zero: bool = False,
         rounded: bool = True,
+        unit_start: bool = True,
     ) -> None:
         check_choice('DiffusersGrid.spacing', spacing, SPACINGS)
         check_range('offset', offset, 0, float('inf'))
@@ -50,6 +54,7 @@ class DiffusersGrid(TimeGrid):
         self.to_clean = to_clean
         self.spare_zero = spare_zero
         self.rounded = rounded
+        self.unit_start = unit_start
 
     def noisy_levels(
         self, schedule: NoiseSchedule, num_steps: int

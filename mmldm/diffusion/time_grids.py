@@ -22,6 +22,20 @@ from .noise_schedules import TABLE, NoiseSchedule
 class TimeGrid(ABC):
     """The noisy levels of a subclass, and the last one."""
 
+    # Sampling starts from latents as they are in training, of unit variance
+    # where z_0 has it, rather than from their noise alone: sigma_T of it.
+    unit_start = False
+
+    def start_std(self, level: NoiseLevel) -> Tensor:
+        """Standard deviation of the noise that sampling starts from, ().
+
+        Args:
+            level: The first one.
+        """
+        if self.unit_start:
+            return (level.alpha.square() + level.sigma.square()).sqrt()
+        return level.sigma
+
     def __call__(
         self, schedule: NoiseSchedule, num_steps: int
     ) -> list[NoiseLevel]:
@@ -121,11 +135,17 @@ class LeadingGrid(UniformGrid):
     Args:
         offset: The last noisy time, in units of the schedule; less where the
             stride is below it.
+        unit_start: Start from noise itself, not from sigma_T times noise:
+            with few steps T is far from the noisy end, and the missing
+            variance is missed in the result. Its deviation, for Stable
+            Diffusion's betas and data of deviation 1, is 0.972 with 4 steps
+            and 0.993 with 10.
     """
 
-    def __init__(self, offset: float = 1.0) -> None:
+    def __init__(self, offset: float = 1.0, unit_start: bool = False) -> None:
         check_range('offset', offset, 0, math.inf)
         self.offset = offset
+        self.unit_start = unit_start
 
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
         stride = schedule.num_timesteps / num_steps
@@ -260,45 +280,6 @@ class GivenTimes(TimeGrid):
                 f'{schedule.last:g}], the times of {type(schedule).__name__}'
             )
         return unbind(schedule(torch.tensor(self.times, **TABLE)))
-
-
-@DIFFUSION_SCHEDULERS.register_module()
-class CompVisGrid(TimeGrid):
-    """The grid of the original latent diffusion code, for its numbers.
-
-    The stride T // num_steps is rounded down, times are 1 too late, and the
-    last step leads to the schedule's first level (alpha^2 = 0.9985), not to
-    the clean one. Alone among the grids it may run *more steps than asked*
-    (8 for 7): as many as fit, exactly those asked where they divide T.
-    """
-
-    def noisy_levels(
-        self, schedule: NoiseSchedule, num_steps: int
-    ) -> list[NoiseLevel]:
-        length = schedule.num_timesteps
-        times = self._times(length, num_steps)
-        if times[0] > schedule.last:
-            raise ValueError(
-                f'num_steps={num_steps} visits time {times[0]} on '
-                f'CompVisGrid, where {type(schedule).__name__} ends at '
-                f'{schedule.last:g}: set num_steps to '
-                f'{" or ".join(map(str, self._exact(length, num_steps)))}'
-            )
-        return unbind(schedule(torch.tensor(times, **TABLE)))
-
-    def last_level(self, schedule: NoiseSchedule) -> NoiseLevel:
-        """The schedule's first level."""
-        return schedule(0)
-
-    @staticmethod
-    def _times(length: int, num_steps: int) -> list[int]:
-        return [t + 1 for t in range(0, length, length // num_steps)][::-1]
-
-    def _exact(self, length: int, num_steps: int) -> list[int]:
-        """The nearest numbers that run as asked, below and above."""
-        runs = [n for n in range(1, length // 2 + 1) if length % n == 0]
-        below = [n for n in runs if n < num_steps][-1:]
-        return below + [n for n in runs if n > num_steps][:1]
 
 
 def unbind(levels: NoiseLevel) -> list[NoiseLevel]:
