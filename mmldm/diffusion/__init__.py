@@ -1,5 +1,6 @@
 """The diffusion process: weight-free, importable without ``models``."""
 
+from .compvis_grid import CompVisGrid
 from .diffusers_grid import DiffusersGrid
 from .diffusion_scheduler import DiffusionScheduler
 from .editing import invert, keep_known, last_levels
@@ -47,6 +48,7 @@ from .solvers import (
     IPNDM,
     PLMS,
     DPMSolverPP,
+    DPMSolverSinglestep,
     Euler,
     EulerAncestral,
     Heun,
@@ -55,7 +57,6 @@ from .solvers import (
     UniPC,
 )
 from .time_grids import (
-    CompVisGrid,
     GivenTimes,
     KarrasGrid,
     LeadingGrid,
@@ -81,6 +82,7 @@ __all__ = [
     'DDIM',
     'DDPM',
     'DPMSolverPP',
+    'DPMSolverSinglestep',
     'DiffusersGrid',
     'DiffusionScheduler',
     'DiscreteSchedule',

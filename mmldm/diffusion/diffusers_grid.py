@@ -33,6 +33,9 @@ class DiffusersGrid(TimeGrid):
             is left out, were one more: DPM-Solver and UniPC there.
         rounded: Times are whole; without it linspace times are not, and
             sigma / alpha is linear between whole ones: Euler and Heun there.
+        unit_start: Sampling starts from noise itself; without it from sigma_T
+            times noise, as Euler and Heun do there unless the spacing is
+            leading.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class DiffusersGrid(TimeGrid):
         to_clean: bool = True,
         spare_zero: bool = False,
         rounded: bool = True,
+        unit_start: bool = True,
     ) -> None:
         check_choice('DiffusersGrid.spacing', spacing, SPACINGS)
         check_range('offset', offset, 0, float('inf'))
@@ -50,6 +54,7 @@ class DiffusersGrid(TimeGrid):
         self.to_clean = to_clean
         self.spare_zero = spare_zero
         self.rounded = rounded
+        self.unit_start = unit_start
 
     def noisy_levels(
         self, schedule: NoiseSchedule, num_steps: int
@@ -84,19 +89,24 @@ class DiffusersGrid(TimeGrid):
         # Not torch's linspace, of which a half may come out less.
         stride = (length - 1) / max(spaced - 1, 1)
         times = (steps.flip(0) + self.spare_zero) * stride
-        times = times.clamp(max=length - 1)  # round-off
+        if spaced > 1:
+            times[0] = length - 1  # without round-off, as numpy has it
         return times.round() if self.rounded else times
 
 
 def _level(schedule: DiscreteSchedule, times: Tensor) -> NoiseLevel:
     """The level at any times, sigma / alpha linear between whole ones."""
     below, above = schedule(times.floor()), schedule(times.ceil())
-    if torch.equal(below.t, above.t):
-        return below
     ratio = torch.lerp(
         below.sigma / below.alpha,
         above.sigma / above.alpha,
         times - below.t,
     )
     alpha = (1 + ratio.square()).rsqrt()
-    return NoiseLevel(times, alpha, ratio * alpha)
+    # At a whole time the level is the table's: its ratio may be infinite.
+    whole = below.t == above.t
+    return NoiseLevel(
+        times,
+        torch.where(whole, below.alpha, alpha),
+        torch.where(whole, below.sigma, ratio * alpha),
+    )

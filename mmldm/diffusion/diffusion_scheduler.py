@@ -1,6 +1,7 @@
 """The composition of the axes; every formula lives in its part."""
 
 import math
+import warnings
 
 import torch
 from torch import Tensor
@@ -113,6 +114,18 @@ class DiffusionScheduler:
     ) -> Tensor:
         """Weighted error of the network's output for each sample, (B,).
 
+        The sum of :meth:`error_terms`, which has the same arguments.
+        """
+        return sum(self.error_terms(out, z_0, noise, level))
+
+    def error_terms(
+        self, out: Tensor, z_0: Tensor, noise: Tensor, level: NoiseLevel
+    ) -> tuple[Tensor, Tensor]:
+        """Weighted errors of each sample in two terms, each (B,).
+
+        Learned log-variances weigh the first one; the second one is the
+        variational bound's, see :meth:`LossWeighting.terms`.
+
         Args:
             out: Output of the network, (B, C, h, w).
             z_0: Clean latents, (B, C, h, w).
@@ -122,17 +135,44 @@ class DiffusionScheduler:
         target = self.prediction.target(z_0, noise, level)
         out = out.float()  # under autocast it has 8 bits of mantissa
         error = self.loss_function(out, target).flatten(1).mean(1)
-        weight = self.loss_weighting(level, self.prediction)
-        error = error * weight.to(error, non_blocking=True)
-        if self.direction_weight == 0:
-            return error
-        return error + self.direction_weight * direction_error(out, target)
+        simple, bound = (
+            error * weight.to(error, non_blocking=True)
+            for weight in self._weights(level)
+        )
+        if self.direction_weight > 0:
+            direction = direction_error(out, target)
+            simple = simple + self.direction_weight * direction
+        return simple, bound
 
     def loss(
         self, out: Tensor, z_0: Tensor, noise: Tensor, level: NoiseLevel
     ) -> Tensor:
         """The mean of :meth:`errors` over the batch, ()."""
         return self.errors(out, z_0, noise, level).mean()
+
+    @property
+    def simple_weight(self) -> float:
+        """Weight of log-variances that are learned beside the loss."""
+        return getattr(self.loss_weighting, 'simple_weight', 1.0)
+
+    def _weights(self, level: NoiseLevel) -> tuple[Tensor, Tensor]:
+        """The loss weighting's terms; it may be any callable."""
+        weighting = self.loss_weighting
+        if isinstance(weighting, LossWeighting):
+            return weighting.terms(level, self.prediction)
+        weight = weighting(level, self.prediction)
+        return weight, torch.zeros_like(weight)
+
+    def start(self, noise: Tensor, level: NoiseLevel) -> Tensor:
+        """The latents that sampling starts from, (B, C, h, w).
+
+        Args:
+            noise: Standard normal, (B, C, h, w).
+            level: The first one that is visited.
+        """
+        if isinstance(self.time_grid, TimeGrid):
+            return self.time_grid.start_std(level) * noise
+        return level.sigma * noise
 
     def levels(self) -> list[NoiseLevel]:
         """The levels that sampling visits, num_steps + 1 on most grids."""
@@ -155,6 +195,22 @@ class DiffusionScheduler:
                 f'{type(schedule).__name__} ends in noise alone, of which '
                 f'{prediction} says nothing of the latent: take '
                 'VelocityPrediction'
+            )
+        self._warn_of_unweighted_noise()
+
+    def _warn_of_unweighted_noise(self) -> None:
+        """Noise alone, where sampling begins, is not trained by weight 0."""
+        noisiest = self.noise_schedule(self.noise_schedule.last)
+        if noisiest.alpha > 0:
+            return
+        weighting = self.loss_weighting
+        if weighting(noisiest, self.prediction) == 0:
+            warnings.warn(
+                f'{type(weighting).__name__} gives time {noisiest.t:g} of '
+                f'{type(self.noise_schedule).__name__}, noise alone, the '
+                'weight 0: the estimate that sampling begins with is not '
+                'trained; UniformWeighting trains it',
+                stacklevel=4,
             )
 
 

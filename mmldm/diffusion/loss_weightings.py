@@ -21,9 +21,22 @@ from .predictions import Prediction
 class LossWeighting(ABC):
     """``(level, prediction) -> (B,)``."""
 
+    # Weight of the log-variances that a model may learn beside it.
+    simple_weight = 1.0
+
     @abstractmethod
     def __call__(self, level: NoiseLevel, prediction: Prediction) -> Tensor:
         """Weights, of the shape of ``level.alpha``."""
+
+    def terms(
+        self, level: NoiseLevel, prediction: Prediction
+    ) -> tuple[Tensor, Tensor]:
+        """The weights in two parts, each of the shape of ``level.alpha``.
+
+        Learned log-variances divide the error of the first part, and leave
+        that of the second, a variational bound's, as it is.
+        """
+        return self(level, prediction), torch.zeros_like(level.alpha)
 
     def on(self, schedule: NoiseSchedule) -> 'LossWeighting':
         """The weighting for this schedule, of which few need to know."""
@@ -115,6 +128,12 @@ class VariationalWeighting(LossWeighting):
         return bound
 
     def __call__(self, level: NoiseLevel, prediction: Prediction) -> Tensor:
+        simple, bound = self.terms(level, prediction)
+        return simple + bound
+
+    def terms(
+        self, level: NoiseLevel, prediction: Prediction
+    ) -> tuple[Tensor, Tensor]:
         if self.schedule is None:
             raise ValueError(
                 'VariationalWeighting knows no noise schedule: take '
@@ -122,9 +141,8 @@ class VariationalWeighting(LossWeighting):
             )
         discrete = isinstance(self.schedule, DiscreteSchedule)
         on_z_0 = self._of_a_step(level) if discrete else self._of_a_time(level)
-        return self.simple_weight + (
-            self.vlb_weight * on_z_0 * prediction.z_0_error_scale(level)
-        )
+        bound = self.vlb_weight * on_z_0 * prediction.z_0_error_scale(level)
+        return torch.full_like(bound, self.simple_weight), bound
 
     def _of_a_step(self, level: NoiseLevel) -> Tensor:
         here = self.schedule(level.t.clamp(min=1))

@@ -22,6 +22,20 @@ from .noise_schedules import TABLE, NoiseSchedule
 class TimeGrid(ABC):
     """The noisy levels of a subclass, and the last one."""
 
+    # Sampling starts from latents as they are in training, of unit variance
+    # where z_0 has it, rather than from their noise alone: sigma_T of it.
+    unit_start = False
+
+    def start_std(self, level: NoiseLevel) -> Tensor:
+        """Standard deviation of the noise that sampling starts from, ().
+
+        Args:
+            level: The first one.
+        """
+        if self.unit_start:
+            return (level.alpha.square() + level.sigma.square()).sqrt()
+        return level.sigma
+
     def __call__(
         self, schedule: NoiseSchedule, num_steps: int
     ) -> list[NoiseLevel]:
@@ -38,16 +52,9 @@ class TimeGrid(ABC):
                 'length of the schedule, and whole'
             )
         levels = self.noisy_levels(schedule, num_steps)
-        log_snr = [level.log_snr for level in levels]
-        if levels[-1].sigma <= 0 or any(
-            after <= before for before, after in pairwise(log_snr)
-        ):
-            raise ValueError(
-                f'{type(self).__name__} with num_steps={num_steps} does not '
-                f'fall to the clean level on {type(schedule).__name__}: take '
-                'fewer steps, an end nearer to 0, or another grid'
-            )
-        return [*levels, self.last_level(schedule)]
+        levels = [*levels, self.last_level(schedule)]
+        self._check(levels, schedule, num_steps)
+        return levels
 
     @abstractmethod
     def noisy_levels(
@@ -58,6 +65,43 @@ class TimeGrid(ABC):
     def last_level(self, schedule: NoiseSchedule) -> NoiseLevel:
         """Where the last step leads: to the clean latent."""
         return schedule.clean()
+
+    def _check(
+        self,
+        levels: Sequence[NoiseLevel],
+        schedule: NoiseSchedule,
+        num_steps: int,
+    ) -> None:
+        """Raise unless noise falls strictly, from numbers to numbers.
+
+        The first level may be pure noise, and the last one clean, or the one
+        before once more: diffusers ends so without ``set_alpha_to_one``.
+        """
+        where = (
+            f'{type(self).__name__} with num_steps={num_steps} on '
+            f'{type(schedule).__name__}'
+        )
+        t, alpha, sigma = table = torch.stack(
+            [torch.stack([x.t, x.alpha, x.sigma]) for x in levels], dim=1
+        )
+        bad = ~(table.isfinite() & (table >= 0)).all(0)
+        if bad.any():
+            i = int(bad.nonzero()[0])
+            raise ValueError(
+                f'{where} has an invalid level {i}: expected finite numbers '
+                f'>= 0, got t={t[i]:g}, alpha={alpha[i]:g}, '
+                f'sigma={sigma[i]:g}: take another grid or number of steps'
+            )
+        # Written such that alpha = sigma = 0, no number, fails too.
+        rise = NoiseLevel(t, alpha, sigma).log_snr.diff()
+        falls = (rise[:-1] > 0).all() and (
+            rise[-1] > 0 or alpha[-1] / sigma[-1] == alpha[-2] / sigma[-2]
+        )
+        if not falls or sigma[-2] == 0:
+            raise ValueError(
+                f'{where} does not fall to the clean level: take fewer '
+                'steps, an end nearer to 0, or another grid'
+            )
 
 
 class UniformGrid(TimeGrid):
@@ -91,11 +135,17 @@ class LeadingGrid(UniformGrid):
     Args:
         offset: The last noisy time, in units of the schedule; less where the
             stride is below it.
+        unit_start: Start from noise itself, not from sigma_T times noise:
+            with few steps T is far from the noisy end, and the missing
+            variance is missed in the result. Its deviation, for Stable
+            Diffusion's betas and data of deviation 1, is 0.972 with 4 steps
+            and 0.993 with 10.
     """
 
-    def __init__(self, offset: float = 1.0) -> None:
+    def __init__(self, offset: float = 1.0, unit_start: bool = False) -> None:
         check_range('offset', offset, 0, math.inf)
         self.offset = offset
+        self.unit_start = unit_start
 
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
         stride = schedule.num_timesteps / num_steps
@@ -230,45 +280,6 @@ class GivenTimes(TimeGrid):
                 f'{schedule.last:g}], the times of {type(schedule).__name__}'
             )
         return unbind(schedule(torch.tensor(self.times, **TABLE)))
-
-
-@DIFFUSION_SCHEDULERS.register_module()
-class CompVisGrid(TimeGrid):
-    """The grid of the original latent diffusion code, for its numbers.
-
-    The stride T // num_steps is rounded down, times are 1 too late, and the
-    last step leads to the schedule's first level (alpha^2 = 0.9985), not to
-    the clean one. Alone among the grids it may run *more steps than asked*
-    (8 for 7): as many as fit, exactly those asked where they divide T.
-    """
-
-    def noisy_levels(
-        self, schedule: NoiseSchedule, num_steps: int
-    ) -> list[NoiseLevel]:
-        length = schedule.num_timesteps
-        times = self._times(length, num_steps)
-        if times[0] > schedule.last:
-            raise ValueError(
-                f'num_steps={num_steps} visits time {times[0]} on '
-                f'CompVisGrid, where {type(schedule).__name__} ends at '
-                f'{schedule.last:g}: set num_steps to '
-                f'{" or ".join(map(str, self._exact(length, num_steps)))}'
-            )
-        return unbind(schedule(torch.tensor(times, **TABLE)))
-
-    def last_level(self, schedule: NoiseSchedule) -> NoiseLevel:
-        """The schedule's first level."""
-        return schedule(0)
-
-    @staticmethod
-    def _times(length: int, num_steps: int) -> list[int]:
-        return [t + 1 for t in range(0, length, length // num_steps)][::-1]
-
-    def _exact(self, length: int, num_steps: int) -> list[int]:
-        """The nearest numbers that run as asked, below and above."""
-        runs = [n for n in range(1, length // 2 + 1) if length % n == 0]
-        below = [n for n in runs if n < num_steps][-1:]
-        return below + [n for n in runs if n > num_steps][:1]
 
 
 def unbind(levels: NoiseLevel) -> list[NoiseLevel]:

@@ -124,3 +124,33 @@ def test_what_diffusers_cannot_visit_is_refused(options, num_steps, message):
 def test_continuous_time_has_no_such_times():
     with pytest.raises(ValueError, match='has no times on RectifiedFlow'):
         DiffusersGrid()(RectifiedFlow(), 5)
+
+
+@pytest.mark.parametrize('num_steps', [2, 20, 30, 38, 50, 999, 1000])
+def test_linspace_times_from_pure_noise_are_those_of_diffusers(num_steps):
+    """Only its first level is infinitely noisy; theirs is 2^-12 of signal."""
+    options = dict(rescale_betas_zero_snr=True, timestep_spacing='linspace')
+    scheduler = build('EulerDiscreteScheduler', **options)
+    scheduler.set_timesteps(num_steps)
+    config = dict(type='ScaledLinearBetas', start=0.00085, end=0.012)
+    levels = DiffusersGrid('linspace', rounded=False)(
+        ZeroTerminalSNR(config), num_steps
+    )
+    ratio = torch.stack([level.sigma / level.alpha for level in levels])
+    assert ratio[0].isinf() and ratio[1:].isfinite().all()
+    torch.testing.assert_close(
+        ratio[1:], scheduler.sigmas[1:].double(), rtol=1e-3, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize('spacing', ['leading', 'linspace', 'trailing'])
+@pytest.mark.parametrize('rounded', [True, False])
+@pytest.mark.parametrize('spare_zero', [True, False])
+def test_no_number_of_steps_gives_a_level_that_is_no_number(
+    spacing, rounded, spare_zero
+):
+    schedule = ZeroTerminalSNR(dict(type='ScaledLinearBetas'))
+    grid = DiffusersGrid(spacing, rounded=rounded, spare_zero=spare_zero)
+    for num_steps in [*range(1, 51), 100, 250, 777]:
+        for level in grid(schedule, num_steps):
+            assert level.alpha.isfinite() and level.sigma.isfinite()

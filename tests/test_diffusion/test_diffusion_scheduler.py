@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import pytest
 import torch
@@ -353,3 +354,37 @@ def test_a_network_is_told_the_time_in_float32(dtype):
         assert scaled.dtype == dtype
         assert told.dtype == torch.float32
         assert told.tolist() == torch.as_tensor(t).expand(2).tolist()
+
+
+@pytest.mark.parametrize('name', ['MinSNRWeighting', 'P2Weighting'])
+def test_noise_alone_that_no_weight_trains_is_said(name):
+    parts = dict(
+        noise_schedule=ZERO_TERMINAL,
+        prediction=dict(type='VelocityPrediction'),
+    )
+    with pytest.warns(UserWarning, match=f'{name} gives time 999 .* weight 0'):
+        build(loss_weighting=dict(type=name), **parts)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        build(**parts)
+        build(loss_weighting=dict(type=name))
+
+
+@pytest.mark.parametrize(
+    'num_steps, unit_start, deviation',
+    [(4, False, 0.972), (4, True, 1.0), (10, False, 0.993), (10, True, 1.0)],
+)
+def test_latents_that_start_with_their_variance_end_with_it(
+    num_steps, unit_start, deviation
+):
+    """Stable Diffusion's betas, data of deviation 1: exact paths keep z."""
+    scheduler = build(
+        noise_schedule=dict(
+            type='ScaledLinearBetas', start=0.00085, end=0.012
+        ),
+        time_grid=dict(type='LeadingGrid', unit_start=unit_start),
+        num_steps=num_steps,
+    )
+    levels = scheduler.levels()
+    z = scheduler.start(torch.ones((), dtype=torch.float64), levels[0])
+    assert float(z) == pytest.approx(deviation, abs=5e-4)

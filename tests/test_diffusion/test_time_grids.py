@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 
 import pytest
@@ -14,6 +15,7 @@ from mmldm.diffusion import (
     NoiseLevel,
     RectifiedFlow,
     ScaledLinearBetas,
+    TimeGrid,
     TrailingGrid,
 )
 from mmldm.diffusion.noise_schedules import NoiseSchedule
@@ -339,3 +341,31 @@ def test_compvis_grid_refuses_599_numbers_of_steps():
         except ValueError:
             refused += 1
     assert refused == 599
+
+
+class OwnGrid(TimeGrid):
+    """Levels of (alpha, sigma) that a user wrote down."""
+
+    def __init__(self, *pairs):
+        self.pairs = torch.tensor(pairs, dtype=torch.float64)
+
+    def noisy_levels(self, schedule, num_steps):
+        return [NoiseLevel(pair[0] * 0, *pair) for pair in self.pairs]
+
+
+@pytest.mark.parametrize(
+    'pairs, message',
+    [
+        ([(0.1, 1), (math.nan, 0.5)], 'invalid level 1: .* alpha=nan'),
+        ([(0.1, math.inf), (0.5, 0.5)], 'invalid level 0: .* sigma=inf'),
+        ([(0.1, 1), (-0.5, 0.5)], 'invalid level 1: .* alpha=-0.5'),
+        ([(0, 1), (0, 1)], 'does not fall to the clean level'),
+        ([(0, 0), (0.5, 0.5)], 'does not fall to the clean level'),
+        ([(0.1, 1), (0.1, 1)], 'does not fall to the clean level'),
+        ([(0.5, 0.5), (0.1, 1)], 'does not fall to the clean level'),
+        ([(0.5, 0.5), (1, 0)], 'does not fall to the clean level'),
+    ],
+)
+def test_a_grid_of_ones_own_that_is_no_path_is_refused(pairs, message):
+    with pytest.raises(ValueError, match=f'OwnGrid .*{message}'):
+        OwnGrid(*pairs)(ScaledLinearBetas(), len(pairs))

@@ -58,10 +58,17 @@ def test_errors_fall_and_the_best_is_named(run, tmp_path):
     assert f'DDIM on the leading grid with 200: {bar}' in out
 
 
+@pytest.mark.parametrize('scale, aim', [(1, 12), (2, 15), (5, 20)])
+def test_the_mixture_is_guided(run, scale, aim):
+    out = run(*FEW[:-1], '20', '--guidance', scale)
+    assert f'guidance {scale};' in out
+    assert f'(<= {aim})' in out or f'with {aim}: aim missed' in out
+
+
 @pytest.mark.parametrize(
     'solver, order, said',
     [
-        ('UniPC', 2, 'gets below it with 15'),
+        ('UniPC', 2, 'gets below it with 12'),
         ('DPMSolverPP', 1, 'aim missed'),
     ],
 )
@@ -70,6 +77,7 @@ def test_the_default_is_that_of_the_config(run, solver, order, said):
     part = 'model.diffusion_scheduler'
     out = run(
         *FEW,
+        '12',
         '--cfg-options',
         f'{part}.solver.type={solver}',
         f'{part}.solver.order={order}',

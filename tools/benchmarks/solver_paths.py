@@ -24,11 +24,19 @@ class Mixture:
             standard normal, their deviations in [0.05, 0.3].
         dim: Their dimensions.
         num_samples: Paths.
-        seed: Of the mixture; that of the noise is one more.
+        seed: Of the mixture and the noise.
+        guidance: Scale of classifier-free guidance, 1 for none: every path
+            has one of up to ten classes, among which the Gaussians are
+            distributed, and leads away from the mixture of all.
     """
 
     def __init__(
-        self, num_modes: int, dim: int, num_samples: int, seed: int
+        self,
+        num_modes: int,
+        dim: int,
+        num_samples: int,
+        seed: int,
+        guidance: float = 1.0,
     ) -> None:
         draw = torch.Generator().manual_seed(seed)
         options = dict(generator=draw, dtype=torch.float64)
@@ -36,7 +44,15 @@ class Mixture:
         self.std = 0.05 + 0.25 * torch.rand(num_modes, dim, **options)
         self.noise = torch.randn(num_samples, dim, **options)
         self.schedule = ScaledLinearBetas()
-        self.name = f'mixture of {num_modes} Gaussians in {dim} dimensions'
+        num_classes = max(1, min(10, num_modes // 2))
+        own = torch.arange(num_modes) % num_classes
+        asked = torch.arange(num_samples)[:, None] % num_classes
+        self.log_prior = torch.zeros(own.shape).where(own == asked, -torch.inf)
+        self.scale = guidance
+        self.name = (
+            f'mixture of {num_modes} Gaussians in {dim} dimensions, '
+            f'guidance {guidance:g}'
+        )
 
     def sample(self, solver: dict, grid: dict, num_steps: int) -> Tensor:
         """Ends of the paths, (num_samples, dim)."""
@@ -45,13 +61,21 @@ class Mixture:
         return build(solver)(self.denoise, start, levels)
 
     def denoise(self, z: Tensor, level: NoiseLevel) -> Tensor:
-        """E[z_0 | z], (num_samples, dim)."""
+        """E[z_0 | z], guided, (num_samples, dim)."""
         variance = (level.alpha * self.std) ** 2 + level.sigma**2
         off = z[:, None] - level.alpha * self.mean
         log_density = -(off**2 / variance + variance.log()).sum(2) / 2
-        posterior = log_density.softmax(1)[..., None]
         gain = level.alpha * self.std**2 / variance
-        return (posterior * (self.mean + gain * off)).sum(1)
+        ends = self.mean + gain * off
+
+        def estimate(log_density: Tensor) -> Tensor:
+            return (log_density.softmax(1)[..., None] * ends).sum(1)
+
+        whole = estimate(log_density)
+        if self.scale == 1:
+            return whole
+        own = estimate(log_density + self.log_prior)
+        return whole + self.scale * (own - whole)
 
 
 class Trained:

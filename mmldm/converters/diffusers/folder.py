@@ -183,7 +183,9 @@ def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
     guidance = dict(type='NoGuidance')
     if pipeline.guidance is not None:
         scale = pipeline.guidance
-        guidance = dict(type='ClassifierFreeGuidance', scale=scale)
+        guidance = dict(
+            type='ClassifierFreeGuidance', scale=scale, rescale_of='output'
+        )
     config = dict(
         type='LatentDiffusion',
         autoencoder=autoencoder,

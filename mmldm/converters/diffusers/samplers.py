@@ -102,6 +102,7 @@ SAMPLERS = {
         LINSPACE
         | dict(
             solver_order=2,
+            lower_order_final=True,
             algorithm_type='dpmsolver++',
             final_sigmas_type='zero',
         ),
@@ -116,7 +117,12 @@ SAMPLERS = {
         FINAL,
     ),
     'UniPCMultistepScheduler': Sampler(
-        LINSPACE | dict(solver_order=2, final_sigmas_type='zero'),
+        LINSPACE
+        | dict(
+            solver_order=2,
+            lower_order_final=True,
+            final_sigmas_type='zero',
+        ),
         dict(spare_zero=True),
         SPACED
         | dict(
@@ -131,6 +137,11 @@ SAMPLERS = {
 }
 # Those in sigma / alpha, which scale what the network is given.
 SCALED = {name for name in SAMPLERS if 'Discrete' in name}
+# Those whose paths begin with the noise of sigma_T alone, unless the spacing
+# is leading.
+IN_NOISE = {'EulerDiscreteScheduler', 'HeunDiscreteScheduler'} | {
+    'EulerAncestralDiscreteScheduler'
+}
 # What the original code of latent diffusion does, in both vocabularies.
 DDIM = Sampling(
     'DDIMScheduler',

@@ -9,7 +9,7 @@ from mmldm.diffusion import DiffusersGrid, DiffusionScheduler
 from mmldm.diffusion.diffusers_grid import SPACINGS
 
 from .params import arguments
-from .samplers import DDIM, SAMPLERS, Sampler, Sampling
+from .samplers import DDIM, IN_NOISE, SAMPLERS, Sampler, Sampling
 
 
 def sampling_from_diffusers(name: str, theirs: Mapping[str, Any]) -> Sampling:
@@ -35,6 +35,8 @@ def sampling_from_diffusers(name: str, theirs: Mapping[str, Any]) -> Sampling:
     grid = dict(type='DiffusersGrid', spacing=spacing, **sampler.rounding)
     if spacing == 'leading':
         grid['offset'] = keys['steps_offset']
+    elif name in IN_NOISE:
+        grid['unit_start'] = False
     if sampler.end is not None:
         end, clean, _ = sampler.end
         grid['to_clean'] = keys[end] == clean
@@ -56,22 +58,33 @@ def _solver(name: str, keys: Mapping[str, Any]) -> dict[str, Any]:
         large = keys['variance_type'] == 'fixed_large'
         return dict(type='DDPM', posterior=1.0 if large else 0.0, **clip)
     if name == 'UniPCMultistepScheduler':
-        return dict(type='UniPC', order=max(keys['solver_order'], 2))
+        return dict(
+            type='UniPC', order=max(keys['solver_order'], 2), **_lowered(keys)
+        )
     if name == 'DPMSolverMultistepScheduler':
         order = keys['solver_order']
         stochastic = keys['algorithm_type'] == 'sde-dpmsolver++'
-        solver = dict(type='DPMSolverPP', order=order, stochastic=stochastic)
+        solver = dict(
+            type='DPMSolverPP',
+            order=order,
+            stochastic=stochastic,
+            **_lowered(keys),
+        )
         if order == 3 and not stochastic:
             solver['as_in_diffusers'] = True
         return solver
     return dict(
-        type={
-            'EulerDiscreteScheduler': 'Euler',
-            'EulerAncestralDiscreteScheduler': 'EulerAncestral',
-            'HeunDiscreteScheduler': 'Heun',
-            'PNDMScheduler': 'PLMS',
+        {
+            'EulerDiscreteScheduler': dict(type='Euler'),
+            'EulerAncestralDiscreteScheduler': dict(type='EulerAncestral'),
+            'HeunDiscreteScheduler': dict(type='Heun', coordinates='ve'),
+            'PNDMScheduler': dict(type='PLMS', coordinates='ve'),
         }[name]
     )
+
+
+def _lowered(keys: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(lower_order_final=keys['lower_order_final'])
 
 
 def _clips(keys: Mapping[str, Any]) -> bool:
@@ -161,28 +174,29 @@ def _solver_to_diffusers(
     if kind == 'DDPM' and solver['posterior'] in (0, 1):
         variance = 'fixed_large' if solver['posterior'] else 'fixed_small'
         return 'DDPMScheduler', clips | dict(variance_type=variance), ()
-    if kind == 'PLMS':
+    if kind == 'PLMS' and solver['coordinates'] == 've':
         return 'PNDMScheduler', dict(skip_prk_steps=True), ()
-    if kind in ('Euler', 'Heun') and not solver['churn']:
+    if (
+        kind in ('Euler', 'Heun')
+        and not solver['churn']
+        and solver.get('coordinates', 've') == 've'
+    ):
         return f'{kind}DiscreteScheduler', {}, ()
     if kind == 'EulerAncestral' and solver['eta'] == 1:
         return 'EulerAncestralDiscreteScheduler', {}, ()
+    lower = solver.get('lower_order_final')
+    if lower is None:
+        return None
+    keys = dict(solver_order=solver['order'], lower_order_final=lower)
     if kind == 'UniPC':
-        return (
-            'UniPCMultistepScheduler',
-            dict(solver_order=solver['order']),
-            (),
-        )
+        return 'UniPCMultistepScheduler', keys, ()
     if kind == 'DPMSolverPP' and (
         solver['order'] < 3 or solver['as_in_diffusers']
     ):
         prefix = 'sde-' if solver['stochastic'] else ''
         return (
             'DPMSolverMultistepScheduler',
-            dict(
-                solver_order=solver['order'],
-                algorithm_type=f'{prefix}dpmsolver++',
-            ),
+            keys | dict(algorithm_type=f'{prefix}dpmsolver++'),
             (),
         )
     return None

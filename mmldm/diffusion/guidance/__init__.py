@@ -1,7 +1,7 @@
 """Guidance: wraps a conditional prediction into what a solver calls."""
 
 from .base import ChainGuidance, Guidance, NoGuidance, Predict
-from .chains import AutoGuidance, ClassifierFreeGuidance, SlotGuidance
+from .classifier_free import AutoGuidance, ClassifierFreeGuidance, SlotGuidance
 from .gradient import GradientGuidance, classifier_log_prob, image_log_prob
 
 __all__ = [

@@ -14,6 +14,7 @@ from mmldm.structures import Condition
 from mmldm.utils import check_range
 
 from ..functional import NoiseLevel
+from ..predictions import Prediction
 from ..solvers import Denoise
 
 
@@ -55,6 +56,10 @@ class Guidance(ABC):
             null: What they should show less: the condition that says
                 nothing, or a negative one; of the same shapes.
         """
+
+    def on(self, prediction: Prediction) -> 'Guidance':
+        """The guidance for this prediction, which few need to know."""
+        return self
 
     def left_out(self, filled: Collection[str]) -> Collection[str]:
         """Slots without which it asks for estimates too, of those filled."""
@@ -139,12 +144,20 @@ class ChainGuidance(Guidance):
         def denoise(z: Tensor, level: NoiseLevel) -> Tensor:
             if not self.low < level.sigma / level.alpha <= self.high:
                 return plain(z, level)
-            return self.combine(estimates(z, level))
+            return self.combine(estimates(z, level), z, level)
 
         return denoise
 
-    def combine(self, estimates: Sequence[Tensor]) -> Tensor:
-        """One estimate of D_0 ... D_K, of their shape."""
+    def combine(
+        self, estimates: Sequence[Tensor], z: Tensor, level: NoiseLevel
+    ) -> Tensor:
+        """One estimate of D_0 ... D_K, of their shape.
+
+        Args:
+            estimates: D_0 ... D_K, each (B, C, h, w).
+            z: The latent that they are of, (B, C, h, w).
+            level: Its level, ().
+        """
         z_0 = estimates[0]
         for scale, (worse, better) in zip(
             self.scales, pairwise(estimates), strict=True

@@ -1,15 +1,16 @@
 """Solvers: from noise to a clean latent along a time grid."""
 
 from .adams_bashforth import IPNDM, PLMS
-from .churn import Euler, Heun
 from .ddim import DDIM, DDPM, EulerAncestral
-from .exponential import DPMSolverPP, UniPC
+from .dpm_solver import DPMSolverPP, DPMSolverSinglestep, UniPC
+from .karras import Euler, Heun
 from .solver import Denoise, MultistepSolver, Solver
 
 __all__ = [
     'DDIM',
     'DDPM',
     'DPMSolverPP',
+    'DPMSolverSinglestep',
     'Denoise',
     'Euler',
     'EulerAncestral',

@@ -88,18 +88,6 @@ def predict_noise(denoise: Denoise, z: Tensor, level: NoiseLevel) -> Tensor:
     return noise_in(z, denoise(z, level), level)
 
 
-def euler_step(
-    z: Tensor, noise: Tensor, cur: NoiseLevel, nxt: NoiseLevel
-) -> Tensor:
-    """Follow d(z / alpha) / d(sigma / alpha) = noise from cur to nxt.
-
-    In these variables every schedule is that of Karras et al. 2022
-    (arXiv:2206.00364, eq. 4 with s = alpha and sigma / alpha for sigma).
-    """
-    change = nxt.sigma / nxt.alpha - cur.sigma / cur.alpha
-    return nxt.alpha * (z / cur.alpha + change * noise)
-
-
 def leave_pure_noise(
     denoise: Denoise, z: Tensor, levels: Sequence[NoiseLevel]
 ) -> tuple[Tensor, Sequence[NoiseLevel]]:

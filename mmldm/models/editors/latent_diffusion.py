@@ -104,12 +104,13 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         noise = scheduler.draw_noise(draws, z_0)
         z_t = add_noise(z_0, noise, level)
         out = self._output(self.denoiser, z_t, level, cond)
-        errors = scheduler.errors(out, z_0, noise, level)
+        errors, bound = scheduler.error_terms(out, z_0, noise, level)
         if self.log_variance is None:
-            return dict(loss_denoise=errors.mean())
+            return dict(loss_denoise=(errors + bound).mean())
+        weighed = self.log_variance(errors, level.t, scheduler.simple_weight)
         return dict(
-            loss_denoise=self.log_variance(errors, level.t).mean(),
-            error=errors.mean().detach(),
+            loss_denoise=(weighed + bound).mean(),
+            error=(errors + bound).mean().detach(),
         )
 
     @torch.no_grad()
@@ -157,7 +158,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         levels = scheduler.levels() if levels is None else levels
         if start is None:
             empty = self._empty_latents(data_samples)
-            start = levels[0].sigma * draws.normal('start')(empty)
+            noise = draws.normal('start')(empty)
+            start = scheduler.start(noise, levels[0])
         denoise = self.denoise_for(data_samples)
         return scheduler.solver(
             denoise if wrap is None else wrap(denoise),
@@ -188,7 +190,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         if self.windows is not None:
             predict = self.windows(predict)
         predict = self.with_guide(predict, data_samples, encode)
-        guided = self.guidance(predict, cond, null)
+        guidance = self.guidance.on(self.diffusion_scheduler.prediction)
+        guided = guidance(predict, cond, null)
 
         def denoise(z_t: Tensor, level: NoiseLevel) -> Tensor:
             check_spatial(cond, z_t, data_samples)

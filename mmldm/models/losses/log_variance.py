@@ -23,13 +23,19 @@ class LearnedLogVariance(nn.Module):
         super().__init__()
         self.table = nn.Parameter(torch.full((num_timesteps,), float(init)))
 
-    def forward(self, errors: Tensor, t: Tensor) -> Tensor:
+    def forward(
+        self, errors: Tensor, t: Tensor, weight: float = 1.0
+    ) -> Tensor:
         """The loss of every sample, (B,).
 
         Args:
-            errors: Of the network's output, (B,), >= 0.
+            errors: Of the network's output, (B,), >= 0. An error that the
+                log-variance should leave alone, such as a variational
+                bound's, is to be added to the result.
             t: Times in [0, num_timesteps], (B,).
+            weight: Of the errors, which the log-variance then has too; the
+                original's ``l_simple_weight``.
         """
         step = t.long().clamp(max=len(self.table) - 1)
         log_variance = self.table[step.to(self.table.device)]
-        return errors / log_variance.exp() + log_variance
+        return errors / log_variance.exp() + weight * log_variance

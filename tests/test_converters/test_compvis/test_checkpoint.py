@@ -159,7 +159,7 @@ def sample(case, monkeypatch, **parts):
     'key, solver, guidance',
     [
         ('ddim10', DDIM(), NoGuidance()),
-        ('plms10', PLMS(), NoGuidance()),
+        ('plms10', PLMS(coordinates='ve'), NoGuidance()),
         ('ddim10_cfg3', DDIM(), ClassifierFreeGuidance(3.0)),
     ],
 )

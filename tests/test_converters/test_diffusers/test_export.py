@@ -98,7 +98,10 @@ def assert_same_image(theirs, ours):
     [
         LDM,
         LDM | dict(autoencoder=KL),
-        changed('diffusion_scheduler', solver=dict(type='PLMS')),
+        changed(
+            'diffusion_scheduler',
+            solver=dict(type='PLMS', coordinates='ve'),
+        ),
         changed('diffusion_scheduler', time_grid=dict(type='LeadingGrid')),
     ],
 )

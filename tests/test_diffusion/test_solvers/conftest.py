@@ -42,9 +42,41 @@ class Mixture:
         return x - self.denoise(x, NoiseLevel(one, one, log_ratio.exp()))
 
 
+class Correlated(Mixture):
+    """Three Gaussians in the plane, of unequal and correlated covariances."""
+
+    mean = torch.tensor([[-1.0, 0.5], [0.6, 1.0], [0.3, -1.2]]).double()
+    share = torch.tensor([0.3, 0.5, 0.2], dtype=torch.float64)
+    covariance = torch.tensor(
+        [
+            [[0.16, 0.1], [0.1, 0.1]],
+            [[0.09, 0.0], [0.0, 0.09]],
+            [[0.02, -0.05], [-0.05, 0.25]],
+        ]
+    ).double()
+    # Of every mode's axes, on which its widths are independent.
+    variance, axes = torch.linalg.eigh(covariance)
+
+    def denoise(self, z, level):
+        """z is (B, 2)."""
+        noisy = level.alpha**2 * self.variance + level.sigma**2
+        off = z[:, None].double() - level.alpha * self.mean
+        off = torch.einsum('bkd,kde->bke', off, self.axes)
+        log_density = -(off**2 / noisy + noisy.log()).sum(2) / 2
+        posterior = (self.share.log() + log_density).softmax(1)
+        shift = level.alpha * self.variance / noisy * off
+        means = self.mean + torch.einsum('bke,kde->bkd', shift, self.axes)
+        return (posterior[..., None] * means).sum(1).to(z)
+
+
 @pytest.fixture
 def mixture():
     return Mixture()
+
+
+@pytest.fixture
+def correlated():
+    return Correlated()
 
 
 def unbind(level):
@@ -72,5 +104,16 @@ def levels_by_ratio():
     def levels(schedule, first, last, num_steps):
         ratio = torch.linspace(first, last, num_steps + 1, dtype=torch.float64)
         return unbind(schedule.at_log_snr(-2 * ratio.log()))
+
+    return levels
+
+
+@pytest.fixture
+def levels_by_share():
+    """num_steps + 1 levels, equally spaced in sigma / (alpha + sigma)."""
+
+    def levels(schedule, first, last, num_steps):
+        share = torch.linspace(first, last, num_steps + 1, dtype=torch.float64)
+        return unbind(schedule.at_log_snr(-2 * (share / (1 - share)).log()))
 
     return levels

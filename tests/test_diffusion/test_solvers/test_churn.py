@@ -63,7 +63,9 @@ def test_algorithm_2(cls, edm, mixture):
         mixture.denoise, x, sigmas, iter(noises), cls is Heun
     )
     drawn = iter(noises)
-    given = cls(**CHURN)(mixture.denoise, x, edm, lambda z: next(drawn))
+    paths = dict(coordinates='ve') if cls is Heun else {}
+    solver = cls(**CHURN, **paths)
+    given = solver(mixture.denoise, x, edm, lambda z: next(drawn))
     torch.testing.assert_close(given, expected)
     with pytest.raises(StopIteration):
         next(drawn)

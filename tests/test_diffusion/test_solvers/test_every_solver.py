@@ -8,7 +8,9 @@ from mmldm.diffusion import (
     DDPM,
     IPNDM,
     PLMS,
+    DiffusersGrid,
     DPMSolverPP,
+    DPMSolverSinglestep,
     Euler,
     EulerAncestral,
     Heun,
@@ -17,18 +19,27 @@ from mmldm.diffusion import (
     NoiseLevel,
     RectifiedFlow,
     ScaledLinearBetas,
+    TrailingGrid,
     UniPC,
+    ZeroTerminalSNR,
 )
+from mmldm.diffusion.solvers.coordinates import COORDINATES
 
 DETERMINISTIC = [
     DDIM(),
     Euler(),
     Heun(),
+    Heun(coordinates='ve'),
     PLMS(),
+    PLMS(coordinates='ve'),
     *(IPNDM(order) for order in (1, 2, 3, 4)),
+    IPNDM(3, coordinates='flow'),
     *(DPMSolverPP(order) for order in (1, 2, 3)),
     UniPC(2),
     UniPC(3),
+    UniPC(3, lower_order_final=True),
+    DPMSolverSinglestep(2),
+    DPMSolverSinglestep(3),
 ]
 STOCHASTIC = [
     DDIM(eta=0.5),
@@ -83,7 +94,15 @@ def from_pure_noise():
     return [NoiseLevel(*pure), *rest]
 
 
-@pytest.mark.parametrize('solver', DETERMINISTIC, ids=name)
+def uses_pure_noise(solver):
+    """On straight paths noise alone has a speed like any other level's."""
+    return getattr(solver, 'coordinates', None) == COORDINATES['flow']
+
+
+LEAVING = [solver for solver in DETERMINISTIC if not uses_pure_noise(solver)]
+
+
+@pytest.mark.parametrize('solver', LEAVING, ids=name)
 def test_pure_noise_is_left_exactly(solver, from_pure_noise, gaussian):
     """There the estimate is the mean, and z the noise."""
     pure, level, *_ = from_pure_noise
@@ -94,6 +113,22 @@ def test_pure_noise_is_left_exactly(solver, from_pure_noise, gaussian):
     )
 
 
+@pytest.mark.parametrize('solver', [Heun(), PLMS()], ids=name)
+def test_on_straight_paths_pure_noise_is_left_at_order_2(
+    solver, from_pure_noise, gaussian
+):
+    """Nearer to the exact latent than one step of DDIM, by two evaluations."""
+    z = torch.randn(50, dtype=torch.float64)
+    levels = from_pure_noise[:2]
+    level = levels[1]
+    spread = (level.alpha * gaussian.s) ** 2 + level.sigma**2
+    exact = level.alpha * gaussian.mu + spread.sqrt() * z
+    by_ddim = DDIM()(gaussian.denoise, z, levels)
+    z = solver(gaussian.denoise, z, levels)
+    assert (z - exact).norm() < 0.3 * (by_ddim - exact).norm()
+
+
+@pytest.mark.parametrize('solver', LEAVING + STOCHASTIC, ids=name)
 def test_pure_noise_is_forgotten(solver, from_pure_noise, gaussian):
     """What was estimated at an infinite distance weighs nothing."""
     z = torch.randn(5, dtype=torch.float64)
@@ -166,11 +201,46 @@ def test_a_stochastic_solver_ends_at_the_distribution(solver, gaussian):
         (DPMSolverPP, 4, '1, 2 or 3'),
         (UniPC, 1, '2 or 3'),
         (UniPC, 4, '2 or 3'),
+        (DPMSolverSinglestep, 1, '2 or 3'),
     ],
 )
 def test_an_order_that_does_not_exist_is_refused(cls, order, orders):
     with pytest.raises(ValueError, match=f'order={order} must be {orders}'):
         cls(order)
+
+
+@pytest.mark.parametrize('cls', [Heun, PLMS, IPNDM])
+def test_coordinates_that_do_not_exist_are_refused(cls):
+    with pytest.raises(ValueError, match=f"{cls.__name__}.coordinates='edm'"):
+        cls(coordinates='edm')
+
+
+def test_plms_has_its_extra_evaluation_on_two_steps_from_pure_noise():
+    visited = []
+
+    def denoise(z, level):
+        visited.append(float(level.t))
+        return 0 * z
+
+    schedule = ZeroTerminalSNR(dict(type='ScaledLinearBetas'))
+    PLMS()(denoise, torch.randn(5), TrailingGrid()(schedule, 2))
+    assert visited == [999, 499, 499]
+
+
+def test_a_step_that_leads_nowhere_changes_nothing(solver, gaussian):
+    """As DDIM of diffusers ends without ``set_alpha_to_one``."""
+    grid = DiffusersGrid(offset=0, to_clean=False)
+    levels = grid(ScaledLinearBetas(), 5)
+    z = torch.linspace(-2, 2, 5, dtype=torch.float64)
+    whole, without = (
+        solver(gaussian.denoise, z, path, torch.zeros_like)
+        for path in (levels, levels[:-1])
+    )
+    assert whole.isfinite().all()
+    if isinstance(solver, (UniPC, DPMSolverSinglestep)):
+        return  # the estimate at the end corrects what led there
+    if not getattr(solver, 'churn', 0):  # its share depends on the length
+        torch.testing.assert_close(whole, without, rtol=1e-6, atol=1e-6)
 
 
 def test_a_multistep_solver_is_its_step(gaussian):

@@ -13,7 +13,9 @@ from mmldm.diffusion import (
     DDIM,
     IPNDM,
     PLMS,
+    CosineSchedule,
     DPMSolverPP,
+    DPMSolverSinglestep,
     Euler,
     EulerAncestral,
     Heun,
@@ -56,6 +58,8 @@ def schedule(request):
 def observed_order(problem, exact):
     def observed_order(solver, coarse, fine):
         z_T = torch.linspace(-2, 2, 9, dtype=torch.float64)
+        if hasattr(problem, 'axes'):  # in the plane
+            z_T = torch.stack([z_T, z_T.roll(4)], dim=1)
         truth = exact(problem, z_T, coarse[0], coarse[-1])
         first, second = (
             (solver(problem.denoise, z_T, levels, refuse_noise) - truth).norm()
@@ -79,6 +83,9 @@ def observed_order(problem, exact):
         # The corrector adds one to the order of the predictor.
         (UniPC(2), 3),
         (UniPC(3), 4),
+        (DPMSolverSinglestep(2), 2),
+        (DPMSolverSinglestep(3), 3),
+        (Heun(coordinates='ve'), 2),
     ],
 )
 def test_order_in_equal_steps_of_log_snr(
@@ -94,7 +101,10 @@ def test_order_in_equal_steps_of_log_snr(
 
 @pytest.mark.parametrize(
     'solver, order',
-    [*((IPNDM(order), order) for order in (1, 2, 3, 4)), (PLMS(), 4)],
+    [
+        *((IPNDM(order), order) for order in (1, 2, 3, 4)),
+        (PLMS(coordinates='ve'), 4),
+    ],
 )
 def test_order_in_equal_steps_of_sigma_over_alpha(
     solver, order, schedule, levels_by_ratio, observed_order
@@ -105,3 +115,52 @@ def test_order_in_equal_steps_of_sigma_over_alpha(
         levels_by_ratio(schedule, 10, 0.4, 1000),
     )
     assert observed == pytest.approx(order, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    'solver, order',
+    [
+        (IPNDM(1, 'flow'), 1),
+        # What is left of the first step, which is Euler's.
+        *((IPNDM(order, 'flow'), 2) for order in (2, 3, 4)),
+        (PLMS(), 3),
+        (Heun(), 2),
+    ],
+)
+def test_order_in_equal_steps_of_straight_paths(
+    solver, order, schedule, levels_by_share, observed_order
+):
+    observed = observed_order(
+        solver,
+        levels_by_share(schedule, 0.95, 0.3, 200),
+        levels_by_share(schedule, 0.95, 0.3, 400),
+    )
+    assert observed == pytest.approx(order, abs=0.2)
+
+
+@pytest.mark.parametrize('problem', ['correlated'], indirect=True)
+@pytest.mark.parametrize(
+    'schedule', [CosineSchedule(), RectifiedFlow()], indirect=True
+)
+@pytest.mark.parametrize(
+    'solver, order',
+    [
+        (DDIM(), 1),
+        (Heun(), 2),
+        (IPNDM(2, 'flow'), 2),
+        (DPMSolverPP(2), 2),
+        (DPMSolverSinglestep(2), 2),
+        (DPMSolverSinglestep(3), 3),
+    ],
+)
+def test_order_from_the_very_start(
+    solver, order, schedule, levels_by_log_snr, observed_order
+):
+    """Unequal, correlated covariances; log-SNR of -19.8 on the cosine's."""
+    first = float(schedule(schedule.last).log_snr)
+    observed = observed_order(
+        solver,
+        levels_by_log_snr(schedule, first, 4, 160),
+        levels_by_log_snr(schedule, first, 4, 320),
+    )
+    assert observed == pytest.approx(order, abs=0.3)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -148,6 +150,36 @@ def test_log_variances_are_learned_for_every_time(tiny_ldm, inputs, samples):
     assert not losses['error'].requires_grad
 
 
+@pytest.mark.parametrize('simple_weight', [1.0, 0.25])
+def test_log_variances_leave_the_variational_term_alone(
+    tiny_ldm, inputs, samples, simple_weight
+):
+    """The original's loss: simple (error / e^s + s) + vlb weighted error."""
+    weighting = dict(
+        type='VariationalWeighting',
+        simple_weight=simple_weight,
+        vlb_weight=0.1,
+    )
+    parts = dict(loss_weighting=dict(_delete_=True, **weighting))
+    model = tiny_ldm(
+        log_variance=dict(type='LearnedLogVariance', init=-3.0),
+        diffusion_scheduler=parts,
+    )
+    losses = model.loss(inputs, samples)
+    z_0, noise, level = noised(model, inputs, samples)
+    z_t = add_noise(z_0, noise, level)
+    cond = model.conditioner(samples, Draws.of(samples))
+    out = model.denoiser(z_t, level.t.float(), cond)
+    error = (out - noise).square().mean((1, 2, 3))
+    scheduler = model.diffusion_scheduler
+    total = scheduler.loss_weighting(level, scheduler.prediction).float()
+    bound = (total - simple_weight) * error
+    simple = simple_weight * (error / math.exp(-3.0) - 3.0)
+    torch.testing.assert_close(
+        losses['loss_denoise'], (simple + bound).mean(), rtol=1e-4, atol=1e-5
+    )
+
+
 def test_log_variances_have_the_schedules_length(tiny_ldm):
     with pytest.raises(ValueError, match='noise schedule has 1000: leave it'):
         tiny_ldm(
@@ -247,6 +279,20 @@ def test_a_stochastic_solver_draws_anew_at_every_step(tiny_ldm, samples):
             abs(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1])
             < 0.3
         )
+
+
+@pytest.mark.parametrize('unit_start', [True, False])
+def test_the_grid_says_whether_sampling_starts_from_noise_itself(
+    tiny_ldm, samples, unit_start
+):
+    grid = dict(_delete_=True, type='LeadingGrid', unit_start=unit_start)
+    model = tiny_ldm(diffusion_scheduler=dict(time_grid=grid, num_steps=4))
+    calls = spy(model.denoiser)
+    model.sample(samples)
+    first = calls[0][0]
+    noise = Draws.of(samples).normal('start')(first)
+    sigma = model.diffusion_scheduler.levels()[0].sigma
+    torch.testing.assert_close(first, noise * (1 if unit_start else sigma))
 
 
 def test_sampling_starts_from_noise_of_the_first_level(tiny_ldm, samples):

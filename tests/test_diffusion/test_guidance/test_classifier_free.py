@@ -2,6 +2,9 @@ import math
 
 import pytest
 import torch
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import (
+    rescale_noise_cfg,
+)
 
 from mmldm.diffusion import (
     AutoGuidance,
@@ -127,6 +130,28 @@ def test_rescaling_brings_the_deviation_to_the_conditional_ones(rescale):
         )
 
 
+@pytest.mark.parametrize('rescale', [0.7, 1.0])
+def test_the_output_is_rescaled_as_by_diffusers(rescale, prediction):
+    """``rescale_noise_cfg`` of its pipelines, for every prediction."""
+    z = torch.randn(3, 4, 5, 5, dtype=torch.float64)
+    null, cond = torch.randn(2, 3, 4, 5, 5, dtype=torch.float64)
+    guidance = ClassifierFreeGuidance(5, rescale, rescale_of='output')
+
+    def predict(z, level, condition):
+        return prediction.to_z_0(torch.cat([null, cond]), z, LEVEL)
+
+    z_0 = guidance.on(prediction)(predict, COND, NULL)(z, LEVEL)
+    guided = rescale_noise_cfg(null + 5 * (cond - null), cond, rescale)
+    torch.testing.assert_close(z_0, prediction.to_z_0(guided, z, LEVEL))
+
+
+def test_the_output_of_no_prediction_is_not_rescaled():
+    z = torch.zeros(1, 4, 5, 5)
+    guidance = ClassifierFreeGuidance(5, 0.7, rescale_of='output')
+    with pytest.raises(ValueError, match='guidance.on'):
+        guidance(constant(z, z), COND, NULL)(z, LEVEL)
+
+
 def test_rescaling_a_constant_estimate_leaves_it():
     z = torch.zeros(1, 4, 5, 5)
     guidance = ClassifierFreeGuidance(5, rescale=1.0)
@@ -236,6 +261,10 @@ def test_a_slot_brings_its_mask():
         (
             lambda: ClassifierFreeGuidance(2, interval=(2, 1)),
             r'interval=\(2, 1\) must be \(low, high\)',
+        ),
+        (
+            lambda: ClassifierFreeGuidance(2, rescale_of='v'),
+            "rescale_of='v' is not known",
         ),
         (lambda: AutoGuidance(2, interval=(-1, 1)), r'interval=\(-1, 1\)'),
         (

@@ -13,21 +13,16 @@ from mmldm.utils import check_positive, check_range
 from mmldm.utils.typing import DrawNoise
 
 from ..functional import NoiseLevel
-from .solver import (
-    Denoise,
-    Solver,
-    euler_step,
-    leave_pure_noise,
-    predict_noise,
-)
+from .coordinates import COORDINATES, coordinates_of
+from .solver import Denoise, Solver, leave_pure_noise
 
 
 class ChurnSolver(Solver):
     """Raises the noise before each step; Karras et al. 2022, alg. 2.
 
-    In the variable z / alpha over sigma / alpha, so that any schedule is
-    theirs. A raised level lies between two levels of the grid: alpha and
-    sigma on the straight line through theirs, which is exact where the
+    Noise is measured by sigma / alpha, so that any schedule is theirs. A
+    raised level lies between two levels of the grid: alpha and sigma on the
+    straight line through theirs, which is exact where the
     schedule is straight (variance exploding, rectified flow) and puts z's
     scale off by 1 - cos(angle / 2) on the circle of a variance-preserving
     one (0.2 % for 20 steps even in log-SNR); t by linear interpolation in
@@ -67,13 +62,19 @@ class ChurnSolver(Solver):
         draw_noise: DrawNoise = torch.randn_like,
     ) -> Tensor:
         growth = min(self.churn / (len(levels) - 1), math.sqrt(2) - 1)
-        z, levels = leave_pure_noise(denoise, z, levels)
+        z, levels = self.start(denoise, z, levels)
         for i, (cur, nxt) in enumerate(pairwise(levels)):
             raised = self._raised(levels[: i + 1], growth)
             if raised is not cur:
                 z = self._add_noise(z, cur, raised, draw_noise)
             z = self.step(denoise, z, raised, nxt)
         return z
+
+    def start(
+        self, denoise: Denoise, z: Tensor, levels: Sequence[NoiseLevel]
+    ) -> tuple[Tensor, Sequence[NoiseLevel]]:
+        """Latent and levels to go on from, where all log-SNR are finite."""
+        return leave_pure_noise(denoise, z, levels)
 
     @abstractmethod
     def step(
@@ -119,25 +120,55 @@ class Euler(ChurnSolver):
     def step(
         self, denoise: Denoise, z: Tensor, cur: NoiseLevel, nxt: NoiseLevel
     ) -> Tensor:
-        return euler_step(z, predict_noise(denoise, z, cur), cur, nxt)
+        flow = COORDINATES['flow']
+        return flow.step(z, flow.speed(z, denoise(z, cur), cur), cur, nxt)
 
 
 @DIFFUSION_SCHEDULERS.register_module()
 class Heun(ChurnSolver):
     """Second order, two evaluations a step; Karras et al. 2022, alg. 2.
 
-    The last step, to the clean level, is Euler's.
+    The last step, to the clean level, is Euler's, and so is one from noise
+    alone where coordinates are 've'.
+
+    Args:
+        churn: See :class:`ChurnSolver`.
+        churn_range: See :class:`ChurnSolver`.
+        churn_noise: See :class:`ChurnSolver`.
+        coordinates: 'flow' averages the speeds at both ends of a step on the
+            straight paths of :class:`Coordinates`. 've' averages the noise
+            over sigma / alpha, as the paper and diffusers do. A cosine
+            schedule's ratio begins at 20,291: a mixture of Gaussians then
+            ends off by 16 with 10 steps in place of 0.04.
     """
+
+    def __init__(
+        self,
+        churn: float = 0.0,
+        churn_range: tuple[float, float] = (0.0, math.inf),
+        churn_noise: float = 1.0,
+        coordinates: str = 'flow',
+    ) -> None:
+        super().__init__(churn, churn_range, churn_noise)
+        self.coordinates = coordinates_of('Heun', coordinates)
+
+    def start(
+        self, denoise: Denoise, z: Tensor, levels: Sequence[NoiseLevel]
+    ) -> tuple[Tensor, Sequence[NoiseLevel]]:
+        if self.churn or self.coordinates.k == 0:
+            return super().start(denoise, z, levels)
+        return z, levels
 
     def step(
         self, denoise: Denoise, z: Tensor, cur: NoiseLevel, nxt: NoiseLevel
     ) -> Tensor:
-        noise = predict_noise(denoise, z, cur)
-        guess = euler_step(z, noise, cur, nxt)
+        paths = self.coordinates
+        speed = paths.speed(z, denoise(z, cur), cur)
+        guess = paths.step(z, speed, cur, nxt)
         if nxt.sigma == 0:
             return guess
-        mean = (noise + predict_noise(denoise, guess, nxt)) / 2
-        return euler_step(z, mean, cur, nxt)
+        ahead = paths.speed(guess, denoise(guess, nxt), nxt)
+        return paths.step(z, (speed + ahead) / 2, cur, nxt)
 
 
 def _level_between(

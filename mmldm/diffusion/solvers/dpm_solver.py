@@ -1,0 +1,199 @@
+"""DPM-Solver++ and UniPC: exponential integrators of the estimate."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from mmldm.registry import DIFFUSION_SCHEDULERS
+from mmldm.utils.typing import DrawNoise
+
+from ..functional import NoiseLevel
+from .exponential import check_order, exponential_step, safe_order
+from .solver import Denoise, Estimate, Solver, leave_pure_noise
+
+
+class ExtrapolatingSolver(Solver):
+    """Looks back on the last estimates, as far as the next step allows.
+
+    Args:
+        order: Number of estimates that a step uses at most.
+        lower_order_final: None lowers the order of every step that is much
+            longer in log-SNR than those before it, see :func:`safe_order`;
+            False keeps it; True lowers that of the last two steps to 2 and
+            1, wherever they lead, as diffusers does.
+    """
+
+    # Numbers of steps from which diffusers lowers no order.
+    SAFE_IN_DIFFUSERS = float('inf')
+
+    def __init__(self, order: int, lower_order_final: bool | None) -> None:
+        self.order = order
+        self.lower_order_final = lower_order_final
+
+    def usable(
+        self,
+        past: Sequence[Estimate],
+        levels: Sequence[NoiseLevel],
+        i: int,
+    ) -> Sequence[Estimate]:
+        """Levels and estimates that step i uses, the newest first.
+
+        Args:
+            past: Those that are known, the newest first.
+            levels: All levels of the path.
+            i: The step leads from ``levels[i]`` to the next.
+        """
+        past = past[: self.order]
+        num_steps = len(levels) - 1
+        if self.lower_order_final is None:
+            return past[: safe_order(past, levels[i + 1])]
+        if self.lower_order_final and num_steps < self.SAFE_IN_DIFFUSERS:
+            return past[: num_steps - i]
+        return past
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class DPMSolverPP(ExtrapolatingSolver):
+    """DPM-Solver++, multistep; Lu et al. 2022, alg. 2 (arXiv:2211.01095).
+
+    One evaluation a step. The first steps, which have fewer estimates, and
+    the last, to the clean level, are of lower order.
+
+    Args:
+        order: Number of estimates that a step uses, 1, 2 or 3. Order 1 is
+            DDIM with eta = 0, or 1 where stochastic.
+        stochastic: Solve the diffusion SDE (their SDE-DPM-Solver++) rather
+            than the probability flow ODE.
+        as_in_diffusers: Order 3 with half the second difference, for the
+            numbers of diffusers 0.42; its observed order is 2.
+        lower_order_final: See :class:`ExtrapolatingSolver`; True changes
+            fewer than 15 steps only.
+    """
+
+    SAFE_IN_DIFFUSERS = 15
+
+    def __init__(
+        self,
+        order: int = 2,
+        stochastic: bool = False,
+        as_in_diffusers: bool = False,
+        lower_order_final: bool | None = None,
+    ) -> None:
+        check_order(order, (1, 2, 3))
+        if as_in_diffusers and (order != 3 or stochastic):
+            raise ValueError(
+                f'as_in_diffusers=True with order={order} and '
+                f'stochastic={stochastic}: it changes order 3 of the ODE '
+                'alone; leave it out'
+            )
+        super().__init__(order, lower_order_final)
+        self.stochastic = stochastic
+        self.curvature = 0.5 if as_in_diffusers else 1.0
+
+    def __call__(
+        self,
+        denoise: Denoise,
+        z: Tensor,
+        levels: Sequence[NoiseLevel],
+        draw_noise: DrawNoise = torch.randn_like,
+    ) -> Tensor:
+        past = []
+        for i, (cur, nxt) in enumerate(pairwise(levels)):
+            past = [(cur, denoise(z, cur)), *past][: self.order]
+            z = self._step(z, self.usable(past, levels, i), nxt, draw_noise)
+        return z
+
+    def _step(
+        self,
+        z: Tensor,
+        past: Sequence[Estimate],
+        nxt: NoiseLevel,
+        draw_noise: DrawNoise,
+    ) -> Tensor:
+        if not self.stochastic:
+            return exponential_step(z, past, nxt, curvature=self.curvature)
+        # The SDE's own drift doubles the exponent.
+        z = exponential_step(z, past, nxt, exponent=2)
+        if nxt.sigma > 0:
+            width = nxt.log_snr - past[0][0].log_snr
+            z = z + nxt.sigma * (-torch.expm1(-width)).sqrt() * draw_noise(z)
+        return z
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class UniPC(ExtrapolatingSolver):
+    """UniPC with B_2(h); Zhao et al. 2023, alg. 1 (arXiv:2302.04867).
+
+    A step of DPM-Solver++, corrected by the estimate at its end, which the
+    next step needs anyway: one evaluation a step, one order more.
+
+    Args:
+        order: Of the predictor, 2 or 3; the first steps, and the last to
+            the clean level, are of lower order.
+        lower_order_final: See :class:`ExtrapolatingSolver`.
+    """
+
+    def __init__(
+        self, order: int = 2, lower_order_final: bool | None = None
+    ) -> None:
+        check_order(order, (2, 3))
+        super().__init__(order, lower_order_final)
+
+    def __call__(
+        self,
+        denoise: Denoise,
+        z: Tensor,
+        levels: Sequence[NoiseLevel],
+        draw_noise: DrawNoise = torch.randn_like,
+    ) -> Tensor:
+        z, levels = leave_pure_noise(denoise, z, levels)
+        past, used, start = [], [], z
+        for i, (cur, nxt) in enumerate(pairwise(levels)):
+            z_0 = denoise(z, cur)
+            if past:
+                z = exponential_step(start, used, cur, arrived=z_0)
+            past = [(cur, z_0), *past][: self.order]
+            used = self.usable(past, levels, i)
+            start, z = z, exponential_step(z, used, nxt)
+        return z
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class DPMSolverSinglestep(Solver):
+    """DPM-Solver++, single-step; Lu et al. 2022, alg. 1 (arXiv:2211.01095).
+
+    Several levels of the grid make one step of the order of their number:
+    every one inside is reached from the step's start by what is known so far,
+    and nothing is extrapolated from the step before. One evaluation a level.
+    The last, to the clean level, is a step of its own; where those before it
+    cannot be divided evenly, the first step is of lower order. A step ends
+    before a level too far away for what is known, see :func:`safe_order`.
+
+    Args:
+        order: Levels and estimates of a step, 2 or 3.
+    """
+
+    def __init__(self, order: int = 2) -> None:
+        check_order(order, (2, 3))
+        self.order = order
+
+    def __call__(
+        self,
+        denoise: Denoise,
+        z: Tensor,
+        levels: Sequence[NoiseLevel],
+        draw_noise: DrawNoise = torch.randn_like,
+    ) -> Tensor:
+        z, levels = leave_pure_noise(denoise, z, levels)
+        known, start = [], z
+        inside = len(levels) - 1 - int(levels[-1].sigma == 0)
+        for i, (cur, nxt) in enumerate(pairwise(levels)):
+            if (inside - i) % self.order == 0:
+                known, start = [], z
+            known.append((cur, denoise(z, cur)))
+            if safe_order(known[::-1], nxt) < len(known):
+                known, start = known[-1:], z
+            z = exponential_step(start, known, nxt)
+        return z
