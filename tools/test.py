@@ -97,8 +97,11 @@ def main() -> None:
     args = parse_args()
     from mmengine.dist import is_main_process
 
+    from mmldm.apis.config.memory import check_batch_memory
+
     cfg = load_config(args)
     apply_flags(cfg, args)
+    check_batch_memory(cfg, 'test')
     if args.out is not None:
         check_file_to_write('--out', args.out)
     metrics = build_runner(cfg).test()

@@ -98,8 +98,11 @@ def use_amp(
 def main() -> None:
     """Train."""
     args = parse_args()
+    from mmldm.apis.config.memory import check_batch_memory
+
     cfg = load_config(args)
     apply_flags(cfg, args)
+    check_batch_memory(cfg, 'train', 'val')
     build_runner(cfg).train()
 
 

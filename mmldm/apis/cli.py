@@ -137,7 +137,6 @@ def load_config(args: argparse.Namespace) -> Config:
         merge_options,
         read_config,
     )
-    from .config.memory import check_batch_memory
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
@@ -153,7 +152,6 @@ def load_config(args: argparse.Namespace) -> Config:
     _check_launcher(cfg.launcher)
     check_folder_to_write('work_dir', cfg.work_dir)
     _share_with_training(cfg)
-    check_batch_memory(cfg)
     anchor_files(cfg.get('model') or {}, cfg.work_dir)
     return cfg
 

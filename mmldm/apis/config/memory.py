@@ -18,7 +18,7 @@ MAPS_PER_BLOCK = 4
 BYTES_PER_NUMBER = 2
 
 
-def check_batch_memory(cfg: Config) -> None:
+def check_batch_memory(cfg: Config, *phases: str) -> None:
     """Raise where a batch needs more memory than the machine has.
 
     What is counted is a lower bound: the images of one batch, and while
@@ -27,12 +27,14 @@ def check_batch_memory(cfg: Config) -> None:
 
     Args:
         cfg: A checked one.
+        phases: Of 'train', 'val' and 'test': those that will run here. A
+            config for a cluster may be tested on a small machine.
 
     Raises:
         ValueError: Naming the key of the batch size.
     """
     memory = _largest_memory()
-    for phase in ('train', 'val', 'test'):
+    for phase in phases:
         loader = cfg.get(f'{phase}_dataloader')
         if not isinstance(loader, Mapping):
             continue
