@@ -5,6 +5,8 @@ on a mixture of three Gaussians. Heun and PLMS with coordinates 've', whose
 docstrings say that they explode, are left out.
 """
 
+import os
+
 import pytest
 import torch
 
@@ -78,6 +80,10 @@ PREDICTIONS = [
     EDMPrediction(),
 ]
 WORST = 3.0
+# An hour on one core: MMLDM_SWEEP=1 runs them.
+sweep = pytest.mark.skipif(
+    'MMLDM_SWEEP' not in os.environ, reason='MMLDM_SWEEP is not set'
+)
 
 
 def name(value):
@@ -180,15 +186,23 @@ def assert_none_is_too_far(judge, numbers):
 @pytest.mark.parametrize('grid', GRIDS, ids=name)
 @pytest.mark.parametrize(
     'schedule',
-    [SCHEDULES[0], CosineSchedule(), SCHEDULES[4], RectifiedFlow()],
+    [SCHEDULES[0], CosineSchedule(), RectifiedFlow()],
     ids=name,
 )
 def test_a_few_numbers_of_steps(correlated, schedule, grid):
     judge = Judge(correlated, schedule, grid, VelocityPrediction())
-    assert_none_is_too_far(judge, (3, 5, 8))
+    assert_none_is_too_far(judge, (5, 8))
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('grid', GRIDS, ids=name)
+@pytest.mark.parametrize('schedule', SCHEDULES, ids=name)
+def test_some_numbers_of_steps(correlated, schedule, grid):
+    judge = Judge(correlated, schedule, grid, VelocityPrediction())
+    assert_none_is_too_far(judge, (2, 4, 7, 13, 20, 31))
+
+
+@sweep
 @pytest.mark.parametrize('grid', GRIDS, ids=name)
 @pytest.mark.parametrize('schedule', SCHEDULES, ids=name)
 def test_every_number_of_steps(correlated, schedule, grid):
@@ -196,7 +210,7 @@ def test_every_number_of_steps(correlated, schedule, grid):
     assert_none_is_too_far(judge, (*range(1, 51), 100, 250))
 
 
-@pytest.mark.slow
+@sweep
 @pytest.mark.parametrize('schedule', SCHEDULES, ids=name)
 @pytest.mark.parametrize('grid', GRIDS[:4], ids=name)
 def test_as_many_steps_as_there_are(correlated, schedule, grid):
@@ -213,4 +227,4 @@ def test_every_prediction(correlated, schedule, prediction):
         pytest.skip('refused by DiffusionScheduler')
     for grid in GRIDS:
         judge = Judge(correlated, schedule, grid, prediction)
-        assert_none_is_too_far(judge, (5, 10, 20, 50))
+        assert_none_is_too_far(judge, (5, 10))
