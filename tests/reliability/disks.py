@@ -67,19 +67,16 @@ class Bench:
         self.whole = read_checkpoint(folder / 'whole' / LAST)
         self.size = (folder / 'whole' / LAST).stat().st_size
 
-    def start(
-        self, work_dir: Path, before: Callable = bool, *options: str
-    ) -> Child:
+    def start(self, work_dir: Path, before: Callable = bool) -> Child:
         """Begin or resume a training.
 
         Args:
             work_dir: Of the training.
             before: Called in the child first.
-            options: More of the command line.
         """
         self.number += 1
         log = self.folder / f'{self.number}.log'
-        arguments = (self.config, '--work-dir', work_dir, '--resume', *options)
+        arguments = (self.config, '--work-dir', work_dir, '--resume')
 
         def work() -> None:
             before()
@@ -249,9 +246,8 @@ def clock_in_the_future(bench: Bench) -> None:
     (work_dir / LAST).unlink()
     later = time.time() + 86400
     os.utime(work_dir / BEFORE, (later, later))
-    keep = ('--cfg-options', 'default_hooks.checkpoint.max_keep_ckpts=9')
-    said(bench.train(work_dir, bool, *keep), BEFORE)
-    said(bench.train(work_dir, bool, *keep), LAST)
+    said(bench.train(work_dir), BEFORE)
+    said(bench.train(work_dir), LAST)
     bench.check_end(work_dir)
 
 

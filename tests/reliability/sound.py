@@ -102,6 +102,7 @@ test_dataloader = dict(dataset=dict(num_samples=2))
 test_evaluator = []
 train_cfg = dict(max_iters=1, val_interval=1)
 default_hooks = dict(checkpoint=dict(interval=1))
+load_from = '{folder}/class.safetensors'
 """
 
 # A folder of images with annotations; a model without conditions.
@@ -110,6 +111,7 @@ _base_ = '{root}/digits.py'
 model = dict(
     conditioner=dict(_delete_=True, type='Conditioner'),
     denoiser=dict(context_dim=None))
+load_from = '{root}/plain.safetensors'
 train_dataloader = dict(dataset=dict(
     _delete_=True, type='ImageFolder', data_root='images', size=8,
     annotations=[{annotation}],
@@ -120,7 +122,9 @@ train_dataloader = dict(dataset=dict(
 """
 
 
-def config(conditioner: dict[str, Any], context_dim: int) -> dict[str, Any]:
+def config(
+    conditioner: dict[str, Any], context_dim: int | None
+) -> dict[str, Any]:
     """Of a latent diffusion model of images of 8 pixels."""
     return dict(
         type='LatentDiffusion',
@@ -247,8 +251,12 @@ def write_models(folder: Path) -> None:
     """A model file of each kind of condition."""
     from mmldm.utils.model_file import write_model_file
 
-    for name, conditioner in (('class', CLASSES), ('features', FEATURES)):
-        model = config(conditioner, 8)
+    for name, conditioner, dim in (
+        ('class', CLASSES, 8),
+        ('features', FEATURES, 8),
+        ('plain', dict(type='Conditioner'), None),
+    ):
+        model = config(conditioner, dim)
         path = folder / f'{name}.safetensors'
         write_model_file(path, weights_of(model), model)
     text_model = config(text_conditioner('tokenizer'), 8)
@@ -264,7 +272,7 @@ def write_training(folder: Path) -> None:
 
     path = folder / 'digits.py'
     model = config(CLASSES, 8)
-    path.write_text(DIGITS.format(root=ROOT, model=model))
+    path.write_text(DIGITS.format(root=ROOT, model=model, folder=folder))
     work_dir = folder / 'trained'
     tool('train', path, '--work-dir', work_dir)()
     content = thinned(read_checkpoint(work_dir / 'iter_1.pth'))
