@@ -7,16 +7,24 @@ from pathlib import Path
 import archives
 import folders
 import headers
+import names
 import pickles
 import routes
+import settings
+import stored
 import texts
 from entries import Entry
 from routes import give
 
+MODULES = (
+    *(pickles, archives, headers, settings, texts, names, folders),
+    stored,
+)
+
 
 def entries() -> Iterator[Entry]:
     """Some hundreds."""
-    for module in (pickles, archives, headers, texts, folders):
+    for module in MODULES:
         yield from module.entries()
 
 
@@ -45,4 +53,4 @@ def sound_entries() -> Iterator[Entry]:
         ('index', ('index.safetensors',), routes.index),
     ):
         yield Entry('sound', name, partial(_give, files), route)
-    yield Entry('sound', 'table', folders.sound_table, routes.captions)
+    yield Entry('sound', 'table', stored.sound_table, routes.captions)

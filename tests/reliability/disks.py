@@ -29,86 +29,17 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from children import Child, Outcome, prepare, tool
-from equality import differences
+from bench import BEFORE, LAST, LIMIT, Bench, Failed, column_of
+from children import Child, Outcome, prepare
 from report import Report
-from trainings import NUM_ITERATIONS, Training, write_config
 
 from mmldm.utils.checkpoint import newest_checkpoint, read_checkpoint
 
-LIMIT = 120
-TRAINING = Training('first', 0, 1)
 COLUMNS = (
     *('tries', 'survived', 'traceback', 'hung', 'accepted', 'refused'),
     *('unsaid', 'different'),
 )
 GOOD = ('tries', 'survived')
-LAST = f'iter_{NUM_ITERATIONS}.pth'
-BEFORE = f'iter_{NUM_ITERATIONS - 1}.pth'
-
-
-class Failed(Exception):
-    """A scenario went wrong; the first argument is its column."""
-
-
-class Bench:
-    """Trainings of one config.
-
-    Args:
-        folder: Of all files.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.config = write_config(TRAINING, folder)
-        self.number = 0
-        done = self.train(folder / 'whole')
-        assert done.end == 'done', done.log
-        self.whole = read_checkpoint(folder / 'whole' / LAST)
-        self.size = (folder / 'whole' / LAST).stat().st_size
-
-    def start(
-        self, work_dir: Path, before: Callable = bool, *options: str
-    ) -> Child:
-        """Begin or resume a training.
-
-        Args:
-            work_dir: Of the training.
-            before: Called in the child first.
-            options: More of the command line.
-        """
-        self.number += 1
-        log = self.folder / f'{self.number}.log'
-        arguments = (self.config, '--work-dir', work_dir, '--resume', *options)
-
-        def work() -> None:
-            before()
-            tool('train', *arguments)()
-
-        return Child(work, log, self.folder)
-
-    def train(self, *arguments) -> Outcome:
-        """As :meth:`start`, to the end."""
-        return self.start(*arguments).finish(LIMIT)
-
-    def copy(self, name: str) -> Path:
-        """A work directory with the two last checkpoints."""
-        target = self.folder / name
-        shutil.copytree(self.folder / 'whole', target)
-        return target
-
-    def check_end(self, work_dir: Path) -> None:
-        """Resume; the end must be that of the undisturbed training."""
-        outcome = self.train(work_dir)
-        if outcome.end != 'done':
-            raise Failed(_column(outcome.end), outcome.log[-800:])
-        found = differences(self.whole, read_checkpoint(work_dir / LAST))
-        if found:
-            raise Failed('different', ', '.join(found[:5]))
-
-
-def _column(end: str) -> str:
-    return end if end in COLUMNS else 'traceback'  # or it was killed
 
 
 def refused(outcome: Outcome, *words: str) -> None:
@@ -116,7 +47,7 @@ def refused(outcome: Outcome, *words: str) -> None:
     if outcome.end == 'done':
         raise Failed('accepted', outcome.log[-800:])
     if outcome.end != 'refused':
-        raise Failed(_column(outcome.end), outcome.log[-800:])
+        raise Failed(column_of(outcome.end), outcome.log[-800:])
     said = outcome.log.rstrip().rpartition('error: ')[2]
     missing = [word for word in words if word not in said]
     if missing:
@@ -126,7 +57,7 @@ def refused(outcome: Outcome, *words: str) -> None:
 def said(outcome: Outcome, *words: str) -> None:
     """Raise unless it ran to its end and said all these words."""
     if outcome.end != 'done':
-        raise Failed(_column(outcome.end), outcome.log[-800:])
+        raise Failed(column_of(outcome.end), outcome.log[-800:])
     missing = [word for word in words if word not in outcome.log]
     if missing:
         raise Failed('unsaid', f'{missing} not in the log')
@@ -249,9 +180,8 @@ def clock_in_the_future(bench: Bench) -> None:
     (work_dir / LAST).unlink()
     later = time.time() + 86400
     os.utime(work_dir / BEFORE, (later, later))
-    keep = ('--cfg-options', 'default_hooks.checkpoint.max_keep_ckpts=9')
-    said(bench.train(work_dir, bool, *keep), BEFORE)
-    said(bench.train(work_dir, bool, *keep), LAST)
+    said(bench.train(work_dir), BEFORE)
+    said(bench.train(work_dir), LAST)
     bench.check_end(work_dir)
 
 

@@ -6,7 +6,10 @@ from typing import Any
 import torch
 
 # What differs between two equal trainings: when, where and how long.
-OWN = ('time', 'data_time', 'memory', 'experiment_name', 'cfg', 'last_ckpt')
+OWN = (
+    *('time', 'data_time', 'memory', 'eta', 'experiment_name', 'cfg'),
+    'last_ckpt',
+)
 
 
 def state(value: Any, path: str = '') -> Iterator[tuple[str, Any]]:

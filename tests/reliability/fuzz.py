@@ -7,6 +7,7 @@ config, a value of a flag, or bytes of a data file. The tool must say so in
 one line. A run counts as
 
 one line    it was refused as it should be
+said        it went on, and a warning names what is wrong
 silent      it ended as if nothing was wrong
 traceback   no line that is meant for a user
 hung        ten seconds of computing, or a minute of waiting
@@ -18,6 +19,7 @@ What is silent is listed: some values and bytes are not wrong after all.
 import argparse
 import json
 import random
+import re
 import shutil
 import signal
 import sys
@@ -33,21 +35,17 @@ from children import READING, Child, prepare, tool
 import sound
 from mmengine.config import Config
 from report import Report
+from sound_configs import DATA
+from wrong import ANNOTATIONS, FLAGS, INSERTS, TOOLS, VALUES
 
 MEMORY, BUSY, LIMIT = 2000, 10, 60
-COLUMNS = ('runs', 'one line', 'silent', 'traceback', 'hung', 'memory')
-GOOD = ('runs', 'one line', 'silent')
+COLUMNS = (
+    *('runs', 'one line', 'said', 'silent', 'traceback', 'hung', 'memory'),
+)
+GOOD = ('runs', 'one line', 'said', 'silent')
+# In lines that say what was left out.
+WARNING = re.compile('warning|left out|damaged|skipped', re.IGNORECASE)
 ENDS = {'done': 'silent', 'refused': 'one line', 'killed': 'traceback'}
-# None of them is right where a number, a name, a list or a dict is asked for.
-VALUES = (
-    *(-1, -(10**9), 10**9, 0.5, -0.5, 1e400, float('nan'), True, None),
-    *('', 'x', 'None', '../x', '\u00e9', [], [None], [-1], ['x'], [[1]]),
-    *({}, {'x': 1}, {'type': 'x'}, {'type': None}, {'type': 'Conv2d'}),
-)
-FLAGS = (
-    *('-1', '0', '0.5', '1e9', '999999999', 'nan', 'inf', '-inf', 'x', ''),
-    *('/dev/null', '.', '\u00e9', '1,2', '1 2', '0x10', '1e400'),
-)
 
 
 class Run(NamedTuple):
@@ -57,11 +55,13 @@ class Run(NamedTuple):
         kind: Row of the table.
         text: What is wrong.
         work: The tool.
+        name: What a warning names: a file, a key, a flag.
     """
 
     kind: str
     text: str
     work: Callable[[], None]
+    name: str
 
 
 class Fuzzer:
@@ -97,6 +97,7 @@ class Fuzzer:
             'configs',
             f'{path}={given} (was {old!r:.60})',
             lambda: _train_with(self.sound / 'digits.py', path, value),
+            path.rpartition('.')[2],
         )
 
     def options(self) -> Run:
@@ -110,6 +111,7 @@ class Fuzzer:
             'flags',
             ' '.join(map(str, [name, flag, *map(repr, values)])),
             tool(name, *command),
+            flag,
         )
 
     def _tools(self) -> list[tuple[Any, ...]]:
@@ -130,9 +132,9 @@ class Fuzzer:
             (self.inside / 'images' / name).write_text(content)
             self._write_data(annotation.format(file=name))
             for work in BROWSE, TRAIN:
-                yield Run('sound', name, work)
+                yield Run('sound', name, work, name)
         work = tool('train', self.sound / 'digits.py', '--work-dir', 'work')
-        yield Run('sound', 'digits.py', work)
+        yield Run('sound', 'digits.py', work, 'digits.py')
 
     def images(self) -> Run:
         """Images with bytes changed, cut off, or of something else."""
@@ -143,7 +145,8 @@ class Fuzzer:
             path.rename(path.with_suffix('.jpg'))
             text += ', as .jpg'
         self._write_data('')
-        return Run('images', text, self.rng.choice((BROWSE, TRAIN)))
+        work = self.rng.choice((BROWSE, TRAIN))
+        return Run('images', text, work, path.stem)
 
     def tables(self) -> Run:
         """Captions and boxes with bytes changed or cut off."""
@@ -153,7 +156,7 @@ class Fuzzer:
         path.write_text(content)
         text = f'{name}: {self._damage(path)}'
         self._write_data(annotation.format(file=name))
-        return Run('tables', text, self.rng.choice((BROWSE, TRAIN)))
+        return Run('tables', text, self.rng.choice((BROWSE, TRAIN)), name)
 
     def _damage(self, path: Path) -> str:
         """Change the bytes of a file; in words."""
@@ -176,68 +179,10 @@ class Fuzzer:
         return f'{path.name}: {kind} {number}'
 
     def _write_data(self, annotation: str) -> None:
-        text = sound.DATA.format(
+        text = DATA.format(
             root=self.sound, annotation=annotation, transforms=[]
         )
         (self.inside / 'data.py').write_text(text)
-
-
-INSERTS = (b'\0', b'\xff', b'"', b'{', b']', b',', b'\n', b'-', b'9' * 400)
-CAPTIONS = "dict(type='Captions', file='{file}')"
-COCO = dict(
-    images=[
-        dict(id=i, file_name=f'{name}.png', width=12, height=12)
-        for i, name in enumerate('abcd')
-    ],
-    categories=[dict(id=1, name='one'), dict(id=2, name='two')],
-    annotations=[
-        dict(
-            id=i,
-            image_id=i,
-            category_id=1 + i % 2,
-            bbox=[1, 1, 5, 6.5],
-            area=32.5,
-            iscrowd=0,
-            caption='a caption',
-        )
-        for i in range(4)
-    ],
-)
-ROWS = [dict(file_name=f'{name}.png', caption='a b') for name in 'abcd']
-ANNOTATIONS = (
-    ('t.jsonl', CAPTIONS, '\n'.join(map(json.dumps, ROWS))),
-    (
-        't.csv',
-        CAPTIONS,
-        'file_name,caption\n'
-        + ''.join(f'{row["file_name"]},"a, b"\n' for row in ROWS),
-    ),
-    (
-        't.tsv',
-        CAPTIONS,
-        'file_name\tcaption\n'
-        + ''.join(f'{row["file_name"]}\ta b\n' for row in ROWS),
-    ),
-    ('c.json', "dict(type='CocoCaptions', file='{file}')", json.dumps(COCO)),
-    (
-        'b.json',
-        "dict(type='CocoBoxes', file='{file}', min_objects=1)",
-        json.dumps(COCO),
-    ),
-)
-COMMON = ('--seed', '--cfg-options')
-TOOLS = {
-    'sample': (
-        *('--num', '--seed', '--out', '--batch-size', '--device', '--label'),
-        *('--prompt', '--negative', '--object', '--image', '--mask'),
-        *('--low-res', '--map', '--like', '--field', '--size', '--database'),
-        *('--num-neighbours', '--encoder', '--steps', '--window', '--scale'),
-    ),
-    'train': (*COMMON, '--resume', '--amp', '--work-dir', '--launcher'),
-    'test': (*COMMON, '--out', '--show-dir', '--work-dir'),
-    'model_converters/publish_model': ('--weights', '--config'),
-    'analysis_tools/browse_dataset': (*COMMON, '--phase', '--num', '--out'),
-}
 
 
 def _leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -285,7 +230,13 @@ def try_run(run: Run, fuzzer: Fuzzer) -> tuple[str, str]:
     log.unlink(missing_ok=True)
     child = Child(run.work, log, fuzzer.inside)
     outcome = child.finish(LIMIT, MEMORY, BUSY)
-    return ENDS.get(outcome.end, outcome.end), outcome.log
+    end = ENDS.get(outcome.end, outcome.end)
+    if end == 'silent' and any(
+        run.name in line and WARNING.search(line)
+        for line in outcome.log.splitlines()
+    ):
+        end = 'said'
+    return end, outcome.log
 
 
 def try_all(fuzzer: Fuzzer, runs: int, report: Report) -> None:
@@ -298,7 +249,7 @@ def try_all(fuzzer: Fuzzer, runs: int, report: Report) -> None:
         run = fuzzer.draw()
         end, log = try_run(run, fuzzer)
         report.add(run.kind, {'runs': 1, end: 1})
-        if end != 'one line':
+        if end not in ('one line', 'said'):
             last = log.rstrip().splitlines()[-1:]
             shown = last if end == 'traceback' else ''
             print(f'{end}: {run.kind}: {run.text} {shown}', flush=True)

@@ -19,32 +19,31 @@ NAME = 'class.safetensors'
 def entries() -> Iterator[Entry]:
     """Model files."""
     for name, change in HEADERS.items():
-        yield _entry('headers', name, partial(_change_header, change))
+        yield entry('headers', name, partial(_change_header, change))
     for name, change in CONTENTS.items():
-        yield _entry('bytes', name, partial(_change_bytes, change))
+        yield entry('bytes', name, partial(_change_bytes, change))
     for path in PATHS:
         for kind, arguments in TYPES.items():
             node = dict(type=json.loads(kind), **arguments)
-            change = partial(_put, path, node)
+            change = partial(put, path, node)
             fuse = partial(_build, node) if kind in ARMED else None
-            yield _entry(f'{path}.type', kind, _in_config(change), fuse)
-    for name, (path, value) in SETTINGS.items():
-        yield _entry('settings', name, _in_config(partial(_put, path, value)))
+            yield entry(f'{path}.type', kind, in_config(change), fuse)
     for where in ('', 'denoiser', 'conditioner.embedders.0', 'guidance'):
         for name, key in KEYS.items():
             path = f'{where}.'.lstrip('.')
             change = partial(_put_key, path, key)
-            yield _entry(f'keys of {where}', name, _in_config(change))
+            yield entry(f'keys of {where}', name, in_config(change))
     for name, value in VALUES.items():
-        change = partial(_put, 'conditioner.embedders.0.slot', value)
-        yield _entry('values', name, _in_config(change))
+        change = partial(put, 'conditioner.embedders.0.slot', value)
+        yield entry('values', name, in_config(change))
     for name, text in METADATA.items():
-        yield _entry('metadata', name, partial(_metadata, text))
+        yield entry('metadata', name, partial(_metadata, text))
 
 
-def _entry(
+def entry(
     kind: str, name: str, write: Callable, fuse: Callable | None = None
 ) -> Entry:
+    """A model file, which is drawn by and published."""
     return Entry(
         f'safetensors {kind}'.replace(KEY, ''),
         name,
@@ -89,7 +88,9 @@ def _metadata(text: str, folder: Path) -> None:
     (folder / NAME).write_bytes(joined(header, data))
 
 
-def _in_config(change: Callable) -> Callable[[Path], None]:
+def in_config(change: Callable) -> Callable[[Path], None]:
+    """Writes the sound file with a change of its config."""
+
     def write(folder: Path) -> None:
         header, _ = _sound()
         content = json.loads(header['__metadata__'][KEY])
@@ -100,7 +101,8 @@ def _in_config(change: Callable) -> Callable[[Path], None]:
     return write
 
 
-def _put(path: str, value: Any, config: dict[str, Any]) -> None:
+def put(path: str, value: Any, config: dict[str, Any]) -> None:
+    """A value at a dotted path."""
     *steps, last = path.split('.')
     node: Any = config
     for step in steps:
@@ -165,62 +167,6 @@ TYPES: dict[str, dict[str, Any]] = {
     '{"type": "os.system"}': dict(),
 }
 ARMED = [*TYPES][:14]
-HUGE = 10**9
-# Of numbers: what they make of a small file.
-SETTINGS: dict[str, tuple[str, Any]] = {
-    **{
-        f'{path}={value!r:.20}': (path, value)
-        for path in (
-            *('denoiser.channels', 'denoiser.num_res_blocks'),
-            *('denoiser.context_dim', 'autoencoder.channels'),
-            *('autoencoder.num_res_blocks', 'image_size'),
-            *('conditioner.embedders.0.num_classes',),
-            *('diffusion_scheduler.num_steps', 'autoencoder.latent_channels'),
-        )
-        for value in (HUGE, 10**400, -1, 0, 0.5, None, 'x', [HUGE], True)
-    },
-    'a thousand levels': ('denoiser.channel_mults', [1] * 1000),
-    'growing levels': ('autoencoder.channel_mults', [2**i for i in range(40)]),
-    'NaN': ('guidance', dict(type='ClassifierFreeGuidance', scale=1e999)),
-    'custom_imports': ('custom_imports', dict(imports=['evil'])),
-    '_scope_': ('denoiser._scope_', 'evil'),
-    'init_cfg': (
-        'denoiser.init_cfg',
-        dict(type='Pretrained', checkpoint='evil.pt'),
-    ),
-    'other weights': ('autoencoder_checkpoint', '/etc/passwd'),
-    'a guide': ('guide_checkpoint', '../evil.pth'),
-    'pretrained': (
-        'conditioner.embedders.0',
-        dict(type='TextEncoder', pretrained='.', max_length=6),
-    ),
-    'a network of the hub': (
-        'conditioner.embedders.0',
-        dict(type='TextEncoder', pretrained='evil/evil', max_length=6),
-    ),
-    'a device as tokenizer': (
-        'conditioner.embedders.0',
-        dict(
-            type='TextEncoder',
-            config=dict(model_type='clip_text_model'),
-            tokenizer='/dev/zero',
-            max_length=6,
-        ),
-    ),
-    'model_type of code': (
-        'conditioner.embedders.0',
-        dict(
-            type='TextEncoder',
-            config=dict(model_type='os.system'),
-            tokenizer='.',
-            max_length=6,
-        ),
-    ),
-    'a data preprocessor': (
-        'data_preprocessor',
-        dict(type='os.system', command=COMMAND),
-    ),
-}
 
 
 def _deep(depth: int, opening: str, closing: str) -> str:

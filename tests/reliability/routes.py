@@ -71,7 +71,7 @@ def converted(out: str, *flags: Any) -> list[Step]:
         sample(out, *flags),
         publish(out),
         step('test', f'{out}/config.py', f'{out}/model.safetensors'),
-        train(f'{out}/config.py'),
+        train(f'{out}/config.py', f'load_from={out}/model.safetensors'),
     ]
 
 

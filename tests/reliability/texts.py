@@ -1,28 +1,27 @@
-"""Poisoned yaml and JSON, and poisoned names of files."""
+"""Poisoned yaml and JSON."""
 
 import copy
 import json
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import routes
-import sound
 import yaml
 from entries import COMMAND, EXPRESSION, Entry
 from routes import give
-from strings import KEYS, NAMES, VALUES
+from sound_configs import YAML
+from strings import KEYS, VALUES
 
 
 def entries() -> Iterator[Entry]:
-    """Configs of the original and of diffusers, and names."""
-    for name, text in YAML.items():
+    """Configs of the original and of diffusers."""
+    for name, text in SYNTAX.items():
         write = partial(_write_yaml, text)
         fuse = partial(_load_yaml, text) if '!!python' in text else None
         yield Entry('yaml', name, write, _compvis, fuse)
-    for path in _paths(sound.YAML, ''):
+    for path in _paths(YAML, ''):
         for name, value in ODD.items():
             change = partial(_put, path, value)
             write = partial(_change_yaml, change)
@@ -33,7 +32,6 @@ def entries() -> Iterator[Entry]:
             write = partial(_change_yaml, change)
             yield Entry('yaml keys', f'{where}: {name}', write, _compvis)
     yield from _json_entries()
-    yield from _names()
 
 
 def _compvis() -> list[routes.Door]:
@@ -50,7 +48,7 @@ def _load_yaml(text: str) -> None:
 
 
 def _change_yaml(change: Callable, folder: Path) -> None:
-    content = copy.deepcopy(dict(model=sound.YAML))
+    content = copy.deepcopy(dict(model=YAML))
     change(content['model'])
     (folder / 'model.yaml').write_text(yaml.safe_dump(content))
 
@@ -131,7 +129,7 @@ TAGS = (
     '!!float "x"',
     '!!int ' + '9' * 10_000,
 )
-YAML: dict[str, str] = {
+SYNTAX: dict[str, str] = {
     **{f'{tag[:60]}': PREFIX + tag for tag in TAGS},
     **{
         f'key {tag[:60]}': f'{PREFIX}\n    ? {tag}\n    : 1\n'
@@ -257,57 +255,3 @@ TEXTS: dict[str, str] = {
     'auto_map': '{"auto_map": {"AutoModel": "evil.Model"}}',
     'ten megabytes': '{"a": "' + 'x' * 10**7 + '"}',
 }
-
-
-def _names() -> Iterator[Entry]:
-    for name, text in NAMES.items():
-        for kind, write, route in (
-            ('yaml', _named_yaml, lambda t: routes.compvis(f'{t}.yaml')),
-            (
-                'checkpoint',
-                _named_checkpoint,
-                lambda t: routes.compvis('model.yaml', f'{t}.ckpt'),
-            ),
-            (
-                'output',
-                lambda t, f: give('model.yaml', 'model.ckpt', to=f),
-                lambda t: routes.compvis('model.yaml', 'model.ckpt', t),
-            ),
-            ('folder', _named_folder, routes.diffusers),
-            (
-                'output of diffusers',
-                lambda t, f: _named_folder('theirs', f),
-                lambda t: routes.diffusers('theirs', t),
-            ),
-            ('model file', _named_model, _draw_named),
-        ):
-            yield Entry(
-                'names',
-                f'{kind}: {name}',
-                partial(write, text),
-                partial(route, text),
-            )
-
-
-def _named_yaml(name: str, folder: Path) -> None:
-    give('model.yaml', 'model.ckpt', to=folder)
-    os.rename(folder / 'model.yaml', folder / f'{name}.yaml')
-
-
-def _named_checkpoint(name: str, folder: Path) -> None:
-    give('model.yaml', 'model.ckpt', to=folder)
-    os.rename(folder / 'model.ckpt', folder / f'{name}.ckpt')
-
-
-def _named_folder(name: str, folder: Path) -> None:
-    give('diffusers', to=folder)
-    os.rename(folder / 'diffusers', folder / name)
-
-
-def _named_model(name: str, folder: Path) -> None:
-    give('text.safetensors', 'tokenizer', to=folder)
-    os.rename(folder / 'text.safetensors', folder / f'{name}.safetensors')
-
-
-def _draw_named(name: str) -> list[routes.Door]:
-    return routes.model(f'{name}.safetensors', '--prompt', 'a')
