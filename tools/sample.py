@@ -263,7 +263,7 @@ def neighbours(
 
     retriever = Retriever(
         args.database,
-        args.num_neighbours,
+        args.num_neighbours or 4,
         model.conditioner.dim('tokens'),
         args.encoder,
         next(model.parameters()).device,

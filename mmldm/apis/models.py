@@ -271,7 +271,7 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
             model = MODELS.build(
                 {k: v for k, v in config.items() if k not in unused}
             )
-    except ValueError:
+    except (ValueError, OSError):
         raise
     # A config that fits no constructor makes it raise anything.
     except Exception as error:

@@ -50,11 +50,11 @@ def check_args(args: argparse.Namespace) -> None:
     ):
         if not all(text.strip() for text in texts):
             raise ValueError(f"{flag} '' says nothing: give words")
-    for path in args.like or ():
-        check_file('--like', path)
     for told in args.object or ():
         _check_object(*told)
     _check_database(args)
+    for path in args.like or ():
+        check_file('--like', path)
 
 
 def _check_size(size: Sequence[int] | None) -> None:

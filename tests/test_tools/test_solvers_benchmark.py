@@ -89,6 +89,8 @@ def test_the_default_is_that_of_the_config(run, solver, order, said):
 
 def test_a_solver_with_two_evaluations_a_step_has_half_the_steps(tool):
     """No solver evaluates more often than it is allowed to."""
+    from solver_paths import build
+
     schedule = ScaledLinearBetas()
     for part in tool.SOLVERS.values():
         for nfe in (5, 8, 15):
@@ -99,7 +101,7 @@ def test_a_solver_with_two_evaluations_a_step_has_half_the_steps(tool):
                 return z
 
             levels = LogSNRGrid()(schedule, tool.steps_for(part, nfe))
-            tool.build(part)(denoise, levels[0].sigma, levels)
+            build(part)(denoise, levels[0].sigma, levels)
             assert nfe - 1 <= len(visited) <= nfe
 
 
