@@ -188,3 +188,20 @@ def read_yaml_safely() -> None:
     from mmengine.fileio.handlers import yaml_handler
 
     yaml_handler.Loader = yaml.SafeLoader
+
+
+def write_configs_as_data() -> None:
+    """Have mmengine write configs as literals only.
+
+    Its writer puts keys between quotes as they are, so that a key with a
+    quote in it becomes code in the config that a training leaves behind.
+    Until mmengine > 0.10.7.
+    """
+    from mmengine.config import Config
+
+    from .utils.config_text import config_text, recordable
+
+    def pretty_text(cfg: Config) -> str:
+        return config_text(recordable(cfg.to_dict()), 'All keys of a config.')
+
+    Config.pretty_text = property(pretty_text)

@@ -234,6 +234,10 @@ def run_tool(main: Callable[[], None]) -> None:
     """
     try:
         main()
+        if 'torch' in sys.modules:
+            from mmldm.utils.distributed import leave_process_group
+
+            leave_process_group()
     except KeyboardInterrupt:
         sys.exit('interrupted; --resume goes on from the newest checkpoint')
     except Exception as error:

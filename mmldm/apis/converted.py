@@ -9,10 +9,11 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmldm.utils.checkpoint import written_whole
+from mmldm.utils.config_text import config_text
 from mmldm.utils.model_file import write_model_file
 from mmldm.utils.shipped import FOLDER, PREFIX
 
-from .config_writer import config_text, differences
+from .config_differences import differences
 from .untrusted_config import check_untrusted
 
 BASE_DIR = FOLDER / 'configs/_base_'

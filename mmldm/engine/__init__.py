@@ -1,6 +1,6 @@
 """How models are trained and run: runner, loop, optimizer wrapper, hooks."""
 
-from mmldm.compat import register_checkpoint_reader
+from mmldm.compat import register_checkpoint_reader, write_configs_as_data
 
 from .hooks import (
     AddressedSeedHook,
@@ -15,6 +15,7 @@ from .optim_wrapper import AutocastOptimWrapper
 from .runner import LDMRunner
 
 register_checkpoint_reader()
+write_configs_as_data()
 
 __all__ = [
     'AddressedEpochTrainLoop',

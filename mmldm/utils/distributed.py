@@ -28,3 +28,13 @@ def broadcast_state(module: nn.Module) -> None:
     with torch.no_grad():
         for tensor in tensors:
             broadcast(tensor, src=0)
+
+
+def leave_process_group() -> None:
+    """End the connections to other processes, where there are any.
+
+    A process that ends with them open is aborted now and then (SIGABRT of a
+    thread of gloo), after all of its work is done.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

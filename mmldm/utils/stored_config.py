@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from .config_text import recordable
+
 # The one key of a dict whose keys are not all text: a list of its pairs.
 PAIRS = '<pairs>'
 # How mmengine writes a float that Python has no literal for.
@@ -36,8 +38,7 @@ def _encoded(value: Any) -> Any:
         return [_encoded(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    name = getattr(value, '__qualname__', None)
-    return f'{value.__module__}.{name}' if name else repr(value)
+    return recordable(value)
 
 
 def read_stored_config(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
@@ -346,3 +347,15 @@ def test_a_message_holds_nothing_that_a_terminal_obeys(capsys):
     assert told == (
         'error: no key \\x1b]0;title\\x07\\x1b[2J\\u202e in gr\u00fcn'
     )
+
+
+def test_a_tool_leaves_the_other_processes_when_it_is_done(tmp_path):
+    """Open connections abort a process at its end, now and then."""
+    torch.distributed.init_process_group(
+        'gloo',
+        store=torch.distributed.FileStore(str(tmp_path / 'store'), 1),
+        rank=0,
+        world_size=1,
+    )
+    run_tool(lambda: None)
+    assert not torch.distributed.is_initialized()

@@ -1,54 +1,12 @@
-"""Configs as a person would write them: differences, types first."""
+"""Configs as Python text that consists of literals only."""
 
-import inspect
 import math
 import re
 from collections.abc import Iterator, Mapping
 from keyword import iskeyword
 from typing import Any
 
-from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
-
 WIDTH, INDENT = 79, 4
-
-
-def differences(
-    config: Mapping[str, Any], base: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What a child config states so that ``base`` becomes ``config``.
-
-    A dict that lacks a key of the base's, or has another ``type``, is stated
-    whole, with ``_delete_``; what a class takes anyway is not stated.
-    """
-    if base.keys() - config.keys() or base.get('type') != config.get('type'):
-        return {'_delete_': True, **_changes(config, {})}
-    return _changes(config, base)
-
-
-def _changes(
-    config: Mapping[str, Any], base: Mapping[str, Any]
-) -> dict[str, Any]:
-    changes = {}
-    known = {**_defaults(config.get('type')), **base}
-    for key, value in config.items():
-        if key in known and value == known[key]:
-            continue
-        if not isinstance(value, Mapping):
-            changes[key] = value
-        elif not isinstance(base.get(key), Mapping):
-            changes[key] = _changes(value, {})
-        elif nested := differences(value, base[key]):
-            changes[key] = nested
-    return changes
-
-
-def _defaults(name: str | None) -> dict[str, Any]:
-    """What the class of this name takes where nothing is said."""
-    cls = MODELS.get(name) or DIFFUSION_SCHEDULERS.get(name) if name else None
-    if cls is None:
-        return {}
-    parameters = inspect.signature(cls).parameters.values()
-    return {p.name: p.default for p in parameters}
 
 
 def config_text(content: Mapping[str, Any], remark: str) -> str:
@@ -131,11 +89,31 @@ def _literal(value: Any) -> str:
         return repr(str(value)).replace('{{', '\\x7b\\x7b')
     if isinstance(value, float) and math.isinf(value):
         return '1e999' if value > 0 else '-1e999'
-    if value is None or (
-        isinstance(value, bool | int | float) and value == value
-    ):
+    if value is None or isinstance(value, bool):
         return repr(value)
+    if isinstance(value, int):
+        return repr(int(value))
+    if isinstance(value, float) and not math.isnan(value):
+        return repr(float(value))  # NumPy's own are no literals
     raise ValueError(
         f'a config cannot hold {value!r:.80}: write numbers, texts, lists '
         'and dicts'
     )
+
+
+def recordable(value: Any) -> Any:
+    """A value with text in place of what no literal can be written for.
+
+    A class or function becomes its dotted name, any other object, and NaN,
+    its ``repr``.
+    """
+    if isinstance(value, Mapping):
+        return {recordable(k): recordable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(recordable, value))
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return 'nan' if math.isnan(value) else value
+    name = getattr(value, '__qualname__', None)
+    return f'{value.__module__}.{name}' if name else repr(value)
