@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,6 +36,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
     try:
         if path.suffix == '.safetensors':
             return load_file(path)
+        _check_stored(path)
         checkpoint = torch.load(
             path, map_location=map_location, weights_only=True
         )
@@ -51,6 +53,23 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
             f'{type(checkpoint).__name__}, not a dict'
         )
     return checkpoint
+
+
+def _check_stored(path: Path) -> None:
+    """Raise where a small zip file would become a large one in memory.
+
+    torch compresses nothing, but unpacks what is compressed: a megabyte can
+    ask for a thousand.
+    """
+    with open(path, 'rb') as file:
+        if file.read(4) != b'PK\3\4':
+            return
+    with zipfile.ZipFile(path) as archive:
+        if any(
+            info.compress_type != zipfile.ZIP_STORED
+            for info in archive.infolist()
+        ):
+            raise ValueError('its parts are compressed, which torch never did')
 
 
 def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:

@@ -1,5 +1,6 @@
 import errno
 import os
+import zipfile
 
 import pytest
 import torch
@@ -119,6 +120,21 @@ def test_an_empty_file_is_named(tmp_path, suffix):
     path = tmp_path / f'model{suffix}'
     path.touch()
     with pytest.raises(ValueError, match=f'model{suffix} cannot be read'):
+        read_checkpoint(path)
+
+
+def test_what_is_compressed_is_refused_before_it_is_unpacked(
+    path, monkeypatch
+):
+    """A megabyte of it may become a thousand."""
+    write_checkpoint(dict(a=torch.zeros(1000)), path)
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    monkeypatch.setattr(torch, 'load', lambda *args, **kwargs: pytest.fail())
+    with pytest.raises(ValueError, match='its parts are compressed'):
         read_checkpoint(path)
 
 
