@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 # Names the checkpoint that a training wrote last, as mmengine has it.
 RECORD = 'last_checkpoint'
 ZIP_MAGIC = b'PK\x03\x04'
+PICKLE_MAGIC = b'\x80'
 
 
 def checkpoints(work_dir: str | Path) -> list[Path]:
@@ -66,15 +67,16 @@ def newest_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def is_cut_off(path: Path) -> bool:
-    """Whether a file is the beginning of a checkpoint.
+    """Whether a file is the beginning of a checkpoint, or zeros.
 
-    Files of older versions of torch, which are no archives, pass.
+    After a power cut a file may have its length and none of its content.
+    Files of older versions of torch, which are pickles and no archives, pass.
     """
     try:
         with open(path, 'rb') as file:
             start = file.read(len(ZIP_MAGIC))
         if start and start != ZIP_MAGIC:
-            return False
+            return not start.startswith(PICKLE_MAGIC)
         zipfile.ZipFile(path).close()
     except zipfile.BadZipFile:
         return True

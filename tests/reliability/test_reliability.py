@@ -16,21 +16,18 @@ def test_no_disk_costs_a_training(run, row):
     assert status == 0, printed
 
 
-@pytest.mark.xfail(reason='is being built', strict=False)
 @pytest.mark.parametrize('row', ['two trainings', 'damaged', 'clock'])
 def test_the_last_whole_checkpoint_is_gone_on_from(run, row):
     status, printed = run('disks', '--only', row)
     assert status == 0, printed
 
 
-@pytest.mark.xfail(reason='is being built', strict=False)
 def test_no_poison_is_executed(run):
     """A small part of the corpus, of every kind."""
     status, printed = run('poison', '--part', '5/120')
     assert status == 0, printed
 
 
-@pytest.mark.xfail(reason='is being built', strict=False)
 def test_what_is_wrong_is_said_in_one_line(run):
     status, printed = run('fuzz', '--runs', 20)
     assert status == 0, printed

@@ -126,3 +126,13 @@ def test_what_a_running_training_removes_is_not_missed(
         'mmldm.utils.newest_checkpoint.is_cut_off', is_cut_off_at_first
     )
     assert newest_checkpoint(tmp_path).name == 'iter_2.pth'
+
+
+@pytest.mark.parametrize('content', [bytes(500), b'', b'garbage' * 50])
+def test_what_holds_no_checkpoint_is_passed_over(write, tmp_path, content):
+    """A file of zeros is what a power cut leaves."""
+    whole = write('iter_1.pth', age=2)
+    path = write('iter_2.pth', age=1)
+    path.write_bytes(content)
+    assert is_cut_off(path)
+    assert newest_checkpoint(tmp_path) == whole

@@ -1,6 +1,5 @@
 """What kind of value each key in a config file of diffusers has."""
 
-import math
 from collections.abc import Callable, Mapping
 from reprlib import repr as shorten
 from typing import Any
@@ -9,11 +8,13 @@ from mmldm.diffusion.diffusers_grid import SPACINGS
 
 # More than any count in a network or a process, and few enough to be tried.
 MOST = 10**6
+LARGEST = 1e300
 
 
 def _is_number(value: Any) -> bool:
     known = isinstance(value, int | float) and not isinstance(value, bool)
-    return known and math.isfinite(value)
+    # Not math.isfinite, which has no answer for 10**400.
+    return known and -LARGEST < value < LARGEST
 
 
 def _is_count(value: Any) -> bool:
