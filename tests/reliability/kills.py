@@ -230,7 +230,8 @@ def main() -> None:
             report.add(name, counts)
     print(report)
     total = report.total
-    if total['in a write'] * 5 < total['kills']:
+    # A handful may all have missed one.
+    if total['kills'] >= 20 and total['in a write'] * 5 < total['kills']:
         sys.exit('fewer than one kill in five hit a write')
     sys.exit(not report.is_good or total['survived'] < args.runs)
 

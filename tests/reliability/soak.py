@@ -39,7 +39,11 @@ def train(stage: str, seconds: float, folder: Path) -> Growth:
     """A training with loader workers, checkpoints and validation."""
     config = write_config(Training(stage, 2, 1), folder, FOREVER)
     options = (
-        *('--cfg-options', 'train_cfg.val_interval=50'),
+        *(
+            '--cfg-options',
+            'train_cfg.val_interval=50',
+            'param_scheduler=None',
+        ),
         *('default_hooks.checkpoint.interval=10',),
     )
     work = tool('train', config, '--work-dir', folder / 'work', *options)

@@ -49,7 +49,11 @@ def test_a_run_ended_and_resumed_at_once_at_its_port_goes_on(
     run's, and in 2 of 5 runs both hung.
     """
     work = tmp_path / 'work'
-    options = ('--work-dir', work, '--resume', '--cfg-options')
+    # The config's schedule ends after its 8 iterations.
+    options = (
+        *('--work-dir', work, '--resume'),
+        *('--cfg-options', 'param_scheduler=None'),
+    )
     every = 'default_hooks.checkpoint.interval=1'
     command = ['bash', ROOT / 'tools' / 'dist_train.sh', config, '2', *options]
     environ = dict(ENVIRON, PORT=str(port))
