@@ -12,7 +12,7 @@ from torch.nn.modules.module import (
 from .memory import total_memory
 
 # Stable Diffusion's denoiser has some 700.
-MOST_MODULES = 50_000
+MOST_MODULES = 10_000
 
 
 @contextmanager
