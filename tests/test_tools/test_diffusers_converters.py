@@ -282,3 +282,12 @@ def test_what_is_no_tokenizer_is_left_out(run, text_to_image):
     printed = run('diffusers_to_mmldm', text_to_image, 'ours')
     assert 'Left out of tokenizer: evil.py' in printed
     assert not Path('ours/tokenizer/evil.py').exists()
+
+
+@pytest.mark.parametrize('kind', [{}, {'a': 1}, [], 3, 'x', [None, None]])
+def test_what_is_no_part_of_a_pipeline_is_none(run, unconditional, kind):
+    path = unconditional / 'model_index.json'
+    index = json.loads(path.read_text())
+    path.write_text(json.dumps({**index, 'safety_checker': kind, 'x': kind}))
+    printed = run('diffusers_to_mmldm', unconditional, 'ours')
+    assert 'safety_checker' not in printed

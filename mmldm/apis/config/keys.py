@@ -139,9 +139,7 @@ KINDS: dict[str, Kind] = {
     r'\w+_dataloader\.multiprocessing_context': either(
         one_of('fork', 'spawn', 'forkserver'), NONE
     ),
-    r'\w+_dataloader\.dataset(\.\w+)*\.pipeline': either(
-        list_of(TYPED), NONE
-    ),
+    r'\w+_dataloader\.dataset(\.\w+)*\.pipeline': either(list_of(TYPED), NONE),
     r'\w+_dataloader\.collate_fn': TYPED,
     r'train_cfg\.(max_iters|max_epochs|val_interval)': count(),
     r'(val|test)_cfg\.fp16': BOOL,

@@ -212,8 +212,7 @@ def _check_parts(
                 'the folder is not whole'
             )
     for part, kind in index.items():
-        given = isinstance(kind, list) and kind[-1] is not None
-        if given and part not in needed and part not in UNUSED:
+        if _is_given(kind) and part not in needed and part not in UNUSED:
             raise ValueError(
                 f'{folder}: the part {part!r} of {PIPELINE} is not known, '
                 f'and may change what is drawn; known are '
@@ -225,8 +224,13 @@ def _left_out(folder: Path, index: Mapping[str, Any]) -> list[str]:
     return [
         f'{part} is left out: {reason}'
         for part, reason in UNUSED.items()
-        if (index.get(part) or [None])[-1] is not None
+        if _is_given(index.get(part))
     ]
+
+
+def _is_given(kind: Any) -> bool:
+    """Whether a pipeline has a part: [library, class], not nulls."""
+    return isinstance(kind, list) and bool(kind) and kind[-1] is not None
 
 
 def _read_first_stage(
