@@ -16,6 +16,7 @@ from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.utils.checks import suggest
 
 from .config import check_arguments
+from .config.arguments import check_numbers
 
 # What parts of a model may be.
 REGISTRIES = (MODELS, DIFFUSION_SCHEDULERS)
@@ -65,6 +66,8 @@ def check_untrusted(
     for path, key, value, owner in sorted(
         _entries(config, 'model'), key=lambda entry: entry[1] != 'type'
     ):
+        if not isinstance(value, list | tuple):
+            check_numbers(f'{source}: {path}', value, infinite=True)
         told = f'{source}: its config says {path}={_shorten.repr(value)}, '
         if key == 'type':
             _check_type(value, names, told)

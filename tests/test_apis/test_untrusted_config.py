@@ -218,3 +218,14 @@ def test_the_danger_is_real(tmp_path):
     touched = tmp_path / 'touched'
     MODELS.build(dict(type='os.system', command=f'touch {touched}'))
     assert touched.exists()
+
+
+@pytest.mark.parametrize('number', [10**400, -(2**63) - 1, float('nan')])
+def test_numbers_that_no_network_takes_are_refused(ldm_config, number):
+    """Also in dicts that transformers reads, as of a text encoder."""
+    embedder = dict(
+        type='TextEncoder', tokenizer='a', config=dict(eos_token_id=number)
+    )
+    config = ldm_config().to_dict()
+    with pytest.raises(ValueError, match='config.eos_token_id'):
+        check(put(config, 'conditioner.embedders', [embedder]))
