@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.visualization import Visualizer
 
 from mmldm.apis import run_tool
 from mmldm.registry import MODELS
@@ -61,6 +63,13 @@ def tool(files, tmp_path, monkeypatch):
         run_tool(module.main)
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _no_runner_before():
+    """Runners of one second share a name, and by that mmengine's objects."""
+    for cls in (Visualizer, MessageHub, MMLogger):
+        cls._instance_dict.clear()
 
 
 @pytest.fixture
