@@ -16,8 +16,9 @@ class Look(NamedTuple):
 class Growth(NamedTuple):
     """From the first tenth of a run to its end.
 
-    The first is the median of the second tenth, the last that of the last:
-    a single look may fall into a checkpoint.
+    The first is of the second tenth, the last of the last one: the median of
+    memory and the least number of files, as a look may fall into a
+    checkpoint.
     """
 
     first: Look
@@ -36,14 +37,12 @@ class Growth(NamedTuple):
 
 def growth(looks: list[Look]) -> Growth:
     """Of all looks of a run, in their order."""
-    tenth = max(1, len(looks) // 10)
+    tenth = max(5, len(looks) // 10)
     return Growth(
-        _median(looks[tenth : 2 * tenth] or looks), _median(looks[-tenth:])
+        _typical(looks[tenth : 2 * tenth] or looks), _typical(looks[-tenth:])
     )
 
 
-def _median(looks: list[Look]) -> Look:
-    middle = len(looks) // 2
-    return Look(
-        *(sorted(values)[middle] for values in zip(*looks, strict=True))
-    )
+def _typical(looks: list[Look]) -> Look:
+    memory = sorted(look.memory for look in looks)
+    return Look(memory[len(looks) // 2], min(look.files for look in looks))
