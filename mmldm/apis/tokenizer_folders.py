@@ -1,7 +1,7 @@
 """Folders of tokenizers that lie beside a model or beside its config."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +11,20 @@ from mmengine.config import Config
 SUFFIXES = ('.json', '.txt', '.model', '.jinja')
 
 
-def locate_tokenizers(cfg: Config, path: Path) -> None:
+def locate_tokenizers(cfg: Config, folders: Sequence[Path]) -> None:
     """Replace the names of tokenizers that lie beside a config file.
 
-    A config that a converter wrote names the folder beside it. Such a folder
-    is looked for beside ``path`` and beside every config that it inherits.
+    A config that a converter wrote names the folder beside it.
 
     Args:
         cfg: Its ``model`` is changed.
-        path: The file that it was read from.
+        folders: Where the config and all that it inherits lie.
     """
     model = cfg.get('model')
     if isinstance(model, Mapping) and 'conditioner' in model:
         cfg.model = with_tokenizers(
-            model, lambda name: tokenizer_beside(name, _folders(path))
+            model, lambda name: tokenizer_beside(name, folders)
         )
-
-
-def _folders(path: Path) -> Iterator[Path]:
-    """The folder of a config file, then those of all that it inherits."""
-    yield path.parent
-    for base in Config._get_base_files(str(path)):
-        found, _ = Config._get_cfg_path(base, str(path))
-        yield from _folders(Path(found))
 
 
 def tokenizer_beside(name: str, folders: Iterable[Path]) -> str:
