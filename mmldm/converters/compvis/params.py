@@ -1,87 +1,79 @@
 """Arguments in configs of the original: none missing, none passed over."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from reprlib import repr as shorten
 from typing import Any
 
-# More than any count in a network, and few enough to be tried.
-MOST = 10**6
+from ..kinds import (
+    COUNT,
+    Kinds,
+    by_key,
+    is_bool,
+    is_count,
+    is_number,
+    is_positive,
+    is_text,
+    list_of,
+    or_null,
+)
+
 # Parts of a config that are not read.
 UNREAD = {'lossconfig', 'scheduler_config'}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and value in range(1, MOST)
-
-
-def _is_list(value: Any, of: Callable[[Any], bool]) -> bool:
-    return isinstance(value, list | tuple) and all(map(of, value))
-
-
-def _or_null(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or kind(value)
-
-
-COUNT = f'a whole number from 1 to {MOST - 1}'
 # What every argument that is read must be, wherever it stands.
-KINDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+KINDS: Kinds = (
     (
         COUNT,
-        _is_count,
+        is_count,
         'ch embed_dim in_channels max_length max_seq_len model_channels '
         'n_classes n_layer n_stages num_res_blocks out_ch out_channels '
         'resolution timesteps transformer_depth vocab_size z_channels',
     ),
-    (f'{COUNT}, or null', _or_null(_is_count), 'context_dim n_embed'),
+    (f'{COUNT}, or null', or_null(is_count), 'context_dim n_embed'),
     (
         f'{COUNT}, or -1',
-        lambda value: value == -1 or _is_count(value),
+        lambda value: value == -1 or is_count(value),
         'num_head_channels num_heads',
     ),
     (
         'a list of whole numbers above 0',
-        lambda value: _is_list(value, _is_count),
+        list_of(is_count, least=0),
         'attention_resolutions attn_resolutions',
     ),
     (
         'a list of one whole number above 0 or more',
-        lambda value: _is_list(value, _is_count) and len(value) > 0,
+        list_of(is_count),
         'ch_mult channel_mult',
     ),
     (
         'a number',
-        _is_number,
+        is_number,
         'dropout l_simple_weight logvar_init original_elbo_weight',
     ),
     (
         'a list of numbers, or null',
-        _or_null(lambda value: _is_list(value, _is_number)),
+        or_null(list_of(is_number, least=0)),
         'given_betas',
     ),
     (
         'a number above 0',
-        lambda value: _is_number(value) and value > 0,
+        is_positive,
         'cosine_s linear_end linear_start scale_factor',
     ),
     (
         'true or false',
-        lambda value: isinstance(value, bool),
+        is_bool,
         'concat_mode double_z learn_logvar resblock_updown scale_by_std '
         'use_scale_shift_norm use_spatial_transformer use_tokenizer',
     ),
     (
         'a word',
-        lambda value: isinstance(value, str),
+        is_text,
         'attn_type beta_schedule loss_type parameterization target',
     ),
     (
         'a word, or null',
-        _or_null(lambda value: isinstance(value, str)),
+        or_null(is_text),
         'conditioning_key',
     ),
     (
@@ -91,15 +83,11 @@ KINDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ),
     (
         'a dict, or null',
-        _or_null(lambda value: isinstance(value, Mapping)),
+        or_null(lambda value: isinstance(value, Mapping)),
         'params',
     ),
 )
-EXPECTED = {
-    key: (words, is_kind)
-    for words, is_kind, keys in KINDS
-    for key in keys.split()
-}
+EXPECTED = by_key(KINDS)
 
 
 def check_kinds(config: Mapping[str, Any]) -> None:
