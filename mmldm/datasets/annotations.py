@@ -2,15 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 from mmldm.registry import DATASETS
 from mmldm.utils import check_count
 
-from .image_checks import NUM_WORKERS
 from .image_files import read_header
 from .report import DataReport, printable
+from .threads import in_threads
 
 Fields = dict[str, dict]
 
@@ -83,13 +82,12 @@ class LargeImages(Annotations):
 
     def read(self, root: str, images: Mapping[str, str]) -> Fields:
         """See :class:`Annotations`."""
-        with ThreadPoolExecutor(NUM_WORKERS) as pool:
-            sides = pool.map(_shorter_side, images.values())
-            return {
-                name: {}
-                for name, side in zip(images, sides, strict=True)
-                if side is None or side >= self.min_side
-            }
+        sides = in_threads(_shorter_side, images.values())
+        return {
+            name: {}
+            for name, side in zip(images, sides, strict=True)
+            if side is None or side >= self.min_side
+        }
 
 
 def _shorter_side(path: str) -> int | None:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -10,9 +9,11 @@ from mmldm.registry import DATASETS
 
 from .annotations import Annotations, Fields, check_own
 from .file_search import files_below
-from .image_checks import NUM_WORKERS, find_damage
+from .image_checks import find_damage
 from .image_files import read_header, read_label_map, read_mask
 from .image_names import normal_form
+from .report import DataReport
+from .threads import in_threads_counted
 
 
 class FilesBeside(Annotations):
@@ -80,23 +81,27 @@ class FilesBeside(Annotations):
 
     def sound(self, entries: Sequence[dict]) -> list[dict]:
         """Entries whose files can be read; the others are counted."""
-        with ThreadPoolExecutor(NUM_WORKERS) as pool:
-            damages = pool.map(self.damage, entries)
-            kept = []
-            for entry, damage in zip(entries, damages, strict=True):
-                if damage is None:
-                    kept.append(entry)
-                    continue
-                self.report.defect(
-                    f'{self.what} cannot be used, and their images are left '
-                    'out',
-                    f'{entry[self.key]} ({damage})',
-                    'delete or replace them',
-                )
-        return kept
+        sound = in_threads_counted(self._is_sound, entries, self.report)
+        return [e for e, good in zip(entries, sound, strict=True) if good]
 
-    def damage(self, entry: Mapping) -> str | None:
-        """Why the file of an entry cannot be used; None if it can."""
+    def _is_sound(self, entry: dict, report: DataReport) -> bool:
+        damage = self.damage(entry, report)
+        if damage is not None:
+            report.defect(
+                f'{self.what} cannot be used, and their images are left out',
+                f'{entry[self.key]} ({damage})',
+                'delete or replace them',
+            )
+        return damage is None
+
+    def damage(self, entry: Mapping, report: DataReport) -> str | None:
+        """Why the file of an entry cannot be used; None if it can.
+
+        Args:
+            entry: With the path of the file, and ``img_path``.
+            report: Where it is counted what a usable file is not expected
+                to be.
+        """
         path = entry[self.key]
         damage = find_damage(path)
         if damage is None and self.same_size:
@@ -135,9 +140,9 @@ class LabelMaps(FilesBeside):
     what = 'label images'
     same_size = True
 
-    def damage(self, entry: Mapping) -> str | None:
+    def damage(self, entry: Mapping, report: DataReport) -> str | None:
         """See :class:`FilesBeside`; those of colours are read as well."""
-        damage = super().damage(entry)
+        damage = super().damage(entry, report)
         try:
             if damage is None and read_header(entry[self.key]).channels > 1:
                 read_label_map(entry[self.key])
@@ -161,31 +166,32 @@ class MaskFiles(FilesBeside):
     what = 'masks'
     same_size = True
 
-    def damage(self, entry: Mapping) -> str | None:
+    def damage(self, entry: Mapping, report: DataReport) -> str | None:
         """See :class:`FilesBeside`; every mask is read, to find its hole."""
-        damage = super().damage(entry)
+        damage = super().damage(entry, report)
         if damage is None:
             try:
-                mask = read_mask(entry[self.key], self.report)
-                self._judge(entry[self.key], float(mask.mean()))
+                mask = read_mask(entry[self.key], report)
+                _judge_hole(entry[self.key], float(mask.mean()), report)
             except (OSError, ValueError) as error:
                 damage = str(error)
         return damage
 
-    def _judge(self, path: str, part: float) -> None:
-        """Count a mask whose hole may be what is known.
 
-        Args:
-            path: Of the mask.
-            part: That is white.
-        """
-        if part > 0.5:
-            self.report.warn(
-                'masks have a hole of more than half of the image, if it is '
-                'white',
-                path,
-                "set hole='black' of LoadMask if it is black",
-            )
+def _judge_hole(path: str, part: float, report: DataReport) -> None:
+    """Count a mask whose hole may be what is known.
+
+    Args:
+        path: Of the mask.
+        part: That is white.
+        report: Where it is counted.
+    """
+    if part > 0.5:
+        report.warn(
+            'masks have a hole of more than half of the image, if it is white',
+            path,
+            "set hole='black' of LoadMask if it is black",
+        )
 
 
 @DATASETS.register_module()
@@ -220,9 +226,9 @@ class FeatureFiles(FilesBeside):
     def __init__(self, folder: str, suffix: str = '.npy') -> None:
         super().__init__(folder, suffix)
 
-    def damage(self, entry: Mapping) -> str | None:
+    def damage(self, entry: Mapping, report: DataReport) -> str | None:
         """See :class:`FilesBeside`; of an array, its shape as well."""
-        damage = super().damage(entry)
+        damage = super().damage(entry, report)
         if damage is None and self.suffix.lower().endswith('.npy'):
             array = np.load(entry[self.key], mmap_mode='r')
             if array.ndim != 2 or array.dtype.kind != 'f':

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
 from .image_files import read_header
 from .image_formats import PNG, SUFFIXES, decode
+from .threads import in_threads
 
 JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
 # What the last bytes of a whole file hold; WebP and BMP state their length.
@@ -28,7 +28,6 @@ WIDE = (
     b'8BPS',
     b'\0\0\0\x0cjP',
 )
-NUM_WORKERS = 8
 
 
 class Found(NamedTuple):
@@ -110,8 +109,7 @@ def look(path: str, size: int, part: Callable[[int, int], bytes]) -> Found:
 
 def look_at_all(files: Sequence[Stored]) -> list[Found]:
     """What :func:`look` finds, of many files at a time."""
-    with ThreadPoolExecutor(NUM_WORKERS) as pool:
-        return list(pool.map(Stored.look, files))
+    return in_threads(Stored.look, files)
 
 
 def find_damage(path: str) -> str | None:

@@ -1,7 +1,6 @@
 """Images and texts in tar files."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mmldm.registry import DATASETS
@@ -13,6 +12,7 @@ from .image_dataset import ImageDataset
 from .report import DataReport
 from .shard_index import Places, ShardIndex
 from .text_files import decode, parse_json
+from .threads import in_threads_counted
 
 # More than that is no text of one image.
 LONGEST = 2**20
@@ -69,18 +69,14 @@ class ImageShards(ImageDataset):
                 f'data_root={self.data_root!r} has no tar files'
                 f'{self.report.reasons()}'
             )
-        with ThreadPoolExecutor(8) as pool:
-            parts = pool.map(self._index, shards)
-            entries = [entry for part in parts for entry in part]
+        parts = in_threads_counted(_entries, shards, self.report)
+        entries = [entry for part in parts for entry in part]
         if not entries:
             raise ValueError(
                 f'{len(shards)} tar files below {self.data_root} hold no '
                 f'images{self.report.reasons()}'
             )
         return self._complete(entries)
-
-    def _index(self, path: str) -> list[dict]:
-        return ShardIndex(path, self.report).entries()
 
     def _complete(self, entries: list[dict]) -> list[dict]:
         """Those that have all kinds of texts that are read of others."""
@@ -108,8 +104,7 @@ class ImageShards(ImageDataset):
 
     def sound_entries(self, entries: list[dict]) -> list[dict]:
         """See :class:`ImageDataset`; texts are read as well."""
-        with ThreadPoolExecutor(8) as pool:
-            sound = list(pool.map(self._has_sound_texts, entries))
+        sound = in_threads_counted(self._has_sound_texts, entries, self.report)
         kept = [e for e, good in zip(entries, sound, strict=True) if good]
         return super().sound_entries(kept)
 
@@ -134,18 +129,18 @@ class ImageShards(ImageDataset):
         del info['shard'], info['places']
         return info
 
-    def _has_sound_texts(self, entry: dict) -> bool:
+    def _has_sound_texts(self, entry: dict, report: DataReport) -> bool:
         """Whether the texts of a sample say something; else counted."""
         before = DataReport(entry['img_path'])
         try:
             texts = self._texts(entry, before)
         except (OSError, ValueError) as error:
-            self.report.defect(
+            report.defect(
                 'samples have broken texts and are left out', str(error)
             )
             return False
         if texts.get('captions') == []:
-            self.report.defect(
+            report.defect(
                 'samples have an empty caption, or none that is text, and '
                 'are left out',
                 '; '.join(before.lines()),
@@ -182,6 +177,10 @@ class ImageShards(ImageDataset):
                 'caption_key of ImageShards'
             )
         return record[self.caption_key]
+
+
+def _entries(path: str, report: DataReport) -> list[dict]:
+    return ShardIndex(path, report).entries()
 
 
 def _read(shard: str, places: Places, kind: str) -> bytes:

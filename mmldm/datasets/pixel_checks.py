@@ -2,18 +2,18 @@
 
 import operator
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from .image_files import read_header, read_image, read_values
 from .pixel_values import NATURAL, Range
 from .report import DataReport
+from .threads import in_threads
 from .transforms import LoadImage, ResizeShorterSide
 from .transforms.geometry import Size, height_and_width
 
 # Images that are looked at, spread over the data set, to judge it by.
-NUM_SIZES, NUM_VALUES, NUM_WORKERS = 1000, 64, 8
+NUM_SIZES, NUM_VALUES = 1000, 64
 WHITE = 2**16 - 1
 
 # Of an entry: its file, None where that lies under its ``img_path``.
@@ -43,8 +43,7 @@ class PixelChecks:
         number may be anything.
         """
         doubtful = [i for i, e in enumerate(entries) if _mode(e) in NATURAL]
-        with ThreadPoolExecutor(NUM_WORKERS) as pool:
-            causes = pool.map(self._cause, (entries[i] for i in doubtful))
+        causes = in_threads(self._cause, [entries[i] for i in doubtful])
         wrong = set()
         for i, cause in zip(doubtful, causes, strict=True):
             if cause is not None:

@@ -1,12 +1,9 @@
 """What of the data is not used, or not as it stands: counted, and said."""
 
 import logging
-from dataclasses import dataclass
-from threading import Lock
+from dataclasses import dataclass, replace
 
 from mmengine.logging import print_log
-
-_lock = Lock()
 
 
 @dataclass
@@ -71,9 +68,14 @@ class DataReport:
         """Say something that is no number of anything."""
         self.kinds[sentence] = _Kind()
 
+    def join(self, other: 'DataReport') -> None:
+        """Add what another has counted, later than what this one has."""
+        for what, kind in other.kinds.items():
+            own = self.kinds.setdefault(what, replace(kind, count=0))
+            own.count += kind.count
+
     def _add(self, what: str, kind: _Kind) -> None:
-        with _lock:
-            self.kinds.setdefault(what, kind).count += 1
+        self.kinds.setdefault(what, kind).count += 1
 
     def lines(self) -> list[str]:
         """One text for each kind."""
