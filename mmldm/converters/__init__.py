@@ -15,6 +15,7 @@ from .compvis import (
     text_encoder_weights,
     transformer_to_compvis,
     transformer_weights,
+    with_first_stage,
 )
 from .diffusers import (
     FromDiffusers,
@@ -85,5 +86,6 @@ __all__ = [
     'transformer_to_diffusers_config',
     'transformer_weights',
     'whole_model',
+    'with_first_stage',
     'write_diffusers',
 ]

@@ -10,12 +10,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+from mmengine.logging import print_log
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from .newest_checkpoint import newest_checkpoint
 
 TEMPORARY_SUFFIX = '.tmp'
+# Parts of names that torch's wrappers add: torch.compile, FSDP, activation
+# checkpointing. DistributedDataParallel's 'module' is a usual name, and is
+# taken out only where all names begin with it.
+WRAPPERS = {
+    '_orig_mod',
+    '_fsdp_wrapped_module',
+    '_checkpoint_wrapped_module',
+}
 
 
 def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
@@ -123,7 +132,41 @@ def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
 
     Where an average is kept, ``state_dict`` holds it.
     """
-    return dict(checkpoint.get('state_dict', checkpoint))
+    return without_wrappers(checkpoint.get('state_dict', checkpoint))
+
+
+def without_wrappers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights under the names that the model gave them.
+
+    ``torch.compile`` and the wrappers of several processes add parts of
+    their own to the names; a line says so where one is taken out.
+
+    Args:
+        weights: By name.
+
+    Raises:
+        ValueError: If two weights would have one name.
+    """
+    found: dict[str, Tensor] = {}
+    distributed = all(name.startswith('module.') for name in weights)
+    for name, weight in weights.items():
+        parts = name.split('.')[1:] if distributed else name.split('.')
+        own = '.'.join(part for part in parts if part not in WRAPPERS)
+        if own in found:
+            raise ValueError(
+                f'{name} and another weight are both {own}, once what '
+                'wrappers of torch add is taken out: remove one of them'
+            )
+        found[own] = weight
+    renamed = len(weights.keys() - found.keys())
+    if renamed:
+        print_log(
+            f'{renamed} weights have names that wrappers of torch extended, '
+            f'such as {min(weights.keys() - found.keys())}: these parts are '
+            'taken out',
+            logger='current',
+        )
+    return found
 
 
 def load_weights(

@@ -249,3 +249,21 @@ def test_weights_that_do_not_fit_are_refused(
     with pytest.raises(ValueError, match=message):
         convert(dict(model=config), state | change)
     assert not Path('out').exists()
+
+
+def test_a_first_stage_in_a_file_of_its_own_is_added(
+    convert, diffusion, tmp_path
+):
+    config, state = diffusion
+    start = 'first_stage_model.'
+    first_stage, rest = {}, {}
+    for name, weight in state.items():
+        part = first_stage if name.startswith(start) else rest
+        part[name.removeprefix(start)] = weight
+    torch.save(dict(state_dict=first_stage), tmp_path / 'vae.ckpt')
+    whole = convert(dict(model=config), state)
+    expected, _ = read_model_file(whole / 'model.safetensors')
+    added = convert(dict(model=config), rest, '--first-stage', 'vae.ckpt')
+    found, _ = read_model_file(added / 'model.safetensors')
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[n], expected[n]) for n in found)

@@ -12,6 +12,7 @@ from mmldm.utils.checkpoint import (
     read_checkpoint,
     weights_hash,
     weights_of,
+    without_wrappers,
     write_checkpoint,
 )
 
@@ -214,3 +215,18 @@ def test_other_weights_have_another_hash(other):
 def test_another_name_has_another_hash():
     renamed = dict(a=WEIGHTS['a'], c=WEIGHTS['b'])
     assert not torch.equal(weights_hash(renamed), weights_hash(WEIGHTS))
+
+
+def test_a_model_may_call_a_part_module():
+    weights = {'module.a': torch.ones(1), 'other.module.b': torch.ones(1)}
+    assert without_wrappers(weights).keys() == weights.keys()
+
+
+def test_two_weights_of_one_name_are_refused():
+    weights = {'a': torch.ones(1), '_orig_mod.a': torch.zeros(1)}
+    with pytest.raises(ValueError, match='_orig_mod.a .*remove one'):
+        without_wrappers(weights)
+
+
+def test_no_weights_have_no_wrappers():
+    assert without_wrappers({}) == {}

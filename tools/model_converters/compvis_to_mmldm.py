@@ -48,6 +48,13 @@ def parse_args() -> argparse.Namespace:
         help='their running average, or the weights in training (default: '
         'the average, where there is one)',
     )
+    parser.add_argument(
+        '--first-stage',
+        metavar='FILE',
+        help='checkpoint of the first stage, for a diffusion model that was '
+        'stored without one, or to be used with another one of the same '
+        'config',
+    )
     return parser.parse_args()
 
 
@@ -110,9 +117,12 @@ def main() -> None:
         convert_compvis,
         model_config,
         read_compvis_checkpoint,
+        with_first_stage,
     )
 
     check_file('checkpoint', args.checkpoint)
+    if args.first_stage is not None:
+        check_file('--first-stage', args.first_stage)
     check_folder_to_write('OUT_DIR', args.out_dir)
     model = read_model(args.yaml)
     try:
@@ -120,6 +130,9 @@ def main() -> None:
     except ValueError as error:
         raise ValueError(f'{args.yaml}: {error}') from error
     weights = read_compvis_checkpoint(args.checkpoint)
+    if args.first_stage is not None:
+        first_stage = read_compvis_checkpoint(args.first_stage)
+        weights = with_first_stage(weights, first_stage)
     try:
         converted = convert_compvis(model, weights, args.weights)
     except ValueError as error:

@@ -1,6 +1,7 @@
 from .checkpoint import (
     Converted,
     convert_compvis,
+    with_first_stage,
 )
 from .denoiser import (
     denoiser_config,
@@ -48,4 +49,5 @@ __all__ = [
     'text_encoder_weights',
     'transformer_to_compvis',
     'transformer_weights',
+    'with_first_stage',
 ]

@@ -42,6 +42,16 @@ PARTS: dict[str, tuple[str, Callable]] = {
     'autoencoder': ('first_stage_model.', first_stage_weights),
     'conditioner': ('cond_stage_model.', conditioner_weights),
 }
+# What is said where a checkpoint has nothing of a part.
+MISSING = {
+    'denoiser': 'it holds no denoiser (model.diffusion_model.*): give the '
+    'checkpoint of a whole latent diffusion model',
+    'autoencoder': 'it holds no first stage (first_stage_model.*): add the '
+    'checkpoint of the one that it was trained with, --first-stage FILE',
+    'conditioner': 'it holds nothing that encodes conditions '
+    '(cond_stage_model.*), though params.cond_stage_config asks for it: give '
+    'the checkpoint of the whole model',
+}
 # Why weights are left out.
 REPLACED = 'in training; their running average is taken'
 NOT_TAKEN = 'of a running average; the weights themselves are taken'
@@ -92,6 +102,23 @@ def convert_compvis(
         ours = _convert_diffusion(config, original['params'], chosen)
         reasons = _of_diffusion(original['params'])
     return Converted(config, ours, _left_out(weights, chosen, reasons))
+
+
+def with_first_stage(
+    weights: Mapping[str, Tensor], first_stage: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """A diffusion model's checkpoint with the first stage of another one.
+
+    Args:
+        weights: Of the diffusion model; a first stage in it is replaced.
+        first_stage: The checkpoint of a first stage, or of a diffusion
+            model, from which the first stage alone is taken.
+    """
+    start, _ = PARTS['autoencoder']
+    inner = {n: w for n, w in first_stage.items() if n.startswith(start)}
+    added = inner or {start + n: w for n, w in first_stage.items()}
+    kept = {n: w for n, w in weights.items() if not n.startswith(start)}
+    return kept | added
 
 
 def _convert_diffusion(
@@ -159,6 +186,8 @@ def _convert_part(
     try:
         ours = PARTS[part][1](theirs, config[part])
     except ValueError as error:
+        if not theirs:
+            raise ValueError(MISSING[part]) from error
         where = f'{start}*: ' if start else ''
         raise ValueError(f'{where}{error}') from error
     return {f'{part}.{name}': weight for name, weight in ours.items()}

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
-from mmldm.utils.checkpoint import read_checkpoint
+from mmldm.utils.checkpoint import read_checkpoint, without_wrappers
 
 from .restricted_pickle import (
     PickledTensor,
@@ -58,14 +58,14 @@ def read_compvis_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path)
     if path.suffix == '.safetensors':
-        return read_checkpoint(path)
+        return without_wrappers(read_checkpoint(path))
     if not path.is_file():
         raise FileNotFoundError(f'checkpoint {path} does not exist')
     try:
         with open(path, 'rb') as file:
             content = _read(file)
             pickled = _state_dict(content.root)
-            return dict(_tensors(pickled, content.places, file))
+            weights = dict(_tensors(pickled, content.places, file))
     except RefusedError as error:
         raise ValueError(
             f'checkpoint {path} asks for {error}, which weights do not need '
@@ -81,6 +81,7 @@ def read_compvis_checkpoint(path: str | Path) -> dict[str, Tensor]:
             f'checkpoint {path} cannot be read: it is cut off, or is no '
             f'checkpoint of torch ({reason:.200})'
         ) from error
+    return without_wrappers(weights)
 
 
 class _NoWeightsError(ValueError):
