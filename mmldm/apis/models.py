@@ -294,7 +294,8 @@ def _say_image_size(config: Config | Mapping[str, Any]) -> None:
     for key in ('dataset', 'size'):
         node = node.get(key) if isinstance(node, Mapping) else None
     model = config['model']
-    if model.get('type') == 'LatentDiffusion' and isinstance(node, int):
+    said = isinstance(node, int | list | tuple)
+    if model.get('type') == 'LatentDiffusion' and said:
         model.setdefault('image_size', node)
 
 

@@ -11,6 +11,7 @@ from mmldm.models.conditioners.layouts import check_box
 from mmldm.models.editors import LatentDiffusion
 from mmldm.utils import check_count, check_range
 from mmldm.utils.files import check_file, check_folder_to_write
+from mmldm.utils.image_size import height_and_width
 
 # What a data sample holds, and the flag that says it.
 FLAGS = {
@@ -213,4 +214,4 @@ def image_size(
             'neither the model nor a flag says how large images are: give '
             '--size'
         )
-    return model.image_size, model.image_size
+    return height_and_width(model.image_size)

@@ -7,13 +7,13 @@ from pathlib import Path
 from zlib import crc32
 
 from mmldm.utils import check_choice
+from mmldm.utils.image_size import Size, check_size
 
 from .base import AddressedDataset
 from .image_checks import Found, Stored, look_at_all
 from .image_search import CANNOT_READ, DELETE
 from .pixel_checks import PixelChecks
 from .report import DataReport
-from .transforms.geometry import Size, check_size
 
 HOLD_OUT = 20
 

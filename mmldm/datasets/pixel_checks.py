@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from mmldm.utils.image_size import Size, height_and_width
+
 from .image_files import read_header, read_image, read_values
 from .pixel_values import NATURAL, Range
 from .report import DataReport
 from .threads import in_threads
 from .transforms import LoadImage, ResizeShorterSide
-from .transforms.geometry import Size, height_and_width
 
 # Images that are looked at, spread over the data set, to judge it by.
 NUM_SIZES, NUM_VALUES = 1000, 64

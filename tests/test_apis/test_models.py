@@ -369,15 +369,18 @@ def test_a_folder_of_diffusers_is_converted_in_memory(
     assert 'a folder of diffusers, which has weights, but' in told
 
 
-def test_a_model_draws_as_large_as_it_was_trained(tmp_path, ldm_config):
+@pytest.mark.parametrize('trained', [16, [8, 16]])
+def test_a_model_draws_as_large_as_it_was_trained(
+    tmp_path, ldm_config, trained
+):
     """Where its config does not say it."""
     model = MODELS.build(ldm_config())
     weights = tmp_path / 'iter_1.pth'
     write_checkpoint(dict(state_dict=model.state_dict()), weights)
-    for said, drawn in ((None, 16), (8, 8)):
+    for said, drawn in ((None, trained), (8, 8)):
         config = Config(dict(model=ldm_config()))
         config.train_dataloader = dict(
-            dataset=dict(type='SampleRequests', num_samples=1, size=16)
+            dataset=dict(type='SampleRequests', num_samples=1, size=trained)
         )
         if said is not None:
             config.model.image_size = said

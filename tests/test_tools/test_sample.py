@@ -405,6 +405,13 @@ def test_a_size_must_come_from_somewhere(draw):
         draw(UNCONDITIONAL, image_size=None)
 
 
+def test_a_model_of_oblong_images_draws_these(draw):
+    _, images = draw(UNCONDITIONAL, '--num', 2, image_size=[4, 12])
+    assert {image.shape[:2] for image in images.values()} > {(4, 12)}
+    _, images = draw(UNCONDITIONAL, '--size', 8, image_size=[4, 12])
+    assert images['000000.png'].shape[:2] == (8, 8)
+
+
 def test_a_first_stage_draws_nothing(
     call_tool, tiny_autoencoder, tmp_path, awaken
 ):

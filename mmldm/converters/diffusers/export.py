@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
+from mmldm.utils.image_size import height_and_width
 
 from .class_embedding import vector_classes
 from .denoiser import denoiser_to_diffusers
@@ -247,7 +248,14 @@ def _image_size(config: Mapping[str, Any]) -> int:
             'model.image_size is not given, the side in pixels of the images '
             'that a pipeline draws unless it is told another: set it'
         )
-    return size
+    height, width = height_and_width(size)
+    if height != width:
+        raise ValueError(
+            f'model.image_size={height}x{width} is no square, and pipelines '
+            'draw squares unless they are told another size: give the side '
+            'of these, --image-size'
+        )
+    return height
 
 
 def _add_text(

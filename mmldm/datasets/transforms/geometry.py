@@ -7,7 +7,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmldm.registry import TRANSFORMS
-from mmldm.utils import check_choice, check_count, check_positive, check_range
+from mmldm.utils import check_choice, check_positive, check_range
+from mmldm.utils.image_size import Size, check_size, height_and_width
 from mmldm.utils.pixels import bicubic
 
 from . import spatial
@@ -17,10 +18,6 @@ RESAMPLE = {
     'bilinear': spatial.bilinear,
     'bicubic': bicubic,
 }
-
-
-# Pixels: of the side of a square, or height and width.
-Size = int | Sequence[int]
 
 
 @TRANSFORMS.register_module()
@@ -168,23 +165,6 @@ def _cut(results: dict, size: Sequence[int], random: bool) -> dict:
     ]
     spatial.crop(results, *offsets, *size)
     return results
-
-
-def height_and_width(size: Size) -> tuple[int, int]:
-    """Both, of the side of a square too."""
-    return (size, size) if isinstance(size, int) else tuple(size)
-
-
-def check_size(name: str, size: Size) -> None:
-    """Raise unless it is a side, or a height and a width, in pixels."""
-    sides = size if isinstance(size, list | tuple) else (size, size)
-    if len(sides) != 2:
-        raise ValueError(
-            f'{name}={size!r} must be the side of a square, or height and '
-            'width, in pixels'
-        )
-    for side in sides:
-        check_count(name, side)
 
 
 def _checked(owner: BaseTransform, size: Size | None) -> Size | None:

@@ -11,6 +11,7 @@ from mmldm.diffusion.solvers import Denoise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import Condition
 from mmldm.utils import Draws
+from mmldm.utils.image_size import Size, check_size
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
@@ -37,8 +38,9 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         guide: Denoiser of a weaker model, for :class:`AutoGuidance`.
         guide_checkpoint: File or work directory of that model, a
             ``LatentDiffusion``; it is no part of this model's checkpoints.
-        image_size: Side in pixels of the images it was trained on, and draws
-            where a data sample does not say ``img_shape``.
+        image_size: The images that it was trained on, and draws where a data
+            sample does not say ``img_shape``: side of a square, or height
+            and width, pixels.
         windows: :class:`Windows`, by which large images are drawn; None draws
             them whole.
         data_preprocessor: See :class:`Editor`.
@@ -60,7 +62,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         autoencoder_checkpoint: str | None = None,
         guide: ConfigType | None = None,
         guide_checkpoint: str | None = None,
-        image_size: int | None = None,
+        image_size: Size | None = None,
         windows: ConfigType | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
@@ -71,6 +73,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             diffusion_scheduler
         )
         self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
+        if image_size is not None:
+            check_size('model.image_size', image_size)
         self.image_size = image_size
         self.windows = windows and DIFFUSION_SCHEDULERS.build(windows)
         self._warned = False

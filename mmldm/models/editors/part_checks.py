@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from mmldm.structures import Condition
+from mmldm.utils.image_size import Size, height_and_width
 from mmldm.utils.typing import SampleList
 
 from ..autoencoders import Autoencoder
@@ -74,17 +75,19 @@ def check_spatial(
     )
 
 
-def drawn_size(data_samples: SampleList, usual: int | None) -> tuple[int, int]:
+def drawn_size(
+    data_samples: SampleList, usual: Size | None
+) -> tuple[int, int]:
     """Height and width of the images that a batch asks for, pixels.
 
     Args:
         data_samples: With an ``img_shape`` each, or none.
-        usual: Side of images where none is said; None for no such.
+        usual: What is drawn where none is said; None for no such.
 
     Raises:
         ValueError: If they are not given, or differ.
     """
-    default = () if usual is None else (usual, usual)
+    default = () if usual is None else height_and_width(usual)
     sizes = {
         tuple(sample.get('img_shape', default))[:2] for sample in data_samples
     }

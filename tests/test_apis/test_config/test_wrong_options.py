@@ -216,6 +216,8 @@ model.windows=3 | dict
 default_hooks.visualization.num_images=-3 | >= 0
 model.image_size=0 | [1,
 model.image_size=x | int
+model.image_size=[8,8,8] | height
+model.image_size=[8,0] | whole number
 model.conditioner=None | dict
 model.conditioner.embedders=3 | list
 model.conditioner.embedders=[{'type':'MaskedImage'}] | latent_channels

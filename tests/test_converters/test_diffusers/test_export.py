@@ -365,6 +365,7 @@ def test_what_is_not_as_ours_is_said(export, config, note):
     'config, message',
     [
         (LDM | dict(image_size=None), 'model.image_size is not given'),
+        (LDM | dict(image_size=[16, 32]), '16x32 is no square.*--image-size'),
         (changed('denoiser', res_block=dict(updown=True)), 'updown=True'),
         (changed('autoencoder', thumbnail=True), 'thumbnail=True has no co'),
         (

@@ -1,0 +1,25 @@
+"""How large images are, as configs say it."""
+
+from collections.abc import Sequence
+
+from .checks import check_count
+
+# Pixels: of the side of a square, or height and width.
+Size = int | Sequence[int]
+
+
+def height_and_width(size: Size) -> tuple[int, int]:
+    """Both, of the side of a square too."""
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def check_size(name: str, size: Size) -> None:
+    """Raise unless it is a side, or a height and a width, in pixels."""
+    sides = size if isinstance(size, list | tuple) else (size, size)
+    if len(sides) != 2:
+        raise ValueError(
+            f'{name}={size!r} must be the side of a square, or height and '
+            'width, in pixels'
+        )
+    for side in sides:
+        check_count(name, side)
