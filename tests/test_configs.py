@@ -274,7 +274,7 @@ def test_the_data_have_what_the_model_reads(path, folder):
             cfg[f'{phase}_dataloader'].sampler,
             default_args=dict(dataset=dataset, seed=0),
         )
-    for hook in [*cfg.default_hooks.values(), *cfg.custom_hooks]:
+    for hook in cfg.default_hooks.values():
         HOOKS.build(hook)
 
 

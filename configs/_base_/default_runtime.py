@@ -2,6 +2,7 @@ default_scope = 'mmldm'
 runner_type = 'mmldm.LDMRunner'
 
 default_hooks = dict(
+    seed=dict(type='AddressedSeedHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
@@ -11,7 +12,6 @@ default_hooks = dict(
     visualization=dict(type='ImageGridHook'),
     summary=dict(type='RunSummaryHook'),
 )
-custom_hooks = [dict(type='AddressedSeedHook')]
 
 env_cfg = dict(
     cudnn_benchmark=True,

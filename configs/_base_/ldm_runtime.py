@@ -1,7 +1,4 @@
 _base_ = './default_runtime.py'
 
-# Of all published models: what is judged and kept is an average of weights.
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='ModuleEMAHook', decay=0.9999),
-]
+# What is judged and kept is an average of weights, as of all published models.
+default_hooks = dict(ema=dict(type='ModuleEMAHook', decay=0.9999))

@@ -57,8 +57,7 @@ param_scheduler = dict(
 )
 train_cfg = dict(max_iters=2000, val_interval=500)
 auto_scale_lr = dict(base_batch_size=16)
-default_hooks = dict(checkpoint=dict(interval=500))
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='ModuleEMAHook', modules=('autoencoder',), decay=0.998),
-]
+default_hooks = dict(
+    checkpoint=dict(interval=500),
+    ema=dict(type='ModuleEMAHook', decay=0.998),
+)

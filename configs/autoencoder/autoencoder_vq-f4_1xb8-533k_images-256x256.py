@@ -35,8 +35,7 @@ optim_wrapper = dict(
 )
 train_cfg = dict(max_iters=533_000)
 auto_scale_lr = dict(base_batch_size=8)
-default_hooks = dict(checkpoint=dict(save_best='recon/psnr', rule='greater'))
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='ModuleEMAHook', modules=('autoencoder',)),
-]
+default_hooks = dict(
+    checkpoint=dict(save_best='recon/psnr', rule='greater'),
+    ema=dict(type='ModuleEMAHook'),
+)

@@ -46,8 +46,3 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=300),
 ]
 train_cfg = dict(max_iters=300, val_interval=300)
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='LatentScaleHook'),
-    dict(type='ModuleEMAHook', modules=('classifier',), decay=0.999),
-]

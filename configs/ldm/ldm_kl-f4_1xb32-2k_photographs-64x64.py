@@ -10,7 +10,7 @@ _base_ = [
     '../_base_/models/ldm_kl-f4.py',
     '../_base_/datasets/photographs.py',
     '../_base_/schedules/adamw.py',
-    '../_base_/default_runtime.py',
+    '../_base_/ldm_runtime.py',
 ]
 model = dict(
     autoencoder=dict(
@@ -70,9 +70,8 @@ auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(
     checkpoint=dict(interval=250),
     reference=dict(type='ReferenceMetricsHook', noise=True),
+    latent_scale=dict(
+        type='LatentScaleHook', num_samples=256, per_channel=True
+    ),
+    ema=dict(decay=0.998),
 )
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='LatentScaleHook', num_samples=256, per_channel=True),
-    dict(type='ModuleEMAHook', decay=0.998),
-]

@@ -13,7 +13,7 @@ _base_ = [
     '../_base_/models/ldm_kl-f4.py',
     '../_base_/datasets/image-folder-requests.py',
     '../_base_/schedules/adamw.py',
-    '../_base_/default_runtime.py',
+    '../_base_/ldm_runtime.py',
 ]
 model = dict(
     autoencoder_checkpoint='work_dirs/'
@@ -25,8 +25,6 @@ train_dataloader = dict(global_batch_size=64, num_workers=8)
 optim_wrapper = dict(type='AutocastOptimWrapper', optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=200_000)
 auto_scale_lr = dict(base_batch_size=64)
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='LatentScaleHook'),
-    dict(type='ModuleEMAHook'),
-]
+default_hooks = dict(
+    latent_scale=dict(type='LatentScaleHook'),
+)

@@ -10,7 +10,7 @@ _base_ = [
     '../_base_/models/ldm_kl-f4.py',
     '../_base_/datasets/digits-requests_32x32.py',
     '../_base_/schedules/adamw.py',
-    '../_base_/default_runtime.py',
+    '../_base_/ldm_runtime.py',
 ]
 model = dict(
     autoencoder=dict(
@@ -58,9 +58,6 @@ default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(interval=100),
     visualization=dict(num_images=100),
+    latent_scale=dict(type='LatentScaleHook'),
+    ema=dict(decay=0.999),
 )
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='LatentScaleHook'),
-    dict(type='ModuleEMAHook', decay=0.999),
-]

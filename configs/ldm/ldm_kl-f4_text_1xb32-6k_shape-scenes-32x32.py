@@ -12,7 +12,7 @@ _base_ = [
     '../_base_/models/ldm_kl-f4.py',
     '../_base_/datasets/shape-scenes_32x32.py',
     '../_base_/schedules/adamw.py',
-    '../_base_/default_runtime.py',
+    '../_base_/ldm_runtime.py',
 ]
 model = dict(
     autoencoder=dict(
@@ -84,10 +84,9 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=6000, val_interval=1000)
 auto_scale_lr = dict(base_batch_size=32)
-default_hooks = dict(checkpoint=dict(interval=500))
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='LatentScaleHook', per_channel=True),
-    dict(type='ModuleEMAHook', decay=0.999),
-    dict(type='ReferenceMetricsHook'),
-]
+default_hooks = dict(
+    checkpoint=dict(interval=500),
+    latent_scale=dict(type='LatentScaleHook', per_channel=True),
+    ema=dict(decay=0.999),
+    reference=dict(type='ReferenceMetricsHook'),
+)

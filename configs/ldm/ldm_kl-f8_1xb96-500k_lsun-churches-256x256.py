@@ -37,8 +37,6 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=500_000)
 auto_scale_lr = dict(base_batch_size=96)
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='LatentScaleHook'),
-    dict(type='ModuleEMAHook', decay=0.9999),
-]
+default_hooks = dict(
+    latent_scale=dict(type='LatentScaleHook'),
+)

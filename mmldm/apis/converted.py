@@ -28,7 +28,7 @@ BASES = {
         'schedules/adam_autoencoder.py',
         'default_runtime.py',
     ),
-    'LatentDiffusion': ('schedules/adamw.py', 'default_runtime.py'),
+    'LatentDiffusion': ('schedules/adamw.py', 'ldm_runtime.py'),
 }
 REQUESTS = 'datasets/image-folder-requests.py'
 

@@ -37,6 +37,7 @@ from .batch_sizes import note_base_rates, scale_rates, share_batch
 from .checkpoint_content import check_finite, content
 from .checkpoint_state import hub_state_for_loading, plain
 from .loop_choice import addressed_loop
+from .required_hooks import check_required_hooks
 from .resume import architecture_differences, resume_training
 from .scheduler_checks import (
     check_end,
@@ -46,6 +47,16 @@ from .scheduler_checks import (
 )
 from .screen import quiet_screen
 from .work_dir import check_writable, claimed, running_training
+
+# Those that mmengine's Runner adds, and leaves out where they are None.
+STANDARD_HOOKS = {
+    'runtime_info',
+    'timer',
+    'sampler_seed',
+    'logger',
+    'param_scheduler',
+    'checkpoint',
+}
 
 
 @RUNNERS.register_module()
@@ -133,8 +144,10 @@ class LDMRunner(Runner):
         """As of ``Runner``, in a work directory of its own.
 
         Raises:
-            ValueError: If another training runs in it.
+            ValueError: If another training runs in it, or a hook is missing
+                that the training needs.
         """
+        check_required_hooks(self)
         with claimed(self.work_dir, self.logger):
             return super().train()
 
@@ -149,6 +162,16 @@ class LDMRunner(Runner):
                 f'The config is not written into {self.work_dir}, where a '
                 f'training is running ({owner})'
             )
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """As of ``Runner``; any hook is left out by its name and None."""
+        super().register_default_hooks(
+            {
+                name: hook
+                for name, hook in (hooks or {}).items()
+                if hook is not None or name in STANDARD_HOOKS
+            }
+        )
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """As of ``Runner``; of those that resume exactly.

@@ -39,11 +39,11 @@ model = dict(
         type='AdversarialLoss', weight=0.5, start=2, lead=1, ramp=2,
         discriminator=dict(
             type='PatchDiscriminator', channels=8, num_layers=2)))
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='ModuleEMAHook', modules=('autoencoder',), decay=0.9)]
 """
     + RUNTIME
+    + """
+default_hooks.update(ema=dict(type='ModuleEMAHook', decay=0.9))
+"""
 )
 LATENT_DIFFUSION = (
     """
@@ -52,12 +52,11 @@ model = dict(
     autoencoder_checkpoint='{folder}/first_stage.pth',
     denoiser=dict(channels=64, num_res_blocks=1, attn_factors=()),
     diffusion_scheduler=dict(num_steps=2))
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='LatentScaleHook', num_samples=8),
-    dict(type='ModuleEMAHook', decay=0.9)]
 """
     + RUNTIME
+    + """
+default_hooks.update(latent_scale=dict(num_samples=8), ema=dict(decay=0.9))
+"""
 )
 CONFIGS = dict(first=FIRST_STAGE, latent=LATENT_DIFFUSION)
 FEW = dict(first='indices=4', latent='num_samples=4')

@@ -63,14 +63,10 @@ def training_config(ldm_config, first_stage, tmp_path):
             default_hooks=dict(
                 logger=dict(type='LoggerHook', interval=1),
                 checkpoint=dict(type='AtomicCheckpointHook', interval=2),
+                seed=dict(type='AddressedSeedHook'),
+                latent_scale=dict(type='LatentScaleHook', num_samples=8),
+                ema=dict(type='ModuleEMAHook'),
             ),
-            custom_hooks=[
-                dict(type='AddressedSeedHook'),
-                dict(type='LatentScaleHook', num_samples=8),
-                dict(
-                    type='ModuleEMAHook', modules=('denoiser', 'conditioner')
-                ),
-            ],
             visualizer=dict(
                 type='mmengine.Visualizer',
                 vis_backends=[dict(type='LocalVisBackend')],
@@ -114,10 +110,7 @@ def adversarial_training(tiny_autoencoder):
             autoencoder=optimizer,
             adversarial=copy.deepcopy(optimizer),
         ),
-        custom_hooks=[
-            dict(type='AddressedSeedHook'),
-            dict(type='ModuleEMAHook', modules=('autoencoder',)),
-        ],
+        default_hooks__latent_scale=None,
     )
 
 

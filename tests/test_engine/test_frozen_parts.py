@@ -7,14 +7,12 @@ from mmldm.engine.frozen_parts import check_frozen_parts
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.frozen_part import FrozenPart
 
-NO_SCALE = [dict(type='AddressedSeedHook')]
+NO_SCALE = dict(default_hooks__latent_scale=None)
 
 
 def test_an_untrained_first_stage_is_refused(build_runner):
     """Also where no hook measures its scale."""
-    runner = build_runner(
-        model__autoencoder_checkpoint=None, custom_hooks=NO_SCALE
-    )
+    runner = build_runner(model__autoencoder_checkpoint=None, **NO_SCALE)
     message = 'model.autoencoder_checkpoint is missing: the autoencoder'
     with pytest.raises(ValueError, match=message):
         runner.train()
@@ -26,7 +24,7 @@ def test_a_first_stage_of_the_whole_models_checkpoint_is_taken(
 ):
     options = dict(
         model__autoencoder_checkpoint=None,
-        custom_hooks=NO_SCALE,
+        **NO_SCALE,
         train_cfg__max_iters=1,
     )
     path = str(tmp_path / 'whole.pth')
@@ -42,7 +40,7 @@ def test_a_first_stage_without_weights_needs_none(build_runner):
         model__autoencoder=dict(_delete_=True, type='IdentityAutoencoder'),
         model__autoencoder_checkpoint=None,
         model__denoiser=dict(in_channels=3, out_channels=3),
-        custom_hooks=NO_SCALE,
+        **NO_SCALE,
         train_cfg__max_iters=1,
     )
     runner.train()

@@ -163,21 +163,15 @@ def test_what_the_data_have_become_is_said(
 
 def test_a_dropped_average_leaves_the_weights_in_training(resume, first):
     stored = read_checkpoint(os.path.join(first.work_dir, 'iter_2.pth'))
-    runner, said = resume(custom_hooks=[dict(type='AddressedSeedHook')])
+    runner, said = resume(default_hooks__ema=None)
     for name, weight in stored['raw_state_dict'].items():
         assert torch.equal(runner.model.state_dict()[name], weight)
     assert 'the average in the checkpoint is dropped' in ''.join(said)
 
 
 def test_an_added_average_is_said(build_runner, resume, first):
-    plain = dict(custom_hooks=[dict(type='AddressedSeedHook')])
-    build_runner(**plain, train_cfg__max_iters=2).train()
-    runner, said = resume(
-        custom_hooks=[
-            dict(type='AddressedSeedHook'),
-            dict(type='ModuleEMAHook'),
-        ]
-    )
+    build_runner(default_hooks__ema=None, train_cfg__max_iters=2).train()
+    runner, said = resume()
     assert 'the average starts at iteration 2' in ''.join(said)
 
 

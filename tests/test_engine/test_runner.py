@@ -268,7 +268,7 @@ def test_a_dataset_that_cannot_resume_is_told(build_runner, caplog):
             ),
         ),
         train_cfg__max_iters=1,
-        custom_hooks=[],
+        default_hooks__latent_scale=None,
     )
     runner.logger.addHandler(caplog.handler)
     runner.train()

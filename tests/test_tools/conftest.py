@@ -28,12 +28,8 @@ val_dataloader = dict(dataset=dict(num_samples=4))
 test_dataloader = dict(batch_size=4, dataset=dict(num_samples=10))
 train_cfg = dict(max_iters=4, val_interval=4)
 default_hooks = dict(
-    logger=dict(interval=1), checkpoint=dict(interval=2))
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='LatentScaleHook', num_samples=8),
-    dict(type='ModuleEMAHook', decay=0.999)
-]
+    logger=dict(interval=1), checkpoint=dict(interval=2),
+    latent_scale=dict(num_samples=8))
 """
 
 # Everything that a first stage can be trained with, but LPIPS.
@@ -65,11 +61,8 @@ optim_wrapper = dict(
 train_cfg = dict(max_iters=4, val_interval=4)
 auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(
-    logger=dict(interval=1), checkpoint=dict(interval=2))
-custom_hooks = [
-    dict(type='AddressedSeedHook'),
-    dict(type='ModuleEMAHook', modules=('autoencoder',), decay=0.999)
-]
+    logger=dict(interval=1), checkpoint=dict(interval=2),
+    ema=dict(type='ModuleEMAHook', decay=0.999))
 """
 
 

@@ -233,7 +233,7 @@ def test_three_processes_move_the_weights_as_one_does(
     path.write_text(
         path.read_text()
         + "\ncustom_imports = dict(imports=['measured'])"
-        + "\ncustom_hooks += [dict(type='KeepStart', priority='VERY_LOW')]"
+        + "\ncustom_hooks = [dict(type='KeepStart', priority='VERY_LOW')]"
     )
     monkeypatch.setitem(ENVIRON, 'PYTHONPATH', str(tmp_path))
     monkeypatch.setitem(ENVIRON, 'DOUBLE', double)

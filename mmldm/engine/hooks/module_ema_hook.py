@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.hooks import Hook
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmldm.registry import HOOKS
 
@@ -22,7 +22,8 @@ class ModuleEMAHook(Hook):
     ``raw_state_dict``, which ``resume`` takes.
 
     Args:
-        modules: Attributes of the model that are averaged.
+        modules: Attributes of the model that are averaged; None for those
+            that its class names as ``averaged_parts``.
         decay: In [0, 1).
     """
 
@@ -30,7 +31,7 @@ class ModuleEMAHook(Hook):
 
     def __init__(
         self,
-        modules: Sequence[str] = ('denoiser', 'conditioner'),
+        modules: Sequence[str] | None = None,
         decay: float = 0.9999,
     ) -> None:
         if not 0 <= decay < 1:
@@ -44,6 +45,8 @@ class ModuleEMAHook(Hook):
     def before_run(self, runner) -> None:
         """Find the weights."""
         model = runner.bare_model
+        if self.modules is None:
+            self.modules = _averaged_parts(model)
         for module in self.modules:
             if not hasattr(model, module):
                 raise ValueError(
@@ -115,6 +118,16 @@ class ModuleEMAHook(Hook):
             raw = self.raw[name].clone()
             self.raw[name].copy_(average)
             average.copy_(raw)
+
+
+def _averaged_parts(model: nn.Module) -> tuple[str, ...]:
+    parts = getattr(model, 'averaged_parts', ())
+    if not parts:
+        raise ValueError(
+            f'{type(model).__name__} does not say which of its parts are '
+            'averaged: set modules of ModuleEMAHook'
+        )
+    return parts
 
 
 def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:

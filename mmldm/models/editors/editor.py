@@ -18,6 +18,10 @@ class Editor(BaseModel):
 
     #: Arguments, and modules of the same names, that only ``loss`` uses.
     training_parts: tuple[str, ...] = ()
+    #: Modules whose running average is judged and kept, where there is one.
+    averaged_parts: tuple[str, ...] = ()
+    #: Whether a training has to keep one, unless it is left out by name.
+    needs_average = False
 
     def __init__(self, data_preprocessor: ConfigType | None) -> None:
         super().__init__(

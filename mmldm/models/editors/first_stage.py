@@ -48,6 +48,7 @@ class FirstStage(Editor):
     """
 
     training_parts = ('perceptual', 'adversarial', 'equivariance')
+    averaged_parts = ('autoencoder',)
     #: What ``LDMRunner`` asks before it wraps a model.
     averages_gradients = True
 

@@ -38,6 +38,8 @@ class LatentClassification(FrozenFirstStage, Editor):
         ValueError: If the parts do not fit each other.
     """
 
+    averaged_parts = ('classifier',)
+
     def __init__(
         self,
         autoencoder: ConfigType,

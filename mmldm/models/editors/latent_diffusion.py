@@ -50,6 +50,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
     """
 
     training_parts = ('log_variance',)
+    averaged_parts = ('denoiser', 'conditioner')
+    needs_average = True
 
     def __init__(
         self,

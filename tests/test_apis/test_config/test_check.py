@@ -77,7 +77,7 @@ MISSPELT = [
     ('optim_wrapper.optimizer.lrr', 'optim_wrapper.optimizer', 'lr'),
     ('param_scheduler.0.strat_factor', 'param_scheduler.0', 'start_factor'),
     ('default_hooks.logger.intervall', 'default_hooks.logger', 'interval'),
-    ('custom_hooks.2.deacy', 'custom_hooks.2', 'decay'),
+    ('default_hooks.ema.deacy', 'default_hooks.ema', 'decay'),
     ('train_cfg.max_iter', 'train_cfg', 'max_iters'),
     ('visualizer.vis_backend', 'visualizer', 'vis_backends'),
     ('randomness.sed', 'randomness', 'seed'),
@@ -155,7 +155,7 @@ def test_a_file_may_define_variables(check_file):
         ('model.diffusion_scheduler.loss_weighting.gamma', 'UniformWeighting'),
         ('model.diffusion_scheduler.solver.eta', 'IPNDM'),
         ('train_dataloader.dataset.pipeline.0.keys', 'PackInputs'),
-        ('custom_hooks.0.interval', 'AddressedSeedHook'),
+        ('default_hooks.seed.interval', 'AddressedSeedHook'),
     ],
 )
 def test_a_class_without_arguments_takes_none(key, cls):
@@ -205,7 +205,7 @@ def test_where_a_type_is_given_its_arguments_count(options):
     [
         {'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0)},
         {'optim_wrapper.constructor': 'DefaultOptimWrapperConstructor'},
-        {'custom_hooks.2.priority': 49},
+        {'default_hooks.ema.priority': 49},
         {'default_hooks.timer.priority': 'LOW'},
         {'param_scheduler.0.convert_to_iter_based': True},
     ],

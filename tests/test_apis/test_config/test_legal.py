@@ -123,7 +123,8 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_project_with_a_scope_of_its_own_is_looked_up_there(project):
-    options = dict(default_scope=project)
+    # What the config itself has is of our scope.
+    options = {'default_scope': project, 'default_hooks.ema': None}
     own = [dict(type='ModuleEMAHook', theirs=3)]
     check(options | dict(custom_hooks=own))
     ours = [dict(type='mmldm.ModuleEMAHook', decay=0.9)]
@@ -131,7 +132,7 @@ def test_a_project_with_a_scope_of_its_own_is_looked_up_there(project):
     for hooks, scope in ((own, 'mmldm'), (ours, project)):
         wrong = [dict(type=hooks[0]['type'], neither=3)]
         with pytest.raises(ValueError, match="no argument 'neither'"):
-            check(dict(default_scope=scope, custom_hooks=wrong))
+            check(options | dict(default_scope=scope, custom_hooks=wrong))
 
 
 @pytest.mark.parametrize(

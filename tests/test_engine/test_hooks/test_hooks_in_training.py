@@ -45,8 +45,7 @@ def test_the_average_counts_steps_of_the_optimizer(build_runner):
 
 
 def test_decay_is_the_limit(build_runner):
-    hooks = [dict(type='ModuleEMAHook', decay=0.0)]
-    runner = build_runner(custom_hooks=hooks)
+    runner = build_runner(default_hooks__ema__decay=0.0)
     runner.train()
     stored = checkpoint(runner, 6)
     for name, raw in stored['raw_state_dict'].items():
@@ -61,14 +60,14 @@ def test_frozen_weights_are_not_averaged(build_runner):
 
 
 def test_an_unknown_module_is_refused(build_runner):
-    hooks = [dict(type='ModuleEMAHook', modules=['denoisr'])]
     with pytest.raises(ValueError, match="'denoisr'"):
-        build_runner(custom_hooks=hooks).train()
+        build_runner(default_hooks__ema__modules=['denoisr']).train()
 
 
 def test_latents_have_the_scale_of_one(build_runner):
     runner = build_runner(
-        custom_hooks=[dict(type='LatentScaleHook', num_samples=64)],
+        default_hooks__latent_scale__num_samples=64,
+        default_hooks__ema=None,
         train_cfg__max_iters=2,
     )
     runner.train()
