@@ -22,8 +22,13 @@ CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
 
 
 def load(path):
-    """The config as the tools load it."""
-    return load_config(tool_parser(None).parse_args([str(path)]))
+    """The config as the tools load it once its first stage is trained."""
+    cfg = load_config(tool_parser(None).parse_args([str(path)]))
+    if 'autoencoder' in cfg.model and cfg.model.autoencoder is None:
+        name = Path(cfg.model.autoencoder_checkpoint).name
+        first_stage = load(ROOT / f'configs/autoencoder/{name}.py').model
+        cfg.model.autoencoder = first_stage.autoencoder
+    return cfg
 
 
 def narrowed(model):

@@ -15,12 +15,7 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder=dict(
-        channels=32,
-        num_res_blocks=1,
-        mid_attention=False,
-        norm_groups=8,
-    ),
+    autoencoder=None,  # read from its checkpoint
     autoencoder_checkpoint='work_dirs/autoencoder_kl-f4_1xb16-1k_images-64x64',
     denoiser=dict(
         channels=64,

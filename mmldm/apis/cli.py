@@ -137,6 +137,7 @@ def load_config(args: argparse.Namespace) -> Config:
         merge_options,
         read_config,
     )
+    from .first_stages import take_first_stage
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
@@ -148,6 +149,7 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     cfg.setdefault('work_dir', f'work_dirs/{Path(args.config).stem}')
     _apply_randomness(cfg, args)
+    take_first_stage(cfg.get('model'))
     check_config(cfg, args.cfg_options)
     _check_launcher(cfg.launcher)
     check_folder_to_write('work_dir', cfg.work_dir)

@@ -27,6 +27,7 @@ from mmldm.utils.stored_config import read_stored_config
 
 from .config import check_config, read_config
 from .converted import MODEL_NAME
+from .first_stages import take_first_stage
 from .other_files import first_stage_beside, locate_files
 from .tokenizer_folders import (
     check_files,
@@ -97,6 +98,7 @@ def build_model(
     """
     device = available_device(device)
     locate_files(cfg.model, checkpoint)
+    take_first_stage(cfg.model)
     return assemble(Found(cfg, _read(checkpoint), checkpoint), device)
 
 
@@ -194,10 +196,11 @@ def _find_by_config(
             'file or a work directory'
         )
     cfg = read_config(path)
-    check_config(cfg, {})
-    if not cfg.get('model'):
+    if not isinstance(cfg.get('model'), Mapping):
         raise ValueError(f'{path} has no model')
     locate_files(cfg.model, checkpoint)
+    take_first_stage(cfg.model)
+    check_config(cfg, {})
     return Found(cfg, _read(checkpoint, pick), checkpoint)
 
 

@@ -13,6 +13,7 @@ from mmldm.datasets.image_files import read_image
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import write_model_file
+from mmldm.utils.stored_config import store_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,6 +21,7 @@ FIRST_STAGE = 'configs/autoencoder/autoencoder_kl-f4_1xb32-300_digits-32x32.py'
 CONFIG = """
 _base_ = '{root}/configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
 model = dict(
+    autoencoder=None,
     autoencoder_checkpoint='{first_stage}',
     denoiser=dict(channels=64, num_res_blocks=1, attn_factors=()),
     diffusion_scheduler=dict(num_steps=2))
@@ -78,8 +80,12 @@ def adversarial_config(tmp_path):
 def config(tmp_path):
     """A child of the quickstart's config, cut down to seconds."""
     first_stage = tmp_path / 'first_stage.pth'
-    model = MODELS.build(Config.fromfile(ROOT / FIRST_STAGE).model)
-    write_checkpoint(dict(state_dict=model.state_dict()), first_stage)
+    cfg = Config.fromfile(ROOT / FIRST_STAGE).to_dict()
+    content = dict(
+        state_dict=MODELS.build(cfg['model']).state_dict(),
+        meta=dict(cfg=store_config(cfg)),
+    )
+    write_checkpoint(content, first_stage)
     path = tmp_path / 'tiny.py'
     path.write_text(CONFIG.format(root=ROOT, first_stage=first_stage))
     return str(path)

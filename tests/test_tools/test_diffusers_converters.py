@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 
 from mmldm.apis import init_model
+from mmldm.apis.first_stages import take_first_stage
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
@@ -193,7 +194,9 @@ model = dict(
     denoiser=dict(vector_dim=None),
     guidance=dict(_delete_=True, type='NoGuidance'))
 """)
-    model = MODELS.build(Config.fromfile('plain.py').model)
+    cfg = Config.fromfile('plain.py')
+    take_first_stage(cfg.model)
+    model = MODELS.build(cfg.model)
     state = model.state_dict()
     assert 'autoencoder.decoder.0.weight' not in state
     write_checkpoint(dict(state_dict=state), 'plain.pth')

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from mmldm.registry import DATASETS, MODELS
 from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.stored_config import store_config
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / 'docs/en/new_task.md').read_text()
@@ -41,7 +42,11 @@ def train(outside, run_tool):
     config = Config.fromfile(ROOT / 'configs/autoencoder' / FIRST_STAGE)
     config.model.pop('perceptual', None)
     first_stage = MODELS.build(config.model)
-    write_checkpoint(dict(state_dict=first_stage.state_dict()), 'first.pth')
+    content = dict(
+        state_dict=first_stage.state_dict(),
+        meta=dict(cfg=store_config(config.to_dict())),
+    )
+    write_checkpoint(content, 'first.pth')
 
     def train(name):
         return run_tool(

@@ -121,7 +121,8 @@ LEVELS = ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG', 'NOTSET')
 # By pattern of a dotted path. Where nothing stands, nothing is asked.
 KINDS: dict[str, Kind] = {
     'model': DICT,
-    r'model\.(autoencoder|denoiser|conditioner)': DICT,
+    r'model\.(denoiser|conditioner)': DICT,
+    r'model\.autoencoder': either(DICT, NONE),
     'work_dir|default_scope': TEXT,
     'load_from': either(TEXT, NONE),
     'experiment_name': either(NAME, NONE),

@@ -27,6 +27,9 @@ class Autoencoder(BaseModule):
         latent_shift: Subtracted from raw latents before, likewise.
     """
 
+    #: Arguments that are configs, by the type that they have if not said.
+    part_types: dict[str, str] = {}
+
     def __init__(
         self,
         latent_channels: int,

@@ -23,12 +23,18 @@ class AutoencoderVQ(ConvAutoencoder):
         kwargs: As of :class:`ConvAutoencoder`.
     """
 
+    part_types = dict(quantizer='VectorQuantizer')
+
     def __init__(
         self, latent_channels: int, quantizer: ConfigType, **kwargs
     ) -> None:
         super().__init__(latent_channels, **kwargs)
         self.quantizer = MODELS.build(
-            {'type': 'VectorQuantizer', 'dim': latent_channels, **quantizer}
+            {
+                'type': self.part_types['quantizer'],
+                'dim': latent_channels,
+                **quantizer,
+            }
         )
         if self.thumbnail and self.quantizer.normalize:
             raise ValueError(

@@ -68,6 +68,8 @@ class ConvAutoencoder(Autoencoder):
 
     #: Feature maps of ``latent_channels`` channels that the encoder yields.
     num_maps = 1
+    #: Arguments without effect once weights are loaded.
+    training_arguments: tuple[str, ...] = ('starts_as_resizing',)
 
     def __init__(
         self,

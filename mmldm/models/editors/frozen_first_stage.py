@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
     read_checkpoint,
@@ -9,6 +10,7 @@ from mmldm.utils.checkpoint import (
     weights_of,
 )
 from mmldm.utils.frozen_part import FrozenPart
+from mmldm.utils.typing import ConfigType
 
 from ..autoencoders import Autoencoder
 from ..layers.quantizer import TRAINING_STATE
@@ -31,25 +33,30 @@ class FrozenFirstStage(FrozenPart):
     source = 'autoencoder_checkpoint'
 
     def init_first_stage(
-        self, autoencoder: Autoencoder, checkpoint: str | None
+        self, autoencoder: ConfigType | None, checkpoint: str | None
     ) -> None:
-        """Load and freeze the first stage.
+        """Build, load and freeze the first stage.
 
         Args:
-            autoencoder: The module.
+            autoencoder: Its config.
             checkpoint: A checkpoint of ``FirstStage`` or of the autoencoder
                 alone; None leaves the weights as they are.
 
         Raises:
             FileNotFoundError: If the checkpoint does not exist.
-            ValueError: If it does not fit.
+            ValueError: If it does not fit, or there is no config.
         """
-        self.autoencoder = autoencoder
         self.autoencoder_checkpoint = checkpoint
-        if checkpoint is not None:
-            load_weights(
-                autoencoder, _autoencoder_weights(checkpoint), checkpoint
+        weights = checkpoint and _autoencoder_weights(checkpoint)
+        if 'type' not in (autoencoder or {}):
+            raise ValueError(
+                'model.autoencoder is missing, and model.'
+                f'autoencoder_checkpoint={checkpoint} does not say what it '
+                'is: give the type and arguments of the first stage'
             )
+        self.autoencoder: Autoencoder = MODELS.build(autoencoder)
+        if weights is not None:
+            load_weights(self.autoencoder, weights, checkpoint)
         self.freeze_part(has_file=checkpoint is not None)
 
     def include_first_stage(self) -> None:

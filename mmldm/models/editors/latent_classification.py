@@ -27,10 +27,10 @@ class LatentClassification(FrozenFirstStage, Editor):
         model.sample(samples, wrap=GradientGuidance(log_prob, scale=2.0))
 
     Args:
-        autoencoder: The first stage, which stays frozen.
         classifier: The network that learns.
         diffusion_scheduler: That of the model to guide; training draws its
             times and noise from it.
+        autoencoder: See ``LatentDiffusion``.
         autoencoder_checkpoint: See ``LatentDiffusion``.
         data_preprocessor: See :class:`Editor`.
 
@@ -42,9 +42,9 @@ class LatentClassification(FrozenFirstStage, Editor):
 
     def __init__(
         self,
-        autoencoder: ConfigType,
         classifier: ConfigType,
         diffusion_scheduler: ConfigType,
+        autoencoder: ConfigType | None = None,
         autoencoder_checkpoint: str | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
@@ -53,9 +53,7 @@ class LatentClassification(FrozenFirstStage, Editor):
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
             diffusion_scheduler
         )
-        self.init_first_stage(
-            MODELS.build(autoencoder), autoencoder_checkpoint
-        )
+        self.init_first_stage(autoencoder, autoencoder_checkpoint)
         latent = self.autoencoder.latent_channels
         if self.classifier.in_channels != latent:
             raise ValueError(

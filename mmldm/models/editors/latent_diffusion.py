@@ -27,11 +27,13 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
     """Latent diffusion model; Rombach et al. 2022 (arXiv:2112.10752).
 
     Args:
-        autoencoder: The first stage, which stays frozen.
         denoiser: The network that learns.
         conditioner: Data samples to the denoiser's condition.
         diffusion_scheduler: Noise, loss and sampling.
         guidance: How conditions act in sampling.
+        autoencoder: The first stage, which stays frozen. Tools and
+            ``mmldm.apis`` read what is not given of it in
+            ``autoencoder_checkpoint``.
         log_variance: Weighs every time step by its learned uncertainty.
         autoencoder_checkpoint: File with the first stage's weights. Where
             given, checkpoints of this model hold their hash in their stead.
@@ -55,11 +57,11 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
 
     def __init__(
         self,
-        autoencoder: ConfigType,
         denoiser: ConfigType,
         conditioner: ConfigType,
         diffusion_scheduler: ConfigType,
         guidance: ConfigType,
+        autoencoder: ConfigType | None = None,
         log_variance: ConfigType | None = None,
         autoencoder_checkpoint: str | None = None,
         guide: ConfigType | None = None,
@@ -83,9 +85,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         self.log_variance = None
         if log_variance is not None:
             self.log_variance = self._build_log_variance(log_variance)
-        self.init_first_stage(
-            MODELS.build(autoencoder), autoencoder_checkpoint
-        )
+        self.init_first_stage(autoencoder, autoencoder_checkpoint)
         self.init_guide(guide, conditioner, guide_checkpoint)
         self._check_parts()
 

@@ -76,6 +76,15 @@ class VectorQuantizer(nn.Module):
             asked for where ``ema_decay`` leaves nothing to weigh.
     """
 
+    #: Arguments without effect once weights are loaded.
+    training_arguments = (
+        'beta',
+        'legacy_beta',
+        'ema_decay',
+        'kmeans_init',
+        'revive_after',
+    )
+
     def __init__(
         self,
         num_codes: int,

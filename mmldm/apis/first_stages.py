@@ -1,0 +1,143 @@
+"""The first stage that a model's config names by its checkpoint."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmldm.converters import is_diffusers
+from mmldm.registry import MODELS
+from mmldm.utils.checkpoint import read_checkpoint
+from mmldm.utils.model_file import read_model_file
+from mmldm.utils.newest_checkpoint import newest_checkpoint
+from mmldm.utils.stored_config import read_stored_config
+
+from .config.arguments import arguments_of
+from .converted import MODEL_NAME
+from .other_files import REFERENCE
+from .untrusted_config import check_untrusted
+
+KEY = 'autoencoder'
+# Of any first stage: how it is used, or measured, whatever was trained.
+OWN = ('latent_scale', 'latent_shift', 'tile_size')
+
+
+def take_first_stage(model: Any) -> None:
+    """Complete ``autoencoder`` of a config by the checkpoint that it names.
+
+    The architecture belongs to the first stage: what the model's config does
+    not state is read there, without what only training reads.
+
+    Args:
+        model: Config of an editor, which is changed. One that names no
+            checkpoint, or one that is not there, stays as it is: the editor
+            refuses it when it is built.
+
+    Raises:
+        ValueError: If the config states another architecture than the
+            checkpoint's own, or the checkpoint cannot be read.
+    """
+    source = model.get(REFERENCE) if isinstance(model, Mapping) else None
+    if not isinstance(source, str) or not Path(source).exists():
+        return
+    path = _file(Path(source))
+    stored = path and _stored(path)
+    stated = model.get(KEY) or {}
+    if not stored or not isinstance(stated, Mapping):
+        return
+    if path.name == MODEL_NAME:
+        model[REFERENCE] = str(path)
+    if 'type' in stated:
+        _check_same(stated, stored, source)
+    else:
+        model[KEY] = {**_architecture(stored), **stated}
+
+
+def _file(source: Path) -> Path | None:
+    """The file of weights; None where there is none to be read."""
+    if not source.is_dir():
+        return source
+    if is_diffusers(source):
+        raise ValueError(
+            f'model.{REFERENCE}={source} is a folder of diffusers: convert '
+            'it by tools/model_converters/diffusers_to_mmldm.py, and give '
+            'the folder that it writes'
+        )
+    own = source / MODEL_NAME
+    return own if own.is_file() else newest_checkpoint(source)
+
+
+def _stored(path: Path) -> dict[str, Any] | None:
+    """The first stage's config in a file; None of weights alone."""
+    if path.suffix == '.safetensors':
+        model = read_model_file(path)[1]
+    else:
+        meta = read_checkpoint(path).get('meta')
+        text = meta.get('cfg') if isinstance(meta, Mapping) else None
+        if not isinstance(text, str):
+            return None
+        try:
+            model = read_stored_config(text).get('model')
+        except ValueError:
+            return None  # of an older version, which wrote what is no data
+    if not isinstance(model, Mapping) or KEY not in model:
+        return None
+    check_untrusted(model, str(path), may_read=True)
+    return dict(model[KEY])
+
+
+def _check_same(
+    stated: Mapping[str, Any], stored: Mapping[str, Any], source: str
+) -> None:
+    """Raise where two configs of one first stage contradict each other."""
+    for key, ours, theirs in _contradictions(stated, stored, KEY):
+        raise ValueError(
+            f'model.{key}={ours!r}, but the first stage in {source} was '
+            f'trained with {theirs!r}: leave model.{KEY} out, for its '
+            f'checkpoint says it, or name another model.{REFERENCE}'
+        )
+
+
+def _contradictions(
+    stated: Mapping[str, Any], stored: Mapping[str, Any], path: str
+) -> Iterator[tuple[str, Any, Any]]:
+    """(dotted key, stated, stored) of what makes another network."""
+    ours, theirs = _architecture(stated), _architecture(stored)
+    cls = _class(ours)
+    if cls is None:
+        return  # refused by the config's check
+    if cls is not _class(theirs):
+        yield f'{path}.type', stated['type'], stored['type']
+        return
+    defaults = {k: p.default for k, p in arguments_of(cls)[0].items()}
+    for key in [k for k in ours | theirs if k != 'type']:
+        one, other = (c.get(key, defaults.get(key)) for c in (ours, theirs))
+        kind = getattr(cls, 'part_types', {}).get(key)
+        if kind and isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from _contradictions(
+                {'type': kind, **one}, {'type': kind, **other}, f'{path}.{key}'
+            )
+        elif _plain(one) != _plain(other):
+            yield f'{path}.{key}', one, other
+
+
+def _architecture(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config without what only training reads, or is no architecture."""
+    cls = _class(config)
+    kinds = getattr(cls, 'part_types', {})
+    left_out = {*OWN, *getattr(cls, 'training_arguments', ())}
+    return {
+        key: _architecture({'type': kinds[key], **value})
+        if key in kinds
+        else value
+        for key, value in config.items()
+        if key not in left_out
+    }
+
+
+def _class(config: Mapping[str, Any]) -> type | None:
+    kind = config['type']
+    return MODELS.get(kind) if isinstance(kind, str) else kind
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
