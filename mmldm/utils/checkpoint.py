@@ -178,26 +178,55 @@ def load_weights(
         ValueError: If names or shapes differ; they are listed. What fits is
             loaded by then: a copy to go back to would double the memory.
     """
-    own = dict([*module.named_parameters(), *module.named_buffers()])
-    reshaped = [
-        name
-        for name, weight in own.items()
-        if name in weights and weights[name].shape != weight.shape
-    ]
+    reshaped = _reshaped(module, weights)
     # Loading raises on another shape; these are reported with the rest.
     report = module.load_state_dict(
         {n: w for n, w in weights.items() if n not in reshaped}, strict=False
     )
+    missing = [name for name in report.missing_keys if name not in reshaped]
     problems = {
-        'not in the file': [
-            n for n in report.missing_keys if n not in reshaped
-        ],
+        'not in the file': missing,
         'not in the model': report.unexpected_keys,
-        'of another shape': [
-            f'{n} {tuple(weights[n].shape)}, here {tuple(own[n].shape)}'
-            for n in reshaped
-        ],
+        'of another shape': [*reshaped.values()],
     }
+    _refuse(module, source, problems)
+
+
+def check_shapes(
+    module: nn.Module, weights: Mapping[str, Tensor], source: str | Path
+) -> None:
+    """Raise where a weight has another shape than in a module.
+
+    Args:
+        module: May be on the device 'meta', whose weights have no memory.
+        weights: By name in the module; others are let be.
+        source: Of the weights.
+
+    Raises:
+        ValueError: Naming them, as :func:`load_weights`.
+    """
+    reshaped = [*_reshaped(module, weights).values()]
+    _refuse(module, source, {'of another shape': reshaped})
+
+
+def _reshaped(
+    module: nn.Module, weights: Mapping[str, Tensor]
+) -> dict[str, str]:
+    """What is said of weights of another shape, by their names."""
+    own = [*module.named_parameters(), *module.named_buffers()]
+    return {
+        name: f'{name} {tuple(weights[name].shape)}, here {tuple(mine.shape)}'
+        for name, mine in own
+        if name in weights and weights[name].shape != mine.shape
+    }
+
+
+def _refuse(
+    module: nn.Module,
+    source: str | Path,
+    problems: Mapping[str, Sequence[str]],
+) -> None:
+    """Raise where there are problems."""
     if any(problems.values()):
         lists = '; '.join(
             f'{len(names)} {what}: {_few(names)}'

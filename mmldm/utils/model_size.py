@@ -16,11 +16,15 @@ MOST_MODULES = 10_000
 
 
 @contextmanager
-def bounded_networks() -> Iterator[None]:
+def bounded_networks(device: str = 'cpu') -> Iterator[None]:
     """Raise inside where networks get too many modules or parameters.
 
     A number with a zero too many in a config would otherwise fill the memory
     for minutes, until the system ends the process.
+
+    Args:
+        device: Where they are built: 'cpu', or 'meta' for a try that takes
+            no memory.
 
     Raises:
         ValueError: If parameters exceed the memory of the machine, or modules
@@ -41,7 +45,7 @@ def bounded_networks() -> Iterator[None]:
     def count_size(module: nn.Module, name: str, weight: Tensor) -> None:
         nonlocal size
         # Not yet filled, hence not yet taken from the system.
-        if weight is not None and weight.device.type == 'cpu':
+        if weight is not None and weight.device.type == device:
             size += weight.numel() * weight.element_size()
         if size > memory:
             raise ValueError(

@@ -80,7 +80,7 @@ DIGITS = """
 _base_ = [
     '{root}/configs/_base_/datasets/digits-requests_32x32.py',
     '{root}/configs/_base_/schedules/adamw.py',
-    '{root}/configs/_base_/default_runtime.py',
+    '{root}/configs/_base_/ldm_runtime.py',
 ]
 model = {model}
 train_dataloader = dict(global_batch_size=2, dataset=dict(size=8, indices=4))

@@ -403,7 +403,18 @@ def test_a_pipe_is_no_model(tmp_path):
 @pytest.mark.parametrize(
     'change, told',
     [
-        (dict(denoiser=dict(channels=10**6)), "can't allocate memory"),
+        (
+            dict(denoiser=dict(channels=10**6)),
+            'a.safetensors: model.denoiser: the parameters of the model need',
+        ),
+        (
+            dict(autoencoder=dict(channel_mults=[2**i for i in range(40)])),
+            'a.safetensors: model.autoencoder: the parameters of the model',
+        ),
+        (
+            dict(denoiser=dict(channels=4096)),
+            'a.safetensors does not fit this DenoisingUNet',
+        ),
         (dict(denoiser=dict(channel_mults=[])), 'cannot be built'),
     ],
 )

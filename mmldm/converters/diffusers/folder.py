@@ -260,7 +260,7 @@ def _read_conditioner(
         return dict(type='Conditioner'), {}
     part = folder / pipeline.text
     kind = read_json(part / CONFIG).get('model_type')
-    if kind not in TEXT:
+    if not isinstance(kind, str) or kind not in TEXT:
         raise ValueError(
             f'{part}: model_type={kind!r} cannot be converted as a text '
             f'encoder; these can: {", ".join(TEXT)}'
