@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,10 @@ from torch import Tensor, nn
 from .newest_checkpoint import newest_checkpoint
 
 TEMPORARY_SUFFIX = '.tmp'
+# How a pickle names the class.
+BYTEARRAY = re.compile(rb'c(__builtin__|builtins)\nbytearray\n')
+# Bytes at the beginning of a file older than torch 1.6 that may be pickles.
+LONGEST_PICKLE = 2**24
 # Parts of names that torch's wrappers add: torch.compile, FSDP, activation
 # checkpointing. DistributedDataParallel's 'module' is a usual name, and is
 # taken out only where all names begin with it.
@@ -65,20 +70,28 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
 
 
 def _check_stored(path: Path) -> None:
-    """Raise where a small zip file would become a large one in memory.
+    """Raise where a small file would become a large one in memory.
 
     torch compresses nothing, but unpacks what is compressed: a megabyte can
-    ask for a thousand.
+    ask for a thousand. A ``bytearray`` of any length is asked for by one
+    number, and torch makes it.
     """
     with open(path, 'rb') as file:
-        if file.read(4) != b'PK\3\4':
-            return
-    with zipfile.ZipFile(path) as archive:
-        if any(
-            info.compress_type != zipfile.ZIP_STORED
-            for info in archive.infolist()
-        ):
-            raise ValueError('its parts are compressed, which torch never did')
+        pickled = file.read(LONGEST_PICKLE)
+    if pickled.startswith(b'PK\3\4'):
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if any(e.compress_type != zipfile.ZIP_STORED for e in entries):
+                raise ValueError(
+                    'its parts are compressed, which torch never did'
+                )
+            pickled = b''.join(
+                archive.read(entry)
+                for entry in entries
+                if entry.filename.endswith('.pkl')
+            )
+    if BYTEARRAY.search(pickled):
+        raise ValueError('it makes a bytearray, which weights do not need')
 
 
 def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:

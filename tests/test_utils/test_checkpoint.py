@@ -217,6 +217,19 @@ def test_another_name_has_another_hash():
     assert not torch.equal(weights_hash(renamed), weights_hash(WEIGHTS))
 
 
+@pytest.mark.parametrize('legacy', [False, True])
+def test_a_bytearray_of_any_length_is_not_made(path, legacy):
+    torch.save(
+        dict(state_dict={}, huge=bytearray(8)),
+        path,
+        _use_new_zipfile_serialization=not legacy,
+    )
+    with pytest.raises(ValueError, match='makes a bytearray'):
+        read_checkpoint(path)
+    write_checkpoint(dict(said='cbuiltins bytearray, a word'), path)
+    assert read_checkpoint(path) == dict(said='cbuiltins bytearray, a word')
+
+
 def test_a_model_may_call_a_part_module():
     weights = {'module.a': torch.ones(1), 'other.module.b': torch.ones(1)}
     assert without_wrappers(weights).keys() == weights.keys()

@@ -28,12 +28,20 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f'{path} does not exist')
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), parse_int=_whole_number)
     except (ValueError, RecursionError) as error:
         raise ValueError(f'{path} is no JSON ({error})') from error
     if not isinstance(content, dict):
         raise ValueError(f'{path} holds no dict of settings')
     return content
+
+
+def _whole_number(text: str) -> int:
+    """A number in JSON, which no network takes beyond 64 bits."""
+    value = int(text)
+    if abs(value) >= 2**63:
+        raise ValueError(f'a whole number of {len(text)} digits')
+    return value
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:

@@ -83,6 +83,7 @@ WEIGHTS = 'unet/diffusion_pytorch_model.safetensors'
     [
         ('model_index.json', None, 'neither model_index.json'),
         ('model_index.json', b'{', 'is no JSON'),
+        ('unet/config.json', b'{"a": 9300000000000000000}', 'of 19 digits'),
         ('model_index.json', b'[]', 'holds no dict'),
         (
             'model_index.json',
