@@ -127,9 +127,14 @@ def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def area(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Means of areas, which do not alias; growing is bicubic."""
-    shrinks = height < image.shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return cv2.resize(image, (width, height), interpolation=method)
+    if height < image.shape[0]:
+        return opencv_area(image, height, width)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def opencv_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Means of areas, also where it grows: new pixels lie across old ones."""
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def bilinear(image: np.ndarray, height: int, width: int) -> np.ndarray:
