@@ -14,6 +14,9 @@ from .report import DataReport
 from .text_files import read_columns, read_csv
 
 SIDES = ('XMin', 'XMax', 'YMin', 'YMax')
+# The id that the layout-to-image models of Rombach et al. 2022 number last:
+# their data are those of github.com/CompVis/taming-transformers.
+LAST_CLASS = '/m/01s55n'
 COLUMNS = ('ImageID', 'LabelName', 'IsGroupOf', *SIDES)
 
 
@@ -30,7 +33,8 @@ class OpenImagesBoxes(Annotations):
             'oidv6-train-annotations-bbox.csv' or another's boxes.
         classes: Path of 'class-descriptions-boxable.csv', lines of id and
             name, or a file with some of them: these classes, numbered in
-            order of their ids; other objects are left out.
+            order of their ids, but for '/m/01s55n', which is last, as the
+            published model has them; other objects are left out.
         min_objects: Images with fewer are left out.
     """
 
@@ -115,8 +119,9 @@ class OpenImagesBoxes(Annotations):
             raise ValueError(
                 f'{path} is empty: it must have lines of id, name'
             )
-        self.classes = [names[key] for key in sorted(names)]
-        return {key: i for i, key in enumerate(sorted(names))}
+        keys = sorted(names, key=lambda key: (key == LAST_CLASS, key))
+        self.classes = [names[key] for key in keys]
+        return {key: i for i, key in enumerate(keys)}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from mmldm.utils import check_positive, check_range
+from mmldm.utils import check_share
 
 from .functional import NoiseLevel
 from .solvers.solver import Denoise, predict_noise
@@ -46,9 +46,8 @@ def last_levels(
     Raises:
         ValueError: If strength is out of range.
     """
-    check_positive('strength', strength)
     hint = ': near 0 the image stays, at 1 little of it is left'
-    check_range('strength', strength, 0, 1, hint)
+    check_share('strength', strength, hint=hint)
     num_steps = max(1, round(strength * (len(levels) - 1)))
     return levels[-num_steps - 1 :]
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmldm.registry import METRICS
 from mmldm.structures.shape_scene import CLASSES, Box, caption_labels
+from mmldm.utils.boxes import WHOLE, shown_objects
 
 from .scene_analysis import FoundObject, find_objects, found_labels
 
@@ -109,7 +110,7 @@ class SceneLayout(SceneMetric):
         """
         from scipy.optimize import linear_sum_assignment
 
-        layout = sample['layout']
+        layout = shown_objects(sample['layout'], sample.get('crop_box', WHOLE))
         ious = np.array(
             [[_iou(box, item.box) for item in found] for _, box in layout]
         ).reshape(len(layout), len(found))

@@ -23,7 +23,8 @@ class LDMDataSample(DataSample):
 
     Other data: ``gt_label``, a ``LabelData``; ``caption``, a text;
     ``layout``, a list of objects ``(class, (x, y, w, h))``, the top left
-    corner and the size of its box as parts of the image's width and height;
+    corner and the size of its box as parts of the full picture's width and
+    height, which is the image's own unless there is a ``crop_box``;
     ``tokens`` (L,), what a tokenizer would give; ``features`` (L, C), what
     an encoder would give; ``negative``, an ``LDMDataSample`` with conditions
     of what the image should show less; ``pred_labels``, a classifier's, by
@@ -31,7 +32,7 @@ class LDMDataSample(DataSample):
 
     Metainfo: ``address``, ``img_path``, ``ori_shape``, ``img_shape``;
     ``crop_box``, the part (x, y, w, h) of the full picture that the image
-    is, like a box of the layout; ``sample_idx``, its place in the dataset,
+    shows, like a box of the layout; ``sample_idx``, its place in the dataset,
     and ``source_idx``, the same for all that is drawn for one entry of it.
     """
 

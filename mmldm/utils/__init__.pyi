@@ -4,6 +4,7 @@ from .checks import (
     check_divisible,
     check_positive,
     check_range,
+    check_share,
 )
 from .draws import Draws, address_seed
 from .registration import register_all_modules
@@ -16,5 +17,6 @@ __all__ = [
     'check_divisible',
     'check_positive',
     'check_range',
+    'check_share',
     'register_all_modules',
 ]

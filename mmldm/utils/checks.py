@@ -37,6 +37,23 @@ def check_range(
     raise ValueError(f'{name}={value!r} must be {_a(value)}{span}{hint}')
 
 
+def check_share(
+    name: str, value: float, high: float = 1, hint: str = ''
+) -> None:
+    """Raise unless ``value`` is a number in (0, high].
+
+    Args:
+        name: Of the value in the message.
+        value: What was given.
+        high: The largest value.
+        hint: What to add to the message.
+    """
+    if not (_is_number(value) and 0 < value <= high):
+        raise ValueError(
+            f'{name}={value!r} must be {_a(value)}in (0, {high:g}]{hint}'
+        )
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 

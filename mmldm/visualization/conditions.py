@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from mmldm.structures import LDMDataSample
+from mmldm.utils.boxes import WHOLE, shown_objects
 from mmldm.utils.pixels import bicubic
 
 # Small images are enlarged to at least this height, by a whole factor.
@@ -141,7 +142,8 @@ def _with_boxes(
     picture = Image.fromarray(image)
     canvas = ImageDraw.Draw(picture)
     height, width = image.shape[:2]
-    for label, (x, y, w, h) in sample.get('layout', ()):
+    objects = sample.get('layout', ()), sample.get('crop_box', WHOLE)
+    for label, (x, y, w, h) in shown_objects(*objects):
         left, top = x * width, y * height
         right, bottom = left + w * width - 1, top + h * height - 1
         fill = tuple(colour(label))

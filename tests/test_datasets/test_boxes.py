@@ -185,6 +185,19 @@ def test_boxes_of_open_images(folder):
     assert folder.load(boxes).metainfo['classes'] == ('Cat', 'Dog')
 
 
+def test_classes_of_open_images_have_the_published_numbers(folder):
+    """The numbering of taming-transformers puts /m/01s55n last."""
+    ids = ['/m/0k0pj', '/m/01s55n', '/m/011k07', '/m/01s105', '/m/01tcjp']
+    boxes = open_images(
+        folder,
+        ''.join(f'a,{key},0,1,0,1,0\n' for key in ids),
+        ''.join(f'{key},Name of {key}\n' for key in ids),
+    )
+    (layout,) = folder.values('layout', boxes).values()
+    assert [label for label, _ in layout] == [3, 4, 0, 1, 2]
+    assert folder.load(boxes).metainfo['classes'][4] == 'Name of /m/01s55n'
+
+
 @pytest.mark.parametrize(
     'broken, message',
     [

@@ -245,6 +245,20 @@ def test_conditions_are_what_embedders_read(tmp_path, name, prepare, embedder):
         assert told.shape[2:] == (16, 16)
 
 
+@pytest.mark.parametrize(
+    'name', ['imagenet-sr-x4_256x256.py', 'openimages-bsr-x4_256x256.py']
+)
+def test_small_parts_grow_as_the_published_models_saw_them(tmp_path, name):
+    """By OpenCV's INTER_AREA, here from 96 to 160 pixels."""
+    write_folders(tmp_path)
+    part = np.asarray(Image.open(tmp_path / 'train/a.jpg'))[:, 12:108]
+    expected = cv2.resize(part, (160, 160), interpolation=cv2.INTER_AREA)
+    for phase, dataset in load(name, tmp_path, size=160).items():
+        cut = dataset.pipeline.transforms[1]
+        cut.parts, cut.random = (1, 1), False
+        assert np.array_equal(pixels(dataset), expected), phase
+
+
 def test_no_config_is_left_out():
     """Those that are tested with their models aside."""
     own = Path(__file__).read_text()

@@ -126,6 +126,17 @@ def test_boxes_are_compared_with_those_that_were_asked(
     }
 
 
+def test_boxes_are_compared_in_the_part_that_the_image_shows(judge):
+    """Asked for in a picture of which a quarter is drawn."""
+    drawn = scene((RED, (0.25, 0.25, 0.5, 0.5)))
+    sample = asked_and_drawn(scene((RED, RIGHT), (BLUE, LEFT)), drawn)
+    sample.set_metainfo(dict(crop_box=(0.5, 0.125, 0.5, 0.5)))
+    assert judge(SceneLayout(), [sample]) == {
+        'scene/layout_iou': pytest.approx(1, abs=0.01),
+        'scene/layout_class': 1,
+    }
+
+
 def test_a_box_belongs_to_one_object(judge):
     """One red square is not both that were asked for, nor the worse one."""
     near = (0.1875, *LEFT[1:])

@@ -8,6 +8,7 @@ from mmldm.utils.checks import (
     check_divisible,
     check_positive,
     check_range,
+    check_share,
     suggest,
 )
 
@@ -74,6 +75,21 @@ def test_a_number_in_range_passes(value):
 def test_what_is_out_of_range_is_refused(value, high, message):
     with pytest.raises(ValueError, match=message):
         check_range('x', value, 0, high, '; a hint')
+
+
+@pytest.mark.parametrize(
+    'value, high, message',
+    [
+        (0, 1, r'^x=0 must be in \(0, 1\]; a hint$'),
+        (0.6, 0.5, r'^x=0.6 must be in \(0, 0.5\]; a hint$'),
+        (math.nan, 1, '^x=nan must be in'),
+        (True, 1, '^x=True must be a number, in'),
+    ],
+)
+def test_what_is_no_share_is_refused(value, high, message):
+    with pytest.raises(ValueError, match=message):
+        check_share('x', value, high, '; a hint')
+    check_share('x', high, high)
 
 
 @pytest.mark.parametrize('value', ['5', None, True])

@@ -63,6 +63,15 @@ def test_boxes_are_drawn_in_the_colour_of_their_class():
     assert not changed[top + 30, left + 2 : right - 1].any()
 
 
+def test_boxes_of_a_crop_are_drawn_where_it_shows_them():
+    cropped = sample(layout=[(3, (0.5, 0.5, 0.25, 0.25))])
+    cropped.set_metainfo(dict(crop_box=(0.5, 0.0, 0.5, 1.0)))
+    shown = sample(layout=[(3, (0.0, 0.5, 0.5, 0.25))])
+    assert np.array_equal(
+        draw_sample(IMAGE, cropped), draw_sample(IMAGE, shown)
+    )
+
+
 @pytest.mark.parametrize(
     'box', [(0, 0, 0.001, 0.001), (0.99, 0.99, 0.01, 0.01)]
 )

@@ -10,7 +10,7 @@ train_dataloader = dict(
         pipeline=[
             dict(type='LoadImage'),
             dict(type='CropPart', min_part=0.5, max_part=1.0, random=True),
-            dict(type='ResizeShorterSide'),
+            dict(type='ResizeShorterSide', method='opencv_area'),
             dict(type='DegradeBicubic', factor=4),
             dict(type='PackInputs'),
         ],
@@ -22,7 +22,7 @@ held_out = dict(
     pipeline=[
         dict(type='LoadImage'),
         dict(type='CropPart', random=False),
-        dict(type='ResizeShorterSide'),
+        dict(type='ResizeShorterSide', method='opencv_area'),
         dict(type='DegradeBicubic', factor=4),
         dict(type='PackInputs'),
     ],

@@ -8,7 +8,7 @@ train_dataloader = dict(
         pipeline=[
             dict(type='LoadImage'),
             dict(type='CropPart', min_part=0.5, max_part=1.0, random=True),
-            dict(type='ResizeShorterSide'),
+            dict(type='ResizeShorterSide', method='opencv_area'),
             degrade,
             dict(type='PackInputs'),
         ],
@@ -19,7 +19,7 @@ held_out = dict(
     pipeline=[
         dict(type='LoadImage'),
         dict(type='CropPart', random=False),
-        dict(type='ResizeShorterSide'),
+        dict(type='ResizeShorterSide', method='opencv_area'),
         degrade,
         dict(type='PackInputs'),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmldm.registry import TRANSFORMS
-from mmldm.utils import check_choice, check_positive, check_range
+from mmldm.utils import check_choice, check_range, check_share
 from mmldm.utils.image_size import Size, check_size, height_and_width
 from mmldm.utils.pixels import bicubic
 
@@ -15,6 +15,7 @@ from . import spatial
 
 RESAMPLE = {
     'area': spatial.area,
+    'opencv_area': spatial.opencv_area,
     'bilinear': spatial.bilinear,
     'bicubic': bicubic,
 }
@@ -29,8 +30,9 @@ class ResizeShorterSide(BaseTransform):
             neither more than it must. None takes the dataset's ``size``.
         method: Of the image: 'area', means of areas where it shrinks, which
             does not alias, and bicubic interpolation where it grows;
-            'bilinear', OpenCV's, which aliases; 'bicubic', Pillow's, which
-            does not. Maps of pixels take the nearest.
+            'opencv_area', OpenCV's, which grows by area too; 'bilinear',
+            OpenCV's, which aliases; 'bicubic', Pillow's, which does not. Maps
+            of pixels take the nearest.
     """
 
     def __init__(self, size: Size | None = None, method: str = 'area') -> None:
@@ -125,9 +127,8 @@ class CropPart(BaseTransform):
     def __init__(
         self, min_part: float = 1.0, max_part: float = 1.0, *, random: bool
     ) -> None:
-        check_range('CropPart.max_part', max_part, 0, 1)
-        check_range('CropPart.min_part', min_part, 0, max_part)
-        check_positive('CropPart.min_part', min_part)
+        check_share('CropPart.max_part', max_part)
+        check_share('CropPart.min_part', min_part, max_part)
         self.parts = min_part, max_part
         self.random = random
 

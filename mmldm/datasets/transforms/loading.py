@@ -171,7 +171,7 @@ class ChooseObjects(BaseTransform):
 
     Args:
         max_objects: At most so many, any of them.
-        min_area: Smaller ones are left out; part of the image.
+        min_area: Smaller ones are left out; part of the full picture.
     """
 
     def __init__(self, max_objects: int = 30, min_area: float = 1e-5) -> None:

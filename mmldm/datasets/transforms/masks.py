@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmldm.registry import TRANSFORMS
-from mmldm.utils import check_choice, check_positive, check_range
+from mmldm.utils import check_choice, check_share
 
 from ..image_files import read_mask
 from ..image_search import find_images
@@ -19,9 +19,11 @@ from .spatial import check_size, nearest
 
 # Lengths are pixels of an image of this side, and grow with the image.
 SIDE = 256
+# All are whole numbers, as drawn by LaMa's own generator.
 LEAST_LENGTH, LEAST_WIDTH = 10, 5
 MAX_LINES = 5
-MAX_ANGLE = 4.0  # radians from the vertical
+# Radians from the vertical: this and 0, 1, 2 or 3.
+LEAST_ANGLE, ANGLES = 0.01, 4
 TRIES = 300
 
 
@@ -31,13 +33,13 @@ class Strokes:
 
     Args:
         count: Least and largest number of chains.
-        length: How much a line is longer than ``LEAST_LENGTH``, at most.
-        width: How much it is wider than ``LEAST_WIDTH``, at most.
+        length: A line is longer than ``LEAST_LENGTH`` by less than this.
+        width: It is wider than ``LEAST_WIDTH`` by less than this.
     """
 
     count: tuple[int, int]
-    length: float
-    width: float
+    length: int
+    width: int
 
     def draw(self, mask: np.ndarray, scale: float) -> None:
         """Set to 1 what is hit."""
@@ -47,14 +49,15 @@ class Strokes:
             self._draw_chain(mask, scale, side)
 
     def _draw_chain(self, mask: np.ndarray, scale: float, side: int) -> None:
-        ends = np.array(mask.shape[::-1]) - 1
-        start = np.random.randint(0, ends + 1)
+        extents = np.array(mask.shape[::-1])
+        start = np.random.randint(0, extents)
         for _ in range(np.random.randint(1, MAX_LINES + 1)):
-            angle = side * np.random.uniform(0, MAX_ANGLE)
-            length = LEAST_LENGTH + np.random.uniform(0, self.length)
-            width = LEAST_WIDTH + np.random.uniform(0, self.width)
+            angle = side * (LEAST_ANGLE + np.random.randint(ANGLES))
+            length = LEAST_LENGTH + np.random.randint(self.length)
+            width = LEAST_WIDTH + np.random.randint(self.width)
             step = scale * length * np.array([np.sin(angle), np.cos(angle)])
-            stop = (start + step).round().astype(int).clip(0, ends)
+            # A line may end right outside of the image, as in LaMa.
+            stop = (start + step).astype(int).clip(0, extents)
             cv2.line(
                 mask,
                 start.tolist(),
@@ -91,7 +94,7 @@ class Boxes:
     def _span(self, extent: int, margin: int, scale: float) -> slice:
         """A row's or a column's part."""
         room = max(1, extent - 2 * margin)
-        size = round(scale * np.random.uniform(*self.side))
+        size = round(scale * _between(self.side))
         size = min(max(1, size), room)
         start = margin + np.random.randint(room - size + 1)
         return slice(start, start + size)
@@ -102,20 +105,21 @@ def _between(ends: tuple[int, int]) -> int:
 
 
 # What is drawn how often: the data sets that LaMa is judged on (of 256x256),
-# the rectangles of its training, and its training itself.
+# the rectangles of its training, and its training itself. LaMa's generator
+# draws a chain more than its settings say: their ``max_times`` are 50, 5, 5.
 PRESETS = {
-    'thin': [(1, Strokes((4, 50), length=40, width=10))],
+    'thin': [(1, Strokes((4, 51), length=40, width=10))],
     'medium': [
-        (1, Strokes((4, 5), length=100, width=50)),
+        (1, Strokes((4, 6), length=100, width=50)),
         (0.3, Boxes((1, 5), side=(10, 50), margin=0)),
     ],
     'thick': [
-        (1, Strokes((1, 5), length=200, width=100)),
+        (1, Strokes((1, 6), length=200, width=100)),
         (0.3, Boxes((1, 3), side=(30, 150), margin=10)),
     ],
     'boxes': [(1, Boxes((1, 4), side=(30, 150), margin=10))],
     'training': [
-        (1, Strokes((1, 5), length=200, width=100)),
+        (1, Strokes((1, 6), length=200, width=100)),
         (1, Boxes((1, 4), side=(30, 150), margin=10)),
     ],
 }
@@ -147,8 +151,7 @@ class DrawMask(BaseTransform):
             )
         for name in presets:
             check_choice('DrawMask.presets', name, PRESETS)
-        check_range('DrawMask.max_share', max_share, 0, 1)
-        check_positive('DrawMask.max_share', max_share)
+        check_share('DrawMask.max_share', max_share)
         self.presets = tuple(presets)
         self.max_share = max_share
 

@@ -2,8 +2,10 @@
 
 Of a pipeline's results these move together: ``img`` (H, W, C), the maps
 ``gt_sem_seg`` and ``mask`` (H, W), those that ``extra_maps`` names, (H, W) or
-(H, W, C), the boxes of ``layout``, which are parts (x, y, w, h) of the image,
-and ``crop_box``, the part of the full picture that the image is.
+(H, W, C), and ``crop_box``, the part (x, y, w, h) of the full picture that
+the image shows. The boxes of ``layout`` are parts of the full picture too, as
+layout-to-image models learn them: a crop leaves them as they are, and drops
+those that it does not show.
 """
 
 from collections.abc import Callable
@@ -11,17 +13,15 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-Box = tuple[float, float, float, float]
+from mmldm.utils.boxes import WHOLE, Box, shown_part
+
 Resample = Callable[[np.ndarray, int, int], np.ndarray]
 
 MAPS = ('gt_sem_seg', 'mask')
-WHOLE = (0.0, 0.0, 1.0, 1.0)
-# Parts of an image below which an overlap is a rounding error.
-TINY = 1e-9
 
 
 def resize(results: dict, height: int, width: int, resample: Resample) -> None:
-    """Scale; boxes, being parts of the image, stay.
+    """Scale; boxes, being parts of the picture, stay.
 
     Args:
         results: Changed.
@@ -37,7 +37,7 @@ def resize(results: dict, height: int, width: int, resample: Resample) -> None:
 def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
     """Cut out a window.
 
-    Boxes are cut to it, and those that miss it are dropped.
+    Boxes that miss it are dropped; the others stay whole.
 
     Args:
         results: Changed.
@@ -49,17 +49,19 @@ def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
     rows, columns = results['img'].shape[:2]
     for name in ('img', *_checked_maps(results)):
         results[name] = results[name][top : top + height, left : left + width]
-    window = left / columns, top / rows, width / columns, height / rows
-    if 'layout' in results:
-        boxes = [(c, _cut(box, window)) for c, box in results['layout']]
-        results['layout'] = [(c, box) for c, box in boxes if box is not None]
     x, y, full_width, full_height = results.get('crop_box', WHOLE)
-    results['crop_box'] = (
-        x + window[0] * full_width,
-        y + window[1] * full_height,
-        window[2] * full_width,
-        window[3] * full_height,
+    window = results['crop_box'] = (
+        x + left / columns * full_width,
+        y + top / rows * full_height,
+        width / columns * full_width,
+        height / rows * full_height,
     )
+    if 'layout' in results:
+        results['layout'] = [
+            (label, box)
+            for label, box in results['layout']
+            if shown_part(box, window) is not None
+        ]
 
 
 def mirror(results: dict) -> None:
@@ -70,19 +72,6 @@ def mirror(results: dict) -> None:
         results['layout'] = [(c, _turned(box)) for c, box in results['layout']]
     if 'crop_box' in results:
         results['crop_box'] = _turned(results['crop_box'])
-
-
-def _cut(box: Box, window: Box) -> Box | None:
-    """What of a box is in a window, as parts of that; None for nothing."""
-    low, size = [], []
-    for i in range(2):
-        ends = [
-            min(1.0, max(0.0, (end - window[i]) / window[2 + i]))
-            for end in (box[i], box[i] + box[2 + i])
-        ]
-        low.append(ends[0])
-        size.append(ends[1] - ends[0])
-    return (*low, *size) if min(size) > TINY else None
 
 
 def _turned(box: Box) -> Box:
@@ -138,9 +127,14 @@ def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def area(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Means of areas, which do not alias; growing is bicubic."""
-    shrinks = height < image.shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return cv2.resize(image, (width, height), interpolation=method)
+    if height < image.shape[0]:
+        return opencv_area(image, height, width)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def opencv_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Means of areas, also where it grows: new pixels lie across old ones."""
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def bilinear(image: np.ndarray, height: int, width: int) -> np.ndarray:

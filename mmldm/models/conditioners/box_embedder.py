@@ -10,7 +10,7 @@ from mmldm.utils.typing import SampleList
 
 from .dropping import unless_dropped
 from .embedder import Embedder, Encode
-from .layouts import Corners, corners, read_layout
+from .layouts import Corners, corners, read_shown_layout
 
 # Between the lowest frequency, a radian an image, and what comes after the
 # highest; that of the authors' code.
@@ -109,7 +109,7 @@ class BoxEmbedder(Embedder):
         """Class and corners of every object."""
         return [
             (label, corners(box))
-            for label, box in read_layout(
+            for label, box in read_shown_layout(
                 sample, self.num_classes, 'BoxEmbedder', self.max_objects
             )
         ]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmldm.structures import LDMDataSample
+from mmldm.utils.boxes import WHOLE, shown_objects
 
 Box = Sequence[float]  # x, y, w, h in [0, 1]
 Corners = tuple[float, float, float, float]
@@ -18,7 +19,7 @@ def read_layout(
     reader: str,
     max_objects: int | None = None,
 ) -> list[tuple[int, Box]]:
-    """The ``layout`` of a sample, checked.
+    """The ``layout`` of a sample in the full picture, checked.
 
     Args:
         sample: What is read.
@@ -52,6 +53,42 @@ def read_layout(
         check_box(box, f'the box of {what}')
         objects.append((label, box))
     return objects
+
+
+def read_shown_layout(
+    sample: LDMDataSample,
+    num_classes: int,
+    reader: str,
+    max_objects: int | None = None,
+) -> list[tuple[int, Box]]:
+    """The objects that the image of a sample shows, checked.
+
+    Args:
+        sample: See :func:`read_layout`.
+        num_classes: See :func:`read_layout`.
+        reader: See :func:`read_layout`.
+        max_objects: See :func:`read_layout`.
+
+    Returns:
+        Class and box of every object; boxes are parts of the image.
+
+    Raises:
+        ValueError: As of :func:`read_layout`, or if the ``crop_box`` is
+            wrong.
+    """
+    objects = read_layout(sample, num_classes, reader, max_objects)
+    return shown_objects(objects, read_crop_box(sample))
+
+
+def read_crop_box(sample: LDMDataSample) -> Box:
+    """The part of the full picture that the image of a sample shows.
+
+    Raises:
+        ValueError: If it is no part of the picture.
+    """
+    crop_box = sample.get('crop_box', WHOLE)
+    check_box(crop_box, f'the crop_box of {sample.name}')
+    return crop_box
 
 
 def _object(item: Any, what: str) -> tuple[int, Box]:

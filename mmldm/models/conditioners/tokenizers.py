@@ -9,12 +9,17 @@ from torch import Tensor
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
+from mmldm.utils.boxes import WHOLE
 from mmldm.utils.typing import SampleList
 
 from .dropping import unless_dropped
-from .layouts import Box, check_box, corners, read_layout
-
-WHOLE_IMAGE = (0, 0, 1, 1)
+from .layouts import (
+    Box,
+    corners,
+    read_crop_box,
+    read_layout,
+    read_shown_layout,
+)
 
 
 class Tokenizer(ABC):
@@ -80,7 +85,9 @@ class LayoutTokens(Tokenizer):
             there are tokens.
         max_objects: Objects an image at most, to which they are padded.
         vocab_size: Number of tokens.
-        crop: End with the two corners of ``crop_box``.
+        crop: End with the two corners of ``crop_box``, and tell boxes as
+            parts of the full picture; else, as parts of the image, cut to
+            it.
     """
 
     reads = ('layout',)
@@ -109,19 +116,17 @@ class LayoutTokens(Tokenizer):
         self.crop = crop
 
     def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
-        null = self._ids([], WHOLE_IMAGE)
+        null = self._ids([], WHOLE)
         return torch.tensor(
             unless_dropped(self._row, data_samples, drop, null)
         )
 
     def _row(self, sample: LDMDataSample) -> list[int]:
-        objects = read_layout(
+        read = read_layout if self.crop else read_shown_layout
+        objects = read(
             sample, self.num_classes, 'LayoutTokens', self.max_objects
         )
-        crop_box = sample.get('crop_box', WHOLE_IMAGE)
-        if self.crop:
-            check_box(crop_box, f'the crop_box of {sample.name}')
-        return self._ids(objects, crop_box)
+        return self._ids(objects, read_crop_box(sample))
 
     def _ids(self, objects: list[tuple[int, Box]], crop_box: Box) -> list[int]:
         ids = [

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmldm.registry import MODELS
-from mmldm.utils import Draws
+from mmldm.utils import Draws, check_share
 from mmldm.utils.draws import Address
 
 
@@ -27,10 +27,7 @@ class Equivariance:
 
     def __init__(self, prob: float = 0.5, min_scale: float = 0.25) -> None:
         for name, value in dict(prob=prob, min_scale=min_scale).items():
-            if not 0 < value <= 1:
-                raise ValueError(
-                    f'equivariance.{name}={value} must be in (0, 1]'
-                )
+            check_share(f'equivariance.{name}', value)
         self.prob = prob
         self.min_scale = min_scale
 

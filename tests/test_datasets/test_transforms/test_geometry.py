@@ -62,6 +62,16 @@ def test_growing_is_cubic_and_keeps_places():
     assert abs(resize(image, 22)[:, 9, 0] - expected).max() <= 0.5
 
 
+@pytest.mark.parametrize('size', [6, 9, 12])
+def test_opencv_area_grows_by_means_of_areas(size):
+    """Those of 6 lines from ``size`` ones are means of parts of a line."""
+    image = noise(6, 6)
+    fine = image.repeat(size, 0).repeat(size, 1).astype(float)
+    means = fine.reshape(size, 6, size, 6, 3).mean((1, 3))
+    grown = ResizeShorterSide(size, 'opencv_area')(dict(img=image))['img']
+    assert abs(grown - means).max() <= 1
+
+
 TRANSFORMS = pytest.mark.parametrize(
     'build',
     [ResizeShorterSide, lambda *size: Crop(*size, random=False)],

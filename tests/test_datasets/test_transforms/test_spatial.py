@@ -10,6 +10,8 @@ from mmldm.datasets.transforms import (
     RandomShrink,
     ResizeShorterSide,
 )
+from mmldm.datasets.transforms.spatial import crop, mirror
+from mmldm.utils.boxes import WHOLE, shown_objects
 
 # As (top, left, bottom, right); none hides another.
 BOXES = ((2, 3, 12, 9), (20, 3, 22, 30), (14, 20, 19, 29), (0, 33, 24, 36))
@@ -63,8 +65,9 @@ def check(results):
     where = image[..., 0].astype(int) * 7 + image[..., 1].astype(int) * 5
     assert np.array_equal(results['mask'], where % 3 == 0)
     expected = boxes_in(results['gt_sem_seg'])
+    shown = shown_objects(results['layout'], results['crop_box'])
     assert [c for c, _ in results['layout']] == [c for c, _ in expected]
-    for (_, box), (_, wanted) in zip(results['layout'], expected, strict=True):
+    for (_, box), (_, wanted) in zip(shown, expected, strict=True):
         assert box == pytest.approx(wanted, abs=1e-9)
         assert min(box) >= 0 and box[0] + box[2] <= 1 + 1e-9
     x, y, width, height = results['crop_box']
@@ -92,6 +95,37 @@ def test_whatever_crops_and_flips_do_all_say_the_same(seed):
         results.setdefault('crop_box', (0, 0, 1, 1))
         check(results)
     assert results['img'].shape == (10, 10, 3)
+
+
+def test_a_crop_leaves_boxes_in_the_full_picture():
+    """Those that it does not show are dropped; the others stay whole."""
+    results = dict(
+        img=np.zeros((10, 10, 3), np.uint8),
+        layout=[
+            (0, (0.1, 0.2, 0.3, 0.4)),  # ends where the crop begins
+            (1, (0.5, 0.2, 0.3, 0.4)),
+            (2, (0.1, 0.2, 0.8, 0.4)),
+        ],
+    )
+    crop(results, 0, 4, 10, 6)
+    assert results['layout'] == [
+        (1, (0.5, 0.2, 0.3, 0.4)),
+        (2, (0.1, 0.2, 0.8, 0.4)),
+    ]
+    assert results['crop_box'] == pytest.approx((0.4, 0, 0.6, 1))
+    mirror(results)
+    (label, box), other = results['layout']
+    assert (label, box) == (1, pytest.approx((0.2, 0.2, 0.3, 0.4)))
+    assert other == (2, pytest.approx((0.1, 0.2, 0.8, 0.4)))
+    assert results['crop_box'] == pytest.approx((0, 0, 0.6, 1))
+
+
+def test_what_an_image_shows_of_boxes():
+    layout = [(1, (0.5, 0.2, 0.3, 0.4)), (2, (0.1, 0, 0.2, 1))]
+    assert shown_objects(layout, WHOLE) == layout
+    ((label, box),) = shown_objects(layout, (0.4, 0, 0.3, 0.5))
+    assert label == 1
+    assert box == pytest.approx((1 / 3, 0.4, 2 / 3, 0.6))
 
 
 def test_a_flipped_crop_is_a_crop_of_the_flipped_picture():

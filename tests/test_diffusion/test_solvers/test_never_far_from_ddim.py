@@ -183,6 +183,23 @@ def assert_none_is_too_far(judge, numbers):
     ] == []
 
 
+@pytest.mark.parametrize(
+    'grid', [g for g in GRIDS if isinstance(g, KarrasGrid | LogSNRGrid)]
+)
+@pytest.mark.parametrize('schedule', SCHEDULES, ids=name)
+def test_two_or_three_steps_are_no_worse_than_one(correlated, schedule, grid):
+    """Heun and PLMS have fewer than 5 evaluations there."""
+    judge = Judge(correlated, schedule, grid, VelocityPrediction())
+    for solver in (Heun(), PLMS()):
+        for num_steps in (2, 3):
+            try:
+                error, _ = judge.error(solver, num_steps)
+            except ValueError as reason:  # what a grid refuses, it explains
+                assert 'take' in str(reason) or 'num_steps' in str(reason)
+                continue
+            assert error < 1.05 * judge.ddim(1)
+
+
 @pytest.mark.parametrize('grid', GRIDS, ids=name)
 @pytest.mark.parametrize(
     'schedule',

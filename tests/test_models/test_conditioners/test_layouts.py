@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmldm.models.conditioners import BoxEmbedder, LayoutTokens
+from mmldm.models.conditioners import BoxEmbedder, BoxMap, LayoutTokens
 from mmldm.structures import LDMDataSample
 
 BOX = (0.1, 0.2, 0.3, 0.4)
@@ -58,3 +58,32 @@ def test_a_missing_layout_is_refused():
     embedder = BoxEmbedder(9, 4)
     with pytest.raises(ValueError, match='no layout, which BoxEmbedder needs'):
         embedder([LDMDataSample()], torch.tensor([False]))
+
+
+CROP, SHOWN = (0.4, 0.0, 0.6, 1.0), (1 / 6, 0.2, 0.5, 0.4)
+EMBEDDERS = [
+    BoxEmbedder(9, 4, max_objects=2, hidden_dim=4),
+    BoxMap(9, num_stages=1, embed_dim=4),
+]
+
+
+@pytest.mark.parametrize('embedder', EMBEDDERS)
+def test_an_embedder_is_told_what_the_image_shows(embedder):
+    """Boxes are in the full picture; the embedder sees the crop alone."""
+    keep, size = torch.tensor([False]), dict(img_shape=(8, 8))
+    cropped = LDMDataSample(
+        metainfo=dict(crop_box=CROP, **size),
+        layout=[(7, (0.5, 0.2, 0.3, 0.4)), (3, (0.0, 0.0, 0.4, 1.0))],
+    )
+    shown = LDMDataSample(metainfo=size, layout=[(7, SHOWN)])
+    torch.testing.assert_close(
+        embedder([cropped], keep), embedder([shown], keep)
+    )
+
+
+@pytest.mark.parametrize('embedder', EMBEDDERS)
+def test_a_crop_outside_of_the_picture_is_refused(embedder):
+    place = dict(img_path='a.png', img_shape=(8, 8), crop_box=(0.5, 0, 1, 1))
+    sample = LDMDataSample(metainfo=place, layout=[])
+    with pytest.raises(ValueError, match='the crop_box of a.png is'):
+        embedder([sample], torch.tensor([False]))

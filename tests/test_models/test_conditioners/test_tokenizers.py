@@ -3,6 +3,8 @@ import pytest
 import torch
 from huggingface_hub import constants
 
+from mmldm.datasets.transforms import PackInputs
+from mmldm.datasets.transforms.spatial import crop, mirror
 from mmldm.models.conditioners import BertTokens, GivenTokens, LayoutTokens
 from mmldm.structures import LDMDataSample
 
@@ -139,6 +141,36 @@ def test_the_crop_is_told():
     cropped = sample(layout=[])
     cropped.set_metainfo(dict(crop_box=OBJECT[1]))
     assert ids(LayoutTokens(), cropped)[0][90:] == [1629, 4806]
+
+
+CROP = (0.4, 0, 0.6, 1)
+CROPPED = (7, (0.5, 0.2, 0.3, 0.4))
+
+
+def test_boxes_of_a_crop_stay_in_the_full_picture():
+    """The numbers of the original's builder with its encode_crop."""
+    results = dict(img=np.zeros((20, 20, 3), np.uint8), layout=[CROPPED])
+    crop(results, 0, 8, 20, 12)
+    packed = PackInputs()(results)['data_samples']
+    (row,) = ids(LayoutTokens(), packed)
+    assert row[:3] == [7, 18 * 90 + 44, 53 * 90 + 71]
+    assert [round(p / 89, 3) for p in (44, 18, 71, 53)] == [
+        *(0.494, 0.202),
+        *(0.798, 0.596),
+    ]
+    assert row[90:] == [36, 89 * 90 + 89]
+    mirror(results)
+    (row,) = ids(LayoutTokens(), PackInputs()(results)['data_samples'])
+    assert row[:3] == [7, 18 * 90 + 18, 53 * 90 + 44]
+    assert row[90:] == [0, 89 * 90 + 53]
+
+
+def test_without_the_crop_boxes_are_those_of_the_image():
+    cropped = sample(layout=[CROPPED, (3, (0, 0, 0.4, 1))])
+    cropped.set_metainfo(dict(crop_box=CROP))
+    (row,) = ids(LayoutTokens(crop=False), cropped)
+    assert row[:3] == [7, 18 * 90 + 15, 53 * 90 + 59]
+    assert row[3:] == [NONE] * 87
 
 
 def test_sizes_arrive():

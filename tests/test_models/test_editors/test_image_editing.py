@@ -213,7 +213,10 @@ def test_other_conditions_edit_an_inverted_image(model, images, labelled):
 @pytest.mark.parametrize(
     'edit, message',
     [
-        (lambda m, x, s, k: m.vary(x, s, 0), 'strength=0 must be positive'),
+        (
+            lambda m, x, s, k: m.vary(x, s, 0),
+            r'strength=0 must be in \(0, 1\]: near',
+        ),
         (lambda m, x, s, k: m.vary(x, s[:1], 0.5), '2 images with 1 data'),
         (
             lambda m, x, s, k: m.vary((x * 127).byte(), s, 0.5),
