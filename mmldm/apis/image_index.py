@@ -75,7 +75,13 @@ def read_index(path: str | Path) -> ImageIndex:
                 told['encoder'],
                 told['digest'],
             )
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (
+        SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ) as error:
         raise ValueError(
             f'{path} is no index of images ({error!r}): write one by '
             'tools/dataset_converters/neighbours.py IMAGES --index FILE'

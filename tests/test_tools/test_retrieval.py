@@ -205,6 +205,9 @@ def test_other_files_and_names_are_refused(index, tmp_path, call_tool, clip):
     save_file(dict(x=torch.zeros(1)), other)
     with pytest.raises(ValueError, match='is no index of images .*--index'):
         read_index(other)
+    save_file(dict(x=torch.zeros(1)), other, dict(mmldm_index='[' * 10**5))
+    with pytest.raises(ValueError, match='is no index of images'):
+        read_index(other)
     other.write_bytes(index.read_bytes()[:-9])
     with pytest.raises(ValueError, match='is no index of images'):
         read_index(other)
