@@ -1,6 +1,8 @@
 """Every config is built at reduced width, trained one step and sampled."""
 
+import ast
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -313,3 +315,27 @@ def test_published_architectures_have_their_size(name, millions):
         network = MODELS.build(network)
     count = sum(p.numel() for p in network.parameters())
     assert count / 1e6 == pytest.approx(millions, abs=1e-3)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_its_commands_can_be_pasted(path):
+    """They name the file itself, and tools that are there."""
+    text = ast.get_docstring(ast.parse(path.read_text())).replace('\\\n', ' ')
+    commands = [
+        shlex.split(line.partition(': ')[2])
+        for line in text.splitlines()
+        if re.match(r'\w+: +(python|bash) ', line)
+    ]
+    if other := re.search(
+        r'^Train and (?:judge|draw): as (\S+)\.$', text, re.M
+    ):
+        assert (path.parent / other[1]).is_file()
+        return
+    trained = {arg for command in commands for arg in command[2:]}
+    assert str(path.relative_to(ROOT)) in trained
+    for command in commands:
+        assert (ROOT / command[1]).is_file()
+        named = {a for a in command[2:] if a.startswith('configs/')}
+        assert all((ROOT / name).is_file() for name in named)
+        folders = {a for a in command[2:] if a.startswith('work_dirs/')}
+        assert folders <= {f'work_dirs/{path.stem}'}

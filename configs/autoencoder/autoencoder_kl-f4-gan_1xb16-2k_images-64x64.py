@@ -2,7 +2,8 @@
 
 For two CPU cores: crops of 64 pixels, at the images' own resolution.
 
-Train: python tools/train.py configs/autoencoder/<this file> \
+Train: python tools/train.py \
+       configs/autoencoder/autoencoder_kl-f4-gan_1xb16-2k_images-64x64.py \
        --cfg-options train_dataloader.dataset.data_root=FOLDER
 """
 

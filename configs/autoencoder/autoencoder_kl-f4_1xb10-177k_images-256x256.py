@@ -5,9 +5,12 @@ The learning rate is the 4.5e-6 of the original times the batch size.
 
 Needs LPIPS weights; README.md here says which, and how to train without.
 
-Train: bash tools/dist_train.sh configs/autoencoder/<this file> 1 \
+Train: bash tools/dist_train.sh \
+       configs/autoencoder/autoencoder_kl-f4_1xb10-177k_images-256x256.py 1 \
        --cfg-options train_dataloader.dataset.data_root=FOLDER
-Judge: python tools/test.py configs/autoencoder/<this file> CHECKPOINT
+Judge: python tools/test.py \
+       configs/autoencoder/autoencoder_kl-f4_1xb10-177k_images-256x256.py \
+       CHECKPOINT
 """
 
 _base_ = [

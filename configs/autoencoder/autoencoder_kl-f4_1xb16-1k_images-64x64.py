@@ -1,6 +1,7 @@
 """KL-f4 autoencoder of your own images, for two CPU cores.
 
-Train: python tools/train.py configs/autoencoder/<this file> \
+Train: python tools/train.py \
+       configs/autoencoder/autoencoder_kl-f4_1xb16-1k_images-64x64.py \
        --cfg-options train_dataloader.dataset.data_root=FOLDER
 """
 

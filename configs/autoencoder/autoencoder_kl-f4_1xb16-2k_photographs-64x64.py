@@ -3,8 +3,11 @@
 With L1 alone, then with a discriminator; README.md in this folder has what it
 learns in how many minutes.
 
-Train: python tools/train.py configs/autoencoder/<this file>
-Judge: python tools/test.py configs/autoencoder/<this file> <work dir>
+Train: python tools/train.py \
+       configs/autoencoder/autoencoder_kl-f4_1xb16-2k_photographs-64x64.py
+Judge: python tools/test.py \
+       configs/autoencoder/autoencoder_kl-f4_1xb16-2k_photographs-64x64.py \
+       work_dirs/autoencoder_kl-f4_1xb16-2k_photographs-64x64
 """
 
 _base_ = [

@@ -1,7 +1,10 @@
 """KL-f4 autoencoder of handwritten digits: minutes on two CPU cores.
 
-Train: python tools/train.py configs/autoencoder/<this file>
-Judge: python tools/test.py configs/autoencoder/<this file> <work dir>
+Train: python tools/train.py \
+       configs/autoencoder/autoencoder_kl-f4_1xb32-300_digits-32x32.py
+Judge: python tools/test.py \
+       configs/autoencoder/autoencoder_kl-f4_1xb32-300_digits-32x32.py \
+       work_dirs/autoencoder_kl-f4_1xb32-300_digits-32x32
 """
 
 _base_ = [

@@ -2,7 +2,8 @@
 
 The network of the paper (Rombach et al. 2022, table 8; 55.3 M parameters).
 
-Train: bash tools/dist_train.sh configs/autoencoder/<this file> 8 \
+Train: bash tools/dist_train.sh \
+       configs/autoencoder/autoencoder_kl-f4_8xb8-200k_images-256x256.py 8 \
        --amp --cfg-options train_dataloader.dataset.data_root=FOLDER
 """
 

@@ -2,8 +2,11 @@
 
 As the KL-f4 one, with a codebook that is kept from collapse.
 
-Train: python tools/train.py configs/autoencoder/<this file>
-Judge: python tools/test.py configs/autoencoder/<this file> <work dir>
+Train: python tools/train.py \
+       configs/autoencoder/autoencoder_vq-f4_1xb16-1500_photographs-64x64.py
+Judge: python tools/test.py \
+       configs/autoencoder/autoencoder_vq-f4_1xb16-1500_photographs-64x64.py \
+       work_dirs/autoencoder_vq-f4_1xb16-1500_photographs-64x64
 """
 
 _base_ = './autoencoder_kl-f4_1xb16-2k_photographs-64x64.py'

@@ -6,9 +6,12 @@ codebook is the original's too (README.md has what keeps others from collapse).
 
 Needs LPIPS weights; README.md here says which, and how to train without.
 
-Train: bash tools/dist_train.sh configs/autoencoder/<this file> 1 \
+Train: bash tools/dist_train.sh \
+       configs/autoencoder/autoencoder_vq-f4_1xb8-533k_images-256x256.py 1 \
        --cfg-options train_dataloader.dataset.data_root=FOLDER
-Judge: python tools/test.py configs/autoencoder/<this file> CHECKPOINT
+Judge: python tools/test.py \
+       configs/autoencoder/autoencoder_vq-f4_1xb8-533k_images-256x256.py \
+       CHECKPOINT
 """
 
 _base_ = [

@@ -2,8 +2,11 @@
 
 Dhariwal & Nichol 2021, section 4 (arXiv:2105.05233).
 
-Train: python tools/train.py configs/classifier/<this file>
-Judge: python tools/test.py configs/classifier/<this file> <work dir>
+Train: python tools/train.py \
+       configs/classifier/classifier_kl-f4_1xb64-300_digits-32x32.py
+Judge: python tools/test.py \
+       configs/classifier/classifier_kl-f4_1xb64-300_digits-32x32.py \
+       work_dirs/classifier_kl-f4_1xb64-300_digits-32x32
 
 Guides models like ldm_kl-f4_class_1xb64-600_digits-32x32.py, whose first
 stage, latent scale and noise it shares: train both with the same first stage,

@@ -2,8 +2,10 @@
 
 Rombach et al. 2022, section 4.1 and table 14; not released.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 1
-Draw:  python tools/sample.py work_dirs/<this config> --num 16
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_identity_1xb9-500k_celebahq-256x256.py 1
+Draw:  python tools/sample.py \
+       work_dirs/ldm_identity_1xb9-500k_celebahq-256x256 --num 16
 """
 
 _base_ = [

@@ -6,15 +6,18 @@ and a tenth are ours; the original's script has a scale of 5.
 
 Find:  python tools/dataset_converters/neighbours.py data/photographs/images \
        --out data/photographs/neighbours
-Train: bash tools/dist_train.sh configs/ldm/<this file> 8
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_kl-f16_retrieval_8xb16-500k_photographs-768x768.py 8
 
 To draw, make an index of any images, and tell the model what is to be found
 in it, a caption or an image:
 
 Index:  python tools/dataset_converters/neighbours.py data/photographs/images \
         --index data/photographs/index.safetensors
-Sample: python tools/sample.py configs/ldm/<this file> <checkpoint> \
-        --database data/photographs/index.safetensors --prompt "a harbour"
+Sample: python tools/sample.py \
+        configs/ldm/ldm_kl-f16_retrieval_8xb16-500k_photographs-768x768.py \
+        CHECKPOINT --database data/photographs/index.safetensors --prompt \
+        "a harbour"
 
 Or give model.predict data samples with features, (up to 20, 768), by CLIP's
 ViT-L/14, of norm 1.

@@ -1,9 +1,9 @@
 """Unconditional latent diffusion of your own images, for two CPU cores.
 
-Train: python tools/train.py configs/ldm/<this file> \
+Train: python tools/train.py configs/ldm/ldm_kl-f4_1xb32-2k_images-64x64.py \
        --cfg-options train_dataloader.dataset.data_root=FOLDER
-Draw:  python tools/test.py configs/ldm/<this file> \
-       work_dirs/<this config> --show-dir drawn
+Draw:  python tools/test.py configs/ldm/ldm_kl-f4_1xb32-2k_images-64x64.py \
+       work_dirs/ldm_kl-f4_1xb32-2k_images-64x64 --show-dir drawn
 
 Needs the first stage of autoencoder_kl-f4_1xb16-1k_images-64x64.py.
 """

@@ -1,7 +1,10 @@
 """Unconditional latent diffusion of real photographs, for two CPU cores.
 
-Train: python tools/train.py configs/ldm/<this file>
-Judge: python tools/test.py configs/ldm/<this file> <work dir>
+Train: python tools/train.py \
+       configs/ldm/ldm_kl-f4_1xb32-2k_photographs-64x64.py
+Judge: python tools/test.py \
+       configs/ldm/ldm_kl-f4_1xb32-2k_photographs-64x64.py \
+       work_dirs/ldm_kl-f4_1xb32-2k_photographs-64x64
 
 Needs the first stage of autoencoder_kl-f4_1xb16-2k_photographs-64x64.py.
 """

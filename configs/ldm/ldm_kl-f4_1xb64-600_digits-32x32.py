@@ -1,7 +1,8 @@
 """Unconditional latent diffusion of handwritten digits, for two CPU cores.
 
-Train: python tools/train.py configs/ldm/<this file>
-Judge: python tools/test.py configs/ldm/<this file> <work dir>
+Train: python tools/train.py configs/ldm/ldm_kl-f4_1xb64-600_digits-32x32.py
+Judge: python tools/test.py configs/ldm/ldm_kl-f4_1xb64-600_digits-32x32.py \
+       work_dirs/ldm_kl-f4_1xb64-600_digits-32x32
 
 Needs the first stage of autoencoder_kl-f4_1xb32-300_digits-32x32.py.
 """

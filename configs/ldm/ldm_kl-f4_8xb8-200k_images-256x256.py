@@ -3,8 +3,9 @@
 The denoiser of the paper's LDM-4 (Rombach et al. 2022, table 12; 274 M
 parameters).
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 8 \
-       --cfg-options train_dataloader.dataset.data_root=FOLDER
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_kl-f4_8xb8-200k_images-256x256.py 8 --cfg-options \
+       train_dataloader.dataset.data_root=FOLDER
 
 Needs the first stage of autoencoder_kl-f4_8xb8-200k_images-256x256.py.
 """

@@ -1,9 +1,12 @@
 """One coloured shape of a given class, for two CPU cores.
 
-Train: python tools/train.py configs/ldm/<this file>
-Judge: python tools/test.py configs/ldm/<this file> <work dir>
-Draw:  python tools/sample.py <work dir> \
-       --label 3
+Train: python tools/train.py \
+       configs/ldm/ldm_kl-f4_class_1xb32-3k_shape-scenes-32x32.py
+Judge: python tools/test.py \
+       configs/ldm/ldm_kl-f4_class_1xb32-3k_shape-scenes-32x32.py \
+       work_dirs/ldm_kl-f4_class_1xb32-3k_shape-scenes-32x32
+Draw:  python tools/sample.py \
+       work_dirs/ldm_kl-f4_class_1xb32-3k_shape-scenes-32x32 --label 3
 
 Needs the first stage of autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32.py.
 """

@@ -1,9 +1,13 @@
 """Scenes of shapes from captions: text-to-image for two CPU cores.
 
-Train: python tools/train.py configs/ldm/<this file>
-Judge: python tools/test.py configs/ldm/<this file> <work dir>
-Draw:  python tools/sample.py <work dir> \
-       --prompt 'a red circle and a blue square'
+Train: python tools/train.py \
+       configs/ldm/ldm_kl-f4_text_1xb32-6k_shape-scenes-32x32.py
+Judge: python tools/test.py \
+       configs/ldm/ldm_kl-f4_text_1xb32-6k_shape-scenes-32x32.py \
+       work_dirs/ldm_kl-f4_text_1xb32-6k_shape-scenes-32x32
+Draw:  python tools/sample.py \
+       work_dirs/ldm_kl-f4_text_1xb32-6k_shape-scenes-32x32 --prompt \
+       'a red circle and a blue square'
 
 Needs the first stage of autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32.py.
 """

@@ -4,8 +4,10 @@ Rombach et al. 2022, table 12; released as lsun_churches256. The learning rate
 is 5e-5: the original's code multiplies it by the batch size unless told
 otherwise, and then learns nothing.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 1
-Draw:  python tools/sample.py work_dirs/<this config> --num 16
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_kl-f8_1xb96-500k_lsun-churches-256x256.py 1
+Draw:  python tools/sample.py \
+       work_dirs/ldm_kl-f8_1xb96-500k_lsun-churches-256x256 --num 16
 
 Needs the first stage of autoencoder_kl-f8_1xb4-247k_images-256x256.py.
 """

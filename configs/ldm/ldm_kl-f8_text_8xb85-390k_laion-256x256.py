@@ -4,8 +4,11 @@ Rombach et al. 2022, tables 2, 15 and 17; released as text2img-large. How often
 captions were dropped is not published, the tenth here is ours. The table has a
 scale of 1.5, the original's script 5.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 8
-Draw:  python tools/sample.py work_dirs/<this config> --prompt 'a lake at dawn'
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_kl-f8_text_8xb85-390k_laion-256x256.py 8
+Draw:  python tools/sample.py \
+       work_dirs/ldm_kl-f8_text_8xb85-390k_laion-256x256 --prompt \
+       'a lake at dawn'
 
 Needs the first stage of autoencoder_kl-f8_1xb4-247k_images-256x256.py.
 """

@@ -3,8 +3,10 @@
 Rombach et al. 2022, table 12; released as celeba256. LDM-4 of table 14 is the
 same, trained for up to 500k iterations.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 1
-Draw:  python tools/sample.py work_dirs/<this config> --num 16
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_vq-f4_1xb48-410k_celebahq-256x256.py 1
+Draw:  python tools/sample.py work_dirs/ldm_vq-f4_1xb48-410k_celebahq-256x256 \
+       --num 16
 
 Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """

@@ -4,8 +4,11 @@ Rombach et al. 2022, tables 3 and 15; released as cin256-v2. Class 1000 is 'no
 class'; how often it was trained is not published, the tenth here is ours. The
 table has a scale of 1.5, the original's notebook 3.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 8
-Draw:  python tools/sample.py work_dirs/<this config> --label 207 --scale 1.5
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_vq-f4_class_8xb150-178k_imagenet-256x256.py 8
+Draw:  python tools/sample.py \
+       work_dirs/ldm_vq-f4_class_8xb150-178k_imagenet-256x256 --label 207 \
+       --scale 1.5
 
 Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """

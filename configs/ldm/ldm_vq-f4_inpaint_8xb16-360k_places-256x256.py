@@ -5,9 +5,11 @@ and noise are those of the released, larger model. The table's learning rate of
 1e-6 is taken for that of an image, as in the original's files: 1.28e-4 for a
 batch of 128.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 8
-Draw:  python tools/sample.py work_dirs/<this config> \
-       --image IMAGE.png --mask MASK.png
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_vq-f4_inpaint_8xb16-360k_places-256x256.py 8
+Draw:  python tools/sample.py \
+       work_dirs/ldm_vq-f4_inpaint_8xb16-360k_places-256x256 --image \
+       IMAGE.png --mask MASK.png
 
 Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """

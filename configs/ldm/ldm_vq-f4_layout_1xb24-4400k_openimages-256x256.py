@@ -2,9 +2,11 @@
 
 Rombach et al. 2022, tables 9, 15 and 17; released as layout2img-openimages256.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 1
-Draw:  python tools/sample.py work_dirs/<this config> \
-       --object 69 0.1 0.2 0.3 0.4 --object 257 0.5 0.5 0.4 0.4
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_vq-f4_layout_1xb24-4400k_openimages-256x256.py 1
+Draw:  python tools/sample.py \
+       work_dirs/ldm_vq-f4_layout_1xb24-4400k_openimages-256x256 --object 69 \
+       0.1 0.2 0.3 0.4 --object 257 0.5 0.5 0.4 0.4
 
 Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """

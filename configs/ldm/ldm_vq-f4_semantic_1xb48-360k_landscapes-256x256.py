@@ -4,8 +4,11 @@ Rombach et al. 2022, section 4.3.2; released as semantic_synthesis256. Batch,
 iterations and learning rate are those of table 15, whose network has a factor
 of 8.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 1
-Draw:  python tools/sample.py work_dirs/<this config> --map LABELS.png
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_vq-f4_semantic_1xb48-360k_landscapes-256x256.py 1
+Draw:  python tools/sample.py \
+       work_dirs/ldm_vq-f4_semantic_1xb48-360k_landscapes-256x256 --map \
+       LABELS.png
 
 Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """

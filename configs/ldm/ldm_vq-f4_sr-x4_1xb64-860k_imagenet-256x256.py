@@ -4,8 +4,11 @@ Rombach et al. 2022, tables 5 and 15; not released. The network is that of the
 released model of OpenImages (113.6 M parameters); the paper's has 169 M, with
 attention of which it does not say where it is.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 1
-Draw:  python tools/sample.py work_dirs/<this config> --low-res SMALL.png
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_vq-f4_sr-x4_1xb64-860k_imagenet-256x256.py 1
+Draw:  python tools/sample.py \
+       work_dirs/ldm_vq-f4_sr-x4_1xb64-860k_imagenet-256x256 --low-res \
+       SMALL.png
 
 Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """

@@ -3,8 +3,11 @@
 Rombach et al. 2022, app. D.6.1; released as bsr_sr. How long it was trained is
 not published: 860k are those of the paper's model of ImageNet.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 1
-Draw:  python tools/sample.py work_dirs/<this config> --low-res SMALL.png
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_vq-f4_sr-x4_1xb64-860k_openimages-256x256.py 1
+Draw:  python tools/sample.py \
+       work_dirs/ldm_vq-f4_sr-x4_1xb64-860k_openimages-256x256 --low-res \
+       SMALL.png
 
 Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """

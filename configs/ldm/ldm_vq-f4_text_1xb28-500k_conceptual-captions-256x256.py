@@ -4,8 +4,11 @@ Released as text2img256 (Rombach et al. 2022 report the KL model). How long it
 was trained and how often captions were dropped is not published: 500k and a
 tenth are ours.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 1
-Draw:  python tools/sample.py work_dirs/<this config> --prompt 'a lake at dawn'
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_vq-f4_text_1xb28-500k_conceptual-captions-256x256.py 1
+Draw:  python tools/sample.py \
+       work_dirs/ldm_vq-f4_text_1xb28-500k_conceptual-captions-256x256 \
+       --prompt 'a lake at dawn'
 
 Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """

@@ -3,8 +3,10 @@
 Rombach et al. 2022, table 10; released as cin256. Without a null condition:
 the paper guides it by a classifier.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 1
-Draw:  python tools/sample.py work_dirs/<this config> --label 207
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_vq-f8_class_1xb64-4800k_imagenet-256x256.py 1
+Draw:  python tools/sample.py \
+       work_dirs/ldm_vq-f8_class_1xb64-4800k_imagenet-256x256 --label 207
 
 Needs the first stage of autoencoder_vq-f8_1xb10-971k_images-256x256.py.
 """

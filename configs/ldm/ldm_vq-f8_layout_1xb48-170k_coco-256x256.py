@@ -3,9 +3,11 @@
 Rombach et al. 2022, tables 9, 15 and 17; not released. Loss and noise are
 those of the released model of OpenImages.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 1
-Draw:  python tools/sample.py work_dirs/<this config> \
-       --object 0 0.1 0.2 0.3 0.7 --object 16 0.5 0.5 0.4 0.4
+Train: bash tools/dist_train.sh \
+       configs/ldm/ldm_vq-f8_layout_1xb48-170k_coco-256x256.py 1
+Draw:  python tools/sample.py \
+       work_dirs/ldm_vq-f8_layout_1xb48-170k_coco-256x256 --object 0 0.1 0.2 \
+       0.3 0.7 --object 16 0.5 0.5 0.4 0.4
 
 Needs the first stage of autoencoder_vq-f8_1xb10-971k_images-256x256.py.
 """

@@ -4,9 +4,12 @@ Its run at 512x512 with a tenth of the captions dropped, as of its model card;
 load_from takes the model of version 1.2 that it went on from. Batches of 2,048
 on 256 GPUs.
 
-Train: bash tools/dist_train.sh configs/ldm/<this file> 8 \
-       --cfg-options load_from=CHECKPOINT
-Draw:  python tools/sample.py work_dirs/<this config> --prompt 'a lake at dawn'
+Train: bash tools/dist_train.sh \
+       configs/ldm/stable-diffusion-1_kl-f8_text_256xb8-225k_laion-512x512.py \
+       8 --cfg-options load_from=CHECKPOINT
+Draw:  python tools/sample.py \
+       work_dirs/stable-diffusion-1_kl-f8_text_256xb8-225k_laion-512x512 \
+       --prompt 'a lake at dawn'
 
 Needs the first stage of autoencoder_kl-f8_1xb4-247k_images-256x256.py, and
 CLIP's ViT-L/14 by transformers.
