@@ -5,9 +5,20 @@ names and defaults are those of github.com/CompVis/latent-diffusion at a506df5
 and, for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from .condition_slots import (
+    Reading,
+    Surroundings,
+    check_fits,
+    check_slot,
+    condition_slots,
+    given_condition,
+    given_features,
+    masked_image,
+    small_image,
+)
 from .params import check_required, check_rest, within
 from .text import TARGET as CLIP
 from .text import text_encoder_config
@@ -19,39 +30,6 @@ BERT = 'bert-base-uncased'
 BERT_VOCABULARY = 30522
 # A layout is triples of tokens, and the two corners of the crop.
 LAYOUT, OBJECT, CORNERS = 'coordinates_bbox', 3, 2
-# Our slots by the original's conditioning_key.
-SLOTS = {'concat': 'spatial', 'crossattn': 'tokens'}
-
-
-class Surroundings(NamedTuple):
-    """What the rest of a model says of its condition.
-
-    Attributes:
-        key: ``cond_stage_key``, the name of the condition in the data.
-        latent_channels: Of the first stage.
-        dims: Channels that the denoiser takes, by slot; None or 0 for none.
-    """
-
-    key: str
-    latent_channels: int
-    dims: Mapping[str, int | None]
-
-
-class Reading(NamedTuple):
-    """What is read of a condition.
-
-    Attributes:
-        config: Of our embedder.
-        slot: That it fills.
-        dim: Its channels there.
-        scale: Of guidance in the original's scripts; None where they have
-            none, or no condition that says nothing was trained.
-    """
-
-    config: dict[str, Any]
-    slot: str
-    dim: int
-    scale: float | None = None
 
 
 def conditioner_config(
@@ -79,79 +57,61 @@ def conditioner_config(
             tokens=denoiser['context_dim'],
         ),
     )
-    found = _read(original['cond_stage_config'], original, around)
-    _check_fits(found, around)
-    if found is None:
+    readings = _read(original['cond_stage_config'], original, around)
+    check_fits(readings, around)
+    if not readings:
         return dict(type='Conditioner'), dict(type='NoGuidance')
-    guidance = dict(type='NoGuidance')
-    if found.scale is not None:
-        guidance = dict(type='ClassifierFreeGuidance', scale=found.scale)
-    return dict(type='Conditioner', embedders=[found.config]), guidance
+    embedders = [found.config for found in readings]
+    return dict(type='Conditioner', embedders=embedders), _guidance(readings)
+
+
+def _guidance(readings: Sequence[Reading]) -> dict[str, Any]:
+    """That of the original's scripts, if they guide by the cond_stage.
+
+    Of a hybrid model the other condition stays in both evaluations.
+    """
+    slot, scale = readings[0].slot, readings[0].scale
+    if scale is None:
+        return dict(type='NoGuidance')
+    if len(readings) == 1:
+        return dict(type='ClassifierFreeGuidance', scale=scale)
+    return dict(type='SlotGuidance', scales={slot: scale})
 
 
 def _read(
     stage: Any, original: Mapping[str, Any], around: Surroundings
-) -> Reading | None:
-    """What a ``cond_stage_config`` says; None of an unconditional model."""
+) -> list[Reading]:
+    """The conditions, that of ``cond_stage_config`` first.
+
+    None of an unconditional model; two of a hybrid one, the second of which
+    the original is given ready-made, or both if its cond_stage is an identity.
+    """
     if stage == UNCONDITIONAL:
-        return None
-    slot = _slot(original)
+        return []
+    slots = condition_slots(original)
+    found = _read_stage(stage, slots[0], around)
+    check_slot(found, slots)
+    if len(slots) == 1:
+        return [found]
+    if stage != FIRST_STAGE and stage['target'] == IDENTITY:
+        return [given_condition(slot, around) for slot in slots]
+    (other,) = set(slots) - {found.slot}
+    return [found, given_condition(other, around)]
+
+
+def _read_stage(stage: Any, slot: str, around: Surroundings) -> Reading:
+    """What a ``cond_stage_config`` says."""
     if stage == FIRST_STAGE:
-        found = _masked_image(around)
-    elif isinstance(stage, Mapping) and stage.get('target') in READERS:
-        params = dict(stage.get('params') or {})
+        return masked_image(around)
+    target = stage.get('target') if isinstance(stage, Mapping) else stage
+    if isinstance(stage, Mapping) and target in READERS:
         with within('cond_stage_config'):
-            found = READERS[stage['target']](params, slot, around)
-    else:
-        target = stage.get('target') if isinstance(stage, Mapping) else stage
-        raise ValueError(
-            f'params.cond_stage_config of {target!r} cannot be converted; '
-            f'these can: {UNCONDITIONAL}, {FIRST_STAGE}, {", ".join(READERS)}'
-        )
-    if found.slot != slot:
-        raise ValueError(
-            f'params.cond_stage_config yields {found.slot}, which does not '
-            f'suit the conditioning_key, which asks for {slot}'
-        )
-    return found
-
-
-def _slot(original: Mapping[str, Any]) -> str:
-    """Where the condition enters the denoiser."""
-    key = original.get('conditioning_key')
-    if key is None:
-        key = 'concat' if original.get('concat_mode', True) else 'crossattn'
-    if key not in SLOTS:
-        raise ValueError(
-            f'params.conditioning_key={key!r} is not supported: only '
-            f'{", ".join(map(repr, SLOTS))} are'
-        )
-    return SLOTS[key]
-
-
-def _check_fits(found: Reading | None, around: Surroundings) -> None:
-    """Raise unless the denoiser takes what the condition yields."""
-    filled = {} if found is None else {found.slot: found.dim}
-    for slot, key in (
-        ('spatial', 'in_channels'),
-        ('tokens', 'context_dim'),
-    ):
-        takes, yields = around.dims[slot] or 0, filled.get(slot, 0)
-        if takes != yields:
-            raise ValueError(
-                f'params.unet_config.params.{key} leaves {takes} channels '
-                f'for {slot}, but params.cond_stage_config yields {yields}: '
-                'take the yaml file that the model was trained with'
+            return READERS[target](
+                dict(stage.get('params') or {}), slot, around
             )
-
-
-def _masked_image(around: Surroundings) -> Reading:
-    """Its latent and its mask, as of scripts/inpaint.py there."""
-    channels = around.latent_channels
-    return Reading(
-        dict(type='MaskedImage', latent_channels=channels),
-        'spatial',
-        channels + 1,
+    raise ValueError(
+        f'params.cond_stage_config of {target!r} cannot be converted; '
+        f'these can: {UNCONDITIONAL}, {FIRST_STAGE}, {", ".join(READERS)}'
     )
 
 
@@ -161,11 +121,7 @@ def _identity(
     """A small image beside the latent, or tokens that come embedded."""
     check_rest(params, {}, ())
     dim = around.dims[slot] or 0
-    if slot == 'spatial':
-        config = dict(type='LowResolution', channels=dim)
-    else:
-        config = dict(type='GivenFeatures', embed_dim=dim)
-    return Reading(config, slot, dim)
+    return given_features(dim) if slot == 'tokens' else small_image(dim)
 
 
 def _class(params: dict[str, Any], slot: str, around: Surroundings) -> Reading:

@@ -31,7 +31,8 @@ def conditioner_weights(
     if not embedders:
         check_weights(weights, [])
         return {}
-    (embedder,) = embedders
+    # A second one is given ready-made, and has no weights.
+    embedder = embedders[0]
     ours = WEIGHTS[embedder['type']](weights, embedder)
     return {f'embedders.0.{name}': weight for name, weight in ours.items()}
 

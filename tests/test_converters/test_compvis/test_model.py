@@ -207,6 +207,57 @@ def test_every_condition_has_its_embedder(condition):
     assert config['guidance'] == expected
 
 
+SMALL = dict(type='LowResolution', channels=3)
+MASKED = dict(type='MaskedImage', latent_channels=4)
+FEATURES = dict(type='GivenFeatures', embed_dim=48)
+CLASS = dict(type='ClassEmbedder', num_classes=1000, embed_dim=48, null='none')
+
+
+@pytest.mark.parametrize(
+    'stage, in_channels, embedders, said',
+    [
+        (encoder('ClassEmbedder', embed_dim=48), 7, [CLASS, SMALL], True),
+        (encoder('ClassEmbedder', embed_dim=48), 9, [CLASS, MASKED], True),
+        ('__is_first_stage__', 9, [MASKED, FEATURES], False),
+        (
+            encoder(
+                'SpatialRescaler', n_stages=2, in_channels=182, out_channels=3
+            ),
+            7,
+            [CONDITIONS['semantic maps'][2], FEATURES],
+            False,
+        ),
+        (dict(target='torch.nn.Identity'), 7, [SMALL, FEATURES], True),
+    ],
+)
+def test_a_hybrid_model_is_given_what_its_stage_does_not_yield(
+    recwarn, stage, in_channels, embedders, said
+):
+    unet = dict(in_channels=in_channels, **attending(48))
+    config = model_config(original(stage, unet, conditioning_key='hybrid'))
+    assert config['conditioner'] == dict(
+        type='Conditioner', embedders=embedders
+    )
+    assert config['guidance'] == dict(type='NoGuidance')
+    assert [
+        'are taken for a' in str(warning.message) for warning in recwarn
+    ] == [True] * said
+
+
+@pytest.mark.filterwarnings('ignore:.*are taken for')
+def test_a_hybrid_model_is_guided_by_what_its_stage_yields():
+    config = model_config(
+        original(
+            encoder('ClassEmbedder', n_classes=11, embed_dim=48),
+            unet=dict(in_channels=7, **attending(48)),
+            conditioning_key='hybrid',
+        )
+    )
+    assert config['guidance'] == dict(
+        type='SlotGuidance', scales=dict(tokens=3.0)
+    )
+
+
 CLASSES = encoder('ClassEmbedder', embed_dim=48)
 CROSS = dict(unet=attending(48), conditioning_key='crossattn')
 
@@ -238,8 +289,28 @@ CROSS = dict(unet=attending(48), conditioning_key='crossattn')
             "cond_stage_config of 'my.Encoder' cannot .*BERTEmbedder",
         ),
         (
+            original(CLASSES, unet=attending(48), conditioning_key='adm'),
+            "key='adm' is not supported: only 'concat', 'crossattn', 'hybrid'",
+        ),
+        (
             original(CLASSES, unet=attending(48), conditioning_key='hybrid'),
-            "conditioning_key='hybrid' is not supported: only 'concat'",
+            'in_channels leaves 0 channels for spatial: take the yaml file',
+        ),
+        (
+            original(
+                CLASSES,
+                unet=dict(in_channels=10, **attending(48)),
+                conditioning_key='hybrid',
+            ),
+            'concatenates 6 channels that the config does not name: only 1',
+        ),
+        (
+            original(
+                dict(target='torch.nn.Identity'),
+                unet=dict(in_channels=7),
+                conditioning_key='hybrid',
+            ),
+            'context_dim leaves 0 channels for tokens: take the yaml file',
         ),
         (
             original(CLASSES, unet=attending(48)),
