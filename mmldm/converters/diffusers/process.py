@@ -15,7 +15,7 @@ from mmldm.diffusion.noise_schedules.discrete import betas_of
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
 from .params import Params, arguments
-from .samplers import DDIM, SAMPLERS, SCALED, Sampling
+from .samplers import DDIM, SAMPLERS, SCALED, SHARED, Sampling
 from .sampling import (
     sampling_from_diffusers,
     sampling_to_diffusers,
@@ -27,14 +27,6 @@ PREDICTIONS = {
     'v_prediction': 'VelocityPrediction',
 }
 BETAS = {'linear': 'LinearBetas', 'scaled_linear': 'ScaledLinearBetas'}
-# What schedulers there take where a key is left out.
-DEFAULTS = dict(
-    beta_end=0.02,
-    beta_schedule='linear',
-    beta_start=1e-4,
-    num_train_timesteps=1000,
-    prediction_type='epsilon',
-)
 COSINE = 'squaredcos_cap_v2'
 
 
@@ -63,7 +55,7 @@ def scheduler_from_diffusers(
             'scheduler_config.json that diffusers saved'
         )
     sampler = SAMPLERS.get(name)
-    defaults = DEFAULTS | (sampler.defaults if sampler else {})
+    defaults = SHARED | (sampler.defaults if sampler else {})
     params = Params(name, theirs, defaults)
     if sampler is None and not {'beta_schedule', 'trained_betas'} & {*theirs}:
         raise ValueError(
@@ -177,7 +169,8 @@ def _sampling(
     excluded: Collection[str],
 ) -> Sampling:
     """How diffusers will sample: as ours where it can, else by DDIM."""
-    sampling = sampling_to_diffusers(scheduler, config)
+    prediction = keys['prediction_type']
+    sampling = sampling_to_diffusers(scheduler, config, prediction)
     if (
         sampling is None
         or sampling.name in excluded

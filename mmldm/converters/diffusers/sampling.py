@@ -9,7 +9,7 @@ from mmldm.diffusion import DiffusersGrid, DiffusionScheduler
 from mmldm.diffusion.diffusers_grid import SPACINGS
 
 from .params import arguments
-from .samplers import DDIM, IN_NOISE, SAMPLERS, Sampler, Sampling
+from .samplers import DDIM, IN_NOISE, SAMPLERS, SHARED, Sampler, Sampling
 
 
 def sampling_from_diffusers(name: str, theirs: Mapping[str, Any]) -> Sampling:
@@ -24,7 +24,7 @@ def sampling_from_diffusers(name: str, theirs: Mapping[str, Any]) -> Sampling:
             notes=(f'{name} has no counterpart: sampling is by DDIM',)
         )
     sampler = SAMPLERS[name]
-    keys = sampler.defaults | dict(theirs)
+    keys = SHARED | sampler.defaults | dict(theirs)
     notes = [
         f'{name}.{key}={keys[key]!r} has no counterpart: sampling is as with '
         f'{values[0]!r}'
@@ -40,13 +40,55 @@ def sampling_from_diffusers(name: str, theirs: Mapping[str, Any]) -> Sampling:
     if sampler.end is not None:
         end, clean, _ = sampler.end
         grid['to_clean'] = keys[end] == clean
-    if sampler.steps_back and spacing == 'linspace':
-        notes.append(
-            f"{name}.timestep_spacing='linspace' visits these times there "
-            'but steps to others, T // num_steps before: here each step '
-            'leads to the next time'
-        )
+    notes += [f'{name}: {reason}' for reason in _other_steps(name, keys)]
     return Sampling(name, {}, _solver(name, keys), grid, tuple(notes))
+
+
+def _other_steps(name: str, keys: Mapping[str, Any]) -> Iterator[str]:
+    """What a scheduler there does that our counterpart does not.
+
+    Args:
+        name: Of the scheduler.
+        keys: Its config, defaults too; ``num_steps`` where that is known.
+    """
+    spacing, length = keys['timestep_spacing'], keys['num_train_timesteps']
+    whole = 'num_steps' in keys and length % keys['num_steps'] == 0
+    if SAMPLERS[name].steps_back and (
+        spacing == 'linspace' or (spacing == 'trailing' and not whole)
+    ):
+        unless = (
+            ''
+            if spacing == 'linspace'
+            else (f', unless num_steps divides {length}')
+        )
+        yield (
+            f'its steps with {spacing} spacing lead to T // num_steps before, '
+            f'not to the next time{unless}: here each leads to the next'
+        )
+    if name == 'PNDMScheduler' and keys['prediction_type'] != 'epsilon':
+        yield (
+            'it averages what the network predicts, here the noise that '
+            f'follows from {keys["prediction_type"]}'
+        )
+    at_zero = spacing == 'linspace' or (
+        spacing == 'leading' and keys['steps_offset'] == 0
+    )
+    if keys.get('variance_type') == 'fixed_large' and not at_zero:
+        yield 'it adds noise in its last step, which here ends without'
+    if (
+        keys.get('algorithm_type') == 'sde-dpmsolver++'
+        and keys['solver_order'] == 3
+    ):
+        yield 'its third order with noise is of another formula'
+    if (
+        name == 'UniPCMultistepScheduler'
+        and not keys['lower_order_final']
+        and keys['final_sigmas_type'] == 'zero'
+    ):
+        yield (
+            'without lower_order_final its last step to sigma 0 is not '
+            'finite, here it is of first order'
+        )
 
 
 def _solver(name: str, keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,13 +134,14 @@ def _clips(keys: Mapping[str, Any]) -> bool:
 
 
 def sampling_to_diffusers(
-    scheduler: DiffusionScheduler, config: Mapping[str, Any]
+    scheduler: DiffusionScheduler, config: Mapping[str, Any], prediction: str
 ) -> Sampling | None:
-    """A scheduler there that visits the same levels; None if none does.
+    """A scheduler there that draws the same; None if none does.
 
     Args:
         scheduler: Ours.
         config: It was built from.
+        prediction: Their name of what the network predicts.
     """
     solver, grid = config['solver'], config['time_grid']
     found = _solver_to_diffusers(
@@ -113,14 +156,24 @@ def sampling_to_diffusers(
         own = DiffusersGrid(**settings, **sampler.rounding)
         if not _same(own, scheduler):
             continue
-        keys |= dict(
+        found = keys | dict(
             timestep_spacing=settings['spacing'],
             steps_offset=settings['offset'],
         )
         if sampler.end is not None:
             end, clean, first = sampler.end
-            keys[end] = clean if settings['to_clean'] else first
-        return Sampling(name, keys, dict(solver), dict(grid), notes)
+            found[end] = clean if settings['to_clean'] else first
+        drawn = (
+            sampler.defaults
+            | found
+            | dict(
+                num_train_timesteps=scheduler.noise_schedule.num_timesteps,
+                num_steps=scheduler.num_steps,
+                prediction_type=prediction,
+            )
+        )
+        if not any(_other_steps(name, drawn)):
+            return Sampling(name, found, dict(solver), dict(grid), notes)
     return None
 
 
@@ -128,13 +181,7 @@ def _candidates(
     scheduler: DiffusionScheduler, sampler: Sampler
 ) -> Iterator[dict[str, Any]]:
     """Arguments of grids that a scheduler there can visit."""
-    grid = scheduler.time_grid
-    if isinstance(grid, DiffusersGrid):
-        yield dict(
-            spacing=grid.spacing, offset=grid.offset, to_clean=grid.to_clean
-        )
-        return
-    offset = getattr(grid, 'offset', 1)
+    offset = getattr(scheduler.time_grid, 'offset', 1)
     for spacing in SPACINGS:
         for to_clean in (True, False) if sampler.end else (True,):
             yield dict(
