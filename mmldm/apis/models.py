@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from mmldm.converters import is_diffusers, read_diffusers
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
-    check_shapes,
     load_weights,
     newest_checkpoint,
     read_checkpoint,
@@ -29,6 +28,7 @@ from mmldm.utils.stored_config import read_stored_config
 from .config import check_config, read_config
 from .converted import MODEL_NAME
 from .first_stages import take_first_stage
+from .network_trial import try_networks
 from .other_files import first_stage_beside, locate_files
 from .tokenizer_folders import (
     check_files,
@@ -267,7 +267,7 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
         for name, weight in found.weights.items()
         if name.partition('.')[0] not in unused
     }
-    _try_networks(config, weights, found.source)
+    try_networks(config, weights, found.source)
     try:
         with (
             DefaultScope.overwrite_default_scope('mmldm'),
@@ -287,47 +287,6 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
     load_weights(model, weights, found.source)
     model.cfg = found.cfg
     return model.to(device).eval()
-
-
-def _try_networks(
-    config: Mapping[str, Any], weights: Weights, source: Source
-) -> None:
-    """Raise where a network would not take the weights, whatever its size.
-
-    A network that is larger than its weights would fill the memory first.
-
-    Raises:
-        ValueError: If shapes differ, or it would be larger than the machine.
-    """
-    for part in ('autoencoder', 'denoiser'):
-        theirs = {
-            name.removeprefix(f'{part}.'): weight
-            for name, weight in weights.items()
-            if name.startswith(f'{part}.')
-        }
-        if not theirs or not isinstance(config.get(part), Mapping):
-            continue
-        try:
-            network = _without_memory(config[part])
-        except ValueError as error:
-            raise ValueError(f'{source}: model.{part}: {error}') from error
-        if network is not None:
-            check_shapes(network, theirs, source)
-
-
-def _without_memory(config: Mapping[str, Any]) -> nn.Module | None:
-    """A network for its shapes; None of one that needs a real device."""
-    try:
-        with (
-            DefaultScope.overwrite_default_scope('mmldm'),
-            torch.device('meta'),
-            bounded_networks('meta'),
-        ):
-            return MODELS.build(dict(config))
-    except ValueError:
-        raise
-    except Exception:
-        return None
 
 
 def _say_image_size(config: Config | Mapping[str, Any]) -> None:
