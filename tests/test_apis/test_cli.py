@@ -78,6 +78,15 @@ def test_options_arrive_with_their_types():
     assert cfg.val_dataloader is None
 
 
+def test_a_dict_with_a_type_takes_the_place_of_a_list():
+    cfg = load('--cfg-options', "param_scheduler={'type': 'ConstantLR'}")
+    assert cfg.param_scheduler == dict(type='ConstantLR')
+    cfg = load('--cfg-options', "param_scheduler.0={'type': 'LinearLR'}")
+    assert cfg.param_scheduler[0].start_factor == 0.02
+    with pytest.raises(ValueError, match='param_scheduler.9'):
+        load('--cfg-options', "param_scheduler.9={'type': 'LinearLR'}")
+
+
 def test_options_may_be_dicts_and_lists_of_them():
     cfg = load(
         '--cfg-options',

@@ -134,12 +134,31 @@ def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
     for key in options:
         _check_apart(key, options)
     try:
-        cfg.merge_from_dict(options)
+        cfg.merge_from_dict(
+            {key: _whole(cfg, key, value) for key, value in options.items()}
+        )
     except (TypeError, KeyError, AttributeError, IndexError) as error:
         raise ValueError(
             f'--cfg-options {" ".join(options)}: a key leads into what is no '
             f'dict ({error})'
         ) from error
+
+
+def _whole(cfg: Config, key: str, value: Any) -> Any:
+    """A value; one with a type takes the place of what is no dict."""
+    if not isinstance(value, Mapping) or 'type' not in value:
+        return value
+    present: Any = cfg
+    for step in key.split('.'):
+        if isinstance(present, list) and step.isdigit():
+            present = present[int(step)]
+        else:
+            present = present.get(step)
+            if present is None:
+                return value
+    if isinstance(present, Mapping):
+        return value
+    return {**value, '_delete_': True}
 
 
 def _check_apart(key: str, options: Mapping[str, Any]) -> None:
