@@ -262,6 +262,7 @@ CLASSES = encoder('ClassEmbedder', embed_dim=48)
 CROSS = dict(unet=attending(48), conditioning_key='crossattn')
 
 
+@pytest.mark.filterwarnings('ignore:.*are taken for')
 @pytest.mark.parametrize(
     'config, message',
     [
