@@ -111,8 +111,8 @@ def test_order_in_equal_steps_of_sigma_over_alpha(
 ):
     observed = observed_order(
         solver,
-        levels_by_ratio(schedule, 10, 0.4, 500),
-        levels_by_ratio(schedule, 10, 0.4, 1000),
+        levels_by_ratio(schedule, 10, 0.4, 300),
+        levels_by_ratio(schedule, 10, 0.4, 600),
     )
     assert observed == pytest.approx(order, abs=0.2)
 
