@@ -111,8 +111,8 @@ def test_order_in_equal_steps_of_sigma_over_alpha(
 ):
     observed = observed_order(
         solver,
-        levels_by_ratio(schedule, 10, 0.4, 500),
-        levels_by_ratio(schedule, 10, 0.4, 1000),
+        levels_by_ratio(schedule, 10, 0.4, 300),
+        levels_by_ratio(schedule, 10, 0.4, 600),
     )
     assert observed == pytest.approx(order, abs=0.2)
 
@@ -146,11 +146,20 @@ def test_order_in_equal_steps_of_straight_paths(
     'solver, order',
     [
         (DDIM(), 1),
+        (Euler(), 1),
+        (EulerAncestral(eta=0.0), 1),
         (Heun(), 2),
-        (IPNDM(2, 'flow'), 2),
+        # Their coefficients are those of equal steps, which these are not in
+        # sigma / alpha nor in its share: whatever their order, 2 remains.
+        *((IPNDM(order), 2) for order in (2, 3, 4)),
+        *((IPNDM(order, 'flow'), 2) for order in (2, 3, 4)),
+        (PLMS(), 2),
         (DPMSolverPP(2), 2),
+        (DPMSolverPP(3), 3),
         (DPMSolverSinglestep(2), 2),
         (DPMSolverSinglestep(3), 3),
+        (UniPC(2), 3),
+        (UniPC(3), 4),
     ],
 )
 def test_order_from_the_very_start(
