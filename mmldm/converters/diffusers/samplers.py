@@ -1,6 +1,11 @@
-"""The schedulers of diffusers that ours has too, in its vocabulary."""
+"""The schedulers of diffusers that ours has too, in its vocabulary.
+
+What each does otherwise than ours is said here alone: imports note it, and
+exports avoid it.
+"""
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -22,6 +27,19 @@ class Sampling(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class Difference(NamedTuple):
+    """In what a scheduler there draws something else than ours.
+
+    Attributes:
+        when: Whether it does, by the keys of its config and the number of
+            steps, None where any may be asked for.
+        note: What it does, in words, after its name.
+    """
+
+    when: Callable[[Mapping[str, Any], int | None], bool]
+    note: str
+
+
 class Sampler(NamedTuple):
     """A scheduler of diffusers that ours has too.
 
@@ -32,7 +50,9 @@ class Sampler(NamedTuple):
         end: Key and values for a last step to the clean level, and to the
             first of the schedule; None where it is always clean.
         lacks: Keys of betas that it does not read.
-        steps_back: It steps by T // num_steps, whatever the next time is.
+        sigmas: How it rounds the times of levels that are spaced in noise,
+            by the key of ``MEASURES`` that asks for them.
+        differs: In what it draws something else than ours.
     """
 
     defaults: dict[str, Any]
@@ -40,17 +60,109 @@ class Sampler(NamedTuple):
     fixed: dict[str, tuple]
     end: tuple[str, Any, Any] | None = None
     lacks: frozenset[str] = frozenset()
-    steps_back: bool = False
+    sigmas: Mapping[str, str] = {}
+    differs: tuple[Difference, ...] = ()
 
 
+def steps_elsewhere(keys: Mapping[str, Any], num_steps: int | None) -> bool:
+    """Whether T // num_steps before a time is not the next time."""
+    length = keys.get('num_train_timesteps', 1000)
+    if keys['timestep_spacing'] == 'linspace':
+        return True
+    if keys['timestep_spacing'] == 'trailing':
+        return num_steps is None or length % num_steps != 0
+    # The last step leads to a time >= 0 in place of the end.
+    return num_steps is not None and (
+        keys['steps_offset'] >= length // num_steps
+    )
+
+
+def ends_noisy(keys: Mapping[str, Any], num_steps: int | None) -> bool:
+    """Whether DDPM adds noise after its last time, as it does unless at 0."""
+    leading = keys['timestep_spacing'] == 'leading'
+    last_is_0 = keys['timestep_spacing'] == 'linspace' or (
+        leading and keys['steps_offset'] == 0
+    )
+    return keys['variance_type'] == 'fixed_large' and not last_is_0
+
+
+def averages_v(keys: Mapping[str, Any], num_steps: int | None) -> bool:
+    return keys.get('prediction_type') == 'v_prediction'
+
+
+def divides_by_0(keys: Mapping[str, Any], num_steps: int | None) -> bool:
+    return not keys['lower_order_final'] and (
+        keys['final_sigmas_type'] == 'zero'
+    )
+
+
+ELSEWHERE = Difference(
+    steps_elsewhere,
+    'steps from each time to the one num_train_timesteps // num_steps before '
+    'it, which is not the next that it visits where the spacing is linspace, '
+    'or trailing and num_steps does not divide num_train_timesteps: here each '
+    'step leads to the next time',
+)
+NOISY = Difference(
+    ends_noisy,
+    "with variance_type='fixed_large' adds noise in the last step too, unless "
+    'its time is 0: here the last step adds none',
+)
+AVERAGES = Difference(
+    averages_v,
+    'extrapolates v, which is measured from another latent at each level: '
+    'here the noise is extrapolated, as for epsilon',
+)
+NO_NUMBER = Difference(
+    divides_by_0,
+    "with lower_order_final=False and final_sigmas_type='zero' ends in no "
+    'number: here the last step is of order 1',
+)
 ZERO_SNR = frozenset({'rescale_betas_zero_snr'})
-SPACED = {
-    'use_beta_sigmas': (False, None),
-    'use_exponential_sigmas': (False, None),
-    'use_flow_sigmas': (False, None),
-    'use_karras_sigmas': (False, None),
-    'use_lu_lambdas': (False, None),
+MEASURES = {
+    'use_karras_sigmas': dict(type='KarrasGrid'),
+    'use_lu_lambdas': dict(type='LogSNRGrid'),
+    'use_exponential_sigmas': dict(type='LogSNRGrid'),
+    'use_beta_sigmas': dict(type='BetaGrid'),
 }
+EXACT = dict(
+    use_karras_sigmas='exact',
+    use_exponential_sigmas='exact',
+    use_beta_sigmas='exact',
+)
+ROUNDED = dict(
+    use_karras_sigmas='rounded',
+    use_exponential_sigmas='floored',
+    use_beta_sigmas='floored',
+)
+# Keys that change what the network is or is told, or what a latent may be:
+# the value that is refused, and why.
+REFUSED = {
+    'thresholding': (
+        True,
+        'clips each image at a quantile of its own values, which is made for '
+        'pixels: no solver here does: set it to False',
+    ),
+    'timestep_type': (
+        'continuous',
+        'tells the network log(sigma) / 4 in place of a time: no noise '
+        "schedule with betas here does: only 'discrete' has a counterpart",
+    ),
+    'use_flow_sigmas': (
+        True,
+        'is for models of rectified flow, whose latents are not those of '
+        'betas: there is no counterpart',
+    ),
+}
+# Schedulers without betas: what their models are.
+WITHOUT_BETAS = {
+    'EDM': (
+        'the network is told log(sigma) / 4 in place of a time, and its '
+        'inputs and outputs are scaled as in Karras et al. 2022'
+    ),
+    'FlowMatch': 'latents are those of rectified flow',
+}
+BOUNDS = dict(sigma_min=(None,), sigma_max=(None,))
 FINAL = ('final_sigmas_type', 'zero', 'sigma_min')
 LEADING = dict(timestep_spacing='leading', steps_offset=0)
 LINSPACE = dict(timestep_spacing='linspace', steps_offset=0)
@@ -59,16 +171,15 @@ SAMPLERS = {
     'DDIMScheduler': Sampler(
         LEADING | CLIPPED | dict(set_alpha_to_one=True),
         {},
-        dict(thresholding=(False,)),
+        {},
         ('set_alpha_to_one', True, False),
-        steps_back=True,
+        differs=(ELSEWHERE,),
     ),
     'DDPMScheduler': Sampler(
         LEADING | CLIPPED | dict(variance_type='fixed_small'),
         {},
-        dict(
-            thresholding=(False,), variance_type=('fixed_small', 'fixed_large')
-        ),
+        dict(variance_type=('fixed_small', 'fixed_small_log', 'fixed_large')),
+        differs=(NOISY,),
     ),
     'PNDMScheduler': Sampler(
         LEADING | dict(set_alpha_to_one=False, skip_prk_steps=False),
@@ -76,18 +187,18 @@ SAMPLERS = {
         dict(skip_prk_steps=(True,)),
         ('set_alpha_to_one', True, False),
         ZERO_SNR,
-        steps_back=True,
+        differs=(ELSEWHERE, AVERAGES),
     ),
     'EulerDiscreteScheduler': Sampler(
         LINSPACE,
         dict(rounded=False),
-        SPACED
+        BOUNDS
         | dict(
             # Its latents are divided by alpha, which then is not 1.
             final_sigmas_type=('zero',),
             interpolation_type=('linear',),
-            timestep_type=('discrete',),
         ),
+        sigmas=EXACT,
     ),
     'EulerAncestralDiscreteScheduler': Sampler(
         LINSPACE, dict(rounded=False), {}
@@ -95,8 +206,9 @@ SAMPLERS = {
     'HeunDiscreteScheduler': Sampler(
         LINSPACE | dict(beta_start=0.00085, beta_end=0.012),
         dict(rounded=False),
-        SPACED | dict(clip_sample=(False,)),
+        dict(clip_sample=(False,)),
         lacks=ZERO_SNR,
+        sigmas=EXACT,
     ),
     'DPMSolverMultistepScheduler': Sampler(
         LINSPACE
@@ -107,14 +219,32 @@ SAMPLERS = {
             final_sigmas_type='zero',
         ),
         dict(spare_zero=True),
-        SPACED
-        | dict(
+        dict(
             algorithm_type=('dpmsolver++', 'sde-dpmsolver++'),
+            euler_at_final=(False,),
             lambda_min_clipped=(-math.inf,),
             solver_type=('midpoint',),
-            thresholding=(False,),
         ),
         FINAL,
+        sigmas=ROUNDED | dict(use_lu_lambdas='rounded'),
+    ),
+    'DPMSolverSinglestepScheduler': Sampler(
+        LINSPACE
+        | dict(
+            solver_order=2,
+            lower_order_final=False,
+            final_sigmas_type='zero',
+        ),
+        dict(spare_zero=True),
+        dict(
+            algorithm_type=('dpmsolver++',),
+            lambda_min_clipped=(-math.inf,),
+            solver_order=(2, 1),
+            solver_type=('midpoint',),
+        ),
+        FINAL,
+        ZERO_SNR,
+        sigmas=ROUNDED,
     ),
     'UniPCMultistepScheduler': Sampler(
         LINSPACE
@@ -124,15 +254,17 @@ SAMPLERS = {
             final_sigmas_type='zero',
         ),
         dict(spare_zero=True),
-        SPACED
+        BOUNDS
         | dict(
             disable_corrector=([],),
             predict_x0=(True,),
             solver_order=(2, 3),
+            solver_p=(None,),
             solver_type=('bh2',),
-            thresholding=(False,),
         ),
         FINAL,
+        sigmas=ROUNDED,
+        differs=(NO_NUMBER,),
     ),
 }
 # Those in sigma / alpha, which scale what the network is given.
