@@ -1,12 +1,23 @@
 """The schedulers of diffusers that ours has too, in its vocabulary.
 
-What each does otherwise than ours is said here alone: imports note it, and
-exports avoid it.
+What each does otherwise than ours is in ``differences.py`` and, of keys with
+a single counterpart, in ``Sampler.fixed``: imports note it, exports avoid it.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from .differences import (
+    AVERAGES,
+    BOUNDS,
+    ELSEWHERE,
+    MULTISTEP_NO_NUMBER,
+    NOISY,
+    SDE,
+    UNIPC_NO_NUMBER,
+    Difference,
+)
 
 
 class Sampling(NamedTuple):
@@ -25,19 +36,6 @@ class Sampling(NamedTuple):
     solver: dict[str, Any]
     time_grid: dict[str, Any]
     notes: tuple[str, ...] = ()
-
-
-class Difference(NamedTuple):
-    """In what a scheduler there draws something else than ours.
-
-    Attributes:
-        when: Whether it does, by the keys of its config and the number of
-            steps, None where any may be asked for.
-        note: What it does, in words, after its name.
-    """
-
-    when: Callable[[Mapping[str, Any], int | None], bool]
-    note: str
 
 
 class Sampler(NamedTuple):
@@ -64,67 +62,7 @@ class Sampler(NamedTuple):
     differs: tuple[Difference, ...] = ()
 
 
-def steps_elsewhere(keys: Mapping[str, Any], num_steps: int | None) -> bool:
-    """Whether T // num_steps before a time is not the next time."""
-    length = keys.get('num_train_timesteps', 1000)
-    if keys['timestep_spacing'] == 'linspace':
-        return True
-    if keys['timestep_spacing'] == 'trailing':
-        return num_steps is None or length % num_steps != 0
-    # The last step leads to a time >= 0 in place of the end.
-    return num_steps is not None and (
-        keys['steps_offset'] >= length // num_steps
-    )
-
-
-def ends_noisy(keys: Mapping[str, Any], num_steps: int | None) -> bool:
-    """Whether DDPM adds noise after its last time, as it does unless at 0."""
-    leading = keys['timestep_spacing'] == 'leading'
-    last_is_0 = keys['timestep_spacing'] == 'linspace' or (
-        leading and keys['steps_offset'] == 0
-    )
-    return keys['variance_type'] == 'fixed_large' and not last_is_0
-
-
-def averages_v(keys: Mapping[str, Any], num_steps: int | None) -> bool:
-    return keys.get('prediction_type') == 'v_prediction'
-
-
-def divides_by_0(keys: Mapping[str, Any], num_steps: int | None) -> bool:
-    return not keys['lower_order_final'] and (
-        keys['final_sigmas_type'] == 'zero'
-    )
-
-
-ELSEWHERE = Difference(
-    steps_elsewhere,
-    'steps from each time to the one num_train_timesteps // num_steps before '
-    'it, which is not the next that it visits where the spacing is linspace, '
-    'or trailing and num_steps does not divide num_train_timesteps: here each '
-    'step leads to the next time',
-)
-NOISY = Difference(
-    ends_noisy,
-    "with variance_type='fixed_large' adds noise in the last step too, unless "
-    'its time is 0: here the last step adds none',
-)
-AVERAGES = Difference(
-    averages_v,
-    'extrapolates v, which is measured from another latent at each level: '
-    'here the noise is extrapolated, as for epsilon',
-)
-NO_NUMBER = Difference(
-    divides_by_0,
-    "with lower_order_final=False and final_sigmas_type='zero' ends in no "
-    'number: here the last step is of order 1',
-)
 ZERO_SNR = frozenset({'rescale_betas_zero_snr'})
-MEASURES = {
-    'use_karras_sigmas': dict(type='KarrasGrid'),
-    'use_lu_lambdas': dict(type='LogSNRGrid'),
-    'use_exponential_sigmas': dict(type='LogSNRGrid'),
-    'use_beta_sigmas': dict(type='BetaGrid'),
-}
 EXACT = dict(
     use_karras_sigmas='exact',
     use_exponential_sigmas='exact',
@@ -162,7 +100,6 @@ WITHOUT_BETAS = {
     ),
     'FlowMatch': 'latents are those of rectified flow',
 }
-BOUNDS = dict(sigma_min=(None,), sigma_max=(None,))
 FINAL = ('final_sigmas_type', 'zero', 'sigma_min')
 LEADING = dict(timestep_spacing='leading', steps_offset=0)
 LINSPACE = dict(timestep_spacing='linspace', steps_offset=0)
@@ -192,13 +129,13 @@ SAMPLERS = {
     'EulerDiscreteScheduler': Sampler(
         LINSPACE,
         dict(rounded=False),
-        BOUNDS
-        | dict(
+        dict(
             # Its latents are divided by alpha, which then is not 1.
             final_sigmas_type=('zero',),
             interpolation_type=('linear',),
         ),
         sigmas=EXACT,
+        differs=(BOUNDS,),
     ),
     'EulerAncestralDiscreteScheduler': Sampler(
         LINSPACE, dict(rounded=False), {}
@@ -227,6 +164,7 @@ SAMPLERS = {
         ),
         FINAL,
         sigmas=ROUNDED | dict(use_lu_lambdas='rounded'),
+        differs=(MULTISTEP_NO_NUMBER, SDE),
     ),
     'DPMSolverSinglestepScheduler': Sampler(
         LINSPACE
@@ -254,8 +192,7 @@ SAMPLERS = {
             final_sigmas_type='zero',
         ),
         dict(spare_zero=True),
-        BOUNDS
-        | dict(
+        dict(
             disable_corrector=([],),
             predict_x0=(True,),
             solver_order=(2, 3),
@@ -264,7 +201,7 @@ SAMPLERS = {
         ),
         FINAL,
         sigmas=ROUNDED,
-        differs=(NO_NUMBER,),
+        differs=(BOUNDS, UNIPC_NO_NUMBER),
     ),
 }
 # Those in sigma / alpha, which scale what the network is given.

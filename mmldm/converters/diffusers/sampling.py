@@ -14,7 +14,8 @@ from mmldm.diffusion import DiffusersSigmas, DiffusionScheduler
 from mmldm.diffusion.diffusers_grid import SPACINGS
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
-from .samplers import DDIM, IN_NOISE, MEASURES, SAMPLERS, Sampler, Sampling
+from .differences import MEASURES
+from .samplers import DDIM, IN_NOISE, SAMPLERS, Sampler, Sampling
 from .solvers import (
     complete,
     plan,
