@@ -2,6 +2,7 @@
 
 from .compvis_grid import CompVisGrid
 from .diffusers_grid import DiffusersGrid
+from .diffusers_sigmas import DiffusersSigmas
 from .diffusion_scheduler import DiffusionScheduler
 from .editing import invert, keep_known, last_levels
 from .functional import NoiseLevel, add_noise
@@ -22,6 +23,7 @@ from .loss_weightings import (
     UniformWeighting,
     VariationalWeighting,
 )
+from .noise_grids import BetaGrid, KarrasGrid, LogSNRGrid, NoiseGrid
 from .noise_schedules import (
     CosineSchedule,
     DiscreteSchedule,
@@ -58,10 +60,8 @@ from .solvers import (
 )
 from .time_grids import (
     GivenTimes,
-    KarrasGrid,
     LeadingGrid,
     LinspaceGrid,
-    LogSNRGrid,
     TimeGrid,
     TrailingGrid,
 )
@@ -76,6 +76,7 @@ from .windows import Windows
 __all__ = [
     'Windows',
     'AutoGuidance',
+    'BetaGrid',
     'ClassifierFreeGuidance',
     'CompVisGrid',
     'CosineSchedule',
@@ -84,6 +85,7 @@ __all__ = [
     'DPMSolverPP',
     'DPMSolverSinglestep',
     'DiffusersGrid',
+    'DiffusersSigmas',
     'DiffusionScheduler',
     'DiscreteSchedule',
     'EDMPrediction',
@@ -109,6 +111,7 @@ __all__ = [
     'MinSNRWeighting',
     'MultistepSolver',
     'NoGuidance',
+    'NoiseGrid',
     'NoiseLevel',
     'NoiseSchedule',
     'NormalTimesteps',

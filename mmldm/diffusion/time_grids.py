@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
-from mmldm.utils import check_positive, check_range
+from mmldm.utils import check_range
 
 from .functional import NoiseLevel
 from .noise_schedules import TABLE, NoiseSchedule
@@ -172,81 +172,6 @@ class LinspaceGrid(UniformGrid):
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
         ends = torch.linspace(schedule.last, 0, num_steps + 1, **TABLE)
         return ends[:-1]
-
-
-class NoiseGrid(TimeGrid):
-    """Equally spaced in a measure of noise, from the noisy end to a time.
-
-    Where the noisy end is pure noise (alpha = 0), it is the first level and
-    the others are spaced as if they came from one unit of time below it.
-
-    Args:
-        last_time: Time of the last noisy level, a fraction of the time axis
-            in (0, 1).
-    """
-
-    def __init__(self, last_time: float = 0.001) -> None:
-        if not 0 < last_time < 1:
-            raise ValueError(f'last_time={last_time} must be in (0, 1)')
-        self.last_time = last_time
-
-    def noisy_levels(
-        self, schedule: NoiseSchedule, num_steps: int
-    ) -> list[NoiseLevel]:
-        noisy = start = schedule(schedule.last)
-        if noisy.alpha == 0:
-            start = schedule(schedule.last - schedule.unit)
-        end = schedule(self.last_time * schedule.num_timesteps)
-        log_snr = self.log_snr(start, end, num_steps)
-        return [noisy, *unbind(schedule.at_log_snr(log_snr[1:]))]
-
-    @abstractmethod
-    def log_snr(
-        self, start: NoiseLevel, end: NoiseLevel, num_levels: int
-    ) -> Tensor:
-        """Rising values from that of start to that of end, (num_levels,)."""
-
-
-@DIFFUSION_SCHEDULERS.register_module()
-class LogSNRGrid(NoiseGrid):
-    """Equally spaced in log-SNR, the variable of exponential solvers.
-
-    Lu et al. 2022, section 3.4, arXiv:2206.00927.
-
-    Args:
-        last_time: See :class:`NoiseGrid`.
-    """
-
-    def log_snr(
-        self, start: NoiseLevel, end: NoiseLevel, num_levels: int
-    ) -> Tensor:
-        ends = float(start.log_snr), float(end.log_snr)
-        return torch.linspace(*ends, num_levels, **TABLE)
-
-
-@DIFFUSION_SCHEDULERS.register_module()
-class KarrasGrid(NoiseGrid):
-    """Equally spaced in (sigma / alpha)^(1 / rho); Karras et al. 2022, eq. 5.
-
-    arXiv:2206.00364.
-
-    Args:
-        rho: > 0; the larger, the more levels near the clean end: 1 spaces
-            sigma / alpha itself, infinity would be :class:`LogSNRGrid`.
-        last_time: See :class:`NoiseGrid`.
-    """
-
-    def __init__(self, rho: float = 7.0, last_time: float = 0.001) -> None:
-        super().__init__(last_time)
-        check_positive('rho', rho)
-        self.rho = rho
-
-    def log_snr(
-        self, start: NoiseLevel, end: NoiseLevel, num_levels: int
-    ) -> Tensor:
-        power = -1 / (2 * self.rho)
-        ends = float(start.snr**power), float(end.snr**power)
-        return torch.linspace(*ends, num_levels, **TABLE).log() / power
 
 
 @DIFFUSION_SCHEDULERS.register_module()

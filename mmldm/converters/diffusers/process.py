@@ -15,7 +15,14 @@ from mmldm.diffusion.noise_schedules.discrete import betas_of
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
 from .params import Params, arguments
-from .samplers import DDIM, SAMPLERS, SCALED, SHARED, Sampling
+from .samplers import (
+    DDIM,
+    REFUSED,
+    SAMPLERS,
+    SCALED,
+    WITHOUT_BETAS,
+    Sampling,
+)
 from .sampling import (
     sampling_from_diffusers,
     sampling_to_diffusers,
@@ -45,8 +52,8 @@ def scheduler_from_diffusers(
         from theirs, in words.
 
     Raises:
-        ValueError: If there are no betas, or they or the prediction have no
-            counterpart.
+        ValueError: If there are no betas, or they, the prediction or another
+            key that changes the model have no counterpart.
     """
     name = theirs.get('_class_name')
     if not isinstance(name, str):
@@ -59,9 +66,12 @@ def scheduler_from_diffusers(
     params = Params(name, theirs, defaults)
     if sampler is None and not {'beta_schedule', 'trained_betas'} & {*theirs}:
         raise ValueError(
-            f'_class_name={name!r} is a scheduler without betas: only models '
-            'of a noise schedule with betas can be converted'
+            f'_class_name={name!r} is a scheduler without betas{_why(name)}: '
+            'only models of a noise schedule with betas can be converted'
         )
+    for key, (value, why) in REFUSED.items():
+        if theirs.get(key) == value:
+            raise params.refusal(key, value, why)
     schedule = _noise_schedule(params)
     sampling = sampling_from_diffusers(name, theirs)
     config = dict(
@@ -75,6 +85,15 @@ def scheduler_from_diffusers(
         num_steps=min(num_steps, theirs.get('num_train_timesteps', 1000)),
     )
     return config, list(sampling.notes)
+
+
+def _why(name: str) -> str:
+    """What models of a scheduler without betas are, where it is known."""
+    return ''.join(
+        f' ({why})'
+        for start, why in WITHOUT_BETAS.items()
+        if name.startswith(start)
+    )
 
 
 def _noise_schedule(params: Params) -> dict[str, Any]:
@@ -169,8 +188,7 @@ def _sampling(
     excluded: Collection[str],
 ) -> Sampling:
     """How diffusers will sample: as ours where it can, else by DDIM."""
-    prediction = keys['prediction_type']
-    sampling = sampling_to_diffusers(scheduler, config, prediction)
+    sampling = sampling_to_diffusers(scheduler, config, keys)
     if (
         sampling is None
         or sampling.name in excluded

@@ -1,7 +1,23 @@
-"""The schedulers of diffusers that ours has too, in its vocabulary."""
+"""The schedulers of diffusers that ours has too, in its vocabulary.
+
+What each does otherwise than ours is in ``differences.py`` and, of keys with
+a single counterpart, in ``Sampler.fixed``: imports note it, exports avoid it.
+"""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from .differences import (
+    AVERAGES,
+    BOUNDS,
+    ELSEWHERE,
+    MULTISTEP_NO_NUMBER,
+    NOISY,
+    SDE,
+    UNIPC_NO_NUMBER,
+    Difference,
+)
 
 
 class Sampling(NamedTuple):
@@ -32,7 +48,9 @@ class Sampler(NamedTuple):
         end: Key and values for a last step to the clean level, and to the
             first of the schedule; None where it is always clean.
         lacks: Keys of betas that it does not read.
-        steps_back: It steps by T // num_steps, whatever the next time is.
+        sigmas: How it rounds the times of levels that are spaced in noise,
+            by the key of ``MEASURES`` that asks for them.
+        differs: In what it draws something else than ours.
     """
 
     defaults: dict[str, Any]
@@ -40,7 +58,8 @@ class Sampler(NamedTuple):
     fixed: dict[str, tuple]
     end: tuple[str, Any, Any] | None = None
     lacks: frozenset[str] = frozenset()
-    steps_back: bool = False
+    sigmas: Mapping[str, str] = {}
+    differs: tuple[Difference, ...] = ()
 
 
 # What all schedulers there take where a key is left out.
@@ -52,12 +71,42 @@ SHARED = dict(
     prediction_type='epsilon',
 )
 ZERO_SNR = frozenset({'rescale_betas_zero_snr'})
-SPACED = {
-    'use_beta_sigmas': (False, None),
-    'use_exponential_sigmas': (False, None),
-    'use_flow_sigmas': (False, None),
-    'use_karras_sigmas': (False, None),
-    'use_lu_lambdas': (False, None),
+EXACT = dict(
+    use_karras_sigmas='exact',
+    use_exponential_sigmas='exact',
+    use_beta_sigmas='exact',
+)
+ROUNDED = dict(
+    use_karras_sigmas='rounded',
+    use_exponential_sigmas='floored',
+    use_beta_sigmas='floored',
+)
+# Keys that change what the network is or is told, or what a latent may be:
+# the value that is refused, and why.
+REFUSED = {
+    'thresholding': (
+        True,
+        'clips each image at a quantile of its own values, which is made for '
+        'pixels: no solver here does: set it to False',
+    ),
+    'timestep_type': (
+        'continuous',
+        'tells the network log(sigma) / 4 in place of a time: no noise '
+        "schedule with betas here does: only 'discrete' has a counterpart",
+    ),
+    'use_flow_sigmas': (
+        True,
+        'is for models of rectified flow, whose latents are not those of '
+        'betas: there is no counterpart',
+    ),
+}
+# Schedulers without betas: what their models are.
+WITHOUT_BETAS = {
+    'EDM': (
+        'the network is told log(sigma) / 4 in place of a time, and its '
+        'inputs and outputs are scaled as in Karras et al. 2022'
+    ),
+    'FlowMatch': 'latents are those of rectified flow',
 }
 FINAL = ('final_sigmas_type', 'zero', 'sigma_min')
 LEADING = dict(timestep_spacing='leading', steps_offset=0)
@@ -67,16 +116,15 @@ SAMPLERS = {
     'DDIMScheduler': Sampler(
         LEADING | CLIPPED | dict(set_alpha_to_one=True),
         {},
-        dict(thresholding=(False,)),
+        {},
         ('set_alpha_to_one', True, False),
-        steps_back=True,
+        differs=(ELSEWHERE,),
     ),
     'DDPMScheduler': Sampler(
         LEADING | CLIPPED | dict(variance_type='fixed_small'),
         {},
-        dict(
-            thresholding=(False,), variance_type=('fixed_small', 'fixed_large')
-        ),
+        dict(variance_type=('fixed_small', 'fixed_small_log', 'fixed_large')),
+        differs=(NOISY,),
     ),
     'PNDMScheduler': Sampler(
         LEADING | dict(set_alpha_to_one=False, skip_prk_steps=False),
@@ -84,18 +132,18 @@ SAMPLERS = {
         dict(skip_prk_steps=(True,)),
         ('set_alpha_to_one', True, False),
         ZERO_SNR,
-        steps_back=True,
+        differs=(ELSEWHERE, AVERAGES),
     ),
     'EulerDiscreteScheduler': Sampler(
         LINSPACE,
         dict(rounded=False),
-        SPACED
-        | dict(
+        dict(
             # Its latents are divided by alpha, which then is not 1.
             final_sigmas_type=('zero',),
             interpolation_type=('linear',),
-            timestep_type=('discrete',),
         ),
+        sigmas=EXACT,
+        differs=(BOUNDS,),
     ),
     'EulerAncestralDiscreteScheduler': Sampler(
         LINSPACE, dict(rounded=False), {}
@@ -103,8 +151,9 @@ SAMPLERS = {
     'HeunDiscreteScheduler': Sampler(
         LINSPACE | dict(beta_start=0.00085, beta_end=0.012),
         dict(rounded=False),
-        SPACED | dict(clip_sample=(False,)),
+        dict(clip_sample=(False,)),
         lacks=ZERO_SNR,
+        sigmas=EXACT,
     ),
     'DPMSolverMultistepScheduler': Sampler(
         LINSPACE
@@ -115,14 +164,33 @@ SAMPLERS = {
             final_sigmas_type='zero',
         ),
         dict(spare_zero=True),
-        SPACED
-        | dict(
+        dict(
             algorithm_type=('dpmsolver++', 'sde-dpmsolver++'),
+            euler_at_final=(False,),
             lambda_min_clipped=(-math.inf,),
             solver_type=('midpoint',),
-            thresholding=(False,),
         ),
         FINAL,
+        sigmas=ROUNDED | dict(use_lu_lambdas='rounded'),
+        differs=(MULTISTEP_NO_NUMBER, SDE),
+    ),
+    'DPMSolverSinglestepScheduler': Sampler(
+        LINSPACE
+        | dict(
+            solver_order=2,
+            lower_order_final=False,
+            final_sigmas_type='zero',
+        ),
+        dict(spare_zero=True),
+        dict(
+            algorithm_type=('dpmsolver++',),
+            lambda_min_clipped=(-math.inf,),
+            solver_order=(2, 1),
+            solver_type=('midpoint',),
+        ),
+        FINAL,
+        ZERO_SNR,
+        sigmas=ROUNDED,
     ),
     'UniPCMultistepScheduler': Sampler(
         LINSPACE
@@ -132,15 +200,16 @@ SAMPLERS = {
             final_sigmas_type='zero',
         ),
         dict(spare_zero=True),
-        SPACED
-        | dict(
+        dict(
             disable_corrector=([],),
             predict_x0=(True,),
             solver_order=(2, 3),
+            solver_p=(None,),
             solver_type=('bh2',),
-            thresholding=(False,),
         ),
         FINAL,
+        sigmas=ROUNDED,
+        differs=(BOUNDS, UNIPC_NO_NUMBER),
     ),
 }
 # Those in sigma / alpha, which scale what the network is given.

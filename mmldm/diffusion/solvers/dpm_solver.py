@@ -173,11 +173,19 @@ class DPMSolverSinglestep(Solver):
 
     Args:
         order: Levels and estimates of a step, 2 or 3.
+        lower_order_final: None divides the levels as above. With True and
+            False every step but the last has this order, as in diffusers,
+            however far its levels are; what is left over, and a step to the
+            clean level, is lower, and with True so is a last level that would
+            complete a step.
     """
 
-    def __init__(self, order: int = 2) -> None:
+    def __init__(
+        self, order: int = 2, lower_order_final: bool | None = None
+    ) -> None:
         check_order(order, (2, 3))
         self.order = order
+        self.lower_order_final = lower_order_final
 
     def __call__(
         self,
@@ -188,12 +196,22 @@ class DPMSolverSinglestep(Solver):
     ) -> Tensor:
         z, levels = leave_pure_noise(denoise, z, levels)
         known, start = [], z
-        inside = len(levels) - 1 - int(levels[-1].sigma == 0)
         for i, (cur, nxt) in enumerate(pairwise(levels)):
-            if (inside - i) % self.order == 0:
+            if self._begins(i, levels):
                 known, start = [], z
             known.append((cur, denoise(z, cur)))
-            if safe_order(known[::-1], nxt) < len(known):
+            if self.lower_order_final is None and (
+                safe_order(known[::-1], nxt) < len(known)
+            ):
                 known, start = known[-1:], z
             z = exponential_step(start, known, nxt)
         return z
+
+    def _begins(self, i: int, levels: Sequence[NoiseLevel]) -> bool:
+        """Whether a step begins at ``levels[i]``."""
+        num_steps, to_clean = len(levels) - 1, levels[-1].sigma == 0
+        if self.lower_order_final is None:
+            return (num_steps - int(to_clean) - i) % self.order == 0
+        completes = self.lower_order_final and num_steps % self.order == 0
+        last = i == num_steps - 1 and (to_clean or completes)
+        return bool(last) or i % self.order == 0
