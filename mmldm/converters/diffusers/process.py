@@ -34,6 +34,14 @@ PREDICTIONS = {
     'v_prediction': 'VelocityPrediction',
 }
 BETAS = {'linear': 'LinearBetas', 'scaled_linear': 'ScaledLinearBetas'}
+# What schedulers there take where a key is left out.
+DEFAULTS = dict(
+    beta_end=0.02,
+    beta_schedule='linear',
+    beta_start=1e-4,
+    num_train_timesteps=1000,
+    prediction_type='epsilon',
+)
 COSINE = 'squaredcos_cap_v2'
 
 
@@ -62,7 +70,7 @@ def scheduler_from_diffusers(
             'scheduler_config.json that diffusers saved'
         )
     sampler = SAMPLERS.get(name)
-    defaults = SHARED | (sampler.defaults if sampler else {})
+    defaults = DEFAULTS | (sampler.defaults if sampler else {})
     params = Params(name, theirs, defaults)
     if sampler is None and not {'beta_schedule', 'trained_betas'} & {*theirs}:
         raise ValueError(

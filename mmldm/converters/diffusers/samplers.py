@@ -62,14 +62,6 @@ class Sampler(NamedTuple):
     differs: tuple[Difference, ...] = ()
 
 
-# What all schedulers there take where a key is left out.
-SHARED = dict(
-    beta_end=0.02,
-    beta_schedule='linear',
-    beta_start=1e-4,
-    num_train_timesteps=1000,
-    prediction_type='epsilon',
-)
 ZERO_SNR = frozenset({'rescale_betas_zero_snr'})
 EXACT = dict(
     use_karras_sigmas='exact',

@@ -39,7 +39,7 @@ def sampling_from_diffusers(
             notes=(f'{name} has no counterpart: sampling is by DDIM',)
         )
     sampler = SAMPLERS[name]
-    keys = SHARED | sampler.defaults | dict(theirs)
+    keys = sampler.defaults | dict(theirs)
     notes = [
         f'{name}.{key}={keys[key]!r} has no counterpart: sampling is as with '
         f'{values[0]!r}'

@@ -324,7 +324,7 @@ def test_an_eta_is_noted():
         (
             'DDIMScheduler',
             dict(timestep_spacing='linspace'),
-            'here each leads to the next',
+            'here each step leads to the next time',
         ),
     ],
 )
