@@ -6,7 +6,9 @@ import torch
 
 from mmldm.diffusion import (
     DDIM,
+    BetaGrid,
     CompVisGrid,
+    DiffusersSigmas,
     GivenTimes,
     KarrasGrid,
     LeadingGrid,
@@ -28,6 +30,7 @@ from mmldm.diffusion.noise_schedules import NoiseSchedule
         LinspaceGrid(),
         LogSNRGrid(),
         KarrasGrid(),
+        BetaGrid(),
     ],
     ids=lambda grid: type(grid).__name__,
 )
@@ -103,7 +106,7 @@ def test_pure_noise_is_but_the_first_level(grid, num_steps):
     assert all(float(level.t) <= 998 for level in levels[1:])
 
 
-@pytest.mark.parametrize('cls', [LogSNRGrid, KarrasGrid])
+@pytest.mark.parametrize('cls', [LogSNRGrid, KarrasGrid, BetaGrid])
 def test_from_pure_noise_the_rest_is_as_from_the_time_before(cls):
     """Of which the first level is replaced by pure noise."""
     first, *rest = cls()(ZeroTerminal(), 9)
@@ -219,6 +222,40 @@ def test_the_karras_grid_of_a_large_rho_is_the_log_snr_grid():
     )
 
 
+@pytest.mark.parametrize('last_time', [0.001, 0.1])
+def test_the_beta_grid_of_concentration_one_half_is_a_cosine(last_time):
+    """Beta(1/2, 1/2) is the arcsine law, of quantiles sin^2(pi p / 2)."""
+    *noisy, _ = BetaGrid(0.5, last_time)(Exploding(), 18)
+    sigma = torch.stack([level.sigma for level in noisy])
+    share = torch.linspace(1, 0, 18, dtype=torch.float64)
+    last = Exploding()(1000 * last_time).sigma
+    quantiles = (share * torch.pi / 2).sin().square()
+    expected = torch.lerp(last, sigma[0], quantiles)
+    torch.testing.assert_close(sigma, expected)
+    assert float(sigma[0]) == pytest.approx(80)
+
+
+def test_the_beta_grid_of_concentration_1_is_the_karras_grid_of_rho_1():
+    def sigmas(grid):
+        return torch.stack([x.sigma for x in grid(ScaledLinearBetas(), 9)])
+
+    torch.testing.assert_close(
+        sigmas(BetaGrid(1.0)), sigmas(KarrasGrid(rho=1.0))
+    )
+
+
+def test_a_concentration_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match='concentration=0'):
+        BetaGrid(0)
+
+
+def test_diffusers_spaces_sigmas_in_noise_alone():
+    with pytest.raises(ValueError, match="'LeadingGrid'.*such as KarrasGrid"):
+        DiffusersSigmas(dict(type='LeadingGrid'))
+    with pytest.raises(ValueError, match="times='never'"):
+        DiffusersSigmas(dict(type='KarrasGrid'), times='never')
+
+
 @pytest.mark.parametrize('grid', [LogSNRGrid(), KarrasGrid(), LeadingGrid()])
 def test_the_schedule_is_asked_for_all_levels_at_once(grid, monkeypatch):
     """On 1000 steps an inversion for each would take half a second."""
@@ -249,7 +286,7 @@ def test_a_rho_that_is_not_positive_is_refused(rho):
 
 
 @pytest.mark.parametrize('last_time', [0, 1, -0.1])
-@pytest.mark.parametrize('cls', [LogSNRGrid, KarrasGrid])
+@pytest.mark.parametrize('cls', [LogSNRGrid, KarrasGrid, BetaGrid])
 def test_a_last_time_off_the_axis_is_refused(cls, last_time):
     with pytest.raises(ValueError, match=f'last_time={last_time} must be in'):
         cls(last_time=last_time)

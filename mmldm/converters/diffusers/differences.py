@@ -85,6 +85,20 @@ def bounded(keys: Keys, num_steps: int | None) -> bool:
     return given and spaced_in_noise(keys)
 
 
+def extrapolates_from_pure_noise(keys: Keys, num_steps: int | None) -> bool:
+    pure = keys.get('rescale_betas_zero_snr')
+    return (
+        bool(pure) and keys['solver_order'] > 1 and not spaced_in_noise(keys)
+    )
+
+
+def starts_far_away(keys: Keys, num_steps: int | None) -> bool:
+    """Whether averaging noise from sigma 20,291 on costs digits."""
+    cosine = keys.get('beta_schedule') == 'squaredcos_cap_v2'
+    leading = keys['timestep_spacing'] == 'leading'
+    return cosine and not leading and not spaced_in_noise(keys)
+
+
 ELSEWHERE = Difference(
     steps_elsewhere,
     'steps from each time to the one num_train_timesteps // num_steps before '
@@ -122,4 +136,15 @@ BOUNDS = Difference(
     bounded,
     'spaces sigmas from sigma_max to sigma_min: here they reach from the '
     'first to the last that it has without these',
+)
+PURE_NOISE = Difference(
+    extrapolates_from_pure_noise,
+    'with rescale_betas_zero_snr begins with 2^-12 of signal, and looks back '
+    'on that level: here it is noise alone, on which nothing looks back; '
+    'with 10 steps they end 2e-3 apart',
+)
+SINGLE_PRECISION = Difference(
+    starts_far_away,
+    'on a cosine schedule averages the noise from sigma 20,291 on in float32, '
+    'which ends off by 2e-3: levels are in float64 here',
 )

@@ -194,7 +194,8 @@ def _diffusion(
         config['diffusion_scheduler'],
         scales_input=pipeline != TEXT_TO_IMAGE,
     )
-    if pipeline == STABLE and scheduler['timestep_spacing'] != 'leading':
+    spacing = scheduler.get('timestep_spacing', 'leading')
+    if pipeline == STABLE and spacing != 'leading':
         scheduler['steps_offset'] = 1  # read by nothing, but warned of
     folder.files[f'scheduler/{SCHEDULER}'] = scheduler
     index = dict(

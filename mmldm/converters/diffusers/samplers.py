@@ -14,7 +14,9 @@ from .differences import (
     ELSEWHERE,
     MULTISTEP_NO_NUMBER,
     NOISY,
+    PURE_NOISE,
     SDE,
+    SINGLE_PRECISION,
     UNIPC_NO_NUMBER,
     Difference,
 )
@@ -47,7 +49,7 @@ class Sampler(NamedTuple):
         fixed: The values that ours has, by key; another gets a note.
         end: Key and values for a last step to the clean level, and to the
             first of the schedule; None where it is always clean.
-        lacks: Keys of betas that it does not read.
+        lacks: Keys of betas and spacing that it does not read.
         sigmas: How it rounds the times of levels that are spaced in noise,
             by the key of ``MEASURES`` that asks for them.
         differs: In what it draws something else than ours.
@@ -146,6 +148,7 @@ SAMPLERS = {
         dict(clip_sample=(False,)),
         lacks=ZERO_SNR,
         sigmas=EXACT,
+        differs=(SINGLE_PRECISION,),
     ),
     'DPMSolverMultistepScheduler': Sampler(
         LINSPACE
@@ -164,7 +167,7 @@ SAMPLERS = {
         ),
         FINAL,
         sigmas=ROUNDED | dict(use_lu_lambdas='rounded'),
-        differs=(MULTISTEP_NO_NUMBER, SDE),
+        differs=(MULTISTEP_NO_NUMBER, PURE_NOISE, SDE),
     ),
     'DPMSolverSinglestepScheduler': Sampler(
         LINSPACE
@@ -181,7 +184,7 @@ SAMPLERS = {
             solver_type=('midpoint',),
         ),
         FINAL,
-        ZERO_SNR,
+        ZERO_SNR | {'timestep_spacing', 'steps_offset'},
         sigmas=ROUNDED,
     ),
     'UniPCMultistepScheduler': Sampler(
@@ -201,7 +204,7 @@ SAMPLERS = {
         ),
         FINAL,
         sigmas=ROUNDED,
-        differs=(BOUNDS, UNIPC_NO_NUMBER),
+        differs=(BOUNDS, PURE_NOISE, UNIPC_NO_NUMBER),
     ),
 }
 # Those in sigma / alpha, which scale what the network is given.

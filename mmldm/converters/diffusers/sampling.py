@@ -39,7 +39,7 @@ def sampling_from_diffusers(
             notes=(f'{name} has no counterpart: sampling is by DDIM',)
         )
     sampler = SAMPLERS[name]
-    keys = sampler.defaults | dict(theirs)
+    keys = sampler.defaults | _without(theirs, sampler)
     notes = [
         f'{name}.{key}={keys[key]!r} has no counterpart: sampling is as with '
         f'{values[0]!r}'
@@ -58,6 +58,11 @@ def sampling_from_diffusers(
         _grid(name, sampler, keys),
         tuple(notes),
     )
+
+
+def _without(keys: Mapping[str, Any], sampler: Sampler) -> dict[str, Any]:
+    """The keys that a scheduler reads."""
+    return {k: v for k, v in keys.items() if k not in sampler.lacks}
 
 
 def _grid(
@@ -126,7 +131,9 @@ def sampling_to_diffusers(
                 and plan(theirs.solver, levels) == aim
                 and _same(theirs.time_grid, scheduler)
             ):
-                return theirs._replace(keys=keys, notes=notes)
+                return theirs._replace(
+                    keys=_without(keys, SAMPLERS[name]), notes=notes
+                )
     return None
 
 

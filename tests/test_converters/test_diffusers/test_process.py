@@ -54,6 +54,16 @@ CASES = [
     ('DPMSolverMultistepScheduler', SDE),
     ('DPMSolverMultistepScheduler', dict(final_sigmas_type='sigma_min')),
     ('UniPCMultistepScheduler', LEADING),
+    ('UniPCMultistepScheduler', dict(final_sigmas_type='sigma_min')),
+    ('DPMSolverSinglestepScheduler', dict(lower_order_final=True)),
+]
+# Levels spaced in noise: what our grid measures.
+SPACED = [
+    ('EulerDiscreteScheduler', 'karras_sigmas', 'KarrasGrid'),
+    ('HeunDiscreteScheduler', 'exponential_sigmas', 'LogSNRGrid'),
+    ('DPMSolverMultistepScheduler', 'lu_lambdas', 'LogSNRGrid'),
+    ('DPMSolverSinglestepScheduler', 'karras_sigmas', 'KarrasGrid'),
+    ('UniPCMultistepScheduler', 'beta_sigmas', 'BetaGrid'),
 ]
 
 
@@ -75,7 +85,7 @@ def build(config, num_steps):
 def test_sampling_is_theirs(kind, options, tmp_path, monkeypatch):
     scheduler = getattr(diffusers, kind)(**BETAS | options)
     config, notes = scheduler_from_diffusers(saved(scheduler, tmp_path))
-    leading = scheduler.config.timestep_spacing == 'leading'
+    leading = scheduler.config.get('timestep_spacing') == 'leading'
     # From 15 steps on DPM-Solver of diffusers lowers no order.
     for num_steps in (10, 20, 30) if leading else (10, 20):
         torch.testing.assert_close(
@@ -106,6 +116,27 @@ def test_sampling_from_pure_noise_is_theirs(
         rtol=2e-3,
         atol=2e-3,
     )
+
+
+@pytest.mark.parametrize('kind, key, measure', SPACED)
+@pytest.mark.parametrize('schedule', ['scaled_linear', 'squaredcos_cap_v2'])
+def test_levels_spaced_in_noise_are_theirs(
+    kind, key, measure, schedule, side_by_side
+):
+    """And there and back they are the same."""
+    content = dict(_class_name=kind, beta_schedule=schedule)
+    content |= {f'use_{key}': True, 'prediction_type': 'v_prediction'}
+    config, notes = scheduler_from_diffusers(content, 12)
+    assert notes == []
+    assert config['time_grid']['measure'] == dict(type=measure)
+    back, notes = scheduler_to_diffusers(config)
+    assert (back['_class_name'], notes) == (kind, [])
+    for found in (content, back):
+        off = side_by_side.off(
+            side_by_side.ours(config, 12),
+            side_by_side.theirs(found, config, 12),
+        )
+        assert off < 1e-3
 
 
 @pytest.mark.parametrize('kind, options', CASES, ids=name)
@@ -317,6 +348,11 @@ def test_an_eta_is_noted():
             "solver_type='heun' has no counterpart: sampling is as with 'mid",
         ),
         (
+            'UniPCMultistepScheduler',
+            dict(rescale_betas_zero_snr=True, prediction_type='v_prediction'),
+            'begins with 2^-12 of signal',
+        ),
+        (
             'EulerDiscreteScheduler',
             dict(final_sigmas_type='sigma_min'),
             "final_sigmas_type='sigma_min' has no counterpart: sampling is as",
@@ -333,7 +369,9 @@ def test_sampling_that_ours_has_not_is_noted(kind, options, note, tmp_path):
     config, (found,) = scheduler_from_diffusers(saved(scheduler, tmp_path))
     assert note in found
     expected = dict(type='ScaledLinearBetas', start=0.0015, end=0.0195)
-    assert config['noise_schedule'] == expected | dict(num_timesteps=1000)
+    expected |= dict(num_timesteps=1000)
+    schedule = config['noise_schedule']
+    assert schedule.get('noise_schedule', schedule) == expected
     build(config, 20).levels()
 
 
