@@ -11,6 +11,7 @@ from torch import Tensor
 from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.config_text import config_text
 from mmldm.utils.model_file import write_model_file
+from mmldm.utils.newest_checkpoint import newest_checkpoint
 from mmldm.utils.shipped import FOLDER, PREFIX
 
 from .config_differences import differences
@@ -31,6 +32,16 @@ BASES = {
     'LatentDiffusion': ('schedules/adamw.py', 'ldm_runtime.py'),
 }
 REQUESTS = 'datasets/image-folder-requests.py'
+
+
+def weights_in(folder: Path) -> Path | None:
+    """The file of weights of a converted folder or a work directory.
+
+    Raises:
+        ValueError: If there are checkpoints, but all are cut off.
+    """
+    own = folder / MODEL_NAME
+    return own if own.is_file() else newest_checkpoint(folder)
 
 
 def write_converted(

@@ -8,11 +8,10 @@ from mmldm.converters import is_diffusers
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import read_checkpoint
 from mmldm.utils.model_file import read_model_file
-from mmldm.utils.newest_checkpoint import newest_checkpoint
-from mmldm.utils.stored_config import read_stored_config
+from mmldm.utils.stored_config import stored_config
 
 from .config.arguments import arguments_of
-from .converted import MODEL_NAME
+from .converted import MODEL_NAME, weights_in
 from .other_files import REFERENCE
 from .untrusted_config import check_untrusted
 
@@ -62,8 +61,7 @@ def _file(source: Path) -> Path | None:
             'it by tools/model_converters/diffusers_to_mmldm.py, and give '
             'the folder that it writes'
         )
-    own = source / MODEL_NAME
-    return own if own.is_file() else newest_checkpoint(source)
+    return weights_in(source)
 
 
 def _stored(path: Path) -> dict[str, Any] | None:
@@ -71,14 +69,7 @@ def _stored(path: Path) -> dict[str, Any] | None:
     if path.suffix == '.safetensors':
         model = read_model_file(path)[1]
     else:
-        meta = read_checkpoint(path).get('meta')
-        text = meta.get('cfg') if isinstance(meta, Mapping) else None
-        if not isinstance(text, str):
-            return None
-        try:
-            model = read_stored_config(text).get('model')
-        except ValueError:
-            return None  # of an older version, which wrote what is no data
+        model = (stored_config(read_checkpoint(path)) or {}).get('model')
     if not isinstance(model, Mapping) or KEY not in model:
         return None
     check_untrusted(model, str(path), may_read=True)
@@ -108,14 +99,13 @@ def _contradictions(
     if cls is not _class(theirs):
         yield f'{path}.type', stated['type'], stored['type']
         return
+    parts = getattr(cls, 'part_types', {})
     defaults = {k: p.default for k, p in arguments_of(cls)[0].items()}
     for key in [k for k in ours | theirs if k != 'type']:
         one, other = (c.get(key, defaults.get(key)) for c in (ours, theirs))
-        kind = getattr(cls, 'part_types', {}).get(key)
-        if kind and isinstance(one, Mapping) and isinstance(other, Mapping):
-            yield from _contradictions(
-                {'type': kind, **one}, {'type': kind, **other}, f'{path}.{key}'
-            )
+        both = isinstance(one, Mapping) and isinstance(other, Mapping)
+        if key in parts and both:
+            yield from _contradictions(one, other, f'{path}.{key}')
         elif _plain(one) != _plain(other):
             yield f'{path}.{key}', one, other
 

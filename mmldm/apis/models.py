@@ -14,7 +14,6 @@ from mmldm.converters import is_diffusers, read_diffusers
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
-    newest_checkpoint,
     read_checkpoint,
     weights_of,
 )
@@ -26,7 +25,7 @@ from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
 
 from .config import check_config, read_config
-from .converted import MODEL_NAME
+from .converted import MODEL_NAME, weights_in
 from .first_stages import take_first_stage
 from .network_trial import try_networks
 from .other_files import first_stage_beside, locate_files
@@ -150,9 +149,7 @@ def _find_in_folder(
     """
     if is_diffusers(folder):
         return _find_in_diffusers(folder, checkpoint, pick)
-    own = folder / MODEL_NAME
-    if not own.is_file():
-        own = newest_checkpoint(folder)
+    own = weights_in(folder)
     if own is None:
         raise ValueError(
             f'{folder} is no folder of a model: it has no {MODEL_NAME}, no '

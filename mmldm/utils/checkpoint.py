@@ -171,12 +171,11 @@ def without_wrappers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 'wrappers of torch add is taken out: remove one of them'
             )
         found[own] = weight
-    renamed = len(weights.keys() - found.keys())
+    renamed = weights.keys() - found.keys()
     if renamed:
         print_log(
-            f'{renamed} weights have names that wrappers of torch extended, '
-            f'such as {min(weights.keys() - found.keys())}: these parts are '
-            'taken out',
+            f'{len(renamed)} weights have names that wrappers of torch '
+            f'extended, such as {min(renamed)}: these parts are taken out',
             logger='current',
         )
     return found

@@ -57,6 +57,18 @@ def read_stored_config(text: str) -> dict[str, Any]:
         raise ValueError(f'it cannot be read ({error})') from error
 
 
+def stored_config(checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The config in a training checkpoint; None if it cannot be read."""
+    meta = checkpoint.get('meta')
+    text = meta.get('cfg') if isinstance(meta, Mapping) else None
+    if not isinstance(text, str):
+        return None
+    try:
+        return read_stored_config(text)
+    except ValueError:
+        return None
+
+
 def _decoded(value: Any) -> Any:
     if isinstance(value, list):
         return [_decoded(item) for item in value]

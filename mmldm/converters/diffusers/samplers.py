@@ -106,6 +106,10 @@ FINAL = ('final_sigmas_type', 'zero', 'sigma_min')
 LEADING = dict(timestep_spacing='leading', steps_offset=0)
 LINSPACE = dict(timestep_spacing='linspace', steps_offset=0)
 CLIPPED = dict(clip_sample=True, clip_sample_range=1.0)
+# Of those whose order can be chosen.
+ORDERED = LINSPACE | dict(
+    solver_order=2, lower_order_final=True, final_sigmas_type='zero'
+)
 SAMPLERS = {
     'DDIMScheduler': Sampler(
         LEADING | CLIPPED | dict(set_alpha_to_one=True),
@@ -151,13 +155,7 @@ SAMPLERS = {
         differs=(SINGLE_PRECISION,),
     ),
     'DPMSolverMultistepScheduler': Sampler(
-        LINSPACE
-        | dict(
-            solver_order=2,
-            lower_order_final=True,
-            algorithm_type='dpmsolver++',
-            final_sigmas_type='zero',
-        ),
+        ORDERED | dict(algorithm_type='dpmsolver++'),
         dict(spare_zero=True),
         dict(
             algorithm_type=('dpmsolver++', 'sde-dpmsolver++'),
@@ -170,12 +168,7 @@ SAMPLERS = {
         differs=(MULTISTEP_NO_NUMBER, PURE_NOISE, SDE),
     ),
     'DPMSolverSinglestepScheduler': Sampler(
-        LINSPACE
-        | dict(
-            solver_order=2,
-            lower_order_final=False,
-            final_sigmas_type='zero',
-        ),
+        ORDERED | dict(lower_order_final=False),
         dict(spare_zero=True),
         dict(
             algorithm_type=('dpmsolver++',),
@@ -188,12 +181,7 @@ SAMPLERS = {
         sigmas=ROUNDED,
     ),
     'UniPCMultistepScheduler': Sampler(
-        LINSPACE
-        | dict(
-            solver_order=2,
-            lower_order_final=True,
-            final_sigmas_type='zero',
-        ),
+        ORDERED,
         dict(spare_zero=True),
         dict(
             disable_corrector=([],),

@@ -40,17 +40,6 @@ def _short(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else f'{text[:most]}...'
 
 
-def stored_config(checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The config in a training checkpoint; None if it cannot be read."""
-    text = checkpoint.get('meta', {}).get('cfg')
-    if not isinstance(text, str):
-        return None
-    try:
-        return read_stored_config(text)
-    except ValueError:
-        return None
-
-
 def config_differences(
     stored: Mapping[str, Any], current: Mapping[str, Any]
 ) -> list[Difference]:

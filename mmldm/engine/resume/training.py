@@ -7,9 +7,11 @@ from typing import Any
 
 from mmengine.runner import Runner
 
+from mmldm.utils.stored_config import stored_config
+
 from ..checkpoint_state import plain
 from ..optim_wrapper import named_wrappers
-from .config_diff import Difference, config_differences, stored_config
+from .config_diff import Difference, config_differences
 from .optimizers import Changed, Part, Progress, resume_part
 from .rules import RATES, REFUSED, WRAPPER, line, sort_out
 

@@ -10,7 +10,7 @@ from mmldm.utils.typing import SampleList
 
 from .dropping import unless_dropped
 from .embedder import Embedder, Encode
-from .layouts import Corners, corners, read_shown_layout
+from .layouts import Corners, corners, read_layout, shown_layout
 
 # Between the lowest frequency, a radian an image, and what comes after the
 # highest; that of the authors' code.
@@ -107,11 +107,12 @@ class BoxEmbedder(Embedder):
 
     def _layout(self, sample: LDMDataSample) -> list[tuple[int, Corners]]:
         """Class and corners of every object."""
+        objects = read_layout(
+            sample, self.num_classes, 'BoxEmbedder', self.max_objects
+        )
         return [
             (label, corners(box))
-            for label, box in read_shown_layout(
-                sample, self.num_classes, 'BoxEmbedder', self.max_objects
-            )
+            for label, box in shown_layout(sample, objects)
         ]
 
     def _fourier(self, boxes: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from mmldm.utils.typing import SampleList
 
 from .dropping import unless_dropped
 from .embedder import Encode
-from .layouts import Box, corners, read_shown_layout
+from .layouts import Box, corners, read_layout, shown_layout
 from .placed_classes import PlacedClasses
 
 
@@ -65,7 +65,8 @@ class BoxMap(PlacedClasses):
         return (shares @ self.class_embed.weight).permute(0, 3, 1, 2)
 
     def _layout(self, sample: LDMDataSample) -> list[tuple[int, Box]]:
-        return read_shown_layout(sample, self.num_classes, 'BoxMap')
+        objects = read_layout(sample, self.num_classes, 'BoxMap')
+        return shown_layout(sample, objects)
 
     def _map(
         self, height: int, width: int, layout: list[tuple[int, Box]]

@@ -55,28 +55,21 @@ def read_layout(
     return objects
 
 
-def read_shown_layout(
-    sample: LDMDataSample,
-    num_classes: int,
-    reader: str,
-    max_objects: int | None = None,
+def shown_layout(
+    sample: LDMDataSample, objects: Sequence[tuple[int, Box]]
 ) -> list[tuple[int, Box]]:
-    """The objects that the image of a sample shows, checked.
+    """The objects that the image of a sample shows.
 
     Args:
-        sample: See :func:`read_layout`.
-        num_classes: See :func:`read_layout`.
-        reader: See :func:`read_layout`.
-        max_objects: See :func:`read_layout`.
+        sample: With a ``crop_box``, or the full picture.
+        objects: As of :func:`read_layout`.
 
     Returns:
         Class and box of every object; boxes are parts of the image.
 
     Raises:
-        ValueError: As of :func:`read_layout`, or if the ``crop_box`` is
-            wrong.
+        ValueError: If the ``crop_box`` is wrong.
     """
-    objects = read_layout(sample, num_classes, reader, max_objects)
     return shown_objects(objects, read_crop_box(sample))
 
 

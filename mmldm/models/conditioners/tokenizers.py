@@ -13,13 +13,7 @@ from mmldm.utils.boxes import WHOLE
 from mmldm.utils.typing import SampleList
 
 from .dropping import unless_dropped
-from .layouts import (
-    Box,
-    corners,
-    read_crop_box,
-    read_layout,
-    read_shown_layout,
-)
+from .layouts import Box, corners, read_crop_box, read_layout, shown_layout
 
 
 class Tokenizer(ABC):
@@ -122,10 +116,11 @@ class LayoutTokens(Tokenizer):
         )
 
     def _row(self, sample: LDMDataSample) -> list[int]:
-        read = read_layout if self.crop else read_shown_layout
-        objects = read(
+        objects = read_layout(
             sample, self.num_classes, 'LayoutTokens', self.max_objects
         )
+        if not self.crop:
+            objects = shown_layout(sample, objects)
         return self._ids(objects, read_crop_box(sample))
 
     def _ids(self, objects: list[tuple[int, Box]], crop_box: Box) -> list[int]:
