@@ -30,9 +30,14 @@ class Growth(NamedTuple):
         return self.last.memory / self.first.memory - 1
 
     @property
+    def files_are_closed(self) -> bool:
+        """Whether no more files are open than were."""
+        return self.last.files <= self.first.files
+
+    @property
     def is_small(self) -> bool:
         """Whether the run may go on for ever."""
-        return self.memory < MOST and self.last.files <= self.first.files
+        return self.memory < MOST and self.files_are_closed
 
 
 def growth(looks: list[Look]) -> Growth:

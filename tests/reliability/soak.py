@@ -20,13 +20,22 @@ from trainings import CONFIGS, Training, write_config
 
 # Seconds between two looks.
 LOOK = 1.0
+# Seconds that a validation takes at most.
+VALIDATION = 60.0
 FOREVER = 10**7
 
 
 def watch(child: Child, seconds: float) -> list[Look]:
-    """Look at a process for so long, then end it."""
-    looks, end = [], time.monotonic() + seconds
-    while time.monotonic() < end:
+    """Look at a process for so long, then end it.
+
+    Where more files are open at the end, it is looked at until a validation
+    that may have them open is over: a leak stays.
+    """
+    looks: list[Look] = []
+    end = time.monotonic() + seconds
+    while (now := time.monotonic()) < end or (
+        now < end + VALIDATION and not growth(looks).files_are_closed
+    ):
         time.sleep(LOOK)
         if child.poll() is not None:
             sys.exit(f'it ended:\n{child.log.read_text()[-2000:]}')

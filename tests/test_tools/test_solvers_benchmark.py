@@ -6,6 +6,7 @@ import sys
 import pytest
 from mmengine.config import Config
 
+from mmldm.apis.first_stages import take_first_stage
 from mmldm.diffusion import LogSNRGrid, ScaledLinearBetas
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
@@ -115,7 +116,9 @@ def test_a_picture_is_drawn(run, tmp_path):
 def test_a_checkpoint_is_measured(run, config, tmp_path, monkeypatch):
     """From the addresses of its own requests, so the same in every run."""
     monkeypatch.chdir(tmp_path)
-    model = MODELS.build(Config.fromfile(config).model)
+    cfg = Config.fromfile(config)
+    take_first_stage(cfg.model)
+    model = MODELS.build(cfg.model)
     checkpoint = tmp_path / 'model.pth'
     write_checkpoint(dict(state_dict=model.state_dict()), checkpoint)
     flags = (*FEW, '--config', config, '--checkpoint', checkpoint)
