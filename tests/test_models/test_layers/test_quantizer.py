@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmldm.models.layers import VectorQuantizer, quantizer
 from mmldm.utils import Draws
+from mmldm.utils.distributed import leave_process_group
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / 'tests' / 'data' / 'reference' / 'vector_quantizer.npz'
@@ -549,6 +550,7 @@ def main(rank, folder):
         'gloo', f'file://{folder}/meet', rank=rank, world_size=2
     )
     torch.save(trained_states(rank, 2), f'{folder}/{rank}.pth')
+    leave_process_group()
 
 
 if __name__ == '__main__':
