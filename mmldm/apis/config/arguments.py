@@ -32,6 +32,7 @@ FILLED_IN = {
     'params',
     'optimizer',
     'num_timesteps',
+    'dim',
 }
 # Arguments of networks and processes that count something.
 COUNTS = {

@@ -7,7 +7,7 @@ import pytest
 from mmagic.registry import MODELS as MMAGIC_MODELS
 from mmengine.config import Config
 
-from mmldm.apis.config import check_config
+from mmldm.apis.config import check_complete, check_config
 from mmldm.registry import MODELS
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
@@ -49,6 +49,14 @@ def check_file(tmp_path):
 )
 def test_every_config_of_ours_passes(path):
     check_config(Config.fromfile(path), {})
+
+
+@pytest.mark.parametrize(
+    'path', sorted(CONFIGS.glob('[!_]*/*.py')), ids=lambda path: path.stem
+)
+def test_every_config_of_ours_is_complete(path):
+    """What whoever builds a part fills in is not missed."""
+    check_complete(Config.fromfile(path))
 
 
 MISSPELT = [
