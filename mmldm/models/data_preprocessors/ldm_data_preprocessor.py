@@ -8,11 +8,6 @@ from mmldm.registry import MODELS
 from mmldm.utils.pixels import to_unit_range
 
 
-def to_network(images: Tensor) -> Tensor:
-    """uint8 BGR in [0, 255] -> float32 RGB in [-1, 1]; (B, 3, H, W)."""
-    return to_unit_range(images.flip(1))
-
-
 def to_images(x: Tensor) -> Tensor:
     """float RGB of about [-1, 1] -> uint8 RGB, rounded; (B, 3, H, W)."""
     return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
@@ -27,7 +22,7 @@ class LDMDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: ``data_samples``, and ``inputs`` where there are images: a
-                list of uint8 BGR tensors (3, H, W).
+                list of uint8 RGB tensors (3, H, W).
             training: Not used: both phases are fed alike.
 
         Returns:
@@ -44,7 +39,7 @@ class LDMDataPreprocessor(BaseDataPreprocessor):
             batch = _stack(images).to(
                 self.device, non_blocking=self._non_blocking
             )
-            images = to_network(batch)
+            images = to_unit_range(batch)
         return dict(inputs=images, data_samples=data['data_samples'])
 
 
