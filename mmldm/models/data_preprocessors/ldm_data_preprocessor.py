@@ -21,13 +21,14 @@ class LDMDataPreprocessor(BaseDataPreprocessor):
         """A batch as the editor takes it.
 
         Args:
-            data: ``data_samples``, and ``inputs`` where there are images: a
-                list of uint8 RGB tensors (3, H, W).
+            data: ``data_samples``, ``inputs`` where there are images: a
+                list of uint8 RGB tensors (3, H, W), and in training the
+                ``iteration``.
             training: Not used: both phases are fed alike.
 
         Returns:
             ``inputs``, float32 RGB in [-1, 1], (B, 3, H, W), or None, and
-            ``data_samples``.
+            the rest as it is.
 
         Raises:
             ValueError: If images are not uint8, or of several sizes.
@@ -40,7 +41,7 @@ class LDMDataPreprocessor(BaseDataPreprocessor):
                 self.device, non_blocking=self._non_blocking
             )
             images = to_unit_range(batch)
-        return dict(inputs=images, data_samples=data['data_samples'])
+        return {**data, 'inputs': images}
 
 
 def _stack(images: list[Tensor]) -> Tensor:

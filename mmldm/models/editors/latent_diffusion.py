@@ -89,7 +89,9 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         self.init_guide(guide, conditioner, guide_checkpoint)
         self._check_parts()
 
-    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
+    def loss(
+        self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
+    ) -> dict:
         """The training loss, ``loss_denoise`` ().
 
         Where log-variances are learned, ``error`` () is what they weigh.
@@ -97,6 +99,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Conditions, and addresses of what is drawn.
+            iteration: Not used: all iterations are alike.
         """
         self._warn_of_untrained_null()
         draws = Draws.of(data_samples)

@@ -34,10 +34,14 @@ def image(value=0, size=(2, 2), dtype=torch.uint8):
 
 def test_a_batch_is_stacked_in_order():
     batch = LDMDataPreprocessor()(
-        dict(inputs=[image(0), image(255)], data_samples=['a', 'b'])
+        dict(
+            inputs=[image(0), image(255)],
+            data_samples=['a', 'b'],
+            iteration=7,
+        )
     )
-    assert batch['inputs'][:, 0, 0, 0].tolist() == [-1, 1]
-    assert batch['data_samples'] == ['a', 'b']
+    assert batch.pop('inputs')[:, 0, 0, 0].tolist() == [-1, 1]
+    assert batch == dict(data_samples=['a', 'b'], iteration=7)
 
 
 def test_a_batch_without_images_has_none():
