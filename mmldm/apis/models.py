@@ -221,7 +221,7 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
 
 
 def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
-    """By the config that every checkpoint of a training holds as text."""
+    """By the config that every checkpoint of a training holds as data."""
     checkpoint = read_checkpoint(path)
     meta = checkpoint.get('meta')
     text = meta.get('cfg') if isinstance(meta, dict) else None
@@ -231,7 +231,7 @@ def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
     try:
         config = read_stored_config(text)
     except ValueError as error:
-        raise ValueError(f'the config in {path}: {error}; {remedy}') from error
+        raise ValueError(f'{path}: {error}: {remedy}') from error
     check_untrusted(config.get('model'), str(path), may_read=True)
     locate_files(config['model'], path)
     _say_image_size(config)

@@ -13,6 +13,7 @@ from mmldm.apis import build_model, init_model, load_config, tool_parser
 from mmldm.apis.other_files import anchor_files, locate_files
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.stored_config import store_config
 
 ROOT = Path(__file__).parents[2]
 FIRST = 'work_dirs/first/iter_9.pth'
@@ -37,7 +38,8 @@ def trained(tmp_path, monkeypatch, ldm_config, awaken):
         folder.mkdir()
         cfg.dump(folder / 'tiny.py')
         checkpoint = dict(
-            state_dict=model.state_dict(), meta=dict(cfg=cfg.pretty_text)
+            state_dict=model.state_dict(),
+            meta=dict(cfg=store_config(cfg.to_dict())),
         )
         write_checkpoint(checkpoint, folder / 'iter_4.pth')
         return folder, model
