@@ -17,9 +17,9 @@ from mmldm.datasets.image_files import read_image
 from mmldm.datasets.image_search import sound_images
 from mmldm.datasets.report import DataReport
 from mmldm.models.conditioners import ImageEncoder
-from mmldm.models.conditioners.hub import first_line, from_hub
 from mmldm.models.conditioners.pretrained_tokens import ClipTokens
 from mmldm.utils import check_count
+from mmldm.utils.hub import first_line, from_hub
 
 from .image_index import ImageIndex, read_index
 
