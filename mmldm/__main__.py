@@ -39,6 +39,7 @@ COMMANDS = {
     'slurm-train': 'tools/slurm_train.sh',
     'slurm-test': 'tools/slurm_test.sh',
     'benchmark denoiser': 'tools/benchmarks/denoiser.py',
+    'benchmark judges': 'tools/benchmarks/judges.py',
     'benchmark solvers': 'tools/benchmarks/solvers.py',
     'benchmark startup': 'tools/benchmarks/startup.py',
 }

@@ -18,6 +18,7 @@ from mmldm.evaluation.feature_sets import (
     COMPARED,
     NEED_FEATURES,
     FeatureSet,
+    check_protocols,
     compare_sets,
 )
 from mmldm.evaluation.generated_images import few_images
@@ -165,6 +166,7 @@ def judge_images(
     known = None
     if reference.endswith('.safetensors'):
         known = load_statistics(reference)
+        check_protocols(network.protocol, known.protocol)
     sets = [open_images(generated)]
     if known is None:
         sets.append(open_images(reference))

@@ -52,7 +52,7 @@ class Photographs(AddressedDataset):
         for name in (*FROM_SKLEARN, *FROM_SKIMAGE):
             if (name in HELD_OUT) != (self.split == 'val'):
                 continue
-            for photograph in _load(name):
+            for photograph in read_photograph(name):
                 tiles = _tiles(photograph, self.size)
                 images = (
                     tiles if self.split == 'val' else [photograph] * len(tiles)
@@ -64,7 +64,7 @@ class Photographs(AddressedDataset):
         return entries
 
 
-def _load(name: str) -> list[np.ndarray]:
+def read_photograph(name: str) -> list[np.ndarray]:
     """The photographs of one name, uint8 BGR (H, W, 3)."""
     if name in FROM_SKLEARN:
         from sklearn.datasets import load_sample_image
