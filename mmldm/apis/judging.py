@@ -105,8 +105,7 @@ def open_images(source: str) -> Sequence[Tensor]:
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(
-            f'{source} does not exist: give a folder of images or an .npz '
-            'file'
+            f'{source} does not exist: give a folder of images or an .npz file'
         )
     return ImageFiles(source) if path.is_dir() else ImageArray(source)
 

@@ -42,23 +42,30 @@ class GeneratedImages(BaseMetric):
 
     Args:
         reference: The real images: config of a dataset, whose pipeline
-            prepares them, or a file of ``tools/prepare_reference_stats.py``.
+            prepares them, or a file of ``tools/prepare_reference_stats.py``;
+            the tools replace None by the training's dataset.
         features: Config of the feature network; None for Inception where its
             weights are in torch's cache, else for EfficientNet-Lite0.
         metrics: Which of the above.
 
     Raises:
-        ValueError: If a metric is unknown.
+        ValueError: If a metric is unknown, or there is no reference.
     """
 
     def __init__(
         self,
-        reference: ConfigType | str,
+        reference: ConfigType | str | None,
         features: ConfigType | None = None,
         metrics: Sequence[str] = ('fd',),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if reference is None:
+            raise ValueError(
+                'GeneratedImages.reference is missing: give the config of a '
+                'dataset of real images, or a file of '
+                'tools/prepare_reference_stats.py'
+            )
         for metric in metrics:
             check_choice('GeneratedImages.metrics', metric, tuple(KNOWN))
         self.network = build_feature_network(features)

@@ -171,6 +171,11 @@ def test_an_unknown_metric_is_refused(reference):
         metric_of(reference, metrics=['fib'])
 
 
+def test_a_missing_reference_is_refused():
+    with pytest.raises(ValueError, match='reference is missing: give'):
+        metric_of(None)
+
+
 def test_a_score_of_classes_needs_classes(reference):
     with pytest.raises(ValueError, match="'is' needs classes.*NoClasses"):
         GeneratedImages(

@@ -136,3 +136,10 @@ def test_only_the_features_of_some_images_are_kept(statistics):
 def test_a_side_without_a_network_is_refused(folders, call_tool):
     with pytest.raises(ValueError, match='--side .*give --features'):
         call_tool('judge', *folders, '--side', '64')
+
+
+def test_the_benchmark_compares_distortions_with_chance(call_tool, capsys):
+    call_tool('benchmarks/judges', *SMALL, '--num', '12', '--seeds', '2')
+    table = capsys.readouterr().out
+    assert '| half of the photographs |' in table
+    assert table.count('\n|') == 8

@@ -112,7 +112,10 @@ def read_photographs() -> list[np.ndarray]:
         read_photograph,
     )
 
-    return [read_photograph(n)[0][..., ::-1] for n in (*FROM_SKLEARN, *FROM_SKIMAGE)]
+    return [
+        read_photograph(n)[0][..., ::-1]
+        for n in (*FROM_SKLEARN, *FROM_SKIMAGE)
+    ]
 
 
 def measure(images: np.ndarray, network: FeatureNetwork) -> FeatureSet:
