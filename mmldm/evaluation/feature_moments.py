@@ -2,6 +2,7 @@
 
 import torch
 from mmengine.dist import all_reduce
+from scipy.linalg import eigh
 from torch import Tensor
 
 # Features are rounded to multiples of 2^-20: an error below 5e-7 each, of
@@ -111,7 +112,13 @@ def moments_distance(moments: FeatureMoments, other: FeatureMoments) -> float:
 
 def _root(moments: FeatureMoments) -> Tensor:
     """R with R R^T = covariance, (D, rank)."""
-    values, vectors = torch.linalg.eigh(moments.covariance)
-    # N images span N - 1 directions: what eigh finds in others is rounding.
-    rank = min(int(moments.count) - 1, len(values))
-    return vectors[:, -rank:] * values[-rank:].clamp(min=0).sqrt()
+    covariance = moments.covariance.numpy()
+    size = len(covariance)
+    # N images span N - 1 directions: what is found in others is rounding.
+    rank = min(int(moments.count) - 1, size)
+    # By LAPACK's driver that finds many equal eigenvalues: torch's does not
+    # always converge for few images.
+    values, vectors = eigh(
+        covariance, driver='evr', subset_by_index=(size - rank, size - 1)
+    )
+    return torch.from_numpy(vectors * values.clip(min=0) ** 0.5)

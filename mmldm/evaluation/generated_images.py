@@ -46,17 +46,17 @@ class GeneratedImages(BaseMetric):
             the tools replace None by the training's dataset.
         features: Config of the feature network; None for Inception where its
             weights are in torch's cache, else for EfficientNet-Lite0.
-        metrics: Which of the above.
+        measures: Which of the above.
 
     Raises:
-        ValueError: If a metric is unknown, or there is no reference.
+        ValueError: If a measure is unknown, or there is no reference.
     """
 
     def __init__(
         self,
         reference: ConfigType | str | None,
         features: ConfigType | None = None,
-        metrics: Sequence[str] = ('fd',),
+        measures: Sequence[str] = ('fd',),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,16 +66,16 @@ class GeneratedImages(BaseMetric):
                 'dataset of real images, or a file of '
                 'tools/prepare_reference_stats.py'
             )
-        for metric in metrics:
-            check_choice('GeneratedImages.metrics', metric, tuple(KNOWN))
+        for measure in measures:
+            check_choice('GeneratedImages.measures', measure, tuple(KNOWN))
         self.network = build_feature_network(features)
-        if 'is' in metrics and not self.network.num_classes:
+        if 'is' in measures and not self.network.num_classes:
             raise ValueError(
-                f"GeneratedImages.metrics: 'is' needs classes, which "
+                f"GeneratedImages.measures: 'is' needs classes, which "
                 f'{type(self.network).__name__} lacks: leave it out, or take '
                 "features=dict(type='InceptionFeatures')"
             )
-        self.metrics = tuple(metrics)
+        self.measures = tuple(measures)
         self.reference = reference
         self.known_reference: FeatureSet | None = None
         if isinstance(reference, str):
@@ -109,7 +109,7 @@ class GeneratedImages(BaseMetric):
     def compute_metrics(self, generated: FeatureSet) -> dict[str, float]:
         """The values; their protocol goes to the log."""
         reference = self.known_reference
-        values = compare_sets(generated, reference, self.metrics)
+        values = compare_sets(generated, reference, self.measures)
         print_log(
             f'{self.network.name}: {len(generated)} generated images against '
             f'{len(reference)} real ones; {describe(self.network.protocol)}. '
@@ -122,8 +122,8 @@ class GeneratedImages(BaseMetric):
     def _collector(self) -> FeatureCollector:
         return FeatureCollector(
             self.network,
-            keep_features=not NEED_FEATURES.isdisjoint(self.metrics),
-            keep_logits='is' in self.metrics,
+            keep_features=not NEED_FEATURES.isdisjoint(self.measures),
+            keep_logits='is' in self.measures,
         )
 
     def _measured_reference(self, rank: int, world: int) -> FeatureSet:

@@ -132,7 +132,7 @@ def test_sums_are_made_while_images_come(images, monkeypatch):
 
 def test_all_metrics_arrive(images, reference, reconstruction, judge):
     names = ('fd', 'kid', 'is', 'precision_recall', 'density_coverage')
-    metric = metric_of(reference, metrics=names)
+    metric = metric_of(reference, measures=names)
     found = judge(metric, samples_of(images, reconstruction))
     assert set(found) == {
         f'colours/{name}'
@@ -147,13 +147,13 @@ def test_statistics_in_a_file_are_a_reference(
     images, reference, reconstruction, judge, tmp_path
 ):
     samples = samples_of(images, reconstruction)
-    wanted = judge(metric_of(reference, metrics=['fd', 'kid']), samples)
+    wanted = judge(metric_of(reference, measures=['fd', 'kid']), samples)
     collector = FeatureCollector(Colours(), keep_features=True)
     collector.add(torch.load(reference['path']))
     path = str(tmp_path / 'statistics.safetensors')
     save_statistics(collector.finish(30), path, dict(dataset='Real'))
     assert load_statistics(path).protocol['dataset'] == 'Real'
-    metric = metric_of(path, metrics=['fd', 'kid'])
+    metric = metric_of(path, measures=['fd', 'kid'])
     assert judge(metric, samples) == wanted
 
 
@@ -167,8 +167,8 @@ def test_a_file_without_statistics_is_refused(tmp_path):
 
 
 def test_an_unknown_metric_is_refused(reference):
-    with pytest.raises(ValueError, match="metrics='fib' is not known.*fd"):
-        metric_of(reference, metrics=['fib'])
+    with pytest.raises(ValueError, match="measures='fib' is not known.*fd"):
+        metric_of(reference, measures=['fib'])
 
 
 def test_a_missing_reference_is_refused():
@@ -179,7 +179,7 @@ def test_a_missing_reference_is_refused():
 def test_a_score_of_classes_needs_classes(reference):
     with pytest.raises(ValueError, match="'is' needs classes.*NoClasses"):
         GeneratedImages(
-            reference, features=dict(type='NoClasses'), metrics=['is']
+            reference, features=dict(type='NoClasses'), measures=['is']
         )
 
 
@@ -189,7 +189,7 @@ def test_an_error_of_one_process_is_raised_on_all(
     """What rank 0 finds out reaches the others, which would wait."""
     sent = []
     monkeypatch.setattr(generated_images, 'broadcast_object_list', sent.append)
-    metric = metric_of(reference, metrics=['precision_recall'])
+    metric = metric_of(reference, measures=['precision_recall'])
     with pytest.raises(ValueError, match='too few'):
         judge(metric, samples_of(images[:3], reconstruction))
     assert isinstance(sent[0][0], ValueError)
