@@ -37,6 +37,7 @@ COMMANDS = {
     'slurm-train': 'tools/slurm_train.sh',
     'slurm-test': 'tools/slurm_test.sh',
     'benchmark denoiser': 'tools/benchmarks/denoiser.py',
+    'benchmark page-faults': 'tools/benchmarks/page_faults.py',
     'benchmark solvers': 'tools/benchmarks/solvers.py',
     'benchmark startup': 'tools/benchmarks/startup.py',
 }
