@@ -40,6 +40,7 @@ COMMANDS = {
     'slurm-test': 'tools/slurm_test.sh',
     'benchmark denoiser': 'tools/benchmarks/denoiser.py',
     'benchmark judges': 'tools/benchmarks/judges.py',
+    'benchmark page-faults': 'tools/benchmarks/page_faults.py',
     'benchmark solvers': 'tools/benchmarks/solvers.py',
     'benchmark startup': 'tools/benchmarks/startup.py',
 }

@@ -369,15 +369,16 @@ def test_where_the_original_fails_compvis_grid_refuses(num_steps, remedy):
         CompVisGrid()(ScaledLinearBetas(), num_steps)
 
 
-def test_compvis_grid_refuses_599_numbers_of_steps():
-    """As many as raise an IndexError in the original."""
-    refused = 0
-    for num_steps in range(1, 1001):
-        try:
-            CompVisGrid()(ScaledLinearBetas(), num_steps)
-        except ValueError:
-            refused += 1
-    assert refused == 599
+@pytest.mark.parametrize('stride', range(1, 12))
+def test_compvis_grid_refuses_where_its_stride_meets_the_end(stride):
+    """The original adds 1 to multiples of the stride: IndexError at 1000."""
+    num_steps = 1000 // stride
+    try:
+        CompVisGrid()(ScaledLinearBetas(), num_steps)
+    except ValueError:
+        assert 999 % stride == 0
+    else:
+        assert 999 % stride != 0
 
 
 class OwnGrid(TimeGrid):
