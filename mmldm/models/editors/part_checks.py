@@ -1,7 +1,10 @@
 """Whether the parts of a model fit each other."""
 
+import warnings
+
 from torch import Tensor, nn
 
+from mmldm.diffusion.guidance import Guidance
 from mmldm.structures import Condition
 from mmldm.utils.image_size import Size, height_and_width
 from mmldm.utils.typing import SampleList
@@ -49,6 +52,50 @@ def check_denoiser(
             raise ValueError(
                 f'{name}.{key}={value}, but {cause}: set {name}.{key}={needed}'
             )
+
+
+def check_guidance(
+    guidance: Guidance, conditioner: Conditioner, has_guide: bool
+) -> None:
+    """Raise unless a model has what its guidance needs.
+
+    Args:
+        guidance: How conditions act in sampling.
+        conditioner: Makes the conditions.
+        has_guide: Whether there is a weaker model beside.
+
+    Raises:
+        ValueError: If a slot, a guide or a null condition is missing.
+    """
+    guidance.check(conditioner.slots, has_guide)
+    without_null = conditioner.without_null
+    if guidance.needs_null and without_null:
+        raise ValueError(
+            f'guidance is {type(guidance).__name__}, which leads away from a '
+            f'null condition, but {" and ".join(without_null)} of the '
+            'conditioner has none: set guidance=dict(_delete_=True, '
+            "type='NoGuidance')"
+        )
+
+
+def warn_of_untrained_null(
+    guidance: Guidance, conditioner: Conditioner
+) -> bool:
+    """Warn if guidance needs a null condition that training never shows.
+
+    Returns:
+        Whether it does.
+    """
+    untrained = conditioner.never_dropped(guidance.left_out(conditioner.slots))
+    if untrained:
+        warnings.warn(
+            f'{type(guidance).__name__} needs a null condition of '
+            f'{" and ".join(untrained)}, which is not trained with '
+            f'conditioner.drop_prob={conditioner.drop_prob}: train with '
+            '0.1 in the place of 0',
+            stacklevel=3,
+        )
+    return bool(untrained)
 
 
 def check_spatial(
