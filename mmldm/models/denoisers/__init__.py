@@ -1,3 +1,4 @@
+from .denoiser import Denoiser
 from .unet import DenoisingUNet
 
-__all__ = ['DenoisingUNet']
+__all__ = ['Denoiser', 'DenoisingUNet']

@@ -19,7 +19,7 @@ from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 from .guide import Guided
 from .image_editing import ImageEditing
-from .part_checks import check_denoiser, check_spatial, drawn_size
+from .part_checks import check_parts, check_spatial, drawn_size
 
 
 @MODELS.register_module()
@@ -87,7 +87,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             self.log_variance = self._build_log_variance(log_variance)
         self.init_first_stage(autoencoder, autoencoder_checkpoint)
         self.init_guide(guide, conditioner, guide_checkpoint)
-        self._check_parts()
+        check_parts(self)
+        self.check_guidance()
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """The training loss, ``loss_denoise`` ().
@@ -260,18 +261,6 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             ),
             device=device,
         )
-
-    def _check_parts(self) -> None:
-        """Raise where two parts do not fit, with the remedy."""
-        check_denoiser(
-            'denoiser', self.denoiser, self.conditioner, self.autoencoder
-        )
-        guide = self.guide
-        if guide is not None:
-            check_denoiser(
-                'guide', guide.denoiser, guide.conditioner, self.autoencoder
-            )
-        self.check_guidance()
 
     def check_guidance(self) -> None:
         """Raise unless the model has what its guidance needs.

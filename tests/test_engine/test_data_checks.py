@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmldm.datasets import ImageFolder
-from mmldm.engine.class_check import check_classes
+from mmldm.engine.data_checks import check_classes
 from mmldm.registry import TRANSFORMS
 
 MAPS = dict(type='SemanticMap', num_classes=25, num_stages=1, embed_dim=1)
