@@ -60,6 +60,7 @@ def check_denoiser(
         )
     latent = autoencoder.latent_channels
     spatial = conditioner.dim('spatial') or 0
+    variance = denoiser.out_channels == 2 * latent
     fits = {
         'in_channels': (
             latent + spatial,
@@ -68,7 +69,8 @@ def check_denoiser(
         ),
         'out_channels': (
             latent,
-            f'the autoencoder yields {latent} latent channels',
+            f'the autoencoder yields {latent} latent channels'
+            + variance * ', and a learned variance is not supported',
         ),
     }
     for key, slot in (('context_dim', 'tokens'), ('vector_dim', 'vector')):
