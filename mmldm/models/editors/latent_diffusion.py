@@ -26,8 +26,8 @@ from .loss_terms import (
     named_terms,
 )
 from .part_checks import (
-    check_denoiser,
     check_guidance,
+    check_parts,
     check_spatial,
     drawn_size,
     warn_of_untrained_null,
@@ -106,7 +106,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         self.init_first_stage(autoencoder, autoencoder_checkpoint)
         self.extra_losses = ExtraLosses(extra_losses, self.denoiser)
         self.init_guide(guide, conditioner, guide_checkpoint)
-        self._check_parts()
+        check_parts(self)
+        self.check_guidance()
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
         """The terms of the training loss, each ().
@@ -275,18 +276,6 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             ),
             device=device,
         )
-
-    def _check_parts(self) -> None:
-        """Raise where two parts do not fit, with the remedy."""
-        check_denoiser(
-            'denoiser', self.denoiser, self.conditioner, self.autoencoder
-        )
-        guide = self.guide
-        if guide is not None:
-            check_denoiser(
-                'guide', guide.denoiser, guide.conditioner, self.autoencoder
-            )
-        self.check_guidance()
 
     def check_guidance(self) -> None:
         """Raise unless the model has what its guidance needs.

@@ -4,6 +4,7 @@ import warnings
 
 from torch import Tensor, nn
 
+from mmldm.diffusion import Windows
 from mmldm.diffusion.guidance import Guidance
 from mmldm.structures import Condition
 from mmldm.utils.image_size import Size, height_and_width
@@ -11,11 +12,36 @@ from mmldm.utils.typing import SampleList
 
 from ..autoencoders import Autoencoder
 from ..conditioners import Conditioner
+from ..denoisers import Denoiser
+
+
+def check_parts(model: nn.Module) -> None:
+    """Raise where networks of a model do not fit, with the remedy.
+
+    Args:
+        model: A ``LatentDiffusion``.
+
+    Raises:
+        ValueError: Naming the key in the model's config.
+    """
+    networks = {'denoiser': model}
+    if model.guide is not None:
+        networks['guide'] = model.guide
+    for name, part in networks.items():
+        check_denoiser(
+            name, part.denoiser, part.conditioner, model.autoencoder
+        )
+        if model.image_size is not None:
+            key, factor = 'model.image_size', model.autoencoder.factor
+            check_sides(key, model.image_size, name, part.denoiser, factor)
+        if isinstance(model.windows, Windows):
+            key, size = 'model.windows.size', model.windows.size
+            check_sides(key, size, name, part.denoiser)
 
 
 def check_denoiser(
     name: str,
-    denoiser: nn.Module,
+    denoiser: Denoiser,
     conditioner: Conditioner,
     autoencoder: Autoencoder,
 ) -> None:
@@ -30,8 +56,14 @@ def check_denoiser(
     Raises:
         ValueError: If not, with the value that would.
     """
+    if not isinstance(denoiser, Denoiser):
+        raise ValueError(
+            f'{name}.type={type(denoiser).__name__} is no denoiser: derive it '
+            'from mmldm.models.denoisers.Denoiser'
+        )
     latent = autoencoder.latent_channels
     spatial = conditioner.dim('spatial') or 0
+    variance = denoiser.out_channels == 2 * latent
     fits = {
         'in_channels': (
             latent + spatial,
@@ -40,7 +72,8 @@ def check_denoiser(
         ),
         'out_channels': (
             latent,
-            f'the autoencoder yields {latent} latent channels',
+            f'the autoencoder yields {latent} latent channels'
+            + variance * ', and a learned variance is not supported',
         ),
     }
     for key, slot in (('context_dim', 'tokens'), ('vector_dim', 'vector')):
@@ -96,6 +129,31 @@ def warn_of_untrained_null(
             stacklevel=3,
         )
     return bool(untrained)
+
+
+def check_sides(
+    key: str, size: Size, name: str, denoiser: Denoiser, factor: int = 1
+) -> None:
+    """Raise unless a denoiser can cut latents of a size into its patches.
+
+    Args:
+        key: Of the size in the config.
+        size: Side of a square, or height and width.
+        name: Of the denoiser in the model's config.
+        denoiser: The network.
+        factor: How many units of the size are one latent position.
+
+    Raises:
+        ValueError: If a side of the latents is no multiple of its patches.
+    """
+    sides = [-(-side // factor) for side in height_and_width(size)]
+    patch_size = denoiser.patch_size
+    if any(side % patch_size for side in sides):
+        raise ValueError(
+            f'{key}={size} makes latents of {sides[0]}x{sides[1]}, which '
+            f'{name}.patch_size={patch_size} does not divide: set {key} to a '
+            f'multiple of {factor * patch_size}'
+        )
 
 
 def check_spatial(
