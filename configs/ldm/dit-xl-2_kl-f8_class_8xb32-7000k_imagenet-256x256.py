@@ -2,8 +2,8 @@
 
 Peebles & Xie 2023 (arXiv:2212.09748), table 1; batches of 256.
 Denoiser and class embedding have 674.8 M parameters. The published 675.1 M are
-these, a frozen table of positions, which is computed here, and the outputs of
-a learned variance, which no loss here trains.
+these and a frozen table of positions, which is computed here. The variance is
+learned as published; sampling here does without it.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/dit-xl-2_kl-f8_class_8xb32-7000k_imagenet-256x256.py 8
@@ -27,7 +27,7 @@ model = dict(
         _delete_=True,
         type='DiffusionTransformer',
         in_channels=4,
-        out_channels=4,
+        out_channels=8,  # the noise, and the variance of a step back
         vector_dim=1152,
     ),
     conditioner=dict(
@@ -42,7 +42,8 @@ model = dict(
         ],
     ),
     diffusion_scheduler=dict(
-        noise_schedule=dict(_delete_=True, type='LinearBetas')
+        noise_schedule=dict(_delete_=True, type='LinearBetas'),
+        variance=dict(type='LearnedVariance'),
     ),
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=1.5),
 )

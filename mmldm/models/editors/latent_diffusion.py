@@ -249,7 +249,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         """
         denoiser = self.guide.denoiser if guide else self.denoiser
         out = self._output(denoiser, z_t, level, cond)
-        return self.diffusion_scheduler.prediction.to_z_0(out, z_t, level)
+        return self.diffusion_scheduler.to_z_0(out, z_t, level)
 
     def _output(
         self,

@@ -31,6 +31,8 @@ def check_parts(model: nn.Module) -> None:
         check_denoiser(
             name, part.denoiser, part.conditioner, model.autoencoder
         )
+        num_outputs = model.diffusion_scheduler.num_outputs
+        check_outputs(name, part.denoiser, model.autoencoder, num_outputs)
         if model.image_size is not None:
             key, factor = 'model.image_size', model.autoencoder.factor
             check_sides(key, model.image_size, name, part.denoiser, factor)
@@ -63,17 +65,11 @@ def check_denoiser(
         )
     latent = autoencoder.latent_channels
     spatial = conditioner.dim('spatial') or 0
-    variance = denoiser.out_channels == 2 * latent
     fits = {
         'in_channels': (
             latent + spatial,
             f'the autoencoder yields {latent} latent channels and the '
             f'conditioner concatenates {spatial}',
-        ),
-        'out_channels': (
-            latent,
-            f'the autoencoder yields {latent} latent channels'
-            + variance * ', and a learned variance is not supported',
         ),
     }
     for key, slot in (('context_dim', 'tokens'), ('vector_dim', 'vector')):
@@ -129,6 +125,38 @@ def warn_of_untrained_null(
             stacklevel=3,
         )
     return bool(untrained)
+
+
+def check_outputs(
+    name: str, denoiser: Denoiser, autoencoder: Autoencoder, num_outputs: int
+) -> None:
+    """Raise unless a denoiser has as many outputs as are made use of.
+
+    Args:
+        name: Of the denoiser in the model's config.
+        denoiser: The network.
+        autoencoder: Makes the latents.
+        num_outputs: Outputs for each latent channel.
+
+    Raises:
+        ValueError: If not, with the value that would.
+    """
+    latent, key = autoencoder.latent_channels, f'{name}.out_channels'
+    found, needed = denoiser.out_channels, num_outputs * latent
+    if found == needed:
+        return
+    cause, other = '', ''
+    if num_outputs == 2:
+        cause = ', each with its variance'
+    elif found == 2 * latent:
+        other = (
+            ', or, if it predicts variances, diffusion_scheduler.variance='
+            "dict(type='LearnedVariance')"
+        )
+    raise ValueError(
+        f'{key}={found}, but the autoencoder yields {latent} latent channels'
+        f'{cause}: set {key}={needed}{other}'
+    )
 
 
 def check_sides(

@@ -501,7 +501,7 @@ def test_an_unconditional_model_is_told_nothing(tiny_ldm, inputs, samples):
         (dict(denoiser=dict(out_channels=5)), 'set denoiser.out_channels=4'),
         (
             dict(denoiser=dict(out_channels=8)),
-            'learned variance is not supported: set denoiser.out_channels=4',
+            'set denoiser.out_channels=4, or, .* diffusion_scheduler.variance',
         ),
         (dict(denoiser=dict(context_dim=16)), 'set denoiser.context_dim=8'),
         (dict(denoiser=dict(context_dim=None)), 'set denoiser.context_dim=8'),
