@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmldm.models.denoisers import DiffusionTransformer
+from mmldm.registry import MODELS
 from mmldm.structures import Condition
 
 
@@ -24,6 +25,9 @@ def build(**overrides):
     )
 
 
+CLASSES = dict(
+    type='ClassEmbedder', num_classes=10, embed_dim=8, slot='vector'
+)
 ALL = dict(positions='rotary', feed_forward='swiglu', qk_norm=True)
 
 
@@ -150,6 +154,37 @@ def test_a_size_that_patches_do_not_divide_is_refused(transformer, cond):
     cond = replace(cond, spatial=torch.randn(2, 1, 4, 5))
     with pytest.raises(ValueError, match='patch_size=2 does not divide lat'):
         transformer(torch.randn(2, 4, 4, 5), T, cond)
+
+
+def test_the_class_counts_from_the_second_step_on(ldm_config, labelled):
+    """The first step moves the last layer alone: all else is gated by 0."""
+    denoiser = dict(
+        type='DiffusionTransformer',
+        in_channels=4,
+        out_channels=4,
+        channels=16,
+        num_layers=1,
+        num_heads=2,
+        vector_dim=8,
+    )
+    model = MODELS.build(
+        ldm_config(
+            denoiser=dict(denoiser, _delete_=True),
+            conditioner=dict(embedders=[CLASSES]),
+        )
+    )
+    samples = [labelled(i, address=(0, i)) for i in range(2)]
+    inputs = torch.rand(2, 3, 8, 8) * 2 - 1
+    optimizer = torch.optim.SGD(model.denoiser.parameters(), lr=1.0)
+    z_t = torch.randn(1, 4, 4, 4).expand(2, -1, -1, -1)
+    apart = []
+    for _ in range(2):
+        model.loss(inputs, samples)['loss_denoise'].backward()
+        optimizer.step()
+        out = model.denoiser(z_t, T[:1].expand(2), model.conditioner(samples))
+        assert out.any()
+        apart.append((out[0] - out[1]).abs().max().item())
+    assert apart[0] == 0 < apart[1]
 
 
 @pytest.mark.parametrize(
