@@ -20,5 +20,5 @@ model = dict(
             _delete_=True, type='RectifiedFlow', num_timesteps=1
         ),
         prediction=dict(_delete_=True, type='FlowPrediction'),
-    )
+    ),
 )

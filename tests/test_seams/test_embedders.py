@@ -26,13 +26,8 @@ class Words(Embedder):
         super().__init__()
         self.table = nn.Embedding(128, width)
         self.pool = nn.Linear(width, pooled)
+        self.dims = dict(tokens=width, vector=pooled)
         self.length = length
-
-    @property
-    def dims(self):
-        return dict(
-            tokens=self.table.embedding_dim, vector=self.pool.out_features
-        )
 
     def forward(self, data_samples, drop, encode=None):
         texts = captions(data_samples, drop)
@@ -134,7 +129,9 @@ def test_what_does_not_fit_is_refused(register, samples, embedders, message):
             return super().forward(data_samples, drop).tokens
 
     class Narrow(Words):
-        dims = dict(tokens=12, vector=4)
+        def __init__(self, width, pooled):
+            super().__init__(width, pooled)
+            self.dims = dict(tokens=width, vector=pooled + 1)
 
     register(Words, Short, Narrow)
     with pytest.raises(ValueError, match=message):

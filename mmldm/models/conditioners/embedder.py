@@ -18,7 +18,7 @@ class Embedder(BaseModule):
     """What data samples say, in one slot or several of a ``Condition``.
 
     An embedder of one slot sets ``slot`` and ``dim`` and returns that slot's
-    content. One of several slots overrides :attr:`dims` and returns a
+    content. One of several slots sets :attr:`dims` and returns a
     ``Condition``.
 
     Attributes:
@@ -37,6 +37,7 @@ class Embedder(BaseModule):
     tokens_join: str = 'sequence'
     reads: tuple[str, ...] = ()
     has_null: bool = True
+    _dims: Mapping[str, int] | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +47,11 @@ class Embedder(BaseModule):
     @property
     def dims(self) -> Mapping[str, int]:
         """Channels of every slot that it fills, by the slot's name."""
-        return {self.slot: self.dim}
+        return self._dims or {self.slot: self.dim}
+
+    @dims.setter
+    def dims(self, dims: Mapping[str, int]) -> None:
+        self._dims = dims
 
     @property
     def device(self) -> torch.device:
