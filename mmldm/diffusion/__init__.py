@@ -15,6 +15,7 @@ from .guidance import (
     classifier_log_prob,
     image_log_prob,
 )
+from .learned_variance import LearnedVariance
 from .loss_functions import HuberLoss, L1Loss, L2Loss
 from .loss_weightings import (
     LossWeighting,
@@ -103,6 +104,7 @@ __all__ = [
     'L1Loss',
     'L2Loss',
     'LeadingGrid',
+    'LearnedVariance',
     'LinearBetas',
     'LinspaceGrid',
     'LogSNRGrid',

@@ -10,7 +10,7 @@ from mmldm.utils import check_count
 from mmldm.utils.typing import ConfigType
 
 from .batch_names import images_of
-from .class_check import check_classes
+from .data_checks import check_classes, check_image_size
 from .frozen_parts import check_frozen_parts
 from .resume.schedules import plateaus
 
@@ -56,6 +56,7 @@ class AddressedTrainLoop(BaseLoop):
                 'run does not repeat: derive from AddressedDataset'
             )
         check_classes(self.dataloader.dataset, runner.bare_model)
+        check_image_size(self.dataloader.dataset, runner.bare_model)
         self._check_log(runner)
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one

@@ -1,7 +1,5 @@
 """A part of a model that is never trained, and need not be stored again."""
 
-from abc import abstractmethod
-
 import torch
 from torch import Tensor, nn
 
@@ -66,13 +64,18 @@ class FrozenPart(nn.Module):
         """(32,) uint8, of :meth:`frozen_weights`."""
         return weights_hash(weights)
 
-    @abstractmethod
     def other_part(self, wanted: Tensor) -> str:
         """What to say if a checkpoint was made with another part.
 
         Args:
             wanted: The hash of that.
         """
+        name = f'{type(self).__name__}.{self.source}'
+        return (
+            f'the checkpoint was made with a {self.part} of other weights '
+            f'than {name}={getattr(self, self.source, None)!r}: set {name} '
+            'to the file that it was made with'
+        )
 
 
 def _leave_out(

@@ -61,6 +61,16 @@ KL = dict(
 )
 
 
+TRANSFORMER = dict(
+    type='DiffusionTransformer',
+    in_channels=3,
+    out_channels=3,
+    channels=32,
+    num_layers=1,
+    num_heads=2,
+)
+
+
 def changed(part, **options):
     return LDM | {part: LDM[part] | options}
 
@@ -367,6 +377,10 @@ def test_what_is_not_as_ours_is_said(export, config, note):
         (LDM | dict(image_size=None), 'model.image_size is not given'),
         (LDM | dict(image_size=[16, 32]), '16x32 is no square.*--image-size'),
         (changed('denoiser', res_block=dict(updown=True)), 'updown=True'),
+        (
+            LDM | dict(denoiser=TRANSFORMER),
+            "denoiser.type='DiffusionTransformer' has no .*publish_model.py",
+        ),
         (changed('autoencoder', thumbnail=True), 'thumbnail=True has no co'),
         (
             changed('autoencoder', latent_scale=[1, 2, 3]),

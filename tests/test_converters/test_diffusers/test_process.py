@@ -452,6 +452,10 @@ def test_a_model_without_counterpart_is_refused(theirs, message):
             dict(prediction=dict(type='EDMPrediction')),
             'EDMPrediction.* has no',
         ),
+        (
+            dict(variance=dict(type='LearnedVariance')),
+            'diffusion_scheduler.variance=LearnedVariance has no counterpart',
+        ),
     ],
 )
 def test_what_diffusers_has_not_is_refused(change, message):
