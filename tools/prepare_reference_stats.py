@@ -103,9 +103,7 @@ class Inputs(Sequence):
 
     def __getitem__(self, place: int) -> Any:
         """The image of a place."""
-        from mmldm.evaluation.generated_images import real_image
-
-        return real_image(self.dataset[place])
+        return self.dataset[place]['inputs']
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ class ImageFiles(Sequence[Tensor]):
 
     def __getitem__(self, place: int) -> Tensor:
         """The image of a place in the order of the names."""
-        image = read_image(self.paths[place])[..., ::-1].copy()
+        image = read_image(self.paths[place])
         return torch.from_numpy(image).permute(2, 0, 1)
 
 

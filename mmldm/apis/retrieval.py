@@ -36,11 +36,6 @@ def list_images(folder: str) -> list[str]:
     return sound_images(folder, DataReport(folder))
 
 
-def read_rgb(path: str) -> np.ndarray:
-    """uint8 RGB (H, W, 3); errors are those of ``read_image``."""
-    return read_image(path)[..., ::-1]
-
-
 def embed_files(
     paths: Sequence[str], encoder: ImageEncoder, batch_size: int
 ) -> Tensor:
@@ -48,7 +43,7 @@ def embed_files(
     rows = []
     for start in tqdm(range(0, len(paths), batch_size), desc='embedding'):
         batch = paths[start : start + batch_size]
-        rows.append(encoder.embed([read_rgb(path) for path in batch]).cpu())
+        rows.append(encoder.embed([read_image(path) for path in batch]).cpu())
     return torch.cat(rows)
 
 
@@ -180,7 +175,7 @@ def retrieve(
     if texts is not None:
         found = retriever.of_texts(texts)
     else:
-        found = retriever.of_images([read_rgb(path) for path in images])
+        found = retriever.of_images([read_image(path) for path in images])
     for query, features in zip(texts or images, found, strict=True):
         print(f'like {query}: {", ".join(retriever.names(features))}')
     return [*found]

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
@@ -49,7 +48,7 @@ def read_image(
     what: str = 'image',
     value_range: Range | None = None,
 ) -> np.ndarray:
-    """uint8 BGR, (H, W, 3).
+    """uint8 RGB, (H, W, 3).
 
     Turned as its EXIF data says, grey repeated, more than 8 bits brought to
     8, and what is transparent laid on white. Of an animation the first
@@ -72,8 +71,7 @@ def read_image(
     if value_range is not None and wide and image.mode[0] not in 'IF':
         image = _scaled_colours(image, path, content, value_range)
     try:
-        rgb = to_rgb(upright(image), value_range)
-        return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        return to_rgb(upright(image), value_range)
     except (ValueError, OSError, MemoryError) as error:
         raise _unreadable(path, what, error) from error
 

@@ -47,7 +47,7 @@ class Photographs(AddressedDataset):
         super().__init__(pipeline, serialize_data=False, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """One entry a tile: ``img``, uint8 BGR, ``size`` and ``name``."""
+        """One entry a tile: ``img``, uint8 RGB, ``size`` and ``name``."""
         entries = []
         for name in (*FROM_SKLEARN, *FROM_SKIMAGE):
             if (name in HELD_OUT) != (self.split == 'val'):
@@ -65,20 +65,16 @@ class Photographs(AddressedDataset):
 
 
 def read_photograph(name: str) -> list[np.ndarray]:
-    """The photographs of one name, uint8 BGR (H, W, 3)."""
+    """The photographs of one name, uint8 RGB (H, W, 3)."""
     if name in FROM_SKLEARN:
         from sklearn.datasets import load_sample_image
 
-        images = [load_sample_image(f'{name}.jpg')]
-    else:
-        from skimage import data
+        return [load_sample_image(f'{name}.jpg')]
+    from skimage import data
 
-        images = (
-            data.stereo_motorcycle()[:2]
-            if name == 'motorcycle'
-            else [getattr(data, name)()]
-        )
-    return [np.ascontiguousarray(image[..., ::-1]) for image in images]
+    if name == 'motorcycle':
+        return [*data.stereo_motorcycle()[:2]]
+    return [getattr(data, name)()]
 
 
 def _tiles(image: np.ndarray, size: int) -> list[np.ndarray]:

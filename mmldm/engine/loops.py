@@ -5,6 +5,7 @@ from mmengine.dist import all_reduce_dict, get_world_size
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
+from mmldm.models.editors.editor import Editor
 from mmldm.registry import LOOPS
 from mmldm.utils import check_count
 from mmldm.utils.typing import ConfigType
@@ -153,6 +154,8 @@ class AddressedTrainLoop(BaseLoop):
     def _train_iter(self, batch: dict) -> None:
         position = dict(batch_idx=self._batch_index(), data_batch=batch)
         self.runner.call_hook('before_train_iter', **position)
+        if isinstance(self.runner.bare_model, Editor):
+            batch = {**batch, 'iteration': self._iter}
         outputs = self.runner.model.train_step(
             batch, optim_wrapper=self.runner.optim_wrapper
         )

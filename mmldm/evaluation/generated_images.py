@@ -155,14 +155,9 @@ def describe(protocol: dict[str, Any]) -> str:
     )
 
 
-def real_image(sample: dict) -> Tensor:
-    """A data set's image as uint8 RGB, (3, H, W)."""
-    return sample['inputs'].flip(0)
-
-
 def _shares(dataset: Any, rank: int, world: int) -> Iterator[list[Tensor]]:
     """A process's images, in batches."""
     indices = range(rank, len(dataset), world)
     for start in range(0, len(indices), BATCH):
         part = indices[start : start + BATCH]
-        yield [real_image(dataset[i]) for i in part]
+        yield [dataset[i]['inputs'] for i in part]

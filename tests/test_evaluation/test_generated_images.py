@@ -43,7 +43,7 @@ class Real(BaseDataset):
         return len(self.images)
 
     def __getitem__(self, i):
-        return dict(inputs=self.images[i].flip(0))
+        return dict(inputs=self.images[i])
 
 
 @pytest.fixture(autouse=True)

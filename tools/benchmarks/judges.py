@@ -113,7 +113,7 @@ def read_photographs() -> list[np.ndarray]:
     )
 
     return [
-        read_photograph(n)[0][..., ::-1]
+        read_photograph(n)[0]
         for n in (*FROM_SKLEARN, *FROM_SKIMAGE)
     ]
 

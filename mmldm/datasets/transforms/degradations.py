@@ -13,7 +13,7 @@ from .bsrgan import SETTINGS, degrade
 
 
 class Degradation(BaseTransform):
-    """``img_lq``, uint8 BGR (H / factor, W / factor, 3), out of ``img``.
+    """``img_lq``, uint8 RGB (H / factor, W / factor, 3), out of ``img``.
 
     It comes behind all that resizes, crops and flips.
 
@@ -43,7 +43,7 @@ class Degradation(BaseTransform):
 
     @abstractmethod
     def degrade(self, image: np.ndarray) -> np.ndarray:
-        """A small image of a large one, both uint8 BGR."""
+        """A small image of a large one, both uint8 RGB."""
 
 
 @TRANSFORMS.register_module()

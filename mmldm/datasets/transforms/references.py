@@ -34,7 +34,7 @@ class KeepReference(BaseTransform):
         return results
 
     def image(self, results: dict) -> np.ndarray:
-        """uint8 BGR (H, W, 3)."""
+        """uint8 RGB (H, W, 3)."""
         return results['img']
 
 

@@ -109,7 +109,9 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         check_parts(self)
         self.check_guidance()
 
-    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
+    def loss(
+        self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
+    ) -> dict:
         """The terms of the training loss, each ().
 
         ``loss_denoise``, and ``loss_<term>`` of embedders and extra losses
@@ -119,6 +121,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Conditions, and addresses of what is drawn.
+            iteration: Not used: all iterations are alike.
         """
         # Once, in training: a model that only samples may know it.
         if not self._warned:
