@@ -60,7 +60,9 @@ def test_what_is_no_regular_file_is_counted(folder, said, kind):
 @pytest.mark.parametrize('kind', ['pipe', 'device'])
 def test_what_is_no_regular_file_is_not_read(tmp_path, kind):
     SPECIAL[kind](tmp_path / 'x.png')
-    with pytest.raises(ValueError, match='x.png cannot be read .no regular'):
+    with pytest.raises(
+        ValueError, match='x.png cannot be read .not a regular'
+    ):
         read_image(str(tmp_path / 'x.png'))
 
 

@@ -41,9 +41,9 @@ TEXTS = {
     'code.yaml': ('a: !!python/object/apply:os.getpid []', 'is no yaml file'),
     'circle.yaml': ('a: &a [*a]', 'line 1 refers to itself'),
     'list.json': ('[1]', 'holds a list'),
-    'broken.json': ('{', 'is no JSON'),
+    'broken.json': ('{', 'is invalid JSON'),
     'twice.json': ('{"a": 1, "a": 2}', "'a' is given twice"),
-    'deep.json': ('[' * 100_000, 'is no JSON'),
+    'deep.json': ('[' * 100_000, 'is invalid JSON'),
 }
 ALIASES = 'a0: &a0 [x, x]\n' + ''.join(
     f'a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n' for i in range(1, 40)
