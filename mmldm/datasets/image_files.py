@@ -196,7 +196,7 @@ def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
     mask = (values > MASK_THRESHOLD).astype(np.uint8)
     if mask.all() or not mask.any():
         colour = 'white' if mask.all() else 'black'
-        why = ', transparent pixels count as black'
+        why = ', transparent pixels (alpha) count as black'
         raise ValueError(
             f'mask {printable(path)} is all {colour} (its values are '
             f'{values.min()} to {values.max()}, white is 255'

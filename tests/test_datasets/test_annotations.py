@@ -100,7 +100,7 @@ def line(**more):
 @pytest.mark.parametrize(
     'file, content, message',
     [
-        ('c.jsonl', '', 'c.jsonl is has no valid row'),
+        ('c.jsonl', '', 'c.jsonl has no valid row'),
         ('c.csv', 'file_name,caption\n', 'c.csv has no valid row'),
         ('c.txt', 'a.png one', 'c.txt must end in .jsonl'),
         (

@@ -115,7 +115,7 @@ def test_no_shards_are_refused(tmp_path):
     'files, message',
     [
         (dict(a__md5='x'), '1 tar files below .* hold no images'),
-        (dict(a__png=png(1), b__txt='x'), r'b in .*0.tar has no image, but'),
+        (dict(a__png=png(1), b__txt='x'), r'b in .*0.tar has no image'),
         (
             dict(a__png=png(1), a__txt='x', b__png=png(1)),
             '0.tar/b has no .txt, which .*0.tar/a has',
@@ -143,7 +143,7 @@ def test_a_sample_that_lacks_something_is_named(tmp_path, files, message):
         (
             dict(a__txt=b'\xe9'),
             {},
-            '.txt of .*0.tar/a is no text in UTF-8',
+            '.txt of .*0.tar/a is not a text in UTF-8',
         ),
         (
             dict(a__json='{"text": null}'),
