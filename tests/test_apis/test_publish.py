@@ -249,7 +249,9 @@ def test_what_no_reader_would_take_is_not_written(save, ldm_config, out):
             if notes == 'short':
                 publish_model(path, out)
                 continue
-            with pytest.raises(ValueError, match="notes='/home/me', and a text"):
+            with pytest.raises(
+                ValueError, match="notes='/home/me', and a text"
+            ):
                 publish_model(path, out.parent / 'other' / 'name')
     finally:
         del MODELS.module_dict['Noted']

@@ -336,7 +336,7 @@ def test_images_to_resemble_arrive(draw, files):
         (UNCONDITIONAL, ['--steps', 0], '--steps=0 must be a whole'),
         (UNCONDITIONAL, ['--steps', 5000], '--steps=5000 must be in .1, 1000'),
         (UNCONDITIONAL, ['--scale', 'nan'], '--scale=nan must be >= 0; 1 is'),
-        (UNCONDITIONAL, ['--out', 'image'], '--out=.* is no folder'),
+        (UNCONDITIONAL, ['--out', 'image'], '--out=.* is not a folder'),
     ],
 )
 def test_what_makes_no_sense_is_refused(draw, files, parts, flags, message):
