@@ -49,6 +49,7 @@ SOLVERS = [
     dict(type='IPNDM', order=3),
 ]
 GRIDS = [
+    dict(type='EqualErrorGrid'),
     dict(type='LogSNRGrid'),
     dict(type='KarrasGrid'),
     dict(type='LeadingGrid'),
