@@ -53,6 +53,7 @@ SOLVERS = [
     dict(type='IPNDM', order=3),
 ]
 GRIDS = [
+    dict(type='EqualErrorGrid'),
     dict(type='LogSNRGrid'),
     dict(type='KarrasGrid'),
     dict(type='LeadingGrid'),

@@ -270,8 +270,11 @@ def test_ours_is_drawn_the_same_there(change, kind, monkeypatch):
     'change, note',
     [
         (
-            dict(time_grid=LOG_SNR, solver=dict(type='IPNDM', order=3)),
-            "IPNDM on LogSNRGrid, .* is not in diffusers.*type': 'DDIM'",
+            dict(
+                time_grid=dict(type='EqualErrorGrid'),
+                solver=dict(type='IPNDM', order=3),
+            ),
+            "IPNDM on EqualErrorGrid, .* is not in diffusers.*type': 'DDIM'",
         ),
         (dict(time_grid=LOG_SNR), 'DDIM on LogSNRGrid'),
         (dict(solver=dict(type='Heun')), 'Heun on LeadingGrid'),
