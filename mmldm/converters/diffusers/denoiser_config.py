@@ -7,7 +7,7 @@ from typing import Any
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.layers.resnet import NUM_GROUPS
 
-from ..pairs import without_memory
+from ..key_mapping import without_memory
 from .denoiser_keys import BLOCKS, DEFAULTS, FIXED, IGNORED
 from .params import Params, arguments, factors
 

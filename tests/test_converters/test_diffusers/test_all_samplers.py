@@ -9,7 +9,10 @@ import diffusers
 import pytest
 import torch
 
-from mmldm.converters import scheduler_from_diffusers, scheduler_to_diffusers
+from mmldm.converters.diffusers.process import (
+    scheduler_from_diffusers,
+    scheduler_to_diffusers,
+)
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
 from .paths import Path
