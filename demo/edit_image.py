@@ -366,7 +366,7 @@ def main() -> None:
             'checkpoint of a LatentDiffusion'
         )
     if model.conditioner.slots and args.label is None:
-        raise ValueError('the model draws what it is told: give --label')
+        raise ValueError('the field gt_label is missing: give --label')
     samples = [_sample(args, i, args.label) for i in range(args.num)]
     device = next(model.parameters()).device
     check_images_fit('--num', args.num, image.shape[2] * image.shape[3])

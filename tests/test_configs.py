@@ -41,10 +41,7 @@ def narrowed(model):
         model.classifier.update(channels=64, num_res_blocks=1)
     elif model.type == 'LatentDiffusion':
         model.autoencoder_checkpoint = None
-        mults = [min(mult, 2) for mult in model.denoiser.channel_mults]
-        model.denoiser.update(
-            channels=64, channel_mults=mults, num_res_blocks=1
-        )
+        narrow_denoiser(model.denoiser)
         model.diffusion_scheduler.num_steps = 2
         for embedder in model.conditioner.get('embedders', []):
             narrow_text(embedder)
@@ -52,6 +49,16 @@ def narrowed(model):
         # Its weights are not here.
         model.perceptual = dict(type='LaplacianPyramidLoss')
     return with_words(MODELS.build(model))
+
+
+def narrow_denoiser(denoiser):
+    """As few channels and blocks as there can be."""
+    denoiser.channels = 64
+    if denoiser.type == 'DiffusionTransformer':
+        denoiser.update(num_layers=1, num_heads=2)
+    else:
+        mults = [min(mult, 2) for mult in denoiser.channel_mults]
+        denoiser.update(channel_mults=mults, num_res_blocks=1)
 
 
 def narrow_text(embedder):

@@ -1,4 +1,4 @@
-"""The config that a training checkpoint holds: data, as JSON text."""
+"""The config in a training checkpoint, stored as JSON text."""
 
 import json
 from collections.abc import Mapping
@@ -6,16 +6,15 @@ from typing import Any
 
 from .config_text import recordable
 
-# The one key of a dict whose keys are not all text: a list of its pairs.
+# A dict whose keys are not all text is stored under this key, as pairs.
 PAIRS = '<pairs>'
 
 
 def store_config(config: Mapping[str, Any]) -> str:
-    """JSON text of a config, which :func:`read_stored_config` reads.
+    """The JSON text of a config, for :func:`read_stored_config`.
 
-    Tuples become lists. A class or function becomes its dotted name, any
-    other object its ``repr``: both are a record for people, from which
-    nothing is built.
+    Tuples become lists. A class or function becomes its dotted name, and any
+    other object its ``repr``: these texts are only for people to read.
     """
     return json.dumps(_encoded(config))
 
@@ -34,7 +33,7 @@ def _encoded(value: Any) -> Any:
 
 
 def read_stored_config(text: str) -> dict[str, Any]:
-    """The config in the text that a checkpoint holds.
+    """Read the config from the text in a checkpoint.
 
     Raises:
         ValueError: If the text is not what :func:`store_config` gives.

@@ -206,7 +206,7 @@ def test_a_file_without_its_last_bytes_is_damaged(whole):
 @SUFFIX
 def test_text_is_damaged_whatever_its_name(whole):
     whole.write_text('This is no image. ' * 10)
-    assert 'no image of a known kind' in find_damage(str(whole))
+    assert 'not an image of a known kind' in find_damage(str(whole))
 
 
 @SUFFIX

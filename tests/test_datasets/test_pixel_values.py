@@ -54,8 +54,8 @@ def test_values_outside_of_the_range_are_cut(tmp_path):
     'value, message',
     [
         (255, 'its values are 0 to 255, expected 0 to 1: set value_range'),
-        (np.nan, 'numbers that are not finite'),
-        (np.inf, 'numbers that are not finite'),
+        (np.nan, 'values that are not finite'),
+        (np.inf, 'values that are not finite'),
     ],
 )
 def test_floats_of_an_unknown_range_are_refused(tmp_path, value, message):

@@ -120,7 +120,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_name(
         return logged
 
     monkeypatch.setattr(type(runner.model), 'train_step', train_step)
-    message = f'iteration 5 gave a loss .*{term}=nan.*is .*iter_4.pth; go on'
+    message = f'iteration 5 .*{term}=nan.*is .*iter_4.pth; resume with'
     with pytest.raises(FloatingPointError, match=message):
         runner.train()
     assert not os.path.exists(checkpoint(runner, 5))

@@ -75,6 +75,8 @@ class FirstStage(Editor):
         self.perceptual = _build(perceptual)
         self.perceptual_weight = perceptual_weight
         self.adversarial = _build(adversarial)
+        if self.adversarial is not None:
+            _ = self.autoencoder.last_weight  # refused now, not at `start`
         self.equivariance = _build(equivariance)
         self.register_load_state_dict_pre_hook(_fit_discriminator)
 
@@ -136,7 +138,7 @@ class FirstStage(Editor):
             sample.gt_img = image
             sample.pred_img = reconstruction
             sample.latent = latent.float()
-        if hasattr(self.autoencoder, 'codes'):
+        if self.autoencoder.num_codes is not None:
             codes = self.autoencoder.codes(z)
             for sample, own in zip(data_samples, codes, strict=True):
                 sample.codes = own
@@ -154,10 +156,10 @@ class FirstStage(Editor):
         draws = Draws.of(data_samples)
         transform = self._transform(draws, iteration)
         reference = self.autoencoder.pad(inputs)
-        coding = self.autoencoder.code(
+        coding = self.autoencoder.encode_for_training(
             reference, draws.normal('posterior'), lambda z: transform(z, 1)
         )
-        x = self.autoencoder.synthesize(coding.z)
+        x = self.autoencoder.decode_for_training(coding.z)
         reference = transform(reference, self.autoencoder.factor)
         losses = dict(loss_rec=self.pixel_loss(x, reference))
         if self.perceptual is not None:

@@ -117,5 +117,7 @@ def test_a_second_test_begins_anew(tester):
 
 
 def test_data_without_images_are_refused(tester):
-    with pytest.raises(ValueError, match='images of test_dataloader, which'):
+    with pytest.raises(
+        ValueError, match='test_dataloader has none: use a data'
+    ):
         tester(REQUESTS).test()

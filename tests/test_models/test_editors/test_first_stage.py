@@ -162,7 +162,7 @@ def test_transformed_latents_are_compared_with_transformed_images(
     seen = set()
     for iteration in range(4):
         transform = MODELS.build(equivariance).draw((0, iteration))
-        x = model.autoencoder.synthesize(transform(z, 1))
+        x = model.autoencoder.decode_for_training(transform(z, 1))
         error = (x - transform(inputs, model.autoencoder.factor)).abs().mean()
         found = model.loss(inputs, samples, iteration)['loss_rec']
         torch.testing.assert_close(found, error)
@@ -366,10 +366,10 @@ class LastLayer(nn.Module):
     def pad(self, x):
         return x
 
-    def code(self, x, draw_noise, transform):
+    def encode_for_training(self, x, draw_noise, transform):
         return Coding(transform(self.hidden), self.losses, {})
 
-    def synthesize(self, z):
+    def decode_for_training(self, z):
         return self.conv(z)
 
 
