@@ -259,7 +259,10 @@ def test_a_checkpoint_of_an_older_version_is_read(files, trained, ldm_config):
 @pytest.mark.parametrize(
     'checkpoint, told',
     [
-        (dict(state_dict={}), 'holds no config: give the config file as source'),
+        (
+            dict(state_dict={}),
+            'holds no config: give the config file as source',
+        ),
         (dict(state_dict={}, meta=[]), 'holds no config'),
         (
             dict(state_dict={}, meta=dict(cfg='import os')),

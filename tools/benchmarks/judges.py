@@ -112,10 +112,7 @@ def read_photographs() -> list[np.ndarray]:
         read_photograph,
     )
 
-    return [
-        read_photograph(n)[0]
-        for n in (*FROM_SKLEARN, *FROM_SKIMAGE)
-    ]
+    return [read_photograph(n)[0] for n in (*FROM_SKLEARN, *FROM_SKIMAGE)]
 
 
 def measure(images: np.ndarray, network: FeatureNetwork) -> FeatureSet:
