@@ -257,7 +257,7 @@ def test_no_code_in_a_folder_is_executed(files, trained):
         (dict(state_dict={}, meta=[]), 'holds no config'),
         (
             dict(state_dict={}, meta=dict(cfg='import os')),
-            'is not valid JSON .*: give the config file first',
+            'is not valid JSON .*: give the config file as source',
         ),
         (
             dict(state_dict={}, meta=dict(cfg='{"a": 1}')),

@@ -121,7 +121,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Conditions, and addresses of what is drawn.
-            iteration: Not used: all iterations are alike.
+            iteration: Iterations done, which extra losses may look at.
         """
         # Once, in training: a model that only samples may know it.
         if not self._warned:
@@ -143,7 +143,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             out = self._output(self.denoiser, z_t, level, cond)
         step = TrainingStep(
             *(inputs, data_samples, draws, z_0, noise, level, z_t),
-            *(cond, out, hidden),
+            *(cond, out, hidden, iteration),
         )
         terms += self.extra_losses.terms(step)
         denoising = denoising_terms(step, scheduler, self.log_variance)
