@@ -29,11 +29,7 @@ from .converted import MODEL_NAME, weights_in
 from .first_stages import take_first_stage
 from .network_trial import try_networks
 from .other_files import first_stage_beside, locate_files
-from .tokenizer_folders import (
-    check_files,
-    tokenizer_beside,
-    with_tokenizers,
-)
+from .tokenizer_folders import check_files, locate_tokenizers
 from .untrusted_config import check_untrusted
 
 Source = str | Path
@@ -216,10 +212,8 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
     check_untrusted(
         {k: v for k, v in config.items() if k not in first_stage}, str(path)
     )
-    config = with_tokenizers(
-        config | first_stage,
-        lambda name: tokenizer_beside(name, [path.parent]),
-    )
+    config |= first_stage
+    locate_tokenizers(config, [path.parent])
     return Found(_as_config(config), pick(weights), path)
 
 

@@ -65,6 +65,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         ValueError: If the parts do not fit each other.
     """
 
+    files = (*FrozenFirstStage.files, *Guided.files)
     training_parts = ('log_variance', 'extra_losses')
     averaged_parts = ('denoiser', 'conditioner')
     needs_average = True
