@@ -200,7 +200,7 @@ def test_wrong_sources_are_named(files):
     assert 'no.pth does not exist' in error_of(
         *checkpoint, kind=FileNotFoundError
     )
-    assert 'config.py is a config, which has no weights: give checkpoint' in (
+    assert 'config.py is a config without weights: give checkpoint' in (
         error_of(files / 'config.py')
     )
     for name in ('alone.pth', 'model.safetensors'):
@@ -259,7 +259,10 @@ def test_a_checkpoint_of_an_older_version_is_read(files, trained, ldm_config):
 @pytest.mark.parametrize(
     'checkpoint, told',
     [
-        (dict(state_dict={}), 'holds no config: give the config file as source'),
+        (
+            dict(state_dict={}),
+            'holds no config: give the config file as source',
+        ),
         (dict(state_dict={}, meta=[]), 'holds no config'),
         (
             dict(state_dict={}, meta=dict(cfg='import os')),

@@ -38,7 +38,10 @@ TEXTS = {
     'broken.yaml': ('a: [1', 'is not a yaml file'),
     'empty.yaml': ('', 'holds a NoneType'),
     'twice.yaml': ('a: 1\na: 2', "line 2 gives 'a' twice"),
-    'code.yaml': ('a: !!python/object/apply:os.getpid []', 'is not a yaml file'),
+    'code.yaml': (
+        'a: !!python/object/apply:os.getpid []',
+        'is not a yaml file',
+    ),
     'circle.yaml': ('a: &a [*a]', 'line 1 refers to itself'),
     'list.json': ('[1]', 'holds a list'),
     'broken.json': ('{', 'is invalid JSON'),
