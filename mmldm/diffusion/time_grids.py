@@ -186,8 +186,8 @@ class GivenTimes(TimeGrid):
     def __init__(self, times: Sequence[float]) -> None:
         if not times or any(later >= time for time, later in pairwise(times)):
             raise ValueError(
-                f'GivenTimes.times={list(times)} must decrease: give one or '
-                'more, from noise to clean, each once'
+                f'times={list(times)} must decrease: give one or more, from '
+                'noise to clean, each once'
             )
         self.times = times
 
@@ -202,7 +202,7 @@ class GivenTimes(TimeGrid):
         first, last = self.times[0], self.times[-1]
         if not 0 <= last <= first <= schedule.last:
             raise ValueError(
-                f'GivenTimes.times from {first} to {last} must be in [0, '
+                f'times from {first} to {last} must be in [0, '
                 f'{schedule.last:g}], the times of {type(schedule).__name__}'
             )
         return unbind(schedule(torch.tensor(self.times, **TABLE)))
