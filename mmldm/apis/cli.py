@@ -220,8 +220,13 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def _share_with_training(cfg: Config) -> None:
-    """Give validation and test the training's folder and size, if open."""
+    """Give validation and test the training's data, where they name none."""
     training = (cfg.get('train_dataloader') or {}).get('dataset', {})
+    for name in ('val_evaluator', 'test_evaluator'):
+        metrics = cfg.get(name) or []
+        for metric in [metrics] if isinstance(metrics, dict) else metrics:
+            if 'reference' in metric and metric['reference'] is None:
+                metric['reference'] = training or None
     for name in ('val_dataloader', 'test_dataloader'):
         dataset = (cfg.get(name) or {}).get('dataset', {})
         for key in ('data_root', 'size'):

@@ -17,9 +17,9 @@ from mmldm.datasets.image_files import read_image
 from mmldm.datasets.image_search import sound_images
 from mmldm.datasets.report import DataReport
 from mmldm.models.conditioners import ImageEncoder
-from mmldm.models.conditioners.hub import first_line, from_hub
 from mmldm.models.conditioners.pretrained_tokens import ClipTokens
 from mmldm.utils import check_count
+from mmldm.utils.hub import first_line, from_hub
 
 from .image_index import ImageIndex, read_index
 
@@ -36,11 +36,6 @@ def list_images(folder: str) -> list[str]:
     return sound_images(folder, DataReport(folder))
 
 
-def read_rgb(path: str) -> np.ndarray:
-    """Read an image as uint8 RGB (H, W, 3); see ``read_image``."""
-    return read_image(path)[..., ::-1]
-
-
 def embed_files(
     paths: Sequence[str], encoder: ImageEncoder, batch_size: int
 ) -> Tensor:
@@ -48,7 +43,7 @@ def embed_files(
     rows = []
     for start in tqdm(range(0, len(paths), batch_size), desc='embedding'):
         batch = paths[start : start + batch_size]
-        rows.append(encoder.embed([read_rgb(path) for path in batch]).cpu())
+        rows.append(encoder.embed([read_image(path) for path in batch]).cpu())
     return torch.cat(rows)
 
 
@@ -182,7 +177,7 @@ def retrieve(
     if texts is not None:
         found = retriever.of_texts(texts)
     else:
-        found = retriever.of_images([read_rgb(path) for path in images])
+        found = retriever.of_images([read_image(path) for path in images])
     for query, features in zip(texts or images, found, strict=True):
         print(f'like {query}: {", ".join(retriever.names(features))}')
     return [*found]

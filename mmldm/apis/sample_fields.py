@@ -9,10 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmldm.datasets.image_files import read_label_map, read_mask
+from mmldm.datasets.image_files import (
+    read_image,
+    read_label_map,
+    read_mask,
+)
 from mmldm.utils.files import check_file
 
-from .retrieval import read_rgb
 from .sample_flags import FLAGS
 
 Content = TypeVar('Content')
@@ -80,7 +83,7 @@ def _file(flag: str, read: Callable[[str], Content], path: str) -> Content:
 
 def _image(path: str) -> Tensor:
     """Read an image as uint8 RGB (3, H, W)."""
-    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)
+    return torch.from_numpy(read_image(path)).permute(2, 0, 1)
 
 
 def _map(path: str) -> Tensor:

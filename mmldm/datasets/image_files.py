@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
@@ -49,7 +48,7 @@ def read_image(
     what: str = 'image',
     value_range: Range | None = None,
 ) -> np.ndarray:
-    """Read an image as uint8 BGR, (H, W, 3).
+    """Read an image as uint8 RGB, (H, W, 3).
 
     The image is turned as its EXIF data says, grey is repeated, more than 8
     bits are reduced to 8, and transparent pixels are laid on white. Of an
@@ -71,8 +70,7 @@ def read_image(
     if value_range is not None and wide and image.mode[0] not in 'IF':
         image = _scaled_colours(image, path, content, value_range)
     try:
-        rgb = to_rgb(upright(image), value_range)
-        return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        return to_rgb(upright(image), value_range)
     except (ValueError, OSError, MemoryError) as error:
         raise _unreadable(path, what, error) from error
 

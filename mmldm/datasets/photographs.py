@@ -47,12 +47,12 @@ class Photographs(AddressedDataset):
         super().__init__(pipeline, serialize_data=False, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """One entry for each tile: ``img``, uint8 BGR, ``size``, ``name``."""
+        """One entry for each tile: ``img``, uint8 RGB, ``size``, ``name``."""
         entries = []
         for name in (*FROM_SKLEARN, *FROM_SKIMAGE):
             if (name in HELD_OUT) != (self.split == 'val'):
                 continue
-            for photograph in _load(name):
+            for photograph in read_photograph(name):
                 tiles = _tiles(photograph, self.size)
                 images = (
                     tiles if self.split == 'val' else [photograph] * len(tiles)
@@ -64,21 +64,17 @@ class Photographs(AddressedDataset):
         return entries
 
 
-def _load(name: str) -> list[np.ndarray]:
-    """The photographs of one name, uint8 BGR (H, W, 3)."""
+def read_photograph(name: str) -> list[np.ndarray]:
+    """The photographs of one name, uint8 RGB (H, W, 3)."""
     if name in FROM_SKLEARN:
         from sklearn.datasets import load_sample_image
 
-        images = [load_sample_image(f'{name}.jpg')]
-    else:
-        from skimage import data
+        return [load_sample_image(f'{name}.jpg')]
+    from skimage import data
 
-        images = (
-            data.stereo_motorcycle()[:2]
-            if name == 'motorcycle'
-            else [getattr(data, name)()]
-        )
-    return [np.ascontiguousarray(image[..., ::-1]) for image in images]
+    if name == 'motorcycle':
+        return [*data.stereo_motorcycle()[:2]]
+    return [getattr(data, name)()]
 
 
 def _tiles(image: np.ndarray, size: int) -> list[np.ndarray]:

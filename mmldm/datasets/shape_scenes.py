@@ -87,8 +87,7 @@ class ShapeScenes(AddressedDataset):
         scene = self.scene(info['address'][1])
         image, labels = scene.render(self.size)
         info.update(
-            # The pipelines' order of colours is BGR.
-            img=np.ascontiguousarray(image[..., ::-1]),
+            img=image,
             img_shape=(self.size, self.size),
             caption=scene.caption,
             layout=scene.layout,

@@ -3,7 +3,8 @@
 The only assumption is ``q(z_t | z_0) = N(alpha z_0, sigma^2 I)`` with
 alpha / sigma decreasing in t. Variance preserving (alpha^2 + sigma^2 = 1),
 variance exploding (alpha = 1) and rectified flow (alpha + sigma = 1) use the
-same code.
+same code. Latents may have any axes after (B, C), such as (B, C, T, h, w) for
+videos.
 """
 
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class NoiseLevel:
         return 2 * (self.alpha.log() - self.sigma.log())
 
     def match(self, z: Tensor) -> 'NoiseLevel':
-        """The level with alpha and sigma of shape (B, 1, 1, 1), for z.
+        """The level with alpha and sigma of shape (B, 1, ...), for z.
 
         They have z's dtype and device. A level of shape () is returned as is.
         """
@@ -75,4 +76,5 @@ def draw_noise(draws: Draws, z_0: Tensor, offset: float = 0.0) -> Tensor:
     noise = draws.normal('noise')(z_0)
     if offset == 0:
         return noise
-    return noise + offset * draws.normal('offset')(z_0[..., :1, :1])
+    one_position = z_0[(..., *[slice(1)] * (z_0.ndim - 2))]
+    return noise + offset * draws.normal('offset')(one_position)

@@ -26,7 +26,8 @@ class Windows:
     memory, for latents of any size. This is ``split_input_params`` of the
     original code, and MultiDiffusion (Bar-Tal et al. 2023, arXiv:2302.08113,
     eq. 5). A spatial condition is cut together with the latent; tokens and
-    vectors are those of the whole image.
+    vectors are those of the whole image. Windows are cut along the last two
+    axes, rows and columns; a window of a video has all frames.
 
     Args:
         size: Side of a window in latent positions, such as the training size.
@@ -55,15 +56,15 @@ class Windows:
             condition: Condition,
             guide: bool = False,
         ) -> Tensor:
-            boxes = self.boxes(z.shape[2:])
+            boxes = self.boxes(z.shape[-2:])
             if len(boxes) == 1:
                 return predict(z, level, condition, guide)
             total = torch.zeros_like(z)
-            weights = z.new_zeros(z.shape[2:])
+            weights = z.new_zeros(z.shape[-2:])
             for box in boxes:
                 part = z[..., *box]
                 found = predict(part, level, _cut(condition, box), guide)
-                weight = _weight(part.shape[2:]).to(found)
+                weight = _weight(part.shape[-2:]).to(found)
                 total[..., *box] += weight * found
                 weights[box] += weight
             return total / weights

@@ -5,12 +5,13 @@ from mmengine.dist import all_reduce_dict, get_world_size
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
+from mmldm.models.editors.editor import Editor
 from mmldm.registry import LOOPS
 from mmldm.utils import check_count
 from mmldm.utils.typing import ConfigType
 
 from .batch_names import images_of
-from .class_check import check_classes
+from .data_checks import check_classes, check_image_size
 from .frozen_parts import check_frozen_parts
 from .resume.schedules import plateaus
 
@@ -56,6 +57,7 @@ class AddressedTrainLoop(BaseLoop):
                 'derive from AddressedDataset'
             )
         check_classes(self.dataloader.dataset, runner.bare_model)
+        check_image_size(self.dataloader.dataset, runner.bare_model)
         self._check_log(runner)
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one
@@ -153,6 +155,8 @@ class AddressedTrainLoop(BaseLoop):
     def _train_iter(self, batch: dict) -> None:
         position = dict(batch_idx=self._batch_index(), data_batch=batch)
         self.runner.call_hook('before_train_iter', **position)
+        if isinstance(self.runner.bare_model, Editor):
+            batch = {**batch, 'iteration': self._iter}
         outputs = self.runner.model.train_step(
             batch, optim_wrapper=self.runner.optim_wrapper
         )

@@ -1,7 +1,5 @@
 """A part of a model that is not trained and need not be stored again."""
 
-from abc import abstractmethod
-
 import torch
 from torch import Tensor, nn
 
@@ -67,13 +65,18 @@ class FrozenPart(nn.Module):
         """Hash of :meth:`frozen_weights`, uint8 (32,)."""
         return weights_hash(weights)
 
-    @abstractmethod
     def other_part(self, wanted: Tensor) -> str:
         """The message if a checkpoint was made with another part.
 
         Args:
             wanted: Hash of the other part, uint8 (32,).
         """
+        name = f'{type(self).__name__}.{self.source}'
+        return (
+            f'the checkpoint was made with a {self.part} of other weights '
+            f'than {name}={getattr(self, self.source, None)!r}: set {name} '
+            'to the file that it was made with'
+        )
 
 
 def _leave_out(

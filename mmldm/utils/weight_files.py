@@ -12,6 +12,12 @@ def weight_cache() -> Path:
     return Path(torch.hub.get_dir(), 'checkpoints')
 
 
+def file_hash(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
 def verify_name(path: Path, argument: str, remedy: str) -> None:
     """Compare the digits in a file's name with its SHA-256.
 
@@ -29,8 +35,7 @@ def verify_name(path: Path, argument: str, remedy: str) -> None:
     digits = re.search(r'-([0-9a-f]{8,})\.(pth|safetensors)$', path.name)
     if digits is None:
         return
-    with open(path, 'rb') as file:
-        digest = hashlib.file_digest(file, 'sha256').hexdigest()
+    digest = file_hash(path)
     if not digest.startswith(digits[1]):
         raise ValueError(
             f'{argument}: the SHA-256 of {path} is {digest[:12]}..., not the '

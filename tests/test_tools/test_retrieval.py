@@ -126,7 +126,7 @@ def expected_image(model, features, place=0):
         features=features,
     )
     (sample,) = model.predict(None, [sample])
-    return sample.pred_img.permute(1, 2, 0).numpy()[..., ::-1]
+    return sample.pred_img.permute(1, 2, 0).numpy()
 
 
 def test_what_is_found_is_drawn(draw, index, images, capsys):

@@ -13,8 +13,8 @@ import torch
 from denoiser_report import DTYPES, FORMATS, Result, Row
 from torch import Tensor, nn
 
-from mmldm.converters import (
-    denoiser_to_diffusers,
+from mmldm.converters.diffusers.denoiser import unet_keys
+from mmldm.converters.diffusers.denoiser_config import (
     denoiser_to_diffusers_config,
 )
 from mmldm.models.denoisers import DenoisingUNet
@@ -98,7 +98,7 @@ def diffusers_own(config: dict, args: argparse.Namespace) -> Contestant:
     arguments = denoiser_to_diffusers_config(config)
     unet = getattr(diffusers, arguments.pop('_class_name'))(**arguments)
     unet.load_state_dict(
-        denoiser_to_diffusers(our_unet(config).state_dict(), config)
+        unet_keys(config).write(our_unet(config).state_dict(), config)
     )
     unet.to(args.device)
     network = torch.compile(unet) if args.compile else unet

@@ -53,6 +53,7 @@ COUNTS = {
     'num_steps',
     'num_timesteps',
     'out_channels',
+    'patch_size',
     'vector_dim',
     'vocab_size',
 }

@@ -14,8 +14,8 @@ from mmldm.registry import DIFFUSION_SCHEDULERS
 from .average import STATE, choose_weights
 from .conditioner import FIRST_STAGE
 from .conditioner_weights import conditioner_weights
-from .denoiser import denoiser_weights
-from .first_stage import LEFT_OUT, first_stage_weights
+from .denoiser import UNET_KEYS
+from .first_stage import FIRST_STAGE_KEYS, LEFT_OUT
 from .model import model_config
 
 CUMULATIVE = 'alphas_cumprod'
@@ -38,8 +38,8 @@ SCHEDULE = {
 SCALE, LOG_VARIANCE = 'scale_factor', 'logvar'
 # Parts of a diffusion model: how their names start there, what converts them.
 PARTS: dict[str, tuple[str, Callable]] = {
-    'denoiser': ('model.diffusion_model.', denoiser_weights),
-    'autoencoder': ('first_stage_model.', first_stage_weights),
+    'denoiser': ('model.diffusion_model.', UNET_KEYS.read),
+    'autoencoder': ('first_stage_model.', FIRST_STAGE_KEYS.read),
     'conditioner': ('cond_stage_model.', conditioner_weights),
 }
 # What is said where a checkpoint has nothing of a part.

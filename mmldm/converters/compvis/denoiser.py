@@ -7,8 +7,6 @@ names and defaults are those of github.com/CompVis/latent-diffusion at a506df5.
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.denoisers.unet_parts import UNetLevel
 from mmldm.models.layers import (
@@ -18,8 +16,7 @@ from mmldm.models.layers import (
     TimeEmbedding,
 )
 
-from ..dialect import POINTWISE, Dialect, pairs_of
-from ..pairs import check_weights, to_ours, to_theirs, without_memory
+from ..key_mapping import POINTWISE, KeyMapping
 from .params import check_required, check_rest
 
 TARGET = 'ldm.modules.diffusionmodules.openaimodel.UNetModel'
@@ -110,36 +107,6 @@ def _context_dim(params: dict[str, Any]) -> int | None:
     return context_dim
 
 
-def denoiser_weights(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of the original under our names and in our shapes.
-
-    Args:
-        weights: By name in the original's ``UNetModel``.
-        config: As of :func:`denoiser_config`.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    pairs = pairs_of(without_memory(config), COMPVIS)
-    check_weights(weights, pairs)
-    return to_ours(weights, pairs)
-
-
-def denoiser_to_compvis(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """The way back: all that the original's UNet loads.
-
-    Args:
-        weights: Of a model that was built from ``config``, by name.
-        config: As of :func:`denoiser_config`.
-    """
-    return to_theirs(weights, pairs_of(without_memory(config), COMPVIS))
-
-
 def _module_names(unet: DenoisingUNet) -> dict[str, str]:
     """Parts of our UNet, and their names there, where they are numbered."""
     down = [['conv_in']]
@@ -178,7 +145,7 @@ def _numbered(theirs: str, blocks: list[list[str]]) -> dict[str, str]:
     }
 
 
-COMPVIS = Dialect(
+UNET_KEYS = KeyMapping(
     modules=_module_names,
     inner={
         ResBlock: {

@@ -7,14 +7,10 @@ names and defaults are those of github.com/CompVis/latent-diffusion at a506df5.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
-from mmldm.models.autoencoders import Autoencoder
 from mmldm.models.layers import ResBlock, SelfAttention2d, VectorQuantizer
 
-from ..dialect import Dialect, pairs_of
-from ..first_stage_parts import Part, first_stage_names
-from ..pairs import check_weights, to_ours, to_theirs, without_memory
+from ..first_stage_names import COMPVIS, first_stage_names
+from ..key_mapping import KeyMapping
 from .params import check_required, check_rest
 
 TARGETS = {
@@ -172,73 +168,8 @@ def _has_attention(attn_type: str) -> bool:
     return attn_type == 'vanilla'
 
 
-def first_stage_weights(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of the original under our names and in our shapes.
-
-    With the scale and shift of latents that ``config`` has, the result is
-    all that the model loads. What ``LEFT_OUT`` lists is not in it.
-
-    Args:
-        weights: By name in the original's ``AutoencoderKL`` or ``VQModel``.
-        config: As of :func:`first_stage_config`; ``latent_scale``, which
-            the original keeps in its diffusion models, may be added.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    model = without_memory(config)
-    pairs = pairs_of(model, COMPVIS)
-    check_weights(weights, pairs, tuple(LEFT_OUT))
-    measured = dict(model.named_buffers(recurse=False))  # scale and shift
-    return measured | to_ours(weights, pairs)
-
-
-def first_stage_to_compvis(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """The way back: all that the original's first stage loads.
-
-    Scale and shift of latents are not in it: the original's first stages
-    have none.
-
-    Args:
-        weights: Of a model that was built from ``config``, by name.
-        config: As of :func:`first_stage_config`.
-    """
-    return to_theirs(weights, pairs_of(without_memory(config), COMPVIS))
-
-
-def _module_names(model: Autoencoder) -> dict[str, str]:
-    """Parts of our first stage, and their names there."""
-    return first_stage_names(
-        model,
-        _name,
-        {
-            'quant_conv': 'quant_conv',
-            'post_quant_conv': 'post_quant_conv',
-            'quantizer': 'quantize',
-        },
-    )
-
-
-def _name(part: Part) -> str:
-    """What a part is called in its encoder or decoder."""
-    down = part.side == 'encoder'
-    level = f'{"down" if down else "up"}.{part.level}'
-    return {
-        'block': f'{level}.block.{part.index}',
-        'attention': f'{level}.attn.{part.index}',
-        'resample': f'{level}.{"downsample" if down else "upsample"}',
-        'mid_block': f'mid.block_{part.index + 1}',
-        'mid_attention': 'mid.attn_1',
-    }.get(part.kind, part.kind)
-
-
-COMPVIS = Dialect(
-    modules=_module_names,
+FIRST_STAGE_KEYS = KeyMapping(
+    modules=first_stage_names(COMPVIS),
     inner={
         ResBlock: {'skip': 'nin_shortcut'},
         SelfAttention2d: {'qkv': ('q', 'k', 'v'), 'out': 'proj_out'},
@@ -248,4 +179,5 @@ COMPVIS = Dialect(
         (SelfAttention2d, 'qkv.weight'): 2,
         (SelfAttention2d, 'out.weight'): 2,
     },
+    left_out=LEFT_OUT,
 )

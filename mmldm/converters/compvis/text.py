@@ -7,15 +7,6 @@ defaults are those of github.com/CompVis/stable-diffusion at 21f890f.
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from ..diffusers.text import (
-    COUNT,
-    SHELL,
-    text_encoder_from_diffusers,
-    text_encoder_to_diffusers,
-)
 from .params import check_rest
 
 TARGET = 'ldm.modules.encoders.modules.FrozenCLIPEmbedder'
@@ -33,7 +24,6 @@ NETWORK = dict(
     bos_token_id=49406,
     eos_token_id=49407,
 )
-PREFIX = 'transformer.'
 
 
 def text_encoder_config(original: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,35 +50,3 @@ def text_encoder_config(original: Mapping[str, Any]) -> dict[str, Any]:
         tokenizer=VERSION,
         max_length=max_length,
     )
-
-
-def text_encoder_weights(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of the original under our names.
-
-    Args:
-        weights: By name in the original's ``FrozenCLIPEmbedder``.
-        config: As of :func:`text_encoder_config`.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    inner = {name.removeprefix(PREFIX): w for name, w in weights.items()}
-    return text_encoder_from_diffusers(inner, config)
-
-
-def text_encoder_to_compvis(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """The way back: all that the original's ``FrozenCLIPEmbedder`` loads.
-
-    Args:
-        weights: Of a ``TextEncoder`` that was built from ``config``.
-        config: As of :func:`text_encoder_config`.
-    """
-    theirs = text_encoder_to_diffusers(weights, config, PREFIX + SHELL)
-    positions = config['config']['max_position_embeddings']
-    count = torch.arange(positions)[None]
-    return {PREFIX + SHELL + COUNT: count, **theirs}

@@ -7,7 +7,7 @@ from typing import Any
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.layers.resnet import NUM_GROUPS
 
-from ..pairs import without_memory
+from ..key_mapping import without_memory
 from .denoiser_keys import BLOCKS, DEFAULTS, FIXED, IGNORED
 from .params import Params, arguments, factors
 
@@ -138,6 +138,7 @@ def denoiser_to_diffusers_config(
     Raises:
         ValueError: If diffusers has no such network.
     """
+    _check_kind(config.get('type', DenoisingUNet.__name__))
     args = arguments(DenoisingUNet, config)
     res_block = args['res_block'] or {}
     _check(args, res_block)
@@ -195,6 +196,16 @@ def linear_projections(config: Mapping[str, Any]) -> bool:
     latter.
     """
     return (config.get('attention') or {}).get('num_heads') is None
+
+
+def _check_kind(kind: str) -> None:
+    """Raise where a denoiser is no UNet."""
+    if kind.rpartition('.')[2] != DenoisingUNet.__name__:
+        raise ValueError(
+            f'denoiser.type={kind!r} has no counterpart in diffusers; '
+            'DenoisingUNet has: publish this model by '
+            'tools/model_converters/publish_model.py'
+        )
 
 
 def _check(args: Mapping[str, Any], res_block: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from mmldm.registry import MODELS
 from mmldm.utils.image_size import height_and_width
 
 from .class_embedding import vector_classes
-from .denoiser import denoiser_to_diffusers
+from .denoiser import unet_keys
 from .denoiser_config import denoiser_to_diffusers_config
 from .files import (
     CONFIG,
@@ -23,7 +23,7 @@ from .files import (
     write_weights,
 )
 from .first_stage import (
-    first_stage_to_diffusers,
+    FIRST_STAGE_KEYS,
     first_stage_to_diffusers_config,
 )
 from .folder import TOKENIZER
@@ -172,7 +172,7 @@ def _add_first_stage(
         latent_scale(own),
         config.get('image_size') or 256,
     )
-    found = first_stage_to_diffusers(own, config['autoencoder'])
+    found = FIRST_STAGE_KEYS.write(own, config['autoencoder'])
     folder.add(part, theirs, found)
     return theirs['_class_name']
 
@@ -232,7 +232,8 @@ def _add_unet(
     unet = denoiser_to_diffusers_config(
         denoiser, _image_size(config) // factor
     )
-    found = denoiser_to_diffusers(_part('denoiser', weights), denoiser)
+    own = _part('denoiser', weights)
+    found = unet_keys(denoiser).write(own, denoiser)
     if classes is not None:
         unet |= classes.config
         found |= classes.weights(weights)

@@ -7,16 +7,13 @@ Names and defaults are those of ``AutoencoderKL`` and ``VQModel`` in diffusers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
-from mmldm.models.autoencoders import Autoencoder, ConvAutoencoder
+from mmldm.models.autoencoders import ConvAutoencoder
 from mmldm.models.layers import ResBlock, SelfAttention2d, VectorQuantizer
 
-from ..dialect import Dialect, pairs_of
-from ..first_stage_parts import Part, first_stage_names
-from ..pairs import check_weights, to_ours, to_theirs, without_memory
+from ..first_stage_names import DIFFUSERS, first_stage_names
+from ..key_mapping import JSON, KeyMapping
 from .params import Params, arguments, factors
-from .weights import ATTENTION, REMEDY, modern_weights
+from .weights import ATTENTION, modern_weights
 
 KINDS = {'AutoencoderKL': 'AutoencoderKL', 'VQModel': 'AutoencoderVQ'}
 DEFAULTS = dict(
@@ -170,76 +167,13 @@ def _check(args: Mapping[str, Any]) -> None:
         )
 
 
-def first_stage_to_diffusers(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of ours under diffusers' names and in its shapes.
-
-    Scale and shift of latents are not in it; see ``latent_scale.py``.
-
-    Args:
-        weights: Of a first stage that was built from ``config``.
-        config: Of ``AutoencoderKL`` or ``AutoencoderVQ``.
-    """
-    return to_theirs(weights, pairs_of(without_memory(config), DIFFUSERS))
-
-
-def first_stage_from_diffusers(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """The way back: all that a model of ``config`` loads.
-
-    Args:
-        weights: By name, today's or as before diffusers 0.13.
-        config: As of :func:`first_stage_from_diffusers_config`.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    model = without_memory(config)
-    pairs = pairs_of(model, DIFFUSERS)
-    weights = modern_weights(weights)
-    check_weights(weights, pairs, remedy=REMEDY)
-    measured = dict(model.named_buffers(recurse=False))  # scale and shift
-    return measured | to_ours(weights, pairs)
-
-
-def _module_names(model: Autoencoder) -> dict[str, str]:
-    """Parts of our first stage, and their names there."""
-    last = model.factor.bit_length() - 1
-
-    def name(part: Part) -> str:
-        if part.side == 'encoder':
-            level, resample = f'down_blocks.{part.level}', 'downsamplers.0'
-        else:
-            level, resample = f'up_blocks.{last - part.level}', 'upsamplers.0'
-        return {
-            'block': f'{level}.resnets.{part.index}',
-            'attention': f'{level}.attentions.{part.index}',
-            'resample': f'{level}.{resample}',
-            'mid_block': f'mid_block.resnets.{part.index}',
-            'mid_attention': 'mid_block.attentions.0',
-            'norm_out': 'conv_norm_out',
-        }.get(part.kind, part.kind)
-
-    return first_stage_names(
-        model,
-        name,
-        {
-            'quant_conv': 'quant_conv',
-            'post_quant_conv': 'post_quant_conv',
-            'quantizer': 'quantize',
-        },
-    )
-
-
-DIFFUSERS = Dialect(
-    modules=_module_names,
+FIRST_STAGE_KEYS = KeyMapping(
+    modules=first_stage_names(DIFFUSERS),
     inner={
         ResBlock: {'skip': 'conv_shortcut'},
         SelfAttention2d: ATTENTION,
         VectorQuantizer: {'codebook': 'embedding.weight'},
     },
-    pointwise={},
+    today=modern_weights,
+    remedy=JSON,
 )

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from ..editors import first_stage_editor
-from .denoiser import denoiser_from_diffusers
+from ..key_mapping import KeyMapping
+from ..transformer_names import CLIP_KEYS, LDMBERT_KEYS
+from .denoiser import UNET_KEYS
 from .denoiser_config import denoiser_from_diffusers_config
 from .files import (
     CONFIG,
@@ -22,15 +24,13 @@ from .files import (
     read_weights,
 )
 from .first_stage import (
+    FIRST_STAGE_KEYS,
     KINDS,
-    first_stage_from_diffusers,
     first_stage_from_diffusers_config,
 )
 from .process import scheduler_from_diffusers
 from .text import (
-    text_encoder_from_diffusers,
     text_encoder_from_diffusers_config,
-    transformer_from_diffusers,
     transformer_from_diffusers_config,
 )
 
@@ -77,12 +77,9 @@ PIPELINES = {
     ),
 }
 # Configs and weights of text encoders, by what their config calls them.
-TEXT: dict[str, tuple[Callable, Callable]] = {
-    'ldmbert': (transformer_from_diffusers_config, transformer_from_diffusers),
-    'clip_text_model': (
-        text_encoder_from_diffusers_config,
-        text_encoder_from_diffusers,
-    ),
+TEXT: dict[str, tuple[Callable, KeyMapping]] = {
+    'ldmbert': (transformer_from_diffusers_config, LDMBERT_KEYS),
+    'clip_text_model': (text_encoder_from_diffusers_config, CLIP_KEYS),
 }
 
 
@@ -126,7 +123,7 @@ def read_diffusers(
             'huggingface.co are to be downloaded before'
         )
     autoencoder, weights = _read_part(
-        folder, first_stage_from_diffusers_config, first_stage_from_diffusers
+        folder, first_stage_from_diffusers_config, FIRST_STAGE_KEYS
     )
     config = first_stage_editor(autoencoder)
     return FromDiffusers(config, _under('autoencoder', weights), [])
@@ -138,13 +135,13 @@ def is_diffusers(folder: str | Path) -> bool:
 
 
 def _read_part(
-    folder: Path, to_config: Callable, to_weights: Callable
+    folder: Path, to_config: Callable, mapping: KeyMapping
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Config and weights of one part, of a message that names its folder."""
     theirs = read_json(folder / CONFIG)
     try:
         config = to_config(theirs)
-        return config, to_weights(read_weights(folder), config)
+        return config, mapping.read(read_weights(folder), config)
     except ValueError as error:
         raise ValueError(f'{folder}: {error}') from error
     except (TypeError, ZeroDivisionError, LookupError) as error:
@@ -172,9 +169,7 @@ def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
     autoencoder, weights = _read_first_stage(folder, pipeline)
     weights = _under('autoencoder', weights)
     denoiser, found = _read_part(
-        folder / 'unet',
-        denoiser_from_diffusers_config,
-        denoiser_from_diffusers,
+        folder / 'unet', denoiser_from_diffusers_config, UNET_KEYS
     )
     weights |= _under('denoiser', found)
     conditioner, found = _read_conditioner(folder, pipeline, tokenizer)
@@ -245,7 +240,7 @@ def _read_first_stage(
         )
 
     return _read_part(
-        folder / pipeline.first_stage, to_config, first_stage_from_diffusers
+        folder / pipeline.first_stage, to_config, FIRST_STAGE_KEYS
     )
 
 
@@ -265,9 +260,9 @@ def _read_conditioner(
             f'{part}: model_type={kind!r} cannot be converted as a text '
             f'encoder; these can: {", ".join(TEXT)}'
         )
-    to_config, to_weights = TEXT[kind]
+    to_config, mapping = TEXT[kind]
     embedder, weights = _read_part(
-        part, lambda theirs: to_config(theirs, tokenizer), to_weights
+        part, lambda theirs: to_config(theirs, tokenizer), mapping
     )
     return dict(type='Conditioner', embedders=[embedder]), weights
 

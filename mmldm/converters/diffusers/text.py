@@ -8,12 +8,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ..pairs import Pair, check_weights, to_ours, to_theirs, without_memory
-from ..transformer_pairs import Dialect, from_dialect, to_dialect
+from ..transformer_names import CLIP_KEYS, LDMBERT_KEYS
 from .kinds import check_kinds
-from .weights import REMEDY
 
 # Our arguments, and what LDMBertConfig has by default.
 LDMBERT = {
@@ -39,10 +38,6 @@ CLIP = (
     'eos_token_id',
     'pad_token_id',
 )
-# Around the network in files of transformers before 5, and a count that very
-# old ones have.
-SHELL = 'text_model.'
-COUNT = 'embeddings.position_ids'
 
 
 def transformer_from_diffusers_config(
@@ -103,34 +98,6 @@ def transformer_to_diffusers_config(
     )
 
 
-def transformer_from_diffusers(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of an ``LDMBertModel`` under our names.
-
-    Args:
-        weights: By name there.
-        config: As of :func:`transformer_from_diffusers_config`.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    return from_dialect(weights, config, DIFFUSERS)
-
-
-def transformer_to_diffusers(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """The way back: all that an ``LDMBertModel`` loads.
-
-    Args:
-        weights: Of a ``TokenTransformer`` that was built from ``config``.
-        config: See :func:`transformer_to_diffusers_config`.
-    """
-    return to_dialect(weights, config, DIFFUSERS)
-
-
 def text_encoder_from_diffusers_config(
     theirs: Mapping[str, Any], tokenizer: str
 ) -> dict[str, Any]:
@@ -171,46 +138,6 @@ def text_encoder_to_diffusers_config(
     )
 
 
-def text_encoder_from_diffusers(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of a ``CLIPTextModel`` under our names.
-
-    Args:
-        weights: By name there, as any release of transformers stores them.
-        config: As of :func:`text_encoder_from_diffusers_config`.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    found = {n.removeprefix(SHELL): w for n, w in weights.items()}
-    found.pop(COUNT, None)
-    pairs = _clip_pairs(config)
-    check_weights(found, pairs, remedy=REMEDY)
-    return to_ours(found, pairs)
-
-
-def text_encoder_to_diffusers(
-    weights: Mapping[str, Tensor],
-    config: Mapping[str, Any],
-    prefix: str = SHELL,
-) -> dict[str, Tensor]:
-    """The way back: all that a ``CLIPTextModel`` loads.
-
-    Args:
-        weights: Of a ``TextEncoder`` that was built from ``config``.
-        config: See :func:`text_encoder_to_diffusers_config`.
-        prefix: Of the names: that of transformers before 5, which all
-            releases read; '' for the one that 5 has.
-
-    Raises:
-        ValueError: If ``config`` does not describe the network.
-    """
-    theirs = to_theirs(weights, _clip_pairs(_read_layers(config)))
-    return {prefix + name: weight for name, weight in theirs.items()}
-
-
 def _check_kind(theirs: Mapping[str, Any], kind: str) -> None:
     """Raise unless a config is of the kind of model, or does not say."""
     found = theirs.get('model_type', kind)
@@ -235,32 +162,30 @@ def _read_layers(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(config) | dict(config=network, layer='last')
 
 
-def _clip_pairs(config: Mapping[str, Any]) -> list[Pair]:
-    """Every weight of the ``TextEncoder``, and its name in transformers 5."""
-    names = without_memory(config).named_parameters()
-    return [
-        Pair(n, tuple(w.shape), (n.removeprefix('network.'),), tuple(w.shape))
-        for n, w in names
-    ]
+def transformer_to_diffusers(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """All that an ``LDMBertModel`` loads.
+
+    The layer to the vocabulary, which nothing reads, is zeros where ours has
+    none.
+    """
+    if not config.get('logits', False):
+        embedded = weights['token_embed.weight']
+        weights = {
+            **weights,
+            'to_logits.weight': torch.zeros_like(embedded),
+            'to_logits.bias': torch.zeros_like(embedded[:, 0]),
+        }
+    return LDMBERT_KEYS.write(weights, {**config, 'logits': True})
 
 
-LAYER = 'model.layers.{}.{}'
-DIFFUSERS = Dialect(
-    outer={
-        'token_embed': 'model.embed_tokens',
-        'position_embed': 'model.embed_positions',
-        'norm': 'model.layer_norm',
-        'to_logits': 'to_logits',
-    },
-    inner={
-        'norm1': lambda i: LAYER.format(i, 'self_attn_layer_norm'),
-        'attn.to_q': lambda i: LAYER.format(i, 'self_attn.q_proj'),
-        'attn.to_k': lambda i: LAYER.format(i, 'self_attn.k_proj'),
-        'attn.to_v': lambda i: LAYER.format(i, 'self_attn.v_proj'),
-        'attn.to_out': lambda i: LAYER.format(i, 'self_attn.out_proj'),
-        'norm2': lambda i: LAYER.format(i, 'final_layer_norm'),
-        'feed_forward.0': lambda i: LAYER.format(i, 'fc1'),
-        'feed_forward.2': lambda i: LAYER.format(i, 'fc2'),
-    },
-    remedy=REMEDY,
-)
+def text_encoder_to_diffusers(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """All that a ``CLIPTextModel`` loads.
+
+    Raises:
+        ValueError: If ``config`` does not describe the network.
+    """
+    return CLIP_KEYS.write(weights, _read_layers(config))

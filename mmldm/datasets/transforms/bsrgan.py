@@ -182,9 +182,13 @@ def _jpeg(image: np.ndarray, settings: Settings) -> np.ndarray:
     quality = np.random.randint(low, high + 1)
     pixels = (image * 255).round().astype(np.uint8)
     _, content = cv2.imencode(
-        '.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, quality]
+        '.jpg',
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR),
+        [cv2.IMWRITE_JPEG_QUALITY, quality],
     )
-    return cv2.imdecode(content, cv2.IMREAD_COLOR).astype(np.float32) / 255
+    pixels = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return pixels.astype(np.float32) / 255
 
 
 def gaussian(size: int, width: float, shift: float = 0.0) -> np.ndarray:

@@ -13,7 +13,7 @@ from .bsrgan import SETTINGS, degrade
 
 
 class Degradation(BaseTransform):
-    """Make ``img_lq``, uint8 BGR (H / factor, W / factor, 3), from ``img``.
+    """Make ``img_lq``, uint8 RGB (H / factor, W / factor, 3), from ``img``.
 
     This transform comes after all that resize, crop or flip.
 
@@ -43,7 +43,7 @@ class Degradation(BaseTransform):
 
     @abstractmethod
     def degrade(self, image: np.ndarray) -> np.ndarray:
-        """Make a small image from a large one, both uint8 BGR."""
+        """Make a small image from a large one, both uint8 RGB."""
 
 
 @TRANSFORMS.register_module()

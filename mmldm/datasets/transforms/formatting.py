@@ -42,10 +42,10 @@ class PackInputs(BaseTransform):
         """Pack the results."""
         fields = {k: results[k] for k in AS_THEY_ARE if k in results}
         if 'img_lq' in results:
-            fields['img_lq'] = _channels_first(results['img_lq']).flip(0)
+            fields['img_lq'] = _channels_first(results['img_lq'])
         if 'ref_imgs' in results:
             fields['ref_imgs'] = [
-                _channels_first(image).flip(0) for image in results['ref_imgs']
+                _channels_first(image) for image in results['ref_imgs']
             ]
         sample = LDMDataSample()
         for name in maps_of(results):
@@ -57,7 +57,7 @@ class PackInputs(BaseTransform):
             image = packed['inputs'] = _channels_first(results['img'])
             sample.set_metainfo(dict(img_shape=tuple(image.shape[1:])))
             if self.gt_img:
-                fields['gt_img'] = image.flip(0)
+                fields['gt_img'] = image
         sample.set_tensor_data(fields)
         return packed
 

@@ -15,7 +15,7 @@ from .spatial import check_size
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
-    """``img_path`` -> ``img``, uint8 BGR (H, W, 3).
+    """``img_path`` -> ``img``, uint8 RGB (H, W, 3).
 
     Alpha, 16 bits, floats, grey and EXIF turns are handled. If the data set
     gives ``img_bytes``, these are read instead of the file.

@@ -35,7 +35,7 @@ class KeepReference(BaseTransform):
         return results
 
     def image(self, results: dict) -> np.ndarray:
-        """The reference, uint8 BGR (H, W, 3)."""
+        """The reference, uint8 RGB (H, W, 3)."""
         return results['img']
 
 
@@ -48,7 +48,7 @@ class LoadReference(KeepReference):
     """
 
     def image(self, results: dict) -> np.ndarray:
-        """Read the reference, uint8 BGR (H, W, 3).
+        """Read the reference, uint8 RGB (H, W, 3).
 
         Raises:
             ValueError: If it cannot be read.

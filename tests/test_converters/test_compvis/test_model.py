@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from mmldm.converters import model_config, text_encoder_config
+from mmldm.converters import model_config
+from mmldm.converters.compvis.text import text_encoder_config
 
 MODULES = 'ldm.modules.encoders.modules.'
 UNET = dict(

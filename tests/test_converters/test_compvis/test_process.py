@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmldm.converters import diffusion_scheduler_config
+from mmldm.converters.compvis.process import diffusion_scheduler_config
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
 

@@ -1,14 +1,12 @@
 import pytest
 import torch
 
-from mmldm.converters import (
-    text_encoder_config,
-    text_encoder_to_compvis,
-    text_encoder_weights,
-)
-from mmldm.converters.compvis.text import NETWORK, TARGET
+from mmldm.converters.compvis.text import NETWORK, TARGET, text_encoder_config
+from mmldm.converters.transformer_names import CLIP_KEYS
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights
+
+from .clip import clip_to_compvis
 
 TINY = dict(
     vocab_size=11,
@@ -62,12 +60,12 @@ def test_weights_of_the_original_are_the_same_network():
     config = text_encoder_config(dict(target=TARGET))
     config |= dict(config={**NETWORK, **TINY}, max_length=6)
     ours = MODELS.build(config)
-    load_weights(ours, text_encoder_weights(theirs, config), 'theirs')
+    load_weights(ours, CLIP_KEYS.read(theirs, config), 'theirs')
     ids = torch.tensor([[3, 1, 4, 1, 5]])
     ours.tokenizer = lambda *_: ids
     tokens = ours([], torch.tensor([False]))
     assert torch.equal(tokens, model(ids).last_hidden_state)
-    back = text_encoder_to_compvis(ours.state_dict(), config)
+    back = clip_to_compvis(ours.state_dict(), config)
     assert back.keys() == theirs.keys()
     for name, weight in theirs.items():
         assert torch.equal(back[name], weight), name

@@ -71,7 +71,7 @@ def test_real_images_and_reconstructions_are_judged_beside(tester):
         packed = dataset[i]
         label, real = metrics['real/pixels/all'][i]
         assert label == packed['data_samples'].label
-        assert real.equal(packed['inputs'].flip(0).float())
+        assert real.equal(packed['inputs'].float())
         x = real[None] / 127.5 - 1
         copied = model.autoencoder.decode(model.autoencoder.encode(x))[0]
         label, image = metrics['reconstruction/pixels/all'][i]

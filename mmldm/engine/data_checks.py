@@ -1,4 +1,4 @@
-"""Check that a model has all classes of its training data."""
+"""Check that a model suits the data that it is trained on."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmldm.models.denoisers import Denoiser
+from mmldm.models.editors.part_checks import check_sides
 from mmldm.registry import TRANSFORMS
 
 # Fields whose classes a data set names.
@@ -34,6 +36,23 @@ def check_classes(dataset: Dataset, model: nn.Module) -> None:
                 f'{what}, but model.conditioner.{key}={limit}: set it to '
                 f'{count}, or use data with the {limit} classes of the model'
             )
+
+
+def check_image_size(dataset: Dataset, model: nn.Module) -> None:
+    """Raise if the denoiser cannot take latents of the data's size.
+
+    Args:
+        dataset: Of the training; one without ``size`` says nothing.
+        model: An editor; one without a denoiser takes any.
+
+    Raises:
+        ValueError: Naming the key, and what divides a size that fits.
+    """
+    size = getattr(dataset, 'size', None)
+    denoiser = getattr(model, 'denoiser', None)
+    if size is not None and isinstance(denoiser, Denoiser):
+        key, factor = 'train_dataloader.dataset.size', model.autoencoder.factor
+        check_sides(key, size, 'denoiser', denoiser, factor)
 
 
 def _classes(dataset: Any) -> Iterator[tuple[str, int, str]]:
