@@ -163,7 +163,7 @@ class DiffusionScheduler:
         Args:
             out: Output of the network, (B, :attr:`num_outputs` C, h, w).
             z_t: Noisy latents, (B, C, h, w).
-            level: Their level, of shape () or (B,).
+            level: Level of the latents, of shape () or (B,).
         """
         return self.prediction.to_z_0(self._predicted(out), z_t, level)
 
@@ -173,7 +173,7 @@ class DiffusionScheduler:
         return 1 if self.variance is None else 2
 
     def _predicted(self, out: Tensor) -> Tensor:
-        """The part of an output that the prediction is about."""
+        """The part of an output that belongs to the prediction."""
         return out.chunk(self.num_outputs, dim=1)[0]
 
     def loss(

@@ -92,18 +92,19 @@ class KarrasGrid(NoiseGrid):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class EqualErrorGrid(NoiseGrid):
-    """Steps in log-SNR are shortest where signal and noise are equal.
+    """Levels with the shortest log-SNR steps where signal equals noise.
 
-    The estimate of z_0 changes most there, and a step makes the largest
-    error; towards both ends steps grow. With phi = atan(sigma / alpha), the
-    integral of sin(2 phi)^power over log-SNR is the same over every step: the
-    levels are equally spaced quantiles of Beta(power / 2, power / 2), as a
-    distribution of sigma^2 / (alpha^2 + sigma^2).
+    The estimate of z_0 changes most there, so that a step makes the largest
+    error; towards both ends, steps grow. With phi = atan(sigma / alpha), the
+    integral of sin(2 phi)^power over log-SNR is the same for every step: the
+    levels are equally spaced quantiles of Beta(power / 2, power / 2) for
+    sigma^2 / (alpha^2 + sigma^2).
 
     Args:
-        power: > 0; 1 spaces phi equally, 2 sigma^2 / (alpha^2 + sigma^2), and
-            0 would be :class:`LogSNRGrid`. tools/benchmarks/README.md says
-            what the default is worth.
+        power: Exponent, > 0; 1 spaces phi equally, 2 spaces sigma^2 /
+            (alpha^2 + sigma^2) equally, and the limit of 0 is
+            :class:`LogSNRGrid`. For the default see
+            tools/benchmarks/README.md.
         last_time: See :class:`NoiseGrid`.
     """
 
