@@ -202,7 +202,7 @@ def test_wrong_sources_are_named(files):
     assert 'no.pth does not exist' in error_of(
         *checkpoint, kind=FileNotFoundError
     )
-    assert 'config.py is a config, which has no weights: give checkpoint' in (
+    assert 'config.py is a config without weights: give checkpoint' in (
         error_of(files / 'config.py')
     )
     for name in ('alone.pth', 'model.safetensors'):
