@@ -433,6 +433,7 @@ def test_losses_are_those_of_the_original(
     labelled,
     at,
     tmp_path,
+    tiny_autoencoder,
     case,
     num_layers,
     loss,
@@ -449,7 +450,7 @@ def test_losses_are_those_of_the_original(
     model = MODELS.build(
         dict(
             type='FirstStage',
-            autoencoder=dict(type='IdentityAutoencoder'),
+            autoencoder=tiny_autoencoder,
             regularization_weight=regularization_weight,
             perceptual=lpips(reference, name, tmp_path),
             adversarial=dict(
