@@ -128,6 +128,21 @@ def test_the_teacher_is_neither_stored_nor_averaged(aligned, samples):
     load_weights(aligned(), state, 'the checkpoint')
 
 
+@pytest.mark.parametrize('added', [True, False])
+def test_a_term_is_added_to_a_trained_model_or_left_out(
+    aligned, tiny_ldm, added
+):
+    """All other weights are loaded."""
+    models = [tiny_ldm(), aligned()]
+    source, target = models if added else models[::-1]
+    own = {n: w.clone() for n, w in target.extra_losses.state_dict().items()}
+    load_weights(target, source.state_dict(), 'the checkpoint')
+    for name, weight in target.denoiser.state_dict().items():
+        assert torch.equal(weight, source.denoiser.state_dict()[name])
+    for name, weight in target.extra_losses.state_dict().items():
+        assert torch.equal(weight, own[name])
+
+
 def test_another_teacher_is_refused(aligned, tmp_path):
     state = aligned().state_dict()
     path = tmp_path / 'other.pth'
