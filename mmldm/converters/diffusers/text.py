@@ -30,7 +30,7 @@ LDMBERT = KeyTable(
     remedy=REMEDY,
     strict=False,
 )
-CLIP_KIND = 'clip_text_model'
+LDMBERT_KIND, CLIP_KIND = 'ldmbert', 'clip_text_model'
 # What the network of CLIPTextConfig depends on; the names are the same.
 CLIP = KeyTable(
     *(
@@ -71,7 +71,7 @@ def transformer_from_diffusers_config(
     Raises:
         ValueError: If it is another network.
     """
-    _check_kind(theirs, 'ldmbert')
+    _check_kind(theirs, LDMBERT_KIND)
     given = LDMBERT.read('LDMBertModel.', theirs)
     wide = 4 * given['d_model']
     if given.get('encoder_ffn_dim', wide) != wide:
@@ -94,7 +94,7 @@ def transformer_to_diffusers_config(
     """The config of the ``LDMBertModel`` that is a ``TokenTransformer``."""
     return dict(
         architectures=['LDMBertModel'],
-        model_type='ldmbert',
+        model_type=LDMBERT_KIND,
         **LDMBERT.write(
             arguments(TokenTransformer, config), 'activation_function'
         ),
