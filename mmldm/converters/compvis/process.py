@@ -7,6 +7,11 @@ github.com/CompVis/latent-diffusion at a506df5.
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from mmldm.registry import DIFFUSION_SCHEDULERS
+
 from ..key_table import Key, KeyTable
 from ..kinds import COUNT, NUMBER, POSITIVE, WORD, either, list_of
 from .params import PARAMS, REMEDY
@@ -38,6 +43,23 @@ PROCESS = (
     Key('timesteps', '', COUNT, 1000),
 )
 TABLE = KeyTable(*PROCESS, remedy=REMEDY, strict=False)
+CUMULATIVE = 'alphas_cumprod'
+# Tables that follow from the config.
+SCHEDULE = {
+    CUMULATIVE,
+    'alphas_cumprod_prev',
+    'betas',
+    'log_one_minus_alphas_cumprod',
+    'lvlb_weights',
+    'posterior_log_variance_clipped',
+    'posterior_mean_coef1',
+    'posterior_mean_coef2',
+    'posterior_variance',
+    'sqrt_alphas_cumprod',
+    'sqrt_one_minus_alphas_cumprod',
+    'sqrt_recip_alphas_cumprod',
+    'sqrt_recipm1_alphas_cumprod',
+}
 # The original's sampler; tools/benchmarks/README.md has faster ones.
 SAMPLING = dict(
     time_grid=dict(type='CompVisGrid'), solver=dict(type='DDIM', eta=0.0)
@@ -108,4 +130,36 @@ def _loss_weighting(params: Mapping[str, Any]) -> dict[str, Any]:
         return dict(type='UniformWeighting')
     return dict(
         type='VariationalWeighting', vlb_weight=bound, simple_weight=simple
+    )
+
+
+def check_schedule(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> None:
+    """Raise unless the checkpoint was trained with the config's schedule."""
+    if CUMULATIVE not in weights:
+        return
+    found = weights[CUMULATIVE]
+    schedule = DIFFUSION_SCHEDULERS.build(dict(config))
+    times = torch.arange(schedule.num_timesteps)
+    expected = schedule(times).alpha.square()
+    if found.shape != expected.shape or not _same(found, expected):
+        least = f' down to {found.min():.3g}' if found.numel() else ''
+        raise ValueError(
+            f'{CUMULATIVE} of the checkpoint has {found.numel()} values'
+            f'{least}, that of the config {len(expected)} down to '
+            f'{expected.min():.3g}: it was trained with other values of '
+            'params.timesteps, linear_start or linear_end; take its own yaml '
+            'file'
+        )
+
+
+def _same(found: Tensor, expected: Tensor) -> bool:
+    """Whether they differ by rounding alone, in half precision or single."""
+    limits = torch.finfo(found.dtype)
+    return torch.allclose(
+        found.double(),
+        expected,
+        rtol=max(1e-4, limits.eps),
+        atol=limits.smallest_normal * limits.eps,
     )
