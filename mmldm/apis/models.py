@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from mmldm.converters import is_diffusers, read_diffusers
+from mmldm.models.editors import complete_model
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
@@ -25,6 +26,7 @@ from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
 
 from .config import check_config, read_config
+from .config.derived import say_image_size
 from .converted import MODEL_NAME, weights_in
 from .first_stages import take_first_stage
 from .network_trial import try_networks
@@ -234,7 +236,7 @@ def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
         raise ValueError(f'the config in {path}: {error}; {remedy}') from error
     check_untrusted(config.get('model'), str(path), may_read=True)
     locate_files(config['model'], path)
-    _say_image_size(config)
+    say_image_size(config)
     return Found(_as_config(config['model']), pick(checkpoint), path)
 
 
@@ -256,7 +258,7 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
     Raises:
         ValueError: If its parts or its weights do not fit.
     """
-    _say_image_size(found.cfg)
+    say_image_size(found.cfg)
     config = dict(found.cfg.model)
     unused = training_parts(config)
     weights = {
@@ -282,23 +284,9 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
             f'({type(error).__name__}: {error})'
         ) from error
     load_weights(model, weights, found.source)
+    found.cfg.model = complete_model(config, model)
     model.cfg = found.cfg
     return model.to(device).eval()
-
-
-def _say_image_size(config: Config | Mapping[str, Any]) -> None:
-    """Where a model does not say how large it draws: as it was trained.
-
-    Args:
-        config: A whole one, whatever wrote it; its ``model`` is changed.
-    """
-    node = config.get('train_dataloader')
-    for key in ('dataset', 'size'):
-        node = node.get(key) if isinstance(node, Mapping) else None
-    model = config['model']
-    said = isinstance(node, int | list | tuple)
-    if model.get('type') == 'LatentDiffusion' and said:
-        model.setdefault('image_size', node)
 
 
 def training_parts(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from mmldm.utils.image_size import Size, check_size
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
+from .derived import FILLED_IN, build_networks
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 from .guide import Guided
@@ -54,6 +55,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
     training_parts = ('log_variance',)
     averaged_parts = ('denoiser', 'conditioner')
     needs_average = True
+    fills_in = FILLED_IN
 
     def __init__(
         self,
@@ -71,8 +73,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
-        self.denoiser = MODELS.build(denoiser)
-        self.conditioner = MODELS.build(conditioner)
+        self.init_first_stage(autoencoder, autoencoder_checkpoint)
+        self.denoiser, self.conditioner = build_networks(
+            denoiser, conditioner, self.autoencoder
+        )
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
             diffusion_scheduler
         )
@@ -85,7 +89,6 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         self.log_variance = None
         if log_variance is not None:
             self.log_variance = self._build_log_variance(log_variance)
-        self.init_first_stage(autoencoder, autoencoder_checkpoint)
         self.init_guide(guide, conditioner, guide_checkpoint)
         self._check_parts()
 
