@@ -16,6 +16,7 @@ from mmldm.apis import load_config, tool_parser
 from mmldm.datasets import AddressedDataset
 from mmldm.models.conditioners.pretrained_tokens import PretrainedTokens
 from mmldm.models.conditioners.word_tokens import WordTokens
+from mmldm.models.editors import complete_model
 from mmldm.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -314,8 +315,8 @@ def test_the_data_have_what_the_model_reads(path, folder):
 )
 def test_published_architectures_have_their_size(name, millions):
     """Parameters of the first stages and of the CelebA-HQ LDM-4's UNet."""
-    model = load(ROOT / 'configs' / f'{name}.py').model
-    network = model.get('denoiser', model.autoencoder)
+    model = complete_model(load(ROOT / 'configs' / f'{name}.py').model)
+    network = model.get('denoiser', model['autoencoder'])
     with torch.device('meta'):
         network = MODELS.build(network)
     count = sum(p.numel() for p in network.parameters())

@@ -8,9 +8,9 @@ from mmldm.converters import is_diffusers
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import read_checkpoint
 from mmldm.utils.model_file import read_model_file
+from mmldm.utils.signatures import arguments_of
 from mmldm.utils.stored_config import stored_config
 
-from .config.arguments import arguments_of
 from .converted import MODEL_NAME, weights_in
 from .other_files import REFERENCE
 from .untrusted_config import check_untrusted

@@ -9,8 +9,6 @@ model = dict(
     ),
     denoiser=dict(
         type='DenoisingUNet',
-        in_channels=3,
-        out_channels=3,
         channels=224,
         channel_mults=(1, 2, 3, 4),
         num_res_blocks=2,

@@ -15,6 +15,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from ..losses import TrainingStep
+from .derived import FILLED_IN, build_networks
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 from .guide import Guided
@@ -69,6 +70,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
     training_parts = ('log_variance', 'extra_losses')
     averaged_parts = ('denoiser', 'conditioner')
     needs_average = True
+    fills_in = FILLED_IN
 
     def __init__(
         self,
@@ -87,8 +89,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
-        self.denoiser = MODELS.build(denoiser)
-        self.conditioner = MODELS.build(conditioner)
+        self.init_first_stage(autoencoder, autoencoder_checkpoint)
+        self.denoiser, self.conditioner = build_networks(
+            denoiser, conditioner, self.autoencoder
+        )
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
             diffusion_scheduler
         )
@@ -104,7 +108,6 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
                 log_variance,
                 self.diffusion_scheduler.noise_schedule.num_timesteps,
             )
-        self.init_first_stage(autoencoder, autoencoder_checkpoint)
         self.extra_losses = ExtraLosses(extra_losses, self.denoiser)
         self.init_guide(guide, conditioner, guide_checkpoint)
         check_parts(self)
