@@ -187,7 +187,8 @@ def build_runner(cfg: Config) -> Runner:
     """The runner that a config asks for.
 
     Raises:
-        FileNotFoundError: If ``load_from`` leads to nothing.
+        FileNotFoundError: If ``load_from`` leads to nothing, or the first
+            stage is not trained yet.
         ValueError: If it is none of ours, which our parts need; if there is
             no model, an argument is missing, or the model outgrows the
             machine.
@@ -197,6 +198,7 @@ def build_runner(cfg: Config) -> Runner:
     from mmldm.utils.model_size import bounded_networks
 
     from .config import check_complete
+    from .first_stages import check_first_stage
     from .registered import find_class
 
     kind = cfg.get('runner_type', 'Runner')
@@ -213,6 +215,7 @@ def build_runner(cfg: Config) -> Runner:
             'the config has no model: inherit one of configs/_base_/models/'
         )
     check_complete(cfg)
+    check_first_stage(cfg.model)
     if cfg.get('load_from'):
         check_checkpoint('load_from', cfg.load_from)
     with bounded_networks():
