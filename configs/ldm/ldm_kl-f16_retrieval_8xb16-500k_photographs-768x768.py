@@ -32,12 +32,7 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder=dict(
-        latent_channels=16,
-        channel_mults=(1, 1, 2, 2, 4),
-        attn_factors=(16,),
-        latent_scale=0.22765929,
-    ),
+    autoencoder=dict(latent_scale=0.22765929),
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f16_1xb6-443k_images-256x256',
     denoiser=dict(

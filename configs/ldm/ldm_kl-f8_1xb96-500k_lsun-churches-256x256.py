@@ -19,8 +19,6 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f8_1xb4-247k_images-256x256',
     denoiser=dict(
         channels=192,
         channel_mults=(1, 2, 2, 4, 4),

@@ -21,8 +21,6 @@ _base_ = [
 ]
 model = dict(
     autoencoder=dict(latent_scale=0.18215),
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f8_1xb4-247k_images-256x256',
     denoiser=dict(checkpointing=True),
     conditioner=dict(
         drop_prob=0.1,

@@ -21,8 +21,6 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f4_1xb8-533k_images-256x256',
     denoiser=dict(
         channels=128,
         channel_mults=(1, 4, 8),

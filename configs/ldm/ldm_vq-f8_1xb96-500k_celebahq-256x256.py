@@ -16,10 +16,6 @@ _base_ = [
     '../_base_/schedules/adamw.py',
     '../_base_/ldm_runtime.py',
 ]
-model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f8_1xb10-971k_images-256x256',
-)
 train_dataloader = dict(global_batch_size=96)
 
 optim_wrapper = dict(optimizer=dict(lr=9.6e-5))

@@ -19,8 +19,6 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f8_1xb10-971k_images-256x256',
     denoiser=dict(
         channels=192,
         attention=dict(num_heads=1, depth=2),

@@ -189,7 +189,8 @@ def build_runner(cfg: Config) -> Runner:
     """Build the runner of a config.
 
     Raises:
-        FileNotFoundError: If the file of ``load_from`` is missing.
+        FileNotFoundError: If the file of ``load_from`` is missing, or
+            the first stage is not trained yet.
         ValueError: If ``runner_type`` is not derived from ``LDMRunner``, the
             model or an argument is missing, or the model is larger than the
             machine's memory.
@@ -199,6 +200,7 @@ def build_runner(cfg: Config) -> Runner:
     from mmldm.utils.model_size import bounded_networks
 
     from .config import check_complete
+    from .first_stages import check_first_stage
     from .registered import find_class
 
     kind = cfg.get('runner_type', 'Runner')
@@ -215,6 +217,7 @@ def build_runner(cfg: Config) -> Runner:
             'the config has no model: inherit one of configs/_base_/models/'
         )
     check_complete(cfg)
+    check_first_stage(cfg.model)
     if cfg.get('load_from'):
         check_checkpoint('load_from', cfg.load_from)
     with bounded_networks():
