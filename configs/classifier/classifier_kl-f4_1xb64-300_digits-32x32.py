@@ -21,7 +21,6 @@ model = dict(
     autoencoder_checkpoint={{_base_.model.autoencoder_checkpoint}},
     classifier=dict(
         type='LatentClassifier',
-        in_channels=4,
         num_classes=10,
         channels=64,
         channel_mults=(1, 2),

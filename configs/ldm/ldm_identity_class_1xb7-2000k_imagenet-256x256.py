@@ -17,7 +17,6 @@ _base_ = [
 model = dict(
     denoiser=dict(
         attention=dict(num_heads=1),
-        context_dim=512,
     ),
     conditioner=dict(
         embedders=[
@@ -34,4 +33,3 @@ train_dataloader = dict(global_batch_size=7)
 
 optim_wrapper = dict(optimizer=dict(lr=4.9e-5))
 train_cfg = dict(max_iters=2_000_000)
-auto_scale_lr = dict(base_batch_size=7)

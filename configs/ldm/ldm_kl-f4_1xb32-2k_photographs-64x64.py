@@ -69,7 +69,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2000),
 ]
 train_cfg = dict(max_iters=2000, val_interval=500)
-auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(
     checkpoint=dict(interval=250),
     reference=dict(type='ReferenceMetricsHook', noise=True),

@@ -9,7 +9,6 @@ Needs the first stage of autoencoder_kl-f4_1xb32-300_digits-32x32.py.
 
 _base_ = './ldm_kl-f4_class_1xb64-600_digits-32x32.py'
 model = dict(
-    denoiser=dict(vector_dim=None),
     conditioner=dict(drop_prob=0.0, embedders=[]),
     guidance=dict(_delete_=True, type='NoGuidance'),
 )

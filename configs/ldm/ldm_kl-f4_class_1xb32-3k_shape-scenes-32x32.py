@@ -16,8 +16,6 @@ model = dict(
     denoiser=dict(
         channel_mults=(2, 2),
         attn_factors=(2,),
-        context_dim=None,
-        vector_dim=128,
     ),
     conditioner=dict(
         embedders=[

@@ -26,12 +26,9 @@ model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4_1xb32-300_digits-32x32',
     denoiser=dict(
-        in_channels=4,
-        out_channels=4,
         channels=64,
         channel_mults=(1, 2),
         attn_factors=(2,),
-        vector_dim=128,
     ),
     conditioner=dict(
         drop_prob=0.1,
@@ -56,7 +53,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=600),
 ]
 train_cfg = dict(max_iters=600, val_interval=300)
-auto_scale_lr = dict(base_batch_size=64)
 default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(interval=100),

@@ -17,7 +17,7 @@ model = dict(
     conditioner=dict(
         embedders=[
             # As tokens, layouts are hardly followed after 1,000 iterations.
-            dict(type='BoxMap', num_classes=24, num_stages=2, embed_dim=32)
+            dict(type='BoxMap', num_classes=24, embed_dim=32)
         ]
     )
 )

@@ -14,17 +14,13 @@ Needs the first stage of autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32.py.
 _base_ = './ldm_kl-f4_text_1xb32-6k_shape-scenes-32x32.py'
 model = dict(
     denoiser=dict(
-        in_channels=4 + 32,  # of the latent and of the map
         channel_mults=(2, 2),
         attn_factors=(2,),
-        context_dim=None,
     ),
     conditioner=dict(
         embedders=[
             # Of the background and of 24 classes of objects.
-            dict(
-                type='SemanticMap', num_classes=25, num_stages=2, embed_dim=32
-            )
+            dict(type='SemanticMap', num_classes=25, embed_dim=32)
         ]
     ),
 )

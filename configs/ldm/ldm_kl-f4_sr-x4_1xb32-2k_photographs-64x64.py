@@ -14,8 +14,6 @@ Needs the first stage of autoencoder_kl-f4_1xb16-2k_photographs-64x64.py.
 
 _base_ = './ldm_kl-f4_1xb32-2k_photographs-64x64.py'
 model = dict(
-    # Channels of the latent and of the small image.
-    denoiser=dict(in_channels=3 + 3),
     conditioner=dict(embedders=[dict(type='LowResolution')]),
 )
 train_dataloader = dict(

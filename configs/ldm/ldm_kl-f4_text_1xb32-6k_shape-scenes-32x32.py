@@ -31,15 +31,12 @@ model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32',
     denoiser=dict(
-        in_channels=4,
-        out_channels=4,
         channels=64,
         channel_mults=(1, 2),
         num_res_blocks=1,
         # Without attention at 8x8 captions are hardly followed after 700
         # iterations.
         attn_factors=(1, 2),
-        context_dim=128,
     ),
     conditioner=dict(
         drop_prob=0.1,
@@ -56,8 +53,6 @@ model = dict(
                     ],
                     max_length=10,
                 ),
-                vocab_size=13,
-                max_length=10,
                 embed_dim=128,
                 num_layers=1,
                 num_heads=4,
@@ -87,7 +82,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=6000),
 ]
 train_cfg = dict(max_iters=6000, val_interval=1000)
-auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(
     checkpoint=dict(interval=500),
     latent_scale=dict(type='LatentScaleHook', per_channel=True),

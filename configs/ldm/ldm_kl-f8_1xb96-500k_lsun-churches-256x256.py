@@ -38,7 +38,6 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, by_epoch=False, end=10_000)
 ]
 train_cfg = dict(max_iters=500_000)
-auto_scale_lr = dict(base_batch_size=96)
 default_hooks = dict(
     latent_scale=dict(type='LatentScaleHook'),
 )

@@ -21,7 +21,6 @@ model = dict(
     'autoencoder_vq-f16_1xb14-1101k_images-256x256',
     denoiser=dict(
         attention=dict(num_heads=1),
-        context_dim=512,
     ),
     conditioner=dict(
         embedders=[
@@ -38,4 +37,3 @@ train_dataloader = dict(global_batch_size=112)
 
 optim_wrapper = dict(optimizer=dict(lr=4.5e-5))
 train_cfg = dict(max_iters=2_000_000)
-auto_scale_lr = dict(base_batch_size=112)

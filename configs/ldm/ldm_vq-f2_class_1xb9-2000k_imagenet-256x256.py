@@ -21,7 +21,6 @@ model = dict(
     'autoencoder_vq-f2_1xb8-533k_images-256x256',
     denoiser=dict(
         attention=dict(num_heads=1),
-        context_dim=512,
     ),
     conditioner=dict(
         embedders=[
@@ -38,4 +37,3 @@ train_dataloader = dict(global_batch_size=9)
 
 optim_wrapper = dict(optimizer=dict(lr=6.3e-5))
 train_cfg = dict(max_iters=2_000_000)
-auto_scale_lr = dict(base_batch_size=9)

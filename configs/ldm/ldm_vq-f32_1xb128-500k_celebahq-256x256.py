@@ -25,4 +25,3 @@ train_dataloader = dict(global_batch_size=128)
 
 optim_wrapper = dict(optimizer=dict(lr=1.3e-4))
 train_cfg = dict(max_iters=500_000)
-auto_scale_lr = dict(base_batch_size=128)

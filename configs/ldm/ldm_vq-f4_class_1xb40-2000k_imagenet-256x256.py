@@ -23,7 +23,6 @@ model = dict(
         channels=192,
         channel_mults=(1, 2, 3, 5),
         attention=dict(num_heads=1),
-        context_dim=512,
     ),
     conditioner=dict(
         embedders=[
@@ -40,4 +39,3 @@ train_dataloader = dict(global_batch_size=40)
 
 optim_wrapper = dict(optimizer=dict(lr=8e-5))
 train_cfg = dict(max_iters=2_000_000)
-auto_scale_lr = dict(base_batch_size=40)

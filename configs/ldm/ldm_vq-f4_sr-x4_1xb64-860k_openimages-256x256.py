@@ -26,4 +26,3 @@ train_dataloader = dict(global_batch_size=64)
 
 optim_wrapper = dict(optimizer=dict(lr=6.4e-5))
 train_cfg = dict(max_iters=860_000)
-auto_scale_lr = dict(base_batch_size=64)

@@ -24,4 +24,3 @@ train_dataloader = dict(global_batch_size=96)
 
 optim_wrapper = dict(optimizer=dict(lr=9.6e-5))
 train_cfg = dict(max_iters=500_000)
-auto_scale_lr = dict(base_batch_size=96)

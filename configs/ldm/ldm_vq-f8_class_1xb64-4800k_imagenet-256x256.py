@@ -20,7 +20,6 @@ _base_ = [
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_vq-f8_1xb10-971k_images-256x256',
-    denoiser=dict(context_dim=512),
     conditioner=dict(
         embedders=[
             dict(
@@ -36,4 +35,3 @@ train_dataloader = dict(global_batch_size=64)
 
 optim_wrapper = dict(optimizer=dict(lr=6.4e-5))
 train_cfg = dict(max_iters=4_800_000)
-auto_scale_lr = dict(base_batch_size=64)

@@ -24,7 +24,13 @@ from .loss_weightings import (
     UniformWeighting,
     VariationalWeighting,
 )
-from .noise_grids import BetaGrid, KarrasGrid, LogSNRGrid, NoiseGrid
+from .noise_grids import (
+    BetaGrid,
+    EqualErrorGrid,
+    KarrasGrid,
+    LogSNRGrid,
+    NoiseGrid,
+)
 from .noise_schedules import (
     CosineSchedule,
     DiscreteSchedule,
@@ -91,6 +97,7 @@ __all__ = [
     'DiscreteSchedule',
     'EDMPrediction',
     'EpsilonPrediction',
+    'EqualErrorGrid',
     'Euler',
     'EulerAncestral',
     'FlowPrediction',

@@ -59,7 +59,7 @@ def test_a_training_is_refused_before_it_begins(build_runner, tmp_path):
         runner.train()
     assert str(error.value) == (
         'train_dataloader.dataset has 11 classes (c00, c01, c02 ...), but '
-        'model.conditioner.embedders.0.num_classes=10: set it to 11, or take '
+        'model.conditioner.embedders.0.num_classes=10: set it to 11, or use '
         'data with the 10 classes of the model'
     )
     assert not runner.record.losses

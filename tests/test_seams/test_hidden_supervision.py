@@ -22,7 +22,7 @@ from mmldm.utils.frozen_part import FrozenPart
 class Alignment(FrozenPart, ExtraLoss):
     """1 - cosine of hidden features and a teacher's; Yu et al. 2024."""
 
-    part, source = 'teacher', 'teacher_checkpoint'
+    part, files = 'teacher', ('teacher_checkpoint',)
 
     def __init__(self, layer, channels, teacher_checkpoint=None, weight=0.5):
         super().__init__()

@@ -9,8 +9,6 @@ model = dict(
     ),
     denoiser=dict(
         type='DenoisingUNet',
-        in_channels=3,
-        out_channels=3,
         channels=224,
         channel_mults=(1, 2, 3, 4),
         num_res_blocks=2,
@@ -25,7 +23,7 @@ model = dict(
         prediction=dict(type='EpsilonPrediction'),
         loss_weighting=dict(type='UniformWeighting'),
         timestep_sampler=dict(type='UniformTimesteps'),
-        time_grid=dict(type='LogSNRGrid'),
+        time_grid=dict(type='EqualErrorGrid'),
         solver=dict(type='IPNDM', order=3),
         num_steps=20,
     ),

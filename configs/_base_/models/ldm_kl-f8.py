@@ -5,12 +5,9 @@ _base_ = './ldm_kl-f4.py'
 model = dict(
     autoencoder=dict(latent_channels=4, channel_mults=(1, 2, 4, 4)),
     denoiser=dict(
-        in_channels=4,
-        out_channels=4,
         channels=320,
         channel_mults=(1, 2, 4, 4),
         attn_factors=(1, 2, 4),
         attention=dict(num_heads=8),
     ),
-    image_size=256,
 )

@@ -7,5 +7,4 @@ model = dict(
         channel_mults=(1, 1, 2, 2, 4),
         attn_factors=(16,),
     ),
-    denoiser=dict(in_channels=8, out_channels=8),
 )

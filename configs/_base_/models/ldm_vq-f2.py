@@ -8,8 +8,6 @@ model = dict(
         quantizer=dict(num_codes=2048),
     ),
     denoiser=dict(
-        in_channels=2,
-        out_channels=2,
         channels=192,
         channel_mults=(1, 2, 2, 4, 4),
         attn_factors=(4, 8, 16),

@@ -8,5 +8,4 @@ model = dict(
         channel_mults=(1, 1, 2, 2, 4, 4),
         attn_factors=(16, 32),
     ),
-    denoiser=dict(in_channels=32, out_channels=32),
 )

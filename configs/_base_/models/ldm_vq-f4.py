@@ -13,5 +13,4 @@ model = dict(
         num_res_blocks=2,
         quantizer=dict(type='VectorQuantizer', num_codes=8192),
     ),
-    image_size=256,
 )

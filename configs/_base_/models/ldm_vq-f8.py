@@ -9,8 +9,6 @@ model = dict(
         quantizer=dict(num_codes=16384),
     ),
     denoiser=dict(
-        in_channels=4,
-        out_channels=4,
         channels=256,
         channel_mults=(1, 2, 4),
         attn_factors=(1, 2, 4),

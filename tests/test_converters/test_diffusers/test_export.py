@@ -360,9 +360,9 @@ def test_without_a_pipeline_the_parts_are_written(export, config, why):
             changed(
                 'diffusion_scheduler',
                 solver=dict(type='IPNDM'),
-                time_grid=dict(type='LogSNRGrid'),
+                time_grid=dict(type='EqualErrorGrid'),
             ),
-            'IPNDM on LogSNRGrid, of this model, is not in diffusers',
+            'IPNDM on EqualErrorGrid, of this model, is not in diffusers',
         ),
     ],
 )
