@@ -144,7 +144,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         noise = scheduler.draw_noise(draws, z_0)
         z_t = add_noise(z_0, noise, level)
         with self.extra_losses.watch(self.denoiser) as hidden:
-            out = self._output(self.denoiser, z_t, level, cond)
+            out = self.output(self.denoiser, z_t, level, cond)
         step = TrainingStep(
             *(inputs, data_samples, draws, z_0, noise, level, z_t),
             *(cond, out, hidden, iteration),
@@ -255,10 +255,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             guide: Let the weaker model's denoiser estimate.
         """
         denoiser = self.guide.denoiser if guide else self.denoiser
-        out = self._output(denoiser, z_t, level, cond)
+        out = self.output(denoiser, z_t, level, cond)
         return self.diffusion_scheduler.to_z_0(out, z_t, level)
 
-    def _output(
+    def output(
         self,
         denoiser: nn.Module,
         z_t: Tensor,
