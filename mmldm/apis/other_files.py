@@ -1,4 +1,4 @@
-"""Other files of weights that the config of a model names."""
+"""Weights files that a model's config names."""
 
 import os
 import re
@@ -6,23 +6,24 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-# The argument that names the file of a first stage, and a file in one folder.
+# The argument that names a first stage's file, and a name without folder.
 REFERENCE = 'autoencoder_checkpoint'
 NEIGHBOUR = re.compile(r'[\w+-][\w.+-]*\.(pth|safetensors)', re.ASCII)
-# All that name a file, or a work directory.
+# All arguments that name a file or a work directory.
 REFERENCES = (REFERENCE, 'guide_checkpoint')
 
 
 def locate_files(model: MutableMapping[str, Any], source: str | Path) -> None:
-    """Let relative paths lead from where a model lies, if they do.
+    """Resolve relative paths from the model's folder or one above it.
 
-    A training writes paths as they led from its current folder, which is
-    mostly one above its work directory. From any other folder, and on any
-    other machine that the trees were copied to, they lead to nothing, or to
-    a file of another training.
+    A training stores paths relative to its current folder, which is usually
+    above its work directory. From another folder, or on another machine that
+    the folders were copied to, these paths would lead to nothing, or to a file
+    of another training.
 
     Args:
-        model: Config; such paths become absolute.
+        model: Config, changed in place: paths that are found become
+            absolute.
         source: File or work directory of the model's weights.
     """
     source = Path(os.path.abspath(source))
@@ -36,11 +37,11 @@ def locate_files(model: MutableMapping[str, Any], source: str | Path) -> None:
 
 
 def anchor_files(model: MutableMapping[str, Any], work_dir: str) -> None:
-    """Make paths absolute that :func:`locate_files` would not find.
+    """Make the paths absolute that :func:`locate_files` would not find.
 
     Args:
-        model: Config, with paths that lead from the current folder.
-        work_dir: Where a training will write it.
+        model: Config with paths relative to the current folder.
+        work_dir: Folder to which a training will write the config.
     """
     if Path.cwd() in Path(os.path.abspath(work_dir)).parents:
         return
@@ -50,7 +51,7 @@ def anchor_files(model: MutableMapping[str, Any], work_dir: str) -> None:
 
 
 def _relative(model: MutableMapping[str, Any]) -> Iterator[tuple[str, Path]]:
-    """Keys and paths of the other files, where these are relative."""
+    """Keys and paths of the named files whose paths are relative."""
     for key in REFERENCES:
         value = model.get(key)
         if isinstance(value, str) and not os.path.isabs(value):
@@ -58,19 +59,20 @@ def _relative(model: MutableMapping[str, Any]) -> Iterator[tuple[str, Path]]:
 
 
 def first_stage_beside(path: Path, config: dict[str, Any]) -> dict[str, str]:
-    """Where the first stage lies that a model file was written without.
+    """Find the first stage of a model file that was published without it.
 
-    The file may name none but its neighbours.
+    The model file may only name a file in its own folder.
 
     Args:
         path: The model file.
-        config: Of its model.
+        config: The model's config.
 
     Returns:
-        The argument that names it; empty where it is in the file.
+        The argument that names the first stage, with its path; empty if the
+        model file contains the first stage.
 
     Raises:
-        FileNotFoundError: If it does not lie there.
+        FileNotFoundError: If the first stage is missing.
     """
     name = config.get(REFERENCE)
     if not (isinstance(name, str) and NEIGHBOUR.fullmatch(name)):

@@ -10,7 +10,8 @@ from mmldm.registry import DIFFUSION_SCHEDULERS
 from mmldm.utils import Draws, check_range
 from mmldm.utils.typing import ConfigType
 
-from .functional import NoiseLevel, draw_noise
+from .functional import NoiseLevel, add_noise, draw_noise
+from .learned_variance import LearnedVariance
 from .loss_functions import LossFunction, direction_error
 from .loss_weightings import LossWeighting
 from .noise_schedules import NoiseSchedule
@@ -28,6 +29,7 @@ KINDS = dict(
     timestep_sampler=TimestepSampler,
     time_grid=TimeGrid,
     solver=Solver,
+    variance=LearnedVariance,
 )
 
 
@@ -51,6 +53,8 @@ class DiffusionScheduler:
             no loss weighting weighs, >= 0; 0 is off.
         offset_noise: Standard deviation of the noise that a channel has in
             common, >= 0; 0 is off.
+        variance: :class:`LearnedVariance`, for networks with two outputs for
+            each latent channel; None for one.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class DiffusionScheduler:
         loss_function: ConfigType = SQUARED_ERROR,
         direction_weight: float = 0.0,
         offset_noise: float = 0.0,
+        variance: ConfigType | None = None,
     ) -> None:
         self.noise_schedule = _build('noise_schedule', noise_schedule)
         self.prediction = _build('prediction', prediction)
@@ -78,6 +83,7 @@ class DiffusionScheduler:
         self.loss_function = _build('loss_function', loss_function)
         self.direction_weight = direction_weight
         self.offset_noise = offset_noise
+        self.variance = variance and _build('variance', variance)
         self._check_parts()
         self.levels()  # a bad num_steps is known now, not after training
 
@@ -127,13 +133,14 @@ class DiffusionScheduler:
         variational bound's, see :meth:`LossWeighting.terms`.
 
         Args:
-            out: Output of the network, (B, C, h, w).
+            out: Output of the network, (B, :attr:`num_outputs` C, h, w).
             z_0: Clean latents, (B, C, h, w).
             noise: The noise added to them, (B, C, h, w).
             level: The level it was added at, (B,).
         """
         target = self.prediction.target(z_0, noise, level)
-        out = out.float()  # under autocast it has 8 bits of mantissa
+        whole = out.float()  # under autocast it has 8 bits of mantissa
+        out = self._predicted(whole)
         error = self.loss_function(out, target).flatten(1).mean(1)
         simple, bound = (
             error * weight.to(error, non_blocking=True)
@@ -142,7 +149,32 @@ class DiffusionScheduler:
         if self.direction_weight > 0:
             direction = direction_error(out, target)
             simple = simple + self.direction_weight * direction
+        if self.variance is not None:
+            z_t = add_noise(z_0, noise, level)
+            z_0_error = self.to_z_0(whole.detach(), z_t, level) - z_0
+            bound = bound + self.variance.loss(
+                whole, z_0_error, level, self.noise_schedule
+            )
         return simple, bound
+
+    def to_z_0(self, out: Tensor, z_t: Tensor, level: NoiseLevel) -> Tensor:
+        """The clean latent that a network's output implies, (B, C, h, w).
+
+        Args:
+            out: Output of the network, (B, :attr:`num_outputs` C, h, w).
+            z_t: Noisy latents, (B, C, h, w).
+            level: Their level, of shape () or (B,).
+        """
+        return self.prediction.to_z_0(self._predicted(out), z_t, level)
+
+    @property
+    def num_outputs(self) -> int:
+        """Channels of a network's output for each latent channel."""
+        return 1 if self.variance is None else 2
+
+    def _predicted(self, out: Tensor) -> Tensor:
+        """The part of an output that the prediction is about."""
+        return out.chunk(self.num_outputs, dim=1)[0]
 
     def loss(
         self, out: Tensor, z_0: Tensor, noise: Tensor, level: NoiseLevel
@@ -190,6 +222,8 @@ class DiffusionScheduler:
                 'take VelocityPrediction or FlowPrediction'
             )
         schedule = self.noise_schedule
+        if self.variance is not None:
+            self.variance.check(schedule)
         if self.prediction.needs_signal and schedule(schedule.last).alpha == 0:
             raise ValueError(
                 f'{type(schedule).__name__} ends in noise alone, of which '

@@ -3,7 +3,8 @@
 ``q(z_t | z_0) = N(alpha z_0, sigma^2 I)`` with alpha / sigma decreasing in t
 is all that is assumed: variance preserving (alpha^2 + sigma^2 = 1),
 variance exploding (alpha = 1) and rectified flow (alpha + sigma = 1) are the
-same code.
+same code. Latents have any number of axes behind (B, C): those of a video,
+(B, C, T, h, w), too.
 """
 
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class NoiseLevel:
         return 2 * (self.alpha.log() - self.sigma.log())
 
     def match(self, z: Tensor) -> 'NoiseLevel':
-        """alpha and sigma of shape (B, 1, 1, 1), of z's dtype and device.
+        """alpha and sigma of shape (B, 1, ...), of z's rank, dtype and device.
 
         A level of shape () stays as it is.
         """
@@ -75,4 +76,5 @@ def draw_noise(draws: Draws, z_0: Tensor, offset: float = 0.0) -> Tensor:
     noise = draws.normal('noise')(z_0)
     if offset == 0:
         return noise
-    return noise + offset * draws.normal('offset')(z_0[..., :1, :1])
+    one_position = z_0[(..., *[slice(1)] * (z_0.ndim - 2))]
+    return noise + offset * draws.normal('offset')(one_position)

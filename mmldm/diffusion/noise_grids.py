@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -86,6 +87,42 @@ class KarrasGrid(NoiseGrid):
         power = -1 / (2 * self.rho)
         ends = float(start.snr**power), float(end.snr**power)
         return torch.linspace(*ends, num_levels, **TABLE).log() / power
+
+
+@DIFFUSION_SCHEDULERS.register_module()
+class EqualErrorGrid(NoiseGrid):
+    """Steps in log-SNR are shortest where signal and noise are equal.
+
+    The estimate of z_0 changes most there, and a step makes the largest
+    error; towards both ends steps grow. With phi = atan(sigma / alpha), the
+    integral of sin(2 phi)^power over log-SNR is the same over every step: the
+    levels are equally spaced quantiles of Beta(power / 2, power / 2), as a
+    distribution of sigma^2 / (alpha^2 + sigma^2).
+
+    Args:
+        power: > 0; 1 spaces phi equally, 2 sigma^2 / (alpha^2 + sigma^2), and
+            0 would be :class:`LogSNRGrid`. tools/benchmarks/README.md says
+            what the default is worth.
+        last_time: See :class:`NoiseGrid`.
+    """
+
+    def __init__(self, power: float = 0.375, last_time: float = 0.001) -> None:
+        super().__init__(last_time)
+        check_positive('power', power)
+        self.power = power
+
+    def log_snr(
+        self, start: NoiseLevel, end: NoiseLevel, num_levels: int
+    ) -> Tensor:
+        from scipy.special import betainc, betaincinv, expit, logit
+
+        both = self.power / 2, self.power / 2
+        ends = torch.stack([start.log_snr, end.log_snr]).numpy()
+        # Measured from the nearer end: close to 1 a share has few digits.
+        quantiles = np.sign(ends) * (0.5 - betainc(*both, expit(-abs(ends))))
+        quantiles = np.linspace(*quantiles, num_levels)
+        share = betaincinv(*both, 0.5 - abs(quantiles))
+        return torch.from_numpy(-np.sign(quantiles) * logit(share))
 
 
 @DIFFUSION_SCHEDULERS.register_module()

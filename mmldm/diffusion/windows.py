@@ -26,7 +26,8 @@ class Windows:
     window, however large the latent is; as the original code's
     ``split_input_params``, and MultiDiffusion (Bar-Tal et al. 2023,
     arXiv:2302.08113, eq. 5). A condition beside the latent is cut with it;
-    tokens and vectors are those of the whole image.
+    tokens and vectors are those of the whole image. Windows are rows and
+    columns, the last two axes: of a video each has all frames.
 
     Args:
         size: Side of a window in latent positions, such as that of training.
@@ -55,15 +56,15 @@ class Windows:
             condition: Condition,
             guide: bool = False,
         ) -> Tensor:
-            boxes = self.boxes(z.shape[2:])
+            boxes = self.boxes(z.shape[-2:])
             if len(boxes) == 1:
                 return predict(z, level, condition, guide)
             total = torch.zeros_like(z)
-            weights = z.new_zeros(z.shape[2:])
+            weights = z.new_zeros(z.shape[-2:])
             for box in boxes:
                 part = z[..., *box]
                 found = predict(part, level, _cut(condition, box), guide)
-                weight = _weight(part.shape[2:]).to(found)
+                weight = _weight(part.shape[-2:]).to(found)
                 total[..., *box] += weight * found
                 weights[box] += weight
             return total / weights

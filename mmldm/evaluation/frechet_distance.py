@@ -45,7 +45,7 @@ class FrechetDistance(BaseMetric):
                 'covariance'
             )
         dataset = DATASETS.build(self.dataset)
-        real = [dataset[i]['inputs'].flip(0) for i in range(len(dataset))]
+        real = [dataset[i]['inputs'] for i in range(len(dataset))]
         features = PatchFeatures(real)
         return dict(
             distance=frechet_distance(features(results), features(real))

@@ -1,24 +1,24 @@
 """How well a first stage gives images back, as a set."""
 
-import io
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmldm.models.feature_networks import InceptionFeatures
+from mmldm.models.feature_networks.inception import (
+    CACHED,
+    cached_weights,
+    weights_url,
+)
 from mmldm.registry import METRICS
-from mmldm.utils.checkpoint import read_checkpoint
-from mmldm.utils.weight_files import verify_name, weight_cache
+from mmldm.utils.weight_files import weight_cache
 
-NUM_FEATURES = 2048
-# In torch's cache, as torch-fidelity and torchmetrics name it; pytorch-fid
-# has the same file as pt_inception-...
-CACHED = '*inception-2015-12-05-6726825d.pth'
+NUM_FEATURES = InceptionFeatures.num_features
 
 
 def frechet_distance(features: Tensor, reference: Tensor) -> float:
@@ -66,8 +66,15 @@ class ReconstructionFID(BaseMetric):
 
     def __init__(self, inception_weights: str | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
-        path = _find(inception_weights)
-        self.network = None if path is None else _inception(path)
+        path = inception_weights or cached_weights()
+        self.network = None if path is None else InceptionFeatures(path)
+        if path is None:
+            _warn(
+                f'recon/rfid is left out: there is no '
+                f'{weight_cache() / CACHED}: download {weights_url()} to '
+                'there, or set inception_weights of ReconstructionFID to its '
+                'path'
+            )
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Take the features of a batch and of its originals."""
@@ -104,59 +111,9 @@ class ReconstructionFID(BaseMetric):
     def _features(self, images: list[Tensor]) -> list[np.ndarray]:
         """Of each image (2048,), float32."""
         batch = torch.stack(images)
-        (features,) = self.network.to(batch.device)(batch)
+        features, _ = self.network.to(batch.device)(batch)
         return list(features.cpu().numpy())
 
 
 def _warn(message: str) -> None:
     print_log(message, 'current', logging.WARNING)
-
-
-def _find(inception_weights: str | None) -> Path | None:
-    """The file of weights; None, and a warning, where none is cached."""
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
-
-    if inception_weights is not None:
-        return Path(inception_weights)
-    cached = sorted(weight_cache().glob(CACHED))
-    if not cached:
-        _warn(
-            f'recon/rfid is left out: there is no {weight_cache() / CACHED}: '
-            f'download {URL_INCEPTION_V3} to there, or set inception_weights '
-            'of ReconstructionFID to its path'
-        )
-        return None
-    return cached[0]
-
-
-def _inception(path: Path) -> nn.Module:
-    """The network that gives 2048 features of uint8 images (B, 3, H, W).
-
-    Raises:
-        FileNotFoundError, ValueError: See :class:`ReconstructionFID`.
-    """
-    from torch_fidelity.feature_extractor_inceptionv3 import (
-        URL_INCEPTION_V3,
-        FeatureExtractorInceptionV3,
-    )
-
-    weights = read_checkpoint(path)
-    verify_name(
-        path,
-        'ReconstructionFID.inception_weights',
-        f'download {URL_INCEPTION_V3} again',
-    )
-    # It would execute what is in a file: it gets what we have read.
-    buffer = io.BytesIO()
-    torch.save(weights, buffer)
-    buffer.seek(0)
-    try:
-        return FeatureExtractorInceptionV3(
-            'inception-v3-compat', [str(NUM_FEATURES)], buffer
-        )
-    except RuntimeError as error:
-        raise ValueError(
-            f'ReconstructionFID.inception_weights={str(path)!r} does not hold '
-            f"the weights of torch-fidelity's Inception: give the file "
-            f'{URL_INCEPTION_V3}'
-        ) from error

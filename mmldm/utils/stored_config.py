@@ -1,7 +1,7 @@
-"""The config that a training checkpoint holds: data, as JSON text.
+"""The config in a training checkpoint, stored as JSON text.
 
-Checkpoints written until November 2026 hold the Python text that mmengine's
-``Config.pretty_text`` gives; it is read as data too.
+Checkpoints written until November 2026 hold the Python text of mmengine's
+``Config.pretty_text``, which is read as data too.
 """
 
 import ast
@@ -12,18 +12,17 @@ from typing import Any
 
 from .config_text import recordable
 
-# The one key of a dict whose keys are not all text: a list of its pairs.
+# A dict whose keys are not all text is stored under this key, as pairs.
 PAIRS = '<pairs>'
-# How mmengine writes a float that Python has no literal for.
+# mmengine's texts for floats that have no Python literal.
 FLOATS = {'inf': math.inf, 'nan': math.nan}
 
 
 def store_config(config: Mapping[str, Any]) -> str:
-    """JSON text of a config, which :func:`read_stored_config` reads.
+    """The JSON text of a config, for :func:`read_stored_config`.
 
-    Tuples become lists. A class or function becomes its dotted name, any
-    other object its ``repr``: both are a record for people, from which
-    nothing is built.
+    Tuples become lists. A class or function becomes its dotted name, and any
+    other object its ``repr``: these texts are only for people to read.
     """
     return json.dumps(_encoded(config))
 
@@ -42,12 +41,12 @@ def _encoded(value: Any) -> Any:
 
 
 def read_stored_config(text: str) -> dict[str, Any]:
-    """The config in the text that a checkpoint holds.
+    """Read the config from the text in a checkpoint.
 
-    Nothing is executed: values are read, and nothing else.
+    Nothing in the text is executed.
 
     Raises:
-        ValueError: If there is anything else; the line is named.
+        ValueError: If the text has anything but values; names the line.
     """
     try:
         if text.lstrip().startswith('{'):
@@ -82,7 +81,7 @@ def _decoded(value: Any) -> Any:
 def _parse(text: str) -> list[ast.stmt]:
     try:
         return ast.parse(text).body
-    except ValueError as error:  # of a NUL byte, before Python 3.11.4
+    except ValueError as error:  # a NUL byte, before Python 3.11.4
         raise SyntaxError(error) from error
 
 
@@ -111,7 +110,7 @@ def _value(node: ast.expr) -> Any:
             pairs = zip(keys, values, strict=True)
             return {_key(key): _value(value) for key, value in pairs}
         case ast.Call(func=ast.Name(id='dict'), args=args, keywords=pairs):
-            # Keys that are no names: mmengine writes dict({...}).
+            # mmengine writes dict({...}) if keys are not names.
             if all(isinstance(a, ast.Dict) for a in args) and all(
                 pair.arg for pair in pairs
             ):
@@ -129,5 +128,5 @@ def _key(node: ast.expr) -> str | int:
 
 def _error(node: ast.stmt | ast.expr) -> ValueError:
     return ValueError(
-        f'line {node.lineno} is no plain value ({ast.unparse(node)!r:.80})'
+        f'line {node.lineno} is not a plain value ({ast.unparse(node)!r:.80})'
     )

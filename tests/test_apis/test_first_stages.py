@@ -91,7 +91,7 @@ def test_another_architecture_is_refused(
     key = [*trained, *other][0]
     path = stored('a.pth', **trained)
     stated = dict(tiny_autoencoder, **other)
-    message = rf'autoencoder\.{key}=.*a.pth was trained with .*leave model'
+    message = rf'autoencoder\.{key}=.*a.pth was trained with .*remove model'
     with pytest.raises(ValueError, match=message):
         taken(path, autoencoder=stated)
 

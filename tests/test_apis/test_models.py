@@ -205,7 +205,7 @@ def test_wrong_sources_are_named(files):
     )
     for name in ('alone.pth', 'model.safetensors'):
         told = error_of(files / name, files / 'alone.pth')
-        assert 'is no config file, but checkpoint=' in told
+        assert 'is not a config file, but checkpoint=' in told
     told = error_of(files / 'weights.safetensors')
     assert 'holds weights without a config: give the config file' in told
     (files / 'a.ckpt').touch()
@@ -222,7 +222,11 @@ def test_a_folder_of_nothing_says_what_was_looked_for(files):
     told = error_of(files / 'nothing')
     for word in (
         *('model.safetensors', 'iter_*.pth'),
-        *('model_index.json', 'config.json', 'Give config and checkpoint'),
+        *(
+            'model_index.json',
+            'config.json',
+            'give config file and checkpoint',
+        ),
     ):
         assert word in told
 
@@ -255,19 +259,22 @@ def test_a_checkpoint_of_an_older_version_is_read(files, trained, ldm_config):
 @pytest.mark.parametrize(
     'checkpoint, told',
     [
-        (dict(state_dict={}), 'holds no config: give the config file first'),
+        (
+            dict(state_dict={}),
+            'holds no config: give the config file as source',
+        ),
         (dict(state_dict={}, meta=[]), 'holds no config'),
         (
             dict(state_dict={}, meta=dict(cfg='import os')),
-            'line 1 is no plain value',
+            'line 1 is not a plain value',
         ),
         (
             dict(state_dict={}, meta=dict(cfg='a = 1')),
-            'its config names no type of model',
+            'its config has no model type',
         ),
         (
             dict(state_dict={}, meta=dict(cfg='model = dict(type="a.b")')),
-            "says model.type='a.b', which is no registered part",
+            "says model.type='a.b', which is not a registered part",
         ),
     ],
 )
@@ -297,11 +304,11 @@ def test_a_hostile_model_file_runs_nothing(tmp_path, trained, ldm_config):
         | dict(guidance=dict(type='os.system', command=f'touch {executed}')),
     ):
         write_model_file(path, trained.state_dict(), config)
-        assert "='os.system', which is no registered part" in error_of(path)
+        assert "='os.system', which is not a registered part" in error_of(path)
         text = Config(dict(model=config)).pretty_text
         checkpoint = dict(state_dict={}, meta=dict(cfg=text))
         write_checkpoint(checkpoint, tmp_path / 'a.pth')
-        assert "='os.system', which is no registered part" in (
+        assert "='os.system', which is not a registered part" in (
             error_of(tmp_path / 'a.pth')
         )
     assert not executed.exists()

@@ -58,7 +58,7 @@ def test_a_folder_that_is_a_link_is_refused(model, tmp_path):
 
 def test_a_pipe_is_no_file(model):
     os.mkfifo(model / 'tokenizer/merges.txt')
-    with pytest.raises(ValueError, match='merges.txt is no regular file'):
+    with pytest.raises(ValueError, match='merges.txt is not a regular file'):
         check_files(model / 'tokenizer', model)
 
 

@@ -32,8 +32,8 @@ def drawn(images):
 
 @pytest.fixture
 def distance(coloured, monkeypatch, judge):
-    """Of images to the coloured ones, which a dataset gives as BGR."""
-    real = [dict(inputs=image.flip(0)) for image in coloured]
+    """Of images to the coloured ones, which a dataset gives."""
+    real = [dict(inputs=image) for image in coloured]
     monkeypatch.setattr(
         frechet_distance, 'DATASETS', SimpleNamespace(build=lambda cfg: real)
     )
@@ -67,7 +67,7 @@ def test_the_less_is_left_the_greater_is_the_distance(distance, coloured):
 
 def test_it_takes_all_images_of_the_dataset(judge):
     dataset = DATASETS.build(DIGITS)
-    pixels = [dataset[i]['inputs'].flip(0) for i in range(len(dataset))]
+    pixels = [dataset[i]['inputs'] for i in range(len(dataset))]
     score = judge(FrechetDistance(DIGITS), drawn(pixels))
     assert score == {'frechet/distance': pytest.approx(0, abs=1e-8)}
 

@@ -14,6 +14,7 @@ from torch_fidelity.metric_fid import (
 
 from mmldm.evaluation import ReconstructionFID, reconstruction_fid
 from mmldm.evaluation.reconstruction_fid import frechet_distance
+from mmldm.models.feature_networks import inception
 
 
 def gaussian_features(mean, covariance, count=50):
@@ -83,10 +84,10 @@ def pixels_as_features(monkeypatch):
 
     class Colours(torch.nn.Module):
         def forward(self, x):
-            return (x.float().mean((2, 3)),)
+            return x.float().mean((2, 3)), None
 
     monkeypatch.setattr(
-        reconstruction_fid, '_inception', lambda path: Colours()
+        reconstruction_fid, 'InceptionFeatures', lambda path: Colours()
     )
     return ReconstructionFID('any.pth')
 
@@ -146,8 +147,8 @@ def test_what_one_machine_lacks_is_left_out(pixels_as_features):
 
 def test_weights_in_the_cache_are_found(cache, weights, monkeypatch):
     digits = hashlib.sha256(weights.read_bytes()).hexdigest()[:8]
-    name = reconstruction_fid.CACHED.replace('6726825d', digits)
-    monkeypatch.setattr(reconstruction_fid, 'CACHED', name)
+    name = inception.CACHED.replace('6726825d', digits)
+    monkeypatch.setattr(inception, 'CACHED', name)
     shutil.copy(weights, cache / name.replace('*', 'weights-'))
     assert ReconstructionFID().network is not None
 

@@ -121,7 +121,7 @@ def test_values_of_all_kinds_are_read():
     ],
 )
 def test_anything_else_is_refused_by_its_line(text):
-    with pytest.raises(ValueError, match='line 2 is no plain value'):
+    with pytest.raises(ValueError, match='line 2 is not a plain value'):
         read_stored_config(f'x = 1\n{text}')
 
 

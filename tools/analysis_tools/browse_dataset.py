@@ -86,7 +86,7 @@ def picture(packed: dict, dataset: BaseDataset) -> np.ndarray:
         )
     image = packed.get('inputs')
     if image is not None:
-        image = np.ascontiguousarray(image.flip(0).permute(1, 2, 0).numpy())
+        image = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     classes = dataset.metainfo.get('classes')
     return draw_sample(image, packed['data_samples'], classes)
 

@@ -77,7 +77,7 @@ def denoiser_of(args: argparse.Namespace) -> dict:
     """The config of the network.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or it is no UNet.
     """
     config = Config.fromfile(config_path(args.config)).model.get('denoiser')
     if config is None:
@@ -86,6 +86,11 @@ def denoiser_of(args: argparse.Namespace) -> dict:
             'latent diffusion model'
         )
     config = config.to_dict()
+    if config['type'].rpartition('.')[2] != 'DenoisingUNet':
+        raise ValueError(
+            f'{args.config} has model.denoiser.type={config["type"]!r}, which '
+            'diffusers is not timed with: give the config of a DenoisingUNet'
+        )
     if args.context_dim is not None:
         config['context_dim'] = args.context_dim
     return config

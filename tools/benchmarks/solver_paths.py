@@ -44,7 +44,7 @@ class Mixture:
         self.std = 0.05 + 0.25 * torch.rand(num_modes, dim, **options)
         self.noise = torch.randn(num_samples, dim, **options)
         self.schedule = ScaledLinearBetas()
-        num_classes = max(1, min(10, num_modes // 2))
+        num_classes = min(10, (num_modes + 1) // 2)
         own = torch.arange(num_modes) % num_classes
         asked = torch.arange(num_samples)[:, None] % num_classes
         self.log_prior = torch.zeros(own.shape).where(own == asked, -torch.inf)

@@ -78,6 +78,7 @@ GRIDS = {
     'linspace': dict(type='LinspaceGrid'),
     'Karras': dict(type='KarrasGrid'),
     'log-SNR': dict(type='LogSNRGrid'),
+    'equal-error': dict(type='EqualErrorGrid'),
     'log-SNR-to-0.0001': dict(type='LogSNRGrid', last_time=1e-4),
     'log-SNR-to-0.005': dict(type='LogSNRGrid', last_time=5e-3),
 }

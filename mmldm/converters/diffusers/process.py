@@ -180,10 +180,16 @@ def scheduler_to_diffusers(
         differs from ours, in words.
 
     Raises:
-        ValueError: If the noise schedule or the prediction has no
-            counterpart.
+        ValueError: If the noise schedule, the prediction or a learned
+            variance has no counterpart.
     """
     scheduler = DIFFUSION_SCHEDULERS.build(dict(config))
+    if scheduler.variance is not None:
+        raise ValueError(
+            'diffusion_scheduler.variance=LearnedVariance has no counterpart '
+            'in the pipelines of diffusers: only models without it can be '
+            'exported'
+        )
     noise = _betas_to_diffusers(scheduler, config['noise_schedule'])
     kind = type(scheduler.prediction).__name__
     names = {ours: theirs for theirs, ours in PREDICTIONS.items()}

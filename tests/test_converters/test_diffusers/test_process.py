@@ -273,8 +273,11 @@ def test_ours_is_drawn_the_same_there(change, kind, monkeypatch):
     'change, note',
     [
         (
-            dict(time_grid=LOG_SNR, solver=dict(type='IPNDM', order=3)),
-            "IPNDM on LogSNRGrid, .* is not in diffusers.*type': 'DDIM'",
+            dict(
+                time_grid=dict(type='EqualErrorGrid'),
+                solver=dict(type='IPNDM', order=3),
+            ),
+            "IPNDM on EqualErrorGrid, .* is not in diffusers.*type': 'DDIM'",
         ),
         (dict(time_grid=LOG_SNR), 'DDIM on LogSNRGrid'),
         (dict(solver=dict(type='Heun')), 'Heun on LeadingGrid'),
@@ -454,6 +457,10 @@ def test_a_model_without_counterpart_is_refused(theirs, message):
         (
             dict(prediction=dict(type='EDMPrediction')),
             'EDMPrediction.* has no',
+        ),
+        (
+            dict(variance=dict(type='LearnedVariance')),
+            'diffusion_scheduler.variance=LearnedVariance has no counterpart',
         ),
     ],
 )

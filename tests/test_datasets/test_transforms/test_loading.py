@@ -5,11 +5,11 @@ from PIL import Image
 from mmldm.datasets.transforms import LoadImage
 
 
-def test_a_file_becomes_bgr_pixels(tmp_path):
+def test_a_file_becomes_rgb_pixels(tmp_path):
     path = str(tmp_path / 'a.png')
     Image.new('RGB', (3, 2), (1, 2, 3)).save(path)
     results = LoadImage()(dict(img_path=path, gt_label=7))
-    assert np.array_equal(results['img'], np.full((2, 3, 3), [3, 2, 1]))
+    assert np.array_equal(results['img'], np.full((2, 3, 3), [1, 2, 3]))
     assert results['ori_shape'] == (2, 3)
     assert results['gt_label'] == 7
 

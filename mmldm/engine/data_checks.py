@@ -1,4 +1,4 @@
-"""Whether a model knows all classes of the data that it is trained on."""
+"""Check that a model suits the data that it is trained on."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmldm.models.denoisers import Denoiser
+from mmldm.models.editors.part_checks import check_sides
 from mmldm.registry import TRANSFORMS
 
 # Fields whose classes a data set names.
@@ -13,17 +15,17 @@ NAMED = ('gt_label', 'layout')
 
 
 def check_classes(dataset: Dataset, model: nn.Module) -> None:
-    """Raise if the data have more classes than the model.
+    """Raise if the data has more classes than the model.
 
-    Else training would stop at the first of these that is drawn. Less are
-    no mistake: a class may be left for later.
+    Otherwise training would stop at the first image of such a class. Fewer
+    classes are allowed: some may be reserved for later data.
 
     Args:
-        dataset: Of the training.
-        model: An editor; one without a conditioner is told nothing.
+        dataset: The training data set.
+        model: An editor; one without a conditioner is not checked.
 
     Raises:
-        ValueError: Naming the keys of both.
+        ValueError: Names the config keys of both.
     """
     conditioner = getattr(model, 'conditioner', None)
     known = getattr(conditioner, 'class_counts', {})
@@ -32,17 +34,34 @@ def check_classes(dataset: Dataset, model: nn.Module) -> None:
             key, limit = known[field]
             raise ValueError(
                 f'{what}, but model.conditioner.{key}={limit}: set it to '
-                f'{count}, or take data with the {limit} classes of the model'
+                f'{count}, or use data with the {limit} classes of the model'
             )
 
 
+def check_image_size(dataset: Dataset, model: nn.Module) -> None:
+    """Raise if the denoiser cannot take latents of the data's size.
+
+    Args:
+        dataset: Of the training; one without ``size`` says nothing.
+        model: An editor; one without a denoiser takes any.
+
+    Raises:
+        ValueError: Naming the key, and what divides a size that fits.
+    """
+    size = getattr(dataset, 'size', None)
+    denoiser = getattr(model, 'denoiser', None)
+    if size is not None and isinstance(denoiser, Denoiser):
+        key, factor = 'train_dataloader.dataset.size', model.autoencoder.factor
+        check_sides(key, size, 'denoiser', denoiser, factor)
+
+
 def _classes(dataset: Any) -> Iterator[tuple[str, int, str]]:
-    """Fields, how many classes they have, and who says so."""
+    """(field, number of classes, source of the number, for errors)."""
     names = getattr(dataset, 'metainfo', {}).get('classes')
     if names:
         entry = dataset.get_data_info(0)
         fields = [field for field in NAMED if field in entry]
-        # Of two, the names may be those of either.
+        # With two fields, the names may belong to either.
         if len(fields) == 1:
             few = ', '.join(map(str, names[:3]))
             what = f'train_dataloader.dataset has {len(names)} classes'

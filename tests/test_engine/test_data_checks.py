@@ -1,11 +1,12 @@
-"""Data with more classes than the model has are refused before training."""
+"""Data that do not suit the model are refused before training."""
 
 import cv2
 import numpy as np
 import pytest
 
 from mmldm.datasets import ImageFolder
-from mmldm.engine.class_check import check_classes
+from mmldm.engine.data_checks import check_classes, check_image_size
+from mmldm.models.denoisers import DiffusionTransformer
 from mmldm.registry import TRANSFORMS
 
 MAPS = dict(type='SemanticMap', num_classes=25, num_stages=1, embed_dim=1)
@@ -58,7 +59,7 @@ def test_a_training_is_refused_before_it_begins(build_runner, tmp_path):
         runner.train()
     assert str(error.value) == (
         'train_dataloader.dataset has 11 classes (c00, c01, c02 ...), but '
-        'model.conditioner.embedders.0.num_classes=10: set it to 11, or take '
+        'model.conditioner.embedders.0.num_classes=10: set it to 11, or use '
         'data with the 10 classes of the model'
     )
     assert not runner.record.losses
@@ -102,3 +103,16 @@ def test_of_two_embedders_the_one_with_less_counts(tiny_ldm):
     model = tiny_ldm(conditioner=dict(embedders=embedders))
     counts = model.conditioner.class_counts
     assert counts == dict(gt_label=('embedders.1.num_classes', 7))
+
+
+@pytest.mark.parametrize('size', [10, (8, 14)])
+def test_a_size_that_patches_do_not_divide_is_refused(tiny_ldm, size):
+    """Latents of factor 2 and patches of 2: multiples of 4 pixels."""
+    model = tiny_ldm()
+    dataset = type('Sized', (), dict(size=size))
+    check_image_size(dataset, model)
+    model.denoiser = DiffusionTransformer(4, 4, 32, 2, 1, 2)
+    with pytest.raises(ValueError, match='dataset.size to a multiple of 4'):
+        check_image_size(dataset, model)
+    dataset.size = 8
+    check_image_size(dataset, model)
