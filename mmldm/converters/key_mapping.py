@@ -185,6 +185,20 @@ class KeyMapping(NamedTuple):
         return [inner]
 
 
+def part_of(weights: Weights, start: str) -> dict[str, Tensor]:
+    """Weights whose names start so, by the rest of their names."""
+    return {
+        name.removeprefix(start): weight
+        for name, weight in weights.items()
+        if name.startswith(start)
+    }
+
+
+def under(start: str, weights: Weights) -> dict[str, Tensor]:
+    """The way back of :func:`part_of`."""
+    return {start + name: weight for name, weight in weights.items()}
+
+
 def without_memory(config: Config) -> nn.Module:
     """The model of a config, for the names and shapes of its weights."""
     with torch.device('meta'):

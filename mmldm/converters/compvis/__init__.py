@@ -1,5 +1,6 @@
+from mmldm.utils.lightning_checkpoint import read_compvis_checkpoint
+
 from .checkpoint import Converted, convert_compvis, with_first_stage
-from .lightning_checkpoint import read_compvis_checkpoint
 from .model import model_config
 
 __all__ = [

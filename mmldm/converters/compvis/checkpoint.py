@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..key_mapping import Config, Weights
+from ..key_mapping import Config, Weights, part_of, under
 from .average import STATE, choose_weights
 from .conditioner import FIRST_STAGE
 from .conditioner_weights import conditioner_weights
@@ -119,8 +119,7 @@ def with_first_stage(
         first_stage: The checkpoint of a first stage, or of a diffusion
             model, from which the first stage alone is taken.
     """
-    inner = {n: w for n, w in first_stage.items() if n.startswith(FIRST)}
-    added = inner or {FIRST + n: w for n, w in first_stage.items()}
+    added = under(FIRST, part_of(first_stage, FIRST) or first_stage)
     kept = {n: w for n, w in weights.items() if not n.startswith(FIRST)}
     return kept | added
 
@@ -182,11 +181,7 @@ def _convert_part(
     start: str,
 ) -> dict[str, Tensor]:
     """The weights of one part, by name in the whole model."""
-    theirs = {
-        name.removeprefix(start): weight
-        for name, weight in weights.items()
-        if name.startswith(start)
-    }
+    theirs = part_of(weights, start)
     try:
         ours = PARTS[part].read(theirs, config[part])
     except ValueError as error:
@@ -194,7 +189,7 @@ def _convert_part(
             raise ValueError(PARTS[part].missing) from error
         where = f'{start}*: ' if start else ''
         raise ValueError(f'{where}{error}') from error
-    return {f'{part}.{name}': weight for name, weight in ours.items()}
+    return under(f'{part}.', ours)
 
 
 def _latent_scale(

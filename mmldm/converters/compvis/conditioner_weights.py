@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..key_mapping import KeyMapping, check_weights
+from ..key_mapping import KeyMapping, check_weights, under
 from ..transformer_names import BERT_KEYS, CLIP_KEYS
 
 NOTHING = KeyMapping(lambda _: {})
@@ -48,4 +48,4 @@ def conditioner_weights(
     # A second one is given ready-made, and has no weights.
     embedder = embedders[0]
     ours = WEIGHTS[embedder['type']].read(weights, embedder)
-    return {f'embedders.0.{name}': weight for name, weight in ours.items()}
+    return under('embedders.0.', ours)

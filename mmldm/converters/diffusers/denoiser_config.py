@@ -1,8 +1,4 @@
-"""Configs of the UNets of diffusers as ours, and ours as theirs.
-
-Names and defaults are those of ``UNet2DModel`` and ``UNet2DConditionModel``
-in diffusers 0.42.
-"""
+"""Configs of the UNets of diffusers as ours, and ours as theirs."""
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
@@ -12,99 +8,10 @@ from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.denoisers.unet_parts import AttentionOptions, ResBlockOptions
 from mmldm.models.layers.resnet import NUM_GROUPS
 
-from ..key_table import Given, Key, KeyTable, fixed, ignored
-from ..kinds import COUNT, NUMBER, WORD, either
-from .levels import HARMLESS, REMEDY, SIZE, Blocks, arguments, class_name
+from ..key_table import Given
+from .denoiser_table import BLOCKS, CONDITIONAL, PLAIN, TABLES
+from .levels import arguments, class_name
 
-PLAIN, CONDITIONAL = 'UNet2DModel', 'UNet2DConditionModel'
-BLOCKS = {
-    PLAIN: Blocks(
-        ('DownBlock2D', 'AttnDownBlock2D'), ('UpBlock2D', 'AttnUpBlock2D')
-    ),
-    CONDITIONAL: Blocks(
-        ('DownBlock2D', 'CrossAttnDownBlock2D'),
-        ('UpBlock2D', 'CrossAttnUpBlock2D'),
-    ),
-}
-COMMON = (
-    *HARMLESS,
-    Key('layers_per_block', 'num_res_blocks', COUNT, 2),
-    Key('dropout', 'res_block.dropout', NUMBER, 0.0),
-    # Whether the time embedding scales and shifts.
-    Key(
-        'resnet_time_scale_shift',
-        'res_block.scale_shift',
-        WORD,
-        'default',
-        {'default': False, 'scale_shift': True},
-    ),
-    Key('attention_head_dim', '', SIZE, 8),
-    Key('attn_norm_num_groups', '', either(COUNT, None), None),
-    *fixed(
-        {
-            'act_fn': ('silu', 'swish'),
-            'add_attention': True,
-            'addition_embed_type': None,
-            'addition_time_embed_dim': None,
-            'attention_type': 'default',
-            'center_input_sample': False,
-            'class_embed_type': None,
-            'class_embeddings_concat': False,
-            'conv_in_kernel': 3,
-            'conv_out_kernel': 3,
-            'cross_attention_norm': None,
-            'downsample_padding': 1,
-            'downsample_type': 'conv',
-            'dual_cross_attention': False,
-            'encoder_hid_dim': None,
-            'encoder_hid_dim_type': None,
-            'flip_sin_to_cos': True,
-            'freq_shift': 0,
-            'mid_block_only_cross_attention': (None, False),
-            'mid_block_scale_factor': 1,
-            'mid_block_type': ('UNetMidBlock2D', 'UNetMidBlock2DCrossAttn'),
-            'norm_eps': 1e-5,
-            'norm_num_groups': NUM_GROUPS,
-            'num_attention_heads': None,
-            'num_class_embeds': None,
-            'only_cross_attention': False,
-            'projection_class_embeddings_input_dim': None,
-            'resnet_out_scale_factor': 1,
-            'resnet_skip_time_act': False,
-            'reverse_transformer_layers_per_block': None,
-            'time_cond_proj_dim': None,
-            'time_embedding_act_fn': None,
-            'time_embedding_dim': None,
-            'time_embedding_type': 'positional',
-            'timestep_post_act': None,
-            'upsample_type': 'conv',
-        }
-    ),
-    # Precision, what only other values of the keys above read, and the shape
-    # of weights, which are of one use either way.
-    *ignored(
-        'addition_embed_type_num_heads num_train_timesteps upcast_attention '
-        'use_linear_projection'
-    ),
-)
-TABLES = {
-    PLAIN: KeyTable(
-        Key('in_channels', 'in_channels', COUNT, 3),
-        Key('out_channels', 'out_channels', COUNT, 3),
-        *BLOCKS[PLAIN].keys([0, 1, 1, 1], [224, 448, 672, 896]),
-        *COMMON,
-        remedy=REMEDY,
-    ),
-    CONDITIONAL: KeyTable(
-        Key('in_channels', 'in_channels', COUNT, 4),
-        Key('out_channels', 'out_channels', COUNT, 4),
-        Key('cross_attention_dim', 'context_dim', either(COUNT, None), 1280),
-        Key('transformer_layers_per_block', 'attention.depth', COUNT, 1),
-        *BLOCKS[CONDITIONAL].keys([1, 1, 1, 0], [320, 640, 1280, 1280]),
-        *COMMON,
-        remedy=REMEDY,
-    ),
-}
 # Numbers that may be given for each level.
 BY_LEVEL = (
     'cross_attention_dim',
@@ -224,30 +131,54 @@ def denoiser_to_diffusers_config(
     args['res_block'] = arguments(ResBlockOptions, args['res_block'] or {})
     _check(args)
     name = PLAIN if args['context_dim'] is None else CONDITIONAL
-    theirs = dict(
+    options = AttentionOptions(**args['attention'])
+    return dict(
         _class_name=name,
         sample_size=sample_size,
         **BLOCKS[name].write(args),
         **TABLES[name].write(args, 'norm_eps'),
+    ) | (
+        _attention_of_plain(options, args)
+        if name == PLAIN
+        else _attention_of_conditional(options, args)
     )
-    options = AttentionOptions(**args['attention'])
-    widths, used = _widths(args), _in_use(args)
-    if name == PLAIN:
-        if args['res_block']['scale_shift']:
-            # Without it they leave the normalisation out.
-            theirs['attn_norm_num_groups'] = NUM_GROUPS
-        channels = _head_channels(options, [*compress(widths, used)])
-        return theirs | dict(attention_head_dim=channels)
+
+
+def _attention_of_plain(
+    options: AttentionOptions, args: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Channels of a head, the same everywhere; None for one head alone."""
+    widths = [*compress(_widths(args), _in_use(args))]
+    heads = [options.heads(width) for width in widths]
+    found = {w // h for w, h in zip(widths, heads, strict=True)}
+    scale_shift = args['res_block']['scale_shift']
+    # Without it they leave the normalisation out.
+    norm = dict(attn_norm_num_groups=NUM_GROUPS) if scale_shift else {}
+    if set(heads) == {1}:
+        return dict(attention_head_dim=None, **norm)
+    if len(found) > 1:
+        raise ValueError(
+            f'denoiser.attention.num_heads makes heads of {sorted(found)} '
+            'channels: UNet2DModel of diffusers has heads of one width; set '
+            'attention=dict(head_channels=..., num_heads=None)'
+        )
+    return dict(attention_head_dim=found.pop(), **norm)
+
+
+def _attention_of_conditional(
+    options: AttentionOptions, args: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Numbers of heads, by their name for it."""
+    widths = _widths(args)
     bottom = options.heads(widths[-1])
     heads = [
         # What a level without attention is told is not read.
         options.heads(w) if in_use else max(1, bottom * w // widths[-1])
-        for w, in_use in zip(widths, used, strict=True)
+        for w, in_use in zip(widths, _in_use(args), strict=True)
     ]
-    return theirs | dict(
-        # Their name for the number of heads.
+    return dict(
         attention_head_dim=options.num_heads or heads,
-        use_linear_projection=linear_projections(config),
+        use_linear_projection=linear_projections(args),
     )
 
 
@@ -291,20 +222,3 @@ def _check(args: Mapping[str, Any]) -> None:
             'denoiser.bypass=True has no counterpart in diffusers: train '
             'without it what is to be used there'
         )
-
-
-def _head_channels(
-    options: AttentionOptions, widths: Sequence[int]
-) -> int | None:
-    """Channels of a head, the same everywhere; None for one head alone."""
-    heads = [options.heads(width) for width in widths]
-    found = {w // h for w, h in zip(widths, heads, strict=True)}
-    if set(heads) == {1}:
-        return None
-    if len(found) > 1:
-        raise ValueError(
-            f'denoiser.attention.num_heads makes heads of {sorted(found)} '
-            'channels: UNet2DModel of diffusers has heads of one width; set '
-            'attention=dict(head_channels=..., num_heads=None)'
-        )
-    return found.pop()

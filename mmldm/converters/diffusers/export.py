@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmldm.registry import MODELS
 from mmldm.utils.image_size import height_and_width
 
+from ..key_mapping import part_of
 from .class_embedding import vector_classes
 from .denoiser import unet_keys
 from .denoiser_config import denoiser_to_diffusers_config
@@ -147,16 +148,6 @@ def whole_model(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return weights, config
 
 
-def _part(name: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a part of the model, by name in the part."""
-    start = f'{name}.'
-    return {
-        key.removeprefix(start): weight
-        for key, weight in weights.items()
-        if key.startswith(start)
-    }
-
-
 def _add_first_stage(
     folder: Folder,
     part: str,
@@ -165,7 +156,7 @@ def _add_first_stage(
 ) -> str:
     """The first stage; returns its class."""
     own, notes = fold_latent_scale(
-        _part('autoencoder', weights), config['autoencoder']
+        part_of(weights, 'autoencoder.'), config['autoencoder']
     )
     folder.notes += notes
     theirs = first_stage_to_diffusers_config(
@@ -206,7 +197,7 @@ def _diffusion(
         **parts.without,
     }
     if parts.text is not None:
-        own = _part('conditioner.embedders.0', weights)
+        own = part_of(weights, 'conditioner.embedders.0.')
         _add_text(folder, parts.text, own, embedders[0])
         index[parts.text.name] = list(parts.text.kind)
         index[TOKENIZER] = ['transformers', parts.text.tokenizer]
@@ -232,7 +223,7 @@ def _add_unet(
     unet = denoiser_to_diffusers_config(
         denoiser, _image_size(config) // factor
     )
-    own = _part('denoiser', weights)
+    own = part_of(weights, 'denoiser.')
     found = unet_keys(denoiser).write(own, denoiser)
     if classes is not None:
         unet |= classes.config

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from ..editors import first_stage_editor
-from ..key_mapping import KeyMapping
+from ..key_mapping import KeyMapping, under
 from .denoiser import UNET_KEYS
 from .denoiser_config import denoiser_from_diffusers_config
 from .files import (
@@ -81,7 +81,7 @@ def read_diffusers(
         folder, first_stage_from_diffusers_config, FIRST_STAGE_KEYS
     )
     config = first_stage_editor(autoencoder)
-    return FromDiffusers(config, _under('autoencoder', weights), [])
+    return FromDiffusers(config, under('autoencoder.', weights), [])
 
 
 def is_diffusers(folder: str | Path) -> bool:
@@ -105,10 +105,6 @@ def _read_part(
         ) from error
 
 
-def _under(part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f'{part}.{name}': weight for name, weight in weights.items()}
-
-
 def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
     """A latent diffusion model, part by part."""
     index = read_json(folder / PIPELINE)
@@ -122,13 +118,13 @@ def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
     pipeline = PIPELINES[name]
     _check_parts(folder, index, pipeline)
     autoencoder, weights = _read_first_stage(folder, pipeline)
-    weights = _under('autoencoder', weights)
+    weights = under('autoencoder.', weights)
     denoiser, found = _read_part(
         folder / 'unet', denoiser_from_diffusers_config, UNET_KEYS
     )
-    weights |= _under('denoiser', found)
+    weights |= under('denoiser.', found)
     conditioner, found = _read_conditioner(folder, pipeline, tokenizer)
-    weights |= _under('conditioner.embedders.0', found)
+    weights |= under('conditioner.embedders.0.', found)
     scheduler, notes = _read_scheduler(folder, pipeline)
     guidance = dict(type='NoGuidance')
     if pipeline.guidance is not None:

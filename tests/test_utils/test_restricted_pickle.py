@@ -6,7 +6,7 @@ import zipfile
 import pytest
 import torch
 
-from mmldm.converters.compvis import restricted_pickle
+from mmldm.utils import restricted_pickle
 
 MAGIC = (0x1950A86A20F9469CFC6C, 1001)
 HOSTILE = [

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from mmldm.converters import read_compvis_checkpoint
+from mmldm.utils.lightning_checkpoint import read_compvis_checkpoint
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 import torch
 from torch import Tensor
 
-from mmldm.utils.checkpoint import read_checkpoint, without_wrappers
-
+from .checkpoint import read_checkpoint, without_wrappers
 from .restricted_pickle import (
     PickledTensor,
     RefusedError,
