@@ -59,7 +59,6 @@ param_scheduler = dict(
     adversarial=[],
 )
 train_cfg = dict(max_iters=2000, val_interval=500)
-auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(
     checkpoint=dict(interval=500),
     ema=dict(type='ModuleEMAHook', decay=0.998),

@@ -97,7 +97,7 @@ def test_the_config_inherits_and_states_its_differences(convert, diffusion):
     out_dir = convert(dict(model=diffusion[0]), diffusion[1])
     text = (out_dir / 'config.py').read_text()
     assert text.startswith('# Converted from model.yaml and model.ckpt.')
-    assert 'mmldm::_base_/models/ldm_vq-f4.py' in text
+    assert 'mmldm::_base_/models/ldm_kl-f4.py' in text
     own = Config.fromfile(out_dir / 'config.py', lazy_import=False)
     # Said by the base.
     assert "type='LatentDiffusion'" not in text

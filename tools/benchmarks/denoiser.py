@@ -79,13 +79,17 @@ def denoiser_of(args: argparse.Namespace) -> dict:
     Raises:
         ValueError: If the config has no denoiser, or not a UNet.
     """
-    config = Config.fromfile(config_path(args.config)).model.get('denoiser')
-    if config is None:
+    from mmldm.apis.first_stages import take_first_stage
+    from mmldm.models.editors import complete_model
+
+    model = Config.fromfile(config_path(args.config)).model.to_dict()
+    if 'denoiser' not in model:
         raise ValueError(
             f'{args.config} has no model.denoiser: give the config of a '
             'latent diffusion model'
         )
-    config = config.to_dict()
+    take_first_stage(model)
+    config = dict(complete_model(model)['denoiser'])
     if config['type'].rpartition('.')[2] != 'DenoisingUNet':
         raise ValueError(
             f'{args.config} has model.denoiser.type={config["type"]!r}, which '

@@ -30,13 +30,14 @@ from .folder import TOKENIZER
 from .latent_scale import fold_latent_scale, latent_scale
 from .pipelines import (
     LENGTH,
+    PIPELINES,
     STABLE,
     TEXT_TO_IMAGE,
-    WITHOUT,
+    Pipeline,
     TextPart,
     choose_pipeline,
     differences,
-    text_part,
+    text_pipeline,
 )
 from .process import scheduler_to_diffusers
 from .text import text_encoder_from_diffusers_config
@@ -183,13 +184,12 @@ def _diffusion(
     """All parts, and the pipeline that draws with them, if there is one."""
     folder = Folder()
     embedders = config['conditioner'].get('embedders') or ()
-    text = text_part(embedders)
-    first_stage = text.first_stage if text else 'vqvae'
-    kind = _add_first_stage(folder, first_stage, weights, config)
-    vae = folder.files[f'{first_stage}/{CONFIG}']
+    parts = PIPELINES.get(text_pipeline(embedders), Pipeline())
+    kind = _add_first_stage(folder, parts.first_stage, weights, config)
+    vae = folder.files[f'{parts.first_stage}/{CONFIG}']
     factor = 2 ** (len(vae['block_out_channels']) - 1)
     unet = _add_unet(folder, weights, config, factor)
-    pipeline, why_not = choose_pipeline(embedders, text, unet, vae)
+    pipeline, why_not = choose_pipeline(embedders, unet, vae)
     scheduler, notes = scheduler_to_diffusers(
         config['diffusion_scheduler'],
         scales_input=pipeline != TEXT_TO_IMAGE,
@@ -198,18 +198,18 @@ def _diffusion(
     if pipeline == STABLE and spacing != 'leading':
         scheduler['steps_offset'] = 1  # read by nothing, but warned of
     folder.files[f'scheduler/{SCHEDULER}'] = scheduler
-    index = dict(
-        _class_name=pipeline,
-        scheduler=['diffusers', scheduler['_class_name']],
-        unet=['diffusers', unet['_class_name']],
-    )
-    index[first_stage] = ['diffusers', kind]
-    if text is not None:
+    index = {
+        '_class_name': pipeline,
+        'scheduler': ['diffusers', scheduler['_class_name']],
+        'unet': ['diffusers', unet['_class_name']],
+        parts.first_stage: ['diffusers', kind],
+        **parts.without,
+    }
+    if parts.text is not None:
         own = _part('conditioner.embedders.0', weights)
-        _add_text(folder, text, own, embedders[0])
-        index[text.name] = list(text.kind)
-        index[TOKENIZER] = ['transformers', text.tokenizer]
-        index |= WITHOUT if text.name == 'text_encoder' else {}
+        _add_text(folder, parts.text, own, embedders[0])
+        index[parts.text.name] = list(parts.text.kind)
+        index[TOKENIZER] = ['transformers', parts.text.tokenizer]
     if pipeline is not None:
         folder.files[PIPELINE] = index
     else:

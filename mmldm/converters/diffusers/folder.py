@@ -6,14 +6,12 @@ those of diffusers 0.42, which is not needed.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from ..editors import first_stage_editor
 from ..key_mapping import KeyMapping
-from ..transformer_names import CLIP_KEYS, LDMBERT_KEYS
 from .denoiser import UNET_KEYS
 from .denoiser_config import denoiser_from_diffusers_config
 from .files import (
@@ -28,11 +26,8 @@ from .first_stage import (
     KINDS,
     first_stage_from_diffusers_config,
 )
+from .pipelines import PIPELINES, TEXT, Pipeline
 from .process import scheduler_from_diffusers
-from .text import (
-    text_encoder_from_diffusers_config,
-    transformer_from_diffusers_config,
-)
 
 TOKENIZER = 'tokenizer'
 # Parts that draw nothing.
@@ -40,46 +35,6 @@ UNUSED = {
     'feature_extractor': 'it prepares images for the safety checker',
     'image_encoder': 'it is of adapters, which this model has not',
     'safety_checker': 'it looks at finished images',
-}
-
-
-class Pipeline(NamedTuple):
-    """What there is to read in a folder of a pipeline.
-
-    Attributes:
-        first_stage: Its name.
-        text: That of its text encoder, if it has one.
-        num_steps: Of its sampling, unless it is told.
-        guidance: Its scale in the examples of its authors; None for none.
-        small_image: It draws a larger image of a small one.
-        overrides: What it changes in its scheduler's config.
-    """
-
-    first_stage: str
-    text: str | None = None
-    num_steps: int = 50
-    guidance: float | None = None
-    small_image: bool = False
-    overrides: Mapping[str, Any] = MappingProxyType({})
-
-
-PIPELINES = {
-    'LDMPipeline': Pipeline('vqvae'),
-    'LDMSuperResolutionPipeline': Pipeline(
-        'vqvae', num_steps=100, small_image=True
-    ),
-    'LDMTextToImagePipeline': Pipeline('vqvae', 'bert', guidance=5.0),
-    'StableDiffusionPipeline': Pipeline(
-        'vae',
-        'text_encoder',
-        guidance=7.5,
-        overrides=dict(clip_sample=False, steps_offset=1),
-    ),
-}
-# Configs and weights of text encoders, by what their config calls them.
-TEXT: dict[str, tuple[Callable, KeyMapping]] = {
-    'ldmbert': (transformer_from_diffusers_config, LDMBERT_KEYS),
-    'clip_text_model': (text_encoder_from_diffusers_config, CLIP_KEYS),
 }
 
 
@@ -199,7 +154,7 @@ def _check_parts(
     """Raise where a part is missing, or one that draws is not known."""
     needed = [pipeline.first_stage, 'unet', 'scheduler']
     if pipeline.text is not None:
-        needed += [pipeline.text, TOKENIZER]
+        needed += [pipeline.text.name, TOKENIZER]
     for part in needed:
         if not (folder / part).is_dir():
             raise FileNotFoundError(
@@ -253,16 +208,18 @@ def _read_conditioner(
         return dict(type='Conditioner', embedders=[embedder]), {}
     if pipeline.text is None:
         return dict(type='Conditioner'), {}
-    part = folder / pipeline.text
+    part = folder / pipeline.text.name
     kind = read_json(part / CONFIG).get('model_type')
-    if not isinstance(kind, str) or kind not in TEXT:
+    known = {text.model_type: text for text in TEXT.values()}
+    if not isinstance(kind, str) or kind not in known:
         raise ValueError(
             f'{part}: model_type={kind!r} cannot be converted as a text '
-            f'encoder; these can: {", ".join(TEXT)}'
+            f'encoder; these can: {", ".join(known)}'
         )
-    to_config, mapping = TEXT[kind]
     embedder, weights = _read_part(
-        part, lambda theirs: to_config(theirs, tokenizer), mapping
+        part,
+        lambda theirs: known[kind].from_config(theirs, tokenizer),
+        known[kind].keys,
     )
     return dict(type='Conditioner', embedders=[embedder]), weights
 

@@ -11,32 +11,51 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..transformer_names import CLIP_KEYS, LDMBERT_KEYS
-from .kinds import check_kinds
+from mmldm.models.conditioners import TokenTransformer
 
-# Our arguments, and what LDMBertConfig has by default.
-LDMBERT = {
-    'vocab_size': ('vocab_size', 30522),
-    'max_length': ('max_position_embeddings', 77),
-    'embed_dim': ('d_model', 1280),
-    'num_layers': ('encoder_layers', 32),
-    'num_heads': ('encoder_attention_heads', 8),
-    'head_channels': ('head_dim', 64),
-}
-CLIP_KIND = 'clip_text_model'
-# What the network of CLIPTextConfig depends on.
-CLIP = (
-    'vocab_size',
-    'hidden_size',
-    'intermediate_size',
-    'num_hidden_layers',
-    'num_attention_heads',
-    'max_position_embeddings',
-    'hidden_act',
-    'layer_norm_eps',
-    'bos_token_id',
-    'eos_token_id',
-    'pad_token_id',
+from ..key_table import UNSAID, Key, KeyTable, fixed
+from ..kinds import COUNT
+from ..transformer_names import CLIP_KEYS, LDMBERT_KEYS
+from .levels import REMEDY, arguments
+
+LDMBERT = KeyTable(
+    Key('vocab_size', 'vocab_size', COUNT, 30522),
+    Key('max_position_embeddings', 'max_length', COUNT, 77),
+    Key('d_model', 'embed_dim', COUNT, 1280),
+    Key('encoder_layers', 'num_layers', COUNT, 32),
+    Key('encoder_attention_heads', 'num_heads', COUNT, 8),
+    Key('head_dim', 'head_channels', COUNT, 64),
+    Key('encoder_ffn_dim', '', COUNT, UNSAID),
+    *fixed({'activation_function': 'gelu'}),
+    remedy=REMEDY,
+    strict=False,
+)
+LDMBERT_KIND, CLIP_KIND = 'ldmbert', 'clip_text_model'
+# What the network of CLIPTextConfig depends on; the names are the same.
+CLIP = KeyTable(
+    *(
+        Key(key, f'config.{key}', COUNT, UNSAID)
+        for key in (
+            'vocab_size',
+            'hidden_size',
+            'intermediate_size',
+            'num_hidden_layers',
+            'num_attention_heads',
+            'max_position_embeddings',
+        )
+    ),
+    *(
+        Key(key, f'config.{key}', default=UNSAID)
+        for key in (
+            'hidden_act',
+            'layer_norm_eps',
+            'bos_token_id',
+            'eos_token_id',
+            'pad_token_id',
+        )
+    ),
+    remedy=REMEDY,
+    strict=False,
 )
 
 
@@ -52,30 +71,20 @@ def transformer_from_diffusers_config(
     Raises:
         ValueError: If it is another network.
     """
-    _check_kind(theirs, 'ldmbert')
-    check_kinds('LDMBertModel', theirs)
-    sizes = {
-        ours: theirs.get(key, default)
-        for ours, (key, default) in LDMBERT.items()
-    }
-    fixed = dict(
-        activation_function='gelu', encoder_ffn_dim=4 * sizes['embed_dim']
+    _check_kind(theirs, LDMBERT_KIND)
+    given = LDMBERT.read('LDMBertModel.', theirs)
+    wide = 4 * given['d_model']
+    if given.get('encoder_ffn_dim', wide) != wide:
+        raise given.refusal(
+            'encoder_ffn_dim', f'has no counterpart here: only {wide} has'
+        )
+    tokens = dict(
+        type='BertTokens',
+        pretrained=tokenizer,
+        max_length=given['max_position_embeddings'],
     )
-    for key, value in fixed.items():
-        if theirs.get(key, value) != value:
-            raise ValueError(
-                f'{key}={theirs[key]!r} of the LDMBertModel is not supported: '
-                f'only {value!r} is'
-            )
     return dict(
-        type='TokenTransformer',
-        tokenizer=dict(
-            type='BertTokens',
-            pretrained=tokenizer,
-            max_length=sizes['max_length'],
-        ),
-        **sizes,
-        logits=True,
+        type='TokenTransformer', tokenizer=tokens, **given.ours, logits=True
     )
 
 
@@ -83,16 +92,13 @@ def transformer_to_diffusers_config(
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The config of the ``LDMBertModel`` that is a ``TokenTransformer``."""
-    sizes = {
-        theirs: config.get(key, default)
-        for key, (theirs, default) in LDMBERT.items()
-    }
     return dict(
         architectures=['LDMBertModel'],
-        model_type='ldmbert',
-        **sizes,
-        encoder_ffn_dim=4 * sizes['d_model'],
-        activation_function='gelu',
+        model_type=LDMBERT_KIND,
+        **LDMBERT.write(
+            arguments(TokenTransformer, config), 'activation_function'
+        ),
+        encoder_ffn_dim=4 * config['embed_dim'],
         dropout=0.0,
         pad_token_id=0,
     )
@@ -111,12 +117,15 @@ def text_encoder_from_diffusers_config(
         ValueError: If it is another network.
     """
     _check_kind(theirs, CLIP_KIND)
-    check_kinds('CLIPTextModel', theirs)
-    return dict(
-        type='TextEncoder',
-        config={key: theirs[key] for key in CLIP if key in theirs},
-        tokenizer=tokenizer,
-        max_length=theirs.get('max_position_embeddings', 77),
+    given = CLIP.read('CLIPTextModel.', theirs)
+    return (
+        dict(
+            type='TextEncoder',
+            config={},
+            tokenizer=tokenizer,
+            max_length=given.get('max_position_embeddings', 77),
+        )
+        | given.ours
     )
 
 

@@ -253,10 +253,13 @@ def test_what_is_no_matter_of_the_network_is_passed_over(key, value):
         (dict(num_head_channels=...), 'num_heads and params.num_head_chan'),
         (dict(context_dim=8), 'use_spatial_transformer=False does not suit'),
         (dict(use_spatial_transformer=True), 'params.context_dim=None'),
-        (dict(dims=3), 'params.dims=3 is not supported: only 2 is'),
-        (dict(num_classes=10), 'params.num_classes=10 is not supported'),
-        (dict(n_embed=512), 'params.n_embed=512 is not supported'),
-        (dict(use_new_attention_order=True), 'is not supported: only False'),
+        (dict(dims=3), 'params.dims=3 has no counterpart here: only 2 has'),
+        (dict(num_classes=10), 'params.num_classes=10 has no counterpart'),
+        (dict(n_embed=512), 'params.n_embed=512 has no counterpart'),
+        (
+            dict(use_new_attention_order=True),
+            'has no counterpart here: only False',
+        ),
         (dict(magic=1), 'params.magic=1 is not known'),
     ],
 )

@@ -153,8 +153,8 @@ def test_sizes_are_read_from_an_ldmbert_config_and_back():
             dict(model_type='clip_text_model'),
             'cannot be converted as .ldmbert',
         ),
-        (dict(activation_function='relu'), "only 'gelu' is"),
-        (dict(encoder_ffn_dim=50), 'encoder_ffn_dim=50 .* only 48 is'),
+        (dict(activation_function='relu'), "only 'gelu' has"),
+        (dict(encoder_ffn_dim=50), 'encoder_ffn_dim=50 .* only 48 has'),
     ],
 )
 def test_an_ldmbert_that_is_another_network_is_refused(theirs, message):
