@@ -99,7 +99,7 @@ def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     for path in sorted(BASE_DIR.glob('models/*.py')):
         base = Config.fromfile(path).model.to_dict()
         if base['type'] == model['type']:
-            # The model file has the first stage.
+            # The model file contains the first stage.
             none = {REFERENCE: None} if REFERENCE in base else {}
             changes = differences({**none, **model}, base)
             found.append((len(str(changes)), f'models/{path.name}', changes))

@@ -30,8 +30,9 @@ def take_first_stage(model: Any) -> None:
     does not state are read from the checkpoint, except those that only
     training uses.
 
-    A work directory that is not there yet is known by its name, where that is
-    one of a config of ours: what needs no weights can go on.
+    For a work directory that does not exist yet, but has the name of a config
+    of ours, the arguments come from that config: steps that need no weights
+    can then run.
 
     Args:
         model: Config of an editor, changed in place. It is left unchanged if
@@ -65,7 +66,7 @@ def shipped_first_stage(source: str) -> str | None:
     """The config that trains the first stage of a work directory.
 
     Args:
-        source: The directory, there or not: it has the config's name.
+        source: The directory, which has the config's name; it need not exist.
 
     Returns:
         A name such as ``mmldm::autoencoder/NAME.py``; None if no config of
@@ -76,21 +77,21 @@ def shipped_first_stage(source: str) -> str | None:
 
 
 def check_first_stage(model: Mapping[str, Any]) -> None:
-    """Raise where a first stage of ours has to be trained before a model.
+    """Raise if the model needs a first stage of ours that is not trained yet.
 
     Args:
         model: Config of an editor.
 
     Raises:
-        FileNotFoundError: Naming the config to train.
+        FileNotFoundError: If it is not trained yet; names the config to train.
     """
     source = model.get(REFERENCE)
     if not isinstance(source, str) or Path(source).exists():
         return
     if (name := shipped_first_stage(source)) is not None:
         raise FileNotFoundError(
-            f'model.{REFERENCE}={source!r} does not exist: train it first, '
-            f'by python tools/train.py {name}, or name the file or work '
+            f'model.{REFERENCE}={source!r} does not exist: train it first '
+            f'(python tools/train.py {name}), or name the file or the work '
             'directory of another first stage'
         )
 

@@ -51,9 +51,9 @@ def try_networks(
 
 
 def _completed(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With the arguments that follow; without the networks that lack them.
+    """A config with its derived arguments, or without the denoiser.
 
-    What cannot be completed without memory is not tried.
+    A denoiser that cannot be completed without memory is not tried.
     """
     try:
         with (

@@ -1,7 +1,7 @@
 """Files that a model's config names.
 
-A class says itself which of its arguments name files: ``files`` holds those
-of weights, ``data_folders`` those of folders without weights, such as a
+A class lists its arguments that name files: ``files`` lists those for files of
+weights, ``data_folders`` those for folders without weights, such as a
 tokenizer's.
 """
 

@@ -17,7 +17,7 @@ from .config import check_arguments
 from .config.arguments import check_numbers
 from .other_files import files_of
 
-# Classes list here the folders of data that they read, as of a tokenizer.
+# The attribute in which a class lists folders of data, such as a tokenizer's.
 DATA = 'data_folders'
 # Registries of the parts of a model.
 REGISTRIES = (MODELS, DIFFUSION_SCHEDULERS)

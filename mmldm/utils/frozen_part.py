@@ -15,7 +15,7 @@ class FrozenPart(nn.Module):
     Attributes:
         part: Name of the part; the hash is the buffer ``{part}_hash``.
         files: Arguments of the constructor that name files; the first one
-            names the part's.
+            names the file of the part.
     """
 
     part: str

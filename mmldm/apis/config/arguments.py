@@ -24,8 +24,8 @@ TAKEN_OUT = {
     r'param_scheduler(\.\w+)*': {'convert_to_iter_based'},
     r'(default|custom)_hooks\.\w+': {'priority'},
 }
-# Arguments without a default that whoever builds the object fills in; what an
-# editor fills in, it lists itself.
+# Arguments without a default that the builder of the object fills in. An
+# editor lists the arguments that it fills in itself.
 FILLED_IN = {
     'runner',
     'dataloader',
