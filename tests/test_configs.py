@@ -205,6 +205,19 @@ def test_the_name_says_what_is_in_the_config(path):
     assert data.endswith(f'-{size}x{size}')
 
 
+def test_no_config_states_what_follows():
+    for path in CONFIGS:
+        cfg = Config.fromfile(path)
+        assert 'auto_scale_lr' not in cfg, path
+        fills_in = MODELS.get(cfg.model.type).fills_in
+        for key, arguments in fills_in.items():
+            part = cfg.model
+            for name in key.split('.'):
+                part = part.get(name) or {}
+            for config in part if isinstance(part, list) else [part]:
+                assert not {*arguments} & config.keys(), (path, key)
+
+
 def what_is_read(conditioner):
     """Fields of data samples."""
     fields = set()
