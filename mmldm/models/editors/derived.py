@@ -167,7 +167,8 @@ def _filled(
     for key, value in values.items():
         if key not in arguments:
             continue
-        required = arguments[key].default is inspect.Parameter.empty
-        if required or not only_required:
+        default = arguments[key].default
+        required = default is inspect.Parameter.empty
+        if value != default and (required or not only_required):
             filled.setdefault(key, value)
     return filled
