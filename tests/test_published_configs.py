@@ -222,6 +222,27 @@ def test_denoisers_have_the_papers_sizes(name, millions):
     assert millions in (round(count), int(count))
 
 
+@pytest.mark.parametrize('name', ['dit-xl-2', 'sit-xl-2'])
+def test_transformers_have_the_published_weights(name):
+    """675,129,632 in the published code: with a frozen table of positions,
+    which is computed here, and a second output for each latent channel, which
+    SiT cuts off.
+    """
+    model = load(f'{name}_kl-f8_class_8xb32-7000k_imagenet-256x256').model
+    model = build(model)
+    channels, patch = 1152, model.denoiser.patch_size**2
+    count = sum(
+        weight.numel()
+        for part in (model.denoiser, model.conditioner)
+        for weight in part.parameters()
+    )
+    positions = 256 // 8 // 2 * 256 // 8 // 2 * channels
+    lacking = 8 - model.denoiser.out_channels
+    second_output = lacking * patch * (channels + 1)
+    assert lacking == (0 if name == 'dit-xl-2' else 4)
+    assert count + positions + second_output == 675_129_632
+
+
 @pytest.mark.parametrize(
     'path', sorted(FOLDER.glob('*/metafile.yml')), ids=lambda p: p.parent.name
 )

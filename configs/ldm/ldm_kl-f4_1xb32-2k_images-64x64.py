@@ -32,4 +32,5 @@ default_hooks = dict(
         type='LatentScaleHook', num_samples=256, per_channel=True
     ),
     ema=dict(decay=0.999),
+    validation_loss=dict(type='ValidationLossHook', num_images=64),
 )

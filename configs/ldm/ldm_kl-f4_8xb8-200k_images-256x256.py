@@ -27,4 +27,5 @@ optim_wrapper = dict(type='AutocastOptimWrapper', optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=200_000)
 default_hooks = dict(
     latent_scale=dict(type='LatentScaleHook'),
+    validation_loss=dict(type='ValidationLossHook'),
 )

@@ -1,10 +1,10 @@
-"""What a constructor takes."""
+"""Arguments of constructors."""
 
 import inspect
 
 
 def arguments_of(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
-    """Parameters that a constructor takes; whether it takes any.
+    """The parameters of a constructor, and whether it accepts any name.
 
     ``**kwargs`` is followed to the base class, as our classes use it.
     """

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from children import READING, Child, descriptors, memory, prepare, tool
+from children import POLL, READING, Child, descriptors, memory, prepare, tool
 from growth import Growth, Look, growth
 from trainings import CONFIGS, Training, write_config
 
@@ -22,6 +22,8 @@ from trainings import CONFIGS, Training, write_config
 LOOK = 1.0
 # Seconds that a validation takes at most.
 VALIDATION = 60.0
+# The checkpoint after the first validation.
+VALIDATED = 60
 FOREVER = 10**7
 
 
@@ -50,16 +52,17 @@ def train(stage: str, seconds: float, folder: Path) -> Growth:
     options = (
         *(
             '--cfg-options',
-            'train_cfg.val_interval=50',
+            f'train_cfg.val_interval={VALIDATED - 10}',
             'param_scheduler=None',
         ),
         *('default_hooks.checkpoint.interval=10',),
     )
     work = tool('train', config, '--work-dir', folder / 'work', *options)
     child = Child(work, folder / 'log', folder)
-    while not [*folder.glob('work/iter_*.pth')]:
+    # The first validation takes memory, however late it comes.
+    while not any(folder.glob(f'work/iter_{VALIDATED}.pth')):
         assert child.poll() is None, child.log.read_text()
-        time.sleep(LOOK)
+        time.sleep(POLL)
     return growth(watch(child, seconds))
 
 

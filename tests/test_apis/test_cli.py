@@ -344,7 +344,7 @@ def test_a_module_that_itself_cannot_be_imported_says_why(
 def test_a_yaml_config_executes_nothing(tmp_path, monkeypatch, code):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'config.yaml').write_text(f'model:\n  type: {code}\n')
-    told = 'config.yaml is no yaml file: could not determine'
+    told = 'config.yaml is not a yaml file: could not determine'
     with pytest.raises(ValueError, match=told):
         read_config('config.yaml')
     assert not (tmp_path / 'CANARY').exists()

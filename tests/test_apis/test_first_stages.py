@@ -91,7 +91,7 @@ def test_another_architecture_is_refused(
     key = [*trained, *other][0]
     path = stored('a.pth', **trained)
     stated = dict(tiny_autoencoder, **other)
-    message = rf'autoencoder\.{key}=.*a.pth was trained with .*leave model'
+    message = rf'autoencoder\.{key}=.*a.pth was trained with .*remove model'
     with pytest.raises(ValueError, match=message):
         taken(path, autoencoder=stated)
 
@@ -208,7 +208,7 @@ def test_a_training_without_it_says_which_config_to_train(
 ):
     monkeypatch.chdir(tmp_path)
     model = dict(autoencoder_checkpoint=f'work_dirs/{DIGITS}')
-    wanted = f'train it first, by .* mmldm::autoencoder/{DIGITS}.py'
+    wanted = f'tools/train.py mmldm::autoencoder/{DIGITS}.py'
     with pytest.raises(FileNotFoundError, match=wanted):
         check_first_stage(model)
     check_first_stage(dict(autoencoder_checkpoint='nowhere'))  # the model does

@@ -168,7 +168,7 @@ def test_an_image_is_scaled_first(edit):
 @pytest.mark.parametrize(
     'command, message',
     [
-        (('vary',), 'error: the model draws what it is told: give --label'),
+        (('vary',), 'error: the field gt_label is missing: give --label'),
         (('vary', '--label', 3, '--strength', 2), 'error: strength=2.0 must'),
         (('vary', '--label', 30), 'error: label 30'),
         (('vary', '--label', 3, '--num', 0), 'error: --num=0 must be'),

@@ -127,7 +127,7 @@ def test_what_is_no_yaml_is_refused(load_converter, tmp_path):
         b'a: !!python/object/apply:os.system [exit]',
     ):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match='model.yaml is no yaml file'):
+        with pytest.raises(ValueError, match='model.yaml is not a yaml file'):
             read_model(str(path))
 
 

@@ -3,12 +3,12 @@
     python tools/model_converters/compvis_to_mmldm.py \\
         MODEL.yaml MODEL.ckpt OUT_DIR
 
-First stages and latent diffusion models, the published ones and your own.
-OUT_DIR gets model.safetensors, from which mmldm.apis.init_model builds the
-model without any other file, model.json, its config to look at, and config.py,
-to train, test and change.
+First stages and latent diffusion models are converted, published ones and your
+own. OUT_DIR gets model.safetensors, from which mmldm.apis.init_model builds
+the model without any other file; model.json, a readable copy of its config;
+and config.py, to train, test and change the model.
 
-Nothing in MODEL.ckpt is executed. Every tensor in it is used, or named in
+Nothing in MODEL.ckpt is executed. Every tensor in it is used, or listed in
 OUT_DIR/left_out.txt with the reason why it is not needed.
 """
 
@@ -35,41 +35,40 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('yaml', help='config file of the original')
+    parser.add_argument('yaml', help='config file of the original code')
     parser.add_argument(
         'checkpoint', help='its weights: .ckpt, .pth or .safetensors'
     )
     parser.add_argument(
-        'out_dir', help='where model.safetensors and config.py are written'
+        'out_dir', help='folder for model.safetensors and config.py'
     )
     parser.add_argument(
         '--weights',
         choices=WEIGHT_CHOICES,
-        help='their running average, or the weights in training (default: '
-        'the average, where there is one)',
+        help='the running average, or the weights in training (default: the '
+        'average, if there is one)',
     )
     parser.add_argument(
         '--first-stage',
         metavar='FILE',
         help='checkpoint of the first stage, for a diffusion model that was '
-        'stored without one, or to be used with another one of the same '
-        'config',
+        'stored without it, or to replace it by one of the same config',
     )
     return parser.parse_args()
 
 
 def read_model(path: str) -> dict[str, Any]:
-    """What a yaml file of the original says under ``model``.
+    """The value of ``model`` in a yaml file of the original code.
 
     Raises:
-        FileNotFoundError, ValueError: If it says nothing.
+        FileNotFoundError, ValueError: If the file or the model is missing.
     """
     content = read_yaml(path)
     model = content.get('model') if isinstance(content, dict) else None
     if not isinstance(model, dict):
         raise ValueError(
-            f'{path} has no model: give the config file of a model of the '
-            'original, with model.target and model.params'
+            f'{path} has no model: give a config file of the original code, '
+            'with model.target and model.params'
         )
     for key, value in _entries(model, 'model'):
         if isinstance(value, str) and '${' in value:
@@ -81,7 +80,7 @@ def read_model(path: str) -> dict[str, Any]:
 
 
 def _entries(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """(dotted path, value) of all below a dict or list."""
+    """(dotted path, value) for all values below a dict or list."""
     if isinstance(node, dict):
         items = node.items()
     elif isinstance(node, list):
@@ -95,7 +94,7 @@ def _entries(node: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def report(out_dir: str, converted: Converted) -> None:
-    """Say what became of the weights."""
+    """Print and write which weights were used and left out."""
     lines = []
     for reason, names in converted.left_out.items():
         print(f'Left out {len(names)} tensors ({names[0]} ...): {reason}')
@@ -110,7 +109,7 @@ def report(out_dir: str, converted: Converted) -> None:
 
 
 def main() -> None:
-    """Convert."""
+    """Convert the model."""
     args = parse_args()
     from mmldm.apis import write_converted
     from mmldm.converters import (
@@ -126,7 +125,7 @@ def main() -> None:
     check_folder_to_write('OUT_DIR', args.out_dir)
     model = read_model(args.yaml)
     try:
-        model_config(model)  # before minutes of reading
+        model_config(model)  # checked before the weights are read for minutes
     except ValueError as error:
         raise ValueError(f'{args.yaml}: {error}') from error
     weights = read_compvis_checkpoint(args.checkpoint)

@@ -18,7 +18,7 @@ model = dict(
         prediction=dict(type='EpsilonPrediction'),
         loss_weighting=dict(type='UniformWeighting'),
         timestep_sampler=dict(type='UniformTimesteps'),
-        time_grid=dict(type='LogSNRGrid'),
+        time_grid=dict(type='EqualErrorGrid'),
         solver=dict(type='IPNDM', order=3),
         num_steps=20,
     ),

@@ -10,18 +10,19 @@ from mmldm.utils.signatures import arguments_of
 
 from ..registered import OWN, find_class
 
-# What validation and test have from the training's data set.
+# Arguments of the training's data set that validation and test inherit.
 SHARED = ('data_root', 'size')
 
 
 def fill_base_batch_size(cfg: Config) -> None:
-    """Say which batch the learning rate of a config file is meant for.
+    """Set the batch size that the learning rate of a config file is meant for.
 
-    That of the file, where it does not say another one; to be called before
-    options change the batch.
+    It is the batch size of the file, unless the file sets another one. Call
+    this before options change the batch size.
 
     Args:
-        cfg: As read; ``auto_scale_lr.base_batch_size`` is set.
+        cfg: The config as it was read; ``auto_scale_lr.base_batch_size`` is
+            set in it.
     """
     loader = cfg.get('train_dataloader')
     scaling = cfg.get('auto_scale_lr') or {}
@@ -32,12 +33,17 @@ def fill_base_batch_size(cfg: Config) -> None:
 
 
 def share_with_training(cfg: Config) -> None:
-    """Folder and size that validation or test leave open: the training's.
+    """Give validation and test the training's data if they name none.
 
     Args:
-        cfg: A checked one, which is changed.
+        cfg: A checked config, changed in place.
     """
     training = (cfg.get('train_dataloader') or {}).get('dataset', {})
+    for name in ('val_evaluator', 'test_evaluator'):
+        metrics = cfg.get(name) or []
+        for metric in [metrics] if isinstance(metrics, dict) else metrics:
+            if 'reference' in metric and metric['reference'] is None:
+                metric['reference'] = training or None
     for name in ('val_dataloader', 'test_dataloader'):
         dataset = (cfg.get(name) or {}).get('dataset', {})
         for key in _left_open(dataset, cfg.get('default_scope') or OWN):
@@ -45,7 +51,7 @@ def share_with_training(cfg: Config) -> None:
 
 
 def _left_open(dataset: Mapping[str, Any], scope: str) -> list[str]:
-    """Those of :data:`SHARED` that a data set takes and does not say."""
+    """Arguments of :data:`SHARED` that a data set has, but does not set."""
     kind = dataset.get('type')
     cls = find_class(kind, scope) if isinstance(kind, str) else kind
     arguments = arguments_of(cls)[0] if inspect.isclass(cls) else {}
@@ -62,10 +68,10 @@ def _left_open(dataset: Mapping[str, Any], scope: str) -> list[str]:
 
 
 def say_image_size(config: Config | Mapping[str, Any]) -> None:
-    """Where a model does not say how large it draws: as it was trained.
+    """Set the image size of a model to that of its training if it has none.
 
     Args:
-        config: A whole one, whatever wrote it; its ``model`` is changed.
+        config: A whole config; its ``model`` is changed in place.
     """
     node = config.get('train_dataloader')
     for key in ('dataset', 'size'):

@@ -1,5 +1,6 @@
 from .derived import complete_model
 from .first_stage import FirstStage
+from .fixed_errors import fixed_errors
 from .latent_classification import LatentClassification
 from .latent_diffusion import LatentDiffusion
 
@@ -8,4 +9,5 @@ __all__ = [
     'LatentClassification',
     'LatentDiffusion',
     'complete_model',
+    'fixed_errors',
 ]

@@ -165,7 +165,7 @@ def _filled(
     # Without a class, the build says what is wrong.
     arguments = arguments_of(cls)[0] if cls else {}
     for key, value in values.items():
-        if key not in arguments:
+        if key not in arguments or arguments[key].default == value:
             continue
         default = arguments[key].default
         required = default is inspect.Parameter.empty

@@ -66,6 +66,7 @@ class Guided(nn.Module):
     ``train()`` sees it, and a training resumes with or without it.
     """
 
+    files = ('guide_checkpoint',)
     # In a tuple torch does not find it.
     _guide: tuple[Guide | None] = (None,)
 

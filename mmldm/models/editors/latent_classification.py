@@ -67,12 +67,15 @@ class LatentClassification(FrozenFirstStage, Editor):
                 f'classifier.in_channels={latent}'
             )
 
-    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
+    def loss(
+        self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
+    ) -> dict:
         """``loss_classify`` (), the cross-entropy, and ``accuracy`` ().
 
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Labels, and addresses of what is drawn.
+            iteration: Not used: all iterations are alike.
         """
         draws = Draws.of(data_samples)
         z_0 = self._encode(inputs, draws)

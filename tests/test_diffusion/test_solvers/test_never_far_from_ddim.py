@@ -21,6 +21,7 @@ from mmldm.diffusion import (
     DPMSolverSinglestep,
     EDMPrediction,
     EpsilonPrediction,
+    EqualErrorGrid,
     FlowPrediction,
     Heun,
     KarrasGrid,
@@ -28,6 +29,7 @@ from mmldm.diffusion import (
     LinearBetas,
     LinspaceGrid,
     LogSNRGrid,
+    NoiseGrid,
     NoiseLevel,
     RectifiedFlow,
     SamplePrediction,
@@ -66,6 +68,7 @@ GRIDS = [
     TrailingGrid(),
     LinspaceGrid(),
     LogSNRGrid(),
+    EqualErrorGrid(),
     LogSNRGrid(1e-4),
     KarrasGrid(),
     KarrasGrid(rho=3.0),
@@ -84,7 +87,7 @@ WORST = 3.0
 ROWS = [(i, j) for i in range(len(SCHEDULES)) for j in range(len(GRIDS))]
 # MMLDM_SWEEP=1 takes every number of steps in every row; with k, each row
 # takes every k-th, and k rows one after the other take them all.
-EVERY = int(os.environ.get('MMLDM_SWEEP', '1'))
+EVERY = int(os.environ.get('MMLDM_SWEEP', '3'))
 sweep = pytest.mark.skipif(
     'MMLDM_SWEEP' not in os.environ, reason='MMLDM_SWEEP is not set'
 )
@@ -203,7 +206,7 @@ def assert_none_is_too_far(judge, numbers):
 
 
 @pytest.mark.parametrize(
-    'grid', [g for g in GRIDS if isinstance(g, KarrasGrid | LogSNRGrid)]
+    'grid', [grid for grid in GRIDS if isinstance(grid, NoiseGrid)]
 )
 @pytest.mark.parametrize('schedule', SCHEDULES, ids=name)
 def test_two_or_three_steps_are_no_worse_than_one(correlated, schedule, grid):
@@ -244,7 +247,8 @@ def test_a_few_numbers_of_steps(judge_of_row, row):
 @pytest.mark.slow
 @pytest.mark.parametrize('row', ROWS, ids=row_name)
 def test_some_numbers_of_steps(judge_of_row, row):
-    assert_none_is_too_far(judge_of_row(row), (2, 4, 7, 13, 20, 31))
+    numbers = of_row(row, (2, 4, 7, 13, 20, 31))
+    assert_none_is_too_far(judge_of_row(row), numbers)
 
 
 @sweep
@@ -256,7 +260,7 @@ def test_every_number_of_steps(judge_of_row, row):
 
 @sweep
 @pytest.mark.parametrize(
-    'row', [row for row in ROWS if row[1] < 4], ids=row_name
+    'row', [row for row in ROWS if row[1] < 5], ids=row_name
 )
 def test_as_many_steps_as_there_are(judge_of_row, row):
     assert_none_is_too_far(judge_of_row(row), of_row(row, (999, 1000)))
@@ -269,6 +273,8 @@ def test_every_prediction(correlated, schedule, prediction):
     pure = schedule(schedule.last).alpha == 0
     if prediction.needs_signal and pure:
         pytest.skip('refused by DiffusionScheduler')
-    for grid in GRIDS:
+    first = PREDICTIONS.index(prediction)
+    for i, grid in enumerate(GRIDS):
         judge = Judge(correlated, schedule, grid, prediction)
-        assert_none_is_too_far(judge, (5, 10))
+        numbers = (5, 10) if EVERY == 1 else ((5, 10)[(first + i) % 2],)
+        assert_none_is_too_far(judge, numbers)
