@@ -26,9 +26,6 @@ model = dict(
     denoiser=dict(
         _delete_=True,
         type='DiffusionTransformer',
-        in_channels=4,
-        out_channels=8,  # the noise, and the variance of a step back
-        vector_dim=1152,
     ),
     conditioner=dict(
         drop_prob=0.1,
