@@ -1,6 +1,8 @@
 """Every config is built at reduced width, trained one step and sampled."""
 
 import ast
+import copy
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -24,7 +26,13 @@ CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
 
 
 def load(path):
-    """The config as the tools load it once its first stage is trained."""
+    """A copy of a config as the tools load it for a trained first stage."""
+    return copy.deepcopy(loaded(path))
+
+
+@functools.cache
+def loaded(path):
+    """The config of a file, read once."""
     cfg = load_config(tool_parser(None).parse_args([str(path)]))
     if 'autoencoder' in cfg.model and cfg.model.autoencoder is None:
         name = Path(cfg.model.autoencoder_checkpoint).name
@@ -178,15 +186,15 @@ def test_a_first_stage_trains_and_predicts(path, labelled, awaken):
     ids=lambda path: path.stem,
 )
 def test_the_first_stage_that_is_named_fits(path):
-    """With the options that the docstring has it trained with."""
+    """At f32 the docstrings have it trained with 32 latent channels."""
     model = load(path).model
     if model.autoencoder.type == 'IdentityAutoencoder':
         assert 'autoencoder_checkpoint' not in model
         return
     name = Path(model.autoencoder_checkpoint).name
     config = load(ROOT / f'configs/autoencoder/{name}.py').model
-    options = re.findall(r'model\.autoencoder\.(\w+)=(\d+)', path.read_text())
-    config.autoencoder.update({key: int(value) for key, value in options})
+    if '_vq-f32_' in path.name:
+        config.autoencoder.latent_channels = 32
     built = []
     for autoencoder in (config.autoencoder, model.autoencoder):
         with torch.device('meta'):
