@@ -284,14 +284,12 @@ def _read(path: str, size: int | None) -> Tensor:
 
     from mmldm.datasets.image_files import read_image
     from mmldm.datasets.transforms import ResizeShorterSide
-    from mmldm.models.data_preprocessors.ldm_data_preprocessor import (
-        to_network,
-    )
+    from mmldm.utils.pixels import to_unit_range
 
     image = read_image(path)
     if size is not None:
         image = ResizeShorterSide(size).transform(dict(img=image))['img']
-    return to_network(torch.from_numpy(image).permute(2, 0, 1)[None])
+    return to_unit_range(torch.from_numpy(image).permute(2, 0, 1)[None])
 
 
 def _sample(
@@ -368,7 +366,7 @@ def main() -> None:
             'checkpoint of a LatentDiffusion'
         )
     if model.conditioner.slots and args.label is None:
-        raise ValueError('the model draws what it is told: give --label')
+        raise ValueError('the field gt_label is missing: give --label')
     samples = [_sample(args, i, args.label) for i in range(args.num)]
     device = next(model.parameters()).device
     check_images_fit('--num', args.num, image.shape[2] * image.shape[3])

@@ -19,6 +19,7 @@ FLOORS = {
     'models.classifiers': 4,
     'models.denoisers': 4,
     'models.conditioners': 4,
+    'models.feature_networks': 4,
     'models.losses': 4,
     'models.data_preprocessors': 4,
     'models.editors': 5,

@@ -1,4 +1,4 @@
-"""What users call; each name is loaded at its first use.
+"""The functions for users; each name is loaded at its first use.
 
 ``__init__.pyi`` lists the names.
 """

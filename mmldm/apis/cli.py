@@ -1,7 +1,7 @@
-"""What the command-line tools share.
+"""Shared parts of the command-line tools.
 
-A parser must not wait for torch: --help answers at once. Hence what needs
-torch is imported where it is used.
+A parser must not wait for torch: --help answers at once. Hence modules that
+need torch are imported where they are used.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from mmengine.runner import Runner
 
 DEBUG = 'MMLDM_DEBUG'
-# Mistakes of the user, as opposed to ours, which keep their traceback.
+# Errors of the user, which get one line; our own keep their traceback.
 USER_ERRORS = (ValueError, OSError, FloatingPointError)
-# Letters of a message; values in it may be longer.
+# Characters; a longer message, as from a long value, is cut.
 LONGEST_LINE = 2000
-# What each launcher tells its processes, and how it is started.
+# The variable that each launcher sets, and the command that starts it.
 LAUNCHED_BY = {
     'pytorch': ('RANK', 'tools/dist_train.sh or dist_test.sh'),
     'slurm': ('SLURM_PROCID', 'tools/slurm_train.sh or slurm_test.sh'),
@@ -38,7 +38,7 @@ LAUNCHED_BY = {
 
 
 class ConfigAction(argparse.Action):
-    """Options as ``KEY=VALUE``; the flag may be repeated."""
+    """Collect ``KEY=VALUE`` options; the flag may be repeated."""
 
     def __call__(
         self,
@@ -47,10 +47,10 @@ class ConfigAction(argparse.Action):
         values: Sequence[str],
         option_string: str | None = None,
     ) -> None:
-        """Add options to those before.
+        """Add options to the earlier ones.
 
         Raises:
-            ValueError: If one is no ``KEY=VALUE``, or given twice.
+            ValueError: If an option is not ``KEY=VALUE``, or is given twice.
         """
         from .config import parse_option
 
@@ -58,13 +58,15 @@ class ConfigAction(argparse.Action):
         for text in values:
             key, value = parse_option(text)
             if key in options:
-                raise ValueError(f'--cfg-options {key} is given twice')
+                raise ValueError(
+                    f'--cfg-options {key} is given twice: remove one'
+                )
             options[key] = value
         setattr(namespace, self.dest, options)
 
 
 def config_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with what everything that reads a config takes."""
+    """A parser with the arguments of every tool that reads a config."""
     parser = argparse.ArgumentParser(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -85,7 +87,7 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
         "Python, key=\"[{'type': 'FolderClasses'}]\"",
     )
     parser.add_argument(
-        '--seed', type=int, help='of all that is random (default: 0)'
+        '--seed', type=int, help='seed of all random numbers (default: 0)'
     )
     parser.set_defaults(
         work_dir=None, deterministic=False, launcher='none', local_rank=0
@@ -94,17 +96,17 @@ def config_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def tool_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with what every tool that runs a config takes."""
+    """A parser with the arguments of every tool that runs a config."""
     parser = config_parser(description)
     parser.add_argument(
         '--work-dir',
-        help='where logs, checkpoints and pictures go (default: '
+        help='folder for logs, checkpoints and pictures (default: '
         'work_dirs/NAME_OF_THE_CONFIG)',
     )
     parser.add_argument(
         '--deterministic',
         action='store_true',
-        help='only deterministic algorithms on a GPU, at some speed',
+        help='use only deterministic algorithms on a GPU, which is slower',
     )
     parser.add_argument(
         '--launcher',
@@ -124,12 +126,12 @@ def tool_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The checked config of a tool, with the flags merged in.
+    """Read and check a tool's config, with the flags merged in.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a key is not known, of which the nearest are named; or
-            if a value, a flag or the work directory makes no sense.
+        FileNotFoundError: If the file is missing.
+        ValueError: If a key is unknown (similar ones are named), or if a
+            value, a flag or the work directory is invalid.
     """
     check_range('--local-rank', args.local_rank, 0, math.inf)
     from .config import (
@@ -137,10 +139,12 @@ def load_config(args: argparse.Namespace) -> Config:
         merge_options,
         read_config,
     )
+    from .config.derived import fill_base_batch_size, share_with_training
     from .first_stages import take_first_stage
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
+    fill_base_batch_size(cfg)
     merge_options(cfg, args.cfg_options)
     if args.launcher != 'none':
         cfg.launcher = args.launcher
@@ -153,18 +157,18 @@ def load_config(args: argparse.Namespace) -> Config:
     check_config(cfg, args.cfg_options)
     _check_launcher(cfg.launcher)
     check_folder_to_write('work_dir', cfg.work_dir)
-    _share_with_training(cfg)
+    share_with_training(cfg)
     anchor_files(cfg.get('model') or {}, cfg.work_dir)
     return cfg
 
 
 def _check_launcher(launcher: str) -> None:
-    """Raise where the launcher did not start this process."""
+    """Raise if the launcher did not start this process."""
     variable, how = LAUNCHED_BY.get(launcher, ('PATH', ''))
     if variable not in os.environ:
         raise ValueError(
-            f'launcher is {launcher}, but the environment has no {variable}: '
-            f'start by {how}, or leave --launcher out'
+            f'launcher={launcher!r}, but the environment has no {variable}: '
+            f'start by {how}, or omit --launcher'
         )
 
 
@@ -182,19 +186,21 @@ def _apply_randomness(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The runner that a config asks for.
+    """Build the runner of a config.
 
     Raises:
-        FileNotFoundError: If ``load_from`` leads to nothing.
-        ValueError: If it is none of ours, which our parts need; if there is
-            no model, an argument is missing, or the model outgrows the
-            machine.
+        FileNotFoundError: If the file of ``load_from`` is missing, or
+            the first stage is not trained yet.
+        ValueError: If ``runner_type`` is not derived from ``LDMRunner``, the
+            model or an argument is missing, or the model is larger than the
+            machine's memory.
     """
     from mmldm.engine import LDMRunner
     from mmldm.registry import RUNNERS
     from mmldm.utils.model_size import bounded_networks
 
     from .config import check_complete
+    from .first_stages import check_first_stage
     from .registered import find_class
 
     kind = cfg.get('runner_type', 'Runner')
@@ -211,27 +217,18 @@ def build_runner(cfg: Config) -> Runner:
             'the config has no model: inherit one of configs/_base_/models/'
         )
     check_complete(cfg)
+    check_first_stage(cfg.model)
     if cfg.get('load_from'):
         check_checkpoint('load_from', cfg.load_from)
     with bounded_networks():
         return RUNNERS.build(cfg)
 
 
-def _share_with_training(cfg: Config) -> None:
-    """Folder and size that validation or test leave open: the training's."""
-    training = (cfg.get('train_dataloader') or {}).get('dataset', {})
-    for name in ('val_dataloader', 'test_dataloader'):
-        dataset = (cfg.get(name) or {}).get('dataset', {})
-        for key in ('data_root', 'size'):
-            if key in dataset and dataset[key] is None:
-                dataset[key] = training.get(key)
-
-
 def run_tool(main: Callable[[], None]) -> None:
-    """Run a tool: a mistake of the user ends in one line and status 1.
+    """Run a tool; an error of the user ends in one line and status 1.
 
-    What is raised while something is built from a config is such a mistake,
-    too; all else is ours, and keeps its traceback. MMLDM_DEBUG=1 shows every
+    An error while something is built from a config counts as the user's, too;
+    any other is ours, and keeps its traceback. MMLDM_DEBUG=1 shows every
     traceback.
     """
     try:
@@ -250,7 +247,7 @@ def run_tool(main: Callable[[], None]) -> None:
 
 
 def _line_about(error: Exception) -> str | None:
-    """What the user did wrong; None where the mistake is not the user's."""
+    """The message about an error of the user; None for our own errors."""
     built = None
     if 'torch' in sys.modules:  # else nothing can have been built
         from .config.building import describe_building_error
@@ -261,7 +258,7 @@ def _line_about(error: Exception) -> str | None:
         return _one_line(text if built is None else built, error)
     if built is not None:
         return _one_line(built, error)
-    # The last is torch's, of a GPU.
+    # The last phrase is torch's, about a GPU.
     if isinstance(error, MemoryError) or any(
         words in str(error)
         for words in ('not enough memory', "can't allocate", 'out of memory')
@@ -278,7 +275,7 @@ def _one_line(text: str, error: Exception) -> str:
     """A message without line breaks and other control characters."""
     if text.startswith('Caught '):  # a loader worker's, after its traceback
         text = text.rpartition(f'{type(error).__name__}: ')[-1]
-    # Names in it may come from a file: a terminal would obey an escape.
+    # A file may supply names, and a terminal obeys control characters.
     line = ''.join(
         c if c.isprintable() else ascii(c)[1:-1]
         for c in ' '.join(text.split())

@@ -1,4 +1,4 @@
-"""What a config states beyond the one that it inherits."""
+"""The keys that a child config must state beyond its base."""
 
 import inspect
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 def differences(
     config: Mapping[str, Any], base: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What a child config states so that ``base`` becomes ``config``.
+    """The child config that turns ``base`` into ``config``.
 
-    A dict that lacks a key of the base's, or has another ``type``, is stated
-    whole, with ``_delete_``; what a class takes anyway is not stated.
+    A dict that lacks a key of its base, or has another ``type``, is stated as
+    a whole, with ``_delete_``. A class's default values are not stated.
     """
     if base.keys() - config.keys() or base.get('type') != config.get('type'):
         return {'_delete_': True, **_changes(config, {})}
@@ -38,7 +38,7 @@ def _changes(
 
 
 def _defaults(name: str | None) -> dict[str, Any]:
-    """What the class of this name takes where nothing is said."""
+    """The default arguments of the class with this name."""
     cls = MODELS.get(name) or DIFFUSION_SCHEDULERS.get(name) if name else None
     if cls is None:
         return {}

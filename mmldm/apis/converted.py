@@ -1,4 +1,4 @@
-"""What a converter leaves behind: a config to go on from, and a model file."""
+"""The output of a converter: a model file, and a config to inherit from."""
 
 import json
 from collections.abc import Mapping
@@ -15,14 +15,15 @@ from mmldm.utils.newest_checkpoint import newest_checkpoint
 from mmldm.utils.shipped import FOLDER, PREFIX
 
 from .config_differences import differences
+from .other_files import REFERENCE
 from .untrusted_config import check_untrusted
 
 BASE_DIR = FOLDER / 'configs/_base_'
 MODEL_NAME = 'model.safetensors'
-# The config in the model file, for people to read; no program reads it.
+# A copy of the model file's config for people; no program reads it.
 JSON_NAME = 'model.json'
 CONFIG_NAME = 'config.py'
-# Besides the model's: what reads images, trains and runs, by editor.
+# Bases for data, schedule and runtime, by editor; the model's base is added.
 BASES = {
     'FirstStage': (
         'datasets/image-folder.py',
@@ -35,10 +36,10 @@ REQUESTS = 'datasets/image-folder-requests.py'
 
 
 def weights_in(folder: Path) -> Path | None:
-    """The file of weights of a converted folder or a work directory.
+    """The weights file of a converted folder or a work directory.
 
     Raises:
-        ValueError: If there are checkpoints, but all are cut off.
+        ValueError: If all checkpoints are cut off.
     """
     own = folder / MODEL_NAME
     return own if own.is_file() else newest_checkpoint(folder)
@@ -52,22 +53,21 @@ def write_converted(
 ) -> None:
     """Write ``model.safetensors``, ``model.json`` and ``config.py``.
 
-    The model file needs no other: it holds its own config, which
-    ``model.json`` shows to people. ``config.py`` inherits from the nearest
-    base that comes with mmldm, by its name, and states its differences as
-    literals. All
-    three name a tokenizer that lies in ``out_dir`` by the name of its folder,
-    so that ``out_dir`` can be moved.
+    The model file is complete: it holds its own config, which ``model.json``
+    shows to people. ``config.py`` inherits from the most similar base that
+    comes with mmldm, and states the differences as literals. All three name
+    a tokenizer in ``out_dir`` by its folder's name, so that ``out_dir`` can
+    be moved.
 
     Args:
-        out_dir: Made where it is missing.
+        out_dir: Folder of the three files; it is created if missing.
         model: Config of the editor.
-        weights: All that it loads.
-        source: What it was converted from, for the config's first line.
+        weights: All weights of the editor, name to tensor.
+        source: Origin of the model, for the config's first line.
 
     Raises:
-        ValueError: If the model is none of ours, or its config has an
-            argument of a wrong type; nothing is written.
+        ValueError: If the model is not an editor of mmldm, or its config has
+            an argument of a wrong type; nothing is written.
     """
     check_untrusted(model, source)
     text = _config_text(Path(out_dir), model, source)
@@ -94,19 +94,21 @@ def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
 
 
 def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The base of the same editor from which least differs, and what does."""
+    """The base of the same editor with the fewest differences, and these."""
     found = []
     for path in sorted(BASE_DIR.glob('models/*.py')):
         base = Config.fromfile(path).model.to_dict()
         if base['type'] == model['type']:
-            changes = differences(model, base)
+            # The model file contains the first stage.
+            none = {REFERENCE: None} if REFERENCE in base else {}
+            changes = differences({**none, **model}, base)
             found.append((len(str(changes)), f'models/{path.name}', changes))
     _, name, changes = min(found)
     return name, changes
 
 
 def _requests(model: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What a test draws that needs no data; None where conditions do."""
+    """Requests for a test without data; None if the conditions need data."""
     if model['type'] != 'LatentDiffusion':
         return None
     size = dict(train_dataloader=dict(dataset=dict(size=model['image_size'])))

@@ -1,4 +1,4 @@
-"""A file of the embeddings of a folder's images."""
+"""Index file: the embeddings of a folder's images."""
 
 import json
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ class ImageIndex(NamedTuple):
 
     Attributes:
         embeddings: (N, C), norm 1.
-        paths: Of the images, below their folder.
+        paths: Paths of the images, relative to their folder.
         encoder: Folder or name of the CLIP model.
-        digest: SHA-256 of the weights of its vision model.
+        digest: SHA-256 of the weights of CLIP's vision model.
     """
 
     embeddings: Tensor
@@ -37,14 +37,14 @@ def write_index(path: str | Path, index: ImageIndex) -> None:
 
     Args:
         path: A ``.safetensors`` file.
-        index: What to write.
+        index: The index.
 
     Raises:
-        ValueError: If the name ends otherwise.
+        ValueError: If ``path`` has another suffix.
     """
     path = Path(path)
     if path.suffix != '.safetensors':
-        raise ValueError(f'{path} is no name of an index: NAME.safetensors is')
+        raise ValueError(f'index {path} must be named NAME.safetensors')
     path.parent.mkdir(parents=True, exist_ok=True)
     names = END.join(name.encode() for name in index.paths)
     tensors = dict(
@@ -57,14 +57,14 @@ def write_index(path: str | Path, index: ImageIndex) -> None:
 
 
 def read_index(path: str | Path) -> ImageIndex:
-    """What :func:`write_index` wrote.
+    """Read an index that :func:`write_index` wrote.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no index.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is not an index.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'index {path} does not exist')
+        raise FileNotFoundError(f'index {path} does not exist: set its path')
     try:
         with safe_open(path, 'pt') as file:
             told = json.loads(file.metadata()[KEY])
@@ -83,9 +83,12 @@ def read_index(path: str | Path) -> ImageIndex:
         RecursionError,
     ) as error:
         raise ValueError(
-            f'{path} is no index of images ({error!r}): write one by '
+            f'{path} is not an index of images ({error!r}): write one by '
             'tools/dataset_converters/neighbours.py IMAGES --index FILE'
         ) from error
     if len(index.paths) != len(index.embeddings):
-        raise ValueError(f'{path} is no index: it has other images than paths')
+        raise ValueError(
+            f'{path} is not an index: it has {len(index.embeddings)} '
+            f'embeddings for {len(index.paths)} paths'
+        )
     return index

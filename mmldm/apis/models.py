@@ -1,4 +1,4 @@
-"""Models from whatever they come in: one door for all."""
+"""Loading of models from configs, model files, checkpoints and folders."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from mmldm.converters import is_diffusers, read_diffusers
+from mmldm.models.editors import complete_model
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
@@ -25,25 +26,22 @@ from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
 
 from .config import check_config, read_config
+from .config.derived import say_image_size
 from .converted import MODEL_NAME, weights_in
 from .first_stages import take_first_stage
 from .network_trial import try_networks
 from .other_files import first_stage_beside, locate_files
-from .tokenizer_folders import (
-    check_files,
-    tokenizer_beside,
-    with_tokenizers,
-)
+from .tokenizer_folders import check_files, locate_tokenizers
 from .untrusted_config import check_untrusted
 
 Source = str | Path
 Weights = dict[str, Tensor]
-# Takes the weights out of what a file holds.
+# Chooses the weights from the content of a file.
 Pick = Callable[[Mapping[str, Any]], Weights]
 
 
 class Found(NamedTuple):
-    """What a model is made of: a config, weights, and where they are from."""
+    """A model's config and weights, and the weights' source."""
 
     cfg: Config
     weights: Weights
@@ -55,26 +53,27 @@ def init_model(
     checkpoint: Source | None = None,
     device: str | torch.device | None = None,
 ) -> nn.Module:
-    """A model with trained weights, ready for use.
+    """Load a model with trained weights, ready for use.
 
     Losses that only training needs are left out. ``model.cfg`` is the
     config that it was built from.
 
     Args:
-        source: Config file, or one that comes with mmldm, as
-            ``mmldm::ldm/NAME.py``; folder that a converter wrote; model file
-            (``.safetensors`` with its config), such as
-            ``tools/model_converters/publish_model.py`` writes; training
-            checkpoint; work directory, for its newest checkpoint; folder of
-            diffusers.
-        checkpoint: With a config file, file or work directory with its
-            weights; with a folder, another file than its own.
-        device: None for the GPU, where there is one.
+        source: One of: a config file, or the name of one that comes with
+            mmldm, such as ``mmldm::ldm/NAME.py``; a folder that a converter
+            wrote; a model file (``.safetensors`` with its config), such as
+            ``tools/model_converters/publish_model.py`` writes; a training
+            checkpoint; a work directory, whose newest checkpoint is taken; a
+            folder of diffusers.
+        checkpoint: With a config file: the file, or work directory, of its
+            weights. With a folder: a file to take instead of the folder's.
+        device: Device of the model; None for the GPU, if there is one.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is none of these, does not fit, or asks for what no
-            file of weights may; nothing in such a file is executed.
+        FileNotFoundError: If the file is missing.
+        ValueError: If the source is none of these, config and weights do not
+            fit, or a weights file asks for something that is refused;
+            nothing in such a file is executed.
     """
     device = available_device(device)
     return assemble(find_model(source, checkpoint), device)
@@ -85,16 +84,19 @@ def build_model(
     checkpoint: Source,
     device: str | torch.device | None = None,
 ) -> nn.Module:
-    """The model of a config with trained weights, as of :func:`init_model`.
+    """Build a config's model with trained weights; see :func:`init_model`.
 
     Args:
-        cfg: With a ``model``, whose paths of other files become absolute
-            where they lead from the checkpoint and not from here.
-        checkpoint: A file, or a work directory: its newest one.
-        device: None for the GPU, where there is one.
+        cfg: Config with a ``model``. Its relative paths of other files are
+            searched from the checkpoint's folder upwards, and become absolute
+            where they are found.
+        checkpoint: A checkpoint, or a work directory, whose newest one is
+            taken.
+        device: Device of the model; None for the GPU, if there is one.
 
     Raises:
-        FileNotFoundError, ValueError: If it cannot be read or does not fit.
+        FileNotFoundError, ValueError: If the checkpoint cannot be read or
+            does not fit the config.
     """
     device = available_device(device)
     locate_files(cfg.model, checkpoint)
@@ -105,12 +107,12 @@ def build_model(
 def find_model(
     source: Source, checkpoint: Source | None = None, pick: Pick = weights_of
 ) -> Found:
-    """Config and weights of a model; see :func:`init_model`.
+    """Find config and weights of a model; see :func:`init_model`.
 
     Args:
-        source: What has the config.
-        checkpoint: What has the weights, where that is something else.
-        pick: Which of a checkpoint's weights.
+        source: Source of the config.
+        checkpoint: Source of the weights; None if ``source`` has them.
+        pick: Chooses the weights from the content of a file.
     """
     source = config_path(source)
     if source.is_dir():
@@ -125,37 +127,36 @@ def find_model(
         return _find_by_config(source, checkpoint, pick)
     if checkpoint is not None:
         raise ValueError(
-            f'{source} is no config file, but checkpoint={checkpoint} is '
-            'given: leave it out, or give the config file first'
+            f'{source} is not a config file, but checkpoint={checkpoint} is '
+            'given: omit checkpoint, or give a config file as source'
         )
     if source.suffix == '.safetensors':
         return _find_in_model_file(source, pick)
     if source.suffix == '.pth':
         return _find_in_checkpoint(source, pick)
     raise ValueError(
-        f'{source} is no config file (.py), model file (.safetensors) or '
-        'training checkpoint (.pth); a checkpoint of the original code is '
-        'converted by tools/model_converters/compvis_to_mmldm.py'
+        f'{source} is not a config file (.py), model file (.safetensors) or '
+        'training checkpoint (.pth): convert a checkpoint of the original '
+        'code by tools/model_converters/compvis_to_mmldm.py'
     )
 
 
 def _find_in_folder(
     folder: Path, checkpoint: Source | None, pick: Pick
 ) -> Found:
-    """Of a converter, of a training, or of diffusers.
+    """Find a model in a folder of a converter, a training or diffusers.
 
-    A ``config.py`` in it is not executed: the model file, and each
-    checkpoint, hold their config as data.
+    A ``config.py`` in the folder is not executed: the model file and each
+    checkpoint hold their config as data.
     """
     if is_diffusers(folder):
         return _find_in_diffusers(folder, checkpoint, pick)
     own = weights_in(folder)
     if own is None:
         raise ValueError(
-            f'{folder} is no folder of a model: it has no {MODEL_NAME}, no '
-            'iter_*.pth, and is none of diffusers, which have '
-            'model_index.json or config.json. Give config and checkpoint by '
-            'name'
+            f'{folder} is not a folder of a model: it has no {MODEL_NAME}, no '
+            'iter_*.pth, and, for diffusers, no model_index.json or '
+            'config.json: give config file and checkpoint by name'
         )
     find = (
         _find_in_model_file if own.name == MODEL_NAME else _find_in_checkpoint
@@ -170,12 +171,12 @@ def _find_in_folder(
 def _find_in_diffusers(
     folder: Path, checkpoint: Source | None, pick: Pick
 ) -> Found:
-    """Converted in memory."""
+    """Convert the model of a diffusers folder in memory."""
     if checkpoint is not None:
         raise ValueError(
             f'{folder} is a folder of diffusers, which has weights, but '
-            f'checkpoint={checkpoint} is given: leave it out, or convert the '
-            'folder by tools/model_converters/diffusers_to_mmldm.py'
+            f'checkpoint={checkpoint} is given: omit checkpoint, or convert '
+            'the folder by tools/model_converters/diffusers_to_mmldm.py'
         )
     if (folder / 'tokenizer').is_dir():
         check_files(folder / 'tokenizer', folder)
@@ -190,12 +191,12 @@ def _find_by_config(
 ) -> Found:
     if checkpoint is None:
         raise ValueError(
-            f'{path} is a config, which has no weights: give checkpoint, a '
-            'file or a work directory'
+            f'{path} is a config without weights: give checkpoint, a file or '
+            'a work directory'
         )
     cfg = read_config(path)
     if not isinstance(cfg.get('model'), Mapping):
-        raise ValueError(f'{path} has no model')
+        raise ValueError(f'{path} has no model: set model')
     locate_files(cfg.model, checkpoint)
     take_first_stage(cfg.model)
     check_config(cfg, {})
@@ -206,57 +207,55 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
     weights, config = read_model_file(path)
     if config is None:
         raise ValueError(
-            f'{path} holds weights without a config: give the config file '
-            'first, and this one as checkpoint'
+            f'{path} holds weights without a config: give the config file as '
+            'source, and this file as checkpoint'
         )
     first_stage = first_stage_beside(path, config)
     check_untrusted(
         {k: v for k, v in config.items() if k not in first_stage}, str(path)
     )
-    config = with_tokenizers(
-        config | first_stage,
-        lambda name: tokenizer_beside(name, [path.parent]),
-    )
+    config |= first_stage
+    locate_tokenizers(config, [path.parent])
     return Found(_as_config(config), pick(weights), path)
 
 
 def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
-    """By the config that every checkpoint of a training holds as text."""
+    """Find a model in a training checkpoint, which has its config as JSON."""
     checkpoint = read_checkpoint(path)
     meta = checkpoint.get('meta')
     text = meta.get('cfg') if isinstance(meta, dict) else None
-    remedy = 'give the config file first, and this one as checkpoint'
+    remedy = 'give the config file as source, and this file as checkpoint'
     if not isinstance(text, str):
         raise ValueError(f'{path} holds no config: {remedy}')
     try:
         config = read_stored_config(text)
     except ValueError as error:
-        raise ValueError(f'the config in {path}: {error}; {remedy}') from error
+        raise ValueError(f'{path}: {error}: {remedy}') from error
     check_untrusted(config.get('model'), str(path), may_read=True)
     locate_files(config['model'], path)
-    _say_image_size(config)
+    say_image_size(config)
     return Found(_as_config(config['model']), pick(checkpoint), path)
 
 
 def _as_config(model: Mapping[str, Any]) -> Config:
-    """A config of a model alone, which came without a file."""
+    """A config that has nothing but a model."""
     return Config(dict(model=dict(model)))
 
 
 def _read(checkpoint: Source, pick: Pick = weights_of) -> Weights:
-    """The weights of a file, or of the newest one of a work directory."""
+    """The weights of a file, or of a work directory's newest checkpoint."""
     if Path(checkpoint).is_file() and str(checkpoint).endswith('.safetensors'):
         return pick(read_model_file(checkpoint)[0])
     return pick(read_checkpoint(checkpoint))
 
 
 def assemble(found: Found, device: torch.device) -> nn.Module:
-    """The model without what only training needs.
+    """Build the model without the parts that only training needs.
 
     Raises:
-        ValueError: If its parts or its weights do not fit.
+        ValueError: If the parts or the weights do not fit.
     """
-    _say_image_size(found.cfg)
+    say_image_size(found.cfg)
     config = dict(found.cfg.model)
     unused = training_parts(config)
     weights = {
@@ -275,34 +274,20 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
             )
     except (ValueError, OSError):
         raise
-    # A config that fits no constructor makes it raise anything.
+    # A constructor may raise anything if its config does not fit.
     except Exception as error:
         raise ValueError(
             f'{found.source}: its model cannot be built '
             f'({type(error).__name__}: {error})'
         ) from error
     load_weights(model, weights, found.source)
+    found.cfg.model = complete_model(config, model)
     model.cfg = found.cfg
     return model.to(device).eval()
 
 
-def _say_image_size(config: Config | Mapping[str, Any]) -> None:
-    """Where a model does not say how large it draws: as it was trained.
-
-    Args:
-        config: A whole one, whatever wrote it; its ``model`` is changed.
-    """
-    node = config.get('train_dataloader')
-    for key in ('dataset', 'size'):
-        node = node.get(key) if isinstance(node, Mapping) else None
-    model = config['model']
-    said = isinstance(node, int | list | tuple)
-    if model.get('type') == 'LatentDiffusion' and said:
-        model.setdefault('image_size', node)
-
-
 def training_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Arguments of an editor, and modules, that only training uses."""
+    """Names of an editor's arguments and modules that only training uses."""
     kind = config['type']
     cls = MODELS.get(kind) if isinstance(kind, str) else kind
     return getattr(cls, 'training_parts', ())

@@ -1,4 +1,4 @@
-"""Networks as configs in files describe them, tried without memory."""
+"""Trial construction of networks without memory."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +8,7 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
+from mmldm.models.editors import complete_model
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import check_shapes
 from mmldm.utils.model_size import bounded_networks
@@ -18,18 +19,21 @@ def try_networks(
     weights: Mapping[str, Tensor],
     source: str | Path,
 ) -> None:
-    """Raise where a network would not take the weights, whatever its size.
+    """Raise if a network would not accept the weights.
 
-    A network that is larger than its weights would fill the memory first.
+    The trial uses no memory. Otherwise, a config with a network far larger
+    than its weights would first fill the memory.
 
     Args:
-        config: Of an editor.
-        weights: Of all its parts, by name.
-        source: Of both.
+        config: Config of an editor.
+        weights: The editor's weights, name to tensor.
+        source: File of both, for messages.
 
     Raises:
-        ValueError: If shapes differ, or it would be larger than the machine.
+        ValueError: If shapes differ, or the network is larger than the
+            machine's memory.
     """
+    config = _completed(config)
     for part in ('autoencoder', 'denoiser'):
         theirs = {
             name.removeprefix(f'{part}.'): weight
@@ -46,8 +50,25 @@ def try_networks(
             check_shapes(network, theirs, source)
 
 
+def _completed(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A config with its derived arguments, or without the denoiser.
+
+    A denoiser that cannot be completed without memory is not tried.
+    """
+    try:
+        with (
+            DefaultScope.overwrite_default_scope('mmldm'),
+            bounded_networks('meta'),
+        ):
+            return complete_model(config)
+    except Exception:
+        stated = config.get('denoiser')
+        known = isinstance(stated, Mapping) and 'in_channels' in stated
+        return config if known else {**config, 'denoiser': None}
+
+
 def _without_memory(config: Mapping[str, Any]) -> nn.Module | None:
-    """A network for its shapes; None of one that needs a real device."""
+    """A network on the meta device; None if it needs a real device."""
     try:
         with (
             DefaultScope.overwrite_default_scope('mmldm'),

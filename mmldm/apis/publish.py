@@ -1,4 +1,4 @@
-"""Models for others: one file, without what only training needs."""
+"""Publication of a model: one file, without the state of training."""
 
 import warnings
 from collections.abc import Mapping
@@ -35,26 +35,27 @@ def publish_model(
 ) -> Path:
     """Write a model file that :func:`init_model` reads alone.
 
-    It has the weights of what draws, and their config: no optimizer, no
-    state of a training, no losses. The same model gives the same file.
+    The file has the weights that generation needs, and their config: no
+    optimizer, no losses. The same model gives the same file.
 
     Args:
-        source: Training checkpoint, work directory, or what else
-            :func:`init_model` takes.
-        out: NAME or NAME.safetensors, of which NAME-DIGITS.safetensors is
-            written, by the first eight digits of the file's SHA-256.
-        which: 'ema' or 'raw'; None for the average, where one was kept.
-        config: Config file in place of the one that comes with ``source``.
-        with_first_stage: False leaves a first stage out that has a file of
-            its own; this must then be put beside the result.
+        source: Training checkpoint, work directory, or any other source of
+            :func:`init_model`.
+        out: NAME or NAME.safetensors. The file is NAME-DIGITS.safetensors
+            with the first eight digits of its SHA-256.
+        which: Weights to publish: 'ema' or 'raw'; None takes the average if
+            there is one.
+        config: Config file to use instead of the one in ``source``.
+        with_first_stage: False omits a first stage that has a file of its
+            own; users must then put this file beside the result.
 
     Returns:
-        The file that was written.
+        Path of the file.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the model needs what no file of weights may ask for,
-            or there are no such weights.
+        FileNotFoundError: If a file is missing.
+        ValueError: If the model's config asks for something that is refused
+            in a weights file, or the weights are not available.
     """
     out = _named(out)
     pick = _picker(which, source)
@@ -69,7 +70,7 @@ def publish_model(
     )
     for folder in tokenizer_folders(config):
         warnings.warn(
-            f'the tokenizer is looked for in {folder}, which others have not: '
+            f'the tokenizer is in {folder}, which other users do not have: '
             "give a config with the tokenizer's name on a hub",
             stacklevel=2,
         )
@@ -78,10 +79,10 @@ def publish_model(
 
 
 def _named(out: Source) -> Path:
-    """With the suffix of model files."""
+    """The output path, with the suffix of model files."""
     if Path(out).suffix in ('.pth', '.ckpt', '.pt', '.bin', '.py'):
         raise ValueError(
-            f'{out} is no name of a model file: give NAME or NAME{SUFFIX}'
+            f'{out} is not the name of a model file: give NAME or NAME{SUFFIX}'
         )
     out = Path(str(out).removesuffix(SUFFIX) + SUFFIX)
     check_file_to_write('the name of the published file', out)
@@ -89,23 +90,23 @@ def _named(out: Source) -> Path:
 
 
 def _picker(which: str | None, source: Source) -> Pick:
-    """Takes the weights that are wanted out of a file.
+    """A function that picks the wanted weights from a file's content.
 
     Raises:
-        ValueError: If there are none such.
+        ValueError: If these weights are not available.
     """
 
     def pick(content: Mapping[str, Any]) -> Weights:
         if which is not None and 'state_dict' not in content:
             raise ValueError(
-                f'{source} holds one set of weights and does not say whether '
-                f'it is an average, but {which!r} is asked for: leave that out'
+                f'{source} holds one set of weights, not known to be raw or '
+                f'an average, but which={which!r} is given: omit which'
             )
         raw = content.get('raw_state_dict')
         if which == 'ema' and raw is None:
             raise ValueError(
-                f'{source} is of a training that kept no average of its '
-                "weights: ask for 'raw', or train with ModuleEMAHook"
+                f'{source} comes from a training that kept no average of its '
+                "weights: set which='raw', or train with ModuleEMAHook"
             )
         weights = weights_of(content)
         return weights | raw if which == 'raw' and raw else weights
@@ -116,17 +117,17 @@ def _picker(which: str | None, source: Source) -> Pick:
 def _published(
     config: dict[str, Any], model: nn.Module, with_first_stage: bool
 ) -> dict[str, Any]:
-    """The config of the published model, whose state dict becomes whole.
+    """The config of the published model; complete the model's state dict.
 
     Raises:
-        ValueError: If the model needs another one beside it, or there is no
-            first stage to leave out.
+        ValueError: If the model needs a guide, or has no first stage that
+            can be omitted.
     """
     if config.get('guide') is not None:
         raise ValueError(
-            'the model is guided by another one, model.guide, which is not '
-            'published with it: give a config without model.guide and with '
-            "model.guidance=dict(type='NoGuidance')"
+            'the model is guided by another one, model.guide, which cannot '
+            'be published with it: give a config without model.guide and '
+            "with model.guidance=dict(type='NoGuidance')"
         )
     unused = (*training_parts(config), 'guide', 'guide_checkpoint')
     reference = config.pop(REFERENCE, None)
@@ -148,14 +149,14 @@ def _neighbour(reference: str | None) -> str:
     """The name of the first stage's file, without its folder."""
     if reference is None:
         raise ValueError(
-            'the model has no model.autoencoder_checkpoint: its first stage '
-            'is in no other file, and cannot be left out'
+            'model.autoencoder_checkpoint is missing: the first stage is in '
+            'no other file, so publish the model with it'
         )
     path = Path(reference)
     name = (newest_checkpoint(path) or path).name
     if not NEIGHBOUR.fullmatch(name):
         raise ValueError(
-            f'the first stage is in {reference}: rename that to letters and '
-            'digits and .pth or .safetensors, to leave it out'
+            f'the first stage is in {reference}: to omit it, rename the file '
+            'to letters and digits, and .pth or .safetensors'
         )
     return name

@@ -1,8 +1,8 @@
-"""Classes that a config may name: those in a registry, and no others.
+"""Classes that a config may name: only those in a registry.
 
-mmengine's ``Registry.get`` imports whatever a name with dots leads to, so
-that ``type='os.system'`` is called when it is built. Here a name is looked up
-in registries only, and what it does not find there is unknown.
+mmengine's ``Registry.get`` imports any name with dots, so that building
+``type='os.system'`` calls it. Here, a name is looked up in registries only,
+and any other name is unknown.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ def find_class(name: str, default_scope: str = OWN) -> Any | None:
     """The class or function that is registered as ``name``.
 
     ``NAME`` is looked up in all registries, those of ``default_scope``
-    first, ``SCOPE.NAME`` in those of a scope: of mmldm, of a toolbox of
-    OpenMMLab, or of a project whose registry is imported. A class that is
-    registered may be named by its whole path,
-    ``package.module.Class``, as mmengine dumps it.
+    first, and ``SCOPE.NAME`` in those of the scope: mmldm, a toolbox of
+    OpenMMLab, or a project whose registry is imported. A registered class
+    may also be named by its full path, ``package.module.Class``, as mmengine
+    dumps it.
 
     Returns:
-        None where nothing is registered by this name.
+        The class or function; None if the name is not registered.
     """
     scope, _, last = name.rpartition('.')
     if '.' in scope:
@@ -42,11 +42,11 @@ def find_class(name: str, default_scope: str = OWN) -> Any | None:
         if scope and registry.scope != scope:
             continue
         if registry.scope in (OWN, default_scope, scope):
-            # A toolbox that is not installed in full fails to import.
+            # A toolbox fails to import if not all its packages are installed.
             with contextlib.suppress(Exception):
                 registry.import_from_location()
         node: Registry | None = registry
-        while node is not None:  # mmengine looks into the parents, too
+        while node is not None:  # mmengine searches the parents, too
             if last in node.module_dict:
                 return node.module_dict[last]
             node = node.parent
@@ -54,7 +54,7 @@ def find_class(name: str, default_scope: str = OWN) -> Any | None:
 
 
 def _by_path(path: str) -> Any | None:
-    """A registered class by module and name; nothing is imported."""
+    """The registered class with this full path; nothing is imported."""
     for registry in _registries():
         for cls in registry.module_dict.values():
             module = getattr(cls, '__module__', None)
@@ -64,7 +64,7 @@ def _by_path(path: str) -> Any | None:
 
 
 def _registries(first: str = OWN) -> list[Registry]:
-    """Those of a scope, ours, mmengine's, then those of all other projects."""
+    """All registries, those of the scope ``first`` at the start."""
     named = [*vars(registries).values(), *vars(mmengine.registry).values()]
     queue = [node for node in named if isinstance(node, Registry)]
     found: dict[int, Registry] = {}
@@ -76,14 +76,14 @@ def _registries(first: str = OWN) -> list[Registry]:
 
 
 def use_scope(name: Any) -> None:
-    """Import the registries of a ``default_scope``, as mmengine will.
+    """Import the registries of a ``default_scope``, as mmengine does later.
 
     Args:
-        name: mmldm, a toolbox of OpenMMLab, or a project of the user's, with
-            its registries in ``NAME.registry``.
+        name: mmldm, a toolbox of OpenMMLab, or a project of the user, with
+            registries in ``NAME.registry``.
 
     Raises:
-        ValueError: If no registry has such a scope.
+        ValueError: If no registry has this scope.
     """
     cause = ''
     if isinstance(name, str) and name.isidentifier():
@@ -94,16 +94,16 @@ def use_scope(name: Any) -> None:
     known = {node.scope for node in _registries()}
     if name not in known:
         raise ValueError(
-            f'default_scope={name!r} is the scope of no registry'
+            f'default_scope={name!r} is not the scope of a registry'
             f'{cause}{suggest(str(name), known)}'
         )
 
 
 def _why_incomplete(scope: str) -> str:
-    """Which packages a toolbox misses, so that parts of it register nothing.
+    """Why a toolbox cannot be imported in full: its missing packages.
 
     Returns:
-        Empty where all of it can be imported, or it is no toolbox.
+        Empty if all of it can be imported, or ``scope`` is not a toolbox.
     """
     missing = set()
     for registry in _registries() if scope in MODULE2PACKAGE else ():
@@ -130,17 +130,17 @@ def _all_names() -> set[str]:
 def check_type_name(
     key: str, value: Any, built: bool, default_scope: str = OWN
 ) -> None:
-    """Raise where a config names a class that is in no registry.
+    """Raise if a config names a class that is in no registry.
 
     Args:
-        key: Dotted, of the name.
-        value: What is given as the name.
-        built: Whether the dict is surely built by a registry; where it is
-            not, a word that could be nothing else passes.
-        default_scope: Of names without a scope.
+        key: Dotted key of the name.
+        value: The name.
+        built: Whether a registry certainly builds the dict. If not, a plain
+            word passes that is not the name of a module.
+        default_scope: Scope of names without one.
 
     Raises:
-        ValueError: Naming the key, the value and the nearest valid names.
+        ValueError: Names the key, the value and similar valid names.
     """
     if callable(value):
         return
@@ -157,14 +157,14 @@ def check_type_name(
 
 
 def _may_be_imported(name: str) -> bool:
-    """Whether mmengine, asked for a class of this name, would import it."""
+    """Whether mmengine would import a class name as a module."""
     if not name.isidentifier():
         return True
     return importlib.util.find_spec(name) is not None
 
 
 def _cause(name: str) -> str:
-    """Why no class is found by this name, and what to do."""
+    """Why no class with this name is found, and the remedy."""
     scope = name.partition('.')[0]
     if scope in MODULE2PACKAGE and not importlib.util.find_spec(scope):
         return (

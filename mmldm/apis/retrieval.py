@@ -1,6 +1,6 @@
-"""Images of a folder that are like something, for models that are told them.
+"""Search for similar images, for retrieval-augmented models.
 
-Blattmann et al. 2022 (arXiv:2204.11824): CLIP's embeddings, exact search.
+Blattmann et al. 2022 (arXiv:2204.11824): CLIP embeddings, exact search.
 """
 
 from collections.abc import Sequence
@@ -17,38 +17,33 @@ from mmldm.datasets.image_files import read_image
 from mmldm.datasets.image_search import sound_images
 from mmldm.datasets.report import DataReport
 from mmldm.models.conditioners import ImageEncoder
-from mmldm.models.conditioners.hub import first_line, from_hub
 from mmldm.models.conditioners.pretrained_tokens import ClipTokens
 from mmldm.utils import check_count
+from mmldm.utils.hub import first_line, from_hub
 
 from .image_index import ImageIndex, read_index
 
-# Rows of similarities that are in memory at a time.
+# Number of queries whose similarities are in memory at a time.
 ROWS = 256
 
 
 def list_images(folder: str) -> list[str]:
-    """Paths of all images that can be read, in order; others are counted.
+    """Paths of a folder's readable images, sorted; log what is left out.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If there are no images.
     """
     return sound_images(folder, DataReport(folder))
-
-
-def read_rgb(path: str) -> np.ndarray:
-    """uint8 RGB (H, W, 3); errors are those of ``read_image``."""
-    return read_image(path)[..., ::-1]
 
 
 def embed_files(
     paths: Sequence[str], encoder: ImageEncoder, batch_size: int
 ) -> Tensor:
-    """Of each image, norm 1: (N, C), on the CPU."""
+    """Embed image files: (N, C), norm 1, on the CPU."""
     rows = []
     for start in tqdm(range(0, len(paths), batch_size), desc='embedding'):
         batch = paths[start : start + batch_size]
-        rows.append(encoder.embed([read_rgb(path) for path in batch]).cpu())
+        rows.append(encoder.embed([read_image(path) for path in batch]).cpu())
     return torch.cat(rows)
 
 
@@ -58,7 +53,7 @@ def make_index(
     embeddings: Tensor,
     encoder: ImageEncoder,
 ) -> ImageIndex:
-    """Of images below ``folder`` that were embedded by ``encoder``."""
+    """The index of images below ``folder`` embedded by ``encoder``."""
     names = [Path(path).relative_to(folder).as_posix() for path in paths]
     return ImageIndex(
         embeddings, names, str(encoder.pretrained), _digest(encoder)
@@ -68,13 +63,14 @@ def make_index(
 def nearest(
     queries: Tensor, database: Tensor, num: int, same: bool = False
 ) -> Tensor:
-    """Indices (N, num) into the database, the most alike first.
+    """Indices (N, num) into the database, the most similar first.
 
     Args:
         queries: Norm 1, (N, C).
         database: Norm 1, (M, C).
-        num: How many.
-        same: Both are the same images, none of which is its own neighbour.
+        num: Number of neighbours.
+        same: Queries and database are the same images, and an image is not
+            its own neighbour.
     """
     found = []
     for start in range(0, len(queries), ROWS):
@@ -87,20 +83,21 @@ def nearest(
 
 
 class Retriever:
-    """What retrieval-augmented models are told: a query and its neighbours.
+    """Gives retrieval-augmented models a query and its neighbours.
 
     Args:
-        path: Index of the images that are found.
-        num: Neighbours of a query.
-        dim: Channels that the model reads.
-        encoder: Folder or name of the CLIP model; None for that which the
+        path: Path of the index of the images.
+        num: Number of neighbours of a query.
+        dim: Number of channels that the model reads.
+        encoder: Folder or name of the CLIP model; None for the one that the
             index names.
-        device: Of the encoder.
+        device: Device of the encoder.
 
     Raises:
-        FileNotFoundError: If there is no index.
-        ValueError: If the index has less images or other channels, or was
-            made with another encoder, or that is not to be had.
+        FileNotFoundError: If the index is missing.
+        ValueError: If the index has fewer than ``num`` images, not ``dim``
+            channels, or comes from another encoder, or if the encoder is not
+            available.
     """
 
     def __init__(
@@ -117,13 +114,13 @@ class Retriever:
         if num > size:
             raise ValueError(
                 f'num_neighbours={num}, but the index {path} has {size} '
-                'images: ask for less'
+                f'images: set num_neighbours={size} or lower'
             )
         if channels != dim:
             raise ValueError(
                 f'the index {path} has embeddings of {channels} channels, but '
-                f'the model reads {dim}: make one with the encoder that the '
-                'model was trained with'
+                f'the model reads {dim}: make one with the encoder of the '
+                "model's training"
             )
         self.index, self.num = index, num
         self.source = index.encoder if encoder is None else encoder
@@ -132,20 +129,20 @@ class Retriever:
         if _digest(self.encoder) != index.digest:
             raise ValueError(
                 f'the index {path} was made with {index.encoder}, whose '
-                f'weights are others than those of the encoder {self.source}: '
+                f'weights differ from those of the encoder {self.source}: '
                 'give that encoder, or make the index again'
             )
 
     def of_images(self, images: Sequence[np.ndarray]) -> Tensor:
-        """(N, 1 + num, C), norm 1: queries, then the most alike first.
+        """Queries and their neighbours, (N, 1 + num, C), norm 1.
 
         Args:
-            images: uint8 RGB (H, W, 3).
+            images: The queries, uint8 RGB (H, W, 3).
         """
         return self._with_neighbours(self.encoder.embed(images).cpu())
 
     def of_texts(self, texts: Sequence[str]) -> Tensor:
-        """As :meth:`of_images`.
+        """Queries and their neighbours; see :meth:`of_images`.
 
         Raises:
             ValueError: If the encoder reads no text.
@@ -155,7 +152,7 @@ class Retriever:
         )
 
     def names(self, features: Tensor) -> list[str]:
-        """Paths of the neighbours in (1 + num, C), the most alike first."""
+        """Paths of the neighbours in (1 + num, C), the most similar first."""
         rows = nearest(features[:1], self.index.embeddings, self.num)[0]
         return [self.index.paths[row] for row in rows]
 
@@ -170,17 +167,17 @@ def retrieve(
     texts: Sequence[str] | None,
     images: Sequence[str] | None,
 ) -> list[Tensor]:
-    """``features`` for every text, or else for every image, and say whose.
+    """``features`` of every text, or every image; print the neighbours.
 
     Args:
-        retriever: Of an index.
-        texts: What to look for.
-        images: Paths of files.
+        retriever: Retriever of the index.
+        texts: The queries; None to use ``images``.
+        images: Paths of image files, the queries if ``texts`` is None.
     """
     if texts is not None:
         found = retriever.of_texts(texts)
     else:
-        found = retriever.of_images([read_rgb(path) for path in images])
+        found = retriever.of_images([read_image(path) for path in images])
     for query, features in zip(texts or images, found, strict=True):
         print(f'like {query}: {", ".join(retriever.names(features))}')
     return [*found]
@@ -194,7 +191,7 @@ def _digest(encoder: ImageEncoder) -> str:
 def _embed_texts(
     source: str, texts: Sequence[str], device: str | torch.device
 ) -> Tensor:
-    """(N, C), norm 1, on the CPU."""
+    """Embed texts: (N, C), norm 1, on the CPU."""
     from transformers import CLIPTextModelWithProjection  # takes seconds
 
     load = partial(
@@ -204,13 +201,13 @@ def _embed_texts(
         model, report = from_hub(load, source)
     except Exception as error:
         raise ValueError(
-            f"the encoder {source} has no text model of CLIP's "
+            f'the encoder {source} has no text model of CLIP '
             f'({first_line(error)}): give the folder of a whole CLIP model, '
             'or an image'
         ) from error
     if report['missing_keys']:
         raise ValueError(
-            f"the encoder {source} has no text model of CLIP's: give the "
+            f'the encoder {source} has no text model of CLIP: give the '
             'folder of a whole CLIP model, or an image'
         )
     tokenizer = ClipTokens(source, model.config.max_position_embeddings)

@@ -1,4 +1,4 @@
-"""What the flags of tools/sample.py say, as fields of data samples."""
+"""Fields of data samples from the flags of tools/sample.py."""
 
 import argparse
 from collections.abc import Callable
@@ -9,26 +9,29 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmldm.datasets.image_files import read_label_map, read_mask
+from mmldm.datasets.image_files import (
+    read_image,
+    read_label_map,
+    read_mask,
+)
 from mmldm.utils.files import check_file
 
-from .retrieval import read_rgb
 from .sample_flags import FLAGS
 
 Content = TypeVar('Content')
-# Rows of numbers: all other arrays of two axes are maps.
+# Fields of rows of numbers; all other arrays with two axes are maps.
 ROWS = ('tokens', 'features')
 
 
 def read_fields(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields that are the same for all images.
+    """Read the fields that all images share.
 
     Args:
-        args: Of tools/sample.py.
+        args: Arguments of tools/sample.py.
 
     Raises:
-        FileNotFoundError, ValueError: If a file cannot be read or makes no
-            sense; the flag is named.
+        FileNotFoundError, ValueError: If a file cannot be read or is
+            invalid; names the flag.
     """
     fields: dict[str, Any] = {}
     if args.image is not None:
@@ -54,14 +57,14 @@ def read_fields(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _own(told: str) -> tuple[str, Tensor]:
-    """A field of a task that is not the toolbox's, and its value."""
+    """Name and value of a field that the toolbox does not know."""
     field, _, path = told.partition('=')
     if not field.isidentifier() or not path:
         raise ValueError(
             f'--field {told} must be NAME=FILE, such as sketch=sketch.png'
         )
     if field in FLAGS:
-        raise ValueError(f'--field {told}: say it by {FLAGS[field]}')
+        raise ValueError(f'--field {told}: use {FLAGS[field]} instead')
     read = _array if path.endswith('.npy') else _map
     value = _file(f'--field {field}', read, path)
     if value.ndim == 2 and field not in ROWS:
@@ -70,7 +73,7 @@ def _own(told: str) -> tuple[str, Tensor]:
 
 
 def _file(flag: str, read: Callable[[str], Content], path: str) -> Content:
-    """What a file holds; errors name the flag."""
+    """Read a file; errors name the flag."""
     check_file(flag, path)
     try:
         return read(path)
@@ -79,12 +82,12 @@ def _file(flag: str, read: Callable[[str], Content], path: str) -> Content:
 
 
 def _image(path: str) -> Tensor:
-    """uint8 RGB (3, H, W)."""
-    return torch.from_numpy(read_rgb(path).copy()).permute(2, 0, 1)
+    """Read an image as uint8 RGB (3, H, W)."""
+    return torch.from_numpy(read_image(path)).permute(2, 0, 1)
 
 
 def _map(path: str) -> Tensor:
-    """uint8 (1, H, W) of a grey image, else RGB (3, H, W)."""
+    """Read a grey image as uint8 (1, H, W), another as RGB (3, H, W)."""
     rgb = _image(path)
     with Image.open(path) as image:
         grey = image.mode.startswith(('1', 'L', 'I'))
@@ -92,7 +95,7 @@ def _map(path: str) -> Tensor:
 
 
 def _array(path: str) -> Tensor:
-    """The numbers of a file of NumPy."""
+    """Read the array of a NumPy file."""
     try:
         array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:

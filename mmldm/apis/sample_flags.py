@@ -1,4 +1,4 @@
-"""What the flags of tools/sample.py and a model say to each other."""
+"""Checks of the flags of tools/sample.py, and their values for a model."""
 
 import argparse
 import math
@@ -13,7 +13,7 @@ from mmldm.utils import check_count, check_range
 from mmldm.utils.files import check_file, check_folder_to_write
 from mmldm.utils.image_size import height_and_width
 
-# What a data sample holds, and the flag that says it.
+# Field of a data sample -> flag that sets it.
 FLAGS = {
     'gt_label': '--label',
     'caption': '--prompt',
@@ -28,10 +28,10 @@ FLAGS = {
 
 
 def check_args(args: argparse.Namespace) -> None:
-    """Raise where flags make no sense, whatever the model.
+    """Raise if flags are invalid for any model.
 
     Args:
-        args: Of tools/sample.py.
+        args: Arguments of tools/sample.py.
 
     Raises:
         ValueError: Naming the flag.
@@ -50,7 +50,7 @@ def check_args(args: argparse.Namespace) -> None:
         ('--negative', () if args.negative is None else (args.negative,)),
     ):
         if not all(text.strip() for text in texts):
-            raise ValueError(f"{flag} '' says nothing: give words")
+            raise ValueError(f"{flag} '' is empty: give a text")
     for told in args.object or ():
         _check_object(*told)
     _check_database(args)
@@ -80,28 +80,25 @@ def _check_object(label: float, *box: float) -> None:
 
 
 def _check_database(args: argparse.Namespace) -> None:
-    """Raise unless it is clear what is looked for in a database."""
+    """Raise unless --database has exactly one kind of query."""
     if args.database is None:
         for name in ('num_neighbours', 'encoder'):
             if getattr(args, name) is not None:
                 flag = f'--{name.replace("_", "-")}'
-                raise ValueError(f'{flag} is of use only with --database')
+                raise ValueError(f'{flag} needs --database: give both')
         return
     if (args.prompt is None) == (args.like is None):
         raise ValueError('--database: give one of --prompt and --like')
     if args.negative is not None:
-        raise ValueError(
-            '--negative says nothing with --database: guidance leads away '
-            'from no neighbours at all'
-        )
+        raise ValueError('--negative has no effect with --database: omit it')
 
 
 def check_flags(model: LatentDiffusion, given: Collection[str]) -> None:
-    """Raise unless the model reads what is given, and is given all.
+    """Raise unless the given fields are exactly those the model reads.
 
     Args:
         model: What draws.
-        given: Fields of data samples.
+        given: Names of the given fields of data samples.
 
     Raises:
         ValueError: Naming the flags.
@@ -110,17 +107,18 @@ def check_flags(model: LatentDiffusion, given: Collection[str]) -> None:
     for field in sorted({*given} - reads):
         known = ', '.join(sorted(map(_flag, reads))) or 'nothing'
         raise ValueError(
-            f'{_flag(field)} says nothing to this model, which is told {known}'
+            f'{_flag(field)} is unknown to this model, which reads {known}: '
+            'omit it'
         )
     for field in sorted(reads - {*given}):
         how = '' if field in FLAGS else ', of .png or .npy'
         raise ValueError(
-            f'the model draws what it is told: give {_flag(field)}{how}'
+            f'the field {field} is missing: give {_flag(field)}{how}'
         )
 
 
 def _flag(field: str) -> str:
-    """The flag that says a field."""
+    """The flag that sets a field."""
     return FLAGS.get(field, f'--field {field}=FILE')
 
 
@@ -129,12 +127,12 @@ def check_classes(
     told: Mapping[str, Any],
     negative: Mapping[str, Any],
 ) -> None:
-    """Raise where a class is none of the model's.
+    """Raise if a class is unknown to the model.
 
     Args:
         model: What draws.
-        told: What the flags say, by field; ``gt_label`` are several.
-        negative: What :func:`negative_of` gives.
+        told: Values of the flags, by field; ``gt_label`` is a list.
+        negative: The result of :func:`negative_of`.
 
     Raises:
         ValueError: Naming the flag.
@@ -152,18 +150,18 @@ def check_classes(
         for label in map(int, found):
             if not 0 <= label < count:
                 raise ValueError(
-                    f'{flag}: {label} is none of the classes of this model, '
-                    f'which are 0 to {count - 1}'
+                    f'{flag}: the class {label} is unknown, expected 0 to '
+                    f'{count - 1}'
                 )
 
 
 def negative_of(
     model: LatentDiffusion, negative: str | None
 ) -> dict[str, int | str]:
-    """What ``--negative`` says, as a field of a data sample.
+    """The field of a data sample that ``--negative`` sets.
 
     Raises:
-        ValueError: If it says nothing to the model.
+        ValueError: If the model reads neither a caption nor a class.
     """
     reads = model.conditioner.reads
     if negative is None:
@@ -172,14 +170,14 @@ def negative_of(
         return dict(caption=negative)
     if 'gt_label' not in reads:
         raise ValueError(
-            f'--negative {negative} says nothing to this model, which is told '
-            'neither a caption nor a class: leave it out'
+            f'--negative {negative} is not available for this model, which '
+            'reads neither a caption nor a class: omit it'
         )
     try:
         return dict(gt_label=int(negative))
     except ValueError as error:
         raise ValueError(
-            f'--negative {negative} is no class: give its number'
+            f'--negative {negative} is not a class: give its number'
         ) from error
 
 
@@ -188,15 +186,15 @@ def image_size(
     fields: Mapping[str, Any],
     model: LatentDiffusion,
 ) -> tuple[int, int]:
-    """Height and width of what is drawn.
+    """Height and width of the images to generate, pixels.
 
     Args:
-        size: What ``--size`` says: one side, or both; None for nothing.
-        fields: What is told, of which images have a size.
-        model: What draws.
+        size: Value of ``--size``: one side, or both; None if not given.
+        fields: The given fields; images among them set the size.
+        model: The model.
 
     Raises:
-        ValueError: If nobody says how large.
+        ValueError: If neither flags, fields nor model give a size.
     """
     if size is not None:
         return size[0], size[-1]
@@ -205,13 +203,10 @@ def image_size(
         value = fields.get(field)
         if isinstance(value, Tensor) and value.ndim == 3:
             return tuple(value.shape[1:])
-    if 'img_lq' in fields:  # lies beside the latent, as it is
+    if 'img_lq' in fields:  # has the size of the latent
         height, width = fields['img_lq'].shape[1:]
         factor = model.autoencoder.factor
         return factor * height, factor * width
     if model.image_size is None:
-        raise ValueError(
-            'neither the model nor a flag says how large images are: give '
-            '--size'
-        )
+        raise ValueError('the image size is missing: give --size')
     return height_and_width(model.image_size)

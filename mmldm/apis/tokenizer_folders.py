@@ -1,37 +1,34 @@
-"""Folders of tokenizers that lie beside a model or beside its config."""
+"""Tokenizer folders beside a model or beside its config."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from .other_files import named_files
 
-# Of files that tokenizers of transformers consist of.
+# Suffixes of the files of a transformers tokenizer.
 SUFFIXES = ('.json', '.txt', '.model', '.jinja')
 
 
-def locate_tokenizers(cfg: Config, folders: Sequence[Path]) -> None:
-    """Replace the names of tokenizers that lie beside a config file.
+def locate_tokenizers(model: Any, folders: Sequence[Path]) -> None:
+    """Replace tokenizer names by paths if they are folders beside a config.
 
-    A config that a converter wrote names the folder beside it.
+    A config that a converter wrote names a folder beside it.
 
     Args:
-        cfg: Its ``model`` is changed.
-        folders: Where the config and all that it inherits lie.
+        model: Config of a model, changed in place; anything else passes.
+        folders: Folders of the config file and of all its bases.
     """
-    model = cfg.get('model')
-    if isinstance(model, Mapping) and 'conditioner' in model:
-        cfg.model = with_tokenizers(
-            model, lambda name: tokenizer_beside(name, folders)
-        )
+    for node, key in named_files(model, 'data_folders'):
+        node[key] = tokenizer_beside(node[key], folders)
 
 
 def tokenizer_beside(name: str, folders: Iterable[Path]) -> str:
-    """A tokenizer's folder that lies in one of ``folders``; else the name.
+    """The tokenizer's path in one of ``folders``, else the name itself.
 
     Raises:
-        ValueError: If a file in it lies elsewhere, see :func:`check_files`.
+        ValueError: See :func:`check_files`.
     """
     if name and not Path(name).is_absolute():
         for folder in folders:
@@ -42,14 +39,15 @@ def tokenizer_beside(name: str, folders: Iterable[Path]) -> str:
 
 
 def copy_tokenizer(folder: Path, out_dir: Path) -> list[str]:
-    """Copy the data of a tokenizer that lies in a folder of diffusers.
+    """Copy the files of a tokenizer from a folder of diffusers.
 
     Args:
-        folder: The tokenizer's, which :func:`check_files` let pass.
-        out_dir: Made where it is missing.
+        folder: The tokenizer's folder, which passed :func:`check_files`.
+        out_dir: Target folder; it is created if missing.
 
     Returns:
-        Names that were left out: whatever is no data of a tokenizer.
+        Names of the files that were left out, as a tokenizer does not need
+        them.
 
     """
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -63,16 +61,16 @@ def copy_tokenizer(folder: Path, out_dir: Path) -> list[str]:
 
 
 def check_files(folder: Path, boundary: Path) -> None:
-    """Raise where a folder would have another file read, or none at all.
+    """Raise if a folder has links to outside, or special files.
 
     Args:
-        folder: What somebody else may have made.
+        folder: The folder, which somebody else may have made.
         boundary: Symbolic links may lead anywhere below this folder. In the
             cache of huggingface_hub, whose folders consist of links, they
             may lead anywhere in the repository's folder.
 
     Raises:
-        ValueError: Naming a link that leads out, or what is no regular file.
+        ValueError: Names the link, or the file that is not a regular one.
     """
     root = boundary.resolve()
     if root.parent.name == 'snapshots':
@@ -85,34 +83,4 @@ def check_files(folder: Path, boundary: Path) -> None:
                 'of the file in its place'
             )
         if not (target.is_file() or target.is_dir()):
-            raise ValueError(f'{path} is no regular file: remove it')
-
-
-def with_tokenizers(
-    model: Mapping[str, Any], change: Callable[[str], str]
-) -> dict[str, Any]:
-    """A model's config, the folders or names of its tokenizers changed."""
-    conditioner = model.get('conditioner')
-    if not isinstance(conditioner, Mapping):
-        return dict(model)
-    embedders = [
-        _with_tokenizer(embedder, change)
-        for embedder in conditioner.get('embedders') or ()
-    ]
-    if not embedders:
-        return dict(model)
-    return {**model, 'conditioner': {**conditioner, 'embedders': embedders}}
-
-
-def _with_tokenizer(embedder: Any, change: Callable[[str], str]) -> Any:
-    """An embedder's config, or a tokenizer's."""
-    if not isinstance(embedder, Mapping):
-        return embedder
-    tokenizer = embedder.get('tokenizer')
-    if isinstance(tokenizer, str):
-        return {**embedder, 'tokenizer': change(tokenizer)}
-    pretrained = tokenizer.get('pretrained') if tokenizer else None
-    if isinstance(pretrained, str):
-        tokenizer = {**tokenizer, 'pretrained': change(pretrained)}
-        return {**embedder, 'tokenizer': tokenizer}
-    return embedder
+            raise ValueError(f'{path} is not a regular file: remove it')

@@ -1,37 +1,33 @@
-"""What the config in a file of weights may ask for.
+"""Safety check of the config in a weights file.
 
-mmengine resolves a ``type`` with dots by importing it, so that building
-``dict(type='os.system', command=...)`` runs it. A config file is code that
-its user chose to run; a file of weights is not.
+mmengine imports a ``type`` with dots, so that building
+``dict(type='os.system', command=...)`` runs a command. A config file is code
+that its user chose to run; a weights file is not.
 """
 
-import inspect
 import re
 from collections.abc import Collection, Iterator, Mapping
 from reprlib import Repr
 from typing import Any
 
-from mmldm.models.conditioners.tokenizers import Tokenizer
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.utils.checks import suggest
 
 from .config import check_arguments
 from .config.arguments import check_numbers
+from .other_files import files_of
 
-# What parts of a model may be.
+# The attribute in which a class lists folders of data, such as a tokenizer's.
+DATA = 'data_folders'
+# Registries of the parts of a model.
 REGISTRIES = (MODELS, DIFFUSION_SCHEDULERS)
-# Keys that have mmengine import modules.
+# Keys that make mmengine import modules.
 IMPORTS = ('custom_imports', '_scope_')
-# What a config has that inherits from one of ours by ``mmldm::NAME``.
+# A config that inherits by ``mmldm::NAME`` has this key and value.
 OWN_SCOPE = ('_scope_', 'mmldm')
-# Keys of files that a model reads when it is built.
-READS = re.compile(
-    r'(.*_)?(checkpoint|weights|path|file|folder|dir)'
-    r'|init_cfg|data_root|pretrained'
-)
-# A word, or the name of a model on a hub; no path that leads anywhere else.
+# A word, or the name of a model on a hub; a path elsewhere does not match.
 WORD = re.compile(r'(?!\.)[\w.+-]+(/(?!\.)[\w.+-]+)?|', re.ASCII)
-# Of the dotted path to a value; Python's stack holds some 900 dicts.
+# Characters of a dotted path; Python's stack holds about 900 dicts.
 LONGEST_PATH = 500
 
 _shorten = Repr()
@@ -43,26 +39,26 @@ def check_untrusted(
 ) -> None:
     """Raise unless building a model from ``config`` is harmless.
 
-    Every ``type`` must be the name, without or with our scope, of a class
-    that is registered already, by mmldm or by a module of the user's; nothing
-    may be imported, and no file read but a tokenizer's. Nothing in the config
-    is looked up before that is sure.
+    Every ``type`` must name a class that is registered already, by mmldm or
+    by an imported module of the user; the scope ``mmldm.`` may precede the
+    name. Nothing may be imported, and only a tokenizer's files may be read.
+    No name of the config is looked up before these checks.
 
     Args:
-        config: A model's, from a file that anybody may have written.
-        source: The file, for messages.
-        may_read: Let it name other files of weights, which are read as
-            safely as this one.
+        config: Config of a model, from a file that anybody may have written.
+        source: The file's path, for messages.
+        may_read: Allow the config to name other weights files, which are
+            read as safely as this one.
 
     Raises:
-        ValueError: Naming what the config asks for, or an argument that its
-            class does not take.
+        ValueError: Names the refused key and value, or an argument that its
+            class does not have.
     """
     if not isinstance(config, Mapping) or 'type' not in config:
-        raise ValueError(f'{source}: its config names no type of model')
+        raise ValueError(f'{source}: its config has no model type')
     names = _registered()
     remedy = 'is refused in a file of weights: write a config of your own'
-    # Types before arguments: they say what a config is up to.
+    # Types before arguments: a wrong type is the more telling error.
     for path, key, value, owner in sorted(
         _entries(config, 'model'), key=lambda entry: entry[1] != 'type'
     ):
@@ -73,51 +69,43 @@ def check_untrusted(
             _check_type(value, names, told)
         elif key in IMPORTS and (key, value) != OWN_SCOPE:
             raise ValueError(f'{told}and importing {remedy}')
-        elif may_read or value is None or _is_tokenizer(key, owner):
+        elif may_read or value is None or key in files_of(owner, DATA):
             continue
-        elif READS.fullmatch(key):
+        elif key in files_of(owner):
             raise ValueError(f'{told}and reading another file {remedy}')
         elif isinstance(value, str) and not WORD.fullmatch(value):
             raise ValueError(
-                f'{told}and what is no word or NAME or ORGANISATION/NAME of '
-                f'a hub {remedy}'
+                f'{told}and a text other than a word or a name on a hub, NAME '
+                f'or ORGANISATION/NAME, {remedy}'
             )
     check_arguments(config, 'model')
 
 
 def _registered() -> set[str]:
-    """Names of all that a model of ours, or the user's, may consist of."""
+    """Names of all registered parts of models."""
     for registry in REGISTRIES:
         registry.import_from_location()
     return {name for node in REGISTRIES for name in node.module_dict}
 
 
 def tokenizer_folders(config: Mapping[str, Any]) -> list[str]:
-    """Tokenizers that a config looks for in a folder, not by a name."""
+    """Tokenizers that a config names by a folder, not by a hub's name."""
     return [
         value
         for _, key, value, owner in _entries(config, 'model')
-        if _is_tokenizer(key, owner)
+        if key in files_of(owner, DATA)
         and isinstance(value, str)
         and not WORD.fullmatch(value)
     ]
 
 
-def _is_tokenizer(key: str, owner: Any) -> bool:
-    """Whether a folder with a vocabulary may be named: it is data."""
-    if key == 'pretrained':
-        cls = MODELS.module_dict.get(owner) if isinstance(owner, str) else None
-        return inspect.isclass(cls) and issubclass(cls, Tokenizer)
-    return key == 'tokenizer'
-
-
 def _entries(node: Any, path: str) -> Iterator[tuple[str, str, Any, Any]]:
-    """(dotted path, key, value, type of the dict) of all in a config.
+    """(dotted path, key, value, type of the dict) for all config values.
 
-    In lists the key is empty.
+    The key of a list's item is empty.
 
     Raises:
-        ValueError: If the dicts are too deep to be built.
+        ValueError: If the dicts are nested too deeply to be built.
     """
     if len(path) > LONGEST_PATH:
         raise ValueError(f'{_shorten.repr(path)} is nested too deeply')
@@ -140,8 +128,8 @@ def _check_type(value: Any, names: Collection[str], told: str) -> None:
         # All valid names are too many to list.
         near = suggest(str(value)[:80], names).partition(' Valid names')[0]
         raise ValueError(
-            f'{told}which is no registered part of a model{near.rstrip(".")}; '
-            'nothing else is built from a file of weights: if it is your own, '
-            'give the config file that imports its module first, or import '
-            'the module before'
+            f'{told}which is not a registered part of a model'
+            f'{near.rstrip(".")}; nothing else is built from a weights file: '
+            'if the class is your own, import its module first, or give the '
+            'config file that imports it'
         )

@@ -1,63 +1,73 @@
-"""Kinds of values in config files of others: what each key must be."""
+"""Kinds of values in config files of others."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 # More than any count in a network or a process, and few enough to be tried.
 MOST = 10**6
 LARGEST = 1e300
-COUNT = f'a whole number from 1 to {MOST - 1}'
-
-IsKind = Callable[[Any], bool]
-# What a kind is called, whether a value is one, and the keys that must be.
-Kinds = Sequence[tuple[str, IsKind, str]]
 
 
-def is_number(value: Any) -> bool:
-    """Whether it is a finite number, and no truth value."""
+class Kind(NamedTuple):
+    """What a value must be: in words, and whether one is."""
+
+    words: str
+    fits: Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
     known = isinstance(value, int | float) and not isinstance(value, bool)
     # Not math.isfinite, which has no answer for 10**400.
     return known and -LARGEST < value < LARGEST
 
 
-def is_positive(value: Any) -> bool:
-    """Whether it is a number above 0."""
-    return is_number(value) and value > 0
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and value in range(1, MOST)
 
 
-def is_count(value: Any) -> bool:
-    """Whether it is a whole number from 1 to :data:`MOST` - 1."""
-    return is_number(value) and value in range(1, MOST)
+ANY = Kind('anything', lambda _: True)
+BOOL = Kind('true or false', lambda value: isinstance(value, bool))
+DICT = Kind('a dict', lambda value: isinstance(value, Mapping))
+WORD = Kind('a word', lambda value: isinstance(value, str))
+NUMBER = Kind('a number', _is_number)
+POSITIVE = Kind('a number above 0', lambda v: _is_number(v) and v > 0)
+COUNT = Kind(f'a whole number from 1 to {MOST - 1}', _is_count)
 
 
-def is_text(value: Any) -> bool:
-    """Whether it is a text."""
-    return isinstance(value, str)
-
-
-def is_bool(value: Any) -> bool:
-    """Whether it is true or false."""
-    return isinstance(value, bool)
-
-
-def list_of(is_kind: IsKind, least: int = 1) -> IsKind:
-    """Whether it is a list of one kind, with so many items or more."""
-    return lambda value: (
-        isinstance(value, list | tuple)
-        and len(value) >= least
-        and all(map(is_kind, value))
+def either(kind: Kind, value: Any) -> Kind:
+    """A kind, or one value besides."""
+    said = 'null' if value is None else value
+    return Kind(
+        f'{kind.words}, or {said}',
+        lambda given: (
+            kind.fits(given) or (type(given) is type(value) and given == value)
+        ),
     )
 
 
-def or_null(is_kind: IsKind) -> IsKind:
-    """Whether it is of a kind, or null."""
-    return lambda value: value is None or is_kind(value)
+def list_of(kind: Kind, least: int = 1) -> Kind:
+    """A list of one kind, with so many items or more."""
+    return Kind(
+        f'a list of {least} or more, each {kind.words}',
+        lambda value: (
+            isinstance(value, list | tuple)
+            and len(value) >= least
+            and all(map(kind.fits, value))
+        ),
+    )
 
 
-def by_key(kinds: Kinds) -> dict[str, tuple[str, IsKind]]:
-    """What each key must be, and whether a value is that."""
-    return {
-        key: (words, is_kind)
-        for words, is_kind, keys in kinds
-        for key in keys.split()
-    }
+def one_of(*values: str) -> Kind:
+    """One of some words."""
+    return Kind(
+        f'one of {", ".join(values)}',
+        lambda value: isinstance(value, str) and value in values,
+    )
+
+
+def any_of(*kinds: Kind) -> Kind:
+    """Of one of some kinds."""
+    return Kind(
+        ', or '.join(kind.words for kind in kinds),
+        lambda value: any(kind.fits(value) for kind in kinds),
+    )

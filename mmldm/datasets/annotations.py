@@ -1,4 +1,4 @@
-"""What is said about the images of a folder."""
+"""Base class of annotations: sources of fields for the images of a folder."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,14 @@ class Annotations(ABC):
     """
 
     classes: Sequence[str] | None = None
-    #: What it means that nothing is said of an image, which is left out: a
-    #: 'defect', a 'choice', or 'counted' where the reason was counted before.
+    #: How an image without annotation, which is left out, is counted: as a
+    #: 'defect', as a 'choice', or not again ('counted') where ``read`` has
+    #: counted the reason.
     silence = 'defect'
 
     @cached_property
     def report(self) -> DataReport:
-        """What is left out is counted here; a data set gives its own."""
+        """Counts what is left out; a data set replaces it by its own."""
         return DataReport(type(self).__name__)
 
     @abstractmethod
@@ -38,25 +39,27 @@ class Annotations(ABC):
 
         Args:
             root: Folder of the data set, from which paths of files lead.
-            images: Paths of all images by name, the path below their folder.
+            images: Paths of all images by name; the name is the path
+                relative to the folder of the images.
 
         Single entries that are wrong are left out and counted.
 
         Raises:
-            ValueError: If all of it is wrong, or it cannot be told what is.
+            ValueError: If no entry is usable, or the file cannot be read
+                at all.
         """
 
 
 def check_own(owners: dict[str, str], file: str, image: str) -> None:
-    """Raise if a file is that of another image as well.
+    """Raise if two images share an annotation file.
 
     Args:
-        owners: Images by file, to which this one is added.
-        file: Of the image.
-        image: Its name.
+        owners: Image names by file; this image is added.
+        file: Path of the image's annotation file.
+        image: Name of the image.
 
     Raises:
-        ValueError: Naming both images.
+        ValueError: If the file has another image already; names both.
     """
     other = owners.setdefault(file, image)
     if other != image:
@@ -68,7 +71,7 @@ def check_own(owners: dict[str, str], file: str, image: str) -> None:
 
 @DATASETS.register_module()
 class LargeImages(Annotations):
-    """Nothing but which images are large enough; the others are left out.
+    """Leave out images that are too small; give no fields.
 
     Args:
         min_side: Least length of the shorter side, pixels.
@@ -91,7 +94,7 @@ class LargeImages(Annotations):
 
 
 def _shorter_side(path: str) -> int | None:
-    """Pixels; None of what cannot be read, which is counted elsewhere."""
+    """Length in pixels; None if the file is unreadable (counted elsewhere)."""
     try:
         header = read_header(path)
     except (OSError, ValueError):

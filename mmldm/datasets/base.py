@@ -1,4 +1,4 @@
-"""What all data sets of mmldm share."""
+"""Base class of all data sets of mmldm."""
 
 import random
 from collections.abc import Iterator
@@ -17,18 +17,18 @@ from .samplers import SampleDraw
 
 
 class AddressedDataset(BaseDataset):
-    """Data set whose augmentations are a function of the draw.
+    """Data set whose augmentations depend on (seed, epoch, index) alone.
 
-    All generators that a transform may use, ours, mmcv's or another's, are
+    All global generators that a transform may use (random, NumPy, torch) are
     seeded by (seed, epoch, index) around the pipeline. A subclass defines
     ``load_data_list``.
 
     Args:
         pipeline: Transforms.
-        num_draws: How often each entry comes, one after the other: alike,
-            but for the ``address`` of what a model draws for it. Samples of
-            one entry have one ``source_idx``.
-        kwargs: As of mmengine's ``BaseDataset``.
+        num_draws: How many samples each entry gives, one after the other.
+            They differ only in the ``address`` that seeds the model's noise,
+            and share one ``source_idx``.
+        kwargs: Arguments of mmengine's ``BaseDataset``.
     """
 
     addressed = True  # what AddressedTrainLoop asks for
@@ -45,10 +45,10 @@ class AddressedDataset(BaseDataset):
         super().__init__(pipeline=built, **kwargs)
 
     def __getitem__(self, idx: int) -> Any:
-        """The sample that the pipeline makes of ``idx``.
+        """The sample that the pipeline makes from entry ``idx``.
 
-        Unlike mmengine's it never takes another one where this one fails. A
-        plain number always gives the same.
+        Unlike mmengine's method, it never replaces a sample that fails by
+        another one. A plain number always gives the same sample.
         """
         if not self._fully_initialized:
             self.full_init()
@@ -57,7 +57,7 @@ class AddressedDataset(BaseDataset):
         data_info.update(source_idx=source, sample_idx=int(idx))
         if isinstance(idx, SampleDraw):
             data_info['address'] = (idx.seed, idx.position)
-        else:  # validation, which is to see the same every time
+        else:  # validation sees the same samples every time
             seed, position = data_info.get('address', (0, source))
             position = self.num_draws * position + number
             data_info['address'] = (seed, position)
@@ -66,12 +66,12 @@ class AddressedDataset(BaseDataset):
             return self.pipeline(data_info)
 
     def __len__(self) -> int:
-        """Entries times draws."""
+        """Number of samples: entries times ``num_draws``."""
         return self.num_draws * super().__len__()
 
 
 def _check_pipeline(key: str, pipeline: object) -> None:
-    """Raise unless it is a list of transforms."""
+    """Raise unless ``pipeline`` is a list of transforms."""
     if not isinstance(pipeline, list | tuple) or not all(
         isinstance(t, dict) or callable(t) for t in pipeline
     ):

@@ -1,4 +1,4 @@
-"""Boxes of objects as parts of their images."""
+"""Object boxes in relative coordinates, cut to their images."""
 
 from math import isfinite
 
@@ -6,7 +6,7 @@ from .annotations import Fields
 from .report import DataReport
 
 Box = tuple[float, float, float, float]
-# How far a box may lie outside, as part of the image's side, and be called
+# A box that lies outside by at most this part of the image's side counts as
 # rounded: half a pixel of 500.
 ROUNDING = 0.001
 
@@ -14,24 +14,24 @@ ROUNDING = 0.001
 def with_objects(
     found: Fields, min_objects: int, owner: str, report: DataReport
 ) -> Fields:
-    """Those of the images that have enough objects.
+    """The images that have enough objects.
 
     Args:
-        found: Fields by name of the image, ``layout`` among them.
-        min_objects: Least number of objects.
-        owner: Class of the annotations, for errors.
-        report: What was left out before, for errors.
+        found: Fields by image name; each has ``layout``.
+        min_objects: Smallest number of objects.
+        owner: Class name of the annotations, for errors.
+        report: Counts of what was left out before, for errors.
 
     Raises:
-        ValueError: If there is none among some.
+        ValueError: If there are images, but none has enough objects.
     """
     counts = {name: len(fields['layout']) for name, fields in found.items()}
     most = max(counts.values(), default=min_objects)
     if most < min_objects:
         raise ValueError(
             f'{owner}.min_objects={min_objects}, but none of the '
-            f'{len(found)} images of the file has more than {most}: set it '
-            f'lower{report.reasons()}'
+            f'{len(found)} images of the file has more than {most}: set '
+            f'min_objects={most} or lower{report.reasons()}'
         )
     return {
         name: fields
@@ -41,14 +41,14 @@ def with_objects(
 
 
 def within(box: Box, what: str, image: str, report: DataReport) -> Box | None:
-    """A box cut to its image; None if nothing is left of it.
+    """The part of a box inside its image; None if it is empty.
 
     Args:
-        box: (x, y, w, h) as parts of the image.
-        what: It is, for the report.
-        image: It is in, for the report.
-        report: Where boxes are counted that are left out, or cut by more
-            than rounding.
+        box: (x, y, w, h) relative to the image's width and height.
+        what: Name of the box, for the report.
+        image: Name of the image, for the report.
+        report: Counts boxes that are left out, or cut by more than
+            rounding.
     """
     shown = ', '.join(f'{part:.3g}' for part in box)
     where = f'in its image {image}: (x, y, w, h) = ({shown}) as parts of it'

@@ -1,4 +1,4 @@
-"""Captions in tables and beside images, and what all captions must be."""
+"""Captions from tables and from text files, and the check of captions."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,17 +12,18 @@ from .image_names import ImageNames, normal_form
 from .report import DataReport
 from .text_files import decode, read_table
 
-# Bytes that no caption has.
+# Bytes; a larger file is not taken for captions.
 LONGEST = 2**20
 
 
 @DATASETS.register_module()
 class Captions(Annotations):
-    """``captions`` of a table: JSON lines, CSV or TSV with a header.
+    """``captions`` from a table: JSON lines, CSV or TSV with a header.
 
-    A line names an image and a caption, or in JSON a list of them; an image
-    may have several lines. ``ChooseCaption`` takes one. Lines that are broken
-    or name no image, and empty captions, are left out and counted.
+    A line names an image and its caption, or in JSON a list of captions. An
+    image may have several lines; ``ChooseCaption`` chooses one caption. Broken
+    lines, lines that name no image and empty captions are left out and
+    counted.
 
     Args:
         file: Path below the data set's folder, ending in ``.jsonl``,
@@ -57,7 +58,7 @@ class Captions(Annotations):
         return found
 
     def _lacks(self, row: dict, place: str) -> bool:
-        """Whether a row has not all keys; it is counted."""
+        """Whether a row lacks a key; count it if so."""
         for key in self.keys:
             if key not in row:
                 self.report.defect(
@@ -72,14 +73,14 @@ class Captions(Annotations):
 
 @DATASETS.register_module()
 class CaptionFiles(Annotations):
-    """``captions`` of a text file beside each image: ``a.txt`` of ``a.png``.
+    """``captions`` from a text file beside each image: ``a.txt``, ``a.png``.
 
-    Every line is a caption, of which ``ChooseCaption`` takes one. Empty files
-    and images without one are left out and counted.
+    Every line is a caption; ``ChooseCaption`` chooses one. Empty files and
+    images without a file are left out and counted.
 
     Args:
-        suffixes: Of the files, in small letters; an image that has several
-            takes the first.
+        suffixes: Suffixes of the text files, in lower case. If an image has
+            several files, the one with the first suffix is read.
     """
 
     def __init__(self, suffixes: Sequence[str] = ('.txt', '.caption')) -> None:
@@ -105,7 +106,7 @@ class CaptionFiles(Annotations):
         return found
 
     def _files(self, folder: str) -> dict[str, str]:
-        """Paths by the name below the folder, in normal form."""
+        """Paths by their name relative to the folder, in normal form."""
         files = {}
         for path in files_below(folder, self.suffixes, self.report):
             stem, suffix = os.path.splitext(os.path.relpath(path, folder))
@@ -113,7 +114,7 @@ class CaptionFiles(Annotations):
         return files
 
     def _file(self, files: Mapping[str, str], stem: str) -> str | None:
-        """The first of those of an image that there are."""
+        """The first existing file of an image; None if there is none."""
         there = [
             files[stem + suffix]
             for suffix in self.suffixes
@@ -128,11 +129,11 @@ class CaptionFiles(Annotations):
         return there[0] if there else None
 
     def _captions(self, file: str) -> list[str]:
-        """Lines of a file; what is none is counted."""
+        """The lines of a file; empty files and unreadable ones are counted."""
         try:
             size = os.path.getsize(file)
             if size > LONGEST:
-                raise ValueError(f'{file} has {size} bytes, more than a text')
+                raise ValueError(f'{file} has {size} bytes, at most {LONGEST}')
             text = decode(Path(file).read_bytes(), file)
         except (OSError, ValueError) as error:
             self.report.defect(
@@ -146,12 +147,12 @@ class CaptionFiles(Annotations):
 def sound_captions(
     captions: object, place: str, report: DataReport
 ) -> list[str]:
-    """Captions that are texts, without space around them.
+    """The valid captions, without surrounding whitespace.
 
     Args:
-        captions: A text or a list of some.
-        place: Where it stands.
-        report: Where those are counted that are empty or no text.
+        captions: A text, or a list of texts.
+        place: File and line of the captions, for the report.
+        report: Counts captions that are empty or not a text.
     """
     found = [captions] if isinstance(captions, str) else captions
     if not isinstance(found, list) or not found:
@@ -160,7 +161,7 @@ def sound_captions(
     for text in found:
         if not isinstance(text, str) or not text.strip():
             report.defect(
-                'captions are empty or no text and are left out',
+                'captions are empty or not a text and are left out',
                 f'{place} has the caption {text!r:.60}',
             )
     return [text.strip() for text in sound]

@@ -1,4 +1,4 @@
-"""Captions and boxes in the files of COCO."""
+"""Captions and boxes from COCO's annotation files."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -18,14 +18,13 @@ from .text_files import read_json
 class CocoFile(Annotations):
     """A JSON file with ``images`` and ``annotations``; Lin et al. 2014.
 
-    Records that are broken, and images that are not there, are left out and
-    counted.
+    Broken records and missing images are left out and counted.
 
     Args:
         file: Path below the data set's folder.
     """
 
-    #: Name of a file that has what is wanted, for errors.
+    #: Name of a suitable file, for errors.
     example: str
 
     def __init__(self, file: str) -> None:
@@ -49,24 +48,25 @@ class CocoFile(Annotations):
     def fields(
         self, records: CocoRecords, images: Mapping[int | str, Record]
     ) -> Fields:
-        """Fields by name of the image.
+        """Fields by image name.
 
         Args:
-            records: Of the file.
-            images: Those of its images, by id; with the key 'name' where the
-                data set has them.
+            records: The records of the file.
+            images: The file's image records by id. A record has the key
+                'name' if the data set has the image.
 
         Raises:
-            ValueError: If nothing of it is sound.
+            ValueError: If no record is valid.
         """
 
 
 @DATASETS.register_module()
 class CocoCaptions(CocoFile):
-    """``captions``, some five an image; ``ChooseCaption`` takes one.
+    """``captions``, about five an image; ``ChooseCaption`` chooses one.
 
     Args:
-        file: Such as 'annotations/captions_train2017.json'.
+        file: Path below the data set's folder, such as
+            'annotations/captions_train2017.json'.
     """
 
     example = 'captions_train2017.json'
@@ -90,14 +90,15 @@ class CocoCaptions(CocoFile):
 
 @DATASETS.register_module()
 class CocoBoxes(CocoFile):
-    """``layout``: boxes and classes, numbered in order of COCO's ids.
+    """``layout``: boxes and classes, numbered in the order of COCO's ids.
 
-    Crowds are left out. So are boxes that are broken or of no extent; what
-    reaches outside of the image is cut. All of these are counted.
+    Crowds, broken boxes and boxes without extent are left out; boxes that
+    reach outside the image are cut. All but crowds are counted.
 
     Args:
-        file: Such as 'annotations/instances_train2017.json'.
-        min_objects: Images with fewer are left out.
+        file: Path below the data set's folder, such as
+            'annotations/instances_train2017.json'.
+        min_objects: Images with fewer objects are left out.
     """
 
     example = 'instances_train2017.json'
@@ -139,39 +140,39 @@ class CocoBoxes(CocoFile):
         return with_objects(found, self.min_objects, 'CocoBoxes', self.report)
 
     def _classes(self, records: CocoRecords) -> dict[int, int]:
-        """Numbers of classes by id.
+        """Class numbers by COCO's category id.
 
         Raises:
-            ValueError: If a category is broken, without which the others
-                would have other numbers than elsewhere.
+            ValueError: If a category is broken: leaving it out would renumber
+                the others.
         """
         before = len(self.report.lines())
         categories = records.by_id('categories', id=NUMBER, name=TEXT)
         broken = self.report.lines()[before:]
         if broken:
             raise ValueError(
-                f'{"; ".join(broken)}: mend them, as the others would have '
-                'other numbers without'
+                f'{"; ".join(broken)}: repair the file, as leaving them out '
+                'would renumber the other categories'
             )
         numbers = {key: i for i, key in enumerate(sorted(categories))}
         self.classes = [categories[key][1]['name'] for key in numbers]
         return numbers
 
     def _shape(self, image: dict, place: str) -> tuple[int, int] | None:
-        """Height and width of an image; None, and counted, without them."""
+        """Height and width of an image; None, and counted, if missing."""
         shape = image.get('height'), image.get('width')
         if all(type(side) is int and 0 < side < 2**31 for side in shape):
             return shape
         shown = ', '.join(map(short, shape))
         self.report.defect(
             'images have no height and width and are left out',
-            f'{place} has the height and width ({shown}), but must have '
-            'numbers of pixels',
+            f'{place} has the height and width ({shown}), expected numbers '
+            'of pixels',
         )
         return None
 
     def _box(self, box: list, image: dict, what: str) -> Box | None:
-        """A box in pixels as parts of its image; None if it is left out."""
+        """A box in relative coordinates; None if it is left out."""
         sides = [image['width'], image['height']] * 2
         try:
             if {*map(type, box)} - {int, float}:
@@ -181,9 +182,9 @@ class CocoBoxes(CocoFile):
             )
         except (ValueError, TypeError, OverflowError):
             self.report.defect(
-                'boxes are no [x, y, w, h] in pixels and are left out',
+                'boxes are not [x, y, w, h] in pixels and are left out',
                 f'{what} is {short(box)} in an image of '
-                f'{sides[0]}x{sides[1]} pixels, but must be [x, y, w, h] in '
+                f'{sides[0]}x{sides[1]} pixels, expected [x, y, w, h] in '
                 'pixels',
             )
             return None

@@ -1,4 +1,4 @@
-"""The lists of a file of COCO's, checked as they are read."""
+"""The lists of a COCO file, checked as they are read."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any
 
 from .report import DataReport, printable
 
-# Types of values that records may have, and what errors call them.
+# Types that a value may have, and their names in errors.
 Kinds = dict[type, str]
 NUMBER = {int: 'a whole number'}
 TEXT = {str: 'a text'}
 BOX = {list: '[x, y, w, h] in pixels'}
 
-# ('FILE, images[3] (id 7)', what stands there).
+# (place, content), such as ('FILE, images[3] (id 7)', {...}).
 Record = tuple[str, dict]
 
 
@@ -22,10 +22,10 @@ class CocoRecords:
     """The lists of a file of COCO's, checked as they are read.
 
     Args:
-        path: Of the file.
-        content: Of the file.
-        example: Name of a file that has what is wanted, for errors.
-        report: Where records are counted that are left out.
+        path: The file's path.
+        content: The file's parsed JSON.
+        example: Name of a suitable file, for errors.
+        report: Counts records that are left out.
     """
 
     path: Path
@@ -34,19 +34,20 @@ class CocoRecords:
     report: DataReport
 
     def each(self, key: str, **wanted: Kinds) -> Iterator[Record]:
-        """The sound records of a list; others are counted.
+        """The valid records of a list; the others are counted.
 
         Args:
-            key: Of the list: 'images', 'annotations' or 'categories'.
-            wanted: Keys that a record must have, and types of their values.
+            key: Key of the list: 'images', 'annotations' or 'categories'.
+            wanted: Keys that a record must have, and the types of their
+                values.
 
         Raises:
-            ValueError: If there is no such list, or no sound record in it.
+            ValueError: If the list is missing or has no valid record.
         """
         content, hint = self.content, f'give a file such as {self.example}'
         records = content.get(key) if isinstance(content, dict) else None
         if not isinstance(records, list) or not records:
-            raise ValueError(f'{self.path} has no {key}, a list: {hint}')
+            raise ValueError(f'{self.path} has no list {key!r}: {hint}')
         none = True
         for number, record in enumerate(records):
             place = f'{self.path}, {key}[{number}]'
@@ -62,15 +63,15 @@ class CocoRecords:
                 )
         if none:
             raise ValueError(
-                f'{self.path} has no sound {key}: {hint}'
+                f'{self.path} has no valid {key}: {hint}'
                 f'{self.report.reasons()}'
             )
 
     def by_id(self, key: str, **wanted: Kinds) -> dict[int | str, Record]:
         """The records of a list by id; see :meth:`each`.
 
-        Of those that share an id the first is taken, and the others are
-        counted.
+        If several records share an id, the first is taken, and the others
+        are counted.
         """
         found: dict = {}
         for record in self.each(key, **wanted):
@@ -80,7 +81,7 @@ class CocoRecords:
                 self.report.defect(
                     f'{key} have the id of another and are left out',
                     f'{place} has the id of {first[0]}',
-                    'give each its own',
+                    'give each its own id',
                 )
         return found
 
@@ -89,12 +90,12 @@ class CocoRecords:
     ) -> Iterator[tuple[str, dict, dict]]:
         """(place, annotation, its image); see :meth:`each`.
 
-        Those of images that the data set has not are passed over: these are
-        counted already.
+        Annotations of images that the data set lacks are skipped: these images
+        are counted already.
 
         Args:
-            images: Those of the file, by id; with the key 'name' where the
-                data set has them.
+            images: The file's image records by id. A record has the key
+                'name' if the data set has the image.
             wanted: See :meth:`each`.
         """
         for place, annotation in self.each(
@@ -102,8 +103,8 @@ class CocoRecords:
         ):
             if annotation['image_id'] not in images:
                 self.report.defect(
-                    'annotations are of no image of the file and are left out',
-                    f'{place} is of the image {short(annotation["image_id"])}',
+                    'annotations have an unknown image_id and are left out',
+                    f'{place} has image_id {short(annotation["image_id"])}',
                 )
                 continue
             image = images[annotation['image_id']][1]
@@ -114,21 +115,21 @@ class CocoRecords:
 def _wrong(record: Any, wanted: Mapping[str, Kinds]) -> str | None:
     """What is wrong with a record; None if nothing is."""
     if not isinstance(record, dict):
-        return f'is {short(record)}, but no dict'
+        return f'is {short(record)}, expected a dict'
     for name, kinds in wanted.items():
         if name not in record:
             return f'has no {name}'
         value = record[name]
         if isinstance(value, bool) or not isinstance(value, (*kinds,)):
             return (
-                f'has the {name} {short(value)}, but must have '
+                f'has the {name} {short(value)}, expected '
                 f'{" or ".join(kinds.values())}'
             )
     return None
 
 
 def short(value: Any, length: int = 60) -> str:
-    """How errors show a value: not all of it, whatever it is."""
+    """A value as errors show it: cut to ``length`` characters."""
     if isinstance(value, int) and value.bit_length() > 4 * length:
         return f'a number of {value.bit_length()} bits'
     return printable(f'{value!r:.{length}}')

@@ -1,4 +1,4 @@
-"""Real images that are always at hand."""
+"""Handwritten digits that need no download."""
 
 import cv2
 import numpy as np
@@ -20,8 +20,8 @@ class DigitsDataset(AddressedDataset):
     Args:
         split: 'train' (1,438 images) or 'test' (359).
         size: Height and width.
-        pipeline: Transforms; they find the image under ``img``.
-        kwargs: As of mmengine's ``BaseDataset``.
+        pipeline: Transforms; the image is under ``img``.
+        kwargs: Arguments of mmengine's ``BaseDataset``.
     """
 
     METAINFO = dict(classes=tuple('0123456789'))

@@ -1,4 +1,4 @@
-"""Finding the files of a data set."""
+"""Search for the files of a data set."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from .report import DataReport
 
-# What systems and programs keep beside data: copies, thumbnails, rubbish.
+# Folders in which systems and programs keep copies, thumbnails and rubbish.
 JUNK = {
     '__MACOSX',
     '__pycache__',
@@ -16,12 +16,12 @@ JUNK = {
     'System Volume Information',
     'lost+found',
 }
-# Forks of files, by which macOS keeps what other file systems cannot.
+# Prefix of the files in which macOS keeps what other file systems cannot.
 APPLE_DOUBLE = '._'
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder of this name is none of the user's data."""
+    """Whether a name marks a file or folder that is not the user's data."""
     return name.startswith('.') or name in JUNK
 
 
@@ -36,17 +36,17 @@ def files_below(
     report: DataReport | None = None,
     others: list[str] | None = None,
 ) -> Iterator[str]:
-    """Regular files below a folder whose names end in some way.
+    """Regular files below a folder whose names have one of some suffixes.
 
-    Hidden files and folders are none. Links are followed, but no folder
-    twice, and none to a folder that the root lies in.
+    Hidden files and folders are skipped. Links are followed, except to a
+    folder that was visited before or that contains the root.
 
     Args:
         root: The folder.
-        suffixes: Of the files, in small letters.
-        report: Where to count what has such a name and is not used; None
-            for nowhere.
-        others: Gets the paths whose names end otherwise.
+        suffixes: Suffixes of the files, in lower case.
+        report: Counts files that have such a suffix and are not used; None
+            counts nothing.
+        others: Receives the paths of all other files; None drops them.
     """
     search = _Search(root, suffixes, report or DataReport(root), others)
     folders = [root]
@@ -57,7 +57,7 @@ def files_below(
 
 
 class _Search:
-    """One walk through folders; arguments as of :func:`files_below`."""
+    """One walk through folders; for its arguments see :func:`files_below`."""
 
     def __init__(
         self,
@@ -109,14 +109,14 @@ class _Search:
         kind = (
             'links lead nowhere and are left out'
             if entry.is_symlink() and not os.path.exists(entry.path)
-            else 'names are those of a pipe, socket or device, no regular '
-            'file, and are left out'
+            else 'names are those of a pipe, socket or device, not of a '
+            'regular file, and are left out'
         )
         self.report.defect(kind, entry.path)
         return False
 
     def _circular(self, entry: os.DirEntry) -> bool:
-        """Whether a folder is a link to one that the root lies in."""
+        """Whether a folder is a link to a folder that contains the root."""
         if not entry.is_symlink():
             return False
         target = os.path.realpath(entry.path)
@@ -129,7 +129,7 @@ class _Search:
         return inside
 
     def _hidden(self, entry: os.DirEntry) -> None:
-        """Count hidden pictures, unless they are but forks or thumbnails."""
+        """Count a hidden image file, unless it is only a fork or thumbnail."""
         if entry.name in JUNK or entry.name.startswith(APPLE_DOUBLE):
             return
         if _is(entry, 'is_dir'):
@@ -153,7 +153,7 @@ def _names(folder: str) -> list[str]:
 
 
 def _is(entry: os.DirEntry, question: str) -> bool:
-    """What an entry says of itself; no where links lead in a circle."""
+    """The entry's own answer; False where links lead in a circle."""
     try:
         return getattr(entry, question)()
     except OSError:

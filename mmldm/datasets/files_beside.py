@@ -1,4 +1,4 @@
-"""Files that have the names of the images."""
+"""Annotation files that share the names of the images."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,23 +17,23 @@ from .threads import in_threads_counted
 
 
 class FilesBeside(Annotations):
-    """Paths of files that have the name of the image.
+    """Paths of annotation files, one for each image, with the image's name.
 
     Images without such a file are left out and counted.
 
     Args:
-        folder: Below the data set's folder; has the same subfolders as that
-            of the images.
-        suffix: What stands there in the place of the image's suffix, such as
+        folder: Path below the data set's folder. Its subfolders are those of
+            the images.
+        suffix: Replaces the image's suffix in the file's name, such as
             '_mask.png'.
     """
 
-    #: Field that has the path.
+    #: Name of the field that holds the path.
     key: str
-    #: What errors call the files.
+    #: Name of the files in errors.
     what = 'files'
     silence = 'counted'
-    #: Whether they have the size of the image.
+    #: Whether the files must have the size of their image.
     same_size = False
 
     def __init__(self, folder: str, suffix: str = '.png') -> None:
@@ -44,7 +44,7 @@ class FilesBeside(Annotations):
         """See :class:`Annotations`.
 
         Raises:
-            ValueError: If two images would take one file.
+            ValueError: If two images share a file.
         """
         folder = os.path.join(root, self.folder)
         files = self._files(folder)
@@ -56,9 +56,9 @@ class FilesBeside(Annotations):
             if path is None:
                 wanted = os.path.join(folder, stem) + self.suffix
                 self.report.defect(
-                    f'images have none of the {self.what} and are left out',
+                    f'images have no {self.what} and are left out',
                     f'image {name} has no {wanted}',
-                    'add them, or set folder and suffix of '
+                    'add the files, or set folder and suffix of '
                     f'{type(self).__name__}',
                 )
                 continue
@@ -70,7 +70,7 @@ class FilesBeside(Annotations):
         return found
 
     def _files(self, folder: str) -> dict[str, str]:
-        """Paths by what stands before the suffix, in normal form."""
+        """Paths by the name without suffix, in normal form."""
         length = len(self.suffix)
         return {
             normal_form(os.path.relpath(path, folder)[:-length]): path
@@ -98,9 +98,8 @@ class FilesBeside(Annotations):
         """Why the file of an entry cannot be used; None if it can.
 
         Args:
-            entry: With the path of the file, and ``img_path``.
-            report: Where it is counted what a usable file is not expected
-                to be.
+            entry: Has ``img_path`` and, under ``key``, the file's path.
+            report: Counts what is unexpected in a usable file.
         """
         path = entry[self.key]
         damage = find_damage(path)
@@ -110,7 +109,7 @@ class FilesBeside(Annotations):
 
 
 def other_size(path: str, image: str) -> str | None:
-    """What is wrong with the size of a file of an image; None if nothing."""
+    """Why a file and its image differ in size; None if they do not."""
     try:
         sizes = [
             f'{header.height}x{header.width}'
@@ -127,7 +126,7 @@ def other_size(path: str, image: str) -> str | None:
 
 @DATASETS.register_module()
 class LabelMaps(FilesBeside):
-    """``map_path``, of an image whose values are classes of pixels.
+    """``map_path``: the path of an image whose values are pixel classes.
 
     ``LoadLabelMap`` reads it.
 
@@ -141,7 +140,7 @@ class LabelMaps(FilesBeside):
     same_size = True
 
     def damage(self, entry: Mapping, report: DataReport) -> str | None:
-        """See :class:`FilesBeside`; those of colours are read as well."""
+        """See :class:`FilesBeside`; files with colours are decoded too."""
         damage = super().damage(entry, report)
         try:
             if damage is None and read_header(entry[self.key]).channels > 1:
@@ -153,7 +152,7 @@ class LabelMaps(FilesBeside):
 
 @DATASETS.register_module()
 class MaskFiles(FilesBeside):
-    """``mask_path``, of an image that is white where there is a hole.
+    """``mask_path``: the path of an image that is white in the hole.
 
     ``LoadMask`` reads it.
 
@@ -167,7 +166,7 @@ class MaskFiles(FilesBeside):
     same_size = True
 
     def damage(self, entry: Mapping, report: DataReport) -> str | None:
-        """See :class:`FilesBeside`; every mask is read, to find its hole."""
+        """See :class:`FilesBeside`; every mask is decoded to find its hole."""
         damage = super().damage(entry, report)
         if damage is None:
             try:
@@ -179,24 +178,24 @@ class MaskFiles(FilesBeside):
 
 
 def _judge_hole(path: str, part: float, report: DataReport) -> None:
-    """Count a mask whose hole may be what is known.
+    """Count a mask in which hole and known part may be swapped.
 
     Args:
-        path: Of the mask.
-        part: That is white.
-        report: Where it is counted.
+        path: The mask's path.
+        part: Share of white pixels, in [0, 1].
+        report: Counts the mask.
     """
     if part > 0.5:
         report.warn(
-            'masks have a hole of more than half of the image, if it is white',
+            'masks are white in more than half of the image',
             path,
-            "set hole='black' of LoadMask if it is black",
+            "set hole='black' of LoadMask if the hole is black",
         )
 
 
 @DATASETS.register_module()
 class ReferenceFiles(FilesBeside):
-    """``ref_path``, of an image that the image is like.
+    """``ref_path``: the path of a reference that the image resembles.
 
     ``LoadReference`` reads it.
 
@@ -211,7 +210,7 @@ class ReferenceFiles(FilesBeside):
 
 @DATASETS.register_module()
 class FeatureFiles(FilesBeside):
-    """``features_path``, of an array that another encoder has made.
+    """``features_path``: the path of an array made by another encoder.
 
     ``LoadFeatures`` reads it.
 
@@ -227,7 +226,7 @@ class FeatureFiles(FilesBeside):
         super().__init__(folder, suffix)
 
     def damage(self, entry: Mapping, report: DataReport) -> str | None:
-        """See :class:`FilesBeside`; of an array, its shape as well."""
+        """See :class:`FilesBeside`; the shape of an array is checked too."""
         damage = super().damage(entry, report)
         if damage is None and self.suffix.lower().endswith('.npy'):
             array = np.load(entry[self.key], mmap_mode='r')

@@ -1,4 +1,4 @@
-"""Classes by the folders that images lie in."""
+"""Class labels from the folders of the images."""
 
 import os
 import re
@@ -11,22 +11,22 @@ from .annotations import Annotations, Fields
 from .file_search import is_hidden
 from .report import printable
 
-# Folders that are named where their order is said.
+# How many folders a message about their order names.
 NUM_SHOWN = 12
 
 
 @DATASETS.register_module()
 class FolderClasses(Annotations):
-    """``gt_label``: a folder for each class, in order of their names.
+    """``gt_label``: one folder for each class, in the order of their names.
 
-    Folders whose names are all whole numbers come in the order of these, 2
-    before 10; others in the order of their letters, 'a10' before 'a2'.
-    ImageNet's folders, named by synset, give the published order. Images in
-    no folder are left out and counted.
+    If all names are whole numbers, the order is numerical, 2 before 10;
+    otherwise it is alphabetical, 'a10' before 'a2'. ImageNet's folders, named
+    by synset, give the published order. Images outside these folders are left
+    out and counted.
 
     Args:
-        num_classes: How many there must be, else training and validation
-            might number them in different ways; None for any.
+        num_classes: Required number of folders, so that training and
+            validation number them alike; None accepts any number.
     """
 
     silence = 'counted'
@@ -45,7 +45,7 @@ class FolderClasses(Annotations):
             self.report.defect(
                 'images are in no folder of a class and are left out',
                 f'image {name} below {root}',
-                'put them into one',
+                'put them into the folder of their class',
             )
         self.classes = in_order({*folders.values()})
         self._check(root)
@@ -57,17 +57,17 @@ class FolderClasses(Annotations):
         }
 
     def _check(self, root: str) -> None:
-        """Raise unless there are as many classes as there must be."""
+        """Raise unless there are ``num_classes`` classes."""
         if self.num_classes not in (None, len(self.classes)):
             raise ValueError(
                 f'{root} has images in {len(self.classes)} folders '
                 f'({", ".join(self.classes[:3])} ...), but '
-                f'FolderClasses.num_classes={self.num_classes}: add what is '
-                'missing, or set num_classes'
+                f'FolderClasses.num_classes={self.num_classes}: add the '
+                f'missing folders, or set num_classes={len(self.classes)}'
             )
 
     def _tell(self, images: Mapping[str, str]) -> None:
-        """Say what may not be expected of the classes."""
+        """Report an order of classes that a user may not expect."""
         shown = ', '.join(map(printable, self.classes[:NUM_SHOWN]))
         more = ' ...' if len(self.classes) > NUM_SHOWN else ''
         listed = f'classes 0, 1, 2 ... are {shown}{more}'
@@ -82,18 +82,18 @@ class FolderClasses(Annotations):
                 f'in their names: {listed}'
             )
         for folder in sorted(_empty_folders(images, self.classes)):
-            self.report.note('folders have no images and are no class', folder)
+            self.report.note('folders have no images and no class', folder)
 
 
 def in_order(names: Collection[str]) -> list[str]:
-    """Names by their number where all are numbers, else by letters."""
+    """Names in numerical order if all are numbers, else alphabetically."""
     if all(name.isascii() and name.isdigit() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
 
 
 def _as_counted(names: Collection[str]) -> list[str]:
-    """Names in the order in which a reader would count: 'a2' before 'a10'."""
+    """Names in the order of the numbers in them: 'a2' before 'a10'."""
 
     def key(name: str) -> list[tuple[int, str]]:
         parts = re.split('([0-9]+)', name)
@@ -105,7 +105,7 @@ def _as_counted(names: Collection[str]) -> list[str]:
 def _empty_folders(
     images: Mapping[str, str], classes: Collection[str]
 ) -> set[str]:
-    """Folders beside those of the classes."""
+    """Names of the folders that hold no image of any class."""
     name, path = next(iter(images.items()))
     base = path[: -len(name)]
     with os.scandir(base) as entries:

@@ -1,4 +1,4 @@
-"""Whether files are whole, before training starts."""
+"""Checks, before training starts, that files are not cut off."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -11,11 +11,11 @@ from .image_formats import PNG, SUFFIXES, decode
 from .threads import in_threads
 
 JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
-# What the last bytes of a whole file hold; WebP and BMP state their length.
+# Bytes near the end of a whole file; WebP and BMP state their length.
 END_MARKS = {PNG: b'IEND', JPEG: JPEG_END, b'GIF8': b'\0;'}
 HEAD, TAIL = 4096, 64
 BMP_HEADER = 26  # bytes at least
-# Beginnings of files that may hold several pictures, or more than 8 bits.
+# First bytes of files that may hold several pictures, or more than 8 bits.
 ANIMATIONS = (b'GIF8', b'II', b'MM')
 WIDE = (
     b'II',
@@ -31,13 +31,13 @@ WIDE = (
 
 
 class Found(NamedTuple):
-    """What a look at a file has found.
+    """The findings about an image file.
 
     Attributes:
-        damage: Why it cannot be read; None if nothing is wrong.
-        animated: It is an image with more pictures than the first.
-        mode: Pillow's mode of an image with more than 8 bits a channel;
-            None of another.
+        damage: Why the file cannot be read; None if nothing is wrong.
+        animated: Whether the file has more than one picture.
+        mode: Pillow's mode if the image has more than 8 bits a channel,
+            else None.
     """
 
     damage: str | None = None
@@ -46,13 +46,13 @@ class Found(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A file on the disk, or a part of one.
+    """An image stored as a file, or as a part of one.
 
     Args:
-        path: Of the image, for errors.
-        file: That has it; None for ``path``.
-        start: First byte in it.
-        size: Bytes; None for all.
+        path: Name of the image, for errors.
+        file: Path of the file that holds it; None if that is ``path``.
+        start: First byte of the image in the file.
+        size: Number of bytes; None for the whole file.
     """
 
     path: str
@@ -78,15 +78,15 @@ class Stored(NamedTuple):
 
 
 def look(path: str, size: int, part: Callable[[int, int], bytes]) -> Found:
-    """What can be said of an image without decoding it, if it is whole.
+    """Check an image, and decode it only if it seems cut off.
 
-    A file whose end is where its format wants it is trusted, another one is
-    decoded: reading every pixel of a million files would take an hour.
+    A file with a proper end is trusted, another one is decoded: reading every
+    pixel of a million files would take an hour.
 
     Args:
-        path: Of the image, for errors.
-        size: Of the file, bytes.
-        part: (first byte, number of bytes) -> bytes.
+        path: Name of the image, for errors.
+        size: Size of the file, bytes.
+        part: Reads a part: (first byte, number of bytes) -> bytes.
     """
     if not size:
         return Found('it is empty')
@@ -108,14 +108,14 @@ def look(path: str, size: int, part: Callable[[int, int], bytes]) -> Found:
 
 
 def look_at_all(files: Sequence[Stored]) -> list[Found]:
-    """What :func:`look` finds, of many files at a time."""
+    """The findings of :func:`look` about many files, in their order."""
     return in_threads(Stored.look, files)
 
 
 def find_damage(path: str) -> str | None:
     """What is wrong with an image or a ``.npy``; None if nothing is.
 
-    None also of files of other kinds. Of an array the file's length is
+    Files of other kinds are not checked. For an array, the file's length is
     compared with its header's.
     """
     if path.lower().endswith('.npy'):
@@ -130,13 +130,13 @@ def find_damage(path: str) -> str | None:
 
 
 def _damage(path: str, content: bytes) -> str | None:
-    """Why an image that does not end well cannot be decoded."""
+    """Why an image without a proper end cannot be decoded; None if it can."""
     try:
         decode(path, content, header=False)
     except Exception as error:  # decoders raise many kinds
         return str(error) or type(error).__name__
-    # Zeros in the place of data decode well: a JPEG without an end mark
-    # after its last scan is not whole.
+    # Decoders accept zeros in place of data: a JPEG without an end mark
+    # after its last scan is cut off.
     if content.startswith(JPEG) and content.rfind(JPEG_END) < content.rfind(
         JPEG_SCAN
     ):
@@ -156,7 +156,7 @@ def _ends_well(head: bytes, tail: bytes, size: int) -> bool:
 
 
 def _may_be_special(head: bytes) -> bool:
-    """Whether it may be an animation or have more than 8 bits."""
+    """Whether the file may be an animation or have more than 8 bits."""
     if head.startswith(PNG):
         return head[24:25] == b'\x10' or b'acTL' in head
     if head[:4] == b'RIFF':

@@ -1,4 +1,4 @@
-"""What data sets of image files share."""
+"""Base class of data sets of image files."""
 
 import os
 from abc import abstractmethod
@@ -19,28 +19,29 @@ HOLD_OUT = 20
 
 
 class ImageDataset(AddressedDataset):
-    """Images of a folder, some of which are for validation.
+    """Images of a folder, with an optional split for validation.
 
-    What is damaged or lacks a part is left out, counted and said in one line
-    for each kind. Both ends of every image are looked at, so that one cut
-    off is known before training starts and not days later.
+    Damaged or incomplete entries are left out, counted and logged in one line
+    for each kind. Both ends of every image file are checked, so that a file
+    that is cut off is found before training starts and not days later.
 
     Args:
-        data_root: The folder. The tools replace None by the training's.
-        pipeline: Transforms; they find the file under ``img_path``.
-        size: Side of the square, or height and width, that transforms cut
-            where they do not say so themselves; the tools replace None by
-            the training's.
+        data_root: The folder. The tools replace None by the training data
+            set's.
+        pipeline: Transforms; the file's path is under ``img_path``.
+        size: Side of the square, or height and width, in pixels, for
+            transforms without a size of their own. The tools replace None
+            by the training data set's.
         split: 'all' images, or those for 'train' or 'val': one in
             ``HOLD_OUT`` is for validation.
-        strict: Refuse the data where something would be left out or
+        strict: Refuse the data if something would be left out or
             repaired.
-        kwargs: As of mmengine's ``BaseDataset``.
+        kwargs: Arguments of mmengine's ``BaseDataset``.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If nothing of it can be used, or ``strict`` is True and
-            not all.
+        FileNotFoundError: If the folder is missing.
+        ValueError: If no image is usable, or if ``strict`` is True and
+            something would be left out or repaired.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class ImageDataset(AddressedDataset):
         super().__init__(pipeline, data_root=str(data_root), **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """One entry an image: ``img_path``, ``size`` and its annotations."""
+        """One entry for each image: ``img_path``, ``size`` and annotations."""
         self.report = DataReport(type(self).__name__, self.strict)
         entries = self.sound_entries(self.list_entries())
         if not entries:
@@ -89,7 +90,7 @@ class ImageDataset(AddressedDataset):
         ]
 
     def _part(self, entries: list[dict]) -> list[dict]:
-        """Those of the split."""
+        """The entries of the split."""
         held_out = _held_out(
             [entry['img_path'] for entry in entries], self.data_root
         )
@@ -109,14 +110,14 @@ class ImageDataset(AddressedDataset):
 
     @abstractmethod
     def list_entries(self) -> list[dict]:
-        """All images: ``img_path`` and annotations.
+        """One entry for each image: ``img_path`` and annotations.
 
         Raises:
-            ValueError: If there are none, or annotations are of no use.
+            ValueError: If there are no images, or no usable annotations.
         """
 
     def sound_entries(self, entries: list[dict]) -> list[dict]:
-        """Those whose files can be read; the others are counted."""
+        """The entries whose files can be read; the others are counted."""
         kept = []
         found = zip(entries, self.look_at(entries), strict=True)
         for entry, (damage, animated, mode) in found:
@@ -126,18 +127,18 @@ class ImageDataset(AddressedDataset):
                 continue
             if animated:
                 self.report.note(
-                    'images have several pictures, the first of which is read',
+                    'images have several pictures; the first is read',
                     path,
                 )
             kept.append(entry if mode is None else dict(entry, mode=mode))
         return self._pixel_checks().in_range(kept)
 
     def look_at(self, entries: Sequence[dict]) -> list[Found]:
-        """What is found of the image of each entry."""
+        """The findings about the image of each entry."""
         return look_at_all([Stored(entry['img_path']) for entry in entries])
 
     def content(self, entry: dict) -> bytes | None:
-        """The file of an entry; None where it lies under ``img_path``."""
+        """The bytes of an entry's file; None if ``img_path`` is the file."""
         return None
 
     def _pixel_checks(self) -> PixelChecks:
@@ -145,9 +146,10 @@ class ImageDataset(AddressedDataset):
 
 
 def _held_out(paths: list[str], root: str) -> set[str]:
-    """The images for validation, at least one.
+    """Paths of the images for validation, at least one.
 
-    Chosen by a hash of their names, so that a new image moves no other.
+    They are chosen by a hash of their names, so that a new image does not
+    change the part of another.
     """
     keys = {
         path: crc32(os.fsencode(os.path.relpath(path, root))) for path in paths

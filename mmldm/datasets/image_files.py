@@ -1,9 +1,8 @@
-"""Reading image files of any kind."""
+"""Reading of image files of any kind."""
 
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
@@ -18,21 +17,21 @@ from .pixel_values import (
 )
 from .report import DataReport, printable
 
-# Grey above which a pixel of a mask is white; how far from black and white
-# the noise of a JPEG is; which part of a mask may be grey beside alpha.
+# Grey level above which a pixel of a mask is white; largest distance of JPEG
+# noise from black and white; largest grey share of a mask with alpha.
 MASK_THRESHOLD, NEAR, MOST_GREY = 127, 32, 0.05
 
 
 class Header(NamedTuple):
-    """What is known of an image without its pixels.
+    """The properties of an image that need no pixels.
 
     Attributes:
-        height: As it is turned.
-        width: As it is turned.
-        mode: Pillow's.
-        channels: How many numbers a pixel has.
-        wide: It has more than 8 bits a channel.
-        animated: It has more pictures than the first, which is read.
+        height: Pixels, after the turn that EXIF asks for.
+        width: Pixels, after the turn that EXIF asks for.
+        mode: Pillow's mode.
+        channels: Number of values a pixel.
+        wide: Whether it has more than 8 bits a channel.
+        animated: Whether it has more than one picture; the first is read.
     """
 
     height: int
@@ -49,31 +48,29 @@ def read_image(
     what: str = 'image',
     value_range: Range | None = None,
 ) -> np.ndarray:
-    """uint8 BGR, (H, W, 3).
+    """Read an image as uint8 RGB, (H, W, 3).
 
-    Turned as its EXIF data says, grey repeated, more than 8 bits brought to
-    8, and what is transparent laid on white. Of an animation the first
-    picture. Size and texts have no limit.
+    The image is turned as its EXIF data says, grey is repeated, more than 8
+    bits are reduced to 8, and transparent pixels are laid on white. Of an
+    animation, the first picture is read. Size and texts have no limit.
 
     Args:
-        path: Of the file, or what errors call it.
-        content: Of the file, where it is not on the disk by itself.
-        what: It is, for errors.
-        value_range: Values that become black and white, of images with more
-            than 8 bits a channel; None for 0 and 65535, and for 0 and 1 of
-            floats.
+        path: The file's path, or its name in errors if ``content`` is given.
+        content: The file's bytes; None reads ``path``.
+        what: Kind of the image, for errors.
+        value_range: (black, white) of images with more than 8 bits a
+            channel; None means (0, 65535), and (0, 1) for floats.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged or no image, or has values far
-            outside of a range that nobody gave; it is named.
+        FileNotFoundError: If the file is missing.
+        ValueError: If the file is damaged or not an image, or has values
+            far outside the default range; it is named.
     """
     image, wide, _ = _read(path, content, what)
     if value_range is not None and wide and image.mode[0] not in 'IF':
         image = _scaled_colours(image, path, content, value_range)
     try:
-        rgb = to_rgb(upright(image), value_range)
-        return cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        return to_rgb(upright(image), value_range)
     except (ValueError, OSError, MemoryError) as error:
         raise _unreadable(path, what, error) from error
 
@@ -81,7 +78,7 @@ def read_image(
 def _scaled_colours(
     image: Image.Image, path: str, content: bytes | None, value_range: Range
 ) -> Image.Image:
-    """Colours of 16 bits scaled by a range."""
+    """The 16-bit colours of an image, scaled from a range to 8 bits."""
     raw = Path(path).read_bytes() if content is None else content
     colours = wide_image(raw, value_range)
     if colours is None:
@@ -91,15 +88,15 @@ def _scaled_colours(
 
 
 def read_header(path: str, content: bytes | None = None) -> Header:
-    """What is known of an image without its pixels.
+    """The properties of an image that need no pixels.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is no image; it is named.
+        FileNotFoundError: If the file is missing.
+        ValueError: If the file is not an image; it is named.
     """
     image, wide, several = _read(path, content, 'image', header=True)
     width, height = image.size
-    # Of a TIFF, Pillow turns the size itself.
+    # Pillow turns the size of a TIFF itself.
     if orientation(image) >= 5 and image.format != 'TIFF':
         width, height = height, width
     return Header(
@@ -113,13 +110,13 @@ def read_header(path: str, content: bytes | None = None) -> Header:
 
 
 def fits(shape: tuple[int, int], annotated: tuple[int, int]) -> bool:
-    """Whether an image may be a copy of the one that was annotated.
+    """Whether an image may be the annotated one or a smaller copy.
 
-    Smaller copies are, but for their rounding.
+    Both must have the same proportions, up to rounding.
 
     Args:
-        shape: Height and width, pixels.
-        annotated: Those of the original.
+        shape: Height and width of the image, pixels.
+        annotated: Height and width of the annotated image, pixels.
     """
     factors = [
         side / whole for side, whole in zip(shape, annotated, strict=True)
@@ -129,25 +126,25 @@ def fits(shape: tuple[int, int], annotated: tuple[int, int]) -> bool:
 
 
 def read_values(path: str, content: bytes | None = None) -> np.ndarray:
-    """The numbers of an image as they stand in the file, not turned.
+    """The values of an image as stored in the file, not turned.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged or no image; it is named.
+        FileNotFoundError: If the file is missing.
+        ValueError: If the file is damaged or not an image; it is named.
     """
     return np.asarray(_read(path, content, 'image').image)
 
 
 def read_label_map(path: str) -> np.ndarray:
-    """int64 classes of pixels, (H, W), as they stand in the file.
+    """Read the class of each pixel, int64 (H, W).
 
-    Turned as its EXIF data says. Colours are read where all three of a pixel
-    are one number, and alpha where nothing is transparent.
+    The map is turned as its EXIF data says. Colours are accepted if the three
+    values of each pixel are equal, and alpha if nothing is transparent.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged or no image, or has colours where
-            one number a pixel is wanted; it is named.
+        FileNotFoundError: If the file is missing.
+        ValueError: If the file is damaged or not an image, or has colours or
+            fractions instead of one whole number a pixel; it is named.
     """
     image = upright(_read(path, None, 'label image').image)
     classes = np.asarray(image)
@@ -163,7 +160,7 @@ def read_label_map(path: str) -> np.ndarray:
 
 
 def _one_channel(classes: np.ndarray, mode: str, path: str) -> np.ndarray:
-    """The number of each pixel that is stored as a grey colour."""
+    """The class of each pixel if classes are stored as grey colours."""
     colours = classes
     if mode in ('LA', 'RGBA') and (classes[..., -1] == 255).all():
         colours = classes[..., :-1]
@@ -173,31 +170,31 @@ def _one_channel(classes: np.ndarray, mode: str, path: str) -> np.ndarray:
     ):
         raise ValueError(
             f'label image {printable(path)} has {classes.shape[2]} channels: '
-            'give one with a number or an entry of a palette for each pixel'
+            'give one with a single number or palette entry for each pixel'
         )
     return colours[..., 0]
 
 
 def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
-    """uint8 (H, W), 1 where the file is white, 0 where it is black.
+    """Read a mask, uint8 (H, W): 1 where the file is white, 0 where black.
 
-    Grey counts as white above 127, and what is transparent as black.
+    Grey counts as white above 127, and transparent pixels count as black.
 
     Args:
-        path: Of the file.
-        report: Where grey is counted; None says it right away.
+        path: The file's path.
+        report: Counts masks with grey; None logs them at once.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged or no image, or has no hole, or
-            nothing else, or colours beside what is transparent; it is named.
+        FileNotFoundError: If the file is missing.
+        ValueError: If the file is damaged or not an image, is all black or
+            all white, or has colours beside transparent pixels; it is named.
     """
     own = DataReport('mask') if report is None else report
     values, alpha = _mask_values(path)
     mask = (values > MASK_THRESHOLD).astype(np.uint8)
     if mask.all() or not mask.any():
         colour = 'white' if mask.all() else 'black'
-        why = ', what its alpha makes transparent counts as black'
+        why = ', transparent pixels (alpha) count as black'
         raise ValueError(
             f'mask {printable(path)} is all {colour} (its values are '
             f'{values.min()} to {values.max()}, white is 255'
@@ -206,7 +203,7 @@ def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
         )
     if _between(values).any():
         own.note(
-            'masks have grey pixels, which are a hole where they are above '
+            'masks have grey pixels, which count as white above '
             f'{MASK_THRESHOLD}',
             path,
         )
@@ -216,7 +213,7 @@ def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
 
 
 def _mask_values(path: str) -> tuple[np.ndarray, bool]:
-    """uint8 (H, W), and whether alpha made some of it black."""
+    """Grey values, uint8 (H, W), and whether alpha made some black."""
     image = upright(_read(path, None, 'mask').image)
     if image.mode[0] in 'IF' or not has_alpha(image):
         return to_rgb(image, None).max(axis=2), False
@@ -235,14 +232,14 @@ def _mask_values(path: str) -> tuple[np.ndarray, bool]:
 
 
 def _between(values: np.ndarray) -> np.ndarray:
-    """Where pixels are neither black nor white, but for noise of JPEG."""
+    """Where pixels are neither black nor white, up to JPEG noise."""
     return (values > NEAR) & (values < 255 - NEAR)
 
 
 def _read(
     path: str, content: bytes | None, what: str, header: bool = False
 ) -> Decoded:
-    """An image of Pillow; errors name the file."""
+    """Decode an image with Pillow; errors name the file."""
     try:
         return decode(path, content, header)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Any folder of images, and what is said about them."""
+"""A folder of images with annotations."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,26 +17,26 @@ from .image_search import find_images
 
 @DATASETS.register_module()
 class ImageFolder(ImageDataset):
-    """All images below a folder, in order of their names.
+    """All images below a folder, in the order of their names.
 
-    Files of any kind that Pillow reads; hidden ones, with a dot before the
-    name, are none.
+    Files of every kind that Pillow reads are taken, except hidden ones, whose
+    names start with a dot.
 
     Args:
         data_root: The folder, searched recursively; see
             :class:`ImageDataset`.
         pipeline: Transforms.
-        images: The folder below ``data_root`` that has the images, where
-            others have annotations.
-        annotations: What is said about them, each an ``Annotations`` such as
+        images: The folder below ``data_root`` that has the images, if other
+            folders have annotations.
+        annotations: Sources of fields, each an ``Annotations`` such as
             ``FolderClasses``, ``Captions``, ``CocoBoxes`` or ``LabelMaps``.
-            Images of which one says nothing are left out.
-        kwargs: ``size``, ``split`` and ``strict`` as of
-            :class:`ImageDataset`, and those of mmengine's ``BaseDataset``.
+            Images that lack one of them are left out.
+        kwargs: ``size``, ``split`` and ``strict`` of :class:`ImageDataset`,
+            and the arguments of mmengine's ``BaseDataset``.
 
     Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: As of :class:`ImageDataset`.
+        FileNotFoundError: If the folder is missing.
+        ValueError: See :class:`ImageDataset`.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class ImageFolder(ImageDataset):
         if not folder.is_dir():
             raise FileNotFoundError(
                 f'images={self.images!r} is not a folder of data_root='
-                f'{self.data_root!r}: set images to that of the images, or '
-                'data_root to the folder above it'
+                f'{self.data_root!r}: set images to the folder of the '
+                'images, or data_root to the folder above it'
             )
         paths = find_images(
             str(folder), f'data_root={str(folder)!r}', self.report
@@ -83,7 +83,7 @@ class ImageFolder(ImageDataset):
         annotations: Annotations,
         fields: dict[str, dict],
     ) -> dict[str, dict]:
-        """The images of which something is said, and that."""
+        """The entries that have annotations, with these added."""
         name = type(annotations).__name__
         if annotations.classes is not None:
             self._metainfo['classes'] = tuple(annotations.classes)
@@ -94,20 +94,20 @@ class ImageFolder(ImageDataset):
         }
         if not kept:
             raise ValueError(
-                f'{name} says nothing about any of the {len(entries)} images '
-                f'below {Path(self.data_root) / self.images}, such as '
+                f'{name} has no annotation for any of the {len(entries)} '
+                f'images below {Path(self.data_root) / self.images}, such as '
                 f'{next(iter(entries))}{self.report.reasons()}'
             )
         if annotations.silence != 'counted':
             chosen = annotations.silence == 'choice'
             count = self.report.note if chosen else self.report.defect
-            what = f'images are left out, as {name} says nothing of them'
+            what = f'images are left out, as {name} has no entry for them'
             for image in sorted(entries.keys() - kept):
                 count(what, image)
         return kept
 
     def sound_entries(self, entries: list[dict]) -> list[dict]:
-        """See :class:`ImageDataset`; of files beside the images as well."""
+        """See :class:`ImageDataset`; annotation files are checked too."""
         entries = super().sound_entries(entries)
         for annotations in self.annotations:
             if isinstance(annotations, FilesBeside):
@@ -115,7 +115,7 @@ class ImageFolder(ImageDataset):
         return [entry for entry in entries if self._fits(entry)]
 
     def _fits(self, entry: Mapping) -> bool:
-        """Whether an image is the one that was annotated; else counted."""
+        """Whether an image can be the annotated one; count it if not."""
         shape = entry.get('annotated_shape')
         if shape is None:
             return True
@@ -128,16 +128,16 @@ class ImageFolder(ImageDataset):
             'images have other proportions than their annotations and are '
             'left out',
             f'{path} is {sides[0]}x{sides[1]}, not {shape[0]}x{shape[1]}',
-            'take the originals',
+            'use the original images',
         )
         return False
 
 
 def _build(key: str, annotations: object) -> Annotations:
-    """What an entry of the list ``annotations`` describes.
+    """Build an entry of the list ``annotations``.
 
     Raises:
-        ValueError: If it is no dict with a type that is one of them.
+        ValueError: If it is not a dict whose type is a class of annotations.
     """
     if isinstance(annotations, Annotations):
         return annotations

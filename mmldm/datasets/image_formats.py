@@ -1,4 +1,4 @@
-"""Which images are read, and how a file becomes an image of Pillow."""
+"""The formats that are read, and their decoding with Pillow."""
 
 import os
 import stat
@@ -12,13 +12,13 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-# Of what Pillow opens: programs (Ghostscript runs EPS), and formats that it
-# only knows by name.
+# Formats that Pillow opens, but mmldm does not: programs (Ghostscript runs
+# EPS), and formats that Pillow only knows by name.
 NOT_READ = {'BUFR', 'EPS', 'GRIB', 'HDF5', 'IPTC', 'MPEG', 'WMF'}
-# Of what several pictures in one file are no animation: two views, layers.
+# Formats whose several pictures are not an animation, but views or layers.
 ONE_PICTURE = ('MPO', 'PSD', 'ICO', 'ICNS')
 PNG = b'\x89PNG\r\n\x1a\n'
-# Texts of a PNG that may say how it is turned are shorter.
+# Bytes; the texts of a PNG that say how it is turned are shorter.
 LONGEST_TEXT = 2**16
 
 _lock = Lock()
@@ -35,18 +35,18 @@ def _suffixes() -> tuple[str, ...]:
     )
 
 
-# Of the files that are images, in small letters.
+# Suffixes of image files, in lower case.
 SUFFIXES = _suffixes()
 
 
 class Decoded(NamedTuple):
-    """An image, and what of its file is lost as its pixels are read.
+    """An image, and properties of its file that reading the pixels loses.
 
     Attributes:
-        image: Of Pillow.
+        image: Pillow's image.
         wide: Whether the file has more than 8 bits a channel.
-        several: Whether it has more pictures than the first; False where
-            all pixels are read.
+        several: Whether it has more than one picture; False if the pixels
+            were asked for.
     """
 
     image: Image.Image
@@ -55,22 +55,23 @@ class Decoded(NamedTuple):
 
 
 def decode(path: str, content: bytes | None, header: bool) -> Decoded:
-    """An image of Pillow, without Pillow's limits of size.
+    """Decode an image with Pillow, without Pillow's limits of size.
 
-    These guard against files of strangers; training data are the user's.
-    Pillow's own limits stay as they are for others in the process.
+    The limits guard against files of strangers; training data are the user's
+    own. For other code in the process, Pillow's limits stay as they are.
 
     Args:
-        path: Of the file; its suffix helps where a format has no signature.
-        content: Of the file, where it is not on the disk by itself.
-        header: Read no pixels where it can be avoided.
+        path: The file's path; its suffix decides if the format has no
+            signature.
+        content: The file's bytes; None reads ``path``.
+        header: Read no pixels if that can be avoided.
 
     Raises:
-        OSError: If there is no such file, or no regular one.
-        Exception: Whatever Pillow raises about a broken one.
+        OSError: If the file is missing, or not a regular file.
+        Exception: Whatever Pillow raises for a broken file.
     """
     if content is None and not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError('no regular file')
+        raise OSError('not a regular file')
     suffix = os.path.splitext(path)[1].lower()
     with BytesIO(content) if content is not None else open(path, 'rb') as file:
         try:
@@ -97,12 +98,12 @@ def _decode(file: BinaryIO, suffix: str, header: bool) -> Decoded:
 
 
 def _has_several(image: Image.Image) -> bool:
-    """Whether a file has more pictures than the first, as animations do."""
+    """Whether a file has more than one picture, as animations do."""
     if image.format in ONE_PICTURE:
         return False
     try:
         return bool(getattr(image, 'is_animated', False))
-    except Exception:  # of pictures behind the first, which are not read
+    except Exception:  # a later picture is broken; it is not read
         return True
 
 
@@ -113,12 +114,12 @@ def _is_large_tiff(image: Image.Image) -> bool:
 
 
 def exif_of(image: Image.Image) -> Image.Exif:
-    """What is known of it; PNG's own method would read all pixels first."""
+    """The image's EXIF; PNG's own method would read all pixels first."""
     return Image.Image.getexif(image)
 
 
 def _has_late_exif(image: Image.Image, file: BinaryIO) -> bool:
-    """Whether a PNG has EXIF data, or a text, behind its pixels."""
+    """Whether a PNG may have EXIF data or a text after its pixels."""
     if image.format != 'PNG' or 'exif' in image.info:
         return False
     place, late = file.tell(), False
@@ -132,13 +133,13 @@ def _has_late_exif(image: Image.Image, file: BinaryIO) -> bool:
 
 
 def _identify(file: BinaryIO, suffix: str) -> Image.Image:
-    """As Pillow's ``open``, without its limit of pixels."""
+    """Open an image as Pillow's ``open`` does, without limit of pixels."""
     prefix = file.read(16)
     named = Image.registered_extensions().get(suffix)
-    first = UnidentifiedImageError('no image of a known kind')
+    first = UnidentifiedImageError('not an image of a known kind')
     for name in sorted(Image.ID, key=lambda name: name != named):
         factory, accept = Image.OPEN[name]
-        # Without a signature, only its name says what a file is.
+        # If a format has no signature, the suffix decides.
         known = name == named if accept is None else accept(prefix)
         if known in (False, None) or isinstance(known, str):
             continue
@@ -158,7 +159,7 @@ def _make(factory: type, file: BinaryIO) -> Image.Image:
         return factory(file, '')
     except Image.DecompressionBombError:
         file.seek(0)
-        # Some formats have the limit within: WebP of more than 178 million
+        # Some formats check the limit themselves: WebP above 178 million
         # pixels.
         with _unlimited():
             return factory(file, '')
@@ -166,7 +167,7 @@ def _make(factory: type, file: BinaryIO) -> Image.Image:
 
 @contextmanager
 def _unlimited() -> Iterator[None]:
-    """No limit of pixels, for as short as can be."""
+    """Lift Pillow's limit of pixels, for as short as possible."""
     with _lock:
         limit = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
@@ -177,9 +178,9 @@ def _unlimited() -> Iterator[None]:
 
 
 def _png_without_texts(file: BinaryIO) -> bytes | None:
-    """A PNG with what its pixels need, but no long texts or profiles.
+    """A PNG without long texts and colour profiles.
 
-    None where that is the file itself, or it is no PNG.
+    None if there is nothing to remove, or the file is not a PNG.
     """
     file.seek(0)
     kept, dropped = [file.read(len(PNG))], False
@@ -197,7 +198,7 @@ def _png_without_texts(file: BinaryIO) -> bytes | None:
 
 
 def _needed(kind: bytes, body: bytes, check: bytes) -> bool:
-    """Whether a chunk of a PNG is of use: pixels, or a sound short text."""
+    """Whether a PNG chunk is kept: pixels, or a valid short text."""
     if kind[:1].isupper():
         return True
     sound = check == struct.pack('>I', zlib.crc32(kind + body))

@@ -1,4 +1,4 @@
-"""Images by the names that tables have for them."""
+"""Search for images by the names in annotation files."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from .report import DataReport, printable
 
 
 class ImageNames:
-    """Finds images by name, also where it is written in another way.
+    """Finds images by name, however the name is written.
 
-    That is './a.png', a path of Windows, or a name whose accents are letters
-    of their own, as macOS stores them.
+    Accepted are './a.png', Windows paths, and names whose accents are separate
+    characters, as macOS stores them.
 
     Args:
         images: Paths of all images by name.
@@ -23,7 +23,7 @@ class ImageNames:
         self.images = images
 
     def find(self, name: object) -> str | None:
-        """The name of an image as it is known; None if there is none."""
+        """The image's name as in ``images``; None if it is unknown."""
         if not isinstance(name, str):
             return None
         for written in (name, name.replace('\\', '/')):
@@ -37,7 +37,7 @@ class ImageNames:
 
     @cached_property
     def by_form(self) -> dict[str, list[str]]:
-        """Names by their normal form."""
+        """The images' names by normal form; see :func:`normal_form`."""
         names = defaultdict(list)
         for name in self.images:
             names[normal_form(name)].append(name)
@@ -46,13 +46,13 @@ class ImageNames:
     def find_or_count(
         self, name: object, place: str, report: DataReport
     ) -> str | None:
-        """As :meth:`find`; a name that is not found is counted."""
+        """Find a name as :meth:`find` does, and count a missing one."""
         found = self.find(name)
         if found is None:
             shown = printable(repr(name)) if name else repr(name)
             report.defect(
-                'entries name images that are not there and are left out',
-                f'{place} names the image {shown:.200}, which is not there',
+                'entries name images that are missing and are left out',
+                f'{place} names the image {shown:.200}, which is missing',
                 f'give paths below the folder of the images{self._example()}',
             )
         return found

@@ -1,4 +1,4 @@
-"""Finding the images of a folder, and what might have been some."""
+"""Search for the images of a folder, and for files taken for images."""
 
 import os
 import stat
@@ -10,17 +10,17 @@ from .image_checks import Stored, look_at_all
 from .image_formats import SUFFIXES
 from .report import DataReport
 
-# What is said of a damaged image, and what to do.
+# Message about damaged images, and its remedy.
 CANNOT_READ = 'images cannot be read and are left out'
 DELETE = 'delete or replace them'
-# Pictures and films that are not read, by the ends of their names.
+# Suffixes of images and videos that are not read.
 NO_READER = (
     *('.heic', '.heif', '.jxl', '.svg', '.svgz', '.eps', '.ps', '.wmf'),
     *('.emf', '.exr', '.hdr', '.dng', '.raw', '.cr2', '.cr3', '.nef', '.arw'),
     *('.orf', '.raf', '.rw2', '.mp4', '.mov', '.avi', '.mkv', '.webm'),
     *('.mpg', '.mpeg', '.pdf'),
 )
-# What lies beside images and is none.
+# Suffixes of other files that often lie beside images.
 NO_PICTURES = (
     *('.txt', '.caption', '.json', '.jsonl', '.csv', '.tsv', '.npy', '.npz'),
     *('.pt', '.pth', '.safetensors', '.xml', '.yaml', '.yml', '.md', '.html'),
@@ -29,15 +29,15 @@ NO_PICTURES = (
 
 
 def find_images(root: str, where: str, report: DataReport) -> list[str]:
-    """Paths of all images below a folder, in order.
+    """Paths of all images below a folder, sorted.
 
     Args:
         root: The folder.
-        where: What errors call it.
-        report: Where pictures are counted that are left out.
+        where: Name of the folder in errors.
+        report: Counts image files that are left out.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If there are no images.
     """
     others: list[str] = []
     paths = sorted(files_below(root, SUFFIXES, report, others))
@@ -53,10 +53,10 @@ def find_images(root: str, where: str, report: DataReport) -> list[str]:
 
 
 def sound_images(root: str, report: DataReport) -> list[str]:
-    """As :func:`find_images`, without images that cannot be read; tells.
+    """Paths of the readable images below a folder; log what is left out.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If there are no images.
     """
     paths = find_images(root, root, report)
     found = look_at_all([Stored(path) for path in paths])
@@ -67,33 +67,33 @@ def sound_images(root: str, report: DataReport) -> list[str]:
         else:
             report.defect(CANNOT_READ, f'{path} ({look.damage})', DELETE)
     if not sound:
-        raise ValueError(f'{root} holds no sound images{report.reasons()}')
+        raise ValueError(f'{root} holds no readable images{report.reasons()}')
     report.tell()
     return sound
 
 
 def _count_picture(path: str, report: DataReport) -> None:
-    """Count a file that is a picture, but not by its name or for Pillow."""
+    """Count an image file that has an unreadable format or wrong suffix."""
     name = path.lower()
     if name.endswith(NO_PICTURES):
         return
     if name.endswith(NO_READER):
         suffix = os.path.splitext(name)[1]
         report.defect(
-            f'files ending in {suffix} are left out, as these are not read',
+            f'files ending in {suffix} are not supported and are left out',
             path,
             'convert them to PNG',
         )
     elif _starts_like_image(path):
         report.defect(
-            'files are images, but do not end like one, and are left out',
+            'files are images without an image suffix and are left out',
             path,
             'give their names the suffix of their kind, such as .jpg',
         )
 
 
 def _starts_like_image(path: str) -> bool:
-    """Whether the first bytes are those of a common kind of images."""
+    """Whether the first bytes are those of a common image format."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return False

@@ -1,4 +1,4 @@
-"""Images and texts in tar files."""
+"""Images and texts from tar files."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from .shard_index import Places, ShardIndex
 from .text_files import decode, parse_json
 from .threads import in_threads_counted
 
-# More than that is no text of one image.
+# Bytes; a larger file is not taken for a text.
 LONGEST = 2**20
 
 
@@ -22,25 +22,25 @@ LONGEST = 2**20
 class ImageShards(ImageDataset):
     """Images in tar files, as WebDataset and img2dataset write them.
 
-    Files of one sample have one name up to the first dot: an image, and
-    ``.txt`` with a caption, ``.cls`` with a class or ``.json``. The headers
-    and texts are read first, so that any sample can be read by itself:
-    training draws and resumes as with other data sets. All tar files below
-    the folder are taken, through links also, as where they lie on several
-    disks. Samples that lack what others have, and those that are damaged or
-    have an empty caption, are left out and counted.
+    The files of a sample share their name up to the first dot: an image, and
+    ``.txt`` with a caption, ``.cls`` with a class or ``.json``. Headers and
+    texts are read first. After that, any sample can be read by itself, and
+    training shuffles and resumes as with other data sets. All tar files below
+    the folder are taken, also through links to other disks. Samples that lack
+    a file which others have, damaged samples and those with an empty caption
+    are left out and counted.
 
     Args:
         data_root: The folder; see :class:`ImageDataset`.
         pipeline: Transforms; ``LoadImage`` first. Captions come as
             ``captions``, classes as ``gt_label``.
-        caption_key: Of the caption or a list of them in the ``.json``; None
-            for the ``.txt``.
-        kwargs: ``size``, ``split`` and ``strict`` as of
-            :class:`ImageDataset`, and those of mmengine's ``BaseDataset``.
+        caption_key: Key of the caption, or of a list of captions, in the
+            ``.json``; None reads the ``.txt``.
+        kwargs: ``size``, ``split`` and ``strict`` of :class:`ImageDataset`,
+            and the arguments of mmengine's ``BaseDataset``.
 
     Raises:
-        ValueError: If there are no tar files, or nothing in them can be used.
+        ValueError: If there are no tar files, or no usable sample in them.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ImageShards(ImageDataset):
         super().__init__(data_root, pipeline, **kwargs)
 
     def list_entries(self) -> list[dict]:
-        """See :class:`ImageDataset`; ``shard``, and places in it."""
+        """See :class:`ImageDataset`; adds ``shard``, and places in it."""
         others: list[str] = []
         shards = sorted(
             files_below(self.data_root, ('.tar',), self.report, others)
@@ -79,7 +79,7 @@ class ImageShards(ImageDataset):
         return self._complete(entries)
 
     def _complete(self, entries: list[dict]) -> list[dict]:
-        """Those that have all kinds of texts that are read of others."""
+        """The samples that have every kind of text that others have."""
         owners = {
             kind: entry['img_path']
             for entry in entries
@@ -103,7 +103,7 @@ class ImageShards(ImageDataset):
         return kept
 
     def sound_entries(self, entries: list[dict]) -> list[dict]:
-        """See :class:`ImageDataset`; texts are read as well."""
+        """See :class:`ImageDataset`; the texts are checked too."""
         sound = in_threads_counted(self._has_sound_texts, entries, self.report)
         kept = [e for e, good in zip(entries, sound, strict=True) if good]
         return super().sound_entries(kept)
@@ -130,7 +130,7 @@ class ImageShards(ImageDataset):
         return info
 
     def _has_sound_texts(self, entry: dict, report: DataReport) -> bool:
-        """Whether the texts of a sample say something; else counted."""
+        """Whether the texts of a sample are valid; count it if not."""
         before = DataReport(entry['img_path'])
         try:
             texts = self._texts(entry, before)
@@ -141,15 +141,14 @@ class ImageShards(ImageDataset):
             return False
         if texts.get('captions') == []:
             report.defect(
-                'samples have an empty caption, or none that is text, and '
-                'are left out',
+                'samples have no caption, or an empty one, and are left out',
                 '; '.join(before.lines()),
             )
             return False
         return True
 
     def _texts(self, entry: dict, report: DataReport) -> dict:
-        """``captions`` and ``gt_label`` of a sample, where it has them.
+        """``captions`` and ``gt_label`` of a sample, if it has them.
 
         Raises:
             ValueError: If they cannot be read.
@@ -169,7 +168,7 @@ class ImageShards(ImageDataset):
         return found
 
     def _of_json(self, content: bytes, name: str) -> Any:
-        """What stands at the ``caption_key``."""
+        """The value under ``caption_key`` in a sample's ``.json``."""
         record = parse_json(content, f'the .json of {name}')
         if not isinstance(record, dict) or self.caption_key not in record:
             raise ValueError(
@@ -184,14 +183,14 @@ def _entries(path: str, report: DataReport) -> list[dict]:
 
 
 def _read(shard: str, places: Places, kind: str) -> bytes:
-    """A file of a sample.
+    """The bytes of a sample's file.
 
     Raises:
-        ValueError: If a text is longer than any text is.
+        ValueError: If a text is longer than ``LONGEST``.
     """
     start, size = places[kind]
     if kind != 'image' and size > LONGEST:
-        raise ValueError(f'a {kind} in {shard} has {size} bytes, no text')
+        raise ValueError(f'a {kind} in {shard} has {size} > {LONGEST} bytes')
     with open(shard, 'rb') as file:
         file.seek(start)
         return file.read(size)
@@ -202,5 +201,5 @@ def _class(content: bytes, name: str) -> int:
         return int(content)
     except ValueError as error:
         raise ValueError(
-            f'the .cls of {name} is {content[:20]!r}, but must be a number'
+            f'the .cls of {name} is {content[:20]!r}, expected a number'
         ) from error

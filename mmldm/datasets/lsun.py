@@ -1,4 +1,4 @@
-"""LSUN as it is downloaded."""
+"""LSUN in its published form, an LMDB."""
 
 import os
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ from .image_dataset import ImageDataset
 class LSUN(ImageDataset):
     """Images of an LMDB such as 'church_outdoor_train_lmdb'.
 
-    Yu et al. 2015 (arXiv:1506.03365). Each value is an image file; the order
-    is that of the keys. Needs the package ``lmdb``.
+    Yu et al. 2015 (arXiv:1506.03365). Each value is an image file, and the
+    keys give the order. The package ``lmdb`` is required.
 
     Args:
         data_root: The folder with ``data.mdb``; see :class:`ImageDataset`.
         pipeline: Transforms; ``LoadImage`` first.
-        kwargs: ``size``, ``split`` and ``strict`` as of
-            :class:`ImageDataset`, and those of mmengine's ``BaseDataset``.
+        kwargs: ``size``, ``split`` and ``strict`` of :class:`ImageDataset`,
+            and the arguments of mmengine's ``BaseDataset``.
 
     Raises:
-        ValueError: If the folder is no LMDB, or the package is missing.
+        ValueError: If the folder is not an LMDB, or the package is missing.
     """
 
     def list_entries(self) -> list[dict]:
-        """See :class:`ImageDataset`; ``key`` as well."""
+        """See :class:`ImageDataset`; adds ``key``."""
         if not os.path.isfile(os.path.join(self.data_root, 'data.mdb')):
             raise ValueError(
                 f'data_root={self.data_root!r} has no data.mdb: give the '
@@ -46,7 +46,7 @@ class LSUN(ImageDataset):
 
     def look_at(self, entries: Sequence[dict]) -> list[Found]:
         """See :class:`ImageDataset`."""
-        # Buffers: of each value only the pages are read that are looked at.
+        # Buffers: only those pages of a value are read that are accessed.
         with _open(self.data_root, os.getpid()).begin(buffers=True) as values:
             return [
                 _look(entry['img_path'], values.get(entry['key']))
@@ -66,7 +66,7 @@ class LSUN(ImageDataset):
 
 
 def _look(path: str, value: bytes | memoryview) -> Found:
-    """What is found of an image, whose file a value is."""
+    """The findings about an image file that is a value of the LMDB."""
     return look(
         path,
         len(value),
@@ -74,16 +74,16 @@ def _look(path: str, value: bytes | memoryview) -> Found:
     )
 
 
-# An environment must not be used by a process that was forked off, and none
-# may be opened twice by one.
+# A forked process must not use its parent's environment, and a process must
+# not open an environment twice.
 @cache
 def _open(path: str, process: int) -> Any:
-    """The environment of an LMDB, read only, for a process."""
+    """The environment of an LMDB, read-only, one for each process."""
     try:
         import lmdb
     except ImportError as error:
         raise ValueError(
-            f'{path} is an LMDB, for which a package is missing: '
+            f'the package lmdb, which reads {path}, is missing: '
             'pip install lmdb'
         ) from error
     try:
@@ -91,4 +91,4 @@ def _open(path: str, process: int) -> Any:
             path, readonly=True, lock=False, readahead=False, meminit=False
         )
     except lmdb.Error as error:
-        raise ValueError(f'{path} is no LMDB ({error})') from error
+        raise ValueError(f'{path} is not an LMDB ({error})') from error

@@ -1,4 +1,4 @@
-"""Boxes in the files of OpenImages."""
+"""Boxes from OpenImages' annotation files."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from .report import DataReport
 from .text_files import read_columns, read_csv
 
 SIDES = ('XMin', 'XMax', 'YMin', 'YMax')
-# The id that the layout-to-image models of Rombach et al. 2022 number last:
-# their data are those of github.com/CompVis/taming-transformers.
+# Id of the class that the layout-to-image models of Rombach et al. 2022 have
+# last: their data come from github.com/CompVis/taming-transformers.
 LAST_CLASS = '/m/01s55n'
 COLUMNS = ('ImageID', 'LabelName', 'IsGroupOf', *SIDES)
 
@@ -24,18 +24,18 @@ COLUMNS = ('ImageID', 'LabelName', 'IsGroupOf', *SIDES)
 class OpenImagesBoxes(Annotations):
     """``layout``: boxes and classes of OpenImages; Kuznetsova et al. 2020.
 
-    Groups are left out, and images that are not there, as hardly anyone has
-    all nine million. So are broken boxes; what reaches outside of the image
-    is cut. All but groups are counted.
+    Groups, broken boxes and missing images are left out (hardly anyone has all
+    nine million images); boxes that reach outside the image are cut. All but
+    groups are counted.
 
     Args:
-        file: Path below the data set's folder, of
-            'oidv6-train-annotations-bbox.csv' or another's boxes.
+        file: Path of the boxes below the data set's folder, such as
+            'oidv6-train-annotations-bbox.csv'.
         classes: Path of 'class-descriptions-boxable.csv', lines of id and
-            name, or a file with some of them: these classes, numbered in
-            order of their ids, but for '/m/01s55n', which is last, as the
-            published model has them; other objects are left out.
-        min_objects: Images with fewer are left out.
+            name, or of a file with some of its lines. Classes are numbered
+            in the order of their ids, except '/m/01s55n', which is last, as
+            in the published model. Objects of other classes are left out.
+        min_objects: Images with fewer objects are left out.
     """
 
     silence = 'choice'
@@ -69,16 +69,16 @@ class OpenImagesBoxes(Annotations):
         )
 
     def _check(self, path: Path, boxes: '_Boxes') -> None:
-        """Raise if nothing of the file is of use."""
+        """Raise if the file has no usable box."""
         if not boxes.total:
             raise ValueError(
                 f'{path} has a header, but no boxes{self.report.reasons()}'
             )
         if not boxes.seen:
             raise ValueError(
-                f'{path} has {boxes.total} boxes, none of them of an image '
-                f'that is there, such as {next(iter(boxes.names.values()))}: '
-                'give the file of these images, whose names are the ImageID'
+                f'{path} has {boxes.total} boxes, but none for the images '
+                f'found, such as {next(iter(boxes.names.values()))}: give '
+                'the file of these images, whose names are the ImageID'
             )
         if not boxes.found:
             raise ValueError(
@@ -88,9 +88,9 @@ class OpenImagesBoxes(Annotations):
             )
 
     def _report(self, path: Path, boxes: '_Boxes') -> None:
-        """Say what of the file is left out."""
+        """Report which images and boxes of the file are left out."""
         for name in sorted(boxes.missing):
-            self.report.note(f'images of {path} are not there', name)
+            self.report.note(f'images of {path} are missing', name)
         for label, count in boxes.unknown.items():
             for _ in range(count):
                 self.report.note(
@@ -100,25 +100,23 @@ class OpenImagesBoxes(Annotations):
                 )
 
     def _read_classes(self, path: Path) -> dict[str, int]:
-        """Numbers by id."""
+        """Class numbers by id."""
         names = {}
         for place, row in read_csv(
             path, 'OpenImagesBoxes.classes', self.report
         ):
             if len(row) != 2:
                 raise ValueError(
-                    f'{place} is {row!r:.80}, but must be an id and a name'
+                    f'{place} is {row!r:.80}, expected an id and a name'
                 )
             if row[0] in names and names[row[0]] != row[1]:
                 raise ValueError(
-                    f'{place} has the class {row[0]} again: leave one line'
+                    f'{place} repeats the class {row[0]}: keep one line'
                 )
             if row[0] != 'LabelName':
                 names[row[0]] = row[1]
         if not names:
-            raise ValueError(
-                f'{path} is empty: it must have lines of id, name'
-            )
+            raise ValueError(f'{path} is empty, expected lines of id, name')
         keys = sorted(names, key=lambda key: (key == LAST_CLASS, key))
         self.classes = [names[key] for key in keys]
         return {key: i for i, key in enumerate(keys)}
@@ -126,12 +124,12 @@ class OpenImagesBoxes(Annotations):
 
 @dataclass
 class _Boxes:
-    """Boxes of a file, and how many are of no use.
+    """The usable boxes of a file, and counts of the others.
 
     Args:
-        names: Images by what the file calls them.
-        numbers: Classes by what the file calls them.
-        report: Where broken boxes are counted.
+        names: Image names by ImageID.
+        numbers: Class numbers by id.
+        report: Counts broken boxes.
     """
 
     names: Mapping[str, str]
@@ -139,13 +137,13 @@ class _Boxes:
     report: DataReport
     found: Fields = field(default_factory=dict)
     total: int = 0
-    here: int = 0  # of images that are there, but for groups
+    here: int = 0  # boxes of images that were found, except groups
     seen: set[str] = field(default_factory=set)
     missing: set[str] = field(default_factory=set)
     unknown: Counter = field(default_factory=Counter)
 
     def add(self, place: str, row: dict[str, str]) -> None:
-        """Take a row of the file."""
+        """Add a row of the file."""
         self.total += 1
         name, label = self.names.get(row['ImageID']), row['LabelName']
         (self.missing if name is None else self.seen).add(row['ImageID'])
@@ -161,13 +159,13 @@ class _Boxes:
             fields['layout'].append((self.numbers[label], box))
 
     def _box(self, row: dict[str, str], place: str, image: str) -> Box | None:
-        """(x, y, w, h) as parts of the image; None if it is left out."""
+        """(x, y, w, h) relative to the image; None if it is left out."""
         try:
             left, right, top, bottom = (float(row[key]) for key in SIDES)
         except ValueError as error:
             self.report.defect(
-                'boxes have sides that are no numbers and are left out',
-                f'{place} has no box ({error})',
+                'boxes have sides that are not numbers and are left out',
+                f'{place} has an invalid box ({error})',
             )
             return None
         for low, high, swapped in (
@@ -185,17 +183,17 @@ class _Boxes:
 
 
 def _by_stem(images: Mapping[str, str]) -> dict[str, str]:
-    """Names of the images by what the files call them.
+    """Image names by ImageID, the name without folder and suffix.
 
     Raises:
-        ValueError: If that means two of them.
+        ValueError: If two images have one ImageID.
     """
     names = {}
     for name in images:
         other = names.setdefault(PurePosixPath(name).stem, name)
         if other != name:
             raise ValueError(
-                f'an ImageID of OpenImages would mean both images {other} '
+                f'one ImageID of OpenImages would mean both images {other} '
                 f'and {name}: rename or remove one'
             )
     return names

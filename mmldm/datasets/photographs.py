@@ -1,4 +1,4 @@
-"""Photographs that are always at hand."""
+"""Photographs that need no download."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from mmldm.utils import check_choice, check_positive
 
 from .base import AddressedDataset
 
-# Those in colour. Of the two views of the motorcycle none is held out.
+# The photographs in colour. The motorcycle has two views, both for training.
 FROM_SKLEARN = ('china', 'flower')
 FROM_SKIMAGE = (
     'astronaut',
@@ -26,15 +26,15 @@ HELD_OUT = ('china', 'cat', 'coffee')
 class Photographs(AddressedDataset):
     """Squares of the photographs in scikit-learn's and scikit-image's wheels.
 
-    Whole photographs are held out: 'val' has the tiles of three, side by
-    side. 'train' has the others, each as often as it has tiles; ``Crop`` is
-    to cut squares out of them at random.
+    Whole photographs are held out: 'val' has the tiles of three of them, side
+    by side. 'train' has the other photographs, each as often as it has tiles;
+    its pipeline needs ``Crop``, which cuts out squares at random.
 
     Args:
         split: 'train' (7 photographs) or 'val' (3).
         size: Side of a tile, pixels.
-        pipeline: Transforms; they find a photograph or a tile under ``img``.
-        kwargs: As of mmengine's ``BaseDataset``.
+        pipeline: Transforms; the photograph or tile is under ``img``.
+        kwargs: Arguments of mmengine's ``BaseDataset``.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Photographs(AddressedDataset):
         super().__init__(pipeline, serialize_data=False, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """One entry a tile: ``img``, uint8 BGR, ``size`` and ``name``."""
+        """One entry for each tile: ``img``, uint8 RGB, ``size``, ``name``."""
         entries = []
         for name in (*FROM_SKLEARN, *FROM_SKIMAGE):
             if (name in HELD_OUT) != (self.split == 'val'):
                 continue
-            for photograph in _load(name):
+            for photograph in read_photograph(name):
                 tiles = _tiles(photograph, self.size)
                 images = (
                     tiles if self.split == 'val' else [photograph] * len(tiles)
@@ -64,25 +64,21 @@ class Photographs(AddressedDataset):
         return entries
 
 
-def _load(name: str) -> list[np.ndarray]:
-    """The photographs of one name, uint8 BGR (H, W, 3)."""
+def read_photograph(name: str) -> list[np.ndarray]:
+    """The photographs of one name, uint8 RGB (H, W, 3)."""
     if name in FROM_SKLEARN:
         from sklearn.datasets import load_sample_image
 
-        images = [load_sample_image(f'{name}.jpg')]
-    else:
-        from skimage import data
+        return [load_sample_image(f'{name}.jpg')]
+    from skimage import data
 
-        images = (
-            data.stereo_motorcycle()[:2]
-            if name == 'motorcycle'
-            else [getattr(data, name)()]
-        )
-    return [np.ascontiguousarray(image[..., ::-1]) for image in images]
+    if name == 'motorcycle':
+        return [*data.stereo_motorcycle()[:2]]
+    return [getattr(data, name)()]
 
 
 def _tiles(image: np.ndarray, size: int) -> list[np.ndarray]:
-    """Squares side by side from the top left; what remains is left out."""
+    """Squares side by side from the top left; the rest is left out."""
     height, width = image.shape[:2]
     return [
         image[top : top + size, left : left + size]

@@ -1,4 +1,4 @@
-"""Whether images are as large and as bright as training expects."""
+"""Checks that images are as large and as bright as training expects."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -13,21 +13,21 @@ from .report import DataReport
 from .threads import in_threads
 from .transforms import LoadImage, ResizeShorterSide
 
-# Images that are looked at, spread over the data set, to judge it by.
+# How many images, spread over the data set, are checked.
 NUM_SIZES, NUM_VALUES = 1000, 64
 WHITE = 2**16 - 1
 
-# Of an entry: its file, None where that lies under its ``img_path``.
+# From an entry to its file's bytes; None if its ``img_path`` is the file.
 ReadContent = Callable[[dict], bytes | None]
 
 
 class PixelChecks:
-    """What a look at some pixels tells of a data set.
+    """Checks the pixels of some images of a data set.
 
     Args:
-        steps: Of the pipeline.
-        content: Reads the file of an entry.
-        report: Where it is counted.
+        steps: The pipeline's transforms.
+        content: Reads the file of an entry; see :data:`ReadContent`.
+        report: Counts the findings.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class PixelChecks:
         self.report = report
 
     def in_range(self, entries: Sequence[dict]) -> list[dict]:
-        """Those without numbers far outside of the range that is read.
+        """The entries without values far outside the range that is read.
 
-        All of those with floats or 32-bit numbers are decoded, as such a
-        number may be anything.
+        All images with floats or 32-bit numbers are decoded, as such numbers
+        may have any range.
         """
         doubtful = [i for i, e in enumerate(entries) if _mode(e) in NATURAL]
         causes = in_threads(self._cause, [entries[i] for i in doubtful])
@@ -56,11 +56,11 @@ class PixelChecks:
         return [e for i, e in enumerate(entries) if i not in wrong]
 
     def judge(self, entries: Sequence[dict], size: Size | None) -> None:
-        """Count what will be dark, and what will be enlarged.
+        """Count the images that will be dark, and those to be enlarged.
 
         Args:
-            entries: All that are used.
-            size: Of the data set.
+            entries: All entries that are used.
+            size: The data set's size; None if it has none.
         """
         self._judge_levels([e for e in entries if _mode(e)])
         for step in self.steps:
@@ -70,7 +70,7 @@ class PixelChecks:
                 return
 
     def _judge_levels(self, entries: Sequence[dict]) -> None:
-        """Say it where images of 16 bits use fewer."""
+        """Warn if 16-bit images use a small part of their range."""
         wide = [e for e in entries if _mode(e) not in NATURAL]
         if not wide or self._range() is not None:
             return
@@ -81,7 +81,7 @@ class PixelChecks:
             for entry in wide:
                 self.report.warn(
                     f'images have 16 bits, but values up to {most} of {WHITE} '
-                    f'in the {len(seen)} looked at, and will be dark',
+                    f'in the {len(seen)} checked, and will be dark',
                     entry['img_path'],
                     f'set value_range=(0, {white}) of LoadImage',
                 )
@@ -89,7 +89,7 @@ class PixelChecks:
     def _judge_sizes(
         self, entries: Sequence[dict], size: tuple[int, int]
     ) -> None:
-        """Say it where images are enlarged, the most enlarged first."""
+        """Warn if images are enlarged, the most enlarged first."""
         seen = _spread(entries, NUM_SIZES)
         factors = []
         for entry in seen:
@@ -101,7 +101,7 @@ class PixelChecks:
         for factor, what in sorted(factors, reverse=True):
             if factor > 1:
                 self.report.warn(
-                    f'of {len(seen)} images looked at do not cover '
+                    f'of {len(seen)} images checked do not cover '
                     f'{size[0]}x{size[1]} pixels and are enlarged',
                     f'{what} {factor:.3g} times',
                     'set a smaller size, or leave them out by '
@@ -109,7 +109,7 @@ class PixelChecks:
                 )
 
     def _range(self) -> Range | None:
-        """Of the step that reads the images."""
+        """The ``value_range`` of the transform that reads the images."""
         for step in self.steps:
             if isinstance(step, LoadImage):
                 return step.value_range
@@ -125,7 +125,7 @@ class PixelChecks:
         return None
 
     def _largest(self, entry: dict) -> int:
-        """The largest value of 16 bits, of colours by their high bytes."""
+        """The largest 16-bit value; Pillow gives colours by high bytes."""
         path, content = entry['img_path'], self.content(entry)
         if _mode(entry).startswith('I'):
             return int(read_values(path, content).max())
@@ -134,12 +134,12 @@ class PixelChecks:
 
 
 def _mode(entry: dict) -> str | None:
-    """Pillow's, of an image with more than 8 bits."""
+    """Pillow's mode if the image has more than 8 bits, else None."""
     return entry.get('mode')
 
 
 def _spread(entries: Sequence[dict], count: int) -> list[dict]:
-    """At most so many, evenly spread."""
+    """At most ``count`` entries, evenly spread."""
     count = min(count, len(entries))
     places = np.arange(count) * len(entries) // max(1, count)
     return [entries[i] for i in places]

@@ -1,4 +1,4 @@
-"""From images of Pillow in any mode to 8-bit RGB."""
+"""Conversion of Pillow images of any mode to 8-bit RGB."""
 
 import cv2
 import numpy as np
@@ -6,10 +6,10 @@ from PIL import ExifTags, Image, ImageCms
 
 from .image_formats import exif_of
 
-# What is black and white where nobody says it, by mode: whole numbers of 16
-# bits, also where a format stores them in 32, and floats in [0, 1].
+# Default (black, white) by mode: whole numbers of 16 bits, also if a format
+# stores them in 32, and floats in [0, 1].
 NATURAL = {'I': (0, 2**16 - 1), 'F': (0, 1)}
-# Floats overshoot by sharpening: how far, as part of the range.
+# How far floats may overshoot, as after sharpening; part of the range.
 OVERSHOOT = 0.5
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -25,39 +25,38 @@ Range = tuple[float, float]
 
 
 def orientation(image: Image.Image) -> int:
-    """By EXIF or XMP, 1 to 8; 1 where these are broken, as viewers have it."""
+    """Orientation by EXIF or XMP, 1 to 8; 1 if broken, as in viewers."""
     try:
         number = exif_of(image).get(ExifTags.Base.Orientation, 1)
-    except Exception:  # many kinds, of a broken block of EXIF
+    except Exception:  # a broken EXIF block raises many kinds
         return 1
     return number if number in TURNS else 1
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF data say."""
+    """The image, turned as its EXIF data says."""
     turn = TURNS.get(orientation(image))
     return image if turn is None else image.transpose(turn)
 
 
 def has_alpha(image: Image.Image) -> bool:
-    """Whether some of it may be transparent."""
+    """Whether some of the image's pixels may be transparent."""
     return image.mode in ('LA', 'La', 'PA', 'RGBA', 'RGBa') or (
         'transparency' in image.info
     )
 
 
 def to_rgb(image: Image.Image, value_range: Range | None) -> np.ndarray:
-    """uint8 RGB, (H, W, 3); transparent pixels are laid on white.
+    """Convert to uint8 RGB, (H, W, 3); lay transparent pixels on white.
 
     Args:
-        image: Of any mode.
-        value_range: Values that become black and white, of images with more
-            than 8 bits; None for all that 16 bits can say, and [0, 1] for
-            floats.
+        image: An image of any mode.
+        value_range: (black, white) of images with more than 8 bits; None
+            means (0, 65535), and (0, 1) for floats.
 
     Raises:
-        ValueError: If numbers are not finite, or outside of a range that
-            nobody gave.
+        ValueError: If values are not finite, or far outside the default
+            range.
     """
     if image.mode[0] in 'IF':
         return np.repeat(_grey(image, value_range)[..., None], 3, axis=2)
@@ -67,16 +66,16 @@ def to_rgb(image: Image.Image, value_range: Range | None) -> np.ndarray:
         image = image.convert('RGBA')
         white = Image.new('RGBA', image.size, 'white')
         image = Image.alpha_composite(white, image)
-    return np.asarray(image.convert('RGB'))
+    return np.array(image.convert('RGB'))  # a copy: Pillow's is read-only
 
 
 def wide_image(content: bytes, value_range: Range) -> Image.Image | None:
-    """A file of colours of 16 bits as an image of 8, scaled by a range.
+    """An image file with 16-bit colours, scaled from a range to 8 bits.
 
-    Pillow keeps the high bytes alone.
+    Pillow would keep only the high bytes.
 
     Args:
-        content: Of the file.
+        content: The file's bytes.
         value_range: See :func:`to_rgb`.
 
     Returns:
@@ -95,17 +94,17 @@ def wide_image(content: bytes, value_range: Range) -> Image.Image | None:
 
 
 def scaled(values: np.ndarray, value_range: Range) -> np.ndarray:
-    """Floats to uint8: the ends of a range to 0 and 255, cut outside."""
+    """Scale floats to uint8: a range to [0, 255], values outside clipped."""
     low, high = value_range
     parts = (values - low) * (255 / (high - low))
     return parts.round().clip(0, 255).astype(np.uint8)
 
 
 def _grey(image: Image.Image, value_range: Range | None) -> np.ndarray:
-    """uint8 (H, W) of whole numbers or floats."""
+    """uint8 (H, W) from an image of whole numbers or floats."""
     values = np.asarray(image).astype(np.float64)
     if not np.isfinite(values).all():
-        raise ValueError('it has numbers that are not finite')
+        raise ValueError('it has values that are not finite')
     if value_range is None:
         value_range = NATURAL[image.mode[0]]
         _check_natural(values, value_range)
@@ -127,7 +126,7 @@ def _check_natural(values: np.ndarray, value_range: Range) -> None:
 
 
 def _from_lab(image: Image.Image) -> Image.Image:
-    """Pillow's own conversion knows no LAB."""
+    """LAB to RGB, which Pillow's ``convert`` does not offer."""
     return ImageCms.profileToProfile(
         image,
         ImageCms.createProfile('LAB'),

@@ -1,4 +1,4 @@
-"""What of the data is not used, or not as it stands: counted, and said."""
+"""Counts and messages about data that is left out or changed."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -8,12 +8,12 @@ from mmengine.logging import print_log
 
 @dataclass
 class _Kind:
-    """How often something was met.
+    """One kind of finding, and how often it occurred.
 
     Args:
-        example: The first of them.
-        remedy: What a user can do; empty for nothing.
-        level: Of logging.
+        example: The first occurrence.
+        remedy: What a user can do; may be empty.
+        level: Logging level.
         defect: Whether strict data sets refuse it.
     """
 
@@ -24,7 +24,7 @@ class _Kind:
     count: int = 0
 
     def line(self, what: str) -> str:
-        """What is said, of what was counted."""
+        """The message: count, ``what``, example and remedy."""
         if not self.count:
             return what
         remedy = f': {self.remedy}' if self.remedy else ''
@@ -32,11 +32,11 @@ class _Kind:
 
 
 class DataReport:
-    """Counts what is left out, cut or repaired; one line for each kind.
+    """Counts what is left out, cut or repaired, with a line for each kind.
 
     Args:
-        owner: Of the data, for errors.
-        strict: Refuse defects in place of leaving them out.
+        owner: Name of the data set, for messages.
+        strict: Refuse defects instead of leaving them out.
     """
 
     def __init__(self, owner: str, strict: bool = False) -> None:
@@ -45,31 +45,32 @@ class DataReport:
         self.kinds: dict[str, _Kind] = {}
 
     def defect(self, what: str, example: str, remedy: str = '') -> None:
-        """Count what is wrong and is left out or repaired.
+        """Count a defect that is left out or repaired.
 
         Args:
-            what: It is and what is done, behind a number: 'images cannot be
-                read and are left out'. Equal texts are counted together.
-            example: Name of it; the first one is said.
+            what: The defect and its treatment, to follow a number: 'images
+                cannot be read and are left out'. Equal texts are counted
+                together.
+            example: Name of this occurrence; the first one is shown.
             remedy: What a user can do.
         """
         kind = _Kind(printable(example), remedy, logging.WARNING, True)
         self._add(what, kind)
 
     def warn(self, what: str, example: str, remedy: str = '') -> None:
-        """Count what is used, but hardly wanted; see :meth:`defect`."""
+        """Count what is used, but hardly intended; see :meth:`defect`."""
         self._add(what, _Kind(printable(example), remedy, logging.WARNING))
 
     def note(self, what: str, example: str, remedy: str = '') -> None:
-        """Count what is right, but may not be expected; see :meth:`defect`."""
+        """Count what is right, but may be unexpected; see :meth:`defect`."""
         self._add(what, _Kind(printable(example), remedy))
 
     def state(self, sentence: str) -> None:
-        """Say something that is no number of anything."""
+        """Add a sentence without a count."""
         self.kinds[sentence] = _Kind()
 
     def join(self, other: 'DataReport') -> None:
-        """Add what another has counted, later than what this one has."""
+        """Add the counts of another report after this one's."""
         for what, kind in other.kinds.items():
             own = self.kinds.setdefault(what, replace(kind, count=0))
             own.count += kind.count
@@ -97,7 +98,7 @@ class DataReport:
         ]
         if defects and self.strict:
             raise ValueError(
-                f'{self.owner}.strict=True, but {"; ".join(defects)}. Mend '
+                f'{self.owner}.strict=True, but {"; ".join(defects)}. Repair '
                 'them, or set strict=False to use the rest'
             )
         for what, kind in self.kinds.items():
@@ -109,7 +110,7 @@ class DataReport:
 
 
 def printable(text: str) -> str:
-    """A name as it can be printed on one line, whatever bytes it has."""
+    """A text that prints on one line: other characters are escaped."""
     if text.isprintable():
         return text
     return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,4 +1,4 @@
-"""What to generate, in validation and tests."""
+"""Requests for images to generate, in validation and tests."""
 
 from collections.abc import Sequence
 
@@ -7,25 +7,26 @@ from mmldm.utils import check_count, check_range
 
 from .base import AddressedDataset
 
-# A sampler lists the numbers of all, in 0.4 GB.
+# A sampler lists the indices of all samples, in 0.4 GB.
 MOST = 10_000_000
 
 
 @DATASETS.register_module()
 class SampleRequests(AddressedDataset):
-    """Numbered wishes for images: no pixels, balanced classes.
+    """Numbered requests for images: no pixels, balanced classes.
 
-    What is drawn for image i is a function of (seed, i) alone: the same for
-    any batch size and number of processes.
+    The noise of image i is a function of (seed, i) alone: the same for any
+    batch size and number of processes.
 
     Args:
-        num_samples: Images to generate, at most :data:`MOST`.
+        num_samples: Number of images to generate, at most :data:`MOST`.
         size: Their height and width, or the side of a square, pixels; the
-            tools replace None by the training's.
+            tools replace None by the training data set's.
         pipeline: Transforms; ``PackInputs`` suffices.
-        num_classes: Image i has the label i modulo this; None for none.
-        seed: Other images for another seed.
-        kwargs: As of mmengine's ``BaseDataset``.
+        num_classes: Image i has the label i modulo this number; None gives
+            no labels.
+        seed: Seed of the images' noise.
+        kwargs: Arguments of mmengine's ``BaseDataset``.
     """
 
     def __init__(
@@ -44,20 +45,20 @@ class SampleRequests(AddressedDataset):
         self.num_samples = num_samples
         if size is None:
             raise ValueError(
-                'SampleRequests.size is not given, nor does '
-                'train_dataloader.dataset have a size'
+                'SampleRequests.size is missing, and train_dataloader.dataset '
+                'has no size: set one of them'
             )
         self.size = (size, size) if isinstance(size, int) else tuple(size)
         if len(self.size) != 2:
             raise ValueError(
-                f'SampleRequests.size={size!r} must be a side or two, height '
-                'and width'
+                f'SampleRequests.size={size!r} must be a side, or height and '
+                'width'
             )
         for side in self.size:
             check_count('SampleRequests.size', side)
         self.num_classes = num_classes
         self.seed = seed
-        # Entries that are made when they are asked for need no serializing.
+        # Entries that are made on access need no serializing.
         kwargs.setdefault('serialize_data', False)
         super().__init__(pipeline, **kwargs)
 
@@ -70,12 +71,12 @@ class SampleRequests(AddressedDataset):
 
 
 class Requests(Sequence):
-    """Entries that are made when they are asked for: a million cost nothing.
+    """Entries that are made on access: a million cost no memory.
 
     Args:
-        numbers: Of the images.
-        size: Their height and width.
-        seed: Of all.
+        numbers: Numbers of the images.
+        size: Height and width of the images, pixels.
+        seed: Seed of all images.
         num_classes: See :class:`SampleRequests`.
     """
 
@@ -90,11 +91,11 @@ class Requests(Sequence):
         self.rest = size, seed, num_classes
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of entries."""
         return len(self.numbers)
 
     def __getitem__(self, place: int | slice) -> 'dict | Requests':
-        """The entry of a place, or the entries of several."""
+        """The entry at an index, or the entries of a slice."""
         if isinstance(place, slice):
             return Requests(self.numbers[place], *self.rest)
         size, seed, num_classes = self.rest

@@ -1,4 +1,4 @@
-"""Which sample stands where in a training run."""
+"""The order of the samples in a training run."""
 
 from collections.abc import Iterator
 
@@ -11,14 +11,14 @@ from mmldm.utils import address_seed
 
 
 class SampleDraw(int):
-    """The index of a sample, and where in the run it is drawn.
+    """The index of a sample, with its place in the training run.
 
     Args:
-        index: Of the sample in the dataset.
-        seed: Of the run.
-        epoch: How often the dataset was gone through before.
-        position: Of the sample in the run: how many all iterations before
-            took + position in the global batch.
+        index: Index of the sample in the data set.
+        seed: Seed of the run.
+        epoch: Number of completed passes through the data set.
+        position: Place of the sample in the run: the number of samples of
+            all earlier iterations + place in the global batch.
     """
 
     seed: int
@@ -33,33 +33,33 @@ class SampleDraw(int):
         return draw
 
     def __reduce__(self) -> tuple:
-        # Workers get it by pickle, which knows of int's argument alone.
+        # Workers receive it by pickle, which would keep only the int.
         return SampleDraw, (int(self), self.seed, self.epoch, self.position)
 
 
 @DATA_SAMPLERS.register_module()
 class AddressedSampler(Sampler):
-    """An endless order of samples, any part of which is known beforehand.
+    """An endless order of samples that can be entered at any position.
 
     The sample at a position of the run is a function of (seed, position).
     Ranks take turns, so that a global batch is the same for any number of
-    them.
+    ranks.
 
     Args:
-        dataset: Of known length.
-        seed: Of the order; the Runner's.
-        shuffle: A new permutation each epoch, or the dataset's order.
+        dataset: A data set of known length.
+        seed: Seed of the order; the Runner passes its own.
+        shuffle: Use a new permutation each epoch, not the data set's order.
     """
 
     def __init__(
         self, dataset: Dataset, seed: int | None = None, shuffle: bool = True
     ) -> None:
         if len(dataset) == 0:
-            raise ValueError('the training dataset is empty')
+            raise ValueError('the training dataset is empty: add samples')
         self.length = len(dataset)
         self.seed = 0 if seed is None else seed
         self.shuffle = shuffle
-        self.start = 0  # samples that all ranks took before; the loop's
+        self.start = 0  # samples taken before, by all ranks; set by the loop
         self.rank, self.world_size = get_dist_info()
 
     def __iter__(self) -> Iterator[SampleDraw]:
@@ -74,11 +74,11 @@ class AddressedSampler(Sampler):
             position += self.world_size
 
     def __len__(self) -> int:
-        """Samples of this rank in an epoch, rounded up."""
+        """Number of samples of this rank in an epoch, rounded up."""
         return -(-self.length // self.world_size)
 
     def spread(self, count: int) -> list[SampleDraw]:
-        """At most ``count`` draws, evenly spread over the dataset."""
+        """At most ``count`` samples, evenly spread over the data set."""
         count = min(count, self.length)
         return [
             SampleDraw(i * self.length // count, self.seed, 0, i)

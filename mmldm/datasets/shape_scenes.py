@@ -1,4 +1,4 @@
-"""Scenes whose conditions can be checked in a picture."""
+"""Drawn scenes whose pictures show whether a condition was followed."""
 
 from itertools import combinations
 
@@ -11,12 +11,12 @@ from mmldm.utils import address_seed, check_choice, check_count
 from .base import AddressedDataset
 
 SPLITS = ('train', 'val')
-# Parts of the image: at 32 pixels, an object has 9.6 to 13.4 of them a side
-# and is 2 from the next and 1 from the border.
+# Parts of the image: at 32 pixels, an object has sides of 9.6 to 13.4 pixels,
+# and is 2 pixels from the next object and 1 from the border.
 MIN_SIDE, MAX_SIDE = 0.3, 0.42
 GAP, MARGIN = 1 / 16, 1 / 32
 MOST_OBJECTS = 3
-# Places tried at once: those of three objects fit in one of 170.
+# Arrangements tried at once: three objects fit in one of 170.
 ATTEMPTS = 256
 
 
@@ -24,26 +24,26 @@ ATTEMPTS = 256
 class ShapeScenes(AddressedDataset):
     """Drawn scenes of coloured shapes, which need no files.
 
-    Each has one to ``max_objects`` objects of different classes, which do
-    not touch, on dark grey. Four shapes in six colours are 24 classes. What
-    is drawn is a function of (seed, split, index) alone, the same at any
-    size. Scenes of both splits differ.
+    Each scene has one to ``max_objects`` objects of different classes, which
+    do not touch, on dark grey. Four shapes in six colours give 24 classes. A
+    scene is a function of (seed, split, index) alone, the same at any size.
+    The splits have different scenes.
 
-    A sample has the picture ``img`` and what says the same in other words:
+    A sample has the picture ``img`` and descriptions of the scene:
     ``caption``; ``layout``; ``gt_sem_seg`` (H, W), the class plus 1, and 0
-    for the background; and where there is never more than one object its
-    class, ``gt_label``. It has an ``address`` and ``img_shape`` too: what it
-    shows can be asked of a model, which does not see the picture.
+    for the background; and, if ``max_objects`` is 1, the class ``gt_label``.
+    It also has ``address`` and ``img_shape``, so that a model can generate
+    the scene without seeing the picture.
 
     Args:
         split: 'train' or 'val'.
         size: Height and width, pixels; the tools replace None by the
-            training's.
+            training data set's.
         pipeline: Transforms.
-        num_samples: Scenes; any number.
-        max_objects: Objects a scene at most, 1 to 3.
-        seed: Other scenes for another seed.
-        kwargs: As of mmengine's ``BaseDataset``.
+        num_samples: Number of scenes.
+        max_objects: Largest number of objects in a scene, 1 to 3.
+        seed: Seed of the scenes.
+        kwargs: Arguments of mmengine's ``BaseDataset``.
     """
 
     METAINFO = dict(classes=CLASSES)
@@ -75,20 +75,19 @@ class ShapeScenes(AddressedDataset):
         super().__init__(pipeline, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """One entry a scene: ``address``, (seed, index)."""
+        """One entry for each scene: ``address``, (seed, index)."""
         return [
             dict(address=(self.seed, index))
             for index in range(self.num_samples)
         ]
 
     def get_data_info(self, idx: int) -> dict:
-        """The entry with its scene drawn."""
+        """The entry with its scene, drawn."""
         info = super().get_data_info(idx)
         scene = self.scene(info['address'][1])
         image, labels = scene.render(self.size)
         info.update(
-            # The pipelines' order of colours is BGR.
-            img=np.ascontiguousarray(image[..., ::-1]),
+            img=image,
             img_shape=(self.size, self.size),
             caption=scene.caption,
             layout=scene.layout,
@@ -99,7 +98,7 @@ class ShapeScenes(AddressedDataset):
         return info
 
     def scene(self, index: int) -> Scene:
-        """What is to be seen in the scene of this index."""
+        """The objects and background of the scene with this index."""
         address = (self.seed, SPLITS.index(self.split), index)
         rng = np.random.Generator(
             np.random.Philox(key=address_seed(address, 'scene'))
@@ -114,7 +113,7 @@ class ShapeScenes(AddressedDataset):
 
 
 def _boxes(rng: np.random.Generator, count: int) -> list[Box]:
-    """Squares with a gap between them, as parts of the image."""
+    """Squares with a gap between them, in relative coordinates."""
     while True:
         sides = rng.uniform(MIN_SIDE, MAX_SIDE, (ATTEMPTS, count, 1))
         corners = rng.uniform(MARGIN, 1 - MARGIN - sides, (ATTEMPTS, count, 2))

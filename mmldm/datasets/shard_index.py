@@ -1,4 +1,4 @@
-"""Where in a tar file the files of its samples lie."""
+"""Places of the samples' files in a tar file."""
 
 import os
 import re
@@ -12,10 +12,10 @@ from .report import DataReport
 TEXTS = ('.txt', '.json', '.cls')
 END_MARK = bytes(tarfile.BLOCKSIZE)
 GZIP = b'\x1f\x8b'
-# As WebDataset has it: the name of a sample ends at the first dot.
+# As in WebDataset, the name of a sample ends at the first dot.
 NAME = re.compile(r'((?:.*/)?[^./][^./]*)(\.[^/]*)')
 
-# First byte and number of bytes, by 'image' or the suffix of a text.
+# (first byte, number of bytes) by 'image' or the suffix of a text.
 Places = dict[str, tuple[int, int]]
 
 
@@ -23,8 +23,8 @@ class ShardIndex:
     """Reads the headers of one tar file.
 
     Args:
-        path: Of the tar file.
-        report: Where is counted what is not used.
+        path: The tar file's path.
+        report: Counts what is not used.
     """
 
     def __init__(self, path: str, report: DataReport) -> None:
@@ -34,7 +34,7 @@ class ShardIndex:
         self.size = os.path.getsize(path)
 
     def entries(self) -> list[dict]:
-        """Samples with an image; of a damaged file those that are whole."""
+        """Samples with an image; the whole ones if the file is damaged."""
         try:
             self._read_headers()
         except (tarfile.TarError, EOFError, OSError, ValueError) as error:
@@ -53,7 +53,7 @@ class ShardIndex:
                 continue
             self.report.defect(
                 'samples have no image and are left out',
-                f'{key} in {self.path} has no image, but {[*places]}',
+                f'{key} in {self.path} has no image, only {[*places]}',
             )
         return entries
 
@@ -61,7 +61,7 @@ class ShardIndex:
         with tarfile.open(self.path, 'r:') as shard:
             for member in shard:
                 self._add(member)
-            # tarfile takes a file cut off between two members for whole.
+            # tarfile does not notice a file cut off between two members.
             shard.fileobj.seek(shard.offset)
             if shard.fileobj.read(len(END_MARK)) != END_MARK:
                 raise tarfile.ReadError('no end mark where its files end')

@@ -1,4 +1,4 @@
-"""Tables and JSON, read with the place of every mistake."""
+"""Reading of tables and JSON, with the place of every error."""
 
 import codecs
 import csv
@@ -11,50 +11,49 @@ from typing import Any
 from .report import DataReport, printable
 
 DELIMITERS = {'.csv': ',', '.tsv': '\t'}
-# How a text of Windows in two bytes a letter begins.
+# First bytes of a UTF-16 text, as Windows writes them.
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# How bytes that are no UTF-8, and NUL, are kept in a line until its row is
-# known: a letter that no text has.
+# Stands for NUL in a line until its row is known, as surrogates stand for
+# bytes that are not UTF-8: no valid text has it.
 NUL_MARK = '\udc00'
 
 BAD_ROWS = 'rows cannot be read and are left out'
 
 
 def decode(content: bytes, place: str) -> str:
-    """Text in UTF-8, with or without a mark of it at its start, or UTF-16.
+    """Decode UTF-8, with or without byte order mark, or UTF-16.
 
     Args:
         content: Bytes of the text.
-        place: Where it stands, for errors.
+        place: File and line of the text, for errors.
 
     Raises:
-        ValueError: If it is no such text.
+        ValueError: If the bytes are not such a text.
     """
     encoding = 'utf-16' if content.startswith(UTF_16) else 'utf-8-sig'
     try:
         text = content.decode(encoding, 'surrogateescape')
     except UnicodeDecodeError as error:
         raise ValueError(
-            f'{place} is no text ({error.reason}): save it as UTF-8'
+            f'{place} is not a text ({error.reason}): save it as UTF-8'
         ) from error
     return checked_text(text.replace('\0', NUL_MARK), place)
 
 
 def checked_text(text: str, place: str) -> str:
-    """A text whose bytes were all letters.
+    """The text, if it has no NUL and no byte that is not UTF-8.
 
     Raises:
-        ValueError: If some were none, such as NUL or those of old encodings.
+        ValueError: If it has; names the position.
     """
     for position, letter in enumerate(text):
         if letter == NUL_MARK:
             raise ValueError(
-                f'{place} has a NUL byte, so it is no text: remove it, or '
-                'save it as UTF-8'
+                f'{place} has a NUL byte: remove it, or save the text as UTF-8'
             )
         if '\udc80' <= letter <= '\udcff':
             raise ValueError(
-                f'{place} is no text in UTF-8 (byte '
+                f'{place} is not a text in UTF-8 (byte '
                 f'{ord(letter) - 0xDC00:#x} at position {position}): save it '
                 'as UTF-8'
             )
@@ -62,25 +61,25 @@ def checked_text(text: str, place: str) -> str:
 
 
 def read_lines(path: Path, key: str) -> Iterator[str]:
-    """Lines of a text file with their ends; see :func:`checked_text`.
+    """Lines of a text file with their ends, for :func:`checked_text`.
 
     Args:
-        path: Of the file.
-        key: Of the config that names it, such as 'Captions.file'.
+        path: The file's path.
+        key: Config key that names the file, such as 'Captions.file'.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is UTF-16 that is cut off.
+        FileNotFoundError: If the file is missing.
+        ValueError: If the file is UTF-16 and cut off.
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f'{printable(str(path))[-200:]} is not there: set {key}, a path '
+            f'{printable(str(path))[-200:]} is missing: set {key}, a path '
             'below data_root'
         )
     with open(path, 'rb') as file:
         wide = file.read(2).startswith(UTF_16)
     encoding = 'utf-16' if wide else 'utf-8-sig'
-    # Line ends as they are: csv knows them all.
+    # Line ends are kept: csv handles all kinds.
     with open(
         path, encoding=encoding, errors='surrogateescape', newline=''
     ) as file:
@@ -96,16 +95,16 @@ def read_lines(path: Path, key: str) -> Iterator[str]:
 def read_table(
     path: Path, key: str, report: DataReport
 ) -> Iterator[tuple[str, dict]]:
-    """('file, line 3', row) of JSON lines, CSV or TSV with a header.
+    """('file, line 3', row) from JSON lines, CSV or TSV with a header.
 
     Args:
         path: See :func:`read_lines`.
         key: See :func:`read_lines`.
-        report: Where broken rows are counted.
+        report: Counts broken rows.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it has no sound rows, or it is of another kind.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it has no valid row, or another suffix.
     """
     if path.suffix != '.jsonl' and path.suffix not in DELIMITERS:
         raise ValueError(
@@ -118,7 +117,7 @@ def read_table(
         yield place, row
     if empty:
         raise ValueError(
-            f'{path} is empty: it must have a row for each image'
+            f'{path} has no valid row, expected one for each image'
             f'{report.reasons()}'
         )
 
@@ -136,32 +135,33 @@ def _json_rows(
             report.defect(BAD_ROWS, f'{error}: {printable(shown)}')
             continue
         if not isinstance(row, dict):
-            report.defect(BAD_ROWS, f'{place} is no JSON object: {shown}')
+            report.defect(BAD_ROWS, f'{place} is not a JSON object: {shown}')
             continue
         yield place, row
 
 
 def parse_json(text: str | bytes, place: str) -> Any:
-    """What JSON says.
+    """Parse JSON.
 
     Raises:
-        ValueError: If it is none, or too deep or large for Python.
+        ValueError: If it is not JSON, or too deep or large for Python.
     """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         where = f'line {error.lineno} ' if error.lineno > 1 else ''
         raise ValueError(
-            f'{place} is no JSON ({error.msg} at {where}column {error.colno})'
+            f'{place} is invalid JSON ({error.msg} at {where}column '
+            f'{error.colno})'
         ) from error
     except RecursionError as error:
         raise ValueError(
-            f'{place} is no JSON of data: its brackets are nested too deeply'
+            f'{place} is invalid JSON: its brackets are nested too deeply'
         ) from error
     except ValueError as error:
-        # Numbers of thousands of digits.
+        # Raised for numbers with thousands of digits.
         why = str(error).partition(':')[0]
-        raise ValueError(f'{place} is no JSON of data: {why}') from error
+        raise ValueError(f'{place} is invalid JSON: {why}') from error
 
 
 def read_columns(
@@ -171,18 +171,18 @@ def read_columns(
     columns: Sequence[str] = (),
     hint: str = '',
 ) -> Iterator[tuple[str, dict]]:
-    """('file, line 3', row) of CSV or TSV with a header.
+    """('file, line 3', row) from CSV or TSV with a header.
 
     Args:
         path: See :func:`read_lines`.
         key: See :func:`read_lines`.
-        report: Where rows are counted that have not the header's columns.
-        columns: That there must be.
-        hint: What to do where one is missing, for errors.
+        report: Counts rows without the header's number of columns.
+        columns: Names of the required columns.
+        hint: Remedy for a missing column, for errors.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a column is missing or comes twice, or the table is
+        FileNotFoundError: If the file is missing.
+        ValueError: If a column is missing or occurs twice, or the table is
             broken.
     """
     rows = read_csv(path, key, report)
@@ -194,8 +194,8 @@ def read_columns(
         else:
             report.defect(
                 BAD_ROWS,
-                f'{place} has not the {len(header)} columns of the header: '
-                'quote what holds a separator',
+                f'{place} has {len(row)} columns, the header {len(header)}: '
+                'quote cells that hold a separator',
             )
 
 
@@ -208,28 +208,27 @@ def _check_header(
     for column in header:
         if header.count(column) > 1:
             raise ValueError(
-                f'{path} has the column {column!r} more than once: name one '
-                'otherwise'
+                f'{path} has the column {column!r} more than once: rename one'
             )
 
 
 def read_csv(
     path: Path, key: str, report: DataReport
 ) -> Iterator[tuple[str, list[str]]]:
-    """('file, line 3', cells) of CSV or TSV, the header as well.
+    """('file, line 3', cells) from CSV or TSV, including the header.
 
     Args:
         path: See :func:`read_lines`.
         key: See :func:`read_lines`.
-        report: Where rows are counted that are no text, or too long.
+        report: Counts rows that are not text, or too long.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the table is broken, such as by a quote that is not
-            closed; the line where its row starts is named.
+        FileNotFoundError: If the file is missing.
+        ValueError: If the table is broken, for example by an open quote;
+            the line where its row starts is named.
     """
     delimiter = DELIMITERS.get(path.suffix, ',')
-    # Strict: else an open quote swallows the rows behind it.
+    # Strict: otherwise an open quote swallows the rows after it.
     reader = csv.reader(
         read_lines(path, key), delimiter=delimiter, strict=True
     )
@@ -241,20 +240,20 @@ def read_csv(
         except StopIteration:
             return
         except csv.Error as error:
-            # Of a row in one line the next one is sound.
+            # If the row is a single line, the next one is valid.
             if 'limit' in str(error) and reader.line_num == lines + 1:
                 report.defect(BAD_ROWS, f'{place} ({error})')
                 continue
             raise ValueError(
                 f'{place} is broken ({error}): close its quotes, and double '
-                'those within a text'
+                'the quotes within a text'
             ) from error
         if row and _is_text(row, place, report):
             yield place, row
 
 
 def _is_text(row: list[str], place: str, report: DataReport) -> bool:
-    """Whether all cells are text; else it is counted."""
+    """Whether all cells are text; count the row if not."""
     try:
         for cell in row:
             checked_text(cell, place)
@@ -272,8 +271,8 @@ def read_json(path: Path, key: str) -> Any:
         key: See :func:`read_lines`.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is broken.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is not valid JSON.
     """
     text = ''.join(read_lines(path, key))
     return parse_json(checked_text(text, str(path)), str(path))

@@ -1,4 +1,4 @@
-"""Many files looked at at once, with the same outcome whatever the order."""
+"""Work on many files at once, with results that do not depend on timing."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +17,11 @@ NUM_WORKERS = 8
 def in_threads(
     work: Callable[[Item], Result], items: Iterable[Item]
 ) -> list[Result]:
-    """``work`` of all items, in their order.
+    """Results of ``work`` for all items, in the items' order.
 
     Args:
-        work: May be called for several items at once.
-        items: All of them.
+        work: Function of an item; it runs for several items at once.
+        items: The items.
     """
     with ThreadPoolExecutor(NUM_WORKERS) as pool:
         return list(pool.map(work, items))
@@ -32,17 +32,16 @@ def in_threads_counted(
     items: Iterable[Item],
     report: DataReport,
 ) -> list[Result]:
-    """``work`` of all items, in their order, and what it counts.
+    """Results of ``work`` for all items, in the items' order; join reports.
 
-    Each item has a report of its own, and these are joined in the order of
-    the items: which one is named as the example does not depend on the
-    threads.
+    Each item has its own report, and these are joined in the items' order:
+    the example in a message does not depend on the threads.
 
     Args:
-        work: (item, its report) -> result; may be called for several items
-            at once.
-        items: All of them.
-        report: Which all reports are joined to.
+        work: (item, its report) -> result; it runs for several items at
+            once.
+        items: The items.
+        report: Receives the counts of all items' reports.
     """
     results = []
     for result, own in in_threads(partial(_with_report, work), items):

@@ -15,6 +15,7 @@ from .guidance import (
     classifier_log_prob,
     image_log_prob,
 )
+from .learned_variance import LearnedVariance
 from .loss_functions import HuberLoss, L1Loss, L2Loss
 from .loss_weightings import (
     LossWeighting,
@@ -23,7 +24,13 @@ from .loss_weightings import (
     UniformWeighting,
     VariationalWeighting,
 )
-from .noise_grids import BetaGrid, KarrasGrid, LogSNRGrid, NoiseGrid
+from .noise_grids import (
+    BetaGrid,
+    EqualErrorGrid,
+    KarrasGrid,
+    LogSNRGrid,
+    NoiseGrid,
+)
 from .noise_schedules import (
     CosineSchedule,
     DiscreteSchedule,
@@ -90,6 +97,7 @@ __all__ = [
     'DiscreteSchedule',
     'EDMPrediction',
     'EpsilonPrediction',
+    'EqualErrorGrid',
     'Euler',
     'EulerAncestral',
     'FlowPrediction',
@@ -103,6 +111,7 @@ __all__ = [
     'L1Loss',
     'L2Loss',
     'LeadingGrid',
+    'LearnedVariance',
     'LinearBetas',
     'LinspaceGrid',
     'LogSNRGrid',

@@ -1,4 +1,4 @@
-"""How models are trained and run: runner, loop, optimizer wrapper, hooks."""
+"""Training and testing: runner, loops, optimizer wrapper and hooks."""
 
 from mmldm.compat import register_checkpoint_reader, write_configs_as_data
 

@@ -1,13 +1,13 @@
-"""What errors call the images of a batch."""
+"""Names of a batch's images, for errors."""
 
 NUM_SHOWN = 8
 
 
 def images_of(batch: dict) -> str:
-    """' in a batch with the images a.png, ...'; empty where none has a name.
+    """' in a batch with the images a.png, ...'; empty if none has a name.
 
     Args:
-        batch: Of a data loader, before the data preprocessor.
+        batch: Batch of a data loader, before the data preprocessor.
     """
     samples = batch.get('data_samples') or []
     paths = [sample.metainfo.get('img_path') for sample in samples]

@@ -1,4 +1,4 @@
-"""How many images a step takes, and the learning rate that follows."""
+"""Batch size of a step, and the learning rate scaled by it."""
 
 from logging import Logger
 
@@ -15,16 +15,16 @@ def scale_rates(
     base_batch_size: int,
     logger: Logger,
 ) -> None:
-    """Multiply learning rates by images of a step / ``base_batch_size``.
+    """Multiply learning rates by (images in a step) / ``base_batch_size``.
 
-    Goyal et al. 2017 (arXiv:1706.02677). mmengine's counts one batch where
-    the optimizer accumulates several.
+    Goyal et al. 2017 (arXiv:1706.02677). Unlike mmengine's method, this one
+    counts all batches that the optimizer accumulates for a step.
 
     Args:
-        optim_wrapper: Before its schedules are built.
-        global_batch_size: Images of one iteration, of all processes.
-        base_batch_size: That the learning rate of the config is meant for.
-        logger: Is told the factor of each optimizer.
+        optim_wrapper: The wrapper, before its schedules are built.
+        global_batch_size: Images in an iteration, of all processes.
+        base_batch_size: Batch size that the config's learning rate is for.
+        logger: Logs the factor of each optimizer.
     """
     for key, wrapper in named_wrappers(optim_wrapper).items():
         images = global_batch_size * wrapper._accumulative_counts
@@ -38,9 +38,9 @@ def scale_rates(
 
 
 def note_base_rates(optim_wrapper: OptimWrapper) -> None:
-    """Let every group know the learning rate that its schedule starts from.
+    """Store in every group the learning rate at its schedule's start.
 
-    A resumed training sees by it whether the config has another one.
+    A resumed training compares it with the config's.
     """
     for wrapper in named_wrappers(optim_wrapper).values():
         for group in wrapper.param_groups:
@@ -51,7 +51,8 @@ def share_batch(dataloader: dict, world_size: int) -> None:
     """Turn a ``global_batch_size`` into this process's ``batch_size``.
 
     Raises:
-        ValueError: If it does not divide, or both are given.
+        ValueError: If it is not a multiple of the number of processes, or
+            both sizes are given.
     """
     size = dataloader.pop('global_batch_size', None)
     if size is None:

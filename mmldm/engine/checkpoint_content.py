@@ -1,4 +1,4 @@
-"""What a training checkpoint holds."""
+"""The content of a training checkpoint."""
 
 import time
 from typing import Any
@@ -17,13 +17,13 @@ def content(
     schedules: bool = True,
     meta: dict | None = None,
 ) -> dict[str, Any]:
-    """Everything that a training resumes from, after the present iteration.
+    """The content that a training resumes from, after this iteration.
 
     Args:
-        runner: In training.
-        optimizer: Whether to hold the state of the optimizers.
-        schedules: Whether to hold the state of their schedules.
-        meta: What to add to the meta information.
+        runner: The runner, in training.
+        optimizer: Include the state of the optimizers.
+        schedules: Include the state of their schedules.
+        meta: Additional meta information.
     """
     checkpoint = dict(
         meta=_meta(runner, meta or {}),
@@ -59,7 +59,7 @@ def check_finite(runner: Any) -> None:
     """Raise if weights or buffers of the model are not finite.
 
     Raises:
-        FloatingPointError: Naming the first, and what to do.
+        FloatingPointError: Names the first of them, and the remedy.
     """
     weights = runner.bare_model.state_dict().items()
     broken = [name for name, w in weights if not w.isfinite().all()]

@@ -1,7 +1,7 @@
-"""The Runner's state as tensors and plain Python values, and back.
+"""Conversion of the Runner's state to tensors and plain values, and back.
 
-Only such values load with ``weights_only=True``; mmengine's message hub
-holds ``HistoryBuffer`` objects and NumPy scalars.
+Only these load with ``weights_only=True``, but mmengine's message hub holds
+``HistoryBuffer`` objects and NumPy scalars.
 """
 
 from collections.abc import Mapping
@@ -11,22 +11,22 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 
-# More than any smoothing window of a log; the logs themselves are on disk.
+# Longer than any smoothing window of a log; the full log is on disk.
 HISTORY_LENGTH = 10_000
 
 
 def plain(
     value: Any, key: str = 'checkpoint', copy_tensors: bool = True
 ) -> Any:
-    """Tensors on the CPU and plain Python values only.
+    """Convert to tensors on the CPU and plain Python values.
 
     Args:
         value: Dicts, lists, tensors, arrays, numbers and text.
-        key: Where the value stands, for the message.
-        copy_tensors: False leaves tensors where they are, to try a value.
+        key: Dotted key of the value, for the message.
+        copy_tensors: False leaves tensors on their device, for a trial.
 
     Raises:
-        ValueError: For what is neither nor can be made so; its key is named.
+        ValueError: If a value cannot be converted; names its key.
     """
     if isinstance(value, torch.Tensor):
         return value.detach().cpu() if copy_tensors else value
@@ -48,27 +48,27 @@ def plain(
         ]
         return tuple(items) if isinstance(value, tuple) else items
     raise ValueError(
-        f'{key} is a {type(value).__name__}, which no checkpoint can hold: '
-        'let state_dict() or before_save_checkpoint() of the class that '
-        'stores it give tensors, numbers, text, lists and dicts'
+        f'{key} is a {type(value).__name__}, which a checkpoint cannot hold: '
+        'in state_dict() or before_save_checkpoint() of the class that '
+        'stores it, use tensors, numbers, text, lists and dicts'
     )
 
 
 def hub_state(hub: MessageHub) -> dict:
-    """The resumable part of a message hub, plain."""
+    """The resumable part of a message hub, as plain values."""
     state = hub.state_dict()
     scalars = {
         name: [history[-HISTORY_LENGTH:] for history in buffer.data]
         for name, buffer in state['log_scalars'].items()
     }
     info = dict(state['runtime_info'])
-    # The text of the config stands in meta already.
+    # meta has the text of the config already.
     info.pop('cfg', None)
     return plain({**state, 'log_scalars': scalars, 'runtime_info': info})
 
 
 def hub_state_for_loading(state: Mapping[str, Any]) -> dict:
-    """The inverse of :func:`hub_state`, as a message hub loads it."""
+    """Inverse of :func:`hub_state`: a state that a message hub can load."""
     buffers = {
         name: HistoryBuffer(history.numpy(), counts.numpy())
         for name, (history, counts) in state['log_scalars'].items()

@@ -1,4 +1,4 @@
-"""Whether the frozen parts of a model have weights that somebody trained."""
+"""Check that the frozen parts of a model have trained weights."""
 
 from torch import nn
 
@@ -6,23 +6,24 @@ from mmldm.utils.frozen_part import FrozenPart
 
 
 def check_frozen_parts(model: nn.Module) -> None:
-    """Raise if a part that is never trained has the weights of its start.
+    """Raise if a frozen part still has its initial weights.
 
     Args:
-        model: Into which no checkpoint has been loaded.
+        model: The model, without a checkpoint loaded.
 
     Raises:
-        ValueError: Naming the key that gives the part its weights.
+        ValueError: Names the key that gives the part its weights.
     """
     for name, module in model.named_modules():
         if not isinstance(module, FrozenPart) or module.part_hash is not None:
             continue
         if not any(True for _ in getattr(module, module.part).parameters()):
             continue
-        key = '.'.join(['model', *([name] if name else []), module.source])
+        own = [name] if name else []
+        key = '.'.join(['model', *own, module.files[0]])
         raise ValueError(
             f'{key} is missing: the {module.part} of '
-            f'{type(module).__name__} is frozen, and its weights are those '
-            f'of a network that nobody has trained. Set {key} to its file '
-            'or folder, or load_from to a checkpoint of the whole model'
+            f'{type(module).__name__} is frozen, but its weights are not '
+            f'trained: set {key} to its file or folder, or load_from to a '
+            'checkpoint of the whole model'
         )

@@ -1,4 +1,4 @@
-"""What raw latents of the training data are like, and their scale."""
+"""Moments of the training data's raw latents, and the scale from them."""
 
 import torch
 from mmengine.dataset import pseudo_collate
@@ -11,20 +11,20 @@ from mmldm.utils.moments import pooled_moments, sample_moments
 
 
 def latent_moments(runner, num_images: int, batch_size: int) -> Tensor:
-    """Moments of raw latents of images spread over the training data.
+    """Moments of the raw latents of images spread over the training data.
 
-    The images have the training's augmentations and the latents are samples
-    of the posterior, both drawn by address, as a diffusion model will see
-    them. The processes share whole batches, so that any number of them gets
-    the same: the last bit of a latent depends on the size of its batch.
+    The images are augmented as in training, and the latents are samples of
+    the posterior, both seeded by address, as a diffusion model sees them. The
+    processes share whole batches, so that the result does not depend on their
+    number: the last bit of a latent depends on the size of its batch.
 
     Args:
-        runner: With a model that has an ``autoencoder``.
-        num_images: How many; fewer where there are fewer.
+        runner: A runner whose model has an ``autoencoder``.
+        num_images: Number of images, or all if there are fewer.
         batch_size: Images to encode at a time.
 
     Returns:
-        (N, C, 3), see ``sample_moments``.
+        Shape (N, C, 3), see ``sample_moments``.
     """
     draws = runner.train_dataloader.sampler.spread(num_images)
     batches = [
@@ -44,11 +44,11 @@ def set_scale(
     """Give latents a standard deviation of 1.
 
     Args:
-        autoencoder: Gets ``latent_scale`` and ``latent_shift``.
-        moments: Of its raw latents, (N, C, 3).
-        per_channel: A scale for every channel, and a shift that makes its
-            mean 0; False gives one scale for all channels and no shift, as
-            Rombach et al. 2022, app. G, have it.
+        autoencoder: Its ``latent_scale`` and ``latent_shift`` are set.
+        moments: Moments of its raw latents, (N, C, 3).
+        per_channel: Use a scale for every channel, and a shift that makes
+            its mean 0; False uses one scale for all channels and no shift,
+            as in Rombach et al. 2022, app. G.
 
     Raises:
         ValueError: If latents do not vary or are not finite.
@@ -60,8 +60,8 @@ def set_scale(
             where = f'channel {channel}' if per_channel else 'all channels'
             raise ValueError(
                 f'raw latents have a standard deviation of {value} in {where},'
-                ' which no scale makes 1: measure one scale for all channels, '
-                'or train the first stage for longer'
+                ' expected one above 0: measure one scale for all channels, '
+                'or train the first stage longer'
             )
     autoencoder.latent_scale.copy_(1 / std[:, None, None])
     shift = mean if per_channel else torch.zeros_like(mean)

@@ -1,4 +1,4 @@
-"""Which training loop ``train_cfg`` asks for."""
+"""The training loop that ``train_cfg`` selects."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from mmldm.utils.checks import suggest
 
 from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
 
-# By train_cfg.by_epoch: the loop, and what it takes.
+# train_cfg.by_epoch -> loop and its keys.
 BY_EPOCH = {
     True: (AddressedEpochTrainLoop, {'max_epochs', 'val_interval'}),
     False: (AddressedTrainLoop, {'max_iters', 'val_interval'}),
@@ -17,14 +17,13 @@ BY_EPOCH = {
 
 
 def addressed_loop(loop: BaseLoop | dict[str, Any]) -> BaseLoop | dict:
-    """The config of a loop of ours, for one of mmengine's habits.
+    """The config of an addressed loop, from one in mmengine's form.
 
-    ``dict(by_epoch=True, max_epochs=N)`` and ``dict(by_epoch=False,
-    max_iters=N)`` are taken, as mmengine takes them.
+    As in mmengine, ``dict(by_epoch=True, max_epochs=N)`` and
+    ``dict(by_epoch=False, max_iters=N)`` are valid.
 
     Raises:
-        ValueError: For a loop that cannot resume exactly, or a key that it
-            does not take.
+        ValueError: If the loop cannot resume exactly, or a key is unknown.
     """
     if not isinstance(loop, dict):
         return loop
@@ -37,14 +36,14 @@ def addressed_loop(loop: BaseLoop | dict[str, Any]) -> BaseLoop | dict:
     for key in loop:
         if key not in keys:
             raise ValueError(
-                f'train_cfg.{key} with by_epoch={by_epoch} is not known'
+                f'train_cfg.{key} is unknown with by_epoch={by_epoch}'
                 f'{suggest(key, keys)}'
             )
     (length,) = keys - {'val_interval'}
     if length not in loop:
         raise ValueError(
-            f'train_cfg.{length} is missing, where by_epoch={by_epoch}: say '
-            'how long to train'
+            f'train_cfg.{length} is missing with by_epoch={by_epoch}: set it '
+            "to the training's length"
         )
     return dict(loop, type=cls)
 
@@ -54,8 +53,8 @@ def _check_type(loop: dict[str, Any]) -> None:
     if 'by_epoch' in loop:
         raise ValueError(
             f'train_cfg has type={kind!r} and by_epoch={loop["by_epoch"]}: '
-            'give one of them; train_cfg=dict(_delete_=True, by_epoch=True, '
-            'max_epochs=N) drops the type of a base config'
+            'set one of them; train_cfg=dict(_delete_=True, by_epoch=True, '
+            'max_epochs=N) removes the type of a base config'
         )
     cls = LOOPS.get(kind) if isinstance(kind, str) else kind
     if cls is None or issubclass(cls, AddressedTrainLoop):
@@ -65,5 +64,5 @@ def _check_type(loop: dict[str, Any]) -> None:
     raise ValueError(
         f'train_cfg.type={kind!r} cannot resume exactly: set it to '
         f'{remedy!r}, with {"max_epochs" if epochs else "max_iters"} and '
-        'val_interval, or derive from that'
+        'val_interval, or to a class derived from it'
     )

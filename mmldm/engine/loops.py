@@ -1,16 +1,17 @@
-"""Training loops whose data at every iteration are known beforehand."""
+"""Training loops whose data is a function of the iteration."""
 
 import torch
 from mmengine.dist import all_reduce_dict, get_world_size
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
+from mmldm.models.editors.editor import Editor
 from mmldm.registry import LOOPS
 from mmldm.utils import check_count
 from mmldm.utils.typing import ConfigType
 
 from .batch_names import images_of
-from .class_check import check_classes
+from .data_checks import check_classes, check_image_size
 from .frozen_parts import check_frozen_parts
 from .resume.schedules import plateaus
 
@@ -19,18 +20,18 @@ from .resume.schedules import plateaus
 class AddressedTrainLoop(BaseLoop):
     """Iteration-based training that resumes without replaying data.
 
-    mmengine's ``IterBasedTrainLoop`` reads and discards all batches before
-    the iteration it resumes at; here the sampler starts there.
+    On resume, mmengine's ``IterBasedTrainLoop`` reads and discards all earlier
+    batches; here the sampler starts at the right iteration.
 
     Args:
         runner: The runner.
-        dataloader: With an ``AddressedSampler``.
-        max_iters: Iterations in all.
+        dataloader: Data loader with an ``AddressedSampler``.
+        max_iters: Total number of iterations.
         val_interval: Iterations between validations.
 
     Raises:
-        ValueError: If training could not be resumed exactly, or the data have
-            classes that the model has not.
+        ValueError: If training could not be resumed exactly, or the data has
+            classes that the model lacks.
     """
 
     def __init__(
@@ -51,57 +52,58 @@ class AddressedTrainLoop(BaseLoop):
             )
         if not getattr(self.dataloader.dataset, 'addressed', False):
             runner.logger.warning(
-                f'{type(self.dataloader.dataset).__name__} draws its '
-                'augmentations from the global generators, which a resumed '
-                'run does not repeat: derive from AddressedDataset'
+                f'{type(self.dataloader.dataset).__name__} does not seed its '
+                'augmentations, so that a resumed run does not repeat them: '
+                'derive from AddressedDataset'
             )
         check_classes(self.dataloader.dataset, runner.bare_model)
+        check_image_size(self.dataloader.dataset, runner.bare_model)
         self._check_log(runner)
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one
         self._epoch = 0
         self._iter = 0
-        # Iteration and samples at which this global batch size began.
+        # Iteration, and samples before it, since which the batch size holds.
         self._origin = 0, 0
         self.val_interval = val_interval
         self.stop_training = False  # set by EarlyStoppingHook
 
     def _check_log(self, runner) -> None:
-        """mmengine would log iteration 270 of an epoch that has 2."""
+        """Refuse a log by epoch; it would show iteration 270 of 2."""
         if self.epoch_length is None and runner.log_processor.by_epoch:
             raise ValueError(
-                'log_processor.by_epoch=True counts epochs, as it does where '
-                'it is not set, but training counts iterations: set '
+                'log_processor.by_epoch=True, which is the default, counts '
+                'epochs, but training counts iterations: set '
                 'log_processor=dict(by_epoch=False)'
             )
 
     @property
     def iter(self) -> int:
-        """Iterations done."""
+        """Number of completed iterations."""
         return self._iter
 
     @property
     def epoch(self) -> int:
-        """Epochs done; 0 where nothing counts them."""
+        """Number of completed epochs; 0 if epochs are not counted."""
         return self._epoch
 
     @property
     def epoch_length(self) -> int | None:
-        """Iterations of an epoch; None where nothing counts them."""
+        """Iterations in an epoch; None if epochs are not counted."""
         return None
 
     @property
     def global_batch_size(self) -> int:
-        """Images that one iteration takes, those of all processes."""
+        """Images in one iteration, of all processes."""
         return self.dataloader.batch_size * get_world_size()
 
     def samples_before(self, iteration: int) -> int:
-        """Images that all iterations before this one take."""
+        """Number of images in all earlier iterations."""
         since, samples = self._origin
         return samples + (iteration - since) * self.global_batch_size
 
     def sample_counts(self) -> dict[str, int | None]:
-        """What a checkpoint after this iteration holds of the data."""
+        """Facts about the data for a checkpoint after this iteration."""
         return dict(
             num_samples=self.samples_before(self._iter + 1),
             global_batch_size=self.global_batch_size,
@@ -110,9 +112,9 @@ class AddressedTrainLoop(BaseLoop):
         )
 
     def resume_at(self, iteration: int, num_samples: int) -> None:
-        """Go on after so many iterations and images.
+        """Continue after a number of iterations and images.
 
-        The images continue where they stood, with whatever batch size.
+        The order of images continues after them, whatever the batch size.
         """
         self._iter = iteration
         self._origin = iteration, num_samples
@@ -126,7 +128,7 @@ class AddressedTrainLoop(BaseLoop):
         self.dataloader.sampler.start = self.samples_before(self._iter)
         self.runner.model.train()
         self.runner.call_hook('before_train_epoch')
-        # An iterator made only here: workers begin at the right sample.
+        # Made after the start is set, so that workers begin there.
         batches = iter(self.dataloader)
         while self._iter < self.max_iters and not self.stop_training:
             self._train_iter(next(batches))
@@ -136,9 +138,10 @@ class AddressedTrainLoop(BaseLoop):
         return self.runner.model
 
     def _repeat_validation(self) -> None:
-        """Validate where the checkpoint was written, which came before.
+        """Repeat the validation after the checkpoint's iteration.
 
-        Schedules and a best checkpoint that follow a metric miss it else.
+        The checkpoint was written before the validation, whose metrics
+        schedules and best checkpoints may follow.
         """
         schedulers = self.runner.param_schedulers or []
         if isinstance(schedulers, dict):
@@ -152,17 +155,19 @@ class AddressedTrainLoop(BaseLoop):
     def _train_iter(self, batch: dict) -> None:
         position = dict(batch_idx=self._batch_index(), data_batch=batch)
         self.runner.call_hook('before_train_iter', **position)
+        if isinstance(self.runner.bare_model, Editor):
+            batch = {**batch, 'iteration': self._iter}
         outputs = self.runner.model.train_step(
             batch, optim_wrapper=self.runner.optim_wrapper
         )
-        # What is logged is the loss of the global batch, not of rank 0's.
+        # The log shows the loss of the global batch, not only rank 0's.
         all_reduce_dict(outputs, 'mean')
         self._check_finite(outputs, batch)
         self.runner.call_hook('after_train_iter', **position, outputs=outputs)
         self._iter += 1
 
     def _check_finite(self, outputs: dict, batch: dict) -> None:
-        """Raise, before anything is stored, if a term is not finite."""
+        """Raise, before anything is stored, if a loss term is not finite."""
         values = torch.stack([v.float().mean() for v in outputs.values()])
         if not values.isfinite().all():
             terms = ', '.join(
@@ -170,12 +175,12 @@ class AddressedTrainLoop(BaseLoop):
                 for name, value in zip(outputs, values.tolist(), strict=True)
             )
             raise FloatingPointError(
-                f'iteration {self._iter + 1} gave a loss that is not finite '
+                f'the loss of iteration {self._iter + 1} is not finite '
                 f'({terms}){images_of(batch)}: {self.runner.advice()}'
             )
 
     def _batch_index(self) -> int:
-        """Which batch this is, as mmengine's hooks count them."""
+        """Index of the batch, as mmengine's hooks count it."""
         return self._iter
 
     def _after_iter(self) -> None:
@@ -197,20 +202,19 @@ class AddressedTrainLoop(BaseLoop):
 
 @LOOPS.register_module()
 class AddressedEpochTrainLoop(AddressedTrainLoop):
-    """Epoch-based training that resumes as :class:`AddressedTrainLoop`.
+    """Epoch-based training with exact resume; see :class:`AddressedTrainLoop`.
 
-    An epoch has as many iterations as its images fill, rounded up: its last
-    batch is filled by the first images of the next order, so that all
-    batches are equally large.
+    The number of iterations in an epoch is rounded up: the first images of
+    the next epoch fill the last batch, so that all batches have one size.
 
     Args:
         runner: The runner.
-        dataloader: With an ``AddressedSampler``.
-        max_epochs: Epochs in all.
+        dataloader: Data loader with an ``AddressedSampler``.
+        max_epochs: Total number of epochs.
         val_interval: Epochs between validations.
 
     Raises:
-        ValueError: As of :class:`AddressedTrainLoop`.
+        ValueError: See :class:`AddressedTrainLoop`.
     """
 
     def __init__(
@@ -227,11 +231,11 @@ class AddressedEpochTrainLoop(AddressedTrainLoop):
 
     @property
     def epoch_length(self) -> int:
-        """Iterations of an epoch."""
+        """Iterations in an epoch."""
         return len(self.dataloader)
 
     def resume_at(self, iteration: int, num_samples: int) -> None:
-        """As of :class:`AddressedTrainLoop`, in the epoch of it."""
+        """See :class:`AddressedTrainLoop`; sets the epoch too."""
         super().resume_at(iteration, num_samples)
         self._epoch = iteration // self.epoch_length
 
@@ -248,7 +252,7 @@ class AddressedEpochTrainLoop(AddressedTrainLoop):
             self.runner.call_hook('before_train_epoch')
 
     def _finish(self) -> None:
-        """Nothing: every epoch has ended by itself."""
+        """Do nothing: the last epoch has ended already."""
 
     def _validation_due(self) -> bool:
         epochs, within = divmod(self._iter, self.epoch_length)

@@ -1,4 +1,4 @@
-"""Mixed precision on any device."""
+"""Optimizer wrapper for mixed precision on any device."""
 
 from contextlib import contextmanager
 
@@ -12,7 +12,7 @@ from mmldm.utils import check_choice
 
 
 def named_wrappers(optim_wrapper) -> dict[str, OptimWrapper]:
-    """Every single wrapper, by its config key."""
+    """All single optimizer wrappers, by config key."""
     parts = getattr(optim_wrapper, 'optim_wrappers', None)
     if parts is None:
         return {'optim_wrapper': optim_wrapper}
@@ -24,14 +24,14 @@ DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """``OptimWrapper`` under autocast, on a CPU too.
+    """``OptimWrapper`` with autocast, on the CPU too.
 
-    mmengine's ``AmpOptimWrapper`` asserts a GPU. float16 gradients are
-    scaled (Micikevicius et al. 2018); bfloat16 has float32's range.
+    mmengine's ``AmpOptimWrapper`` needs a GPU. float16 gradients are scaled
+    (Micikevicius et al. 2018); bfloat16 has float32's range and needs none.
 
     Args:
-        dtype: 'float16' or 'bfloat16'.
-        kwargs: As of ``OptimWrapper``.
+        dtype: Precision of the forward pass: 'float16' or 'bfloat16'.
+        kwargs: Arguments of ``OptimWrapper``.
     """
 
     def __init__(self, dtype: str = 'bfloat16', **kwargs) -> None:
@@ -44,12 +44,12 @@ class AutocastOptimWrapper(OptimWrapper):
 
     @property
     def loss_scale(self) -> float:
-        """What gradients are multiplied by now."""
+        """The present factor of the gradients."""
         return self.scaler.get_scale()
 
     @contextmanager
     def optim_context(self, model: nn.Module):
-        """Autocast, and no synchronisation while accumulating."""
+        """Context of autocast, without synchronisation while accumulating."""
         with (
             super().optim_context(model),
             torch.autocast(get_device(), dtype=self.dtype),
@@ -57,12 +57,12 @@ class AutocastOptimWrapper(OptimWrapper):
             yield
 
     def backward(self, loss: Tensor, **kwargs) -> None:
-        """Gradients of the scaled loss."""
+        """Add the gradients of the scaled loss."""
         self.scaler.scale(loss).backward(**kwargs)
         self._inner_count += 1
 
     def step(self, **kwargs) -> None:
-        """One step, left out where scaled gradients overflowed."""
+        """Do one step, or none if scaled gradients overflowed."""
         if self.clip_grad_kwargs:
             self.scaler.unscale_(self.optimizer)
             self._clip_grad()
@@ -70,11 +70,11 @@ class AutocastOptimWrapper(OptimWrapper):
         self.scaler.update()
 
     def state_dict(self) -> dict:
-        """As of ``OptimWrapper``, and the scale."""
+        """The state of ``OptimWrapper``, and that of the scaler."""
         return {**super().state_dict(), 'scaler': self.scaler.state_dict()}
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """The inverse of :meth:`state_dict`; the scale may be absent."""
+        """Load a :meth:`state_dict`; the scaler's state may be missing."""
         state_dict = dict(state_dict)
         if scaler := state_dict.pop('scaler', None):
             self.scaler.load_state_dict(scaler)

@@ -1,4 +1,4 @@
-"""Hooks without which a training would not be what it is taken for."""
+"""Hooks that every training needs."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,9 +13,9 @@ class _Required(NamedTuple):
     """A hook that a training needs.
 
     Args:
-        name: Its key in ``default_hooks``.
-        types: Classes that do it; the first is the usual one.
-        reason: What happens without it.
+        name: The hook's key in ``default_hooks``.
+        types: Classes that serve as this hook; the first is the usual one.
+        reason: The consequence if the hook is missing.
     """
 
     name: str
@@ -36,16 +36,16 @@ AVERAGE = _Required(
 
 
 def check_required_hooks(runner: Runner) -> None:
-    """Raise where a hook is missing that nobody left out by name.
+    """Raise if a required hook is missing and not removed by name.
 
-    A config that replaces ``default_hooks`` or ``custom_hooks`` loses what
-    stood in them.
+    A config that replaces ``default_hooks`` or ``custom_hooks`` loses the
+    hooks of its base.
 
     Args:
-        runner: About to train.
+        runner: The runner, before training.
 
     Raises:
-        ValueError: Naming the hook, and how to add it or go without.
+        ValueError: Names the hook, and how to add it or train without it.
     """
     wanted = [SEED]
     if getattr(runner.bare_model, 'needs_average', False):
@@ -54,10 +54,10 @@ def check_required_hooks(runner: Runner) -> None:
     for hook in wanted:
         if hook.name not in named and not _has(runner.hooks, hook.types):
             raise ValueError(
-                f'default_hooks.{hook.name} is missing: {hook.reason}. Set '
+                f'default_hooks.{hook.name} is missing: {hook.reason}: set '
                 f'default_hooks=dict({hook.name}=dict('
                 f"type='{hook.types[0].__name__}')), or "
-                f'default_hooks=dict({hook.name}=None) to go without'
+                f'default_hooks=dict({hook.name}=None) to train without it'
             )
 
 

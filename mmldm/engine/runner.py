@@ -1,4 +1,4 @@
-"""mmengine's Runner with exact resume, safe files and CPU processes."""
+"""mmengine's Runner with exact resume, safe files and processes on CPUs."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -48,7 +48,7 @@ from .scheduler_checks import (
 from .screen import quiet_screen
 from .work_dir import check_writable, claimed, running_training
 
-# Those that mmengine's Runner adds, and leaves out where they are None.
+# Hooks that mmengine's Runner adds, unless they are None.
 STANDARD_HOOKS = {
     'runtime_info',
     'timer',
@@ -61,12 +61,12 @@ STANDARD_HOOKS = {
 
 @RUNNERS.register_module()
 class LDMRunner(Runner):
-    """What ``runner_type='mmldm.LDMRunner'`` builds.
+    """The runner of ``runner_type='mmldm.LDMRunner'``.
 
-    Differs from mmengine's Runner where that one fails today (see
-    ``compat.py``) or where a resumed run would not equal an uninterrupted
-    one. ``train_dataloader.global_batch_size``, in the stead of
-    ``batch_size``, is shared by however many processes there are.
+    It differs from mmengine's Runner where that one fails today (see
+    ``compat.py``), or where a resumed run would differ from an uninterrupted
+    one. ``train_dataloader.global_batch_size``, which replaces ``batch_size``,
+    is shared by all processes.
     """
 
     def __init__(self, model, work_dir: str, *args, **kwargs) -> None:
@@ -74,9 +74,8 @@ class LDMRunner(Runner):
         super().__init__(model, work_dir, *args, **kwargs)
         if self._randomness_cfg.get('diff_rank_seed'):
             raise ValueError(
-                'randomness.diff_rank_seed=True makes one order of the data '
-                'impossible: leave it out; what is drawn differs by sample, '
-                'hence by rank, in any case'
+                'randomness.diff_rank_seed=True is not available: remove it; '
+                'noise differs by sample and thus by rank in any case'
             )
         if isinstance(self._train_dataloader, dict):
             share_batch(self._train_dataloader, self.world_size)
@@ -91,11 +90,11 @@ class LDMRunner(Runner):
         )
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
-        """As of ``Runner``; the log file has more than the screen."""
+        """See ``Runner``; the log file receives more than the screen."""
         return quiet_screen(super().build_logger(*args, **kwargs))
 
     def setup_env(self, env_cfg: dict) -> None:
-        """As of ``Runner``; gloo processes where there is no GPU.
+        """See ``Runner``; without a GPU, processes use gloo.
 
         Raises:
             ValueError: If there are more processes than GPUs, or
@@ -113,15 +112,16 @@ class LDMRunner(Runner):
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: torch.nn.Module
     ) -> torch.nn.Module:
-        """As of ``Runner``; no ``device_ids`` where there is no GPU.
+        """See ``Runner``; without a GPU, there are no ``device_ids``.
 
-        A model that ``averages_gradients`` itself stays unwrapped.
+        A model that ``averages_gradients`` itself is not wrapped.
         """
         if self.distributed and getattr(model, 'averages_gradients', False):
             if model_wrapper_cfg is not None:
                 raise ValueError(
-                    f'model_wrapper_cfg is not for {type(model).__name__}, '
-                    'which averages its gradients itself: remove it'
+                    'model_wrapper_cfg is not available for '
+                    f'{type(model).__name__}, which averages its gradients '
+                    'itself: remove it'
                 )
             model = model.to(get_device())
             broadcast_state(model)
@@ -141,11 +141,11 @@ class LDMRunner(Runner):
         )
 
     def train(self) -> torch.nn.Module:
-        """As of ``Runner``, in a work directory of its own.
+        """See ``Runner``; claims the work directory for this training.
 
         Raises:
-            ValueError: If another training runs in it, or a hook is missing
-                that the training needs.
+            ValueError: If another training uses the work directory, or a
+                required hook is missing.
         """
         check_required_hooks(self)
         with claimed(self.work_dir, self.logger):
@@ -153,18 +153,18 @@ class LDMRunner(Runner):
 
     @master_only
     def dump_config(self) -> None:
-        """As of ``Runner``, but not beside a training that is running."""
+        """See ``Runner``; not while a training uses the work directory."""
         owner = running_training(self.work_dir)
         if owner is None:
             super().dump_config()
         else:
             self.logger.info(
-                f'The config is not written into {self.work_dir}, where a '
+                f'The config is not written to {self.work_dir}, where a '
                 f'training is running ({owner})'
             )
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """As of ``Runner``; any hook is left out by its name and None."""
+        """See ``Runner``; None removes any hook by its name."""
         super().register_default_hooks(
             {
                 name: hook
@@ -174,18 +174,18 @@ class LDMRunner(Runner):
         )
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """As of ``Runner``; of those that resume exactly.
+        """See ``Runner``; the loop must resume exactly.
 
         Raises:
-            ValueError: For another loop; the remedy is named.
+            ValueError: If the loop cannot; names the remedy.
         """
         return super().build_train_loop(addressed_loop(loop))
 
     def load_or_resume(self) -> None:
-        """As of ``Runner``; resumes from the newest whole checkpoint.
+        """See ``Runner``; resumes from the newest complete checkpoint.
 
         Raises:
-            ValueError: If the processes do not see the same file.
+            ValueError: If the processes find different files.
         """
         if self._resume and self._load_from is None:
             newest = newest_checkpoint(self.work_dir)
@@ -207,7 +207,7 @@ class LDMRunner(Runner):
     def load_checkpoint(
         self, filename: str, map_location='cpu', **kwargs
     ) -> Mapping:
-        """Read safely, load strictly; the arguments but these are ignored.
+        """Read safely and load strictly; other arguments are ignored.
 
         Raises:
             FileNotFoundError, ValueError: See ``utils/checkpoint.py``.
@@ -215,7 +215,7 @@ class LDMRunner(Runner):
         checkpoint = read_checkpoint(filename, map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         if self._resume:
-            # An average stands in their place, whether or not one is kept.
+            # state_dict has the average; training continues with raw weights.
             raw = checkpoint.get('raw_state_dict', {})
             checkpoint.get('state_dict', {}).update(raw)
         try:
@@ -238,10 +238,10 @@ class LDMRunner(Runner):
         resume_param_scheduler: bool = True,
         map_location='cpu',
     ) -> None:
-        """Go on from a checkpoint; what has changed since is listed.
+        """Resume from a checkpoint, and log changes of the config.
 
-        Read on the CPU, where histories and Adam's step counts belong; the
-        arguments but the first are ignored.
+        It is read on the CPU, where histories and Adam's step counts belong.
+        All arguments except the first are ignored.
 
         Raises:
             ValueError: See ``resume/training.py``.
@@ -253,7 +253,7 @@ class LDMRunner(Runner):
     def scale_lr(
         self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
     ) -> None:
-        """By the images that one step of each optimizer gathers."""
+        """Scale learning rates by the images in a step of each optimizer."""
         if auto_scale_lr and auto_scale_lr.get('enable'):
             scale_rates(
                 optim_wrapper,
@@ -266,7 +266,7 @@ class LDMRunner(Runner):
     def _build_param_scheduler(
         self, scheduler: dict | list, optim_wrapper: OptimWrapper
     ) -> list[_ParamScheduler]:
-        """As of ``Runner``; refuses what would not do what it says."""
+        """See ``Runner``; refuses schedules without the stated effect."""
         configs = with_iterations(scheduler, self.train_loop)
         build = partial(super()._build_param_scheduler, configs)
         schedulers = build(optim_wrapper)
@@ -288,22 +288,22 @@ class LDMRunner(Runner):
         by_epoch: bool = False,
         backend_args: dict | None = None,
     ) -> None:
-        """Write tensors and plain values, whole or not at all.
+        """Write a checkpoint of plain values, whole or not at all.
 
         Args:
-            out_dir: Where to.
-            filename: Name in it.
-            file_client_args: Not used: local files only.
+            out_dir: Folder of the checkpoint.
+            filename: Name of the checkpoint in the folder.
+            file_client_args: Not used: files are local.
             save_optimizer: False leaves out the optimizer's state.
             save_param_scheduler: False leaves out the schedules' state.
-            meta: What to add to the meta information.
+            meta: Additional meta information.
             by_epoch: Not used: training counts iterations.
-            backend_args: Not used: local files only.
+            backend_args: Not used: files are local.
 
         Raises:
-            OSError: If it cannot be written.
+            OSError: If the file cannot be written.
             FloatingPointError: If weights are not finite; older checkpoints
-                stay.
+                are kept.
         """
         check_finite(self)
         checkpoint = content(self, save_optimizer, save_param_scheduler, meta)
@@ -311,15 +311,15 @@ class LDMRunner(Runner):
 
     @master_only
     def try_checkpoint(self) -> None:
-        """Find out whether a checkpoint could be written now.
+        """Check whether a checkpoint could be written now.
 
         Raises:
-            ValueError: If it would hold what no checkpoint can hold.
+            ValueError: If a value cannot be stored; names its key.
         """
         plain(content(self), copy_tensors=False)
 
     def advice(self) -> str:
-        """What to do when numbers are not finite any more."""
+        """The remedy for numbers that are not finite."""
         whole = (p for p in checkpoints(self.work_dir) if not is_cut_off(p))
         newest = next(whole, None)
         return (
@@ -327,6 +327,6 @@ class LDMRunner(Runner):
             if newest
             else 'there is no checkpoint yet'
         ) + (
-            '; go on from it with a lower learning rate, '
+            '; resume with a lower learning rate, with '
             'optim_wrapper.clip_grad or without --amp'
         )

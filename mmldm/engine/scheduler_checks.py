@@ -1,7 +1,8 @@
-"""Schedules that would not do what their config says, refused at the start.
+"""Checks, before training, that schedules will have the stated effect.
 
-mmengine takes them: a schedule by epoch is never stepped in a training by
-iteration, and one that ends near zero leaves the rest of the training there.
+mmengine accepts schedules without it: a schedule by epoch is never stepped in
+a training by iteration, and after a schedule that ends near zero, the rest of
+the training learns nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,23 +13,23 @@ from mmengine.optim import _ParamScheduler
 
 from .resume.schedules import Group, plateaus, values_without_metrics
 
-# Below this part of the first learning rate nothing is learnt any more.
+# Below this part of the first learning rate, training has no effect.
 NEGLIGIBLE = 1e-3
 
 
 def with_iterations(schedulers: Any, loop: Any) -> list:
-    """The configs of one optimizer's schedules, fit for a training loop.
+    """The configs of one optimizer's schedules, adapted to a training loop.
 
-    A loop without epochs steps schedules by iteration alone: those by epoch
-    become such where they say ``convert_to_iter_based``.
+    A loop without epochs steps only schedules by iteration: schedules by
+    epoch are converted if they have ``convert_to_iter_based``.
 
     Args:
-        schedulers: Configs, or one; objects pass.
-        loop: Of the training.
+        schedulers: A config, or a list of configs or objects; objects are not
+            changed.
+        loop: The training loop.
 
     Raises:
-        ValueError: For a schedule that would never be stepped; its key is
-            named.
+        ValueError: If a schedule would never be stepped; names its key.
     """
     if not isinstance(schedulers, Sequence):
         schedulers = [schedulers]
@@ -52,28 +53,28 @@ def _with_iterations(
             if config.get(name):
                 raise ValueError(
                     f'{key}.{name}={config[name]} counts epochs, but training '
-                    f'counts iterations: leave out {key}.{name}'
+                    f'counts iterations: remove {key}.{name}'
                 )
         return config
     if not config.get('by_epoch', True):
         return config
     if not config.get('convert_to_iter_based'):
         raise ValueError(
-            f'{key} ({config["type"]}) counts epochs, as it does where '
-            'by_epoch is not set, but training counts iterations: set '
-            f'{key}.by_epoch=False and its begin, end and the like in '
+            f'{key} ({config["type"]}) counts epochs, which is the default '
+            'of by_epoch, but training counts iterations: set '
+            f'{key}.by_epoch=False, with begin, end and the like in '
             f'iterations, or {key}.convert_to_iter_based=True (an epoch has '
-            f'{epoch_length})'
+            f'{epoch_length} iterations)'
         )
-    # Else mmengine ends it after the one epoch that it believes in.
+    # Otherwise mmengine would end it after one epoch.
     config.setdefault('end', Fraction(max_iters, epoch_length))
     return config
 
 
 def check_steps(schedulers: Sequence[_ParamScheduler], max_iters: int) -> None:
-    """Raise where a cycle is shorter than what it is stepped through.
+    """Raise if a schedule is stepped more often than its cycle allows.
 
-    mmengine raises at its end, perhaps after days.
+    mmengine raises only at the end of the cycle, perhaps after days.
     """
     for i, scheduler in enumerate(schedulers):
         total = getattr(scheduler, 'total_steps', None)
@@ -85,22 +86,22 @@ def check_steps(schedulers: Sequence[_ParamScheduler], max_iters: int) -> None:
                 f'param_scheduler.{i}.total_steps={total}, but it is stepped '
                 f'{steps} times, until iteration '
                 f'{scheduler.begin + steps}: set param_scheduler.{i}.end='
-                f'{scheduler.begin + total}, or leave out total_steps'
+                f'{scheduler.begin + total}, or remove total_steps'
             )
 
 
 def check_scaled(
     schedulers: Sequence[_ParamScheduler], auto_scale_lr: dict | None
 ) -> None:
-    """Raise where a schedule brings a learning rate that is not scaled."""
+    """Raise if a schedule sets a learning rate that is not scaled."""
     if not (auto_scale_lr and auto_scale_lr.get('enable')):
         return
     for i, scheduler in enumerate(schedulers):
         if hasattr(scheduler, 'eta_max'):
             raise ValueError(
-                f'param_scheduler.{i}.eta_max={scheduler.eta_max} takes the '
-                'place of the learning rate that --auto-scale-lr scales: set '
-                'eta_max for your batch, and leave out --auto-scale-lr'
+                f'param_scheduler.{i}.eta_max={scheduler.eta_max} replaces '
+                'the learning rate that --auto-scale-lr scales: set eta_max '
+                'for your batch size, and omit --auto-scale-lr'
             )
 
 
@@ -110,13 +111,13 @@ def check_end(
     build: Callable[[Any], Sequence[_ParamScheduler]],
     max_iters: int,
 ) -> None:
-    """Raise where training goes on after its learning rate has become 0.
+    """Raise if training continues after its learning rate has become 0.
 
     Args:
-        schedulers: Of one optimizer, as they are built.
-        groups: Of the optimizer, with their ``initial_lr``.
-        build: Makes these schedulers for another optimizer.
-        max_iters: Of the training.
+        schedulers: The schedulers of one optimizer.
+        groups: The optimizer's groups, with their ``initial_lr``.
+        build: Builds the same schedulers for another optimizer.
+        max_iters: Number of iterations of the training.
     """
     if plateaus(schedulers) or any(s.by_epoch for s in schedulers):
         return
@@ -131,6 +132,6 @@ def check_end(
     raise ValueError(
         f'param_scheduler.{place}.end={last}, but train_cfg.max_iters='
         f'{max_iters}: the learning rate would stay at {max(rates):.2g} for '
-        f'the last {max_iters - last} iterations. Set param_scheduler.{place}'
+        f'the last {max_iters - last} iterations: set param_scheduler.{place}'
         f'.end={max_iters}, or train_cfg.max_iters={last}'
     )

@@ -1,35 +1,35 @@
-"""What a run shows on the screen; its log file has everything."""
+"""A filter for messages on the screen; the log file receives all."""
 
 import logging
 from logging import FileHandler, LogRecord
 
 from mmengine.logging import MMLogger
 
-# Beginnings of mmengine's messages that the log file alone gets.
+# Beginnings of mmengine's messages that only the log file receives.
 FOR_THE_FILE = (
     # The environment with all build flags of torch, the config, the hooks.
     '\n------------------------------------------------------------\nSystem',
     'Config:\n',
     'Hooks will be executed in the following order:',
-    # Said of every model, also of those without batch norms.
+    # Logged for every model, even without batch norms.
     'Distributed training is not used, all SyncBatchNorm',
     # mmengine warns of its own calls.
     '"FileClient" will be deprecated',
     '"HardDiskBackend" is the alias of',
-    # Our metrics have names of their own.
+    # Our metrics have their own names.
     'The prefix is not set in metric class',
-    # In the names of the files.
+    # The names of the files have it.
     'Exp name: ',
-    # The summary of the run says where it writes.
+    # The summary of the run names the folder.
     'Checkpoints will be saved to ',
 )
 
 
 class ForTheScreen(logging.Filter):
-    """Lets pass what somebody who waits for a run wants to know."""
+    """Passes the messages that a user who waits for a run needs."""
 
     def filter(self, record: LogRecord) -> bool:
-        """Whether a message is shown; errors always are."""
+        """Whether a message is shown; errors are always shown."""
         return (
             record.levelno >= logging.ERROR
             or not record.getMessage().startswith(FOR_THE_FILE)
@@ -37,15 +37,15 @@ class ForTheScreen(logging.Filter):
 
 
 def quiet_screen(logger: MMLogger) -> MMLogger:
-    """The logger, whose screen leaves out what only its file needs.
+    """Add the filter to the logger's screen, and return the logger.
 
-    Without a log file nothing is left out.
+    Without a log file, all messages are shown.
     """
     if log_file(logger) is None:
         return logger
     for handler in logger.handlers:
         to_file = isinstance(handler, FileHandler)
-        # One logger may be built again under its name.
+        # A logger of the same name may be built again.
         quiet = any(isinstance(f, ForTheScreen) for f in handler.filters)
         if not (to_file or quiet):
             handler.addFilter(ForTheScreen())
@@ -53,7 +53,7 @@ def quiet_screen(logger: MMLogger) -> MMLogger:
 
 
 def log_file(logger: MMLogger) -> str | None:
-    """Path of the file that a logger writes, if there is one."""
+    """Path of the logger's file; None if it has none."""
     for handler in logger.handlers:
         if isinstance(handler, FileHandler):
             return handler.baseFilename

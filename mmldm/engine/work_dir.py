@@ -1,4 +1,4 @@
-"""A work directory in which one training at a time may write."""
+"""A lock that lets one training at a time write to a work directory."""
 
 import errno
 import os
@@ -17,32 +17,32 @@ except ImportError:  # Windows
     fcntl = None
 
 LOCK = '.training.lock'
-# What a lock says that another process holds it, and that there are none.
+# Errors by which the system reports that another process holds the lock.
 HELD = {errno.EACCES, errno.EAGAIN}
-# A look at the lock holds it for an instant.
+# Several attempts: looking at the lock holds it for an instant.
 ATTEMPTS, PAUSE = 3, 0.2
-# Those that this process holds: to close a second file of one would end it.
+# Locked by this process: closing a second file of the lock would release it.
 _held: set[Path] = set()
-# mmengine's logger opens its file before anybody could say why it cannot.
+# Written first: if mmengine's logger cannot open its file, it says no reason.
 PROBE = '.writable'
 
 
 def check_writable(work_dir: str | Path) -> None:
-    """Raise unless files can be written in a work directory, which is made.
+    """Make a work directory, and raise unless files can be written in it.
 
     Raises:
-        OSError: Naming it, the reason and the remedy.
+        OSError: Names the folder, the reason and the remedy.
     """
     path = Path(work_dir)
     probe = path / f'{PROBE}.{socket.gethostname()}.{os.getpid()}'
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b'0' * 4096)  # a full disk takes an empty file
+        probe.write_bytes(b'0' * 4096)  # a full disk accepts an empty file
     except OSError as error:
         raise OSError(
-            f'nothing can be written in the work directory {path} '
-            f'({error.strerror}): free some space or make it writable, or '
-            'choose another by --work-dir'
+            f'the work directory {path} is not writable '
+            f'({error.strerror}): free disk space, make it writable, or '
+            'choose another --work-dir'
         ) from error
     finally:
         if path.is_dir():
@@ -51,19 +51,19 @@ def check_writable(work_dir: str | Path) -> None:
 
 @contextmanager
 def claimed(work_dir: str | Path, logger: Any) -> Iterator[None]:
-    """Hold a work directory as long as a training runs.
+    """Hold the lock of a work directory while a training runs.
 
-    Of several processes the first holds it, and all learn what came of it.
-    The operating system gives the lock back when its process ends, however
-    that happens.
+    The first of several processes holds the lock, and tells the others. The
+    operating system releases the lock when the process ends, in whatever
+    way.
 
     Args:
-        work_dir: Exists.
-        logger: Hears where a file system has no locks.
+        work_dir: An existing folder.
+        logger: Logs a warning if the file system has no locks.
 
     Raises:
-        ValueError: If another training holds it; its process and host are
-            named.
+        ValueError: If another training holds the lock; names its process
+            and host.
     """
     lock, owner, missing = None, None, None
     if is_main_process():
@@ -73,7 +73,7 @@ def claimed(work_dir: str | Path, logger: Any) -> Iterator[None]:
     owner, missing = told
     if owner is not None:
         raise ValueError(
-            f'{work_dir} belongs to a training that is running ({owner}): '
+            f'{work_dir} is used by a running training ({owner}): '
             'end it, or choose another --work-dir'
         )
     if missing is not None:
@@ -92,7 +92,7 @@ def claimed(work_dir: str | Path, logger: Any) -> Iterator[None]:
 
 
 def running_training(work_dir: str | Path) -> str | None:
-    """Process and host of a training that holds a work directory, if any."""
+    """Process and host of the training that holds a lock; None if free."""
     path = Path(work_dir)
     if path.resolve() in _held:
         return f'pid {os.getpid()}, this process'
@@ -109,7 +109,7 @@ def running_training(work_dir: str | Path) -> str | None:
 
 
 def _lock(work_dir: Path) -> tuple[int | None, str | None, str | None]:
-    """An open lock; or who holds it; or why there are no locks."""
+    """(open lock, its holder, why there are no locks); two are None."""
     if work_dir.resolve() in _held:
         return None, f'pid {os.getpid()}, this process', None
     if fcntl is None:
@@ -117,8 +117,8 @@ def _lock(work_dir: Path) -> tuple[int | None, str | None, str | None]:
     lock = os.open(work_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     for attempt in range(ATTEMPTS):
         try:
-            # A record lock: one of flock() would pass to the data loader's
-            # workers, which outlive a killed training by seconds.
+            # A record lock: a lock by flock() would pass to the data
+            # loader's workers, which outlive a killed training by seconds.
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             break
         except OSError as error:
@@ -136,4 +136,4 @@ def _lock(work_dir: Path) -> tuple[int | None, str | None, str | None]:
 
 def _owner(lock: int) -> str:
     text = os.pread(lock, 200, 0).decode(errors='replace')
-    return text or 'which has not said its name yet'
+    return text or 'its process is not known yet'

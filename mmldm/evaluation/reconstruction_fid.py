@@ -1,38 +1,38 @@
-"""How well a first stage gives images back, as a set."""
+"""Metric: distance between the sets of reconstructed and original images."""
 
-import io
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmldm.models.feature_networks import InceptionFeatures
+from mmldm.models.feature_networks.inception import (
+    CACHED,
+    cached_weights,
+    weights_url,
+)
 from mmldm.registry import METRICS
-from mmldm.utils.checkpoint import read_checkpoint
-from mmldm.utils.weight_files import verify_name, weight_cache
+from mmldm.utils.weight_files import weight_cache
 
-NUM_FEATURES = 2048
-# In torch's cache, as torch-fidelity and torchmetrics name it; pytorch-fid
-# has the same file as pt_inception-...
-CACHED = '*inception-2015-12-05-6726825d.pth'
+NUM_FEATURES = InceptionFeatures.num_features
 
 
 def frechet_distance(features: Tensor, reference: Tensor) -> float:
     """Squared Frechet distance of the Gaussians fitted to two sets.
 
     Heusel et al. 2017 (arXiv:1706.08500), eq. 6. With centred features
-    sqrt(N - 1) Q R the trace of the root of both covariances' product is the
+    sqrt(N - 1) Q R, the trace of the root of the covariances' product is the
     sum of the singular values of R_1 R_2^T. torch-fidelity takes the roots of
-    the product's eigenvalues, of which those that are 0 are not quite: it is
-    off by 3e-5 for 100 images and by 1e-13 for 5000.
+    the product's eigenvalues, where rounding makes zeros nonzero: its error is
+    3e-5 for 100 images and 1e-13 for 5000.
 
     Args:
-        features: Of N > 1 images, (N, D), float64.
-        reference: Of M > 1 other images, (M, D).
+        features: Features of N > 1 images, (N, D), float64.
+        reference: Features of M > 1 other images, (M, D), float64.
     """
     mean_gap = (features.mean(0) - reference.mean(0)).square().sum()
     roots = [
@@ -46,31 +46,37 @@ def frechet_distance(features: Tensor, reference: Tensor) -> float:
 
 @METRICS.register_module()
 class ReconstructionFID(BaseMetric):
-    """Frechet Inception distance of ``pred_img`` to ``gt_img``: rFID.
+    """Frechet Inception distance between ``pred_img`` and ``gt_img``: rFID.
 
-    The network is torch-fidelity's, whose features are those of the
-    original; it is not downloaded.
+    The network is torch-fidelity's, which has the original's features. Its
+    weights are not downloaded.
 
     Args:
-        inception_weights: Path of its weights; None looks in torch's cache,
-            ``torch.hub.get_dir()/checkpoints``, and where they are not there
-            leaves the metric out with a warning.
+        inception_weights: Path of the network's weights. None searches
+            torch's cache, ``torch.hub.get_dir()/checkpoints``; if they are
+            missing there, the metric is left out with a warning.
 
     Raises:
-        FileNotFoundError: If ``inception_weights`` is not there.
-        ValueError: If the file holds other weights, or is not the file whose
-            SHA-256 its name tells.
+        FileNotFoundError: If the file ``inception_weights`` is missing.
+        ValueError: If the file holds other weights, or its SHA-256 differs
+            from the digits in its name.
     """
 
     default_prefix = 'recon'
 
     def __init__(self, inception_weights: str | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
-        path = _find(inception_weights)
-        self.network = None if path is None else _inception(path)
+        path = inception_weights or cached_weights()
+        self.network = None if path is None else InceptionFeatures(path)
+        if path is None:
+            _warn(
+                f'recon/rfid is left out, as {weight_cache() / CACHED} is '
+                f'missing: download {weights_url()} to this folder, or set '
+                'inception_weights of ReconstructionFID to its path'
+            )
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Take the features of a batch and of its originals."""
+        """Keep the features of a batch and of its originals."""
         if self.network is None:
             self.results += [None] * len(data_samples)
             return
@@ -91,9 +97,9 @@ class ReconstructionFID(BaseMetric):
             return {}
         if count <= NUM_FEATURES:
             _warn(
-                f'recon/rfid of {count} images is biased, whose {NUM_FEATURES}'
-                ' features have no full covariance: compare it with that of '
-                'the same images only'
+                f'recon/rfid of {count} images is biased, as it takes more '
+                f'than {NUM_FEATURES}: compare it only with numbers of the '
+                'same images'
             )
         features, reference = (
             torch.from_numpy(np.stack(column)).double()
@@ -102,61 +108,11 @@ class ReconstructionFID(BaseMetric):
         return dict(rfid=frechet_distance(features, reference))
 
     def _features(self, images: list[Tensor]) -> list[np.ndarray]:
-        """Of each image (2048,), float32."""
+        """Features of each image, (2048,), float32."""
         batch = torch.stack(images)
-        (features,) = self.network.to(batch.device)(batch)
+        features, _ = self.network.to(batch.device)(batch)
         return list(features.cpu().numpy())
 
 
 def _warn(message: str) -> None:
     print_log(message, 'current', logging.WARNING)
-
-
-def _find(inception_weights: str | None) -> Path | None:
-    """The file of weights; None, and a warning, where none is cached."""
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
-
-    if inception_weights is not None:
-        return Path(inception_weights)
-    cached = sorted(weight_cache().glob(CACHED))
-    if not cached:
-        _warn(
-            f'recon/rfid is left out: there is no {weight_cache() / CACHED}: '
-            f'download {URL_INCEPTION_V3} to there, or set inception_weights '
-            'of ReconstructionFID to its path'
-        )
-        return None
-    return cached[0]
-
-
-def _inception(path: Path) -> nn.Module:
-    """The network that gives 2048 features of uint8 images (B, 3, H, W).
-
-    Raises:
-        FileNotFoundError, ValueError: See :class:`ReconstructionFID`.
-    """
-    from torch_fidelity.feature_extractor_inceptionv3 import (
-        URL_INCEPTION_V3,
-        FeatureExtractorInceptionV3,
-    )
-
-    weights = read_checkpoint(path)
-    verify_name(
-        path,
-        'ReconstructionFID.inception_weights',
-        f'download {URL_INCEPTION_V3} again',
-    )
-    # It would execute what is in a file: it gets what we have read.
-    buffer = io.BytesIO()
-    torch.save(weights, buffer)
-    buffer.seek(0)
-    try:
-        return FeatureExtractorInceptionV3(
-            'inception-v3-compat', [str(NUM_FEATURES)], buffer
-        )
-    except RuntimeError as error:
-        raise ValueError(
-            f'ReconstructionFID.inception_weights={str(path)!r} does not hold '
-            f"the weights of torch-fidelity's Inception: give the file "
-            f'{URL_INCEPTION_V3}'
-        ) from error

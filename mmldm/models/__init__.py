@@ -7,5 +7,6 @@ from . import (  # noqa: F401
     data_preprocessors,
     denoisers,
     editors,
+    feature_networks,
     losses,
 )

@@ -1,4 +1,4 @@
-"""Random numbers, checks and files; what is imported is loaded at first use.
+"""Random numbers, checks and files; each name is loaded at its first use.
 
 ``__init__.pyi`` lists the names.
 """

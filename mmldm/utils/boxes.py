@@ -1,7 +1,7 @@
-"""Boxes of objects, and the part of a picture that an image shows.
+"""Object boxes, and the part of a picture that an image shows.
 
-A box is (x, y, w, h): its top left corner and its size as parts of the full
-picture. The window of an image, its ``crop_box``, is such a box as well.
+A box is (x, y, w, h): its top left corner and its size, relative to the full
+picture. The window of an image, its ``crop_box``, is such a box too.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,19 +10,19 @@ Box = tuple[float, float, float, float]
 Objects = list[tuple[int, Box]]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-# Parts of an image below which an overlap is a rounding error.
+# A smaller overlap, as a part of the image, is a rounding error.
 TINY = 1e-9
 
 
 def shown_part(box: Sequence[float], window: Sequence[float]) -> Box | None:
-    """The part of a box that an image shows, as parts of the image.
+    """The part of a box that an image shows, relative to the image.
 
     Args:
-        box: In the full picture.
-        window: Of the image in the full picture.
+        box: (x, y, w, h), relative to the full picture.
+        window: The image's window, relative to the full picture.
 
     Returns:
-        None if the image shows nothing of the box.
+        (x, y, w, h); None if the image does not show the box.
     """
     low, size = [], []
     for i in range(2):
@@ -38,11 +38,11 @@ def shown_part(box: Sequence[float], window: Sequence[float]) -> Box | None:
 def shown_objects(
     layout: Iterable[tuple[int, Sequence[float]]], window: Sequence[float]
 ) -> Objects:
-    """The objects that an image shows, their boxes as parts of the image.
+    """The objects that an image shows, with boxes relative to the image.
 
     Args:
-        layout: Classes and boxes in the full picture.
-        window: Of the image in the full picture.
+        layout: (class, box) of the objects, relative to the full picture.
+        window: The image's window, relative to the full picture.
     """
     objects = [(label, tuple(box)) for label, box in layout]
     if tuple(window) == WHOLE:

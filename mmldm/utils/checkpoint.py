@@ -1,4 +1,4 @@
-"""Checkpoints: read safely, written whole or not at all, loaded strictly."""
+"""Safe reading, atomic writing and strict loading of checkpoints."""
 
 import contextlib
 import hashlib
@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from .newest_checkpoint import newest_checkpoint
 
 TEMPORARY_SUFFIX = '.tmp'
-# How a pickle names the class.
+# The name of the class in a pickle.
 BYTEARRAY = re.compile(rb'c(__builtin__|builtins)\nbytearray\n')
-# Bytes at the beginning of a file older than torch 1.6 that may be pickles.
+# Bytes; files older than torch 1.6 begin with pickles of this size at most.
 LONGEST_PICKLE = 2**24
-# Parts of names that torch's wrappers add: torch.compile, FSDP, activation
-# checkpointing. DistributedDataParallel's 'module' is a usual name, and is
-# taken out only where all names begin with it.
+# Parts that torch's wrappers add to names: torch.compile, FSDP, activation
+# checkpointing. DistributedDataParallel adds 'module', which other modules
+# use too, and which is removed only if all names begin with it.
 WRAPPERS = {
     '_orig_mod',
     '_fsdp_wrapped_module',
@@ -33,14 +33,15 @@ WRAPPERS = {
 
 
 def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
-    """The content of a ``.pth`` or ``.safetensors`` file.
+    """Read a ``.pth`` or ``.safetensors`` file.
 
-    Nothing in the file is executed. For a directory it is the newest one.
+    Nothing in the file is executed. For a directory, its newest checkpoint is
+    read.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is cut off, no checkpoint, or holds other things
-            than tensors and plain values.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is cut off, not a checkpoint, or holds anything but
+            tensors and plain values.
     """
     path = Path(path)
     if path.is_dir():
@@ -57,24 +58,24 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f'checkpoint {path} cannot be read: it is cut off, is no '
+            f'checkpoint {path} cannot be read: it is cut off, is not a '
             'checkpoint, or holds more than tensors and plain values, which '
             f'is refused ({reason})'
         ) from error
     if not isinstance(checkpoint, dict):
         raise ValueError(
             f'checkpoint {path} holds a '
-            f'{type(checkpoint).__name__}, not a dict'
+            f'{type(checkpoint).__name__}, expected a dict'
         )
     return checkpoint
 
 
 def _check_stored(path: Path) -> None:
-    """Raise where a small file would become a large one in memory.
+    """Raise if a small file would need much memory.
 
-    torch compresses nothing, but unpacks what is compressed: a megabyte can
-    ask for a thousand. A ``bytearray`` of any length is asked for by one
-    number, and torch makes it.
+    torch never compresses, but unpacks compressed files: one megabyte can
+    become a thousand. And a pickle can request a ``bytearray`` of any length
+    by a single number.
     """
     with open(path, 'rb') as file:
         pickled = file.read(LONGEST_PICKLE)
@@ -83,7 +84,7 @@ def _check_stored(path: Path) -> None:
             entries = archive.infolist()
             if any(e.compress_type != zipfile.ZIP_STORED for e in entries):
                 raise ValueError(
-                    'its parts are compressed, which torch never did'
+                    'its parts are compressed, which torch never does'
                 )
             pickled = b''.join(
                 archive.read(entry)
@@ -95,11 +96,11 @@ def _check_stored(path: Path) -> None:
 
 
 def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Write aside, flush, rename: ``path`` is the whole file or the old one.
+    """Write a checkpoint, whole or not at all.
 
     Raises:
-        OSError: If it cannot be written, a full disk for example; what was
-            at ``path`` before is still there.
+        OSError: If it cannot be written, for example on a full disk; an
+            older file at ``path`` is kept.
     """
     path = Path(path)
     try:
@@ -110,16 +111,16 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
         free = shutil.disk_usage(path.parent).free / 2**20
         raise OSError(
             f'checkpoint {path} could not be written with {free:.0f} MB left '
-            f'on the disk ({error}): free some space and --resume; '
-            'checkpoints written before are intact'
+            f'on the disk ({error}): free disk space and --resume; '
+            'earlier checkpoints are intact'
         ) from error
     _flush_directory(path.parent)
 
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file beside ``path`` that takes its place once it is on the disk."""
-    # The process is in the name: two runs never write into one file.
+    """A temporary file that replaces ``path`` once it is on the disk."""
+    # The process is in the name, so that two runs never write to one file.
     aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
     try:
         with open(aside, 'wb') as file:
@@ -141,24 +142,24 @@ def _flush_directory(directory: Path) -> None:
 
 
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights to use: ``state_dict`` of a training checkpoint, or all.
+    """The weights for use: ``state_dict`` of a training checkpoint, or all.
 
-    Where an average is kept, ``state_dict`` holds it.
+    If a training keeps an average, ``state_dict`` holds it.
     """
     return without_wrappers(checkpoint.get('state_dict', checkpoint))
 
 
 def without_wrappers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under the names that the model gave them.
+    """Weights under the model's own names.
 
-    ``torch.compile`` and the wrappers of several processes add parts of
-    their own to the names; a line says so where one is taken out.
+    ``torch.compile`` and the wrappers for several processes add parts to the
+    names; their removal is logged.
 
     Args:
-        weights: By name.
+        weights: Weights, name to tensor.
 
     Raises:
-        ValueError: If two weights would have one name.
+        ValueError: If two weights would have the same name.
     """
     found: dict[str, Tensor] = {}
     distributed = all(name.startswith('module.') for name in weights)
@@ -167,15 +168,15 @@ def without_wrappers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         own = '.'.join(part for part in parts if part not in WRAPPERS)
         if own in found:
             raise ValueError(
-                f'{name} and another weight are both {own}, once what '
-                'wrappers of torch add is taken out: remove one of them'
+                f'{name} and another weight are both {own} without the parts '
+                'that wrappers of torch add: remove one of them'
             )
         found[own] = weight
     renamed = weights.keys() - found.keys()
     if renamed:
         print_log(
             f'{len(renamed)} weights have names that wrappers of torch '
-            f'extended, such as {min(renamed)}: these parts are taken out',
+            f'extended, such as {min(renamed)}: these parts are removed',
             logger='current',
         )
     return found
@@ -184,14 +185,14 @@ def without_wrappers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def load_weights(
     module: nn.Module, weights: Mapping[str, Tensor], source: str | Path
 ) -> None:
-    """Load every weight.
+    """Load all weights strictly.
 
     Raises:
-        ValueError: If names or shapes differ; they are listed. What fits is
-            loaded by then: a copy to go back to would double the memory.
+        ValueError: If names or shapes differ; lists them. The weights that
+            fit are then already loaded: a backup would double the memory.
     """
     reshaped = _reshaped(module, weights)
-    # Loading raises on another shape; these are reported with the rest.
+    # Loading would raise for the first other shape; all are reported below.
     report = module.load_state_dict(
         {n: w for n, w in weights.items() if n not in reshaped}, strict=False
     )
@@ -207,15 +208,16 @@ def load_weights(
 def check_shapes(
     module: nn.Module, weights: Mapping[str, Tensor], source: str | Path
 ) -> None:
-    """Raise where a weight has another shape than in a module.
+    """Raise if a weight's shape differs from the module's.
 
     Args:
-        module: May be on the device 'meta', whose weights have no memory.
-        weights: By name in the module; others are let be.
-        source: Of the weights.
+        module: The module; it may be on the device 'meta'.
+        weights: Weights, name in the module to tensor; other names are not
+            checked.
+        source: File of the weights, for messages.
 
     Raises:
-        ValueError: Naming them, as :func:`load_weights`.
+        ValueError: If shapes differ; lists the weights.
     """
     reshaped = [*_reshaped(module, weights).values()]
     _refuse(module, source, {'of another shape': reshaped})
@@ -224,7 +226,7 @@ def check_shapes(
 def _reshaped(
     module: nn.Module, weights: Mapping[str, Tensor]
 ) -> dict[str, str]:
-    """What is said of weights of another shape, by their names."""
+    """Messages about weights of another shape, by name."""
     own = [*module.named_parameters(), *module.named_buffers()]
     return {
         name: f'{name} {tuple(weights[name].shape)}, here {tuple(mine.shape)}'
@@ -238,7 +240,7 @@ def _refuse(
     source: str | Path,
     problems: Mapping[str, Sequence[str]],
 ) -> None:
-    """Raise where there are problems."""
+    """Raise if there are problems."""
     if any(problems.values()):
         lists = '; '.join(
             f'{len(names)} {what}: {_few(names)}'
@@ -246,8 +248,8 @@ def _refuse(
             if names
         )
         raise ValueError(
-            f'{source} does not fit this {type(module).__name__}: {lists}. '
-            'Use the config that it was trained with'
+            f'{source} does not fit this {type(module).__name__}: {lists}: '
+            'use the config of its training'
         )
 
 

@@ -1,4 +1,4 @@
-"""Checks of what users give: a ``ValueError`` with value and remedy."""
+"""Checks of users' values: a ``ValueError`` with value and remedy."""
 
 import math
 from collections.abc import Collection
@@ -25,11 +25,11 @@ def check_range(
     """Raise unless ``value`` is a finite number in [low, high].
 
     Args:
-        name: Of the value in the message.
-        value: What was given.
-        low: The least value.
-        high: The largest; ``math.inf`` for none.
-        hint: What to add to the message.
+        name: Name of the value in the message.
+        value: The user's value.
+        low: The least valid value.
+        high: The largest valid value; ``math.inf`` for no limit.
+        hint: Text to add to the message.
     """
     if _is_number(value) and low <= value <= high and value < math.inf:
         return
@@ -43,10 +43,10 @@ def check_share(
     """Raise unless ``value`` is a number in (0, high].
 
     Args:
-        name: Of the value in the message.
-        value: What was given.
-        high: The largest value.
-        hint: What to add to the message.
+        name: Name of the value in the message.
+        value: The user's value.
+        high: The largest valid value.
+        hint: Text to add to the message.
     """
     if not (_is_number(value) and 0 < value <= high):
         raise ValueError(
@@ -65,7 +65,7 @@ def _a(value: object) -> str:
 def check_divisible(
     name: str, value: int, divisor_name: str, divisor: int
 ) -> None:
-    """Raise unless ``divisor`` divides ``value``; name the neighbours."""
+    """Raise unless ``divisor`` divides ``value``; suggest near multiples."""
     if value % divisor:
         below = value // divisor * divisor
         valid = [str(n) for n in (below, below + divisor) if n > 0]
@@ -76,7 +76,7 @@ def check_divisible(
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:
-    """Raise unless ``value`` is in ``choices``; list the nearest first."""
+    """Raise unless ``value`` is in ``choices``; suggest similar ones."""
     if value not in choices:
         raise ValueError(
             f'{name}={value!r} is not known{suggest(value, choices)}'

@@ -1,4 +1,4 @@
-"""Configs as Python text that consists of literals only."""
+"""Configs as Python text that has only literals."""
 
 import math
 import re
@@ -12,20 +12,20 @@ WIDTH, INDENT = 79, 4
 def config_text(content: Mapping[str, Any], remark: str) -> str:
     """A config file: a remark, then top-level assignments of literals.
 
-    The text consists of a comment, names, literals and ``dict(...)``,
-    whatever the values are: a key that is no name becomes a literal too, and
-    mmengine finds no ``{{ }}`` to replace by other text.
+    For any values, the text has only a comment, names, literals and
+    ``dict(...)``: a key that is not a name becomes a literal too, and the text
+    has no ``{{ }}``, which mmengine would replace.
 
     Args:
-        content: By top-level name.
-        remark: The first line, without its mark.
+        content: The config, top-level name to value.
+        remark: The first line, without its comment sign.
 
     Raises:
-        ValueError: If a value is none that a literal can be written for.
+        ValueError: If a value cannot be written as a literal.
     """
     odd = [key for key in content if not _is_name(key)]
     if odd:
-        raise ValueError(f'{odd[0]!r} is no name of a top-level config key')
+        raise ValueError(f'top-level config key {odd[0]!r} must be a name')
     line = re.sub(r'\{(?=\{)', '{ ', repr(remark)[1:-1])
     assignments = [
         f'{key} = {_text(value, f"{key} = ", 0)}\n'
@@ -35,7 +35,7 @@ def config_text(content: Mapping[str, Any], remark: str) -> str:
 
 
 def _text(value: Any, before: str, depth: int) -> str:
-    """A value in Python, on one line where it fits behind ``before``."""
+    """A value as Python text, on one line if it fits after ``before``."""
     line = _inline(value)
     if len(before) + depth + len(line) + 1 <= WIDTH:
         return line
@@ -67,14 +67,14 @@ def _inline(value: Any) -> str:
 
 
 def _items(value: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
-    """Text before each value of a dict, and the value."""
+    """(text before the value, value) for all items of a dict."""
     call = _is_call(value)
     for key, item in value.items():
         yield (f'{key}=' if call else f'{_literal(key)}: '), item
 
 
 def _is_call(value: Mapping[Any, Any]) -> bool:
-    """Whether ``dict(key=value)`` can be written: all keys are names."""
+    """Whether a dict can be written as ``dict(key=value)``."""
     return all(map(_is_name, value))
 
 
@@ -83,9 +83,9 @@ def _is_name(key: Any) -> bool:
 
 
 def _literal(value: Any) -> str:
-    """A plain value in Python, without any ``{{``."""
+    """A plain value as Python text, without any ``{{``."""
     if isinstance(value, str):
-        # The repr of a text has each of its backslashes twice.
+        # repr doubles backslashes, so \x7b cannot come from the text itself.
         return repr(str(value)).replace('{{', '\\x7b\\x7b')
     if isinstance(value, float) and math.isinf(value):
         return '1e999' if value > 0 else '-1e999'
@@ -94,18 +94,18 @@ def _literal(value: Any) -> str:
     if isinstance(value, int):
         return repr(int(value))
     if isinstance(value, float) and not math.isnan(value):
-        return repr(float(value))  # NumPy's own are no literals
+        return repr(float(value))  # the repr of NumPy's floats is no literal
     raise ValueError(
-        f'a config cannot hold {value!r:.80}: write numbers, texts, lists '
+        f'a config cannot hold {value!r:.80}: use numbers, texts, lists '
         'and dicts'
     )
 
 
 def recordable(value: Any) -> Any:
-    """A value with text in place of what no literal can be written for.
+    """A value with texts in place of parts that have no literal.
 
-    A class or function becomes its dotted name, any other object, and NaN,
-    its ``repr``.
+    A class or function becomes its dotted name; NaN and any other object
+    become their ``repr``.
     """
     if isinstance(value, Mapping):
         return {recordable(k): recordable(v) for k, v in value.items()}

@@ -1,17 +1,18 @@
-"""Devices, checked before minutes of reading."""
+"""Check of a device, before a long time of reading."""
 
 import torch
 from mmengine.device import get_device
 
 
 def available_device(name: str | torch.device | None) -> torch.device:
-    """A device that this machine has.
+    """The device with this name, if it is available.
 
     Args:
-        name: Such as 'cpu' or 'cuda:1'; None for the GPU, where there is one.
+        name: Name such as 'cpu' or 'cuda:1'; None for the GPU, if there is
+            one.
 
     Raises:
-        ValueError: If there is no such device.
+        ValueError: If the device is not available.
     """
     name = get_device() if name is None else name
     try:

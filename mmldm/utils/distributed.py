@@ -1,4 +1,4 @@
-"""What processes tell each other besides mmengine's functions."""
+"""Communication between processes, in addition to mmengine's."""
 
 from collections.abc import Iterable
 
@@ -9,10 +9,10 @@ from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Give every process the mean of all processes' gradients.
+    """Average the gradients over all processes.
 
-    One message for all of them. The same parameters must have gradients in
-    all processes.
+    All gradients are sent in one message. The same parameters must have
+    gradients in all processes.
     """
     grads = [p.grad for p in parameters if p.grad is not None]
     if get_world_size() == 1 or not grads:
@@ -23,7 +23,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def broadcast_state(module: nn.Module) -> None:
-    """Give every process the parameters and buffers of the first."""
+    """Send the parameters and buffers of the first process to all."""
     tensors: list[Tensor] = [*module.parameters(), *module.buffers()]
     with torch.no_grad():
         for tensor in tensors:
@@ -31,10 +31,10 @@ def broadcast_state(module: nn.Module) -> None:
 
 
 def leave_process_group() -> None:
-    """End the connections to other processes, where there are any.
+    """Close the connections to other processes, if there are any.
 
-    A process that ends with them open is aborted now and then (SIGABRT of a
-    thread of gloo), after all of its work is done.
+    A process that ends with open connections is sometimes aborted (SIGABRT in
+    a thread of gloo), after all its work is done.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -1,9 +1,10 @@
-"""Random numbers addressed by sample, not taken from a stream.
+"""Random numbers that are functions of a sample's address.
 
-What a sample draws is a function of its *address*, a tuple of integers such
-as (seed, position of the sample in the run), and of the *name* of the draw.
-Hence a resumed run, another number of processes, loader workers or another
-batch size see the same numbers, and a new draw shifts no other.
+The random numbers of a sample depend only on its *address*, a tuple of
+integers such as (seed, position of the sample in the run), and on their
+*name*. They are the same in a resumed run, and with any batch size and number
+of processes or loader workers. A new name does not change the numbers of
+another name.
 """
 
 import hashlib
@@ -17,13 +18,13 @@ from .typing import DrawNoise, SampleList
 
 Address = tuple[int, ...]
 
-# The golden ratio's fractional part, whose multiples modulo 1 leave the
-# smallest gaps; in units of 2^-64, for exact sums at any position.
+# The fractional part of the golden ratio, in units of 2^-64 for exact sums:
+# its multiples modulo 1 leave the smallest gaps.
 GOLDEN = 0x9E3779B97F4A7C15
 
 
 def address_seed(address: Address, name: str = '') -> int:
-    """A 128-bit seed from an address and the name of what is drawn."""
+    """A 128-bit seed from an address and the name of the random numbers."""
     text = '/'.join(map(str, (*address, name)))
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
     return int.from_bytes(digest, 'little')
@@ -36,12 +37,12 @@ def _generator(address: Address, name: str) -> np.random.Generator:
 
 
 class Draws:
-    """The draws of a batch, one address per sample.
+    """Random numbers of a batch, with one address for each sample.
 
-    Numbers are made on the CPU and moved, so that a GPU sees the same.
+    They are made on the CPU and moved, so that every device sees the same.
 
     Args:
-        addresses: One address per sample of the batch.
+        addresses: One address for each sample of the batch.
     """
 
     def __init__(self, addresses: Sequence[Address]) -> None:
@@ -49,9 +50,9 @@ class Draws:
 
     @classmethod
     def of(cls, data_samples: SampleList) -> 'Draws':
-        """The draws of data samples.
+        """The random numbers of data samples.
 
-        Samples made by hand, without address, get fresh ones from torch's
+        Samples without address, made by hand, get new addresses from torch's
         global generator.
         """
         addresses = [sample.draw_address for sample in data_samples]
@@ -61,36 +62,36 @@ class Draws:
         return cls(addresses)
 
     def uniform(self, name: str) -> Tensor:
-        """Uniform in [0, 1), float64 on the CPU, shape (B,)."""
+        """Uniform numbers in [0, 1), float64 on the CPU, shape (B,)."""
         return torch.tensor(
             [_generator(a, name).random() for a in self.addresses],
             dtype=torch.float64,
         )
 
     def stratified(self, name: str) -> Tensor:
-        """Uniform as :meth:`uniform`, evenly spread over neighbours.
+        """Uniform numbers as of :meth:`uniform`, spread evenly over positions.
 
-        An additive recurrence of the golden ratio (Kronecker's sequence) in
-        the address's last number, the position, from a start that the rest
-        of the address draws: any run of positions fills [0, 1) evenly,
-        however it is cut into batches, processes and resumed runs.
+        They are an additive recurrence of the golden ratio (Kronecker's
+        sequence) in the address's last number, the position; the rest of the
+        address seeds its start. Any consecutive positions fill [0, 1) evenly,
+        for any division into batches, processes and resumed runs.
         """
         sums = [
             address_seed(rest, name) + position * GOLDEN
             for *rest, position in self.addresses
         ]
-        # The 53 of the 64 bits that float64 holds.
+        # Keep 53 of the 64 bits, as many as float64 holds.
         return torch.tensor(
             [(number % 2**64 >> 11) * 2.0**-53 for number in sums],
             dtype=torch.float64,
         )
 
     def normal(self, name: str) -> DrawNoise:
-        """Standard normal noise: equal at every call."""
+        """Standard normal noise, the same at every call."""
         return lambda like: self._normal(name, like)
 
     def normal_stream(self, name: str) -> DrawNoise:
-        """Standard normal noise: fresh at every call, as solvers need it."""
+        """Standard normal noise, new at every call, as solvers need it."""
         generators = [_generator(a, name) for a in self.addresses]
         return lambda like: _stack_normal(generators, like)
 
@@ -102,7 +103,7 @@ class Draws:
 def _stack_normal(
     generators: list[np.random.Generator], like: Tensor
 ) -> Tensor:
-    """One standard normal sample per generator, (B, *like.shape[1:])."""
+    """Normal noise, one sample a generator, (B, *like.shape[1:])."""
     assert len(generators) == len(like), (len(generators), like.shape)
     noise = np.stack(
         [

@@ -1,10 +1,10 @@
-"""Paths that users give: what is there, before anything reads or writes."""
+"""Checks of users' paths, before anything is read or written."""
 
 import os
 import stat
 from pathlib import Path
 
-# Reading them would wait for another program, or never end.
+# Reading these would fail, wait for another program, or never end.
 KINDS = {
     stat.S_IFDIR: 'a folder',
     stat.S_IFIFO: 'a named pipe',
@@ -18,12 +18,12 @@ def check_file(what: str, path: str | Path) -> None:
     """Raise unless a path leads to a regular file.
 
     Args:
-        what: The file is, for messages: 'config'.
-        path: Links are followed.
+        what: Kind of the file for messages, such as 'config'.
+        path: The path; links are followed.
 
     Raises:
-        FileNotFoundError: If there is nothing, or no permission to look.
-        ValueError: If it is a folder, a pipe or a device.
+        FileNotFoundError: If the file is missing, or there is no permission.
+        ValueError: If the path is a folder, a pipe or a device.
     """
     try:
         mode = os.stat(path).st_mode
@@ -35,35 +35,35 @@ def check_file(what: str, path: str | Path) -> None:
             f'{what} {named} does not exist{reason}'
         ) from error
     if not stat.S_ISREG(mode):
-        kind = KINDS.get(stat.S_IFMT(mode), 'no regular file')
+        kind = KINDS.get(stat.S_IFMT(mode), 'a special file')
         raise ValueError(f'{what} {path} is {kind}: give a regular file')
 
 
 def check_checkpoint(what: str, path: str | Path) -> None:
-    """Raise unless a path leads to a file, or to a folder.
+    """Raise unless a path leads to a file or a folder.
 
-    Which of its files a folder stands for is another question.
+    The content of a folder is not checked.
 
     Raises:
-        FileNotFoundError, ValueError: As of :func:`check_file`.
+        FileNotFoundError, ValueError: See :func:`check_file`.
     """
     if not (str(path) and Path(path).is_dir()):
         check_file(what, path)
 
 
 def check_folder_to_write(what: str, path: str | Path) -> None:
-    """Raise unless a folder is there, or can be made, and takes files.
+    """Raise unless a folder exists or can be made, and is writable.
 
     Args:
-        what: Key or flag that names it, for messages.
-        path: Of the folder.
+        what: Key or flag that names the folder, for messages.
+        path: The folder's path.
 
     Raises:
-        ValueError: If the path is empty, or a part of it is no folder, too
-            long a name, or not writable.
+        ValueError: If the path is empty, or a part of it is not a folder,
+            too long, or not writable.
     """
     if not str(path).strip() or '\0' in str(path):
-        raise ValueError(f'{what}={str(path)!r} is no path: name a folder')
+        raise ValueError(f'{what}={str(path)!r} is not a path: name a folder')
     folder = Path(os.path.abspath(path))
     try:
         while not folder.exists():
@@ -72,29 +72,27 @@ def check_folder_to_write(what: str, path: str | Path) -> None:
         raise ValueError(f'{what}={path}: {error.strerror}') from error
     if not folder.is_dir():
         raise ValueError(
-            f'{what}={path}: {folder} is no folder: give another path'
+            f'{what}={path}: {folder} is not a folder: give another path'
         )
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(
-            f'{what}={path}: no permission to write into {folder}'
-        )
+        raise ValueError(f'{what}={path}: no permission to write to {folder}')
 
 
 def check_file_to_write(what: str, path: str | Path) -> None:
-    """Raise unless a file can be written, or written over.
+    """Raise unless a file can be written or overwritten.
 
     Args:
-        what: Key or flag that names it, for messages.
-        path: Of the file.
+        what: Key or flag that names the file, for messages.
+        path: The file's path.
 
     Raises:
-        ValueError: If a folder or a device is there, or its folder cannot be
-            made.
+        ValueError: If the path is a folder or device, or the file's folder
+            cannot be made.
     """
     if not Path(path).name:
-        raise ValueError(f'{what}={str(path)!r} is no path: name a file')
+        raise ValueError(f'{what}={str(path)!r} is not a path: name a file')
     check_folder_to_write(what, Path(path).parent)
     if Path(path).exists() and not Path(path).is_file():
         raise ValueError(
-            f'{what}={path} is no regular file: give another name'
+            f'{what}={path} is not a regular file: give another name'
         )

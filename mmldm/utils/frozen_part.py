@@ -1,6 +1,4 @@
-"""A part of a model that is never trained, and need not be stored again."""
-
-from abc import abstractmethod
+"""A part of a model that is not trained and need not be stored again."""
 
 import torch
 from torch import Tensor, nn
@@ -9,24 +7,26 @@ from .checkpoint import weights_hash
 
 
 class FrozenPart(nn.Module):
-    """Mix-in for a module with one frozen part.
+    """Base class of modules with one frozen part.
 
-    A part that is given by a file is not stored again in every state dict:
-    the hash of its weights is, and loading verifies it.
+    A part that comes from a file is not stored again in every state dict.
+    Instead, the hash of its weights is stored, and loading verifies it.
 
     Attributes:
         part: Name of the part; the hash is the buffer ``{part}_hash``.
-        source: Argument of the constructor that names the part's file.
+        files: Arguments of the constructor that name files; the first one
+            names the file of the part.
     """
 
     part: str
-    source: str
+    files: tuple[str, ...]
 
     def freeze_part(self, has_file: bool) -> None:
-        """Freeze the part, whose weights are there.
+        """Freeze the part, after its weights are loaded.
 
         Args:
-            has_file: Whether state dicts shall leave it out.
+            has_file: Whether the part comes from a file, so that state dicts
+                leave it out.
         """
         if has_file:
             digest = self.hash_part(self.frozen_weights())
@@ -38,47 +38,53 @@ class FrozenPart(nn.Module):
         self.register_load_state_dict_pre_hook(_complete)
 
     def include_part(self) -> None:
-        """Let state dicts hold the part too, as if it had no file."""
+        """Include the part in state dicts, as if it had no file."""
         if self.part_hash is not None:
             delattr(self, self.hash_name)
 
     def train(self, mode: bool = True) -> 'FrozenPart':
-        """As :meth:`nn.Module.train`; the part stays in evaluation."""
+        """See :meth:`nn.Module.train`; the part stays in evaluation mode."""
         super().train(mode)
         getattr(self, self.part).eval()
         return self
 
     @property
     def hash_name(self) -> str:
-        """Of the buffer."""
+        """Name of the buffer of the hash."""
         return f'{self.part}_hash'
 
     @property
     def part_hash(self) -> Tensor | None:
-        """Of a part that is left out; None if it is stored."""
+        """Hash of the part; None if state dicts include the part."""
         return getattr(self, self.hash_name, None)
 
     def frozen_weights(self) -> dict[str, Tensor]:
-        """What is left out, by name in the module."""
+        """The part's weights, name in the module to tensor."""
         return getattr(self, self.part).state_dict(prefix=f'{self.part}.')
 
     def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
-        """(32,) uint8, of :meth:`frozen_weights`."""
+        """Hash of :meth:`frozen_weights`, uint8 (32,)."""
         return weights_hash(weights)
 
-    @abstractmethod
     def other_part(self, wanted: Tensor) -> str:
-        """What to say if a checkpoint was made with another part.
+        """The message if a checkpoint was made with another part.
 
         Args:
-            wanted: The hash of that.
+            wanted: Hash of the other part, uint8 (32,).
         """
+        argument = self.files[0]
+        name = f'{type(self).__name__}.{argument}'
+        return (
+            f'the checkpoint was made with a {self.part} of other weights '
+            f'than {name}={getattr(self, argument, None)!r}: set {name} '
+            'to the file that it was made with'
+        )
 
 
 def _leave_out(
     module: FrozenPart, state: dict, prefix: str, metadata: dict
 ) -> None:
-    """Take out of a state dict what the part's own file holds."""
+    """Remove from a state dict the weights that the part's file holds."""
     if module.part_hash is not None:
         for name in module.frozen_weights():
             state.pop(prefix + name, None)
@@ -94,16 +100,16 @@ def _complete(
     unexpected: list[str],
     errors: list[str],
 ) -> None:
-    """Complete a state dict with the part that it was made with.
+    """Complete a state dict with the part that its hash names.
 
     Raises:
-        ValueError: If this module has another one.
+        ValueError: If this module has another part.
     """
     own, frozen = module.part_hash, module.frozen_weights()
     key = prefix + module.hash_name
     given = {n: state[prefix + n] for n in frozen if prefix + n in state}
     if given:
-        # A whole model: its part is loaded, and known by its weights.
+        # A whole model: its part is identified by the weights themselves.
         state.pop(key, None)
         if own is None:
             return

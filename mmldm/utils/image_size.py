@@ -1,20 +1,20 @@
-"""How large images are, as configs say it."""
+"""Image sizes in configs."""
 
 from collections.abc import Sequence
 
 from .checks import check_count
 
-# Pixels: of the side of a square, or height and width.
+# The side of a square, or height and width, pixels.
 Size = int | Sequence[int]
 
 
 def height_and_width(size: Size) -> tuple[int, int]:
-    """Both, of the side of a square too."""
+    """Height and width from a size, pixels."""
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
 def check_size(name: str, size: Size) -> None:
-    """Raise unless it is a side, or a height and a width, in pixels."""
+    """Raise unless a size is a side, or height and width, in pixels."""
     sides = size if isinstance(size, list | tuple) else (size, size)
     if len(sides) != 2:
         raise ValueError(

@@ -1,14 +1,14 @@
-"""Memory of large tensors on a CPU."""
+"""Memory of the machine, and its use by large tensors on a CPU."""
 
 import contextlib
 import ctypes
 import os
 from pathlib import Path
 
-# Of glibc's malloc.h.
+# Constants of glibc's malloc.h.
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
-# What a container may use, of control groups 2 and 1.
+# Limits of a container, by control groups 2 and 1.
 LIMITS = (
     Path('/sys/fs/cgroup/memory.max'),
     Path('/sys/fs/cgroup/memory/memory.limit_in_bytes'),
@@ -16,15 +16,15 @@ LIMITS = (
 
 
 def keep_freed_memory() -> bool:
-    """Have the C library keep what freed tensors leave for the next ones.
+    """Make the C library keep the memory of freed tensors for new ones.
 
-    By default glibc gives large blocks back to the system and asks for them
-    again, which costs a page fault every 4 kB: a train step of 274 M
+    By default, glibc returns large blocks to the system and requests them
+    again, which costs a page fault every 4 kB: a training step of 274 M
     parameters takes 1.2 to 1.4 times as long (measured, 2 cores). The peak
-    of memory grows by a few per cent.
+    memory grows by a few per cent.
 
     Returns:
-        Whether the C library can do so: glibc's can.
+        Whether the C library supports it, as glibc does.
     """
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is None:
@@ -33,15 +33,15 @@ def keep_freed_memory() -> bool:
 
 
 def check_images_fit(name: str, number: int, pixels: float) -> None:
-    """Raise where so many images at a time exceed any memory there is.
+    """Raise if a number of images at a time exceeds the memory.
 
-    Counted are the pixels alone, as uint8 and float32 RGB, and a kilobyte of
-    objects for each image: what a network needs besides comes on top.
+    The estimate is a lower bound: the pixels, as uint8 and float32 RGB, and a
+    kilobyte of objects for each image. A network needs more.
 
     Args:
-        name: Of the number, for the message.
-        number: Images at a time.
-        pixels: Of one image, height times width.
+        name: Name of the number, for the message.
+        number: Number of images at a time.
+        pixels: Pixels of one image, height times width.
 
     Raises:
         ValueError: If they do not fit.
@@ -56,9 +56,9 @@ def check_images_fit(name: str, number: int, pixels: float) -> None:
 
 
 def total_memory() -> int:
-    """Bytes that this process may use: the machine's, or its container's."""
+    """Memory of the machine, or of its container if that is less, bytes."""
     total = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
     for path in LIMITS:
-        with contextlib.suppress(OSError, ValueError):  # 'max' is no number
+        with contextlib.suppress(OSError, ValueError):  # 'max' means no limit
             total = min(total, int(path.read_text()))
     return total

@@ -1,4 +1,4 @@
-"""A model in one file: safetensors, with the config in its metadata."""
+"""Model files: safetensors with the config in the metadata."""
 
 import hashlib
 import json
@@ -16,27 +16,27 @@ from mmldm import __version__
 from .checkpoint import read_checkpoint, written_whole
 from .weight_files import verify_name
 
-# One entry: safetensors writes several in any order, and equal models shall
-# give equal bytes.
+# A single entry: safetensors writes several in any order, and equal models
+# must give equal bytes.
 KEY = 'mmldm'
 
 
 def write_model_file(
     path: str | Path, weights: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> None:
-    """Write weights and the config of their model, whole or not at all.
+    """Write weights and their model's config, whole or not at all.
 
     Equal weights and configs give equal bytes.
 
     Args:
         path: A ``.safetensors`` file.
-        weights: By name in the model; their order does not matter.
-        config: What the model is built from, plain values only. Tuples are
-            read as lists.
+        weights: The model's weights, name to tensor, in any order.
+        config: The model's config, with plain values only. Tuples are read
+            back as lists.
 
     Raises:
-        OSError: If it cannot be written; what was there before still is.
-        ValueError: If the config holds what is no plain value.
+        OSError: If the file cannot be written; an older file is kept.
+        ValueError: If the config has a value that is not plain.
     """
     path = _checked(path)
     content = dict(config=_plain(config, 'config'), version=__version__)
@@ -46,23 +46,24 @@ def write_model_file(
             save_file(_apart(weights), file.name, metadata)
         except SafetensorError as error:
             raise OSError(
-                f'{path} could not be written ({error}): is the disk full?'
+                f'{path} could not be written ({error}): check the folder and '
+                'its free space'
             ) from error
 
 
 def publish_model_file(
     path: str | Path, weights: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> Path:
-    """Write a model file under a name that tells what is in it.
+    """Write a model file under a name with the digits of its hash.
 
     Args:
-        path: NAME.safetensors, which becomes NAME-DIGITS.safetensors by the
-            first eight digits of the file's SHA-256.
-        weights: As of :func:`write_model_file`.
-        config: As of :func:`write_model_file`.
+        path: NAME.safetensors. The file is NAME-DIGITS.safetensors with the
+            first eight digits of its SHA-256.
+        weights: See :func:`write_model_file`.
+        config: See :func:`write_model_file`.
 
     Returns:
-        The file that was written.
+        Path of the file.
     """
     path = _checked(path)
     aside = path.with_stem(f'{path.stem}.{os.getpid()}')
@@ -78,7 +79,7 @@ def publish_model_file(
 
 
 def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights as safetensors takes them: no two in one memory."""
+    """The weights without shared memory, as safetensors requires."""
     seen, found = set(), {}
     for name, weight in sorted(weights.items()):
         weight = weight.detach().cpu().contiguous()
@@ -92,18 +93,19 @@ def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def read_model_file(
     path: str | Path,
 ) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
-    """Weights of a ``.safetensors`` file, and the config that is in it.
+    """Read the weights and the config of a ``.safetensors`` file.
 
-    The digits in the name of a model file are verified. The config is what
-    the file says: check it before a model is built of it.
+    The digits in the name of a model file are verified. The config may come
+    from anybody: check it before a model is built from it.
 
     Returns:
-        Weights by name; the config, None in a file of weights alone.
+        The weights, name to tensor, and the config, or None if the file has
+        weights only.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is cut off, no such file, or not what its name
-            says.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is cut off, not a model file, or its name has
+            other digits than its hash.
     """
     path = _checked(path)
     weights = read_checkpoint(path)
@@ -112,7 +114,7 @@ def read_model_file(
     if text is None:
         return weights, None
     verify_name(
-        path, 'model file', 'get it again, or rename it if it is yours'
+        path, 'model file', 'download it again, or rename it if it is yours'
     )
     try:
         config = json.loads(text)['config']
@@ -120,7 +122,7 @@ def read_model_file(
             raise TypeError(f'its config is a {type(config).__name__}')
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
-            f'{path}: {KEY} in its metadata holds no config ({error})'
+            f'{path}: {KEY} in its metadata is not a config ({error})'
         ) from error
     return weights, config
 
@@ -128,22 +130,24 @@ def read_model_file(
 def _checked(path: str | Path) -> Path:
     path = Path(path)
     if path.suffix != '.safetensors':
-        raise ValueError(f'{path} is no model file: NAME.safetensors is')
+        raise ValueError(f'model file {path} must be named NAME.safetensors')
     return path
 
 
 def _plain(value: Any, path: str) -> Any:
-    """A value as JSON gives it back; raise where it would be another."""
+    """A value as JSON returns it; raise if JSON would change it."""
     if isinstance(value, Mapping):
         odd = [key for key in value if not isinstance(key, str)]
         if odd:
-            raise ValueError(f'{path} has the key {odd[0]!r}, no string')
+            raise ValueError(
+                f'{path} has the key {odd[0]!r}, expected a string'
+            )
         return {k: _plain(v, f'{path}.{k}') for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v, f'{path}.{i}') for i, v in enumerate(value)]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise ValueError(
-        f'{path} is a {type(value).__name__}, which no file can hold: write '
-        'numbers, strings, lists and dicts'
+        f'{path} is a {type(value).__name__}, which a model file cannot '
+        'hold: use numbers, strings, lists and dicts'
     )

@@ -1,4 +1,4 @@
-"""Networks that would outgrow the machine, stopped while they are built."""
+"""A bound on networks that would exceed the memory while they are built."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,24 +11,24 @@ from torch.nn.modules.module import (
 
 from .memory import total_memory
 
-# Stable Diffusion's denoiser has some 700.
+# Stable Diffusion's denoiser has about 700.
 MOST_MODULES = 10_000
 
 
 @contextmanager
 def bounded_networks(device: str = 'cpu') -> Iterator[None]:
-    """Raise inside where networks get too many modules or parameters.
+    """Raise inside the context if networks become too large.
 
-    A number with a zero too many in a config would otherwise fill the memory
+    Otherwise, a number with a zero too many in a config would fill the memory
     for minutes, until the system ends the process.
 
     Args:
-        device: Where they are built: 'cpu', or 'meta' for a try that takes
-            no memory.
+        device: Device of the networks: 'cpu', or 'meta' for a trial without
+            memory.
 
     Raises:
-        ValueError: If parameters exceed the memory of the machine, or modules
-            :data:`MOST_MODULES`.
+        ValueError: If the parameters exceed the machine's memory, or there
+            are more than :data:`MOST_MODULES` modules.
     """
     memory = total_memory()
     modules = size = 0
@@ -44,7 +44,7 @@ def bounded_networks(device: str = 'cpu') -> Iterator[None]:
 
     def count_size(module: nn.Module, name: str, weight: Tensor) -> None:
         nonlocal size
-        # Not yet filled, hence not yet taken from the system.
+        # Parameters are not filled yet and so do not use memory yet.
         if weight is not None and weight.device.type == device:
             size += weight.numel() * weight.element_size()
         if size > memory:

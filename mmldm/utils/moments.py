@@ -1,17 +1,17 @@
-"""Means and deviations of many samples, each of them reduced at once."""
+"""Mean and standard deviation of many samples, pooled from moments."""
 
 import torch
 from torch import Tensor
 
 
 def sample_moments(z: Tensor) -> Tensor:
-    """Count, mean and squares of each channel of each sample.
+    """Count, mean and sum of squares for each channel of each sample.
 
-    The squares are about the mean: about 0, float64 has no digit left for a
+    The squares are about the mean: with squares about 0, float64 would lose a
     deviation of 1e-8 times the mean.
 
     Args:
-        z: Of any size, (B, C, ...).
+        z: Values, (B, C, ...).
 
     Returns:
         Count, mean and sum of squares about the mean, (B, C, 3), float64 on
@@ -25,13 +25,14 @@ def sample_moments(z: Tensor) -> Tensor:
 
 
 def pooled_moments(moments: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of all that the samples consist of.
+    """Mean and standard deviation of all values of the samples.
 
-    As Chan et al. 1983 (Algorithms for computing the sample variance) join
-    two of them, for any number.
+    Chan et al. 1983 (Algorithms for computing the sample variance) join two
+    samples; here, it is any number.
 
     Args:
-        moments: Of N samples, (N, ..., 3), see :func:`sample_moments`.
+        moments: Moments of N samples, (N, ..., 3); see
+            :func:`sample_moments`.
 
     Returns:
         Mean and standard deviation, both (...).

@@ -1,27 +1,27 @@
-"""What a pixel is for a network."""
+"""Conversion of pixels for networks."""
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-# Of CLIP's training images, RGB in [0, 1] (Radford et al. 2021).
+# Statistics of CLIP's training images, RGB in [0, 1] (Radford et al. 2021).
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def to_unit_range(images: Tensor) -> Tensor:
-    """uint8 in [0, 255] -> float32 in [-1, 1], of the same shape."""
+    """uint8 in [0, 255] -> float32 in [-1, 1], in the same shape."""
     return images.float() / 127.5 - 1
 
 
 def bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Pillow's, whose kernel widens where it shrinks.
+    """Resize by Pillow's bicubic kernel, which avoids aliasing.
 
     Args:
         image: uint8 (h, w, 3).
-        height: Wanted.
-        width: Wanted.
+        height: New height, pixels.
+        width: New width, pixels.
 
     Returns:
         uint8 (height, width, 3).
@@ -31,28 +31,28 @@ def bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def clip_crop(image: np.ndarray, size: int) -> np.ndarray:
-    """What CLIP sees of an image: the square in its centre.
+    """The part of an image that CLIP sees: the square in its centre.
 
     Args:
         image: uint8 (H, W, 3).
         size: Side of the square, to which the image is scaled.
 
     Returns:
-        uint8 (size, size, 3); the image itself if it is so large already.
+        uint8 (size, size, 3); the image itself if it has this size already.
     """
     sides = image.shape[:2]
-    # It cut off a part of a pixel, where ResizeShorterSide rounds.
+    # CLIP truncates the longer side, where ResizeShorterSide rounds.
     image = bicubic(image, *(size * side // min(sides) for side in sides))
     top, left = ((side - size) // 2 for side in image.shape[:2])
     return image[top : top + size, left : left + size]
 
 
 def clip_pixels(image: np.ndarray, size: int) -> Tensor:
-    """What CLIP's vision model reads, as transformers prepares it.
+    """The input of CLIP's vision model, as transformers prepares it.
 
     Args:
         image: uint8 RGB (H, W, 3).
-        size: That the model wants.
+        size: Input size of the model, pixels.
 
     Returns:
         float32 (3, size, size).

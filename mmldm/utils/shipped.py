@@ -1,7 +1,7 @@
 """Configs and tools that come with the package.
 
-``mmldm/.mim`` holds them, where mmengine and MIM look for those of a package:
-files in an installed package, links to the folders above in a checkout.
+``mmldm/.mim`` holds them, where mmengine and MIM search: files in an installed
+package, links to the folders above in a checkout.
 """
 
 from difflib import get_close_matches
@@ -22,11 +22,11 @@ def shipped_configs() -> list[str]:
 
 
 def config_path(config: str | Path) -> Path:
-    """The file of a config, which may be a name as of ``shipped_configs``.
+    """The path of a config, given by path or by name.
 
     Raises:
-        FileNotFoundError: If no config of that name is shipped; the nearest
-            names are in the message.
+        FileNotFoundError: If no shipped config has this name; suggests
+            similar names of :func:`shipped_configs`.
     """
     name = str(config)
     if not name.startswith(PREFIX):
@@ -35,7 +35,7 @@ def config_path(config: str | Path) -> Path:
     if not path.is_file():
         nearest = get_close_matches(name, shipped_configs(), cutoff=0)
         raise FileNotFoundError(
-            f'config {name} does not come with mmldm; the nearest names are '
+            f'config {name} does not come with mmldm; similar names are '
             f'{", ".join(nearest)}, and `mmldm configs` lists all'
         )
     return path

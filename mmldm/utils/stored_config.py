@@ -1,29 +1,20 @@
-"""The config that a training checkpoint holds: data, as JSON text.
+"""The config in a training checkpoint, stored as JSON text."""
 
-Checkpoints written until November 2026 hold the Python text that mmengine's
-``Config.pretty_text`` gives; it is read as data too.
-"""
-
-import ast
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from .config_text import recordable
 
-# The one key of a dict whose keys are not all text: a list of its pairs.
+# A dict whose keys are not all text is stored under this key, as pairs.
 PAIRS = '<pairs>'
-# How mmengine writes a float that Python has no literal for.
-FLOATS = {'inf': math.inf, 'nan': math.nan}
 
 
 def store_config(config: Mapping[str, Any]) -> str:
-    """JSON text of a config, which :func:`read_stored_config` reads.
+    """The JSON text of a config, for :func:`read_stored_config`.
 
-    Tuples become lists. A class or function becomes its dotted name, any
-    other object its ``repr``: both are a record for people, from which
-    nothing is built.
+    Tuples become lists. A class or function becomes its dotted name, and any
+    other object its ``repr``: these texts are only for people to read.
     """
     return json.dumps(_encoded(config))
 
@@ -42,19 +33,18 @@ def _encoded(value: Any) -> Any:
 
 
 def read_stored_config(text: str) -> dict[str, Any]:
-    """The config in the text that a checkpoint holds.
-
-    Nothing is executed: values are read, and nothing else.
+    """Read the config from the text in a checkpoint.
 
     Raises:
-        ValueError: If there is anything else; the line is named.
+        ValueError: If the text is not what :func:`store_config` gives.
     """
     try:
-        if text.lstrip().startswith('{'):
-            return _decoded(json.loads(text))
-        return dict(_assigned(statement) for statement in _parse(text))
-    except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
-        raise ValueError(f'it cannot be read ({error})') from error
+        config = _decoded(json.loads(text))
+    except (ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise ValueError(f'the config is not valid JSON ({error})') from error
+    if not isinstance(config, dict):
+        raise ValueError(f'the config is {config!r:.80}, expected a dict')
+    return config
 
 
 def stored_config(checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -77,57 +67,3 @@ def _decoded(value: Any) -> Any:
     if value.keys() == {PAIRS}:
         return {key: _decoded(item) for key, item in value[PAIRS]}
     return {key: _decoded(item) for key, item in value.items()}
-
-
-def _parse(text: str) -> list[ast.stmt]:
-    try:
-        return ast.parse(text).body
-    except ValueError as error:  # of a NUL byte, before Python 3.11.4
-        raise SyntaxError(error) from error
-
-
-def _assigned(statement: ast.stmt) -> tuple[str, Any]:
-    match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            return name, _value(value)
-    raise _error(statement)
-
-
-def _value(node: ast.expr) -> Any:
-    match node:
-        case ast.Constant(value=value):
-            return value
-        case ast.Name(id=name) if name in FLOATS:
-            return FLOATS[name]
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            value = _value(operand)
-            if isinstance(value, int | float):
-                return -value
-        case ast.List(elts=items):
-            return [_value(item) for item in items]
-        case ast.Tuple(elts=items):
-            return tuple(_value(item) for item in items)
-        case ast.Dict(keys=keys, values=values) if None not in keys:
-            pairs = zip(keys, values, strict=True)
-            return {_key(key): _value(value) for key, value in pairs}
-        case ast.Call(func=ast.Name(id='dict'), args=args, keywords=pairs):
-            # Keys that are no names: mmengine writes dict({...}).
-            if all(isinstance(a, ast.Dict) for a in args) and all(
-                pair.arg for pair in pairs
-            ):
-                found = [_value(a) for a in args]
-                found.append({pair.arg: _value(pair.value) for pair in pairs})
-                return {k: v for part in found for k, v in part.items()}
-    raise _error(node)
-
-
-def _key(node: ast.expr) -> str | int:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str | int):
-        return node.value
-    raise _error(node)
-
-
-def _error(node: ast.stmt | ast.expr) -> ValueError:
-    return ValueError(
-        f'line {node.lineno} is no plain value ({ast.unparse(node)!r:.80})'
-    )

@@ -1,4 +1,4 @@
-"""Types that several floors share."""
+"""Types for several floors."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,8 @@ from torch import Tensor
 
 ConfigType = ConfigDict | dict
 
-# Draws standard normal noise of the shape, dtype and device of its argument.
+# Returns standard normal noise with the shape, dtype and device of its
+# argument.
 DrawNoise = Callable[[Tensor], Tensor]
 
 SampleList = Sequence  # of LDMDataSample; floor 0 cannot name floor 1

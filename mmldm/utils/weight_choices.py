@@ -1,4 +1,4 @@
-"""Which weights of a training are taken; knows no torch, for --help."""
+"""Names of a training's sets of weights; imports no torch, for --help."""
 
-# Their running average, or those in training.
+# The running average, or the weights in training.
 WEIGHT_CHOICES = ('ema', 'raw')

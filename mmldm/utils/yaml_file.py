@@ -1,4 +1,4 @@
-"""YAML files, as OmegaConf reads them, and no larger than they look."""
+"""Reading of YAML files as OmegaConf does, with a bound on their size."""
 
 import re
 from pathlib import Path
@@ -9,15 +9,15 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from .files import check_file
 
-# Values in a file; the largest published config has some hundred.
+# Values in a file; the largest published config has some hundreds.
 MOST = 100_000
-# Bytes of a file; values of 100 characters would be as many.
+# Bytes of a file, as of MOST values with 100 characters.
 MOST_BYTES = 10**7
 MERGE = 'tag:yaml.org,2002:merge'
 
 
 class Loader(yaml.SafeLoader):
-    """Plain YAML takes 1e-4, without a point, for a word."""
+    """Loader that reads 1e-4 as a number; plain YAML reads a word."""
 
 
 Loader.add_implicit_resolver(
@@ -28,25 +28,25 @@ Loader.add_implicit_resolver(
 
 
 def read_yaml(path: str | Path) -> Any:
-    """The content of a YAML file; nothing in it is executed.
+    """Read a YAML file; nothing in it is executed.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no YAML, gives a key twice, or its references
-            make more than :data:`MOST` values of it.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is not YAML, has a key twice, or has more than
+            :data:`MOST` values, with its references expanded.
     """
     check_file('yaml file', path)
     try:
         return _parse(_text(path))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is no yaml file: {error}') from error
+        raise ValueError(f'{path} is not a yaml file: {error}') from error
 
 
 def _text(path: str | Path) -> str:
-    """What the file holds.
+    """The text of the file.
 
     Raises:
-        ValueError: If that is too long, or no UTF-8.
+        ValueError: If it is too long or not UTF-8.
     """
     if (size := Path(path).stat().st_size) > MOST_BYTES:
         raise ValueError(f'it has {size} bytes, more than {MOST_BYTES}')
@@ -59,7 +59,7 @@ def _parse(text: str) -> Any:
         root = loader.get_single_node()
         if root is None:
             return None
-        # Before values are made: a text of ten lines may name 10^9 of them.
+        # Counted before values are made: ten lines can refer to 10^9.
         _count(root, {})
         return loader.construct_document(root)
     finally:
@@ -67,14 +67,16 @@ def _parse(text: str) -> Any:
 
 
 def _count(node: Node, counts: dict[int, int | None]) -> int:
-    """Values below a node, as many times as it is referred to.
+    """Number of values below a node, with references expanded.
 
     Args:
-        node: Of the document.
-        counts: Of the nodes that were seen before; None of those above.
+        node: A node of the document.
+        counts: Counts of the nodes seen so far, by id; None for the nodes
+            above this one.
 
     Raises:
-        ValueError: If there are too many, endlessly many, or keys twice.
+        ValueError: If there are too many values, a node contains itself, or
+            a key occurs twice.
     """
     if not isinstance(node, MappingNode | SequenceNode):
         return 1
@@ -94,7 +96,7 @@ def _count(node: Node, counts: dict[int, int | None]) -> int:
 
 
 def _check_keys(node: MappingNode) -> None:
-    """Raise where a key is given twice, of which YAML takes the last."""
+    """Raise if a key occurs twice; YAML would take the last one."""
     seen = set()
     for key, _ in node.value:
         if key.tag == MERGE or not isinstance(key.value, str):

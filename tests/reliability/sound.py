@@ -64,11 +64,9 @@ def write_all(folder: Path) -> None:
 
 def write_compvis(folder: Path) -> None:
     """``model.yaml`` and ``model.ckpt`` of the original."""
-    from mmldm.converters import (
-        denoiser_to_compvis,
-        first_stage_to_compvis,
-        model_config,
-    )
+    from mmldm.converters import model_config
+    from mmldm.converters.compvis.denoiser import UNET_KEYS
+    from mmldm.converters.compvis.first_stage import FIRST_STAGE_KEYS
 
     ours = model_config(YAML)
     weights = weights_of(ours)
@@ -80,8 +78,8 @@ def write_compvis(folder: Path) -> None:
             if name.startswith(prefix)
         }
 
-    unet = denoiser_to_compvis(part('denoiser.'), ours['denoiser'])
-    first = first_stage_to_compvis(part('autoencoder.'), ours['autoencoder'])
+    unet = UNET_KEYS.write(part('denoiser.'), ours['denoiser'])
+    first = FIRST_STAGE_KEYS.write(part('autoencoder.'), ours['autoencoder'])
     theirs = {
         **{f'model.diffusion_model.{n}': w for n, w in unet.items()},
         **{f'first_stage_model.{n}': w for n, w in first.items()},

@@ -31,9 +31,13 @@ def test_without_flags_the_config_is_as_written():
     cfg = load()
     written = Config.fromfile(LDM)
     for loader in ('val_dataloader', 'test_dataloader'):
-        assert written[loader].dataset.size is None
+        assert 'size' not in written[loader].dataset
         written[loader].dataset.size = 32  # as in training
-    added = dict(launcher='none', work_dir=f'work_dirs/{LDM.stem}')
+    added = dict(
+        launcher='none',
+        work_dir=f'work_dirs/{LDM.stem}',
+        auto_scale_lr=dict(base_batch_size=64),
+    )
     assert cfg.to_dict() == {**written.to_dict(), **added}
 
 
@@ -340,7 +344,7 @@ def test_a_module_that_itself_cannot_be_imported_says_why(
 def test_a_yaml_config_executes_nothing(tmp_path, monkeypatch, code):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'config.yaml').write_text(f'model:\n  type: {code}\n')
-    told = 'config.yaml is no yaml file: could not determine'
+    told = 'config.yaml is not a yaml file: could not determine'
     with pytest.raises(ValueError, match=told):
         read_config('config.yaml')
     assert not (tmp_path / 'CANARY').exists()

@@ -11,6 +11,7 @@ from mmldm.models.conditioners import ClassEmbedder
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import read_model_file
+from mmldm.utils.stored_config import store_config
 
 
 def write_training(path, model, config, **content):
@@ -19,7 +20,7 @@ def write_training(path, model, config, **content):
         state_dict=model.state_dict(),
         optimizer=dict(state={0: dict(exp_avg=torch.ones(1000))}),
         message_hub=dict(log_scalars={}),
-        meta=dict(cfg=Config(dict(model=config)).pretty_text, iter=4),
+        meta=dict(cfg=store_config(dict(model=config)), iter=4),
     )
     write_checkpoint(checkpoint | content, path)
 
@@ -170,11 +171,11 @@ def test_weights_that_are_not_there_are_not_given(
     path, _ = averaged
     file = publish_model(path, out)
     for which in ('ema', 'raw'):
-        match = f'one set of weights.*{which!r} is asked for: leave that out'
+        match = f'one set of weights.*{which!r} is given: omit which'
         with pytest.raises(ValueError, match=match):
             publish_model(file, out, which)
     path, _ = save(ldm_config().to_dict())
-    with pytest.raises(ValueError, match="kept no average.*ask for 'raw'"):
+    with pytest.raises(ValueError, match="kept no average.*set which='raw'"):
         publish_model(path, out, 'ema')
     assert publish_model(path, out, 'raw') == publish_model(path, out)
 
@@ -202,7 +203,7 @@ def test_names_with_dots_stay(averaged, out):
     file = publish_model(path, out.with_name('ldm_v1.5'))
     assert file.name.startswith('ldm_v1.5-')
     for name in ('a.pth', 'a.ckpt'):
-        with pytest.raises(ValueError, match='no name of a model file'):
+        with pytest.raises(ValueError, match='not the name of a model file'):
             publish_model(path, out.with_name(name))
 
 
@@ -226,7 +227,7 @@ def test_a_model_with_a_guide_is_refused(save, averaged, ldm_config, out):
     ).to_dict()
     guided, _ = save(config)
     assert init_model(guided).guide is not None
-    with pytest.raises(ValueError, match='another one, model.guide, which is'):
+    with pytest.raises(ValueError, match='another one, model.guide, which'):
         publish_model(guided, out)
 
 
@@ -249,7 +250,9 @@ def test_what_no_reader_would_take_is_not_written(save, ldm_config, out):
             if notes == 'short':
                 publish_model(path, out)
                 continue
-            with pytest.raises(ValueError, match="notes='/home/me', and what"):
+            with pytest.raises(
+                ValueError, match="notes='/home/me', and a text"
+            ):
                 publish_model(path, out.parent / 'other' / 'name')
     finally:
         del MODELS.module_dict['Noted']
@@ -295,7 +298,9 @@ def test_a_pretrained_text_encoder_is_included(
         warnings.simplefilter('always')
         file = publish_model(path, out)
     told = [str(warning.message) for warning in caught]
-    others_lack_it = any(f'{tokenizer}, which others have' in t for t in told)
+    others_lack_it = any(
+        f'{tokenizer}, which other users do not have' in t for t in told
+    )
     assert others_lack_it == tokenizer.startswith('/')
     shutil.rmtree(folder)
     published = init_model(file).conditioner.embedders[0]

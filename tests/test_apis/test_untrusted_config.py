@@ -1,9 +1,12 @@
 import copy
+import re
 import sys
 
 import pytest
 
-from mmldm.apis.untrusted_config import check_untrusted
+from mmldm.apis.config.arguments import arguments_of
+from mmldm.apis.other_files import files_of
+from mmldm.apis.untrusted_config import REGISTRIES, check_untrusted
 from mmldm.registry import MODELS
 
 
@@ -76,7 +79,7 @@ def test_only_registered_names_are_types(refusal, path, hostile):
         path_told = path
     text = refusal(path, hostile)
     assert f'says model.{path_told}=' in text
-    assert 'no registered part of a model' in text
+    assert 'not a registered part of a model' in text
 
 
 def test_nothing_that_is_named_is_imported(refusal, tmp_path, monkeypatch):
@@ -106,14 +109,14 @@ def test_nothing_that_is_named_is_imported(refusal, tmp_path, monkeypatch):
         ('denoiser._scope_', 'mmdet', 'and importing is refused'),
         ('autoencoder_checkpoint', 'a.pth', 'reading another file is'),
         ('guide_checkpoint', 'a', 'reading another file is refused'),
-        ('denoiser.init_cfg', dict(checkpoint='a'), 'reading another file'),
-        ('autoencoder.vgg_weights', 'a', 'reading another file is refused'),
-        ('conditioner.embedders.0.name', '/etc/passwd', 'is no word or NAME'),
-        ('conditioner.embedders.0.name', '../a', 'is no word or NAME'),
-        ('conditioner.embedders.0.name', 'a/../b', 'is no word or NAME'),
-        ('conditioner.embedders.0.name', '~/a', 'is no word or NAME'),
-        ('conditioner.embedders.0.name', 'http://a/b', 'is no word or NAME'),
-        ('conditioner.embedders.0.name', '\\\\host\\a', 'is no word or NAME'),
+        ('denoiser', dict(type='LPIPS', vgg_weights='a'), 'vgg_weights='),
+        ('denoiser', dict(type='LPIPS', linear_weights=['a']), 'another file'),
+        ('conditioner.embedders.0.name', '/etc/passwd', 'other than a word'),
+        ('conditioner.embedders.0.name', '../a', 'other than a word'),
+        ('conditioner.embedders.0.name', 'a/../b', 'other than a word'),
+        ('conditioner.embedders.0.name', '~/a', 'other than a word'),
+        ('conditioner.embedders.0.name', 'http://a/b', 'other than a word'),
+        ('conditioner.embedders.0.name', '\\\\host\\a', 'other than a word'),
         ('conditioner.embedders.0.names', ['a', 'b/c/d'], "names.1='b/c/d'"),
     ],
 )
@@ -153,6 +156,29 @@ def test_weights_that_lie_elsewhere_are_no_data(refusal):
         assert f'embedders.0.pretrained={pretrained!r}, and reading' in told
 
 
+# What a class would call an argument that names a file.
+NAMES_A_FILE = re.compile(
+    r'(.*_)?(checkpoint|weights|path|file|folder|dir|root|tokenizer)'
+    r'|pretrained'
+)
+
+
+def test_every_class_of_ours_says_which_arguments_name_files():
+    """And has these arguments."""
+    declared = set()
+    for cls in [c for r in REGISTRIES for c in r.module_dict.values()]:
+        arguments = arguments_of(cls)[0]
+        own = {*files_of(cls), *files_of(cls, 'data_folders')}
+        assert own <= {*arguments}, cls
+        for name, parameter in arguments.items():
+            if NAMES_A_FILE.fullmatch(name):
+                is_text = 'str' in str(parameter.annotation)
+                assert (name in own) == is_text, (cls, name)
+        declared |= own
+    assert declared >= {'autoencoder_checkpoint', 'guide_checkpoint'}
+    assert declared >= {'pretrained', 'tokenizer', 'vgg_weights'}
+
+
 def test_what_may_be_read_passes(ldm_config):
     path = '/home/me/first_stage.pth'
     config = ldm_config(autoencoder_checkpoint=path).to_dict()
@@ -170,7 +196,7 @@ def test_what_is_none_passes(ldm_config):
 
 def test_a_class_of_the_users_passes_once_it_is_registered(refusal):
     near = refusal('denoiser.type', 'ToyDenoiser')
-    assert 'give the config file that imports its module' in near
+    assert 'import its module first' in near
     config = dict(type='ToyDenoiser', width=3)
 
     class ToyDenoiser:
@@ -196,7 +222,9 @@ def test_an_argument_that_the_class_lacks_is_named(ldm_config):
 
 @pytest.mark.parametrize('config', [{}, [], dict(denoiser={})])
 def test_a_config_of_no_model_is_refused(config):
-    with pytest.raises(ValueError, match='a.safetensors: its config names no'):
+    with pytest.raises(
+        ValueError, match='a.safetensors: its config has no model type'
+    ):
         check(config)
 
 

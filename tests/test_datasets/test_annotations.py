@@ -100,19 +100,19 @@ def line(**more):
 @pytest.mark.parametrize(
     'file, content, message',
     [
-        ('c.jsonl', '', 'c.jsonl is empty: it must have a row'),
-        ('c.csv', 'file_name,caption\n', 'c.csv is empty'),
+        ('c.jsonl', '', 'c.jsonl has no valid row'),
+        ('c.csv', 'file_name,caption\n', 'c.csv has no valid row'),
         ('c.txt', 'a.png one', 'c.txt must end in .jsonl'),
         (
             'c.jsonl',
             f'{line()}\n\n{{"file_name": "a.png",',
-            r'line 3 is no JSON .*: {"file_name": "a.png",',
+            r'line 3 is invalid JSON .*: {"file_name": "a.png",',
         ),
-        ('c.jsonl', f'{line()}\n[1]', r'line 2 is no JSON object: \[1\]'),
+        ('c.jsonl', f'{line()}\n[1]', r'line 2 is not a JSON object: \[1\]'),
         (
             'c.jsonl',
             f'{line()}\n{line(file_name="d.png")}',
-            "line 2 names the image 'd.png', which is not there",
+            "line 2 names the image 'd.png', which is missing",
         ),
         ('c.jsonl', line(caption=' '), "line 1 has the caption ' '"),
         ('c.jsonl', line(caption=[]), r'line 1 has the caption \[\]'),
@@ -126,9 +126,13 @@ def line(**more):
         (
             'c.csv',
             'file_name,caption\na.png,one\na.png,one, two\n',
-            'line 3 has not the 2 columns of the header',
+            'line 3 has 3 columns, the header 2: quote',
         ),
-        ('c.csv', 'file_name,caption\na.png\n', 'line 2 has not the 2'),
+        (
+            'c.csv',
+            'file_name,caption\na.png\n',
+            'line 2 has 1 columns, the header 2',
+        ),
         (
             'c.csv',
             'file_name,caption\na.png,one\na.png,"a b\nb/c.png,b\na.png,c',
@@ -149,7 +153,7 @@ def test_a_file_that_is_no_text_is_named(folder):
     (folder.path / 'c.csv').write_bytes(b'file_name,caption\na.png,\xff\xfe')
     with pytest.raises(
         ValueError,
-        match='c.csv, line 2 is no text in UTF-8.*byte 0xff at position 0',
+        match='c.csv, line 2 is not a text in UTF-8.*byte 0xff at position 0',
     ):
         folder.load(dict(type='Captions', file='c.csv'), strict=True)
 
@@ -167,7 +171,7 @@ def test_a_file_that_is_no_text_is_named(folder):
 )
 def test_a_missing_file_is_named(folder, annotations, key):
     with pytest.raises(
-        FileNotFoundError, match=f'c.csv is not there: set {key}'
+        FileNotFoundError, match=f'c.csv is missing: set {key}'
     ):
         folder.load(annotations)
 
@@ -196,8 +200,8 @@ def test_images_of_which_nothing_is_said_are_left_out(folder, told):
     folder.text('c.jsonl', line())
     captions = dict(type='Captions', file='c.jsonl')
     assert folder.values('captions', captions) == {'a.png': ['one']}
-    text = 'ImageFolder: 2 images are left out, as Captions says nothing of '
-    assert told == [(logging.WARNING, f'{text}them, such as b/c.png')]
+    text = 'ImageFolder: 2 images are left out, as Captions has no entry '
+    assert told == [(logging.WARNING, f'{text}for them, such as b/c.png')]
 
 
 def test_of_several_captions_any_is_chosen():

@@ -94,21 +94,24 @@ NOTE = r'b.json, annotations\[0\] \(id 1\)'
             with_note(bbox=[2, 1, -1, 2]),
             f'{NOTE} has a negative width in.*a.p',
         ),
-        (with_note(bbox=[2, 1, 4]), r'is \[2, 1, 4\].*must be \[x, y, w, h'),
-        (with_note(bbox=None), f'{NOTE} has the bbox None, but must have .x'),
-        (with_note(bbox='1234'), f"{NOTE} has the bbox '1234', but must"),
-        (with_note(bbox=['2', 1, 4, 2]), 'must be .x, y, w, h. in pixels'),
+        (with_note(bbox=[2, 1, 4]), r'is \[2, 1, 4\].*expected \[x, y, w, h'),
+        (with_note(bbox=None), f'{NOTE} has the bbox None, expected .x'),
+        (with_note(bbox='1234'), f"{NOTE} has the bbox '1234', expected"),
+        (with_note(bbox=['2', 1, 4, 2]), 'expected .x, y, w, h. in pixels'),
         (with_note(bbox=[NAN, 1, 4, 2]), f'{NOTE} has a number that is not'),
         (with_note(bbox=[2, 1, NAN, 2]), f'{NOTE} has a number that is not'),
         (with_note(category_id=6), f'{NOTE} has the class 6.*2 cat'),
-        (with_note(category_id=[5]), r'has the category_id \[5\], but must'),
-        (with_note(image_id=9), f'{NOTE} is of the image 9'),
+        (with_note(category_id=[5]), r'has the category_id \[5\], expected'),
+        (with_note(image_id=9), f'{NOTE} has image_id 9'),
         (
             with_note(image_id=[7]),
-            r'the image_id \[7\], but must have a whole',
+            r'the image_id \[7\], expected a whole',
         ),
-        (with_more('images', 'x'), r"b.json, images\[2\] is 'x', but no dict"),
-        (with_more('annotations', 'x'), r"annotations\[1\] is 'x', but no"),
+        (
+            with_more('images', 'x'),
+            r"b.json, images\[2\] is 'x', expected a dict",
+        ),
+        (with_more('annotations', 'x'), r"annotations\[1\] is 'x', expected"),
         (
             with_more('images', dict(file_name='a.png')),
             r'images\[2\] has no id',
@@ -120,15 +123,15 @@ NOTE = r'b.json, annotations\[0\] \(id 1\)'
         (with_more('categories', dict(id=5, name='x')), 'has the id of'),
         (
             with_more('categories', dict(id='b', name='x')),
-            "has the id 'b', but must have a whole number",
+            "has the id 'b', expected a whole number",
         ),
         (with_more('categories', dict(id=6)), 'id 6. has no name'),
-        (with_more('categories', 'x'), r"categories\[2\] is 'x', but no"),
+        (with_more('categories', 'x'), r"categories\[2\] is 'x', expected"),
         (
             dict(objects([2, 1, 4, 2]), categories=None),
-            'b.json has no categories.*instances_train2017.json',
+            "b.json has no list 'categories'.*instances_train2017.json",
         ),
-        (dict(images={'0': 1}), 'b.json has no images, a list'),
+        (dict(images={'0': 1}), "b.json has no list 'images'"),
         (
             dict(
                 objects([2, 1, 4, 2]),
@@ -136,22 +139,22 @@ NOTE = r'b.json, annotations\[0\] \(id 1\)'
             ),
             r'b.json, images\[0\] .* has the height and width \(None, 8\)',
         ),
-        ('{"images": [', 'b.json is no JSON'),
-        ([], 'b.json has no images'),
+        ('{"images": [', 'b.json is invalid JSON'),
+        ([], "b.json has no list 'images'"),
         (
             coco(annotations=[], categories=CATEGORIES),
-            'b.json has no annotations',
+            "b.json has no list 'annotations'",
         ),
         (
             coco(
                 annotations=[dict(id=1, image_id=7, caption='x')],
                 categories=CATEGORIES,
             ),
-            'has no sound annotations.*train2017.json.*has no bbox',
+            'has no valid annotations.*train2017.json.*has no bbox',
         ),
         (
             dict(objects([2, 1, 4, 2]), images=[dict(id=7, file_name='d')]),
-            "names the image 'd', which is not there",
+            "names the image 'd', which is missing",
         ),
     ],
 )
@@ -211,20 +214,20 @@ def test_classes_of_open_images_have_the_published_numbers(folder):
             'line 2 has YMin=0.9 > YMax=0.1',
         ),
         (dict(rows='a,/m/1,nan,1,0,1,0\n'), 'line 2 has a number that is not'),
-        (dict(rows='a,/m/1,0\n'), 'line 2 has not the 7 columns'),
+        (dict(rows='a,/m/1,0\n'), 'line 2 has 3 columns, the header 7'),
         (
             dict(rows='', classes='/m/1,Cat\n/m/1,Cow\n'),
-            'classes.csv, line 2 has the class /m/1 again',
+            'classes.csv, line 2 repeats the class /m/1',
         ),
         (
             dict(rows='z,/m/1,0,1,0,1,0\n'),
-            'has 1 boxes, none of them of an im',
+            'has 1 boxes, but none for the images',
         ),
         (dict(rows='a,/m/9,0,1,0,1,0\n'), 'no box of these images with a cl'),
-        (dict(rows='a,/m/1,x,1,0,1,0\n'), 'line 2 has no box'),
+        (dict(rows='a,/m/1,x,1,0,1,0\n'), 'line 2 has an invalid box'),
         (dict(rows='', header='ImageID\n'), 'b.csv has no column LabelName'),
         (dict(rows='', classes=''), 'classes.csv is empty'),
-        (dict(rows='', classes='/m/1\n'), r"line 1 is \['/m/1'\], but"),
+        (dict(rows='', classes='/m/1\n'), r"line 1 is \['/m/1'\], expected"),
         (dict(rows=''), 'b.csv has a header, but no boxes'),
     ],
 )
@@ -243,7 +246,7 @@ def test_boxes_of_other_classes_are_counted(folder, told):
     )
     folder.load(open_images(folder, rows))
     texts = [text for _, text in told]
-    assert 'images of' in texts[0] and 'not there, such as d' in texts[0]
+    assert 'images of' in texts[0] and 'missing, such as d' in texts[0]
     assert '2 boxes have a class' in texts[1] and '/m/3' in texts[1]
 
 
@@ -258,7 +261,9 @@ def test_a_line_that_is_no_text_is_named(folder, file):
     boxes = open_images(folder, 'a,/m/1,0,1,0,1,0\n')
     with open(folder.path / file, 'ab') as stream:
         stream.write(b'\xe9')
-    with pytest.raises(ValueError, match=f'{file}, line . is no text in UTF'):
+    with pytest.raises(
+        ValueError, match=f'{file}, line . is not a text in UTF'
+    ):
         folder.load(boxes, strict=True)
 
 

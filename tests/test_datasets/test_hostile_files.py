@@ -60,7 +60,9 @@ def test_what_is_no_regular_file_is_counted(folder, said, kind):
 @pytest.mark.parametrize('kind', ['pipe', 'device'])
 def test_what_is_no_regular_file_is_not_read(tmp_path, kind):
     SPECIAL[kind](tmp_path / 'x.png')
-    with pytest.raises(ValueError, match='x.png cannot be read .no regular'):
+    with pytest.raises(
+        ValueError, match='x.png cannot be read .not a regular'
+    ):
         read_image(str(tmp_path / 'x.png'))
 
 
@@ -152,7 +154,7 @@ LONG = '9' * 5000
     'value, why',
     [
         (DEEP, 'nested too deeply'),
-        (LONG, 'no JSON of data: Exceeds the limit'),
+        (LONG, 'invalid JSON: Exceeds the limit'),
         ('"a\\ud800"', None),
     ],
 )
@@ -175,7 +177,7 @@ def test_a_file_of_coco_beyond_python_is_refused_in_one_line(
     folder, value, kind
 ):
     folder.text('c.json', f'{{"images": {value}}}')
-    with pytest.raises(ValueError, match='c.json is no JSON of data.*') as e:
+    with pytest.raises(ValueError, match='c.json is invalid JSON.*') as e:
         folder.load(dict(type=kind, file='c.json'))
     assert len(str(e.value)) < 300 and '\n' not in str(e.value)
 

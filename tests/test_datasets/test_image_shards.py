@@ -115,7 +115,7 @@ def test_no_shards_are_refused(tmp_path):
     'files, message',
     [
         (dict(a__md5='x'), '1 tar files below .* hold no images'),
-        (dict(a__png=png(1), b__txt='x'), r'b in .*0.tar has no image, but'),
+        (dict(a__png=png(1), b__txt='x'), r'b in .*0.tar has no image'),
         (
             dict(a__png=png(1), a__txt='x', b__png=png(1)),
             '0.tar/b has no .txt, which .*0.tar/a has',
@@ -143,7 +143,7 @@ def test_a_sample_that_lacks_something_is_named(tmp_path, files, message):
         (
             dict(a__txt=b'\xe9'),
             {},
-            '.txt of .*0.tar/a is no text in UTF-8',
+            '.txt of .*0.tar/a is not a text in UTF-8',
         ),
         (
             dict(a__json='{"text": null}'),
@@ -159,7 +159,7 @@ def test_a_sample_that_lacks_something_is_named(tmp_path, files, message):
         (
             dict(a__json='{'),
             dict(caption_key='text'),
-            'the .json of .*a is no JSON',
+            'the .json of .*a is invalid JSON',
         ),
         (dict(), dict(caption_key='text'), '0.tar/a has no .json'),
     ],
@@ -172,7 +172,7 @@ def test_a_broken_text_is_named(tmp_path, files, options, message):
 
 @pytest.mark.parametrize(
     'content, cause',
-    [(png(1)[:20], 'Truncated'), (b'hello', 'no image of a known kind')],
+    [(png(1)[:20], 'Truncated'), (b'hello', 'not an image of a known kind')],
 )
 def test_a_broken_image_is_named(tmp_path, content, cause):
     write(tmp_path / '0.tar', a__png=content)

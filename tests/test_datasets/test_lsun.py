@@ -59,7 +59,7 @@ def test_an_empty_or_broken_database_is_refused(tmp_path, database):
     with pytest.raises(ValueError, match='holds no images'):
         load(tmp_path)
     database(None)
-    with pytest.raises(ValueError, match=r'is no LMDB \(not a database'):
+    with pytest.raises(ValueError, match=r'is not an LMDB \(not a database'):
         load(tmp_path)
 
 

@@ -91,7 +91,7 @@ def test_names_of_classes_are_plain_data_of_a_checkpoint(classes):
 def test_a_class_without_images_is_said(classes, told):
     (classes / 'empty').mkdir()
     load(classes, dict(type='FolderClasses'))
-    assert one_line(told, 'have no images and are no class', 'empty')
+    assert one_line(told, 'have no images and no class', 'empty')
 
 
 def test_an_image_of_no_class_costs_no_other(classes, told):
@@ -223,8 +223,8 @@ def test_of_an_animation_the_first_picture_is_read(tmp_path, told, suffix):
     [
         ('b.heic', ['1 files ending in .heic', 'convert']),
         ('b.mp4', ['1 files ending in .mp4']),
-        ('b', ['do not end like one', 'suffix']),
-        ('b.jpg_large', ['do not end like one']),
+        ('b', ['without an image suffix', 'suffix']),
+        ('b.jpg_large', ['without an image suffix']),
     ],
 )
 def test_pictures_that_are_not_read_are_counted(tmp_path, told, name, words):

@@ -46,7 +46,9 @@ def test_the_size_arrives_and_no_pixels(size, shape):
 
 
 def test_a_size_that_nobody_gives_is_refused():
-    with pytest.raises(ValueError, match='nor does train_dataloader.dataset'):
+    with pytest.raises(
+        ValueError, match='size is missing, .*train_dataloader'
+    ):
         SampleRequests(1, size=None, pipeline=[])
 
 

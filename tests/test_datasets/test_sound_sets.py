@@ -79,7 +79,7 @@ def test_a_mask_that_seems_to_mark_the_known_part_is_said(folder, told):
     folder.load(dict(type='MaskFiles', folder='masks'))
     ((level, text),) = told
     assert level == logging.WARNING
-    assert '2 masks have a hole of more than half' in text
+    assert '2 masks are white in more than half' in text
     assert "hole='black'" in text
 
 

@@ -18,6 +18,9 @@ ROOT = Path(__file__).parents[2]
 CONFIG = """
 _base_ = '{root}/configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
 model = dict(
+    autoencoder=dict(
+        type='AutoencoderKL', latent_channels=4, channels=32,
+        channel_mults=(1, 2, 2), num_res_blocks=1, mid_attention=False),
     autoencoder_checkpoint=None,
     denoiser=dict(num_res_blocks=1, attn_factors=()),
     diffusion_scheduler=dict(num_steps=2))
@@ -165,7 +168,7 @@ def test_an_image_is_scaled_first(edit):
 @pytest.mark.parametrize(
     'command, message',
     [
-        (('vary',), 'error: the model draws what it is told: give --label'),
+        (('vary',), 'error: the field gt_label is missing: give --label'),
         (('vary', '--label', 3, '--strength', 2), 'error: strength=2.0 must'),
         (('vary', '--label', 30), 'error: label 30'),
         (('vary', '--label', 3, '--num', 0), 'error: --num=0 must be'),

@@ -56,7 +56,9 @@ def registered():
         del DIFFUSION_SCHEDULERS._module_dict[kind.__name__]
 
 
-@pytest.fixture(params=['LogSNRGrid', 'KarrasGrid', 'LinspaceGrid'])
+@pytest.fixture(
+    params=['LogSNRGrid', 'EqualErrorGrid', 'KarrasGrid', 'LinspaceGrid']
+)
 def scheduler(registered, request):
     return DiffusionScheduler(
         noise_schedule=dict(type='QuarterCircle'),

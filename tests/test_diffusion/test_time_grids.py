@@ -9,6 +9,7 @@ from mmldm.diffusion import (
     BetaGrid,
     CompVisGrid,
     DiffusersSigmas,
+    EqualErrorGrid,
     GivenTimes,
     KarrasGrid,
     LeadingGrid,
@@ -22,6 +23,8 @@ from mmldm.diffusion import (
 )
 from mmldm.diffusion.noise_schedules import NoiseSchedule
 
+SPACED_IN_NOISE = [LogSNRGrid, KarrasGrid, BetaGrid, EqualErrorGrid]
+
 
 @pytest.fixture(
     params=[
@@ -31,6 +34,7 @@ from mmldm.diffusion.noise_schedules import NoiseSchedule
         LogSNRGrid(),
         KarrasGrid(),
         BetaGrid(),
+        EqualErrorGrid(),
     ],
     ids=lambda grid: type(grid).__name__,
 )
@@ -106,7 +110,7 @@ def test_pure_noise_is_but_the_first_level(grid, num_steps):
     assert all(float(level.t) <= 998 for level in levels[1:])
 
 
-@pytest.mark.parametrize('cls', [LogSNRGrid, KarrasGrid, BetaGrid])
+@pytest.mark.parametrize('cls', SPACED_IN_NOISE)
 def test_from_pure_noise_the_rest_is_as_from_the_time_before(cls):
     """Of which the first level is replaced by pure noise."""
     first, *rest = cls()(ZeroTerminal(), 9)
@@ -139,7 +143,7 @@ def test_the_unit_of_continuous_time_does_not_matter(grid, length, num_steps):
 
 @pytest.mark.parametrize('num_steps', [2.5, '20', None, 20.0])
 def test_a_number_of_steps_that_is_not_whole_is_refused(grid, num_steps):
-    with pytest.raises(ValueError, match='and whole'):
+    with pytest.raises(ValueError, match='and a whole number'):
         grid(ScaledLinearBetas(), num_steps)
 
 
@@ -249,6 +253,70 @@ def test_a_concentration_that_is_not_positive_is_refused():
         BetaGrid(0)
 
 
+def log_snr_of(levels):
+    return torch.stack([level.log_snr for level in levels])
+
+
+@pytest.mark.parametrize('last_time', [0.001, 0.1])
+@pytest.mark.parametrize('power', [0.375, 0.9])
+def test_between_levels_of_equal_error_the_integral_is_the_same(
+    power, last_time
+):
+    """Of (2 alpha sigma / (alpha^2 + sigma^2))^power, by the midpoint rule."""
+    *noisy, _ = EqualErrorGrid(power, last_time)(Exploding(), 18)
+    ends = log_snr_of(noisy)
+    assert float(noisy[0].sigma) == pytest.approx(80)
+    assert float(noisy[-1].t) == pytest.approx(1000 * last_time)
+    parts = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
+    width = ends.diff()
+    inside = ends[:-1] + parts[:, None] * width
+    weight = (1 / torch.cosh(inside / 2)) ** power
+    integral = weight.mean(0) * width
+    torch.testing.assert_close(
+        integral, integral.mean().expand(17), rtol=1e-4, atol=0
+    )
+
+
+def test_equal_error_of_power_1_is_equal_angles():
+    """And of power 2 equal shares of the variance."""
+    *noisy, _ = EqualErrorGrid(1.0)(Exploding(), 18)
+    angle = torch.stack([level.sigma.atan2(level.alpha) for level in noisy])
+    torch.testing.assert_close(angle.diff(), angle.diff().mean().expand(17))
+    *noisy, _ = EqualErrorGrid(2.0)(Exploding(), 18)
+    share = log_snr_of(noisy).sigmoid()
+    torch.testing.assert_close(share.diff(), share.diff().mean().expand(17))
+
+
+def test_equal_error_of_a_small_power_is_the_log_snr_grid():
+    schedule = ScaledLinearBetas()
+    torch.testing.assert_close(
+        log_snr_of(EqualErrorGrid(1e-4)(schedule, 9)),
+        log_snr_of(LogSNRGrid()(schedule, 9)),
+        rtol=0,
+        atol=1e-3,
+    )
+
+
+@pytest.mark.parametrize('num_steps', [2, 5, 10])
+def test_equal_error_falls_on_every_schedule(schedule, num_steps):
+    """With steps that are the longer, the farther from an SNR of 1."""
+    levels = EqualErrorGrid()(schedule, num_steps)
+    assert len(levels) == num_steps + 1
+    assert levels[0].t == schedule.last
+    pure = int(schedule(schedule.last).alpha == 0)
+    assert_runs_from_noise_to_clean(levels[pure:], num_steps - pure)
+    ends = log_snr_of(levels[pure:-1])
+    steps = ends.diff()
+    assert (steps[ends[1:] < 0].diff() < 0).all()
+    assert (steps[ends[:-1] > 0].diff() > 0).all()
+
+
+@pytest.mark.parametrize('power', [0, -1])
+def test_a_power_that_is_not_positive_is_refused(power):
+    with pytest.raises(ValueError, match=f'power={power} must be positive'):
+        EqualErrorGrid(power)
+
+
 def test_diffusers_spaces_sigmas_in_noise_alone():
     with pytest.raises(ValueError, match="'LeadingGrid'.*such as KarrasGrid"):
         DiffusersSigmas(dict(type='LeadingGrid'))
@@ -256,7 +324,9 @@ def test_diffusers_spaces_sigmas_in_noise_alone():
         DiffusersSigmas(dict(type='KarrasGrid'), times='never')
 
 
-@pytest.mark.parametrize('grid', [LogSNRGrid(), KarrasGrid(), LeadingGrid()])
+@pytest.mark.parametrize(
+    'grid', [LogSNRGrid(), KarrasGrid(), EqualErrorGrid(), LeadingGrid()]
+)
 def test_the_schedule_is_asked_for_all_levels_at_once(grid, monkeypatch):
     """On 1000 steps an inversion for each would take half a second."""
     schedule = ScaledLinearBetas()
@@ -286,7 +356,7 @@ def test_a_rho_that_is_not_positive_is_refused(rho):
 
 
 @pytest.mark.parametrize('last_time', [0, 1, -0.1])
-@pytest.mark.parametrize('cls', [LogSNRGrid, KarrasGrid, BetaGrid])
+@pytest.mark.parametrize('cls', SPACED_IN_NOISE)
 def test_a_last_time_off_the_axis_is_refused(cls, last_time):
     with pytest.raises(ValueError, match=f'last_time={last_time} must be in'):
         cls(last_time=last_time)
@@ -316,7 +386,7 @@ def test_another_number_than_that_of_the_given_times_is_refused():
 def test_given_times_off_the_schedule_are_refused(given):
     with pytest.raises(
         ValueError,
-        match=r'from .* must lie in \[0, 999\], the times of ScaledLinear',
+        match=r'from .* must be in \[0, 999\], the times of ScaledLinear',
     ):
         GivenTimes(given)(ScaledLinearBetas(), 2)
 
@@ -365,7 +435,7 @@ def test_compvis_grid_runs_the_steps_asked_that_divide_its_length(num_steps):
     ],
 )
 def test_where_the_original_fails_compvis_grid_refuses(num_steps, remedy):
-    with pytest.raises(ValueError, match=f'visits time 1000 .* to {remedy}$'):
+    with pytest.raises(ValueError, match=f'gives time 1000 .* to {remedy}$'):
         CompVisGrid()(ScaledLinearBetas(), num_steps)
 
 

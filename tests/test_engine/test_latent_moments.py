@@ -102,7 +102,7 @@ def test_a_scale_and_a_shift_a_channel_whiten_each(z):
 @pytest.mark.parametrize('value', [1.0, float('nan'), float('inf')])
 def test_a_channel_that_has_no_scale_is_refused(z, value):
     z[:, 1] = value
-    with pytest.raises(ValueError, match='in channel 1, which no scale'):
+    with pytest.raises(ValueError, match='in channel 1, expected one above 0'):
         set_scale(IdentityAutoencoder(), sample_moments(z), per_channel=True)
 
 

@@ -13,7 +13,7 @@ REFUSALS = dict(
     ),
     amsgrad=(
         dict(optim_wrapper__optimizer__amsgrad=True),
-        'optimizer.amsgrad=True .*set the key back',
+        'optimizer.amsgrad=True .*restore the key',
     ),
     groups=(
         dict(

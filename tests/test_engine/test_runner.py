@@ -68,6 +68,29 @@ def test_resumed_losses_equal_the_uninterrupted_ones(
         states_equal(*ends)
 
 
+@pytest.mark.parametrize('of', ['first stage', 'latent diffusion'])
+def test_a_loss_is_given_the_iterations_done(
+    build_runner, adversarial_training, of, monkeypatch
+):
+    options = adversarial_training if of == 'first stage' else {}
+    whole = build_runner(**options, train_cfg__max_iters=4)
+    given, model = [], type(whole.bare_model)
+    name = '_losses' if of == 'first stage' else 'loss'
+    real = getattr(model, name)
+
+    def spy(self, inputs, data_samples, iteration, **others):
+        given.append(iteration)
+        return real(self, inputs, data_samples, iteration, **others)
+
+    monkeypatch.setattr(model, name, spy)
+    whole.train()
+    resumed = build_runner(
+        **options, load_from=checkpoint(whole, 2), resume=True
+    )
+    resumed.train()
+    assert given == [0, 1, 2, 3, 2, 3, 4, 5]
+
+
 @pytest.mark.parametrize('iteration', [2, 4])
 def test_a_resumed_first_stage_equals_the_uninterrupted_one(
     build_runner, adversarial_training, iteration
@@ -109,7 +132,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_name(
         return logged
 
     monkeypatch.setattr(type(runner.model), 'train_step', train_step)
-    message = f'iteration 5 gave a loss .*{term}=nan.*is .*iter_4.pth; go on'
+    message = f'iteration 5 .*{term}=nan.*is .*iter_4.pth; resume with'
     with pytest.raises(FloatingPointError, match=message):
         runner.train()
     assert not os.path.exists(checkpoint(runner, 5))
@@ -292,7 +315,7 @@ def test_a_dataset_that_cannot_resume_is_told(build_runner, caplog):
     )
     runner.logger.addHandler(caplog.handler)
     runner.train()
-    assert 'RepeatDataset draws its augmentations' in caplog.text
+    assert 'RepeatDataset does not seed its augmentations' in caplog.text
 
 
 def test_resume_between_accumulated_batches_is_exact(build_runner):

@@ -197,6 +197,6 @@ def test_a_record_that_cannot_be_written_is_named(build_runner, monkeypatch):
         real(descriptor)
 
     monkeypatch.setattr(os, 'fsync', fsync)
-    message = 'last_checkpoint could not .*No space .*iter_2.pth is whole'
+    message = 'last_checkpoint could not .*No space .*iter_2.pth is complete'
     with pytest.raises(OSError, match=message):
         build_runner().train()

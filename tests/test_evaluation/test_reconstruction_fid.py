@@ -14,6 +14,7 @@ from torch_fidelity.metric_fid import (
 
 from mmldm.evaluation import ReconstructionFID, reconstruction_fid
 from mmldm.evaluation.reconstruction_fid import frechet_distance
+from mmldm.models.feature_networks import inception
 
 
 def gaussian_features(mean, covariance, count=50):
@@ -83,10 +84,10 @@ def pixels_as_features(monkeypatch):
 
     class Colours(torch.nn.Module):
         def forward(self, x):
-            return (x.float().mean((2, 3)),)
+            return x.float().mean((2, 3)), None
 
     monkeypatch.setattr(
-        reconstruction_fid, '_inception', lambda path: Colours()
+        reconstruction_fid, 'InceptionFeatures', lambda path: Colours()
     )
     return ReconstructionFID('any.pth')
 
@@ -133,7 +134,7 @@ def test_without_weights_it_is_left_out(
 ):
     metric = ReconstructionFID()
     (warning,) = warnings_of()
-    assert f'there is no {cache}' in warning
+    assert f'{cache}' in warning and 'is missing' in warning
     assert 'download https://' in warning
     assert judge(metric, random_reconstructions(3, 4)) == {}
     assert len(warnings_of()) == 1
@@ -146,8 +147,8 @@ def test_what_one_machine_lacks_is_left_out(pixels_as_features):
 
 def test_weights_in_the_cache_are_found(cache, weights, monkeypatch):
     digits = hashlib.sha256(weights.read_bytes()).hexdigest()[:8]
-    name = reconstruction_fid.CACHED.replace('6726825d', digits)
-    monkeypatch.setattr(reconstruction_fid, 'CACHED', name)
+    name = inception.CACHED.replace('6726825d', digits)
+    monkeypatch.setattr(inception, 'CACHED', name)
     shutil.copy(weights, cache / name.replace('*', 'weights-'))
     assert ReconstructionFID().network is not None
 
@@ -155,7 +156,7 @@ def test_weights_in_the_cache_are_found(cache, weights, monkeypatch):
 def test_a_file_that_is_not_what_its_name_says_is_refused(cache):
     path = cache / 'pt_inception-2015-12-05-6726825d.pth'
     torch.save({}, path)
-    with pytest.raises(ValueError, match='not the 6726825d of its name'):
+    with pytest.raises(ValueError, match='not the 6726825d in its name'):
         ReconstructionFID()
 
 

@@ -56,7 +56,7 @@ def pictures(dataset, draws):
     found = []
     for draw in draws:
         packed = dataset[draw]
-        image = packed['inputs'].flip(0).permute(1, 2, 0).numpy()
+        image = packed['inputs'].permute(1, 2, 0).numpy()
         classes = dataset.metainfo['classes']
         found.append(draw_sample(image, packed['data_samples'], classes))
     return found

@@ -1,5 +1,6 @@
 """What tools/benchmarks/denoiser.py says of a small network."""
 
+import re
 import subprocess
 import sys
 from argparse import Namespace
@@ -69,10 +70,20 @@ def test_every_row_is_timed(tmp_path):
     assert "times as fast as diffusers' defaults" in done.stdout
 
 
-def test_a_config_without_a_denoiser_is_refused_in_one_line(tmp_path):
+@pytest.mark.parametrize(
+    'model, message',
+    [
+        (dict(type='FirstStage'), 'has no model.denoiser'),
+        (
+            dict(denoiser=dict(type='DiffusionTransformer')),
+            "type='DiffusionTransformer', which.*config of a DenoisingUNet",
+        ),
+    ],
+)
+def test_what_is_not_timed_is_refused_in_one_line(tmp_path, model, message):
     config = tmp_path / 'config.py'
-    Config(dict(model=dict(type='FirstStage'))).dump(config)
+    Config(dict(model=model)).dump(config)
     done = run(config)
     assert done.returncode == 1
-    assert 'has no model.denoiser' in done.stderr
+    assert re.search(message, done.stderr)
     assert 'Traceback' not in done.stderr

@@ -202,7 +202,7 @@ model = dict(
     write_checkpoint(dict(state_dict=state), 'plain.pth')
     printed = run('mmldm_to_diffusers', 'plain.py', 'plain.pth', 'out')
     assert 'LDMPipeline: ' in printed
-    assert 'IPNDM on LogSNRGrid, of this model, is not in diffus' in printed
+    assert 'IPNDM on EqualErrorGrid, of this model, is not in dif' in printed
     content = json.loads(Path('out/unet/config.json').read_text())
     assert content['sample_size'] == 32 // model.autoencoder.factor
     vae = diffusers.AutoencoderKL.from_pretrained('out/vqvae')

@@ -15,6 +15,15 @@ from mmldm.utils.checkpoint import read_checkpoint
 ROOT = Path(__file__).parents[2]
 ENVIRON = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHON': sys.executable}
 
+# Ten images against a few real ones, by a network that sees little.
+JUDGE = (
+    '--cfg-options',
+    "test_evaluator={'_delete_': True, 'type': 'GeneratedImages', "
+    "'measures': ['fd', 'kid'], "
+    "'features': {'type': 'EfficientNetLiteFeatures', 'side': 32}, "
+    "'reference': None}",
+)
+
 
 def launch(script, *arguments, port=''):
     """Run a shell tool; its status and output."""
@@ -57,8 +66,11 @@ def test_two_processes_see_what_one_sees(run_tool, config, tmp_path, port):
         tmp_path / 'one',
         '--show-dir',
         tmp_path / 'a',
+        '--out',
+        tmp_path / 'a.json',
         '--work-dir',
         tmp_path / 'w',
+        *JUDGE,
     )
     status, log = launch(
         'dist_test.sh',
@@ -68,9 +80,10 @@ def test_two_processes_see_what_one_sees(run_tool, config, tmp_path, port):
         '--show-dir',
         tmp_path / 'b',
         '--out',
-        tmp_path / 'm.json',
+        tmp_path / 'b.json',
         '--work-dir',
         tmp_path / 'w',
+        *JUDGE,
         port=port,
     )
     assert status == 0, log
@@ -86,8 +99,12 @@ def test_two_processes_see_what_one_sees(run_tool, config, tmp_path, port):
         )
         # Another batch size may round the other way.
         assert abs(one - two).max() <= 1, name
-    metrics = json.loads((tmp_path / 'm.json').read_text())
-    assert 0 <= metrics['class_accuracy'] <= 1
+    metrics, others = (
+        json.loads((tmp_path / f'{folder}.json').read_text())
+        for folder in ('a', 'b')
+    )
+    assert metrics == pytest.approx(others, rel=1e-2)
+    assert metrics['efficientnet_lite0/num_images'] == 10
 
 
 def test_two_processes_train_a_first_stage_as_one_does(

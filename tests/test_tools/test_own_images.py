@@ -1,5 +1,6 @@
 """README's way from a folder of images to drawn ones, for oblong images."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -57,7 +58,30 @@ def test_oblong_images_are_trained_on_and_drawn(images, run_tool, call_tool):
         'model.diffusion_scheduler.num_steps=2',
         'default_hooks.latent_scale.num_samples=8',
     )
+    held_out, seen = (
+        runner.message_hub.get_scalar(f'val/{name}').current()
+        for name in ('loss', 'loss_train')
+    )
+    assert 0 < held_out != seen > 0
     autoencoder = runner.bare_model.autoencoder
     assert autoencoder.encode(torch.zeros(1, 3, 24, 40)).shape[2:] == (6, 10)
     call_tool('sample', 'ldm', '--num', 2, '--out', 'drawn')
     assert read_image('drawn/images/000001.png').shape == (24, 40, 3)
+    options = [o for o in SHORT if 'data_root' in o or 'size' in o]
+    call_tool(
+        'test',
+        str(ROOT / 'configs' / LATENT),
+        'ldm',
+        '--work-dir',
+        'ldm',
+        '--cfg-options',
+        *options,
+        'test_evaluator={"type": "GeneratedImages", "reference": None, '
+        '"features": {"type": "EfficientNetLiteFeatures", "side": 32}}',
+        'model.autoencoder_checkpoint=first',
+        'model.diffusion_scheduler.num_steps=2',
+        'test_dataloader.dataset.num_samples=3',
+    )
+    metrics = json.loads(Path('ldm/metrics.json').read_text())
+    assert metrics['efficientnet_lite0/num_images'] == 3
+    assert metrics['efficientnet_lite0/fd'] > 0

@@ -133,7 +133,7 @@ def files(tmp_path):
 
 
 def drawn_by(model, size, address, **fields):
-    """BGR (H, W, 3)."""
+    """uint8 (H, W, 3)."""
     place = dict(img_shape=size, address=address)
     sample = LDMDataSample(metainfo=place)
     for name, value in fields.items():
@@ -142,7 +142,7 @@ def drawn_by(model, size, address, **fields):
         else:
             sample.set_field(value, name)
     (sample,) = model.predict(None, [sample])
-    return sample.pred_img.permute(1, 2, 0).numpy()[..., ::-1]
+    return sample.pred_img.permute(1, 2, 0).numpy()
 
 
 def test_every_class_is_drawn_from_the_same_noises(draw):
@@ -255,10 +255,7 @@ def test_images_to_resemble_arrive(draw, files):
     names = 'image', 'small'
     flags = ('--num', 1, '--like', *(files[name] for name in names))
     model, images = draw(LIKE, *flags)
-    refs = [
-        torch.from_numpy(read_image(str(files[name]))[..., ::-1].copy())
-        for name in names
-    ]
+    refs = [torch.from_numpy(read_image(str(files[name]))) for name in names]
     refs = [ref.permute(2, 0, 1) for ref in refs]
     for imgs, same in ((refs, True), (refs[:1], False)):
         drawn = drawn_by(model, (8, 8), (0, 0), ref_imgs=imgs)
@@ -268,61 +265,61 @@ def test_images_to_resemble_arrive(draw, files):
 @pytest.mark.parametrize(
     'parts, flags, message',
     [
-        (CLASSES, [], 'draws what it is told: give --label'),
-        (CLASSES, ['--prompt', 'x'], '--prompt says nothing .* told --label'),
+        (CLASSES, [], 'is missing: give --label'),
+        (CLASSES, ['--prompt', 'x'], '--prompt is unknown .* reads --label'),
         (
             UNCONDITIONAL,
             ['--label', 1],
-            '--label says nothing to this model, which is told nothing',
+            '--label is unknown to this model, which reads nothing',
         ),
-        (CLASSES, ['--label', 1, '--prompt', 'x'], '--prompt says nothing'),
+        (CLASSES, ['--label', 1, '--prompt', 'x'], '--prompt is unknown'),
         (SCENES, ['--label', 1], 'give --prompt'),
-        (CLASSES, ['--label', 99], '--label: 99 .* which are 0 to 9$'),
-        (CLASSES, ['--label', -1], '--label: -1 is none of the classes'),
+        (CLASSES, ['--label', 99], '--label: .* 99 .* expected 0 to 9$'),
+        (CLASSES, ['--label', -1], '--label: the class -1 is unknown'),
         (
             CLASSES,
             ['--label', 1, '--scale', 2, '--negative', 'cat'],
-            '--negative cat is no class',
+            '--negative cat is not a class',
         ),
         (
             CLASSES,
             ['--label', 1, '--scale', 2, '--negative', 99],
-            '--negative: 99 .* which are 0 to 9$',
+            '--negative: .* 99 .* expected 0 to 9$',
         ),
         (
             BOXES,
             ['--object', 1, 0, 0, 1, 1, '--negative', 'x'],
-            '--negative x says nothing .* neither a caption nor a class',
+            '--negative x is not available .* neither a caption nor a class',
         ),
-        (SCENES, ['--label', 1, '--prompt', ' '], "--prompt '' says nothing"),
+        (SCENES, ['--label', 1, '--prompt', ' '], "--prompt '' is empty"),
         (
             SCENES,
             ['--label', 1, '--prompt', 'a', '--negative', ''],
-            "--negative '' says nothing",
+            "--negative '' is empty",
         ),
         (MASKED, ['--image', 'image'], 'give --mask'),
         (MASKED, ['--image', 'image', '--mask', 'small'], 'mask .* 4x6'),
         (MASKED, ['--image', 'image', '--mask', 'black'], '--mask: .* black'),
         (MASKED, ['--image', 'image', '--mask', 'ones'], '--mask: .* black'),
-        (MAPS, ['--map', 'odd'], r'--map: \d is none .* which are 0 to 2$'),
+        (MAPS, ['--map', 'odd'], r'--map: .* \d is unknown, expected 0 to 2$'),
         (MAPS, ['--map', 'image'], '--map: label image .* has 3 channels'),
         (MAPS, ['--map', 'none.png'], '--map none.png does not exist'),
         (MASKED, ['--image', 'none.png'], '--image none.png does not'),
-        (GIVEN, [], 'draws what it is told: give --database'),
-        (TOKENS, [], 'what it is told: give --field tokens=FILE, of .png or'),
+        (GIVEN, [], 'is missing: give --database'),
+        (TOKENS, [], 'is missing: give --field tokens=FILE, of .png or'),
         (CLASSES, ['--field', 'a'], '--field a must be NAME=FILE'),
         (
             CLASSES,
             ['--label', 1, '--field', 'sketch=image'],
             '--field sketch image does not exist',
         ),
-        (CLASSES, ['--field', 'mask=a.png'], '=a.png: say it by --mask'),
-        (CLASSES, ['--like', 'image'], '--like says nothing to this model'),
+        (CLASSES, ['--field', 'mask=a.png'], '=a.png: use --mask'),
+        (CLASSES, ['--like', 'image'], '--like is unknown to this model'),
         (LIKE, ['--like', 'none.png'], '--like none.png does not'),
         (LAYOUTS, ['--object', 1.5, 0, 0, 1, 1], '--object 1.5 .* a whole'),
         (LAYOUTS, ['--object', 'inf', 0, 0, 1, 1], '--object inf .* a whole'),
         (LAYOUTS, ['--object', 'nan', 0, 0, 1, 1], '--object nan .* a whole'),
-        (LAYOUTS, ['--object', 99, 0, 0, 1, 1], '--object: 99 .* 0 to 23$'),
+        (LAYOUTS, ['--object', 99, 0, 0, 1, 1], '--object: .* 99 .* 0 to 23$'),
         (BOXES, [], 'give --object'),
         (
             BOXES,
@@ -336,7 +333,7 @@ def test_images_to_resemble_arrive(draw, files):
         (UNCONDITIONAL, ['--steps', 0], '--steps=0 must be a whole'),
         (UNCONDITIONAL, ['--steps', 5000], '--steps=5000 must be in .1, 1000'),
         (UNCONDITIONAL, ['--scale', 'nan'], '--scale=nan must be >= 0; 1 is'),
-        (UNCONDITIONAL, ['--out', 'image'], '--out=.* is no folder'),
+        (UNCONDITIONAL, ['--out', 'image'], '--out=.* is not a folder'),
     ],
 )
 def test_what_makes_no_sense_is_refused(draw, files, parts, flags, message):
@@ -382,7 +379,7 @@ def test_an_image_of_colours_is_a_field_of_three_channels(files):
         field=[f'photo={files["image"]}'],
     )
     photo = read_fields(args)['photo'].permute(1, 2, 0).numpy()
-    assert np.array_equal(photo[..., ::-1], read_image(str(files['image'])))
+    assert np.array_equal(photo, read_image(str(files['image'])))
 
 
 def test_tokens_are_rows_of_numbers(draw, tmp_path):
@@ -418,7 +415,9 @@ def test_a_first_stage_draws_nothing(
     config = dict(type='FirstStage', autoencoder=tiny_autoencoder)
     path = tmp_path / 'model.safetensors'
     write_model_file(path, MODELS.build(config).state_dict(), config)
-    with pytest.raises(ValueError, match='FirstStage, which draws nothing'):
+    with pytest.raises(
+        ValueError, match='FirstStage, expected a LatentDiffusion'
+    ):
         call_tool('sample', path)
 
 

@@ -66,6 +66,17 @@ def test_the_mixture_is_guided(run, scale, aim):
     assert f'(<= {aim})' in out or f'with {aim}: aim missed' in out
 
 
+@pytest.mark.parametrize('scale, aim', [(1, 12), (2, 15), (5, 20)])
+@pytest.mark.parametrize('modes, dim', [(3, 2), (10, 16), (40, 32)])
+def test_the_default_is_nearer_than_ddim_with_200(run, scale, aim, modes, dim):
+    """Of mixtures that were not asked when it was chosen, too."""
+    problem = f'--num-modes {modes} --dim {dim} --guidance {scale} --seed 7'
+    sizes = '--num-samples 48 --reference-steps 300'
+    rows = f'--solvers DDIM --grids leading --nfe {aim}'
+    out = run(*f'{problem} {sizes} {rows}'.split())
+    assert out.splitlines()[-1].endswith(f'aim (<= {aim}) met')
+
+
 @pytest.mark.parametrize(
     'solver, order, said',
     [
@@ -85,7 +96,7 @@ def test_the_default_is_that_of_the_config(run, solver, order, said):
         f'{part}.time_grid.last_time=0.0002',
     )
     verdict = out.splitlines()[-1]
-    assert said in verdict and 'LogSNRGrid, 0.0002' in verdict
+    assert said in verdict and 'EqualErrorGrid, 0.0002' in verdict
 
 
 def test_a_solver_with_two_evaluations_a_step_has_half_the_steps(tool):
@@ -131,7 +142,7 @@ def test_a_checkpoint_is_measured(run, config, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'flags, message',
     [
-        (['--nfe', '1'], '--nfe 1: PLMS takes two'),
+        (['--nfe', '1'], '--nfe 1 must be 2 or more'),
         (['--num-samples', '0'], '--num-samples=0 must be in'),
     ],
 )

@@ -112,7 +112,7 @@ def test_what_no_literal_says_is_refused(value):
 
 
 def test_an_odd_name_at_the_top_is_refused():
-    with pytest.raises(ValueError, match="'a b' is no name"):
+    with pytest.raises(ValueError, match="'a b' must be a name"):
         config_text({'a b': 1}, 'Odd.')
 
 

@@ -90,7 +90,7 @@ def test_tied_weights_are_written_for_each_name(path):
     'value, match',
     [
         (dict(a=[dict(b=dict)]), r'config.a.0.b is a type'),
-        (dict(a={1: 2}), 'config.a has the key 1, no string'),
+        (dict(a={1: 2}), 'config.a has the key 1, expected a string'),
         (dict(a=torch.ones(1)), 'config.a is a Tensor'),
     ],
 )
@@ -152,7 +152,7 @@ def test_a_missing_file_is_named(path):
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / 'model.pth'):
-        match = f'{path.name} is no model file: NAME.safetensors is'
+        match = f'{path.name} must be named NAME.safetensors'
         with pytest.raises(ValueError, match=match):
             read_model_file(path)
         with pytest.raises(ValueError, match=match):
@@ -177,7 +177,7 @@ def test_a_published_file_that_was_changed_is_refused(path):
     content = bytearray(published.read_bytes())
     content[-1] ^= 1  # of a weight: safetensors takes no notice
     published.write_bytes(content)
-    match = f'model file: the SHA-256 of {published} is .*get it again'
+    match = f'model file: the SHA-256 of {published} is .*download it again'
     with pytest.raises(ValueError, match=match):
         read_model_file(published)
     read_model_file(published.rename(path))

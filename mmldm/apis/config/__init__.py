@@ -1,4 +1,4 @@
-"""Configs: read, changed by options, checked before anything is built."""
+"""Reading of configs, changes by options, and checks before building."""
 
 from .check import check_arguments, check_complete, check_config
 from .options import merge_options, parse_option

@@ -1,9 +1,9 @@
-"""Arguments in a config, compared with the signature of their class."""
+"""Comparison of a config's arguments with the signature of their class."""
 
 import inspect
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -11,8 +11,9 @@ from mmengine.config import ConfigDict
 from torch import Tensor
 
 from mmldm.utils.checks import check_range, suggest
+from mmldm.utils.signatures import arguments_of
 
-# Keys of any typed dict, and those that mmengine takes out before it builds.
+# Keys of any typed dict, and keys that mmengine removes before it builds.
 GIVEN = {'type', '_scope_'}
 TAKEN_OUT = {
     r'optim_wrapper(\.(?!optimizer$).+)?': {
@@ -23,7 +24,8 @@ TAKEN_OUT = {
     r'param_scheduler(\.\w+)*': {'convert_to_iter_based'},
     r'(default|custom)_hooks\.\w+': {'priority'},
 }
-# Arguments without a default that whoever builds the object fills in.
+# Arguments without a default that the builder of the object fills in. An
+# editor lists the arguments that it fills in itself.
 FILLED_IN = {
     'runner',
     'dataloader',
@@ -31,10 +33,9 @@ FILLED_IN = {
     'dataset',
     'params',
     'optimizer',
-    'num_timesteps',
     'dim',
 }
-# Arguments of networks and processes that count something.
+# Arguments of networks and processes that are counts.
 COUNTS = {
     'channels',
     'context_dim',
@@ -53,10 +54,11 @@ COUNTS = {
     'num_steps',
     'num_timesteps',
     'out_channels',
+    'patch_size',
     'vector_dim',
     'vocab_size',
 }
-# Annotations whose values are compared.
+# Annotations that values are checked against.
 SIMPLE_TYPES = {
     int: (int,),
     float: (int, float),
@@ -71,21 +73,21 @@ SIMPLE_TYPES = {
 }
 NAMES = {Mapping: 'dict'}
 LARGEST = 2**63 - 1
-# More than any count in a network, and few enough to be tried.
+# No count in a network is larger, and a network of this size can be tried.
 MOST = 10**6
 
 
 def check_typed(path: str, node: Mapping[str, Any], cls: type) -> None:
-    """Raise where a dict with a type does not fit its class.
+    """Raise if a dict with a type does not fit its class.
 
     Args:
-        path: What leads to the dict, for messages.
-        node: With its ``type``.
-        cls: What that means.
+        path: Dotted path of the dict, for messages.
+        node: The dict, with its ``type``.
+        cls: The class that ``type`` names.
 
     Raises:
-        ValueError: Naming a key that the class has not, or one of another
-            type of value.
+        ValueError: If the class lacks a key, or a value has another type;
+            names the key.
     """
     parameters, takes_any = arguments_of(cls)
     owner = f'{path} ({cls.__name__})'
@@ -103,23 +105,38 @@ def check_typed(path: str, node: Mapping[str, Any], cls: type) -> None:
             check_range(f'{path}.{key}', value, 1, MOST)
 
 
-def check_required(path: str, node: Mapping[str, Any], cls: type) -> None:
-    """Raise where a dict lacks an argument that its class has no default of.
+def check_required(
+    path: str,
+    node: Mapping[str, Any],
+    cls: type,
+    filled_in: Collection[str] = (),
+) -> None:
+    """Raise if a dict lacks an argument that has no default.
 
-    Classes of other packages pass: their builders may fill it in.
+    Classes of other packages are not checked: their builders may fill it in.
+
+    Args:
+        path: The dict's key, for messages.
+        node: The dict, with its ``type``.
+        cls: The class that ``type`` names.
+        filled_in: Arguments that the model fills in.
+
+    Raises:
+        ValueError: Naming the argument.
     """
     if not cls.__module__.startswith('mmldm.'):
         return
     for key, parameter in arguments_of(cls)[0].items():
         required = parameter.default is inspect.Parameter.empty
-        if required and key not in {*node, *FILLED_IN}:
+        if required and key not in {*node, *FILLED_IN, *filled_in}:
             raise ValueError(
-                f'{path} ({cls.__name__}): the argument {key!r} is missing'
+                f'{path} ({cls.__name__}): the argument {key!r} is missing: '
+                f'set {path}.{key}'
             )
 
 
 def check_keys(owner: str, node: Mapping, valid: set[str]) -> None:
-    """Raise where a dict has a key that is not among the valid ones."""
+    """Raise if a dict has a key that is not among the valid ones."""
     for key in node:
         if key not in valid:
             raise ValueError(
@@ -128,28 +145,8 @@ def check_keys(owner: str, node: Mapping, valid: set[str]) -> None:
             )
 
 
-def arguments_of(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
-    """Parameters that a constructor takes; whether it takes any.
-
-    ``**kwargs`` is followed to the base class, as our classes use it.
-    """
-    found: dict[str, inspect.Parameter] = {}
-    for base in cls.__mro__:
-        if '__init__' not in vars(base) or base is object:
-            continue
-        parameters = inspect.signature(base.__init__).parameters.values()
-        for p in parameters:
-            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
-                found.setdefault(p.name, p)
-        if all(p.kind != p.VAR_KEYWORD for p in parameters):
-            break
-    else:
-        return found, any('__init__' in vars(b) for b in cls.__mro__[:-1])
-    return {k: v for k, v in found.items() if k != 'self'}, False
-
-
 def _check_value(path: str, value: Any, parameter: inspect.Parameter) -> None:
-    """Raise where a value is of another type than its annotation."""
+    """Raise if a value does not have the type of its annotation."""
     annotation = parameter.annotation
     wanted = _wanted(annotation)
     if wanted and not _is_one_of(value, wanted):
@@ -161,20 +158,20 @@ def _check_value(path: str, value: Any, parameter: inspect.Parameter) -> None:
             if not _is_one_of(element, item):
                 names = ' or '.join(NAMES.get(c, c.__name__) for c in item)
                 raise ValueError(
-                    f'{path}={value!r:.200} must hold {names} only, but '
-                    f'number {i} is {element!r:.80}'
+                    f'{path}={value!r:.200} must hold only {names}, but '
+                    f'item {i} is {element!r:.80}'
                 )
     infinite = parameter.default in (math.inf, -math.inf)
     check_numbers(path, value, infinite)
 
 
 def check_numbers(path: str, value: Any, infinite: bool = False) -> None:
-    """Raise where a number is NaN, infinite or beyond 64 bits.
+    """Raise if a number is NaN, infinite or larger than 64 bits.
 
     Args:
-        path: What leads to the value, for messages.
-        value: A number, or lists of them; all else passes.
-        infinite: Whether it may be infinite.
+        path: Dotted path of the value, for messages.
+        value: A number, or nested lists of numbers; other values pass.
+        infinite: Whether infinity is allowed.
     """
     if isinstance(value, list | tuple):
         for i, item in enumerate(value):
@@ -184,20 +181,20 @@ def check_numbers(path: str, value: Any, infinite: bool = False) -> None:
             raise ValueError(f'{path}={value!r} must be a finite number')
     elif isinstance(value, int) and abs(value) > LARGEST:
         raise ValueError(
-            f'{path} is a whole number of {value.bit_length()} bits, but at '
-            'most 63 can be stored'
+            f'{path} is a whole number of {value.bit_length()} bits, expected '
+            'at most 63'
         )
 
 
 def _is_one_of(value: Any, wanted: tuple[type, ...]) -> bool:
-    """``isinstance``, where a truth value is no number."""
+    """``isinstance``, but a bool does not count as a number."""
     if isinstance(value, bool):
         return bool in wanted
     return isinstance(value, wanted)
 
 
 def _wanted(annotation: Any) -> tuple[type, ...] | None:
-    """Types that an annotation admits; None where that is not so simple."""
+    """Types that an annotation admits; None if it is not a simple one."""
     origin = get_origin(annotation)
     if origin in (Sequence, list, tuple):
         return list, tuple
@@ -213,7 +210,7 @@ def _wanted(annotation: Any) -> tuple[type, ...] | None:
 
 
 def _item_type(annotation: Any) -> tuple[type, ...] | None:
-    """Types of the items of a list; None where that is not so simple."""
+    """Types of a list's items; None if the annotation is not simple."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         lists = [arg for arg in arguments if get_origin(arg) is not None]

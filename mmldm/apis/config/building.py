@@ -1,4 +1,4 @@
-"""Errors of constructors, told as mistakes in the config they came from."""
+"""Errors of constructors, translated to errors in the config."""
 
 from collections.abc import Iterator, Mapping
 from types import CodeType, FrameType
@@ -15,8 +15,8 @@ from mmengine.registry.build_functions import (
 from mmengine.runner import Runner, turn_on_activation_checkpointing
 from mmengine.visualization import Visualizer
 
-# What mmengine's Runner does with a config outside of registries, and the
-# key that it does it with.
+# Methods in which mmengine's Runner uses a config without a registry, and the
+# key that they use.
 RUNNER_STEPS = {
     '__init__': 'config',
     '_init_model_weights': 'model.init_cfg',
@@ -51,7 +51,7 @@ STEPS: dict[CodeType, str] = {
     turn_on_activation_checkpointing.__code__: 'activation_checkpointing',
     turn_on_efficient_conv_bn_eval.__code__: 'efficient_conv_bn_eval',
 }
-# What to do about a class that asks for what this machine lacks.
+# Remedies by class, if this machine lacks what the class needs.
 REMEDIES = {
     'AmpOptimWrapper': "set type='AutocastOptimWrapper', which works on any "
     'device, or give --amp',
@@ -61,14 +61,14 @@ REMEDIES = {
 
 
 def describe_building_error(error: BaseException) -> str | None:
-    """What to change in the config that something was being built from.
+    """A message that names the config key at which building failed.
 
     Args:
-        error: As it was caught.
+        error: The exception, as caught.
 
     Returns:
-        One line with the dotted key; None where nothing was being built, so
-        that the error is no mistake in a config.
+        One line with the dotted key; None if nothing was being built, so
+        that the config is not the cause.
     """
     frames = list(_frames(error))
     cfg = next(filter(None, map(_config_in, frames)), None)
@@ -88,7 +88,7 @@ def describe_building_error(error: BaseException) -> str | None:
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
-    """Where the error passed, the outermost first."""
+    """The frames of the error's traceback, the outermost first."""
     traceback = error.__traceback__
     while traceback is not None:
         yield traceback.tb_frame
@@ -96,13 +96,13 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
 
 
 def _config_in(frame: FrameType) -> Config | None:
-    """A config that a function had."""
+    """A config among a function's local variables."""
     values = frame.f_locals.values()
     return next((v for v in values if isinstance(v, Config)), None)
 
 
 def _told(path: str, node: Mapping[str, Any], error: BaseException) -> str:
-    """The line about one dict with a type."""
+    """The message about a dict with a type."""
     kind = node.get('type')
     name = kind if isinstance(kind, str) else getattr(kind, '__name__', kind)
     if kind is None:
@@ -114,7 +114,7 @@ def _told(path: str, node: Mapping[str, Any], error: BaseException) -> str:
         wanted = f'pip install {package}' if package else 'install the package'
         remedy = f'{wanted}, or choose another type'
     text = _text(error)
-    # Messages of ours name the argument themselves.
+    # Our own messages name the argument themselves.
     own = isinstance(error, ValueError) and f'{name}.' in text
     if own or (path and path in text):
         owner = ''
@@ -122,7 +122,7 @@ def _told(path: str, node: Mapping[str, Any], error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """Kind and message of an error, without mmengine's long explanations."""
+    """Class and message of an error, without mmengine's long hints."""
     text = str(error.args[0] if isinstance(error, KeyError) else error)
     text = text.partition('Please check whether the value of')[0].strip()
     name = type(error).__name__
@@ -135,7 +135,7 @@ def _text(error: BaseException) -> str:
 
 
 def _path(node: Mapping[str, Any], cfg: Config | None) -> str:
-    """Dotted path of the dict in a config that is most like another one."""
+    """Dotted path of the config's dict that is most similar to ``node``."""
     if cfg is None:
         return ''
     found, most = '', -1
@@ -148,7 +148,7 @@ def _path(node: Mapping[str, Any], cfg: Config | None) -> str:
 
 
 def _loader(node: Any, cfg: Config | None) -> str:
-    """Key of the data loader with a given data set."""
+    """Key of the config's data loader that has the data set of ``node``."""
     dataset = node.get('dataset') if isinstance(node, Mapping) else None
     for phase in ('train', 'val', 'test'):
         loader = cfg.get(f'{phase}_dataloader') if cfg else None
@@ -158,7 +158,7 @@ def _loader(node: Any, cfg: Config | None) -> str:
 
 
 def _dicts(node: Any, path: str) -> Iterator[tuple[str, Mapping]]:
-    """(dotted path, dict) of all dicts in a config."""
+    """(dotted path, dict) for every dict in a config."""
     if isinstance(node, Mapping):
         yield path, node
         items = node.items()

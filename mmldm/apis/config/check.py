@@ -1,8 +1,8 @@
-"""Mistakes in a config, found before anything is built.
+"""Checks of a config before anything is built.
 
-A key that nothing reads is a wrong result in waiting: every dict with a
-``type`` is compared with the signature of its class, and every other one
-with what mmengine reads of it.
+An unread key leads to a wrong result: every dict with a ``type`` is compared
+with the signature of its class, and every other dict with the keys that
+mmengine reads.
 """
 
 import inspect
@@ -14,10 +14,10 @@ from typing import Any
 from mmengine.config import Config
 
 from mmldm.utils.checks import suggest
+from mmldm.utils.signatures import arguments_of
 
 from ..registered import OWN, check_type_name, find_class, use_scope
 from .arguments import (
-    arguments_of,
     check_keys,
     check_numbers,
     check_required,
@@ -26,8 +26,8 @@ from .arguments import (
 from .custom_imports import import_custom
 from .keys import CLIP_GRAD, RUNNER_KEYS, check_known_keys, check_together
 
-# Arguments that classes of other packages build by a registry; the types in
-# all their other dicts are their own affair.
+# Arguments that classes of other packages build by a registry. The types in
+# their other dicts are not checked.
 BUILT = {
     'dataset',
     'datasets',
@@ -37,23 +37,23 @@ BUILT = {
     'transforms',
     'vis_backends',
 }
-# What a training builds; a test's data may stay incomplete for it.
+# The parts that a training builds; the parts of a test may be incomplete.
 TRAINED = re.compile(
     r'model|(train|val)_(dataloader|evaluator)|(default|custom)_hooks'
 )
-# Keys whose numbers are no arguments of a class.
+# Keys with numbers that are not arguments of a class.
 NUMBERS = ('randomness', 'env_cfg', 'auto_scale_lr', 'log_processor')
 
 
 def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Raise where a key of the config is not known, or its value no such.
+    """Raise if a key of the config is unknown, or its value invalid.
 
     Args:
-        cfg: With the options merged in.
-        options: What came from the command line, by dotted key.
+        cfg: The config, with the options merged in.
+        options: Options of the command line, by dotted key.
 
     Raises:
-        ValueError: Naming the key, the nearest valid ones, and all of them.
+        ValueError: Names the key, similar valid keys, and all valid keys.
     """
     content = cfg._cfg_dict.to_dict()
     _check_top_level(content, options)
@@ -73,13 +73,13 @@ def check_config(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def check_complete(cfg: Config) -> None:
-    """Raise where a part of a run is missing, or an argument of a part.
+    """Raise if a part of a run, or an argument of a part, is missing.
 
     Args:
-        cfg: A checked one.
+        cfg: A config that passed :func:`check_config`.
 
     Raises:
-        ValueError: Naming the part and the argument.
+        ValueError: Names the part and the argument.
     """
     if 'type' not in cfg.model:
         raise ValueError(
@@ -89,23 +89,25 @@ def check_complete(cfg: Config) -> None:
     scope = cfg.get('default_scope') or OWN
     content = cfg._cfg_dict.to_dict()
     check_together(content)
+    filled_in = getattr(_class(content['model'], scope), 'fills_in', {})
     for key, node in content.items():
         if TRAINED.fullmatch(key):
             for path, typed, _ in _typed_dicts(node, key, scope, True):
                 cls = _class(typed, scope)
                 if inspect.isclass(cls):
-                    check_required(path, typed, cls)
+                    part = re.sub(r'^model\.|\.\d+$', '', path)
+                    check_required(path, typed, cls, filled_in.get(part, ()))
 
 
 def check_arguments(config: Mapping[str, Any], path: str) -> None:
-    """Raise where a dict with a type has a key that its class lacks.
+    """Raise if a dict with a type has a key that its class lacks.
 
     Args:
-        config: Of a model; plain dicts and lists.
-        path: What leads to it, for messages.
+        config: A model's config, as plain dicts and lists.
+        path: Dotted path of the config, for messages.
 
     Raises:
-        ValueError: As of :func:`check_config`.
+        ValueError: See :func:`check_config`.
     """
     for below, node, built in _typed_dicts(config, path, OWN, True):
         _check(below, node, built, OWN)
@@ -114,7 +116,7 @@ def check_arguments(config: Mapping[str, Any], path: str) -> None:
 def _check_top_level(
     content: Mapping[str, Any], options: Mapping[str, Any]
 ) -> None:
-    """A config may define variables, but none so near to a known key."""
+    """Raise if a top-level key looks like a misspelt known key."""
     for key in content:
         near = get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.79)
         if key not in RUNNER_KEYS and near:
@@ -123,7 +125,7 @@ def _check_top_level(
             )
     for key in sorted({key.split('.')[0] for key in options} - RUNNER_KEYS):
         raise ValueError(
-            f'--cfg-options {key}: nothing reads such a key'
+            f'--cfg-options {key}: the key is unknown'
             f'{suggest(key, RUNNER_KEYS)}'
         )
 
@@ -131,16 +133,16 @@ def _check_top_level(
 def _typed_dicts(
     node: Any, path: str, scope: str, built: bool
 ) -> Iterator[tuple[str, dict, bool]]:
-    """Every dict with a ``type`` that is built by a registry.
+    """All dicts with a ``type`` below a node of the config.
 
     Args:
-        node: Where to look.
-        path: What leads to it.
-        scope: Of names without a scope.
-        built: Whether what stands here is surely built.
+        node: The node.
+        path: Dotted path of the node.
+        scope: Scope of names without one.
+        built: Whether a registry certainly builds the node.
 
     Yields:
-        Dotted path, the dict, and whether it is surely built.
+        Dotted path, the dict, and whether a registry certainly builds it.
     """
     if isinstance(node, list | tuple):
         for i, item in enumerate(node):
@@ -161,7 +163,7 @@ def _is_ours(cls: Any) -> bool:
 
 
 def _class(node: Mapping[str, Any], scope: str) -> Any:
-    """What the type of a dict is; None where nothing is known of it."""
+    """The class that a dict's ``type`` names; None if it is unknown."""
     kind = node['type']
     if not isinstance(kind, str):
         return kind if callable(kind) else None
@@ -173,20 +175,20 @@ def _check(path: str, node: dict, built: bool, scope: str) -> None:
     scope = node.get('_scope_') or scope
     check_type_name(f'{path}.type', node['type'], built, scope)
     cls = _class(node, scope)
-    # Parts of somebody else's model are mostly of a registry, too.
+    # A registry mostly builds the parts of foreign models, too.
     if inspect.isclass(cls) and (built or path.startswith('model')):
         check_typed(path, node, cls)
 
 
 def _check_numbers(path: str, node: Any) -> None:
-    """Raise where a number that no class takes is none."""
+    """Raise if a number outside a class's arguments is invalid."""
     if path.split('.')[0] in NUMBERS and isinstance(node, Mapping):
         for key, value in node.items():
             check_numbers(f'{path}.{key}', value)
 
 
 def _check_optimizers(path: str, wrapper: Any, scope: str) -> None:
-    """Raise where what builds optimizers, or a rule of it, is not known."""
+    """Raise if an optimizer constructor, or a key of its rules, is unknown."""
     if not isinstance(wrapper, Mapping):
         return
     if 'constructor' in wrapper:

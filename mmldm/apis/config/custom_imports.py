@@ -1,4 +1,4 @@
-"""Modules of the user, which a config names."""
+"""Import of the user's modules that a config names."""
 
 from traceback import extract_tb
 
@@ -7,10 +7,10 @@ from mmengine.utils import import_modules_from_strings
 
 
 def import_custom(cfg: Config) -> None:
-    """Import what the user registers; Config does so for files only.
+    """Import the modules of ``custom_imports``; Config does so for files only.
 
     Raises:
-        ValueError: If there is no such module, or it raises anything.
+        ValueError: If a module is missing, or its import raises.
     """
     if cfg.get('custom_imports'):
         try:
@@ -20,10 +20,10 @@ def import_custom(cfg: Config) -> None:
 
 
 def describe(error: BaseException) -> str:
-    """What could not be imported, and what to do, in one line.
+    """A message that names the failed import and its remedy, in one line.
 
     Args:
-        error: As mmengine raises it, which lists all of ``sys.path``.
+        error: mmengine's exception; its text lists all of ``sys.path``.
     """
     first: BaseException = error
     while cause := first.__cause__ or first.__context__:

@@ -1,4 +1,4 @@
-"""Keys of a config that no class reads: what each must be."""
+"""Valid values of the config keys that are not arguments of a class."""
 
 import inspect
 import os
@@ -42,7 +42,7 @@ EXTRA_KEYS = {
 
 
 def _parameters(cls: type) -> set[str]:
-    """Names that the class's own constructor takes."""
+    """Names of the parameters of the class's own constructor."""
     return {*inspect.signature(cls.__init__).parameters} - {'self'}
 
 
@@ -52,14 +52,14 @@ DATALOADER_KEYS = _parameters(DataLoader) | {
     'disable_subprocess_warning',
     'global_batch_size',
 }
-# What builds optimizers, unless a config names another one.
+# Optimizer constructors that mmengine and mmagic offer.
 CONSTRUCTORS = (
     None,
     'DefaultOptimWrapperConstructor',
     'MultiOptimWrapperConstructor',
     'mmagic.MultiOptimWrapperConstructor',
 )
-# What these read of ``paramwise_cfg``.
+# Keys of ``paramwise_cfg`` that these constructors read.
 PARAMWISE_KEYS = {
     'bias_lr_mult',
     'bias_decay_mult',
@@ -86,7 +86,7 @@ COMPILE_KEYS = {
     'options',
     'disable',
 }
-# Its ``type`` is no class, but 'norm' or 'value'.
+# The ``type`` of these dicts is not a class, but 'norm' or 'value'.
 CLIP_GRAD = r'optim_wrapper(\..+)?\.clip_grad'
 # Keys of dicts without a type, by pattern of their dotted path.
 UNTYPED: dict[str, set[str]] = {
@@ -118,7 +118,7 @@ NOT_NEGATIVE = count(least=0)
 SEED = count(2**32 - 1, 0)
 LEVELS = ('CRITICAL', 'ERROR', 'WARNING', 'INFO', 'DEBUG', 'NOTSET')
 
-# By pattern of a dotted path. Where nothing stands, nothing is asked.
+# Valid values by pattern of the dotted path; other keys are not checked.
 KINDS: dict[str, Kind] = {
     'model': DICT,
     r'model\.(denoiser|conditioner)': DICT,
@@ -185,14 +185,13 @@ KINDS: dict[str, Kind] = {
 
 
 def check_known_keys(config: Mapping[str, Any]) -> None:
-    """Raise where a key that no class reads is not what reads it expects.
+    """Raise if a key that no class reads is unknown, or its value invalid.
 
     Args:
-        config: A whole one, as plain dicts and lists.
+        config: A whole config, as plain dicts and lists.
 
     Raises:
-        ValueError: Naming a key that is not known, or the value of one that
-            is.
+        ValueError: Names the unknown key, or the key and its invalid value.
     """
     for path, value, above in _entries(config, ''):
         for pattern, (words, is_kind) in KINDS.items():
@@ -216,7 +215,7 @@ def check_known_keys(config: Mapping[str, Any]) -> None:
 def _entries(
     node: Mapping[str, Any], above: str
 ) -> Iterator[tuple[str, Any, Mapping]]:
-    """(dotted path, value, dict it is in) of a config's upper dicts."""
+    """(dotted path, value, containing dict) for a config's upper levels."""
     for key, value in node.items():
         path = f'{above}{key}'
         yield path, value, node
@@ -235,40 +234,39 @@ def _check_hook_names(hooks: Mapping[str, Any]) -> None:
 
 
 def check_together(config: Mapping[str, Any]) -> None:
-    """Raise where a part of training, validation or test lacks the others.
+    """Raise if training, validation or test has only some of its parts.
 
     Args:
-        config: As of :func:`check_known_keys`.
+        config: See :func:`check_known_keys`.
 
     Raises:
-        ValueError: Naming the parts.
+        ValueError: Names the parts.
     """
     for keys in TOGETHER:
         given = [key for key in keys if config.get(key) is not None]
         missing = [key for key in keys if key not in given]
         if given and any(key in config for key in missing):
             raise ValueError(
-                f'{missing[0]} is None, but {given[0]} is not: set '
-                f'{", ".join(keys)} all, or all of them to None'
+                f'{missing[0]} is None, but {given[0]} is not: set all of '
+                f'{", ".join(keys)}, or set all of them to None'
             )
 
 
 def _check_unavailable(config: Mapping[str, Any]) -> None:
-    """Raise where mmengine offers what does not work on models of ours."""
+    """Raise for features of mmengine that do not work with our models."""
     model = config.get('model')
     kind = model.get('type') if isinstance(model, Mapping) else None
     if str(kind).removeprefix('mmldm.') not in EDITORS:
         return
     if config.get('activation_checkpointing') is not None:
         raise ValueError(
-            f'activation_checkpointing is not available for {kind}, whose '
-            "parts are not called as mmengine's wrapper wants: remove it, "
-            'and set model.denoiser.checkpointing=True, or '
-            'optim_wrapper.accumulative_counts and a smaller batch'
+            f'activation_checkpointing is not available for {kind}: remove '
+            'it, and set model.denoiser.checkpointing=True, or a smaller '
+            'batch with optim_wrapper.accumulative_counts'
         )
     if 'init_cfg' in model:
         raise ValueError(
-            f'model.init_cfg is not available for {kind}, whose layers '
-            'initialize themselves, and whose first stage must stay as it '
-            'is: remove it; load_from gives weights to start from'
+            f'model.init_cfg is not available for {kind}, because its layers '
+            'initialize themselves: remove it, and set load_from to start '
+            'from given weights'
         )

@@ -1,4 +1,4 @@
-"""Kinds of values: what errors call them, and what is one."""
+"""Kinds of config values: a description for errors, and a test."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,12 +7,12 @@ Kind = tuple[str, Callable[[Any], bool]]
 
 
 def is_int(value: Any) -> bool:
-    """Whether it is a whole number, and no truth value."""
+    """Whether the value is a whole number, not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number, and no truth value."""
+    """Whether the value is a number, not a bool."""
     return is_int(value) or isinstance(value, float)
 
 
@@ -25,12 +25,12 @@ def count(most: int = 2**31 - 1, least: int = 1) -> Kind:
 
 
 def one_of(*words: str) -> Kind:
-    """Some words, and no others."""
+    """One of the given words."""
     return f'one of {", ".join(words)}', lambda value: value in words
 
 
 def list_of(kind: Kind) -> Kind:
-    """A list or tuple, all of whose items are of a kind."""
+    """A list or tuple whose items all have one kind."""
     words, is_kind = kind
     return (
         f'a list, each item {words}',
@@ -41,7 +41,7 @@ def list_of(kind: Kind) -> Kind:
 
 
 def either(*kinds: Kind) -> Kind:
-    """One of several kinds."""
+    """A value of one of several kinds."""
     return (
         ', or '.join(words for words, _ in kinds),
         lambda value: any(is_kind(value) for _, is_kind in kinds),

@@ -1,4 +1,4 @@
-"""Whether the batches that a config asks for can fit into any memory."""
+"""Check that a config's batches can fit into memory."""
 
 import os
 from collections.abc import Mapping
@@ -9,29 +9,29 @@ from mmengine.config import Config
 
 from mmldm.utils.memory import total_memory
 
-# uint8 as the loader gives images, float32 as networks take them.
+# Three channels: uint8 from the loader, and float32 for the networks.
 BYTES_PER_PIXEL = 3 * (1 + 4)
-# Of the objects of a data sample, without its pixels.
+# Objects of a data sample, without its pixels.
 BYTES_PER_SAMPLE = 1024
-# A residual block keeps that many maps for its gradients, 2 bytes a number.
+# Feature maps that a residual block keeps for its gradients.
 MAPS_PER_BLOCK = 4
 BYTES_PER_NUMBER = 2
 
 
 def check_batch_memory(cfg: Config, *phases: str) -> None:
-    """Raise where a batch needs more memory than the machine has.
+    """Raise if a batch needs more memory than the machine has.
 
-    What is counted is a lower bound: the images of one batch, and while
-    training the feature maps of highest resolution that the network in
-    training keeps for its gradients.
+    The estimate is a lower bound: the images of one batch and, in training,
+    the feature maps of highest resolution that the trained network keeps for
+    its gradients.
 
     Args:
-        cfg: A checked one.
-        phases: Of 'train', 'val' and 'test': those that will run here. A
-            config for a cluster may be tested on a small machine.
+        cfg: A checked config.
+        phases: The phases that will run here, of 'train', 'val' and 'test'.
+            A config for a cluster may be tested on a small machine.
 
     Raises:
-        ValueError: Naming the key of the batch size.
+        ValueError: Names the key of the batch size.
     """
     memory = _largest_memory()
     for phase in phases:
@@ -59,7 +59,7 @@ def check_batch_memory(cfg: Config, *phases: str) -> None:
 
 
 def _bytes_per_sample(cfg: Config, phase: str) -> float:
-    """The least memory that a sample of a batch takes."""
+    """Lower bound of a sample's memory, bytes."""
     side = _side(cfg[f'{phase}_dataloader'].get('dataset'))
     total = BYTES_PER_SAMPLE + side**2 * BYTES_PER_PIXEL
     if phase != 'train':
@@ -74,22 +74,22 @@ def _bytes_per_sample(cfg: Config, phase: str) -> float:
         autoencoder = model.get('autoencoder')
         known = isinstance(autoencoder, Mapping)
         mults = autoencoder.get('channel_mults') if known else None
-        # Of published first stages, none reduces more.
+        # The largest reduction of the published first stages.
         factor = 2 ** (len(mults) - 1) if mults else 32
     return total + (side / factor) ** 2 * numbers * BYTES_PER_NUMBER
 
 
 def _numbers_kept(network: Mapping[str, Any]) -> int:
-    """Numbers that are kept for gradients, per pixel of the network."""
+    """Count of numbers kept for gradients, per pixel of the network."""
     counts = [network.get(key, 0) for key in ('channels', 'num_res_blocks')]
     if not all(isinstance(count, int) for count in counts):
         return 0
-    # Way down and way up.
+    # The factor 2 stands for the way down and the way up.
     return counts[0] * counts[1] * 2 * MAPS_PER_BLOCK
 
 
 def _side(dataset: Any) -> float:
-    """Side of the images in pixels, the geometric mean; 1 where unknown."""
+    """Geometric mean of the images' sides, pixels; 1 if unknown."""
     size = dataset.get('size') if isinstance(dataset, Mapping) else None
     sides = [size] * 2 if isinstance(size, int) else size
     if not isinstance(sides, list | tuple) or len(sides) != 2:
@@ -100,7 +100,7 @@ def _side(dataset: Any) -> float:
 
 
 def _largest_memory() -> int:
-    """Bytes of the machine or of its largest GPU."""
+    """Memory of the machine or of its largest GPU, bytes."""
     gpus = [
         torch.cuda.get_device_properties(i).total_memory
         for i in range(torch.cuda.device_count())

@@ -1,4 +1,4 @@
-"""Changes of a config that are written as text: ``KEY=VALUE``."""
+"""Changes of a config by options, texts ``KEY=VALUE``."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-# A name, or the place in a list.
+# A name, or an index into a list.
 STEP = re.compile(r'[^\W\d]\w*|\d+', re.ASCII)
 CLOSING = {'(': ')', '[': ']'}
 WORDS = {'true': True, 'false': False}
@@ -19,14 +19,14 @@ DICTS = (
 
 
 def parse_option(text: str) -> tuple[str, Any]:
-    """Dotted key and value of one option.
+    """Parse one option into its dotted key and value.
 
-    Numbers, ``True``, ``False``, ``None`` and words; lists as ``[a,b]`` or
-    ``a,b``, tuples as ``(a,b)``, dicts as in Python.
+    Values are numbers, ``True``, ``False``, ``None`` and words; lists are
+    written ``[a,b]`` or ``a,b``, tuples ``(a,b)``, and dicts as in Python.
 
     Raises:
-        ValueError: If it is no ``KEY=VALUE``, or its brackets or quotes do
-            not match.
+        ValueError: If the text is not ``KEY=VALUE``, or its brackets or
+            quotes do not match.
     """
     key, equals, value = text.partition('=')
     if not equals:
@@ -36,8 +36,8 @@ def parse_option(text: str) -> tuple[str, Any]:
         )
     if not all(STEP.fullmatch(step) for step in key.split('.')):
         raise ValueError(
-            f'--cfg-options {text!r}: {key!r} is no dotted key, such as '
-            'model.denoiser.channels'
+            f'--cfg-options {text!r}: {key!r} is not a dotted key, expected '
+            'one such as model.denoiser.channels'
         )
     try:
         return key, _value(value)
@@ -46,7 +46,7 @@ def parse_option(text: str) -> tuple[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """What the part after ``=`` says."""
+    """The value of the text after ``=``."""
     text = text.strip()
     if '{' in text or '}' in text:
         try:
@@ -67,14 +67,14 @@ def _value(text: str) -> Any:
 
 
 def _item(text: str) -> Any:
-    """What an item of a list says; commas in its quotes are its own."""
+    """The value of a list's item; commas within quotes do not split it."""
     text = text.strip()
     quoted = text[:1] in QUOTES and text != ''
     return _word(_unquoted(text)) if quoted else _value(text)
 
 
 def _unquoted(text: str) -> str:
-    """Without the quotes around it."""
+    """The text without the quotes around it."""
     first, last = text[:1], text[-1:]
     if first in QUOTES and first and (len(text) == 1 or first != last):
         raise ValueError(f'the quote {first} is not closed')
@@ -84,9 +84,9 @@ def _unquoted(text: str) -> str:
 
 
 def _items(text: str) -> list[str]:
-    """Parts of a list, which commas outside of brackets and quotes separate.
+    """Parts of a list, split at commas outside brackets and quotes.
 
-    A comma may follow the last one.
+    The last part may be followed by a comma.
     """
     if not text.strip():
         return []
@@ -108,12 +108,12 @@ def _items(text: str) -> list[str]:
         raise ValueError(f'the bracket {expected[-1]} is missing')
     parts += [text[start:]] if text[start:].strip() else []
     if not all(part.strip() for part in parts):
-        raise ValueError('nothing stands before a comma')
+        raise ValueError('an item before a comma is missing')
     return parts
 
 
 def _word(text: str) -> Any:
-    """A number, a truth value, None or the text itself."""
+    """The number, bool or None that a text means, else the text itself."""
     if text == 'None':
         return None
     for kind in (int, float):
@@ -128,8 +128,8 @@ def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
     """Write options into a config.
 
     Raises:
-        ValueError: If a key leads into what is no dict or list, or beyond
-            the end of a list.
+        ValueError: If a key leads into something that is not a dict or list,
+            or beyond the end of a list.
     """
     for key in options:
         _check_apart(key, options)
@@ -139,13 +139,13 @@ def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
         )
     except (TypeError, KeyError, AttributeError, IndexError) as error:
         raise ValueError(
-            f'--cfg-options {" ".join(options)}: a key leads into what is no '
-            f'dict ({error})'
+            f'--cfg-options {" ".join(options)}: a key leads into a value '
+            f'that is not a dict ({error})'
         ) from error
 
 
 def _whole(cfg: Config, key: str, value: Any) -> Any:
-    """A value; one with a type takes the place of what is no dict."""
+    """The value; a dict with a type replaces a value that is not a dict."""
     if not isinstance(value, Mapping) or 'type' not in value:
         return value
     present: Any = cfg
@@ -162,10 +162,10 @@ def _whole(cfg: Config, key: str, value: Any) -> Any:
 
 
 def _check_apart(key: str, options: Mapping[str, Any]) -> None:
-    """Raise where one option would write over another one."""
+    """Raise if one option would overwrite another."""
     for other in options:
         if other.startswith(f'{key}.'):
             raise ValueError(
-                f'--cfg-options {key} and {other}: one replaces the other, '
+                f'--cfg-options {key} and {other}: one replaces the other: '
                 'give only one of them'
             )

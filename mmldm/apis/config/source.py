@@ -1,4 +1,4 @@
-"""Config files, read with every mistake in them named."""
+"""Reading of config files, with the place of every error."""
 
 import json
 import os
@@ -19,21 +19,21 @@ from .custom_imports import describe
 
 DEBUG = 'MMLDM_DEBUG'
 SUFFIXES = ('.py', '.yaml', '.yml', '.json')
-# Files that a config inherits from, counted as often as they are read.
+# Largest number of inherited files; a file counts as often as it is read.
 MOST_BASES = 200
 
 
 def read_config(path: str | Path) -> Config:
-    """The content of a config file and of all that it inherits from.
+    """Read a config file and all files that it inherits from.
 
     Args:
-        path: The file, or the name of one that comes with mmldm, such as
-            ``mmldm::ldm/NAME.py``.
+        path: The file's path, or the name of a config that comes with
+            mmldm, such as ``mmldm::ldm/NAME.py``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no config, inherits from itself, or raises
-            anything while it is executed: file and line are named.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is not a config, inherits from itself, or raises
+            while it is executed; names file and line.
     """
     path = config_path(path)
     check_file('config', path)
@@ -41,7 +41,7 @@ def read_config(path: str | Path) -> Config:
     try:
         read_yaml_safely()
         cfg = Config.fromfile(path)
-        locate_tokenizers(cfg, [file.parent for file in files])
+        locate_tokenizers(cfg.get('model'), [file.parent for file in files])
     except BaseException as error:
         if isinstance(error, ValueError) and os.environ.get(DEBUG):
             raise
@@ -50,11 +50,11 @@ def read_config(path: str | Path) -> Config:
 
 
 def _chain(path: Path, above: Sequence[Path]) -> Iterator[Path]:
-    """A config and all below it, each as often as it will be read.
+    """A config and all its bases, each as often as it will be read.
 
     Args:
-        path: Of the config.
-        above: The configs that inherit from it, the first one first.
+        path: The config's path.
+        above: The configs that inherit from it, the outermost first.
     """
     _check_source(path, above)
     yield path
@@ -64,18 +64,18 @@ def _chain(path: Path, above: Sequence[Path]) -> Iterator[Path]:
             if (number := number + 1) > MOST_BASES:
                 raise ValueError(
                     f'config {path} inherits from more than {MOST_BASES} '
-                    'files by _base_'
+                    'files by _base_: remove some'
                 )
             yield below
 
 
 def _check_source(path: Path, above: Sequence[Path]) -> None:
-    """Raise unless a file may be the next one of a chain of configs."""
+    """Raise unless a file can be the next base in a chain of configs."""
     what = 'config' if not above else f'_base_ of {above[-1]}:'
     check_file(what, path)
     if path.suffix not in SUFFIXES:
         raise ValueError(
-            f'{what} {path} is no config: expected one of '
+            f'{what} {path} is not a config: expected one of '
             f'{", ".join(SUFFIXES)}'
         )
     if (size := path.stat().st_size) > MOST_BYTES:
@@ -92,10 +92,10 @@ def _check_source(path: Path, above: Sequence[Path]) -> None:
 
 
 def _bases(path: Path) -> list[str]:
-    """What ``_base_`` of a config names, without that of other packages.
+    """The bases that a config names, without those of other packages.
 
     Raises:
-        ValueError: If it is anything else than names of files.
+        ValueError: If ``_base_`` is anything but names of files.
     """
     if path.suffix == '.py':
         try:
@@ -126,16 +126,16 @@ def _json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        ValueError: If it is no JSON, or gives a key twice.
+        ValueError: If the file is not JSON, or has a key twice.
     """
     try:
         return json.loads(path.read_bytes(), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is no JSON ({error})') from error
+        raise ValueError(f'{path} is invalid JSON ({error})') from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A dict of pairs, each of whose keys is given once."""
+    """A dict from (key, value) pairs; raise if a key occurs twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -145,7 +145,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _told(path: Path, files: Sequence[Path], error: BaseException) -> str:
-    """What went wrong in a config, with file and line."""
+    """The message about an error in a config, with file and line."""
     if isinstance(error, ImportError) and 'custom' in str(error):
         return f'config {path}: {describe(error)}'
     names = {os.path.abspath(file) for file in files}

@@ -9,49 +9,54 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from mmldm.registry import DIFFUSION_SCHEDULERS
-
+from ..key_mapping import Config, Weights, part_of, under
 from .average import STATE, choose_weights
 from .conditioner import FIRST_STAGE
 from .conditioner_weights import conditioner_weights
-from .denoiser import denoiser_weights
-from .first_stage import LEFT_OUT, first_stage_weights
+from .denoiser import UNET_KEYS
+from .first_stage import FIRST_STAGE_KEYS, LEFT_OUT
 from .model import model_config
+from .process import SCHEDULE, check_schedule
 
-CUMULATIVE = 'alphas_cumprod'
-# Tables that follow from the config.
-SCHEDULE = {
-    CUMULATIVE,
-    'alphas_cumprod_prev',
-    'betas',
-    'log_one_minus_alphas_cumprod',
-    'lvlb_weights',
-    'posterior_log_variance_clipped',
-    'posterior_mean_coef1',
-    'posterior_mean_coef2',
-    'posterior_variance',
-    'sqrt_alphas_cumprod',
-    'sqrt_one_minus_alphas_cumprod',
-    'sqrt_recip_alphas_cumprod',
-    'sqrt_recipm1_alphas_cumprod',
-}
 SCALE, LOG_VARIANCE = 'scale_factor', 'logvar'
-# Parts of a diffusion model: how their names start there, what converts them.
-PARTS: dict[str, tuple[str, Callable]] = {
-    'denoiser': ('model.diffusion_model.', denoiser_weights),
-    'autoencoder': ('first_stage_model.', first_stage_weights),
-    'conditioner': ('cond_stage_model.', conditioner_weights),
+
+
+class Part(NamedTuple):
+    """A part of a diffusion model's checkpoint.
+
+    Attributes:
+        start: Of its names.
+        read: From its weights and our config of it.
+        missing: What is said where the checkpoint has nothing of it.
+    """
+
+    start: str
+    read: Callable[[Weights, Config], dict[str, Tensor]]
+    missing: str
+
+
+PARTS = {
+    'denoiser': Part(
+        'model.diffusion_model.',
+        UNET_KEYS.read,
+        'it holds no denoiser (model.diffusion_model.*): give the checkpoint '
+        'of a whole latent diffusion model',
+    ),
+    'autoencoder': Part(
+        'first_stage_model.',
+        FIRST_STAGE_KEYS.read,
+        'it holds no first stage (first_stage_model.*): add the checkpoint '
+        'of the one that it was trained with, --first-stage FILE',
+    ),
+    'conditioner': Part(
+        'cond_stage_model.',
+        conditioner_weights,
+        'it holds nothing that encodes conditions (cond_stage_model.*), '
+        'though params.cond_stage_config asks for it: give the checkpoint of '
+        'the whole model',
+    ),
 }
-# What is said where a checkpoint has nothing of a part.
-MISSING = {
-    'denoiser': 'it holds no denoiser (model.diffusion_model.*): give the '
-    'checkpoint of a whole latent diffusion model',
-    'autoencoder': 'it holds no first stage (first_stage_model.*): add the '
-    'checkpoint of the one that it was trained with, --first-stage FILE',
-    'conditioner': 'it holds nothing that encodes conditions '
-    '(cond_stage_model.*), though params.cond_stage_config asks for it: give '
-    'the checkpoint of the whole model',
-}
+FIRST, SECOND = PARTS['autoencoder'].start, PARTS['conditioner'].start
 # Why weights are left out.
 REPLACED = 'in training; their running average is taken'
 NOT_TAKEN = 'of a running average; the weights themselves are taken'
@@ -114,10 +119,8 @@ def with_first_stage(
         first_stage: The checkpoint of a first stage, or of a diffusion
             model, from which the first stage alone is taken.
     """
-    start, _ = PARTS['autoencoder']
-    inner = {n: w for n, w in first_stage.items() if n.startswith(start)}
-    added = inner or {start + n: w for n, w in first_stage.items()}
-    kept = {n: w for n, w in weights.items() if not n.startswith(start)}
+    added = under(FIRST, part_of(first_stage, FIRST) or first_stage)
+    kept = {n: w for n, w in weights.items() if not n.startswith(FIRST)}
     return kept | added
 
 
@@ -129,13 +132,13 @@ def _convert_diffusion(
     """Its parts one by one; ``config`` gets the scale of latents."""
     learned = 'log_variance' in config
     _check_known(weights, SCHEDULE | {SCALE, *[LOG_VARIANCE] * learned})
-    _check_schedule(weights, config['diffusion_scheduler']['noise_schedule'])
+    check_schedule(weights, config['diffusion_scheduler']['noise_schedule'])
     config['autoencoder']['latent_scale'] = _latent_scale(params, weights)
     if params['cond_stage_config'] == FIRST_STAGE:
         weights = _without_second(weights)
     converted = {}
-    for part, (start, _) in PARTS.items():
-        converted |= _convert_part(part, weights, config, start)
+    for name, part in PARTS.items():
+        converted |= _convert_part(name, weights, config, part.start)
     if learned:
         table = _log_variance(weights, params.get('timesteps', 1000))
         converted['log_variance.table'] = table
@@ -144,7 +147,7 @@ def _convert_diffusion(
 
 def _check_known(weights: Mapping[str, Tensor], known: Set[str]) -> None:
     """Raise where a weight is neither a part's nor known by name."""
-    starts = tuple(start for start, _ in PARTS.values())
+    starts = tuple(part.start for part in PARTS.values())
     for name in weights:
         if not name.startswith(starts) and name not in known:
             raise ValueError(
@@ -178,19 +181,15 @@ def _convert_part(
     start: str,
 ) -> dict[str, Tensor]:
     """The weights of one part, by name in the whole model."""
-    theirs = {
-        name.removeprefix(start): weight
-        for name, weight in weights.items()
-        if name.startswith(start)
-    }
+    theirs = part_of(weights, start)
     try:
-        ours = PARTS[part][1](theirs, config[part])
+        ours = PARTS[part].read(theirs, config[part])
     except ValueError as error:
         if not theirs:
-            raise ValueError(MISSING[part]) from error
+            raise ValueError(PARTS[part].missing) from error
         where = f'{start}*: ' if start else ''
         raise ValueError(f'{where}{error}') from error
-    return {f'{part}.{name}': weight for name, weight in ours.items()}
+    return under(f'{part}.', ours)
 
 
 def _latent_scale(
@@ -218,56 +217,23 @@ def _latent_scale(
     return params.get(SCALE, 1.0)
 
 
-def _check_schedule(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> None:
-    """Raise unless the checkpoint was trained with the config's schedule."""
-    if CUMULATIVE not in weights:
-        return
-    found = weights[CUMULATIVE]
-    schedule = DIFFUSION_SCHEDULERS.build(dict(config))
-    times = torch.arange(schedule.num_timesteps)
-    expected = schedule(times).alpha.square()
-    if found.shape != expected.shape or not _same(found, expected):
-        least = f' down to {found.min():.3g}' if found.numel() else ''
-        raise ValueError(
-            f'{CUMULATIVE} of the checkpoint has {found.numel()} values'
-            f'{least}, that of the config {len(expected)} down to '
-            f'{expected.min():.3g}: it was trained with other values of '
-            'params.timesteps, linear_start or linear_end; take its own yaml '
-            'file'
-        )
-
-
-def _same(found: Tensor, expected: Tensor) -> bool:
-    """Whether they differ by rounding alone, in half precision or single."""
-    limits = torch.finfo(found.dtype)
-    return torch.allclose(
-        found.double(),
-        expected,
-        rtol=max(1e-4, limits.eps),
-        atol=limits.smallest_normal * limits.eps,
-    )
-
-
 def _without_second(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights without those of the first stage's second name.
 
     Raises:
         ValueError: If they are another first stage's.
     """
-    first, second = PARTS['autoencoder'][0], PARTS['conditioner'][0]
     for name, weight in weights.items():
-        if not name.startswith(second):
+        if not name.startswith(SECOND):
             continue
-        twin = weights.get(first + name.removeprefix(second))
+        twin = weights.get(FIRST + name.removeprefix(SECOND))
         if twin is None or not torch.equal(weight, twin):
             raise ValueError(
-                f'{name} is not the same as {first}*, though '
+                f'{name} is not the same as {FIRST}*, though '
                 f'params.cond_stage_config is {FIRST_STAGE!r}: the image '
                 'that conditions is encoded by the first stage alone'
             )
-    return {n: w for n, w in weights.items() if not n.startswith(second)}
+    return {n: w for n, w in weights.items() if not n.startswith(SECOND)}
 
 
 def _of_first_stage(start: str) -> dict[str, str]:
@@ -277,13 +243,13 @@ def _of_first_stage(start: str) -> dict[str, str]:
 
 def _of_diffusion(params: Mapping[str, Any]) -> dict[str, str]:
     """The same of a whole model's."""
-    reasons = _of_first_stage(PARTS['autoencoder'][0])
+    reasons = _of_first_stage(FIRST)
     reasons |= dict.fromkeys(
         SCHEDULE, 'the noise schedule, which is that of the config'
     )
     reasons[POSITIONS] = 'the numbers 0, 1, 2 ...'
     if params['cond_stage_config'] == FIRST_STAGE:
-        reasons[PARTS['conditioner'][0]] = TWICE
+        reasons[SECOND] = TWICE
     return reasons
 
 

@@ -8,6 +8,8 @@ and, for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..key_table import UNSAID, Given, Key, KeyTable, fixed, ignored
+from ..kinds import BOOL, COUNT
 from .condition_slots import (
     Reading,
     Surroundings,
@@ -19,15 +21,28 @@ from .condition_slots import (
     masked_image,
     small_image,
 )
-from .params import check_required, check_rest, within
-from .text import TARGET as CLIP
-from .text import text_encoder_config
+from .params import PARAMS, REMEDY, target_and_params, within
 
 UNCONDITIONAL = '__is_unconditional__'
 FIRST_STAGE = '__is_first_stage__'
+WORDS = UNCONDITIONAL, FIRST_STAGE
 IDENTITY = 'torch.nn.Identity'
 BERT = 'bert-base-uncased'
 BERT_VOCABULARY = 30522
+CLIP = 'openai/clip-vit-large-patch14'
+# The network of that name, which a checkpoint does not describe.
+CLIP_NETWORK = dict(
+    vocab_size=49408,
+    hidden_size=768,
+    intermediate_size=3072,
+    num_hidden_layers=12,
+    num_attention_heads=12,
+    max_position_embeddings=77,
+    hidden_act='quick_gelu',
+    layer_norm_eps=1e-5,
+    bos_token_id=49406,
+    eos_token_id=49407,
+)
 # A layout is triples of tokens, and the two corners of the crop.
 LAYOUT, OBJECT, CORNERS = 'coordinates_bbox', 3, 2
 
@@ -40,7 +55,8 @@ def conditioner_config(
     """The conditioner, and the guidance of the original's scripts.
 
     Args:
-        original: ``params`` of a ``LatentDiffusion`` of the original.
+        original: ``params`` of a ``LatentDiffusion`` of the original,
+            none left out.
         latent_channels: Of its first stage.
         denoiser: As of :func:`denoiser_config`.
 
@@ -48,9 +64,8 @@ def conditioner_config(
         ValueError: If the condition is not known, or does not fit the
             denoiser.
     """
-    check_required(original, ['cond_stage_config'])
     around = Surroundings(
-        original.get('cond_stage_key', 'image'),
+        original['cond_stage_key'],
         latent_channels,
         dict(
             spatial=denoiser['in_channels'] - latent_channels,
@@ -89,7 +104,7 @@ def _read(
     if stage == UNCONDITIONAL:
         return []
     slots = condition_slots(original)
-    found = _read_stage(stage, slots[0], around)
+    found = read_stage(stage, slots[0], around)
     check_slot(found, slots)
     if len(slots) == 1:
         return [found]
@@ -99,79 +114,64 @@ def _read(
     return [found, given_condition(other, around)]
 
 
-def _read_stage(stage: Any, slot: str, around: Surroundings) -> Reading:
-    """What a ``cond_stage_config`` says."""
+def read_stage(stage: Any, slot: str, around: Surroundings) -> Reading:
+    """What a ``cond_stage_config`` says.
+
+    Args:
+        stage: ``target`` and ``params``, or one of two words.
+        slot: Where its condition enters the denoiser.
+        around: The rest of the model.
+
+    Raises:
+        ValueError: If it is no condition of ours, or a key or value of it.
+    """
     if stage == FIRST_STAGE:
         return masked_image(around)
-    target = stage.get('target') if isinstance(stage, Mapping) else stage
-    if isinstance(stage, Mapping) and target in READERS:
-        with within('cond_stage_config'):
-            return READERS[target](
-                dict(stage.get('params') or {}), slot, around
-            )
-    raise ValueError(
-        f'params.cond_stage_config of {target!r} cannot be converted; '
-        f'these can: {UNCONDITIONAL}, {FIRST_STAGE}, {", ".join(READERS)}'
-    )
+    if not isinstance(stage, Mapping):
+        raise ValueError(
+            f'params.cond_stage_config={stage!r} cannot be converted; these '
+            f'can: {", ".join((*WORDS, *READERS))}'
+        )
+    with within('cond_stage_config'):
+        target, params = target_and_params(stage, READERS)
+        table, reader = READERS[target]
+        return reader(table.read(PARAMS, params), slot, around)
 
 
-def _identity(
-    params: dict[str, Any], slot: str, around: Surroundings
-) -> Reading:
+def _identity(given: Given, slot: str, around: Surroundings) -> Reading:
     """A small image beside the latent, or tokens that come embedded."""
-    check_rest(params, {}, ())
     dim = around.dims[slot] or 0
     return given_features(dim) if slot == 'tokens' else small_image(dim)
 
 
-def _class(params: dict[str, Any], slot: str, around: Surroundings) -> Reading:
+def _class(given: Given, slot: str, around: Surroundings) -> Reading:
     """Where the number of classes is said, the last one is 'no class'.
 
     So it is in the one published model that says it, which guidance needs.
     """
-    check_required(params, ['embed_dim'])
-    dim, said = params.pop('embed_dim'), 'n_classes' in params
+    said = 'n_classes' in given
     config = dict(
         type='ClassEmbedder',
-        num_classes=params.pop('n_classes', 1000),
-        embed_dim=dim,
+        num_classes=1000,
         null='last' if said else 'none',
     )
-    check_rest(params, {}, ['key'])
-    return Reading(config, 'tokens', dim, 3.0 if said else None)
+    dim = given['embed_dim']
+    return Reading(config | given.ours, 'tokens', dim, 3.0 if said else None)
 
 
-def _transformer(
-    params: dict[str, Any], slot: str, around: Surroundings
-) -> Reading:
+def _transformer(given: Given, slot: str, around: Surroundings) -> Reading:
     """Over words, or over given tokens, such as those of a layout."""
-    check_required(params, ['n_embed', 'n_layer'])
-    dim, length = params.pop('n_embed'), params.pop('max_seq_len', 77)
-    words = params.pop('use_tokenizer', True)
-    size = params.pop('vocab_size', BERT_VOCABULARY)
+    length, size = given['max_seq_len'], given['vocab_size']
+    # Only one of both can have words.
+    words = given.get('use_tokenizer', False)
     if words:
         tokenizer = dict(type='BertTokens', pretrained=BERT, max_length=length)
     else:
         tokenizer = _given_tokens(around.key, length, size)
     config = dict(
-        type='TokenTransformer',
-        tokenizer=tokenizer,
-        vocab_size=size,
-        max_length=length,
-        embed_dim=dim,
-        num_layers=params.pop('n_layer'),
-        logits=True,
+        type='TokenTransformer', tokenizer=tokenizer, logits=True, **given.ours
     )
-    check_rest(params, {}, ['device', 'embedding_dropout'])
-    return Reading(config, 'tokens', dim, 5.0 if words else None)
-
-
-def _transformer_without_words(
-    params: dict[str, Any], slot: str, around: Surroundings
-) -> Reading:
-    check_required(params, ['vocab_size'])
-    params['use_tokenizer'] = False
-    return _transformer(params, slot, around)
+    return Reading(config, 'tokens', given['n_embed'], 5.0 if words else None)
 
 
 def _given_tokens(key: str, length: int, size: int) -> dict[str, Any]:
@@ -182,48 +182,82 @@ def _given_tokens(key: str, length: int, size: int) -> dict[str, Any]:
     return dict(type='LayoutTokens', max_objects=max_objects, vocab_size=size)
 
 
-def _semantic_map(
-    params: dict[str, Any], slot: str, around: Surroundings
-) -> Reading:
-    if 'out_channels' not in params:
+def _semantic_map(given: Given, slot: str, around: Surroundings) -> Reading:
+    if 'out_channels' not in given:
         raise ValueError(
             'params.out_channels is missing, and a SpatialRescaler without '
             'weights is not supported'
         )
-    dim, num_classes = params.pop('out_channels'), params.pop('in_channels', 3)
-    if num_classes == 3 and around.key != 'segmentation':
+    if given['in_channels'] == 3 and around.key != 'segmentation':
         raise ValueError(
             f'params.cond_stage_key={around.key!r} with 3 channels is taken '
             'for an image, for which a SpatialRescaler is not supported; if '
             "it is a map of 3 classes, write cond_stage_key: 'segmentation'"
         )
-    config = dict(
-        type='SemanticMap',
-        num_classes=num_classes,
-        num_stages=params.pop('n_stages', 1),
-        embed_dim=dim,
-    )
-    fixed = dict(method='bilinear', multiplier=0.5, bias=False)
-    check_rest(params, fixed, ())
-    return Reading(config, 'spatial', dim)
+    config = dict(type='SemanticMap', **given.ours)
+    return Reading(config, 'spatial', given['out_channels'])
 
 
-def _clip(params: dict[str, Any], slot: str, around: Surroundings) -> Reading:
+def _clip(given: Given, slot: str, around: Surroundings) -> Reading:
     """The text encoder of Stable Diffusion 1."""
-    config = text_encoder_config(dict(target=CLIP, params=params))
-    return Reading(config, 'tokens', config['config']['hidden_size'], 7.5)
+    config = dict(type='TextEncoder', tokenizer=CLIP, **given.ours)
+    config['config'] = dict(CLIP_NETWORK)
+    return Reading(config, 'tokens', CLIP_NETWORK['hidden_size'], 7.5)
 
 
-READERS: dict[str, Callable[..., Reading]] = {
-    IDENTITY: _identity,
-    CLIP: _clip,
-    **{
-        f'ldm.modules.encoders.modules.{name}': reader
-        for name, reader in (
-            ('ClassEmbedder', _class),
-            ('BERTEmbedder', _transformer),
-            ('TransformerEmbedder', _transformer_without_words),
-            ('SpatialRescaler', _semantic_map),
-        )
-    },
+def _table(*rows: Key) -> KeyTable:
+    return KeyTable(*rows, remedy=REMEDY)
+
+
+TRANSFORMER = (
+    Key('n_embed', 'embed_dim', COUNT),
+    Key('n_layer', 'num_layers', COUNT),
+    Key('max_seq_len', 'max_length', COUNT, 77),
+    *ignored('device embedding_dropout'),
+)
+# Their keys, and what makes a condition of them, by target.
+MODULES = 'ldm.modules.encoders.modules.'
+READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
+    IDENTITY: (_table(), _identity),
+    f'{MODULES}FrozenCLIPEmbedder': (
+        _table(
+            Key('max_length', 'max_length', COUNT, 77),
+            *fixed({'version': CLIP}),
+            *ignored('device'),
+        ),
+        _clip,
+    ),
+    f'{MODULES}ClassEmbedder': (
+        _table(
+            Key('embed_dim', 'embed_dim', COUNT),
+            Key('n_classes', 'num_classes', COUNT, UNSAID),
+            *ignored('key'),
+        ),
+        _class,
+    ),
+    f'{MODULES}BERTEmbedder': (
+        _table(
+            Key('vocab_size', 'vocab_size', COUNT, BERT_VOCABULARY),
+            Key('use_tokenizer', '', BOOL, True),
+            *TRANSFORMER,
+        ),
+        _transformer,
+    ),
+    f'{MODULES}TransformerEmbedder': (
+        _table(
+            Key('vocab_size', 'vocab_size', COUNT),
+            *ignored('use_tokenizer'),
+            *TRANSFORMER,
+        ),
+        _transformer,
+    ),
+    f'{MODULES}SpatialRescaler': (
+        _table(
+            Key('out_channels', 'embed_dim', COUNT, UNSAID),
+            Key('in_channels', 'num_classes', COUNT, 3),
+            Key('n_stages', 'num_stages', COUNT, 1),
+            *fixed({'method': 'bilinear', 'multiplier': 0.5, 'bias': False}),
+        ),
+        _semantic_map,
+    ),
 }

@@ -7,8 +7,6 @@ names and defaults are those of github.com/CompVis/latent-diffusion at a506df5.
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.denoisers.unet_parts import UNetLevel
 from mmldm.models.layers import (
@@ -18,30 +16,42 @@ from mmldm.models.layers import (
     TimeEmbedding,
 )
 
-from ..dialect import POINTWISE, Dialect, pairs_of
-from ..pairs import check_weights, to_ours, to_theirs, without_memory
-from .params import check_required, check_rest
+from ..key_mapping import POINTWISE, KeyMapping
+from ..key_table import Key, KeyTable, fixed, ignored
+from ..kinds import BOOL, COUNT, NUMBER, either, list_of
+from .params import PARAMS, REMEDY, target_and_params
 
 TARGET = 'ldm.modules.diffusionmodules.openaimodel.UNetModel'
-REQUIRED = (
-    'attention_resolutions',
-    'in_channels',
-    'model_channels',
-    'num_res_blocks',
-    'out_channels',
+TABLE = KeyTable(
+    Key('in_channels', 'in_channels', COUNT),
+    Key('out_channels', 'out_channels', COUNT),
+    Key('model_channels', 'channels', COUNT),
+    Key('channel_mult', 'channel_mults', list_of(COUNT), (1, 2, 4, 8)),
+    Key('num_res_blocks', 'num_res_blocks', COUNT),
+    Key('attention_resolutions', 'attn_factors', list_of(COUNT, least=0)),
+    Key('transformer_depth', 'attention.depth', COUNT, 1),
+    Key('dropout', 'res_block.dropout', NUMBER, 0),
+    Key('use_scale_shift_norm', 'res_block.scale_shift', BOOL, False),
+    Key('resblock_updown', 'res_block.updown', BOOL, False),
+    Key('context_dim', 'context_dim', either(COUNT, None), None),
+    Key('use_spatial_transformer', '', BOOL, False),
+    Key('num_head_channels', '', either(COUNT, -1), -1),
+    Key('num_heads', '', either(COUNT, -1), -1),
+    *fixed(
+        {
+            'conv_resample': True,
+            'dims': 2,
+            'n_embed': None,
+            'num_classes': None,
+            'num_heads_upsample': -1,
+            'use_new_attention_order': False,
+        }
+    ),
+    # Memory, precision, and how the number of heads is worked out where it
+    # comes to the same.
+    *ignored('image_size legacy use_checkpoint use_fp16'),
+    remedy=REMEDY,
 )
-# The one value that our networks have.
-FIXED = {
-    'conv_resample': True,
-    'dims': 2,
-    'n_embed': None,
-    'num_classes': None,
-    'num_heads_upsample': -1,
-    'use_new_attention_order': False,
-}
-# Memory, precision, and how the number of heads is worked out where it comes
-# to the same.
-IGNORED = {'image_size', 'legacy', 'use_checkpoint', 'use_fp16'}
 
 
 def denoiser_config(original: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,89 +65,28 @@ def denoiser_config(original: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: If it is no UNet, a key is missing or not known, or a
             value asks for what our network has not.
     """
-    target = original.get('target')
-    if target != TARGET:
-        raise ValueError(
-            f'target={target!r} cannot be converted as a denoiser; this can: '
-            f'{TARGET}'
+    _, params = target_and_params(original, [TARGET], ' as a denoiser')
+    given = TABLE.read(PARAMS, params)
+    transformer, dim = given['use_spatial_transformer'], given['context_dim']
+    if transformer != (dim is not None):
+        raise given.refusal(
+            'use_spatial_transformer',
+            f'does not suit params.context_dim={dim}: one needs the other',
         )
-    params = dict(original.get('params') or {})
-    check_required(params, REQUIRED)
-    config = dict(
-        type='DenoisingUNet',
-        in_channels=params.pop('in_channels'),
-        out_channels=params.pop('out_channels'),
-        channels=params.pop('model_channels'),
-        channel_mults=tuple(params.pop('channel_mult', (1, 2, 4, 8))),
-        num_res_blocks=params.pop('num_res_blocks'),
-        attn_factors=tuple(params.pop('attention_resolutions')),
-        attention=_attention(params),
-        res_block=dict(
-            dropout=params.pop('dropout', 0),
-            scale_shift=params.pop('use_scale_shift_norm', False),
-            updown=params.pop('resblock_updown', False),
-        ),
-        context_dim=_context_dim(params),
-    )
-    check_rest(params, FIXED, IGNORED)
-    return config
-
-
-def _attention(params: dict[str, Any]) -> dict[str, Any]:
-    """The width of heads, or else their number, and the depth."""
-    head_channels = params.pop('num_head_channels', -1)
-    num_heads = params.pop('num_heads', -1)
+    head_channels, num_heads = given['num_head_channels'], given['num_heads']
     if head_channels == num_heads == -1:
         raise ValueError(
-            'params.num_heads and params.num_head_channels are missing: take '
-            'the yaml file the model was trained with'
+            'params.num_heads and params.num_head_channels are missing: '
+            f'{REMEDY}'
         )
-    depth = params.pop('transformer_depth', 1)
-    if head_channels != -1:
-        return dict(head_channels=head_channels, depth=depth)
-    return dict(num_heads=num_heads, depth=depth)
-
-
-def _context_dim(params: dict[str, Any]) -> int | None:
-    """Channels of context tokens; None where positions alone attend."""
-    context_dim = params.pop('context_dim', None)
-    transformer = params.pop('use_spatial_transformer', False)
-    if transformer != (context_dim is not None):
-        raise ValueError(
-            f'params.use_spatial_transformer={transformer} does not suit '
-            f'params.context_dim={context_dim}: one needs the other'
-        )
-    return context_dim
-
-
-def denoiser_weights(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of the original under our names and in our shapes.
-
-    Args:
-        weights: By name in the original's ``UNetModel``.
-        config: As of :func:`denoiser_config`.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    pairs = pairs_of(without_memory(config), COMPVIS)
-    check_weights(weights, pairs)
-    return to_ours(weights, pairs)
-
-
-def denoiser_to_compvis(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """The way back: all that the original's UNet loads.
-
-    Args:
-        weights: Of a model that was built from ``config``, by name.
-        config: As of :func:`denoiser_config`.
-    """
-    return to_theirs(weights, pairs_of(without_memory(config), COMPVIS))
+    # Where the width of heads is given, the original works their number out.
+    width = head_channels != -1
+    given.ours['attention'] |= (
+        dict(head_channels=head_channels)
+        if width
+        else dict(num_heads=num_heads)
+    )
+    return dict(type='DenoisingUNet', **given.ours)
 
 
 def _module_names(unet: DenoisingUNet) -> dict[str, str]:
@@ -178,7 +127,7 @@ def _numbered(theirs: str, blocks: list[list[str]]) -> dict[str, str]:
     }
 
 
-COMPVIS = Dialect(
+UNET_KEYS = KeyMapping(
     modules=_module_names,
     inner={
         ResBlock: {

@@ -8,55 +8,48 @@ github.com/CompVis/latent-diffusion at a506df5.
 from collections.abc import Mapping
 from typing import Any
 
-from mmldm.utils import check_count
-
 from ..editors import first_stage_editor
+from ..key_table import Given, Key, KeyTable, fixed, ignored
+from ..kinds import BOOL, COUNT, DICT, NUMBER, POSITIVE, WORD, either
 from .conditioner import conditioner_config
 from .denoiser import denoiser_config
 from .first_stage import TARGETS, first_stage_config
-from .params import check_kinds, check_required, check_rest, within
-from .process import DEFAULTS, diffusion_scheduler_config
+from .params import PARAMS, REMEDY, target_and_params, within
+from .process import PROCESS, diffusion_scheduler_config
 
 DIFFUSION_TARGETS = (
     'ldm.models.diffusion.ddpm.LatentDiffusion',
     'ldm.models.diffusion.ddpm.Layout2ImgDiffusion',
 )
-REQUIRED = ('first_stage_config', 'cond_stage_config', 'unet_config')
-# What is read, here or elsewhere.
-READ = {
-    *REQUIRED,
-    *DEFAULTS,
-    'concat_mode',
-    'cond_stage_key',
-    'conditioning_key',
-    'image_size',
-    'learn_logvar',
-    'logvar_init',
-    'scale_by_std',
-    'scale_factor',
-}
-# The one value that our models have.
-FIXED = {
-    'cond_stage_forward': None,
-    'num_timesteps_cond': 1,
-    'use_positional_encodings': False,
-}
-# For training and logs, said by another key too, or without effect on
-# latents.
-IGNORED = {
-    'channels',
-    'ckpt_path',
-    'clip_denoised',
-    'cond_stage_trainable',
-    'first_stage_key',
-    'ignore_keys',
-    'load_only_unet',
-    'log_every_t',
-    'monitor',
-    'scheduler_config',
-    'use_ema',
-    'v_posterior',
-}
+TABLE = KeyTable(
+    Key('first_stage_config', kind=DICT),
+    Key('cond_stage_config'),
+    Key('unet_config', kind=DICT),
+    Key('image_size', kind=COUNT, default=256),
+    Key('concat_mode', kind=BOOL, default=True),
+    Key('cond_stage_key', default='image'),
+    Key('conditioning_key', kind=either(WORD, None), default=None),
+    Key('learn_logvar', kind=BOOL, default=False),
+    Key('logvar_init', kind=NUMBER, default=0.0),
+    Key('scale_by_std', kind=BOOL, default=False),
+    Key('scale_factor', kind=POSITIVE, default=1.0),
+    *PROCESS,
+    *fixed(
+        {
+            'cond_stage_forward': None,
+            'num_timesteps_cond': 1,
+            'use_positional_encodings': False,
+        }
+    ),
+    # For training and logs, said by another key too, or without effect on
+    # latents.
+    *ignored(
+        'channels ckpt_path clip_denoised cond_stage_trainable '
+        'first_stage_key ignore_keys load_only_unet log_every_t monitor '
+        'scheduler_config use_ema v_posterior'
+    ),
+    remedy=REMEDY,
+)
 
 
 def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,30 +64,22 @@ def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
             model, a key is missing or not known, or a value asks for what
             our models have not.
     """
-    check_kinds(original)
-    target = original.get('target')
+    target, params = target_and_params(
+        original, (*DIFFUSION_TARGETS, *TARGETS)
+    )
     if target in TARGETS:
         return first_stage_editor(first_stage_config(original))
-    if target not in DIFFUSION_TARGETS:
-        raise ValueError(
-            f'target={target!r} cannot be converted; these can: '
-            f'{", ".join((*DIFFUSION_TARGETS, *TARGETS))}'
-        )
-    params = dict(original.get('params') or {})
-    check_required(params, REQUIRED)
-    check_rest(
-        {k: v for k, v in params.items() if k not in READ}, FIXED, IGNORED
-    )
+    given = TABLE.read(PARAMS, params)
     with within('first_stage_config'):
-        autoencoder = first_stage_config(params['first_stage_config'])
+        autoencoder = first_stage_config(given['first_stage_config'])
     with within('unet_config'):
-        denoiser = denoiser_config(params['unet_config'])
+        denoiser = denoiser_config(given['unet_config'])
     conditioner, guidance = conditioner_config(
-        params, autoencoder.get('latent_channels', 3), denoiser
+        given, autoencoder.get('latent_channels', 3), denoiser
     )
-    scale = params.get('scale_factor', 1.0)
-    if scale != 1:
-        autoencoder['latent_scale'] = scale
+    if given['scale_factor'] != 1:
+        autoencoder['latent_scale'] = given['scale_factor']
+    factor = 2 ** (len(autoencoder.get('channel_mults', [1])) - 1)
     return dict(
         type='LatentDiffusion',
         autoencoder=autoencoder,
@@ -102,26 +87,20 @@ def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
         conditioner=conditioner,
         diffusion_scheduler=diffusion_scheduler_config(params),
         guidance=guidance,
-        image_size=_pixels(params.get('image_size', 256), autoencoder),
-        **_log_variance(params),
+        image_size=given['image_size'] * factor,
+        **_log_variance(given),
     )
 
 
-def _log_variance(params: Mapping[str, Any]) -> dict[str, Any]:
+def _log_variance(given: Given) -> dict[str, Any]:
     """What weighs time steps, where they are weighed."""
-    init = params.get('logvar_init', 0.0)
-    if params.get('learn_logvar', False):
+    init = given['logvar_init']
+    if given['learn_logvar']:
         return dict(log_variance=dict(type='LearnedLogVariance', init=init))
     if init != 0:
-        raise ValueError(
-            f'params.logvar_init={init} without learn_logvar is not '
-            'supported: it scales the loss of all time steps, as another '
-            'learning rate does'
+        raise given.refusal(
+            'logvar_init',
+            'without learn_logvar is not supported: it scales the loss of '
+            'all time steps, as another learning rate does',
         )
     return {}
-
-
-def _pixels(latent_size: int, autoencoder: Mapping[str, Any]) -> int:
-    """Side of the images whose latents have this one."""
-    check_count('params.image_size', latent_size)
-    return latent_size * 2 ** (len(autoencoder.get('channel_mults', [1])) - 1)

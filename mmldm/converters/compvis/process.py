@@ -7,24 +7,21 @@ github.com/CompVis/latent-diffusion at a506df5.
 from collections.abc import Mapping
 from typing import Any
 
-# Arguments that say how noise is added and what is learned of it.
-DEFAULTS: dict[str, Any] = dict(
-    beta_schedule='linear',
-    cosine_s=8e-3,
-    given_betas=None,
-    l_simple_weight=1.0,
-    linear_end=2e-2,
-    linear_start=1e-4,
-    loss_type='l2',
-    original_elbo_weight=0.0,
-    parameterization='eps',
-    timesteps=1000,
-)
+import torch
+from torch import Tensor
+
+from mmldm.registry import DIFFUSION_SCHEDULERS
+
+from ..key_table import Key, KeyTable
+from ..kinds import COUNT, NUMBER, POSITIVE, WORD, either, list_of
+from .params import PARAMS, REMEDY
+
 # 'linear' there means linear in the square roots.
 BETAS = {
     'linear': 'ScaledLinearBetas',
     'sqrt_linear': 'LinearBetas',
     'sqrt': 'SqrtBetas',
+    'cosine': 'CosineSchedule',
 }
 PREDICTIONS = {
     'eps': 'EpsilonPrediction',
@@ -32,6 +29,37 @@ PREDICTIONS = {
     'v': 'VelocityPrediction',
 }
 LOSSES = {'l1': 'L1Loss', 'l2': 'L2Loss'}
+# How noise is added, and what is learned of it.
+PROCESS = (
+    Key('beta_schedule', '', WORD, 'linear', BETAS),
+    Key('cosine_s', '', POSITIVE, 8e-3),
+    Key('given_betas', '', either(list_of(NUMBER, least=0), None), None),
+    Key('l_simple_weight', '', NUMBER, 1.0),
+    Key('linear_end', '', POSITIVE, 2e-2),
+    Key('linear_start', '', POSITIVE, 1e-4),
+    Key('loss_type', 'loss_function.type', WORD, 'l2', LOSSES),
+    Key('original_elbo_weight', '', NUMBER, 0.0),
+    Key('parameterization', 'prediction.type', WORD, 'eps', PREDICTIONS),
+    Key('timesteps', '', COUNT, 1000),
+)
+TABLE = KeyTable(*PROCESS, remedy=REMEDY, strict=False)
+CUMULATIVE = 'alphas_cumprod'
+# Tables that follow from the config.
+SCHEDULE = {
+    CUMULATIVE,
+    'alphas_cumprod_prev',
+    'betas',
+    'log_one_minus_alphas_cumprod',
+    'lvlb_weights',
+    'posterior_log_variance_clipped',
+    'posterior_mean_coef1',
+    'posterior_mean_coef2',
+    'posterior_variance',
+    'sqrt_alphas_cumprod',
+    'sqrt_one_minus_alphas_cumprod',
+    'sqrt_recip_alphas_cumprod',
+    'sqrt_recipm1_alphas_cumprod',
+}
 # The original's sampler; tools/benchmarks/README.md has faster ones.
 SAMPLING = dict(
     time_grid=dict(type='CompVisGrid'), solver=dict(type='DDIM', eta=0.0)
@@ -49,12 +77,11 @@ def diffusion_scheduler_config(original: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: If a value asks for what is not known.
     """
-    params = DEFAULTS | {k: original[k] for k in DEFAULTS if k in original}
+    params = TABLE.read(PARAMS, original)
     return dict(
         type='DiffusionScheduler',
+        **params.ours,
         noise_schedule=_noise_schedule(params),
-        prediction=_choose(params, 'parameterization', PREDICTIONS),
-        loss_function=_choose(params, 'loss_type', LOSSES),
         loss_weighting=_loss_weighting(params),
         timestep_sampler=dict(type='UniformTimesteps'),
         **SAMPLING,
@@ -83,33 +110,16 @@ def _num_steps(params: Mapping[str, Any]) -> int:
     return max(n for n in below if (length - 1) % (length // n))
 
 
-def _choose(
-    params: Mapping[str, Any], key: str, types: Mapping[str, str]
-) -> dict[str, Any]:
-    value = params[key]
-    if value not in types:
-        raise ValueError(
-            f'params.{key}={value!r} is not known: only '
-            f'{", ".join(map(repr, types))} are'
-        )
-    return dict(type=types[value])
-
-
 def _noise_schedule(params: Mapping[str, Any]) -> dict[str, Any]:
     if params['given_betas'] is not None:
         return dict(type='GivenBetas', betas=list(params['given_betas']))
-    length = params['timesteps']
+    schedule = dict(
+        type=BETAS[params['beta_schedule']], num_timesteps=params['timesteps']
+    )
     if params['beta_schedule'] == 'cosine':
-        return dict(
-            type='CosineSchedule',
-            offset=params['cosine_s'],
-            num_timesteps=length,
-        )
-    return dict(
-        **_choose(params, 'beta_schedule', BETAS),
-        start=params['linear_start'],
-        end=params['linear_end'],
-        num_timesteps=length,
+        return schedule | dict(offset=params['cosine_s'])
+    return schedule | dict(
+        start=params['linear_start'], end=params['linear_end']
     )
 
 
@@ -120,4 +130,36 @@ def _loss_weighting(params: Mapping[str, Any]) -> dict[str, Any]:
         return dict(type='UniformWeighting')
     return dict(
         type='VariationalWeighting', vlb_weight=bound, simple_weight=simple
+    )
+
+
+def check_schedule(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> None:
+    """Raise unless the checkpoint was trained with the config's schedule."""
+    if CUMULATIVE not in weights:
+        return
+    found = weights[CUMULATIVE]
+    schedule = DIFFUSION_SCHEDULERS.build(dict(config))
+    times = torch.arange(schedule.num_timesteps)
+    expected = schedule(times).alpha.square()
+    if found.shape != expected.shape or not _same(found, expected):
+        least = f' down to {found.min():.3g}' if found.numel() else ''
+        raise ValueError(
+            f'{CUMULATIVE} of the checkpoint has {found.numel()} values'
+            f'{least}, that of the config {len(expected)} down to '
+            f'{expected.min():.3g}: it was trained with other values of '
+            'params.timesteps, linear_start or linear_end; take its own yaml '
+            'file'
+        )
+
+
+def _same(found: Tensor, expected: Tensor) -> bool:
+    """Whether they differ by rounding alone, in half precision or single."""
+    limits = torch.finfo(found.dtype)
+    return torch.allclose(
+        found.double(),
+        expected,
+        rtol=max(1e-4, limits.eps),
+        atol=limits.smallest_normal * limits.eps,
     )

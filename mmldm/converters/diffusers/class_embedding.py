@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmldm.models.conditioners import ClassEmbedder
 
-from .params import arguments
+from .levels import arguments
 
 WEIGHT = 'class_embedding.weight'
 

@@ -1,9 +1,8 @@
 """Weights of the UNets of diffusers as ours, and ours as theirs."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
-
-from torch import Tensor
 
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.layers import (
@@ -12,51 +11,28 @@ from mmldm.models.layers import (
     TimeEmbedding,
 )
 
-from ..dialect import POINTWISE, Dialect, pairs_of
-from ..pairs import check_weights, to_ours, to_theirs, without_memory
+from ..key_mapping import JSON, POINTWISE, KeyMapping, Weights
 from .denoiser_config import linear_projections
-from .weights import ATTENTION, REMEDY, modern_weights
+from .weights import ATTENTION, modern_weights
+
+LINEAR = re.compile(r'\.proj_(in|out)\.weight$')
 
 
-def denoiser_to_diffusers(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of ours under diffusers' names and in its shapes.
-
-    Args:
-        weights: Of a ``DenoisingUNet`` that was built from ``config``.
-        config: Of ``DenoisingUNet``.
-    """
-    dialect = _dialect(linear_projections(config))
-    return to_theirs(weights, pairs_of(without_memory(config), dialect))
+def unet_keys(config: Mapping[str, Any]) -> KeyMapping:
+    """The names there, with projections as their UNet of a config has them."""
+    if linear_projections(config):
+        return UNET_KEYS._replace(pointwise={})
+    return UNET_KEYS
 
 
-def denoiser_from_diffusers(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """The way back of :func:`denoiser_to_diffusers`.
-
-    Args:
-        weights: By name, today's or as before diffusers 0.13.
-        config: As of :func:`denoiser_from_diffusers_config`.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    weights = modern_weights(weights)
-    linear = any(
-        name.endswith('.proj_in.weight') and weight.ndim == 2
-        for name, weight in weights.items()
-    )
-    pairs = pairs_of(without_memory(config), _dialect(linear))
-    check_weights(weights, pairs, remedy=REMEDY)
-    return to_ours(weights, pairs)
-
-
-def _dialect(linear: bool) -> Dialect:
-    """The names there, with projections that are linear or convolutions."""
-    return DIFFUSERS._replace(pointwise={}) if linear else DIFFUSERS
+def _today(weights: Weights) -> Weights:
+    """Projections of transformers as convolutions, which they may be."""
+    return {
+        name: weight[..., None, None]
+        if LINEAR.search(name) and weight.ndim == 2
+        else weight
+        for name, weight in modern_weights(weights).items()
+    }
 
 
 def _module_names(unet: DenoisingUNet) -> dict[str, str]:
@@ -81,7 +57,7 @@ def _module_names(unet: DenoisingUNet) -> dict[str, str]:
     return names
 
 
-DIFFUSERS = Dialect(
+UNET_KEYS = KeyMapping(
     modules=_module_names,
     inner={
         ResBlock: {'embed': 'time_emb_proj', 'skip': 'conv_shortcut'},
@@ -89,4 +65,6 @@ DIFFUSERS = Dialect(
         TimeEmbedding: {'mlp.0': 'linear_1', 'mlp.2': 'linear_2'},
     },
     pointwise=POINTWISE,
+    today=_today,
+    remedy=JSON,
 )

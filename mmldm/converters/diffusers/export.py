@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from mmldm.registry import MODELS
 from mmldm.utils.image_size import height_and_width
 
+from ..key_mapping import part_of
 from .class_embedding import vector_classes
-from .denoiser import denoiser_to_diffusers
+from .denoiser import unet_keys
 from .denoiser_config import denoiser_to_diffusers_config
 from .files import (
     CONFIG,
@@ -23,20 +24,21 @@ from .files import (
     write_weights,
 )
 from .first_stage import (
-    first_stage_to_diffusers,
+    FIRST_STAGE_KEYS,
     first_stage_to_diffusers_config,
 )
 from .folder import TOKENIZER
 from .latent_scale import fold_latent_scale, latent_scale
 from .pipelines import (
     LENGTH,
+    PIPELINES,
     STABLE,
     TEXT_TO_IMAGE,
-    WITHOUT,
+    Pipeline,
     TextPart,
     choose_pipeline,
     differences,
-    text_part,
+    text_pipeline,
 )
 from .process import scheduler_to_diffusers
 from .text import text_encoder_from_diffusers_config
@@ -146,16 +148,6 @@ def whole_model(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return weights, config
 
 
-def _part(name: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a part of the model, by name in the part."""
-    start = f'{name}.'
-    return {
-        key.removeprefix(start): weight
-        for key, weight in weights.items()
-        if key.startswith(start)
-    }
-
-
 def _add_first_stage(
     folder: Folder,
     part: str,
@@ -164,7 +156,7 @@ def _add_first_stage(
 ) -> str:
     """The first stage; returns its class."""
     own, notes = fold_latent_scale(
-        _part('autoencoder', weights), config['autoencoder']
+        part_of(weights, 'autoencoder.'), config['autoencoder']
     )
     folder.notes += notes
     theirs = first_stage_to_diffusers_config(
@@ -172,7 +164,7 @@ def _add_first_stage(
         latent_scale(own),
         config.get('image_size') or 256,
     )
-    found = first_stage_to_diffusers(own, config['autoencoder'])
+    found = FIRST_STAGE_KEYS.write(own, config['autoencoder'])
     folder.add(part, theirs, found)
     return theirs['_class_name']
 
@@ -183,13 +175,12 @@ def _diffusion(
     """All parts, and the pipeline that draws with them, if there is one."""
     folder = Folder()
     embedders = config['conditioner'].get('embedders') or ()
-    text = text_part(embedders)
-    first_stage = text.first_stage if text else 'vqvae'
-    kind = _add_first_stage(folder, first_stage, weights, config)
-    vae = folder.files[f'{first_stage}/{CONFIG}']
+    parts = PIPELINES.get(text_pipeline(embedders), Pipeline())
+    kind = _add_first_stage(folder, parts.first_stage, weights, config)
+    vae = folder.files[f'{parts.first_stage}/{CONFIG}']
     factor = 2 ** (len(vae['block_out_channels']) - 1)
     unet = _add_unet(folder, weights, config, factor)
-    pipeline, why_not = choose_pipeline(embedders, text, unet, vae)
+    pipeline, why_not = choose_pipeline(embedders, unet, vae)
     scheduler, notes = scheduler_to_diffusers(
         config['diffusion_scheduler'],
         scales_input=pipeline != TEXT_TO_IMAGE,
@@ -198,18 +189,18 @@ def _diffusion(
     if pipeline == STABLE and spacing != 'leading':
         scheduler['steps_offset'] = 1  # read by nothing, but warned of
     folder.files[f'scheduler/{SCHEDULER}'] = scheduler
-    index = dict(
-        _class_name=pipeline,
-        scheduler=['diffusers', scheduler['_class_name']],
-        unet=['diffusers', unet['_class_name']],
-    )
-    index[first_stage] = ['diffusers', kind]
-    if text is not None:
-        own = _part('conditioner.embedders.0', weights)
-        _add_text(folder, text, own, embedders[0])
-        index[text.name] = list(text.kind)
-        index[TOKENIZER] = ['transformers', text.tokenizer]
-        index |= WITHOUT if text.name == 'text_encoder' else {}
+    index = {
+        '_class_name': pipeline,
+        'scheduler': ['diffusers', scheduler['_class_name']],
+        'unet': ['diffusers', unet['_class_name']],
+        parts.first_stage: ['diffusers', kind],
+        **parts.without,
+    }
+    if parts.text is not None:
+        own = part_of(weights, 'conditioner.embedders.0.')
+        _add_text(folder, parts.text, own, embedders[0])
+        index[parts.text.name] = list(parts.text.kind)
+        index[TOKENIZER] = ['transformers', parts.text.tokenizer]
     if pipeline is not None:
         folder.files[PIPELINE] = index
     else:
@@ -232,7 +223,8 @@ def _add_unet(
     unet = denoiser_to_diffusers_config(
         denoiser, _image_size(config) // factor
     )
-    found = denoiser_to_diffusers(_part('denoiser', weights), denoiser)
+    own = part_of(weights, 'denoiser.')
+    found = unet_keys(denoiser).write(own, denoiser)
     if classes is not None:
         unet |= classes.config
         found |= classes.weights(weights)

@@ -6,13 +6,13 @@ those of diffusers 0.42, which is not needed.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from ..editors import first_stage_editor
-from .denoiser import denoiser_from_diffusers
+from ..key_mapping import KeyMapping, under
+from .denoiser import UNET_KEYS
 from .denoiser_config import denoiser_from_diffusers_config
 from .files import (
     CONFIG,
@@ -22,17 +22,12 @@ from .files import (
     read_weights,
 )
 from .first_stage import (
+    FIRST_STAGE_KEYS,
     KINDS,
-    first_stage_from_diffusers,
     first_stage_from_diffusers_config,
 )
+from .pipelines import PIPELINES, TEXT, Pipeline
 from .process import scheduler_from_diffusers
-from .text import (
-    text_encoder_from_diffusers,
-    text_encoder_from_diffusers_config,
-    transformer_from_diffusers,
-    transformer_from_diffusers_config,
-)
 
 TOKENIZER = 'tokenizer'
 # Parts that draw nothing.
@@ -40,49 +35,6 @@ UNUSED = {
     'feature_extractor': 'it prepares images for the safety checker',
     'image_encoder': 'it is of adapters, which this model has not',
     'safety_checker': 'it looks at finished images',
-}
-
-
-class Pipeline(NamedTuple):
-    """What there is to read in a folder of a pipeline.
-
-    Attributes:
-        first_stage: Its name.
-        text: That of its text encoder, if it has one.
-        num_steps: Of its sampling, unless it is told.
-        guidance: Its scale in the examples of its authors; None for none.
-        small_image: It draws a larger image of a small one.
-        overrides: What it changes in its scheduler's config.
-    """
-
-    first_stage: str
-    text: str | None = None
-    num_steps: int = 50
-    guidance: float | None = None
-    small_image: bool = False
-    overrides: Mapping[str, Any] = MappingProxyType({})
-
-
-PIPELINES = {
-    'LDMPipeline': Pipeline('vqvae'),
-    'LDMSuperResolutionPipeline': Pipeline(
-        'vqvae', num_steps=100, small_image=True
-    ),
-    'LDMTextToImagePipeline': Pipeline('vqvae', 'bert', guidance=5.0),
-    'StableDiffusionPipeline': Pipeline(
-        'vae',
-        'text_encoder',
-        guidance=7.5,
-        overrides=dict(clip_sample=False, steps_offset=1),
-    ),
-}
-# Configs and weights of text encoders, by what their config calls them.
-TEXT: dict[str, tuple[Callable, Callable]] = {
-    'ldmbert': (transformer_from_diffusers_config, transformer_from_diffusers),
-    'clip_text_model': (
-        text_encoder_from_diffusers_config,
-        text_encoder_from_diffusers,
-    ),
 }
 
 
@@ -126,10 +78,10 @@ def read_diffusers(
             'huggingface.co are to be downloaded before'
         )
     autoencoder, weights = _read_part(
-        folder, first_stage_from_diffusers_config, first_stage_from_diffusers
+        folder, first_stage_from_diffusers_config, FIRST_STAGE_KEYS
     )
     config = first_stage_editor(autoencoder)
-    return FromDiffusers(config, _under('autoencoder', weights), [])
+    return FromDiffusers(config, under('autoencoder.', weights), [])
 
 
 def is_diffusers(folder: str | Path) -> bool:
@@ -138,23 +90,19 @@ def is_diffusers(folder: str | Path) -> bool:
 
 
 def _read_part(
-    folder: Path, to_config: Callable, to_weights: Callable
+    folder: Path, to_config: Callable, mapping: KeyMapping
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Config and weights of one part, of a message that names its folder."""
     theirs = read_json(folder / CONFIG)
     try:
         config = to_config(theirs)
-        return config, to_weights(read_weights(folder), config)
+        return config, mapping.read(read_weights(folder), config)
     except ValueError as error:
         raise ValueError(f'{folder}: {error}') from error
     except (TypeError, ZeroDivisionError, LookupError) as error:
         raise ValueError(
             f'{folder}: a value in {CONFIG} is of a wrong kind ({error})'
         ) from error
-
-
-def _under(part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f'{part}.{name}': weight for name, weight in weights.items()}
 
 
 def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
@@ -170,15 +118,13 @@ def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
     pipeline = PIPELINES[name]
     _check_parts(folder, index, pipeline)
     autoencoder, weights = _read_first_stage(folder, pipeline)
-    weights = _under('autoencoder', weights)
+    weights = under('autoencoder.', weights)
     denoiser, found = _read_part(
-        folder / 'unet',
-        denoiser_from_diffusers_config,
-        denoiser_from_diffusers,
+        folder / 'unet', denoiser_from_diffusers_config, UNET_KEYS
     )
-    weights |= _under('denoiser', found)
+    weights |= under('denoiser.', found)
     conditioner, found = _read_conditioner(folder, pipeline, tokenizer)
-    weights |= _under('conditioner.embedders.0', found)
+    weights |= under('conditioner.embedders.0.', found)
     scheduler, notes = _read_scheduler(folder, pipeline)
     guidance = dict(type='NoGuidance')
     if pipeline.guidance is not None:
@@ -204,7 +150,7 @@ def _check_parts(
     """Raise where a part is missing, or one that draws is not known."""
     needed = [pipeline.first_stage, 'unet', 'scheduler']
     if pipeline.text is not None:
-        needed += [pipeline.text, TOKENIZER]
+        needed += [pipeline.text.name, TOKENIZER]
     for part in needed:
         if not (folder / part).is_dir():
             raise FileNotFoundError(
@@ -245,7 +191,7 @@ def _read_first_stage(
         )
 
     return _read_part(
-        folder / pipeline.first_stage, to_config, first_stage_from_diffusers
+        folder / pipeline.first_stage, to_config, FIRST_STAGE_KEYS
     )
 
 
@@ -258,16 +204,18 @@ def _read_conditioner(
         return dict(type='Conditioner', embedders=[embedder]), {}
     if pipeline.text is None:
         return dict(type='Conditioner'), {}
-    part = folder / pipeline.text
+    part = folder / pipeline.text.name
     kind = read_json(part / CONFIG).get('model_type')
-    if not isinstance(kind, str) or kind not in TEXT:
+    known = {text.model_type: text for text in TEXT.values()}
+    if not isinstance(kind, str) or kind not in known:
         raise ValueError(
             f'{part}: model_type={kind!r} cannot be converted as a text '
-            f'encoder; these can: {", ".join(TEXT)}'
+            f'encoder; these can: {", ".join(known)}'
         )
-    to_config, to_weights = TEXT[kind]
     embedder, weights = _read_part(
-        part, lambda theirs: to_config(theirs, tokenizer), to_weights
+        part,
+        lambda theirs: known[kind].from_config(theirs, tokenizer),
+        known[kind].keys,
     )
     return dict(type='Conditioner', embedders=[embedder]), weights
 

@@ -1,15 +1,23 @@
 """Pipelines of diffusers, and which of them draws as a model of ours."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ..key_mapping import KeyMapping
+from ..transformer_names import CLIP_KEYS, LDMBERT_KEYS
 from .text import (
+    CLIP_KIND,
+    LDMBERT_KIND,
+    text_encoder_from_diffusers_config,
     text_encoder_to_diffusers,
     text_encoder_to_diffusers_config,
+    transformer_from_diffusers_config,
     transformer_to_diffusers,
     transformer_to_diffusers_config,
 )
 
+UNCONDITIONAL = 'LDMPipeline'
 TEXT_TO_IMAGE = 'LDMTextToImagePipeline'
 SUPER_RESOLUTION = 'LDMSuperResolutionPipeline'
 STABLE = 'StableDiffusionPipeline'
@@ -24,23 +32,25 @@ WITHOUT_WEIGHTS = (
 
 
 class TextPart(NamedTuple):
-    """A text encoder there.
+    """A text encoder there, both ways.
 
     Attributes:
-        pipeline: That has it.
-        first_stage: What that calls the first stage.
         name: Of its folder.
         kind: Library and class.
+        model_type: What its config calls it.
         tokenizer: Class of its tokenizer.
+        from_config: Our config, from its own and a tokenizer.
+        keys: From its weights.
         to_config: From our config.
         to_weights: From our weights and config.
     """
 
-    pipeline: str
-    first_stage: str
     name: str
     kind: tuple[str, str]
+    model_type: str
     tokenizer: str
+    from_config: Callable
+    keys: KeyMapping
     to_config: Callable
     to_weights: Callable
 
@@ -48,37 +58,73 @@ class TextPart(NamedTuple):
 # By type of our embedder.
 TEXT = {
     'TokenTransformer': TextPart(
-        TEXT_TO_IMAGE,
-        'vqvae',
         'bert',
         ('latent_diffusion', 'LDMBertModel'),
+        LDMBERT_KIND,
         'BertTokenizer',
+        transformer_from_diffusers_config,
+        LDMBERT_KEYS,
         transformer_to_diffusers_config,
         transformer_to_diffusers,
     ),
     'TextEncoder': TextPart(
-        STABLE,
-        'vae',
         'text_encoder',
         ('transformers', 'CLIPTextModel'),
+        CLIP_KIND,
         'CLIPTokenizer',
+        text_encoder_from_diffusers_config,
+        CLIP_KEYS,
         text_encoder_to_diffusers_config,
         text_encoder_to_diffusers,
     ),
 }
-# What the pipeline of Stable Diffusion can do without.
-WITHOUT = dict(
-    feature_extractor=[None, None],
-    image_encoder=[None, None],
-    requires_safety_checker=False,
-    safety_checker=[None, None],
-)
+
+
+class Pipeline(NamedTuple):
+    """What there is in a folder of a pipeline.
+
+    Attributes:
+        first_stage: Name of its first stage.
+        text: Its text encoder, if it has one.
+        num_steps: Of its sampling, unless it is told.
+        guidance: Its scale in the examples of its authors; None for none.
+        small_image: It draws a larger image of a small one.
+        overrides: What it changes in its scheduler's config.
+        without: Parts of its index that it can do without.
+    """
+
+    first_stage: str = 'vqvae'
+    text: TextPart | None = None
+    num_steps: int = 50
+    guidance: float | None = None
+    small_image: bool = False
+    overrides: Mapping[str, Any] = MappingProxyType({})
+    without: Mapping[str, Any] = MappingProxyType({})
+
+
+PIPELINES = {
+    UNCONDITIONAL: Pipeline(),
+    SUPER_RESOLUTION: Pipeline(num_steps=100, small_image=True),
+    TEXT_TO_IMAGE: Pipeline(text=TEXT['TokenTransformer'], guidance=5.0),
+    STABLE: Pipeline(
+        'vae',
+        TEXT['TextEncoder'],
+        guidance=7.5,
+        overrides=dict(clip_sample=False, steps_offset=1),
+        without=dict(
+            feature_extractor=[None, None],
+            image_encoder=[None, None],
+            requires_safety_checker=False,
+            safety_checker=[None, None],
+        ),
+    ),
+}
 # What LDMTextToImagePipeline takes every model to be.
 FACTOR, LENGTH = 8, 77
 
 
-def text_part(embedders: Sequence[Mapping[str, Any]]) -> TextPart | None:
-    """The text encoder there, if there is one, and nothing else."""
+def text_pipeline(embedders: Sequence[Mapping[str, Any]]) -> str | None:
+    """The pipeline whose text encoder these are, and nothing else."""
     if len(embedders) != 1:
         return None
     (embedder,) = embedders
@@ -86,26 +132,27 @@ def text_part(embedders: Sequence[Mapping[str, Any]]) -> TextPart | None:
     words = not isinstance(tokenizer, Mapping) or (
         tokenizer['type'] == 'BertTokens'
     )
-    return TEXT.get(embedder['type']) if words else None
+    text = TEXT.get(embedder['type']) if words else None
+    names = [name for name, p in PIPELINES.items() if text and p.text is text]
+    return names[0] if names else None
 
 
 def choose_pipeline(
     embedders: Sequence[Mapping[str, Any]],
-    text: TextPart | None,
     unet: Mapping[str, Any],
     vae: Mapping[str, Any],
 ) -> tuple[str | None, str]:
     """The pipeline that draws as ours, or why there is none."""
     kinds = [embedder['type'] for embedder in embedders]
     if not kinds:
-        return 'LDMPipeline', ''
-    if text is not None:
+        return UNCONDITIONAL, ''
+    if (name := text_pipeline(embedders)) is not None:
         length = embedders[0].get('max_length', LENGTH)
-        if length == LENGTH or text.pipeline == STABLE:
-            return text.pipeline, ''
+        if length == LENGTH or name == STABLE:
+            return name, ''
         return None, (
-            f'{text.pipeline} takes captions of {LENGTH} tokens, and this '
-            f'model {length}'
+            f'{name} takes captions of {LENGTH} tokens, and this model '
+            f'{length}'
         )
     if kinds == ['LowResolution']:
         channels, scale = unet['out_channels'], vae['scaling_factor']

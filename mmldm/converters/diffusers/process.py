@@ -11,10 +11,22 @@ from typing import Any
 import torch
 
 from mmldm.diffusion import DiffusionScheduler, DiscreteSchedule
+from mmldm.diffusion.diffusers_grid import SPACINGS
 from mmldm.diffusion.noise_schedules.discrete import betas_of
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
-from .params import Params, arguments
+from ..key_table import UNSAID, Given, Key, KeyTable
+from ..kinds import (
+    BOOL,
+    COUNT,
+    NUMBER,
+    POSITIVE,
+    WORD,
+    either,
+    list_of,
+    one_of,
+)
+from .levels import REMEDY, arguments
 from .samplers import (
     DDIM,
     REFUSED,
@@ -34,13 +46,28 @@ PREDICTIONS = {
     'v_prediction': 'VelocityPrediction',
 }
 BETAS = {'linear': 'LinearBetas', 'scaled_linear': 'ScaledLinearBetas'}
-# What schedulers there take where a key is left out.
-DEFAULTS = dict(
-    beta_end=0.02,
-    beta_schedule='linear',
-    beta_start=1e-4,
-    num_train_timesteps=1000,
-    prediction_type='epsilon',
+# Keys of the process, and those of sampling whose kind counts; defaults of a
+# scheduler's own are in ``samplers.py``.
+TABLE = KeyTable(
+    Key('beta_end', '', POSITIVE, 0.02),
+    Key('beta_schedule', '', WORD, 'linear'),
+    Key('beta_start', '', POSITIVE, 1e-4),
+    Key('num_train_timesteps', '', COUNT, 1000),
+    Key('prediction_type', 'prediction.type', WORD, 'epsilon', PREDICTIONS),
+    Key('rescale_betas_zero_snr', '', BOOL, False),
+    Key('trained_betas', '', either(list_of(NUMBER), None), None),
+    Key('algorithm_type', '', WORD, UNSAID),
+    Key('clip_sample', '', BOOL, UNSAID),
+    Key('clip_sample_range', '', POSITIVE, UNSAID),
+    Key('final_sigmas_type', '', WORD, UNSAID),
+    Key('set_alpha_to_one', '', BOOL, UNSAID),
+    Key('skip_prk_steps', '', BOOL, UNSAID),
+    Key('solver_order', '', COUNT, UNSAID),
+    Key('steps_offset', '', either(COUNT, 0), UNSAID),
+    Key('timestep_spacing', '', one_of(*SPACINGS), UNSAID),
+    Key('variance_type', '', either(WORD, None), UNSAID),
+    remedy=REMEDY,
+    strict=False,
 )
 COSINE = 'squaredcos_cap_v2'
 
@@ -69,23 +96,24 @@ def scheduler_from_diffusers(
             "_class_name is missing in the scheduler's config: give the "
             'scheduler_config.json that diffusers saved'
         )
-    sampler = SAMPLERS.get(name)
-    defaults = DEFAULTS | (sampler.defaults if sampler else {})
-    params = Params(name, theirs, defaults)
-    if sampler is None and not {'beta_schedule', 'trained_betas'} & {*theirs}:
+    own = SAMPLERS[name].defaults if name in SAMPLERS else {}
+    params = TABLE.read(f'{name}.', own | theirs)
+    if name not in SAMPLERS and not {'beta_schedule', 'trained_betas'} & {
+        *theirs
+    }:
         raise ValueError(
             f'_class_name={name!r} is a scheduler without betas{_why(name)}: '
             'only models of a noise schedule with betas can be converted'
         )
     for key, (value, why) in REFUSED.items():
         if theirs.get(key) == value:
-            raise params.refusal(key, value, why)
+            raise ValueError(f'{name}.{key}={value!r} {why}')
     schedule = _noise_schedule(params)
     sampling = sampling_from_diffusers(name, theirs)
     config = dict(
         type='DiffusionScheduler',
         noise_schedule=schedule,
-        prediction=_prediction(params),
+        **params.ours,
         loss_weighting=dict(type='UniformWeighting'),
         timestep_sampler=dict(type='UniformTimesteps'),
         time_grid=sampling.time_grid,
@@ -104,54 +132,37 @@ def _why(name: str) -> str:
     )
 
 
-def _noise_schedule(params: Params) -> dict[str, Any]:
+def _noise_schedule(params: Given) -> dict[str, Any]:
     schedule = _betas(params)
-    if params.take('rescale_betas_zero_snr'):
+    if params['rescale_betas_zero_snr']:
         return dict(type='ZeroTerminalSNR', noise_schedule=schedule)
     return schedule
 
 
-def _betas(params: Params) -> dict[str, Any]:
-    betas = params.take('trained_betas')
-    length = params.take('num_train_timesteps')
-    if length is None:
-        raise params.refusal(
-            'num_train_timesteps', length, 'must be a whole number from 1'
-        )
+def _betas(params: Given) -> dict[str, Any]:
+    betas, length = params['trained_betas'], params['num_train_timesteps']
     if betas is not None:
         if len(betas) != length:
             raise ValueError(
-                f'{params.part}.trained_betas has {len(betas)} numbers, but '
+                f'{params.where}trained_betas has {len(betas)} numbers, but '
                 f'num_train_timesteps={length}: set it to {len(betas)}'
             )
         return dict(type='GivenBetas', betas=list(betas))
-    kind = params.take('beta_schedule')
+    kind = params['beta_schedule']
     if kind == COSINE:
         return dict(type='CosineSchedule', num_timesteps=length)
     if kind not in BETAS:
         raise params.refusal(
             'beta_schedule',
-            kind,
             f'has no counterpart here: only {", ".join([*BETAS, COSINE])} '
             'have, or trained_betas',
         )
     return dict(
         type=BETAS[kind],
-        start=params.take('beta_start'),
-        end=params.take('beta_end'),
+        start=params['beta_start'],
+        end=params['beta_end'],
         num_timesteps=length,
     )
-
-
-def _prediction(params: Params) -> dict[str, Any]:
-    kind = params.take('prediction_type')
-    if kind not in PREDICTIONS:
-        raise params.refusal(
-            'prediction_type',
-            kind,
-            f'has no counterpart here: only {", ".join(PREDICTIONS)} have',
-        )
-    return dict(type=PREDICTIONS[kind])
 
 
 def scheduler_to_diffusers(
@@ -169,10 +180,16 @@ def scheduler_to_diffusers(
         differs from ours, in words.
 
     Raises:
-        ValueError: If the noise schedule or the prediction has no
-            counterpart.
+        ValueError: If the noise schedule, the prediction or a learned
+            variance has no counterpart.
     """
     scheduler = DIFFUSION_SCHEDULERS.build(dict(config))
+    if scheduler.variance is not None:
+        raise ValueError(
+            'diffusion_scheduler.variance=LearnedVariance has no counterpart '
+            'in the pipelines of diffusers: only models without it can be '
+            'exported'
+        )
     noise = _betas_to_diffusers(scheduler, config['noise_schedule'])
     kind = type(scheduler.prediction).__name__
     names = {ours: theirs for theirs, ours in PREDICTIONS.items()}

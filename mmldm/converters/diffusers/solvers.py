@@ -7,7 +7,7 @@ from mmldm.diffusion import NoiseLevel
 from mmldm.diffusion.solvers.dpm_solver import ExtrapolatingSolver
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
-from .params import arguments
+from .levels import arguments
 
 Keys = Mapping[str, Any]
 PLUS_PLUS = 'dpmsolver++'

@@ -8,41 +8,55 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ..pairs import Pair, check_weights, to_ours, to_theirs, without_memory
-from ..transformer_pairs import Dialect, from_dialect, to_dialect
-from .kinds import check_kinds
-from .weights import REMEDY
+from mmldm.models.conditioners import TokenTransformer
 
-# Our arguments, and what LDMBertConfig has by default.
-LDMBERT = {
-    'vocab_size': ('vocab_size', 30522),
-    'max_length': ('max_position_embeddings', 77),
-    'embed_dim': ('d_model', 1280),
-    'num_layers': ('encoder_layers', 32),
-    'num_heads': ('encoder_attention_heads', 8),
-    'head_channels': ('head_dim', 64),
-}
-CLIP_KIND = 'clip_text_model'
-# What the network of CLIPTextConfig depends on.
-CLIP = (
-    'vocab_size',
-    'hidden_size',
-    'intermediate_size',
-    'num_hidden_layers',
-    'num_attention_heads',
-    'max_position_embeddings',
-    'hidden_act',
-    'layer_norm_eps',
-    'bos_token_id',
-    'eos_token_id',
-    'pad_token_id',
+from ..key_table import UNSAID, Key, KeyTable, fixed
+from ..kinds import COUNT
+from ..transformer_names import CLIP_KEYS, LDMBERT_KEYS
+from .levels import REMEDY, arguments
+
+LDMBERT = KeyTable(
+    Key('vocab_size', 'vocab_size', COUNT, 30522),
+    Key('max_position_embeddings', 'max_length', COUNT, 77),
+    Key('d_model', 'embed_dim', COUNT, 1280),
+    Key('encoder_layers', 'num_layers', COUNT, 32),
+    Key('encoder_attention_heads', 'num_heads', COUNT, 8),
+    Key('head_dim', 'head_channels', COUNT, 64),
+    Key('encoder_ffn_dim', '', COUNT, UNSAID),
+    *fixed({'activation_function': 'gelu'}),
+    remedy=REMEDY,
+    strict=False,
 )
-# Around the network in files of transformers before 5, and a count that very
-# old ones have.
-SHELL = 'text_model.'
-COUNT = 'embeddings.position_ids'
+LDMBERT_KIND, CLIP_KIND = 'ldmbert', 'clip_text_model'
+# What the network of CLIPTextConfig depends on; the names are the same.
+CLIP = KeyTable(
+    *(
+        Key(key, f'config.{key}', COUNT, UNSAID)
+        for key in (
+            'vocab_size',
+            'hidden_size',
+            'intermediate_size',
+            'num_hidden_layers',
+            'num_attention_heads',
+            'max_position_embeddings',
+        )
+    ),
+    *(
+        Key(key, f'config.{key}', default=UNSAID)
+        for key in (
+            'hidden_act',
+            'layer_norm_eps',
+            'bos_token_id',
+            'eos_token_id',
+            'pad_token_id',
+        )
+    ),
+    remedy=REMEDY,
+    strict=False,
+)
 
 
 def transformer_from_diffusers_config(
@@ -57,30 +71,20 @@ def transformer_from_diffusers_config(
     Raises:
         ValueError: If it is another network.
     """
-    _check_kind(theirs, 'ldmbert')
-    check_kinds('LDMBertModel', theirs)
-    sizes = {
-        ours: theirs.get(key, default)
-        for ours, (key, default) in LDMBERT.items()
-    }
-    fixed = dict(
-        activation_function='gelu', encoder_ffn_dim=4 * sizes['embed_dim']
+    _check_kind(theirs, LDMBERT_KIND)
+    given = LDMBERT.read('LDMBertModel.', theirs)
+    wide = 4 * given['d_model']
+    if given.get('encoder_ffn_dim', wide) != wide:
+        raise given.refusal(
+            'encoder_ffn_dim', f'has no counterpart here: only {wide} has'
+        )
+    tokens = dict(
+        type='BertTokens',
+        pretrained=tokenizer,
+        max_length=given['max_position_embeddings'],
     )
-    for key, value in fixed.items():
-        if theirs.get(key, value) != value:
-            raise ValueError(
-                f'{key}={theirs[key]!r} of the LDMBertModel is not supported: '
-                f'only {value!r} is'
-            )
     return dict(
-        type='TokenTransformer',
-        tokenizer=dict(
-            type='BertTokens',
-            pretrained=tokenizer,
-            max_length=sizes['max_length'],
-        ),
-        **sizes,
-        logits=True,
+        type='TokenTransformer', tokenizer=tokens, **given.ours, logits=True
     )
 
 
@@ -88,47 +92,16 @@ def transformer_to_diffusers_config(
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The config of the ``LDMBertModel`` that is a ``TokenTransformer``."""
-    sizes = {
-        theirs: config.get(key, default)
-        for key, (theirs, default) in LDMBERT.items()
-    }
     return dict(
         architectures=['LDMBertModel'],
-        model_type='ldmbert',
-        **sizes,
-        encoder_ffn_dim=4 * sizes['d_model'],
-        activation_function='gelu',
+        model_type=LDMBERT_KIND,
+        **LDMBERT.write(
+            arguments(TokenTransformer, config), 'activation_function'
+        ),
+        encoder_ffn_dim=4 * config['embed_dim'],
         dropout=0.0,
         pad_token_id=0,
     )
-
-
-def transformer_from_diffusers(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of an ``LDMBertModel`` under our names.
-
-    Args:
-        weights: By name there.
-        config: As of :func:`transformer_from_diffusers_config`.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    return from_dialect(weights, config, DIFFUSERS)
-
-
-def transformer_to_diffusers(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """The way back: all that an ``LDMBertModel`` loads.
-
-    Args:
-        weights: Of a ``TokenTransformer`` that was built from ``config``.
-        config: See :func:`transformer_to_diffusers_config`.
-    """
-    return to_dialect(weights, config, DIFFUSERS)
 
 
 def text_encoder_from_diffusers_config(
@@ -144,12 +117,15 @@ def text_encoder_from_diffusers_config(
         ValueError: If it is another network.
     """
     _check_kind(theirs, CLIP_KIND)
-    check_kinds('CLIPTextModel', theirs)
-    return dict(
-        type='TextEncoder',
-        config={key: theirs[key] for key in CLIP if key in theirs},
-        tokenizer=tokenizer,
-        max_length=theirs.get('max_position_embeddings', 77),
+    given = CLIP.read('CLIPTextModel.', theirs)
+    return (
+        dict(
+            type='TextEncoder',
+            config={},
+            tokenizer=tokenizer,
+            max_length=given.get('max_position_embeddings', 77),
+        )
+        | given.ours
     )
 
 
@@ -169,46 +145,6 @@ def text_encoder_to_diffusers_config(
         model_type=CLIP_KIND,
         **_read_layers(config)['config'],
     )
-
-
-def text_encoder_from_diffusers(
-    weights: Mapping[str, Tensor], config: Mapping[str, Any]
-) -> dict[str, Tensor]:
-    """Weights of a ``CLIPTextModel`` under our names.
-
-    Args:
-        weights: By name there, as any release of transformers stores them.
-        config: As of :func:`text_encoder_from_diffusers_config`.
-
-    Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
-    """
-    found = {n.removeprefix(SHELL): w for n, w in weights.items()}
-    found.pop(COUNT, None)
-    pairs = _clip_pairs(config)
-    check_weights(found, pairs, remedy=REMEDY)
-    return to_ours(found, pairs)
-
-
-def text_encoder_to_diffusers(
-    weights: Mapping[str, Tensor],
-    config: Mapping[str, Any],
-    prefix: str = SHELL,
-) -> dict[str, Tensor]:
-    """The way back: all that a ``CLIPTextModel`` loads.
-
-    Args:
-        weights: Of a ``TextEncoder`` that was built from ``config``.
-        config: See :func:`text_encoder_to_diffusers_config`.
-        prefix: Of the names: that of transformers before 5, which all
-            releases read; '' for the one that 5 has.
-
-    Raises:
-        ValueError: If ``config`` does not describe the network.
-    """
-    theirs = to_theirs(weights, _clip_pairs(_read_layers(config)))
-    return {prefix + name: weight for name, weight in theirs.items()}
 
 
 def _check_kind(theirs: Mapping[str, Any], kind: str) -> None:
@@ -235,32 +171,30 @@ def _read_layers(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(config) | dict(config=network, layer='last')
 
 
-def _clip_pairs(config: Mapping[str, Any]) -> list[Pair]:
-    """Every weight of the ``TextEncoder``, and its name in transformers 5."""
-    names = without_memory(config).named_parameters()
-    return [
-        Pair(n, tuple(w.shape), (n.removeprefix('network.'),), tuple(w.shape))
-        for n, w in names
-    ]
+def transformer_to_diffusers(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """All that an ``LDMBertModel`` loads.
+
+    The layer to the vocabulary, which nothing reads, is zeros where ours has
+    none.
+    """
+    if not config.get('logits', False):
+        embedded = weights['token_embed.weight']
+        weights = {
+            **weights,
+            'to_logits.weight': torch.zeros_like(embedded),
+            'to_logits.bias': torch.zeros_like(embedded[:, 0]),
+        }
+    return LDMBERT_KEYS.write(weights, {**config, 'logits': True})
 
 
-LAYER = 'model.layers.{}.{}'
-DIFFUSERS = Dialect(
-    outer={
-        'token_embed': 'model.embed_tokens',
-        'position_embed': 'model.embed_positions',
-        'norm': 'model.layer_norm',
-        'to_logits': 'to_logits',
-    },
-    inner={
-        'norm1': lambda i: LAYER.format(i, 'self_attn_layer_norm'),
-        'attn.to_q': lambda i: LAYER.format(i, 'self_attn.q_proj'),
-        'attn.to_k': lambda i: LAYER.format(i, 'self_attn.k_proj'),
-        'attn.to_v': lambda i: LAYER.format(i, 'self_attn.v_proj'),
-        'attn.to_out': lambda i: LAYER.format(i, 'self_attn.out_proj'),
-        'norm2': lambda i: LAYER.format(i, 'final_layer_norm'),
-        'feed_forward.0': lambda i: LAYER.format(i, 'fc1'),
-        'feed_forward.2': lambda i: LAYER.format(i, 'fc2'),
-    },
-    remedy=REMEDY,
-)
+def text_encoder_to_diffusers(
+    weights: Mapping[str, Tensor], config: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """All that a ``CLIPTextModel`` loads.
+
+    Raises:
+        ValueError: If ``config`` does not describe the network.
+    """
+    return CLIP_KEYS.write(weights, _read_layers(config))

@@ -19,7 +19,6 @@ OLD = {
     '.proj_attn.': '.to_out.0.',
 }
 PROJECTION = re.compile(r'\.(to_[qkv]|to_out\.0)\.weight$')
-REMEDY = 'Give the config.json that was saved with them'
 
 
 def modern_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,9 +1,9 @@
-"""What happens to photographs before one sees them small.
+"""Random degradations that make a photograph small.
 
-The random degradations of Zhang et al. 2021, 'Designing a Practical
-Degradation Model for Deep Blind Image Super-Resolution' (arXiv:2103.14006),
-with the settings of Rombach et al. 2022, app. D.6.1. Images are float32
-(H, W, 3) in [0, 1]; all is drawn from NumPy's global generator.
+They follow Zhang et al. 2021, 'Designing a Practical Degradation Model for
+Deep Blind Image Super-Resolution' (arXiv:2103.14006), with the settings of
+Rombach et al. 2022, app. D.6.1. Images are float32 (H, W, 3) in [0, 1]; all
+randomness comes from NumPy's global generator.
 """
 
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ METHODS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA)
 HALVE_FIRST = 0.25
 JPEG_IN_BETWEEN = 0.9
 SAMPLING_KERNEL = 25  # pixels
-KINDS_OF_NOISE = (0.4, 0.4, 0.2)  # by channel, grey, correlated
-LEAST = 1e-3  # width and variance, pixels and square pixels
+KINDS_OF_NOISE = (0.4, 0.4, 0.2)  # probabilities: by channel, grey, correlated
+LEAST = 1e-3  # least width (pixels) and variance (square pixels)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How strong the degradations are.
+    """The strengths of the degradations.
 
     Args:
-        num_blurs: How often the image is blurred.
-        blur: Part of BSRGAN's widths.
-        oriented_sizes: Sides of kernels that blur one way more, pixels.
-        round_sizes: Sides of kernels that blur all ways alike.
-        resize: How often the image is made smaller by a random factor;
-            otherwise it is blurred and sampled.
+        num_blurs: Number of blurs.
+        blur: Width of the blurs, relative to BSRGAN's.
+        oriented_sizes: Sides of oriented kernels, pixels.
+        round_sizes: Sides of round kernels, pixels.
+        resize: Probability of shrinking by a random factor; otherwise the
+            image is blurred and sampled.
         noise: Least and largest standard deviation, in levels of 255.
-        quality: Least and largest of JPEG.
+        quality: Least and largest JPEG quality.
     """
 
     num_blurs: int
@@ -68,15 +68,15 @@ SETTINGS = {
 
 
 def degrade(image: np.ndarray, factor: int, settings: Settings) -> np.ndarray:
-    """A small image of a large one.
+    """Degrade a large image to a small one.
 
     Args:
-        image: Its sides are multiples of the factor.
-        factor: How much smaller it becomes.
-        settings: How strongly it is degraded.
+        image: (H, W, 3); H and W are multiples of the factor.
+        factor: Factor by which the image becomes smaller.
+        settings: Strengths of the degradations.
 
     Returns:
-        Of height and width / factor.
+        Shape (H / factor, W / factor, 3).
     """
     height, width = (side // factor for side in image.shape[:2])
     if factor == 4 and np.random.rand() < HALVE_FIRST:
@@ -96,7 +96,7 @@ def degrade(image: np.ndarray, factor: int, settings: Settings) -> np.ndarray:
 
 
 def _order(settings: Settings) -> list[str]:
-    """All steps, in any order in which it shrinks first."""
+    """All steps in random order; 'shrink' comes before 'to size'."""
     steps = ['blur'] * settings.num_blurs
     steps += ['shrink', 'to size', 'noise', 'jpeg']
     steps = [steps[i] for i in np.random.permutation(len(steps))]
@@ -106,7 +106,7 @@ def _order(settings: Settings) -> list[str]:
 
 
 def _halve(image: np.ndarray) -> np.ndarray:
-    """To half of height and width, in one of two ways."""
+    """Halve height and width, in one of two ways at random."""
     height, width = (side // 2 for side in image.shape[:2])
     if np.random.rand() < 0.5:
         return _resize(image, height, width)
@@ -120,14 +120,14 @@ def _halve(image: np.ndarray) -> np.ndarray:
 
 
 def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """By a random method; all but the area's alias."""
+    """Resize by a random method; all methods but area alias."""
     method = METHODS[np.random.randint(len(METHODS))]
     resized = cv2.resize(image, (width, height), interpolation=method)
     return resized.clip(0, 1)
 
 
 def _blur(image: np.ndarray, factor: int, settings: Settings) -> np.ndarray:
-    """By a Gaussian, round or oriented at random."""
+    """Blur by a Gaussian, round or oriented at random."""
     if np.random.rand() < 0.5:
         size = np.random.choice(settings.oriented_sizes)
         largest = settings.blur * (4 + factor)
@@ -141,20 +141,21 @@ def _blur(image: np.ndarray, factor: int, settings: Settings) -> np.ndarray:
 
 
 def _shrink(image: np.ndarray, factor: int, settings: Settings) -> np.ndarray:
-    """By a random factor, or blurred and sampled."""
+    """Shrink by a random factor, or blur and sample."""
     if np.random.rand() < settings.resize:
         scale = np.random.uniform(1, 2 * factor)
         shape = (max(1, int(side / scale)) for side in image.shape[:2])
         return _resize(image, *shape)
     width = np.random.uniform(0.1, 0.6 * factor)
-    # Sampled is the first of `factor` pixels: seen is their middle.
+    # The first of `factor` pixels is sampled; the shift moves their middle
+    # there.
     shift = (factor - 1) / 2
     kernel = gaussian(SAMPLING_KERNEL, width, shift)
     return convolve(image, kernel)[::factor, ::factor].clip(0, 1)
 
 
 def _add_noise(image: np.ndarray, settings: Settings) -> np.ndarray:
-    """Normal noise, independent by channel, grey, or between these."""
+    """Add normal noise: independent by channel, grey, or correlated."""
     low, high = settings.noise
     std = np.random.randint(low, high + 1) / 255
     kind = np.random.choice(len(KINDS_OF_NOISE), p=KINDS_OF_NOISE)
@@ -162,8 +163,7 @@ def _add_noise(image: np.ndarray, settings: Settings) -> np.ndarray:
     if kind == 2:
         axes = np.linalg.svd(np.random.rand(3, 3))[0]
         mixed = axes.T @ np.diag(np.random.rand(3)) @ axes
-        # Absolute values need be no covariance; what comes of it is noise
-        # all the same.
+        # The absolute values may not be a covariance, but still give noise.
         noise = np.random.multivariate_normal(
             np.zeros(3),
             (high / 255) ** 2 * abs(mixed),
@@ -177,23 +177,27 @@ def _add_noise(image: np.ndarray, settings: Settings) -> np.ndarray:
 
 
 def _jpeg(image: np.ndarray, settings: Settings) -> np.ndarray:
-    """Compressed and read again."""
+    """Compress to JPEG and read it back."""
     low, high = settings.quality
     quality = np.random.randint(low, high + 1)
     pixels = (image * 255).round().astype(np.uint8)
     _, content = cv2.imencode(
-        '.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, quality]
+        '.jpg',
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR),
+        [cv2.IMWRITE_JPEG_QUALITY, quality],
     )
-    return cv2.imdecode(content, cv2.IMREAD_COLOR).astype(np.float32) / 255
+    pixels = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return pixels.astype(np.float32) / 255
 
 
 def gaussian(size: int, width: float, shift: float = 0.0) -> np.ndarray:
-    """A line (size,) of a round kernel, whose sum is 1.
+    """One axis (size,) of a round Gaussian kernel; its sum is 1.
 
     Args:
-        size: Its length, pixels.
+        size: Length, pixels.
         width: Standard deviation, pixels.
-        shift: How far before the middle of the line it has its own.
+        shift: Distance of the peak before the middle, pixels.
     """
     exponent = (_places(size) + shift) ** 2 / (2 * width**2)
     return _normalised(exponent)
@@ -202,12 +206,12 @@ def gaussian(size: int, width: float, shift: float = 0.0) -> np.ndarray:
 def oriented_gaussian(
     size: int, variances: np.ndarray, angle: float
 ) -> np.ndarray:
-    """A kernel (size, size) whose sum is 1.
+    """An oriented Gaussian kernel (size, size); its sum is 1.
 
     Args:
-        size: Its side, pixels.
-        variances: Along its two axes, square pixels.
-        angle: Of the first axis, radians.
+        size: Side, pixels.
+        variances: Variances along the two axes, square pixels.
+        angle: Angle of the first axis, radians.
     """
     x, y = np.meshgrid(_places(size), _places(size))
     along = x * np.cos(angle) + y * np.sin(angle)
@@ -217,23 +221,23 @@ def oriented_gaussian(
 
 
 def _places(size: int) -> np.ndarray:
-    """Of pixels, off their middle."""
+    """Coordinates of ``size`` pixels, relative to their middle."""
     return np.arange(size) - (size - 1) / 2
 
 
 def _normalised(exponent: np.ndarray) -> np.ndarray:
-    # The nearest pixel counts however narrow it is.
+    # Relative to the minimum: a narrow kernel keeps its nearest pixel.
     kernel = np.exp(exponent.min() - exponent)
     return (kernel / kernel.sum()).astype(np.float32)
 
 
 def convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """As ``scipy.ndimage.convolve`` of each channel, mirrored at the edges.
+    """Convolve each channel as ``scipy.ndimage.convolve``, edges mirrored.
 
     Args:
         image: (H, W, C).
-        kernel: (size, size), or the line (size,) of one that is its product
-            with itself, which is a tenth of the work.
+        kernel: (size, size), or (size,) for the outer product of a line
+            with itself, which takes a tenth of the work.
     """
     middle = (len(kernel) - 1) // 2
     options = dict(anchor=(middle, middle), borderType=cv2.BORDER_REFLECT_101)

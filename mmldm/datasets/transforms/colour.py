@@ -1,4 +1,4 @@
-"""Other colours of the same image."""
+"""Colour augmentation."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -10,12 +10,11 @@ from mmldm.registry import TRANSFORMS
 class RandomChannelOrder(BaseTransform):
     """Permute the channels of ``img`` at random.
 
-    Six images of one: for data sets of few photographs, whose colours are
-    not all that there are.
+    One image gives six, for data sets whose few photographs have few colours.
     """
 
     def transform(self, results: dict) -> dict:
-        """Permute."""
+        """Permute the channels."""
         order = np.random.permutation(results['img'].shape[2])
         results['img'] = results['img'][..., order]
         return results

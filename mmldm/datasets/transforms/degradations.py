@@ -1,4 +1,4 @@
-"""Images of low resolution, for super-resolution."""
+"""Low-resolution images for super-resolution."""
 
 from abc import abstractmethod
 
@@ -13,12 +13,12 @@ from .bsrgan import SETTINGS, degrade
 
 
 class Degradation(BaseTransform):
-    """``img_lq``, uint8 BGR (H / factor, W / factor, 3), out of ``img``.
+    """Make ``img_lq``, uint8 RGB (H / factor, W / factor, 3), from ``img``.
 
-    It comes behind all that resizes, crops and flips.
+    This transform comes after all that resize, crop or flip.
 
     Args:
-        factor: How much smaller.
+        factor: Factor by which the image becomes smaller.
     """
 
     def __init__(self, factor: int = 4) -> None:
@@ -26,32 +26,32 @@ class Degradation(BaseTransform):
         self.factor = factor
 
     def transform(self, results: dict) -> dict:
-        """Degrade.
+        """Add ``img_lq``.
 
         Raises:
-            ValueError: If the image does not divide by the factor.
+            ValueError: If the factor does not divide height and width.
         """
         height, width = results['img'].shape[:2]
         if height % self.factor or width % self.factor:
             raise ValueError(
                 f'{results.get("img_path", "an image")} is {height}x{width}, '
                 f'which {type(self).__name__}.factor={self.factor} does not '
-                'divide: put a Crop to a multiple of it before'
+                'divide: put a Crop to a multiple of the factor before it'
             )
         results['img_lq'] = self.degrade(results['img'])
         return results
 
     @abstractmethod
     def degrade(self, image: np.ndarray) -> np.ndarray:
-        """A small image of a large one, both uint8 BGR."""
+        """Make a small image from a large one, both uint8 RGB."""
 
 
 @TRANSFORMS.register_module()
 class DegradeBicubic(Degradation):
-    """Only made smaller, without aliasing: Pillow's bicubic kernel.
+    """Shrink only, without aliasing, by Pillow's bicubic kernel.
 
     Args:
-        factor: How much smaller.
+        factor: Factor by which the image becomes smaller.
     """
 
     def degrade(self, image: np.ndarray) -> np.ndarray:
@@ -62,12 +62,12 @@ class DegradeBicubic(Degradation):
 
 @TRANSFORMS.register_module()
 class DegradeBSRGAN(Degradation):
-    """Blurred, resized, noisy and compressed, at random; see ``bsrgan.py``.
+    """Blur, resize, add noise and compress at random; see ``bsrgan.py``.
 
     Args:
-        factor: How much smaller.
-        strength: 'full', as BSRGAN; 'light', as the super-resolution model
-            of Rombach et al. 2022 was trained.
+        factor: Factor by which the image becomes smaller.
+        strength: 'full' as in BSRGAN, or 'light' as in the training of the
+            super-resolution model of Rombach et al. 2022.
     """
 
     def __init__(self, factor: int = 4, *, strength: str) -> None:

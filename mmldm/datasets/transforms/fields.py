@@ -1,8 +1,8 @@
-"""What transforms need the dataset to say of an image."""
+"""Fields of the data set that transforms require."""
 
 from typing import Any
 
-# Annotations that give a field.
+# Field -> class of annotations that gives it.
 GIVERS = {
     'captions': 'Captions',
     'features_path': 'FeatureFiles',
@@ -14,19 +14,19 @@ GIVERS = {
 
 
 def require(results: dict, field: str, reader: object) -> Any:
-    """The value of a field of the dataset.
+    """The value of a required field of the data set.
 
     Args:
-        results: Of the pipeline so far.
-        field: Its name, one of ``GIVERS``.
-        reader: The transform that needs it.
+        results: The pipeline's results so far.
+        field: Name of the field, a key of ``GIVERS``.
+        reader: The transform that needs the field.
 
     Raises:
-        ValueError: If there is no such field.
+        ValueError: If the field is missing.
     """
     if field not in results:
         more = (
-            ', or to ImageShards a .txt of each image or a caption_key'
+            ', or give ImageShards a .txt for each image or a caption_key'
             if field == 'captions'
             else ''
         )

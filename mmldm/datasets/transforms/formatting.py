@@ -1,4 +1,4 @@
-"""From a pipeline's results to what a data preprocessor takes."""
+"""Packing of a pipeline's results for the data preprocessor."""
 
 import numpy as np
 import torch
@@ -24,28 +24,28 @@ AS_THEY_ARE = ('gt_label', 'caption', 'layout', 'tokens', 'features')
 
 @TRANSFORMS.register_module()
 class PackInputs(BaseTransform):
-    """``data_samples``, and ``inputs`` (3, H, W) where there is an image.
+    """Pack ``data_samples``, and ``inputs`` (3, H, W) if there is an image.
 
-    A data sample has all of ``gt_label``, ``caption``, ``layout``,
+    A data sample receives those of ``gt_label``, ``caption``, ``layout``,
     ``tokens``, ``features``, ``gt_sem_seg``, ``mask``, ``img_lq`` and
-    ``ref_imgs`` that there are, what ``extra_maps`` names, as (C, H, W), and
-    where the image comes from.
+    ``ref_imgs`` that exist, the maps that ``extra_maps`` names, as (C, H, W),
+    and the image's origin as meta information.
 
     Args:
-        gt_img: Whether it has the image as well, which ``MaskedImage`` reads.
+        gt_img: Add the image to the data sample, for ``MaskedImage``.
     """
 
     def __init__(self, gt_img: bool = False) -> None:
         self.gt_img = gt_img
 
     def transform(self, results: dict) -> dict:
-        """Pack."""
+        """Pack the results."""
         fields = {k: results[k] for k in AS_THEY_ARE if k in results}
         if 'img_lq' in results:
-            fields['img_lq'] = _channels_first(results['img_lq']).flip(0)
+            fields['img_lq'] = _channels_first(results['img_lq'])
         if 'ref_imgs' in results:
             fields['ref_imgs'] = [
-                _channels_first(image).flip(0) for image in results['ref_imgs']
+                _channels_first(image) for image in results['ref_imgs']
             ]
         sample = LDMDataSample()
         for name in maps_of(results):
@@ -57,7 +57,7 @@ class PackInputs(BaseTransform):
             image = packed['inputs'] = _channels_first(results['img'])
             sample.set_metainfo(dict(img_shape=tuple(image.shape[1:])))
             if self.gt_img:
-                fields['gt_img'] = image.flip(0)
+                fields['gt_img'] = image
         sample.set_tensor_data(fields)
         return packed
 

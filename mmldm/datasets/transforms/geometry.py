@@ -1,4 +1,4 @@
-"""From images of any size to one size."""
+"""Resizing, cropping and flipping."""
 
 import operator
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ class ResizeShorterSide(BaseTransform):
     """Scale so that the shorter side has a given length.
 
     Args:
-        size: Length, pixels; or height and width that the image is to cover,
-            neither more than it must. None takes the dataset's ``size``.
-        method: Of the image: 'area', means of areas where it shrinks, which
-            does not alias, and bicubic interpolation where it grows;
-            'opencv_area', OpenCV's, which grows by area too; 'bilinear',
-            OpenCV's, which aliases; 'bicubic', Pillow's, which does not. Maps
-            of pixels take the nearest.
+        size: Length, pixels, or height and width that the scaled image just
+            covers. None takes the data set's ``size``.
+        method: Resampling of the image: 'area' averages areas when
+            shrinking, which does not alias, and interpolates bicubically
+            when growing; 'opencv_area' is OpenCV's, which uses areas for
+            growing too; 'bilinear' is OpenCV's, which aliases; 'bicubic' is
+            Pillow's, which does not. Maps take the nearest pixel.
     """
 
     def __init__(self, size: Size | None = None, method: str = 'area') -> None:
@@ -41,7 +41,7 @@ class ResizeShorterSide(BaseTransform):
         self.resample = RESAMPLE[method]
 
     def transform(self, results: dict) -> dict:
-        """Scale."""
+        """Scale the image and its maps."""
         size = _size(self, results)
         sides = results['img'].shape[:2]
         scale = max(map(operator.truediv, size, sides))
@@ -55,11 +55,11 @@ class ResizeShorterSide(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomShrink(BaseTransform):
-    """Scale by a random factor, by area.
+    """Shrink by a random factor, with area averaging.
 
     Args:
-        min_scale: Least factor, in (0, 1); the largest is 1. No side gets
-            shorter than the dataset's ``size``.
+        min_scale: Least factor, in (0, 1); the largest is 1. No side becomes
+            shorter than the data set's ``size``.
     """
 
     def __init__(self, min_scale: float) -> None:
@@ -70,7 +70,7 @@ class RandomShrink(BaseTransform):
         self.min_scale = min_scale
 
     def transform(self, results: dict) -> dict:
-        """Scale."""
+        """Scale the image and its maps."""
         leasts = height_and_width(results.get('size') or 1)
         scale = np.random.uniform(self.min_scale, 1)
         shape = [
@@ -89,8 +89,8 @@ class Crop(BaseTransform):
 
     Args:
         size: Side of a square, or height and width, pixels; None takes the
-            dataset's ``size``.
-        random: Anywhere, or in the centre.
+            data set's ``size``.
+        random: Cut anywhere; False cuts in the centre.
     """
 
     def __init__(self, size: Size | None = None, *, random: bool) -> None:
@@ -98,7 +98,7 @@ class Crop(BaseTransform):
         self.random = random
 
     def transform(self, results: dict) -> dict:
-        """Cut.
+        """Cut the image and its maps.
 
         Raises:
             ValueError: If the image is smaller.
@@ -120,8 +120,8 @@ class CropPart(BaseTransform):
 
     Args:
         min_part: Least part, in (0, 1].
-        max_part: Largest; what is between is equally likely.
-        random: Anywhere, or in the centre.
+        max_part: Largest part; the part is uniform between the two.
+        random: Cut anywhere; False cuts in the centre.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class CropPart(BaseTransform):
         self.random = random
 
     def transform(self, results: dict) -> dict:
-        """Cut."""
+        """Cut the image and its maps."""
         shorter = min(results['img'].shape[:2])
         size = max(1, int(shorter * np.random.uniform(*self.parts)))
         return _cut(results, (size, size), self.random)
@@ -141,10 +141,10 @@ class CropPart(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomFlip(BaseTransform):
-    """Turn left and right at random, and all that lies on the image.
+    """Mirror the image and its annotations left to right, at random.
 
     Args:
-        prob: How often.
+        prob: Probability of mirroring, in [0, 1].
     """
 
     def __init__(self, prob: float = 0.5) -> None:
@@ -152,14 +152,14 @@ class RandomFlip(BaseTransform):
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
-        """Turn, or not."""
+        """Mirror with probability ``prob``."""
         if np.random.rand() < self.prob:
             spatial.mirror(results)
         return results
 
 
 def _cut(results: dict, size: Sequence[int], random: bool) -> dict:
-    """Of an image that is at least as large, anywhere or in the centre."""
+    """Cut a window out of the image, anywhere or in the centre."""
     rooms = map(operator.sub, results['img'].shape[:2], size)
     offsets = [
         np.random.randint(room + 1) if random else room // 2 for room in rooms
@@ -169,14 +169,14 @@ def _cut(results: dict, size: Sequence[int], random: bool) -> dict:
 
 
 def _checked(owner: BaseTransform, size: Size | None) -> Size | None:
-    """The size, refused unless it is one or left open."""
+    """Return the size if it is valid or None, else raise."""
     if size is not None:
         check_size(f'{type(owner).__name__}.size', size)
     return size
 
 
 def _size(transform: BaseTransform, results: dict) -> tuple[int, int]:
-    """Height and width of a transform, else of its dataset.
+    """Height and width from the transform, or from its data set.
 
     Raises:
         ValueError: If neither has one.
@@ -184,7 +184,7 @@ def _size(transform: BaseTransform, results: dict) -> tuple[int, int]:
     size = transform.size or results.get('size')
     if size is None:
         raise ValueError(
-            f'{type(transform).__name__} has no size, nor has '
-            'the dataset: set train_dataloader.dataset.size'
+            f'{type(transform).__name__}.size is missing, and the data set '
+            'has no size: set train_dataloader.dataset.size'
         )
     return height_and_width(size)

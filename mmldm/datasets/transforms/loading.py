@@ -1,4 +1,4 @@
-"""From file to pixels."""
+"""Loading of images, maps and features, and choice of annotations."""
 
 import math
 
@@ -15,15 +15,15 @@ from .spatial import check_size
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
-    """``img_path`` -> ``img``, uint8 BGR (H, W, 3).
+    """``img_path`` -> ``img``, uint8 RGB (H, W, 3).
 
-    Alpha, 16 bits, floats, grey and EXIF turns are handled. Where the dataset
-    gives ``img_bytes``, these are the file.
+    Alpha, 16 bits, floats, grey and EXIF turns are handled. If the data set
+    gives ``img_bytes``, these are read instead of the file.
 
     Args:
-        value_range: Values that become black and white, of images with more
-            than 8 bits a channel, such as (0, 4095) of a camera of 12 bits;
-            None for (0, 65535), and (0, 1) of floats.
+        value_range: (black, white) of images with more than 8 bits a
+            channel, such as (0, 4095) for a 12-bit camera; None means
+            (0, 65535), and (0, 1) for floats.
     """
 
     def __init__(self, value_range: tuple[float, float] | None = None) -> None:
@@ -35,8 +35,8 @@ class LoadImage(BaseTransform):
         """Read the file.
 
         Raises:
-            ValueError: If it cannot be read, or has not the proportions of
-                ``annotated_shape``, (H, W), as where it was turned since.
+            ValueError: If it cannot be read, or its proportions differ from
+                ``annotated_shape``, (H, W), for example after a turn.
         """
         content = results.pop('img_bytes', None)
         results['img'] = read_image(
@@ -47,8 +47,8 @@ class LoadImage(BaseTransform):
         if annotated and not fits((height, width), annotated):
             raise ValueError(
                 f'image {results["img_path"]} is {height}x{width}, but its '
-                f'annotations are of one of {annotated[0]}x{annotated[1]}: '
-                'was it turned or cut? Take the original'
+                f'annotations are for {annotated[0]}x{annotated[1]}: use the '
+                'original image, neither turned nor cropped'
             )
         return results
 
@@ -57,7 +57,7 @@ def _checked_range(value_range: object) -> tuple[float, float]:
     """Two finite numbers, black below white.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If ``value_range`` is anything else.
     """
     try:
         black, white = (float(value) for value in value_range)
@@ -66,23 +66,24 @@ def _checked_range(value_range: object) -> tuple[float, float]:
     if not -math.inf < black < white < math.inf:
         raise ValueError(
             f'LoadImage.value_range={value_range!r} must be two numbers, '
-            'those of black and of white, such as (0, 4095)'
+            '(black, white) with black < white, such as (0, 4095)'
         )
     return black, white
 
 
 @TRANSFORMS.register_module()
 class LoadLabelMap(BaseTransform):
-    """``map_path`` -> ``gt_sem_seg``, classes of pixels, int64 (H, W).
+    """``map_path`` -> ``gt_sem_seg``, the class of each pixel, int64 (H, W).
 
-    It comes right behind ``LoadImage``. ADE20K's files have 0 for what is
-    none of 150 classes: take 151. COCO-Stuff's have classes from 0 to 181 and
-    255 for what has none: shift them by 1, and take 183.
+    This transform comes directly after ``LoadImage``. ADE20K's files have 0
+    for pixels outside the 150 classes: set ``num_classes=151``. COCO-Stuff's
+    have classes from 0 to 181, and 255 for pixels without class: set
+    ``shift=1, ignored=255, num_classes=183``.
 
     Args:
-        num_classes: Classes are in [0, num_classes).
-        shift: What is added to the numbers of the file.
-        ignored: Number in the file of pixels without a class, which get
+        num_classes: Classes, after the shift, are in [0, num_classes).
+        shift: Number added to the file's values.
+        ignored: The file's value for pixels without class; they get
             class 0.
     """
 
@@ -98,8 +99,8 @@ class LoadLabelMap(BaseTransform):
         """Read the file.
 
         Raises:
-            ValueError: If it cannot be read, is not of the image's size or
-                names a class that there is not.
+            ValueError: If it cannot be read, differs from the image in size
+                or has a class outside [0, num_classes).
         """
         path = require(results, 'map_path', self)
         numbers = read_label_map(path)
@@ -124,14 +125,16 @@ class LoadLabelMap(BaseTransform):
 class LoadFeatures(BaseTransform):
     """``features_path`` -> ``features``, float32 (L, C).
 
-    A file of NumPy; such as CLIP's embeddings of an image's neighbours.
+    The file is NumPy's ``.npy``, for example with CLIP embeddings of similar
+    images.
     """
 
     def transform(self, results: dict) -> dict:
         """Read the file.
 
         Raises:
-            ValueError: If it is no such file, or not of numbers (L, C).
+            ValueError: If it is not such a file, or its array is not floats
+                (L, C).
         """
         path = require(results, 'features_path', self)
         try:
@@ -144,7 +147,7 @@ class LoadFeatures(BaseTransform):
         if features.ndim != 2 or features.dtype.kind != 'f':
             raise ValueError(
                 f'features {path} are {features.dtype} of shape '
-                f'{features.shape}, but must be floats (L, C)'
+                f'{features.shape}, expected floats (L, C)'
             )
         results['features'] = features.astype(np.float32)
         return results
@@ -155,10 +158,10 @@ class ChooseCaption(BaseTransform):
     """``captions`` -> ``caption``, one of them at random."""
 
     def transform(self, results: dict) -> dict:
-        """Choose.
+        """Choose at random.
 
         Raises:
-            ValueError: If the dataset gives none.
+            ValueError: If the data set gives none.
         """
         captions = require(results, 'captions', self)
         results['caption'] = captions[np.random.randint(len(captions))]
@@ -167,11 +170,12 @@ class ChooseCaption(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ChooseObjects(BaseTransform):
-    """Some objects of ``layout``, in random order.
+    """Choose objects of ``layout``, in random order.
 
     Args:
-        max_objects: At most so many, any of them.
-        min_area: Smaller ones are left out; part of the full picture.
+        max_objects: Largest number of objects; the choice is random.
+        min_area: Least area, as a part of the full picture; smaller objects
+            are left out.
     """
 
     def __init__(self, max_objects: int = 30, min_area: float = 1e-5) -> None:
@@ -180,10 +184,10 @@ class ChooseObjects(BaseTransform):
         self.min_area = min_area
 
     def transform(self, results: dict) -> dict:
-        """Choose.
+        """Choose at random.
 
         Raises:
-            ValueError: If the dataset gives none.
+            ValueError: If the data set gives none.
         """
         layout = require(results, 'layout', self)
         large = [

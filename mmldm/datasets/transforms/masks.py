@@ -1,4 +1,4 @@
-"""Holes for inpainting: drawn, or read from files."""
+"""Masks for inpainting: drawn, or read from files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from ..report import DataReport
 from .fields import require
 from .spatial import check_size, nearest
 
-# Lengths are pixels of an image of this side, and grow with the image.
+# Lengths below are pixels of an image of this side, and scale with the image.
 SIDE = 256
-# All are whole numbers, as drawn by LaMa's own generator.
+# All lengths and widths are whole numbers, as in LaMa's own generator.
 LEAST_LENGTH, LEAST_WIDTH = 10, 5
 MAX_LINES = 5
-# Radians from the vertical: this and 0, 1, 2 or 3.
+# A line's angle from the vertical is LEAST_ANGLE plus 0, 1, 2 or 3 radians.
 LEAST_ANGLE, ANGLES = 0.01, 4
 TRIES = 300
 
@@ -33,8 +33,8 @@ class Strokes:
 
     Args:
         count: Least and largest number of chains.
-        length: A line is longer than ``LEAST_LENGTH`` by less than this.
-        width: It is wider than ``LEAST_WIDTH`` by less than this.
+        length: A line's length is in [LEAST_LENGTH, LEAST_LENGTH + length).
+        width: A line's width is in [LEAST_WIDTH, LEAST_WIDTH + width).
     """
 
     count: tuple[int, int]
@@ -42,7 +42,7 @@ class Strokes:
     width: int
 
     def draw(self, mask: np.ndarray, scale: float) -> None:
-        """Set to 1 what is hit."""
+        """Set the covered pixels to 1."""
         for number in range(_between(self.count)):
             # Every other chain runs to the left.
             side = 1 if number % 2 else -1
@@ -56,7 +56,7 @@ class Strokes:
             length = LEAST_LENGTH + np.random.randint(self.length)
             width = LEAST_WIDTH + np.random.randint(self.width)
             step = scale * length * np.array([np.sin(angle), np.cos(angle)])
-            # A line may end right outside of the image, as in LaMa.
+            # A line may end just outside the image, as in LaMa.
             stop = (start + step).astype(int).clip(0, extents)
             cv2.line(
                 mask,
@@ -70,12 +70,12 @@ class Strokes:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Rectangles.
+    """Rectangles of random place and size.
 
     Args:
-        count: Least and largest number of them.
-        side: Least and largest height and width.
-        margin: Distance to the edges of the image.
+        count: Least and largest number of rectangles.
+        side: Least and largest height and width, pixels of ``SIDE``.
+        margin: Least distance to the image's edges, pixels of ``SIDE``.
     """
 
     count: tuple[int, int]
@@ -83,7 +83,7 @@ class Boxes:
     margin: int
 
     def draw(self, mask: np.ndarray, scale: float) -> None:
-        """Set to 1 what is hit."""
+        """Set the covered pixels to 1."""
         margin = round(scale * self.margin)
         for _ in range(_between(self.count)):
             window = tuple(
@@ -92,7 +92,7 @@ class Boxes:
             mask[window] = 1
 
     def _span(self, extent: int, margin: int, scale: float) -> slice:
-        """A row's or a column's part."""
+        """A random range of rows or columns."""
         room = max(1, extent - 2 * margin)
         size = round(scale * _between(self.side))
         size = min(max(1, size), room)
@@ -104,9 +104,9 @@ def _between(ends: tuple[int, int]) -> int:
     return np.random.randint(ends[0], ends[1] + 1)
 
 
-# What is drawn how often: the data sets that LaMa is judged on (of 256x256),
-# the rectangles of its training, and its training itself. LaMa's generator
-# draws a chain more than its settings say: their ``max_times`` are 50, 5, 5.
+# (weight, kind of hole): LaMa's test sets (for 256x256), the rectangles of
+# its training, and its training as a whole. LaMa's generator draws one chain
+# more than its settings state: their ``max_times`` are 50, 5, 5.
 PRESETS = {
     'thin': [(1, Strokes((4, 51), length=40, width=10))],
     'medium': [
@@ -127,17 +127,19 @@ PRESETS = {
 
 @TRANSFORMS.register_module()
 class DrawMask(BaseTransform):
-    """Draw a random hole, ``mask``, uint8 (H, W), 1 where it is.
+    """Draw a random hole: ``mask``, uint8 (H, W), 1 in the hole.
 
-    After Suvorov et al. 2022 (arXiv:2109.07161), section 3.4, as Rombach et
-    al. 2022, app. D.6.2, do. It comes last of all that moves the image.
+    The holes are those of Suvorov et al. 2022 (arXiv:2109.07161), section 3.4,
+    which Rombach et al. 2022, app. D.6.2, use. This transform comes after all
+    that resize, crop or flip.
 
     Args:
-        presets: Kinds of holes, one of which is drawn: 'thin', 'medium' and
-            'thick' strokes, the latter two with some boxes, as LaMa is judged
-            on; 'boxes'; 'training', thick strokes or boxes alike.
-        max_share: Part of the image that a hole is at most; larger ones are
-            drawn again. None is empty.
+        presets: Kinds of holes to choose from at random: 'thin', 'medium'
+            and 'thick' strokes as in LaMa's tests, the latter two sometimes
+            replaced by boxes; 'boxes'; 'training', which is thick strokes or
+            boxes with equal probability.
+        max_share: Largest share of the image for a hole, in (0, 1]; larger
+            holes are drawn again. A hole is never empty.
     """
 
     def __init__(
@@ -156,7 +158,7 @@ class DrawMask(BaseTransform):
         self.max_share = max_share
 
     def transform(self, results: dict) -> dict:
-        """Draw.
+        """Draw a hole.
 
         Raises:
             ValueError: If the image is too small for a hole.
@@ -171,12 +173,12 @@ class DrawMask(BaseTransform):
         raise ValueError(
             f'no hole of preset {name!r} is at most {self.max_share:g} of an '
             f'image of {shape[0]}x{shape[1]}: raise DrawMask.max_share, or '
-            'take larger images'
+            'use larger images'
         )
 
 
 def _draw(name: str, shape: tuple[int, int]) -> np.ndarray:
-    """A hole of a kind, never empty, uint8 (H, W)."""
+    """A hole of the named preset, never empty, uint8 (H, W)."""
     weights, kinds = zip(*PRESETS[name], strict=True)
     parts = np.array(weights) / sum(weights)
     kind = kinds[np.random.choice(len(kinds), p=parts)]
@@ -187,15 +189,15 @@ def _draw(name: str, shape: tuple[int, int]) -> np.ndarray:
 
 @TRANSFORMS.register_module()
 class LoadMask(BaseTransform):
-    """Read a hole, ``mask``, uint8 (H, W).
+    """Read a hole from a file: ``mask``, uint8 (H, W), 1 in the hole.
 
-    Grey counts as white above 127, and what is transparent as black.
+    Grey counts as white above 127, and transparent pixels count as black.
 
     Args:
-        folder: Any of the masks in it is taken, at random, and scaled to the
-            image; put it behind all that moves the image. None for the
-            ``mask_path`` that the dataset gives, which has the image's size;
-            put it right behind ``LoadImage``.
+        folder: Folder of masks. One is chosen at random and scaled to the
+            image; put the transform after all that resize, crop or flip.
+            None reads the data set's ``mask_path``, which must have the
+            image's size; put the transform directly after ``LoadImage``.
         hole: Colour of the hole in the files: 'white' or 'black'.
     """
 
@@ -207,16 +209,16 @@ class LoadMask(BaseTransform):
             if not Path(folder).is_dir():
                 raise FileNotFoundError(
                     f'LoadMask.folder={folder!r} is not a folder: give the '
-                    'one that holds the masks'
+                    'folder of the masks'
                 )
             self.paths = _sound_masks(folder)
 
     def transform(self, results: dict) -> dict:
-        """Read.
+        """Read the mask.
 
         Raises:
-            ValueError: If the file cannot be read, is of another size or has
-                no hole; it is named.
+            ValueError: If the file cannot be read, has another size or no
+                hole; it is named.
         """
         if self.paths is None:
             path = require(results, 'mask_path', self)
@@ -229,17 +231,17 @@ class LoadMask(BaseTransform):
         return results
 
     def _read(self, path: str) -> np.ndarray:
-        """1 in the hole."""
-        # What is grey was counted before.
+        """The mask of a file, 1 in the hole."""
+        # This report is dropped: grey was counted before.
         mask = read_mask(path, DataReport('LoadMask'))
         return mask if self.hole == 'white' else 1 - mask
 
 
 def _sound_masks(folder: str) -> list[str]:
-    """Paths of the masks in a folder that have a hole; others are counted.
+    """Paths of the usable masks in a folder; the others are counted.
 
     Raises:
-        ValueError: If there are none.
+        ValueError: If there are no usable masks.
     """
     report = DataReport('LoadMask')
     where = f'LoadMask.folder={folder!r}'
@@ -251,6 +253,6 @@ def _sound_masks(folder: str) -> list[str]:
         except (OSError, ValueError) as error:
             report.defect('masks cannot be used and are left out', str(error))
     if not paths:
-        raise ValueError(f'{where} has no masks{report.reasons()}')
+        raise ValueError(f'{where} has no usable masks{report.reasons()}')
     report.tell()
     return paths

@@ -1,4 +1,4 @@
-"""Images that the image shall be like."""
+"""Reference images, which the generated image shall resemble."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -13,14 +13,15 @@ from .fields import require
 
 @TRANSFORMS.register_module()
 class KeepReference(BaseTransform):
-    """``img`` -> ``ref_imgs``: the image as it is here in the pipeline.
+    """``img`` -> ``ref_imgs``: a copy of the image at this place.
 
-    Of it, or of what becomes of it, variations are drawn.
+    The model learns to generate variations of the reference. Later transforms
+    change the image, but not the reference.
 
     Args:
-        size: Side of the square that ``ImageEncoder`` sees, which is cut out
-            as it does: less to carry to it, and nothing else. Other sizes
-            than its own blur what it sees.
+        size: Side of the square that is cut out, pixels: the input size of
+            ``ImageEncoder``, which would cut out the same. This saves memory
+            only; any other size blurs the encoder's input.
     """
 
     def __init__(self, size: int = 224) -> None:
@@ -28,13 +29,13 @@ class KeepReference(BaseTransform):
         self.size = size
 
     def transform(self, results: dict) -> dict:
-        """Keep a copy."""
+        """Keep a copy of the image."""
         image = clip_crop(self.image(results), self.size)
         results['ref_imgs'] = [image]
         return results
 
     def image(self, results: dict) -> np.ndarray:
-        """uint8 BGR (H, W, 3)."""
+        """The reference, uint8 RGB (H, W, 3)."""
         return results['img']
 
 
@@ -47,7 +48,7 @@ class LoadReference(KeepReference):
     """
 
     def image(self, results: dict) -> np.ndarray:
-        """Of the file.
+        """Read the reference, uint8 RGB (H, W, 3).
 
         Raises:
             ValueError: If it cannot be read.

@@ -1,11 +1,11 @@
-"""How an image moves, and all that lies on it.
+"""Geometric changes of an image together with its annotations.
 
-Of a pipeline's results these move together: ``img`` (H, W, C), the maps
-``gt_sem_seg`` and ``mask`` (H, W), those that ``extra_maps`` names, (H, W) or
-(H, W, C), and ``crop_box``, the part (x, y, w, h) of the full picture that
-the image shows. The boxes of ``layout`` are parts of the full picture too, as
-layout-to-image models learn them: a crop leaves them as they are, and drops
-those that it does not show.
+These entries of a pipeline's results change together: ``img`` (H, W, C), the
+maps ``gt_sem_seg`` and ``mask`` (H, W), the maps that ``extra_maps`` names,
+(H, W) or (H, W, C), and ``crop_box``, the part (x, y, w, h) of the full
+picture that the image shows. The boxes of ``layout`` are relative to the full
+picture too, as layout-to-image models learn them: a crop does not change
+them, but drops boxes that it does not show.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,13 @@ MAPS = ('gt_sem_seg', 'mask')
 
 
 def resize(results: dict, height: int, width: int, resample: Resample) -> None:
-    """Scale; boxes, being parts of the picture, stay.
+    """Scale image and maps; boxes, which are relative, do not change.
 
     Args:
-        results: Changed.
-        height: Wanted, pixels.
-        width: Wanted, pixels.
-        resample: Of the pixels; maps take the nearest.
+        results: The pipeline's results, changed in place.
+        height: New height, pixels.
+        width: New width, pixels.
+        resample: Resampling of the image; maps take the nearest pixel.
     """
     for name in _checked_maps(results):
         results[name] = nearest(results[name], height, width)
@@ -37,14 +37,14 @@ def resize(results: dict, height: int, width: int, resample: Resample) -> None:
 def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
     """Cut out a window.
 
-    Boxes that miss it are dropped; the others stay whole.
+    Boxes outside the window are dropped; the others are not cut.
 
     Args:
-        results: Changed.
+        results: The pipeline's results, changed in place.
         top: First row, pixels.
         left: First column, pixels.
-        height: Of the window, which is within the image.
-        width: Of the window.
+        height: Height of the window, which is inside the image.
+        width: Width of the window.
     """
     rows, columns = results['img'].shape[:2]
     for name in ('img', *_checked_maps(results)):
@@ -65,7 +65,7 @@ def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
 
 
 def mirror(results: dict) -> None:
-    """Turn left and right; the full picture is turned as well."""
+    """Mirror image, maps, boxes and full picture left to right."""
     for name in ('img', *_checked_maps(results)):
         results[name] = results[name][:, ::-1]
     if 'layout' in results:
@@ -80,31 +80,31 @@ def _turned(box: Box) -> Box:
 
 
 def maps_of(results: dict) -> list[str]:
-    """Names of the maps that there are; own ones are in ``extra_maps``."""
+    """Names of the maps in ``results``, with those in ``extra_maps``."""
     known = [name for name in MAPS if name in results]
     return [*known, *results.get('extra_maps', ())]
 
 
 def _checked_maps(results: dict) -> list[str]:
-    """Names of the maps that there are.
+    """Names of the maps in ``results``, after a check.
 
     Raises:
-        ValueError: If one is not of the image's size, or an image of low
-            resolution would be left behind.
+        ValueError: If a map differs from the image in size, or ``img_lq``
+            exists, which would not change with the image.
     """
     names = maps_of(results)
     for name in names:
         check_size(results[name], results, name)
     if 'img_lq' in results:
         raise ValueError(
-            'img_lq shows the image as it was before it is moved: put the '
-            'degradation behind all that resizes, crops and flips'
+            'img_lq would not change with the image: put the degradation '
+            'after all transforms that resize, crop or flip'
         )
     return names
 
 
 def check_size(values: np.ndarray, results: dict, what: str) -> None:
-    """Raise unless a map (H, W) is as large as the image it is of."""
+    """Raise unless a map (H, W) has the size of its image."""
     sizes = [
         f'{rows}x{columns}'
         for rows, columns in (values.shape[:2], results['img'].shape[:2])
@@ -117,7 +117,7 @@ def check_size(values: np.ndarray, results: dict, what: str) -> None:
 
 
 def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Of each new pixel the old one that holds its centre."""
+    """Resize: each new pixel takes the old pixel under its centre."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int)
         for new, old in zip((height, width), values.shape[:2], strict=True)
@@ -126,17 +126,17 @@ def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def area(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Means of areas, which do not alias; growing is bicubic."""
+    """Resize: average areas to shrink, which avoids aliasing, else bicubic."""
     if height < image.shape[0]:
         return opencv_area(image, height, width)
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def opencv_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Means of areas, also where it grows: new pixels lie across old ones."""
+    """Resize by area averaging, for growing too."""
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def bilinear(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Of the four nearest pixels, also where it shrinks: it aliases."""
+    """Resize from the four nearest pixels; shrinking aliases."""
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -1,4 +1,4 @@
-"""Dropout that a resumed run repeats."""
+"""Seeds for dropout, so that a resumed run repeats it."""
 
 import torch
 from mmengine.hooks import Hook
@@ -9,10 +9,11 @@ from mmldm.utils import address_seed
 
 @HOOKS.register_module()
 class AddressedSeedHook(Hook):
-    """Seeds torch before each iteration by (seed, iteration, rank).
+    """Seeds torch by (seed, iteration, rank) before each iteration.
 
-    What is drawn a sample is addressed in the editors; this is for what
-    layers draw from the global generator: dropout. It differs by rank.
+    The editors seed the noise of each sample by its address. This hook is
+    for layers that use the global generator, such as dropout, which differs
+    by rank.
     """
 
     priority = 'VERY_HIGH'

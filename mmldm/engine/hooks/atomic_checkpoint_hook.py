@@ -1,4 +1,4 @@
-"""Checkpoints of which the newest whole one always stays."""
+"""Writing of checkpoints such that a complete one always remains."""
 
 import math
 from collections.abc import Sequence
@@ -21,44 +21,47 @@ from mmldm.utils.newest_checkpoint import RECORD
 from ..optim_wrapper import named_wrappers
 
 KEY = 'default_hooks.checkpoint'
-# Arguments of ``CheckpointHook`` that cannot hold here.
+# Arguments of ``CheckpointHook`` that are not available here.
 REFUSED = dict(
-    out_dir='--resume looks into the work directory: set work_dir instead',
-    filename_tmpl='--resume looks for iter_*.pth: leave it out',
-    backend_args='checkpoints are written on local disks only: leave it out',
+    out_dir='--resume searches the work directory: set work_dir instead',
+    filename_tmpl='--resume searches iter_*.pth: remove it',
+    backend_args='checkpoints are written to local disks only: remove it',
 )
 
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """``CheckpointHook`` by iteration that writes first, then removes.
+    """``CheckpointHook`` by iteration that writes first and then removes.
 
-    mmengine's removes the oldest file before it writes the new one: with
-    ``max_keep_ckpts=1`` a full disk leaves nothing. (It still does so with
-    the copy that ``save_best`` makes.)
+    mmengine's hook removes the oldest file before it writes the new one: with
+    ``max_keep_ckpts=1``, a full disk leaves no checkpoint. (For the copy that
+    ``save_best`` makes, this is still the case.)
 
     Args:
         interval: Iterations between checkpoints.
         by_epoch: ``interval`` counts epochs, in epoch-based training. Files
-            are named by their iteration in any case.
-        max_keep_ckpts: How many to keep; -1 keeps all.
-        save_best: Metric, or several, whose best checkpoint is kept besides.
-        rule: Whether 'greater' or 'less' is better, for all or for each.
-        greater_keys: Metrics of which more is better, where ``rule`` is not
+            are always named by their iteration.
+        max_keep_ckpts: Number of checkpoints to keep; -1 keeps all.
+        save_best: Metric, or metrics, whose best checkpoint is kept too.
+        rule: 'greater' or 'less' is better; one for all metrics, or one for
+            each.
+        greater_keys: Metrics for which greater is better, if ``rule`` is not
             given; None for mmengine's list.
-        less_keys: Metrics of which less is better, likewise.
-        save_last: Write one after the last iteration, whatever ``interval``.
+        less_keys: Metrics for which less is better, if ``rule`` is not
+            given; None for mmengine's list.
+        save_last: Also write a checkpoint after the last iteration.
         save_begin: Iteration from which ``interval`` counts.
-        save_optimizer: Without the optimizer's state no run can be resumed.
-        save_param_scheduler: As ``save_optimizer``, of the schedules.
-        published_keys: Write a copy of the last and the best checkpoint with
-            these keys alone; None for no copy.
-        out_dir: None, as ``--resume`` looks into the work directory.
-        filename_tmpl: None, as ``--resume`` looks for ``iter_*.pth``.
-        backend_args: None, as files are written whole on local disks only.
+        save_optimizer: Include the optimizers' state, which resuming needs.
+        save_param_scheduler: Include the schedules' state, which resuming
+            needs.
+        published_keys: Also write a copy of the last and the best checkpoint
+            with only these keys; None writes no copy.
+        out_dir: Must be None: ``--resume`` searches the work directory.
+        filename_tmpl: Must be None: ``--resume`` searches ``iter_*.pth``.
+        backend_args: Must be None: files are written to local disks only.
 
     Raises:
-        ValueError: If an argument is not as said.
+        ValueError: If an argument is invalid.
     """
 
     def __init__(
@@ -109,12 +112,12 @@ class AtomicCheckpointHook(CheckpointHook):
         self.counts_epochs = by_epoch
 
     def before_train(self, runner) -> None:
-        """As of ``CheckpointHook``.
+        """Check the intervals, and remove what a killed run was writing.
 
         Raises:
-            ValueError: If checkpoints would fall between two steps of the
-                optimizer: gradients gathered so far are in no checkpoint.
-                Or if one would hold what it cannot hold.
+            ValueError: If a checkpoint would fall between two steps of an
+                optimizer (it cannot hold accumulated gradients), or would
+                hold a value that it cannot hold.
         """
         super().before_train(runner)
         self._count_iterations(runner.train_loop)
@@ -127,7 +130,8 @@ class AtomicCheckpointHook(CheckpointHook):
             )
         wrappers = named_wrappers(runner.optim_wrapper)
         if len(wrappers) > 1:
-            # mmengine ends a group early at the last iteration for one only.
+            # At the last iteration, mmengine ends accumulation early for a
+            # single optimizer only.
             intervals['train_cfg.max_iters'] = runner.max_iters
         for (name, interval), (key, wrapper) in product(
             intervals.items(), wrappers.items()
@@ -168,9 +172,9 @@ class AtomicCheckpointHook(CheckpointHook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """As of ``CheckpointHook``; the first time, one is tried before.
+        """See ``CheckpointHook``; the first call tries a checkpoint before.
 
-        Optimizers have no state before their first step.
+        Only now, after their first step, optimizers have a state.
         """
         if not self.tried:
             runner.try_checkpoint()
@@ -178,10 +182,10 @@ class AtomicCheckpointHook(CheckpointHook):
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
-        """Save the best, where ``save_best`` asks for it.
+        """Save the best checkpoint if ``save_best`` is set.
 
         Raises:
-            ValueError: If validation gives no such metric.
+            ValueError: If validation does not give this metric.
         """
         for name in self.save_best or ():
             if name != 'auto':
@@ -213,7 +217,8 @@ class AtomicCheckpointHook(CheckpointHook):
             meta=meta,
         )
         if is_main_process():
-            # Before others go: it names a file that is there at any moment.
+            # Written before old files are removed: it always names an
+            # existing file.
             self._write_record(Path(runner.work_dir) / RECORD)
             for old in set(keep) - set(kept):
                 path = Path(self.out_dir) / self.filename_tmpl.format(old)
@@ -225,13 +230,13 @@ class AtomicCheckpointHook(CheckpointHook):
                 file.write(self.last_ckpt.encode())
         except OSError as error:
             raise OSError(
-                f'{path} could not be written ({error.strerror}): free some '
-                f'space and --resume; {self.last_ckpt} is whole'
+                f'{path} could not be written ({error.strerror}): free disk '
+                f'space and --resume; {self.last_ckpt} is complete'
             ) from error
 
 
 def _as_list(names: str | Sequence[str] | None) -> list[str] | None:
-    """Names as mmengine asserts them to be: no tuple."""
+    """Names as a list, as mmengine asserts; it refuses tuples."""
     if names is None:
         return None
     return [names] if isinstance(names, str) else list(names)

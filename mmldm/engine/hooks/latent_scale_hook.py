@@ -1,4 +1,4 @@
-"""The scale that gives latents a standard deviation of one."""
+"""Measurement of the scale that gives latents a standard deviation of 1."""
 
 from mmengine.hooks import Hook
 from torch import Tensor
@@ -10,17 +10,17 @@ from ..latent_moments import latent_moments, set_scale
 
 @HOOKS.register_module()
 class LatentScaleHook(Hook):
-    """Measures ``autoencoder.latent_scale`` before a training begins.
+    """Measures ``autoencoder.latent_scale`` before training.
 
-    1 / standard deviation of latents; Rombach et al. 2022, app. G, who take
-    the first batch of one process. Here the samples are spread over the
-    data, see ``latent_moments``. A first stage whose scale or shift is
-    measured already (``tools/analysis_tools/latent_stats.py``) keeps them.
-    They travel in the checkpoints: neither a resumed run nor one with
-    ``load_from`` measures again.
+    The scale is 1 / standard deviation of the latents. Rombach et al. 2022,
+    app. G, use the first batch of one process; here the samples are spread
+    over the data, see ``latent_moments``. A first stage whose scale or shift
+    is measured already (``tools/analysis_tools/latent_stats.py``) keeps them.
+    Checkpoints hold both: neither a resumed run nor one with ``load_from``
+    measures again.
 
     Args:
-        num_samples: Images to encode; fewer where there are fewer.
+        num_samples: Images to encode, or all if there are fewer.
         batch_size: Images to encode at a time.
         per_channel: Measure a scale and a shift for every channel.
     """
@@ -36,7 +36,7 @@ class LatentScaleHook(Hook):
         self.per_channel = per_channel
 
     def before_train(self, runner) -> None:
-        """Measure, unless the scale was loaded.
+        """Measure the scale, unless it was loaded.
 
         Raises:
             ValueError: If latents do not vary.
@@ -46,7 +46,7 @@ class LatentScaleHook(Hook):
         autoencoder = runner.bare_model.autoencoder
         scale, shift = autoencoder.latent_scale, autoencoder.latent_shift
         if (scale != 1).any() or shift.any():
-            source = "the first stage's own: not measured again"
+            source = "the first stage's own, not measured again"
         else:
             moments = latent_moments(runner, self.num_samples, self.batch_size)
             set_scale(autoencoder, moments, self.per_channel)
@@ -57,6 +57,6 @@ class LatentScaleHook(Hook):
 
 
 def _text(values: Tensor) -> str:
-    """One number where all are equal, or one a channel."""
+    """One number if all are equal, else one for each channel."""
     texts = [f'{value:.6g}' for value in values.flatten().tolist()]
     return texts[0] if len(set(texts)) == 1 else f'[{", ".join(texts)}]'

@@ -1,4 +1,4 @@
-"""An average of the weights that learn."""
+"""Exponential moving average of the trained weights."""
 
 from collections.abc import Sequence
 
@@ -13,18 +13,18 @@ from ..optim_wrapper import named_wrappers
 
 @HOOKS.register_module()
 class ModuleEMAHook(Hook):
-    """Exponential moving average of some modules' trainable weights.
+    """Exponential moving average of the trainable weights of some modules.
 
     The decay is min(decay, (1 + n) / (10 + n)) after n steps of the
-    optimizer, as in the original latent diffusion. Validation runs on the
-    average, and checkpoints hold it as ``state_dict``: what is loaded
-    without further ado is the average. The weights in training are under
-    ``raw_state_dict``, which ``resume`` takes.
+    optimizer, as in the original latent diffusion. Validation uses the
+    average, and checkpoints hold it as ``state_dict``: loading a checkpoint
+    gives the average. The weights in training are under ``raw_state_dict``,
+    which ``resume`` loads.
 
     Args:
-        modules: Attributes of the model that are averaged; None for those
-            that its class names as ``averaged_parts``.
-        decay: In [0, 1).
+        modules: Names of the model's averaged attributes; None for the
+            ``averaged_parts`` of its class.
+        decay: Largest decay, in [0, 1).
     """
 
     priority = 'NORMAL'
@@ -43,7 +43,7 @@ class ModuleEMAHook(Hook):
         self.average: dict[str, Tensor] = {}
 
     def before_run(self, runner) -> None:
-        """Find the weights."""
+        """Find the weights to average."""
         model = runner.bare_model
         if self.modules is None:
             self.modules = _averaged_parts(model)
@@ -51,7 +51,7 @@ class ModuleEMAHook(Hook):
             if not hasattr(model, module):
                 raise ValueError(
                     f'ModuleEMAHook.modules names {module!r}, '
-                    f'which {type(model).__name__} lacks'
+                    f'which {type(model).__name__} lacks: remove it'
                 )
         self.raw = {
             name: weight
@@ -71,7 +71,7 @@ class ModuleEMAHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """One update a step of the optimizer."""
+        """Update the average once for each step of the optimizer."""
         wrappers = named_wrappers(runner.optim_wrapper)
         name = f'optim_wrapper.{self.modules[0]}'
         if not wrappers.get(name, [*wrappers.values()][0]).should_update():
@@ -86,21 +86,21 @@ class ModuleEMAHook(Hook):
         )
 
     def before_val_epoch(self, runner) -> None:
-        """Put the average in place."""
+        """Put the average into the model."""
         self._swap()
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
-        """Put the weights in training back, before a best one is saved."""
+        """Put the weights in training back, before a best model is saved."""
         self._swap()
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Store the average as ``state_dict``, both by name."""
+        """Store the average as ``state_dict``, and the raw weights too."""
         checkpoint['raw_state_dict'] = _copy(self.raw)
         checkpoint['state_dict'].update(_copy(self.average))
         checkpoint['ema_num_updates'] = self.num_updates
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """On resume take up the average; the runner takes the weights."""
+        """On resume, load the average; the runner loads the raw weights."""
         if not runner._resume or 'raw_state_dict' not in checkpoint:
             return
         stored = checkpoint['state_dict']
@@ -124,8 +124,8 @@ def _averaged_parts(model: nn.Module) -> tuple[str, ...]:
     parts = getattr(model, 'averaged_parts', ())
     if not parts:
         raise ValueError(
-            f'{type(model).__name__} does not say which of its parts are '
-            'averaged: set modules of ModuleEMAHook'
+            f'{type(model).__name__}.averaged_parts is missing: set modules '
+            'of ModuleEMAHook'
         )
     return parts
 

@@ -1,4 +1,4 @@
-"""What a test's metrics say of real images: what can be reached."""
+"""A test's metrics of real images: bounds for generated ones."""
 
 import copy
 from collections.abc import Sequence
@@ -16,16 +16,16 @@ from mmldm.utils import Draws
 
 @HOOKS.register_module()
 class ReferenceMetricsHook(Hook):
-    """Judges the test's real images, and the first stage's copies of them.
+    """Evaluates the test's real images and the first stage's copies of them.
 
     The metrics of ``test_evaluator``, with ``real/`` and ``reconstruction/``
     before their names, are added to those of the generated images. The
-    latter are the most that a latent diffusion model can reach.
+    numbers of ``reconstruction/`` are the best that a latent diffusion model
+    can reach.
 
     Args:
-        noise: Judge as ``noise/`` too what the first stage decodes of
-            N(0, I), which a diffusion model starts from: what it must
-            surpass.
+        noise: Also evaluate, as ``noise/``, the decoded latents of N(0, I),
+            where a diffusion model starts: numbers that it must surpass.
 
     Raises:
         ValueError: If the test data have no images.
@@ -36,7 +36,7 @@ class ReferenceMetricsHook(Hook):
         self.evaluators: dict[str, Evaluator] = {}
 
     def before_test_epoch(self, runner) -> None:
-        """An evaluator for each kind, which has seen nothing."""
+        """Make a fresh evaluator for each kind of image."""
         metrics = runner.test_evaluator.metrics
         self.evaluators = {
             kind: Evaluator(copy.deepcopy(metrics))
@@ -54,12 +54,12 @@ class ReferenceMetricsHook(Hook):
         data_batch: dict | None = None,
         outputs: Sequence | None = None,
     ) -> None:
-        """Judge the images of a batch."""
+        """Evaluate the images of a batch."""
         if 'inputs' not in data_batch:
             raise ValueError(
-                'ReferenceMetricsHook judges the images of test_dataloader, '
-                'which has none: use a dataset with images, or remove the '
-                'hook from custom_hooks'
+                'ReferenceMetricsHook needs images, but test_dataloader has '
+                'none: use a data set with images, or remove the hook from '
+                'custom_hooks'
             )
         model = runner.bare_model
         inputs = model.data_preprocessor(data_batch)['inputs']
@@ -75,7 +75,7 @@ class ReferenceMetricsHook(Hook):
             )
 
     def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
-        """Add the numbers to the test's."""
+        """Add the numbers to the test's metrics."""
         size = len(runner.test_dataloader.dataset)
         for kind, evaluator in self.evaluators.items():
             for name, value in evaluator.evaluate(size).items():
@@ -84,21 +84,21 @@ class ReferenceMetricsHook(Hook):
 
 @torch.no_grad()
 def _copies(model, images: Tensor) -> Tensor:
-    """Images (B, 3, H, W) after the first stage, from the mode."""
+    """Images (B, 3, H, W), encoded to the mode and decoded."""
     z = model.autoencoder.encode(images)
     return model.autoencoder.decode(z, images.shape[2:])
 
 
 @torch.no_grad()
 def _decoded_noise(model, images: Tensor, samples: Sequence) -> Tensor:
-    """As large as the images, (B, 3, H, W)."""
+    """Decoded noise with the shape of ``images``, (B, 3, H, W)."""
     draw = Draws.of(samples).normal('start')
     noise = draw(model.autoencoder.encode(images))
     return model.autoencoder.decode(noise, images.shape[2:])
 
 
 def _showing(samples: Sequence, images: Tensor) -> list[LDMDataSample]:
-    """The samples with other images."""
+    """Copies of the samples, with the given images."""
     shown = []
     for sample, image in zip(samples, to_images(images), strict=True):
         other = sample.new()

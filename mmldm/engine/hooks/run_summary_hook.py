@@ -1,4 +1,4 @@
-"""What a run is about, in a few lines before it starts."""
+"""A summary of a run in a few lines, before it starts."""
 
 import os
 import time
@@ -14,20 +14,20 @@ from mmldm.registry import HOOKS
 from ..optim_wrapper import named_wrappers
 from ..screen import log_file
 
-# Iterations after the first by which the time of a training is estimated.
+# Iterations after the first that are timed to estimate a training's time.
 TIMED = 20
 
 
 @HOOKS.register_module()
 class RunSummaryHook(Hook):
-    """Tells what is trained or tested on what, where, and for how long.
+    """Logs what is trained or tested, on which data, where, and how long.
 
-    Network and parameters, data and batch, iterations, device and precision,
-    where files go and how an interrupted training goes on; after some
-    iterations, how long they all will take.
+    The summary names networks and parameters, data and batch, iterations,
+    device and precision, the folder of the files, and the way to resume. After
+    some iterations, an estimate of the remaining time follows.
     """
 
-    # After the hooks that load and measure.
+    # Runs after the hooks that load and measure.
     priority = 'VERY_LOW'
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class RunSummaryHook(Hook):
             device=f'{_device()}, {_precision(runner)}',
             writes=f'{runner.work_dir}: checkpoints and pictures',
             log=log_file(runner.logger),
-            resume='after an interruption, the same command with --resume',
+            resume='after an interruption: the same command with --resume',
         )
         _log(runner, f'Training {_name(runner)}', lines)
 
@@ -62,7 +62,7 @@ class RunSummaryHook(Hook):
     def after_train_iter(
         self, runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Estimate how long the training takes, once."""
+        """Estimate the remaining time, once."""
         done = batch_idx + 1 - self.first
         if done == 1:
             self.began = time.perf_counter()
@@ -76,7 +76,7 @@ class RunSummaryHook(Hook):
             )
 
     def _common(self, runner, loader) -> dict[str, str]:
-        """Networks and data, by the word at the beginning of a line."""
+        """The lines about networks and data, by their first word."""
         parts = {
             name: _parameters(module)
             for name, module in runner.bare_model.named_children()
@@ -100,7 +100,7 @@ def _name(runner) -> str:
 
 
 def _parameters(module: nn.Module) -> str:
-    """Its class and the number of its parameters."""
+    """A module's class and number of parameters."""
     total = sum(p.numel() for p in module.parameters())
     trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
     share = '' if trained == total else f', {_millions(trained)} trained'
@@ -123,7 +123,7 @@ def _device() -> str:
 
 
 def _precision(runner) -> str:
-    """Of the optimizers' forward passes."""
+    """Precision of the forward passes, of all optimizers."""
     kinds = {
         str(getattr(wrapper, 'dtype', torch.float32)).removeprefix('torch.')
         for wrapper in named_wrappers(runner.optim_wrapper).values()

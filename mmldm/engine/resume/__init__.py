@@ -1,4 +1,4 @@
-"""How a training goes on from a checkpoint."""
+"""Resuming a training from a checkpoint."""
 
 from .schedules import scheduler_states
 from .training import architecture_differences, resume_training

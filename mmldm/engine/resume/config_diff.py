@@ -1,4 +1,4 @@
-"""The keys in which the config of a checkpoint and the present one differ."""
+"""The keys in which a checkpoint's config and the present one differ."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,11 +17,11 @@ MISSING = Missing()
 
 
 class Difference(NamedTuple):
-    """One key with two values.
+    """A key with different values in the two configs.
 
     Attributes:
-        key: Dotted; hooks stand under ``hooks.TYPE``, in whichever of
-            ``default_hooks`` and ``custom_hooks`` they are.
+        key: Dotted key. Hooks of both ``default_hooks`` and
+            ``custom_hooks`` are under ``hooks.TYPE``.
         stored: The value in the checkpoint's config.
         current: The value in the present config.
     """
@@ -43,10 +43,11 @@ def _short(value: Any, most: int = 60) -> str:
 def config_differences(
     stored: Mapping[str, Any], current: Mapping[str, Any]
 ) -> list[Difference]:
-    """Every key with different values, in the order of the present config.
+    """All keys with different values, in the order of the present config.
 
-    Both are compared as a checkpoint holds them. Lists and tuples of equal
-    items are equal, and so are types with and without the scope ``mmldm.``.
+    Both configs are compared in the form that a checkpoint holds. Lists and
+    tuples with equal items are equal, and types with and without the scope
+    ``mmldm.`` are equal.
     """
     one, other = (
         dict(_leaves(_by_hook(read_stored_config(store_config(config)))))
@@ -60,7 +61,7 @@ def config_differences(
 
 
 def _by_hook(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with its hooks by type, whose place does not matter."""
+    """The config with its hooks keyed by type instead of by place."""
     config = dict(config)
     hooks = [
         *(config.pop('default_hooks', None) or {}).values(),
@@ -78,7 +79,7 @@ def _by_hook(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _leaves(node: Any, path: str = '') -> Iterator[tuple[str, Any]]:
-    """Dotted keys and the values that are no dicts, nor lists of dicts."""
+    """(dotted key, value) for all values but dicts and lists of dicts."""
     if isinstance(node, Mapping) and node:
         pairs = [(str(key), value) for key, value in node.items()]
     elif _holds_dicts(node):

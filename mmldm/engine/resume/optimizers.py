@@ -1,7 +1,7 @@
-"""Optimizers and their schedules, as a checkpoint left them.
+"""Loading of optimizers and their schedules from a checkpoint.
 
-What the config has changed since (a learning rate, betas, a schedule) is
-the config's; everything else is the checkpoint's.
+Settings that the config has changed (a learning rate, betas, a schedule) come
+from the config; everything else comes from the checkpoint.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,11 +19,11 @@ from .schedules import (
 
 
 class Progress(NamedTuple):
-    """How far a training is.
+    """The progress of a training.
 
     Attributes:
-        iterations: Done.
-        epoch_length: Iterations of an epoch; None where training has none.
+        iterations: Number of completed iterations.
+        epoch_length: Iterations in an epoch; None if epochs are not counted.
     """
 
     iterations: int
@@ -31,13 +31,13 @@ class Progress(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """What the config has changed of one optimizer.
+    """The changes of the config that concern one optimizer.
 
     Attributes:
-        settings: Names in the groups, ``weight_decay`` for example; None for
-            all of them.
-        schedule: Whether the learning rate or its schedule is another; None
-            if that cannot be known from the config.
+        settings: Names of changed settings of the groups, such as
+            ``weight_decay``; None if all may have changed.
+        schedule: Whether the learning rate or its schedule has changed; None
+            if the config does not show it.
     """
 
     settings: set[str] | None
@@ -45,15 +45,15 @@ class Changed(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One optimizer of a training, and what a checkpoint holds of it.
+    """One optimizer of a training, and its state in a checkpoint.
 
     Attributes:
-        key: In the config, for messages.
-        wrapper: As the config builds it.
-        schedulers: As the config builds them.
-        state: Of the wrapper, in the checkpoint.
-        scheduler_states: Of the schedulers, in the checkpoint.
-        build_stored: Makes the schedulers of the checkpoint's config for an
+        key: Config key of the optimizer, for messages.
+        wrapper: The wrapper, built from the present config.
+        schedulers: The schedulers, built from the present config.
+        state: State of the wrapper in the checkpoint.
+        scheduler_states: States of the schedulers in the checkpoint.
+        build_stored: Builds the schedulers of the checkpoint's config for an
             optimizer; None if that config cannot be read.
     """
 
@@ -69,7 +69,7 @@ def resume_part(part: Part, changed: Changed, progress: Progress) -> bool:
     """Load one optimizer and its schedules.
 
     Returns:
-        Whether the schedule is another than that of the checkpoint.
+        Whether the schedule differs from the checkpoint's.
 
     Raises:
         ValueError: If the state does not fit the optimizer, or a reduced
@@ -104,7 +104,7 @@ def resume_part(part: Part, changed: Changed, progress: Progress) -> bool:
 def _catch_up(
     schedulers: Sequence[_ParamScheduler], progress: Progress
 ) -> None:
-    """The step at the end of an epoch, which its checkpoint precedes."""
+    """Do the step at the end of an epoch, which its checkpoint lacks."""
     if progress.epoch_length is None:
         return
     for scheduler in schedulers:
@@ -119,9 +119,8 @@ def _load(part: Part) -> None:
     except (ValueError, KeyError) as error:
         raise ValueError(
             f'the state of {part.key} in the checkpoint does not fit '
-            f'({error}): set optimizer, paramwise_cfg and the trained parts '
-            'back to what they were, or begin a training with load_from in '
-            'place of --resume'
+            f'({error}): restore optimizer, paramwise_cfg and the trained '
+            'parts, or start a training with load_from instead of --resume'
         ) from error
 
 
@@ -134,7 +133,7 @@ def _schedule_changed(
         part.schedulers, part.scheduler_states
     ):
         return True
-    if None in first:  # of a training without any schedule, before 2026-12
+    if None in first:  # a training without schedule, before 2026-12
         if changed.schedule is False:
             return False
         return [g['lr'] for g in stored] != [
@@ -144,7 +143,7 @@ def _schedule_changed(
 
 
 def _scheduled_names(part: Part, fresh: Sequence[Mapping]) -> set[str]:
-    """Names in the groups that schedules write."""
+    """Names of the groups' settings that schedules change."""
     parameters = {'lr'}
     parameters |= {s.param_name for s in part.schedulers}
     parameters |= {state['param_name'] for state in part.scheduler_states}
@@ -166,9 +165,9 @@ def _of_lr(name: str) -> bool:
 def _reductions(
     part: Part, stored: Sequence[Mapping], progress: Progress
 ) -> list[float] | None:
-    """By what metrics have multiplied each group's learning rate so far.
+    """The factor by which metrics have reduced each group's learning rate.
 
-    None where that is not asked for: no metric did, or none does any more.
+    None if no metric reduced a rate before, or none does now.
     """
     followed = any('num_bad_epochs' in s for s in part.scheduler_states)
     if not (followed and plateaus(part.schedulers)):
@@ -176,9 +175,9 @@ def _reductions(
     if part.build_stored is None:
         raise ValueError(
             'param_scheduler follows a metric and has changed, and the '
-            'config in the checkpoint cannot be read: set param_scheduler '
-            'and optim_wrapper back, or begin a training with load_from in '
-            'place of --resume'
+            'config in the checkpoint cannot be read: restore '
+            'param_scheduler and optim_wrapper, or start a training with '
+            'load_from instead of --resume'
         )
     free = values_without_metrics(stored, part.build_stored, *progress)
     return [

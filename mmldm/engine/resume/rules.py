@@ -1,6 +1,6 @@
-"""What becomes of a config key that differs at ``--resume``.
+"""Rules for config keys that differ at ``--resume``.
 
-A key that no rule names does not change the training and is only counted.
+A key without a rule does not change the training and is only counted.
 """
 
 import re
@@ -12,24 +12,25 @@ from .config_diff import MISSING, Difference
 TAKEN = 'taken from the config'
 KEPT = 'kept from the checkpoint'
 REFUSED = 'refused'
-# How a training was called, which says nothing about what it does.
+# Keys of the call, which do not change the training.
 CALL = {'load_from', 'resume', 'experiment_name', 'launcher'}
-# Keys that a line names; a replaced data set has many.
+# Largest number of keys in a line; a replaced data set has many.
 MOST_KEYS = 4
 
 WRAPPER = r'optim_wrapper(\.\w+)?'
-# What the learning rate comes from.
+# Keys that set the learning rate.
 RATES = rf'param_scheduler(\..*)?|{WRAPPER}\.optimizer\.lr|auto_scale_lr\..*'
 Says = Callable[[Sequence[Difference]], str]
 
 
 class Rule(NamedTuple):
-    """One group of keys, and what happens to them.
+    """A group of keys, and what happens to them.
 
     Attributes:
         keys: Regular expression; the first rule that matches counts.
-        fate: TAKEN, KEPT or REFUSED.
-        says: What follows, with {facts} to fill in; the remedy of a refusal.
+        fate: One of TAKEN, KEPT and REFUSED.
+        says: The consequence, or the remedy of a refusal, with {facts} to
+            fill in; or a function of the differences that returns it.
     """
 
     keys: str
@@ -49,10 +50,10 @@ def _say_average(differences: Sequence[Difference]) -> str:
         d.current is MISSING and d.key.endswith('type') for d in differences
     ):
         return (
-            'the average in the checkpoint is dropped, and training goes on '
+            'the average in the checkpoint is dropped, and training continues '
             'with the weights in training'
         )
-    return 'the average goes on from that in the checkpoint'
+    return 'the average continues from the one in the checkpoint'
 
 
 RULES = (
@@ -60,42 +61,42 @@ RULES = (
         rf'{WRAPPER}\.optimizer\.(type|amsgrad|centered)',
         REFUSED,
         'the state of the optimizer in the checkpoint is of another kind: '
-        'set the key back, or begin a training with load_from={file} in '
-        'place of --resume',
+        'restore the key, or start a training with load_from={file} instead '
+        'of --resume',
     ),
     Rule(
         rf'{WRAPPER}\.constructor',
         REFUSED,
         'the state of the optimizers in the checkpoint is of another kind: '
-        'set the key back, or begin a training with load_from={file} in '
-        'place of --resume',
+        'restore the key, or start a training with load_from={file} instead '
+        'of --resume',
     ),
     Rule(
         RATES,
         TAKEN,
-        'the learning rate after iteration {iteration} is {lr}, which is what '
-        'a training with this config from its beginning has there',
+        'the learning rate after iteration {iteration} is {lr}, as in a '
+        'training that used this config from its start',
     ),
     Rule(
         rf'{WRAPPER}\.(optimizer|paramwise_cfg|clip_grad)(\..*)?',
         TAKEN,
-        "the optimizer's averages are those of the checkpoint",
+        "the optimizer's averages are kept from the checkpoint",
     ),
     Rule(
         rf'{WRAPPER}\.accumulative_counts',
         TAKEN,
-        'steps of the optimizer gather so many batches from here on',
+        'steps of the optimizer accumulate this many batches from now on',
     ),
     Rule(
         rf'{WRAPPER}\..*',
         TAKEN,
-        'precision and scaling of the gradients start afresh',
+        'precision and scaling of the gradients start anew',
     ),
     Rule(
         r'randomness\.seed',
         KEPT,
-        'the order of the data and all noise go on with seed {seed}; for '
-        'another seed, begin a training with load_from={file} in place of '
+        'the order of the data and all noise continue with seed {seed}; for '
+        'another seed, start a training with load_from={file} instead of '
         '--resume',
     ),
     Rule(
@@ -107,17 +108,17 @@ RULES = (
         r'train_dataloader\.((global_)?batch_size|drop_last)|'
         r'images of an iteration',
         TAKEN,
-        'the data go on after the {num_samples} images that the checkpoint '
-        'has seen: none is skipped or repeated',
+        'the data continues after the {num_samples} images of the '
+        'checkpoint: none is skipped or repeated',
     ),
     Rule(
         r'train_dataloader\.(dataset|sampler)(\..*)?|'
         r'(number|classes) of training images',
         TAKEN,
-        'the data go on at place {num_samples} in the order of these data, '
-        'which is another order where their number differs',
+        'the data continues at position {num_samples} of the new data, whose '
+        'order differs if their number differs',
     ),
-    Rule(r'train_dataloader\.collate_fn(\..*)?', TAKEN, 'of all batches'),
+    Rule(r'train_dataloader\.collate_fn(\..*)?', TAKEN, 'for all batches'),
     Rule(
         r'train_cfg\.(max_iters|max_epochs)',
         TAKEN,
@@ -126,13 +127,13 @@ RULES = (
     Rule(
         r'train_cfg\.(type|by_epoch)',
         TAKEN,
-        'the number of iterations goes on from {iteration}',
+        'the number of iterations continues from {iteration}',
     ),
     Rule(r'hooks\.ModuleEMAHook(\..*)?', TAKEN, _say_average),
     Rule(
         r'hooks\.AddressedSeedHook(\..*)?',
         TAKEN,
-        'without this hook, dropout is not that of an uninterrupted training',
+        'without this hook, dropout differs from an uninterrupted training',
     ),
     Rule(
         r'hooks\.(?!(LatentScaleHook|LoggerHook|IterTimerHook|'
@@ -145,18 +146,18 @@ RULES = (
     Rule(
         r'model\.autoencoder_checkpoint',
         TAKEN,
-        'its weights are those that the checkpoint was trained with',
+        'its weights are kept from the checkpoint',
     ),
     Rule(
         r'model\.(diffusion_scheduler\.(solver|time_grid|num_steps)|guidance)'
         r'(\..*)?',
         TAKEN,
-        'for the images of validation; training does not use it',
+        'it changes the images of validation, not the training',
     ),
     Rule(
         r'model(\..*)?|data_preprocessor(\..*)?',
         TAKEN,
-        'the weights go on under the changed model or loss',
+        'the weights continue with the changed model or loss',
     ),
     Rule(r'work_dir', TAKEN, 'new checkpoints are written there'),
     Rule(
@@ -172,7 +173,7 @@ RULES = (
 def sort_out(
     differences: Sequence[Difference],
 ) -> tuple[list[tuple[Rule, list[Difference]]], int]:
-    """The differences by rule, in the rules' order; how many have none."""
+    """The differences by rule, in the rules' order; the number without."""
     groups: dict[int, list[Difference]] = {}
     rest = 0
     for difference in differences:
@@ -188,7 +189,7 @@ def sort_out(
 
 
 def line(rule: Rule, differences: Sequence[Difference], facts: dict) -> str:
-    """What one group of differences is, and what becomes of it."""
+    """The message about a group of differences and its consequence."""
     says = rule.says if isinstance(rule.says, str) else rule.says(differences)
     keys = [str(difference) for difference in differences[:MOST_KEYS]]
     if len(differences) > MOST_KEYS:

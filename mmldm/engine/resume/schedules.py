@@ -1,8 +1,8 @@
-"""Parameter schedules at the iteration at which a training resumes.
+"""Parameter schedules at the iteration where a training resumes.
 
-An unchanged schedule takes its state from the checkpoint. One that the
-config has changed is stepped from the beginning, so that its values are
-those of a training with this config that was never interrupted.
+An unchanged schedule loads its state from the checkpoint. A schedule that the
+config has changed is stepped from the beginning, so that its values are those
+of an uninterrupted training with this config.
 """
 
 import warnings
@@ -16,17 +16,17 @@ from mmengine.optim.scheduler.param_scheduler import (
 )
 
 Group = dict[str, Any]
-# What a schedule that follows a metric has learnt from it.
+# State that a schedule has learnt from the metric that it follows.
 LEARNT = ('best', 'num_bad_epochs', 'cooldown_counter', 'last_step')
-# Of the schedule itself, as opposed to how far it is.
+# Settings of a schedule, as opposed to its progress.
 FIXED = ('param_name', 'begin', 'end', 'by_epoch', 'base_values')
 
 
 def scheduler_states(schedulers: dict | list) -> dict | list:
     """The state of all schedulers, without functions.
 
-    ``OneCycleLR`` has its annealing function among its attributes, which the
-    config rebuilds.
+    ``OneCycleLR`` has its annealing function among its attributes; the config
+    rebuilds it.
     """
     if isinstance(schedulers, dict):
         return {k: scheduler_states(v) for k, v in schedulers.items()}
@@ -39,7 +39,7 @@ def scheduler_states(schedulers: dict | list) -> dict | list:
 def steps_differ(
     schedulers: Sequence[_ParamScheduler], states: Sequence[Mapping]
 ) -> bool:
-    """Whether these are schedules of other steps or values than stored."""
+    """Whether schedules differ from stored ones in steps or values."""
     if len(schedulers) != len(states):
         return True
     return any(
@@ -54,18 +54,18 @@ def replay(
     iterations: int,
     epoch_length: int | None,
 ) -> None:
-    """Step new schedulers as a training of so many iterations does.
+    """Step new schedulers as a training of ``iterations`` does.
 
     Args:
-        schedulers: Of one optimizer, as they are built.
-        iterations: How many the training has done.
-        epoch_length: Iterations of an epoch; None where training has none,
-            and schedules by epoch, which follow a metric then, stay.
+        schedulers: New schedulers of one optimizer.
+        iterations: Number of completed iterations.
+        epoch_length: Iterations in an epoch; None if epochs are not counted.
+            Schedules by epoch, which then follow a metric, are not stepped.
     """
     by_iter = [s for s in schedulers if not s.by_epoch]
     by_epoch = [s for s in schedulers if s.by_epoch]
     with warnings.catch_warnings():
-        # They expect a step of the optimizer before each of theirs.
+        # Schedulers warn if no step of the optimizer comes before theirs.
         warnings.simplefilter('ignore', UserWarning)
         for done in range(1, iterations + 1):
             for scheduler in by_iter:
@@ -78,7 +78,7 @@ def replay(
 def take_learnt(
     schedulers: Sequence[_ParamScheduler], states: Sequence[Mapping]
 ) -> None:
-    """Give schedules that follow a metric what they had learnt from it."""
+    """Give schedules that follow a metric their stored state about it."""
     stored = [state for state in states if 'num_bad_epochs' in state]
     for scheduler, state in zip(plateaus(schedulers), stored, strict=False):
         for name in LEARNT:
@@ -86,7 +86,7 @@ def take_learnt(
 
 
 def plateaus(schedulers: Sequence[_ParamScheduler]) -> list[_ParamScheduler]:
-    """Those whose value depends on the metrics of the training."""
+    """The schedulers whose value depends on a metric."""
     return [
         scheduler
         for scheduler in schedulers
@@ -100,13 +100,13 @@ def values_without_metrics(
     iterations: int,
     epoch_length: int | None,
 ) -> list[float]:
-    """Learning rates where no metric had reduced them, one a group.
+    """Learning rates, one for each group, without reductions by metrics.
 
     Args:
-        groups: Of the optimizer, with their ``initial_lr``.
-        build: Makes the schedulers of an optimizer.
-        iterations: How many a training has done.
-        epoch_length: As of :func:`replay`.
+        groups: The optimizer's groups, with their ``initial_lr``.
+        build: Builds the schedulers of an optimizer.
+        iterations: Number of completed iterations.
+        epoch_length: See :func:`replay`.
     """
     optimizer = torch.optim.SGD(
         [

@@ -1,4 +1,4 @@
-"""A training goes on from a checkpoint, and says what has changed."""
+"""Resuming of a training, with a report of changes in the config."""
 
 import re
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ SCHEDULE = rf'{WRAPPER}\.(optimizer\.lr|paramwise_cfg.*)|param_scheduler.*'
 
 
 def resume_training(runner: Any, checkpoint: dict, path: str) -> None:
-    """Put a runner where a checkpoint was written.
+    """Put a runner into the state of a checkpoint.
 
-    What the config has changed since is listed, one line a group of keys.
+    Changes of the config are logged, one line for each group of keys.
 
     Args:
-        runner: With the checkpoint's weights, and optimizers and schedules
-            as the config builds them.
-        checkpoint: A training's, read on the CPU.
-        path: Of its file.
+        runner: Runner with the checkpoint's weights, and with optimizers and
+            schedules built from the config.
+        checkpoint: Content of a training checkpoint, on the CPU.
+        path: The checkpoint's path, for messages.
 
     Raises:
-        ValueError: If the checkpoint is of no training, or of one that the
-            config cannot go on with; the key and the remedy are named.
+        ValueError: If the checkpoint has no state of a training, or the
+            config cannot continue it; names key and remedy.
     """
     meta = _checked_meta(checkpoint, path)
     stored = stored_config(checkpoint)
@@ -58,8 +58,8 @@ def resume_training(runner: Any, checkpoint: dict, path: str) -> None:
     if other and not any(rule.keys == RATES for rule, _ in groups):
         lines.append(
             f'the learning rate after iteration {meta["iter"]} is '
-            f'{facts["lr"]} by the config, whose schedule is not that of the '
-            'checkpoint'
+            f'{facts["lr"]}, taken from the config, whose schedule differs '
+            "from the checkpoint's"
         )
     _report(runner, lines, rest)
     _warn(runner, path, stored is not None, meta['iter'])
@@ -68,13 +68,13 @@ def resume_training(runner: Any, checkpoint: dict, path: str) -> None:
 def _warn(runner: Any, path: str, has_config: bool, iteration: int) -> None:
     if not has_config:
         runner.logger.warning(
-            f'The config in {path} cannot be read: what has changed since '
-            'is not listed, and of the optimizer only the learning rate is '
-            'taken from the config'
+            f'The config in {path} cannot be read: changes are not listed, '
+            'and only the learning rate of the optimizer is taken from the '
+            'config'
         )
     if iteration >= runner.max_iters:
         runner.logger.warning(
-            f'{path} is of iteration {iteration} and training ends after '
+            f'{path} is from iteration {iteration} and training ends after '
             f'{runner.max_iters}: nothing is left to do'
         )
 
@@ -114,8 +114,8 @@ def _checked_meta(checkpoint: dict, path: str) -> dict:
     if missing:
         raise ValueError(
             f'{path} holds weights, but not the state of a training '
-            f'({", ".join(missing)} missing): begin a training with '
-            f'load_from={path} in place of --resume'
+            f'({", ".join(missing)} missing): start a training with '
+            f'load_from={path} instead of --resume'
         )
     return meta
 
@@ -123,7 +123,7 @@ def _checked_meta(checkpoint: dict, path: str) -> dict:
 def _differences(
     runner: Any, stored: dict | None, meta: dict
 ) -> list[Difference]:
-    """Those of the configs, and of what the data and processes make."""
+    """Differences of the configs, the data and the global batch size."""
     found = []
     if stored is not None:
         found = config_differences(stored, runner.cfg.to_dict())
@@ -142,10 +142,10 @@ def _differences(
             plain(dataset.metainfo),
         ),
     ):
-        # By their text: what data sets say of themselves may hold arrays.
+        # Compared as text: the metainfo of a data set may hold arrays.
         if repr(meta.get(name, value)) != repr(value):
             found.append(Difference(key, meta[name], value))
-    # No seed in the config asks for any.
+    # A config without seed accepts the checkpoint's.
     return [
         d
         for d in found
@@ -159,28 +159,28 @@ def _check_accumulation(runner: Any, iteration: int, path: str) -> None:
         counts = wrapper._accumulative_counts
         if iteration < runner.max_iters and iteration % counts:
             raise ValueError(
-                f'{path} is of iteration {iteration}, between two steps of '
+                f'{path} is from iteration {iteration}, between two steps of '
                 f'{key} with accumulative_counts={counts}: set '
-                'accumulative_counts to a divisor of the iteration, or take '
+                'accumulative_counts to a divisor of the iteration, or use '
                 'another checkpoint'
             )
 
 
 def _check_epochs(loop: Any, meta: dict, path: str) -> None:
-    """An iteration is in another epoch where these have another length."""
+    """Raise if epochs have another length than in the checkpoint."""
     lengths = meta.get('epoch_length'), loop.epoch_length
     if None not in lengths and lengths[0] != lengths[1]:
         raise ValueError(
-            f'an epoch has {lengths[1]} iterations, in {path} {lengths[0]}: '
-            'the batch size or the number of images is another. Set them '
-            f'back, begin a training with load_from={path} in place of '
-            '--resume, or count iterations, by '
+            f'an epoch has {lengths[1]} iterations, in {path} {lengths[0]}, '
+            'as the batch size or the number of images differs: restore '
+            f'them, start a training with load_from={path} instead of '
+            '--resume, or count iterations by '
             "train_cfg=dict(type='AddressedTrainLoop', max_iters=...)"
         )
 
 
 def _samples_seen(runner: Any, stored: dict | None, meta: dict) -> int:
-    """Images before the checkpoint, which before 2026-12 did not say it."""
+    """Number of images before the checkpoint; estimated before 2026-12."""
     if 'num_samples' in meta:
         return meta['num_samples']
     dataloader = (stored or {}).get('train_dataloader', {})
@@ -210,7 +210,7 @@ def _resume_optimizers(
     stored: dict | None,
     differences: list[Difference],
 ) -> bool:
-    """Load all; return whether a schedule is another than stored."""
+    """Load all optimizers; return whether a schedule has changed."""
     loop = runner.train_loop
     progress = Progress(loop.iter, loop.epoch_length)
     return any(
@@ -246,15 +246,15 @@ def _parts(runner: Any, checkpoint: dict, stored: dict | None) -> list[Part]:
     """Every optimizer with its states.
 
     Raises:
-        ValueError: If the checkpoint has optimizers of other names.
+        ValueError: If the checkpoint's optimizers have other names.
     """
     wrappers = named_wrappers(runner.optim_wrapper)
     states = _by_key(checkpoint['optimizer'], wrappers)
     if states.keys() != wrappers.keys():
         raise ValueError(
             f'the config has {", ".join(wrappers)}, the checkpoint '
-            f'{", ".join(states)}: set optim_wrapper back, or begin a '
-            'training with load_from in place of --resume'
+            f'{", ".join(states)}: restore optim_wrapper, or start a '
+            'training with load_from instead of --resume'
         )
     schedulers = _by_key(runner.param_schedulers or [], wrappers)
     kept = _by_key(checkpoint.get('param_schedulers') or [], wrappers)
@@ -272,7 +272,7 @@ def _parts(runner: Any, checkpoint: dict, stored: dict | None) -> list[Part]:
 
 
 def _by_key(value: Any, wrappers: Mapping) -> dict[str, Any]:
-    """Values by the wrapper's config key: one, or one a name."""
+    """Values by config key of the wrapper: one for all, or one each."""
     if isinstance(value, list) or 'param_groups' in value:
         return dict.fromkeys(
             wrappers if isinstance(value, list) else ['optim_wrapper'], value
@@ -281,7 +281,7 @@ def _by_key(value: Any, wrappers: Mapping) -> dict[str, Any]:
 
 
 def _builder(runner: Any, stored: dict | None, name: str) -> Any:
-    """What builds the schedulers of the checkpoint's config."""
+    """A function that builds the schedulers of the checkpoint's config."""
     if stored is None:
         return None
     configs = stored.get('param_scheduler') or []

@@ -1,7 +1,7 @@
-from .autoencoder import Autoencoder
+from .autoencoder import Autoencoder, Coding
 from .autoencoder_kl import AutoencoderKL, DiagonalGaussian
 from .autoencoder_vq import AutoencoderVQ
-from .conv_autoencoder import Coding, ConvAutoencoder
+from .conv_autoencoder import ConvAutoencoder
 from .identity_autoencoder import IdentityAutoencoder
 
 __all__ = [

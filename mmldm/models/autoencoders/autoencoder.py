@@ -1,7 +1,8 @@
 """What an editor may ask of any first stage."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +13,31 @@ from mmldm.utils import check_positive
 from mmldm.utils.typing import DrawNoise
 
 
+class Coding(NamedTuple):
+    """What a training step decodes, and what it costs.
+
+    Attributes:
+        z: What :meth:`Autoencoder.decode_for_training` takes.
+        losses: Terms that regularise latents, by name, each of shape ();
+            logged as ``loss_<name>``.
+        logs: What is worth watching, by name, each of shape ().
+    """
+
+    z: Tensor
+    losses: dict[str, Tensor]
+    logs: dict[str, Tensor]
+
+
 class Autoencoder(BaseModule):
     """Images and *scaled* latents.
 
     Outside of here latents are always (raw - shift) * scale, whose one owner
     this is (Rombach et al. 2022, section 4.3.2 and app. G).
+
+    ``LatentDiffusion`` needs :meth:`encode_raw` and :meth:`decode_raw` alone.
+    ``FirstStage`` trains what these do, unless :meth:`encode_for_training`
+    and :meth:`decode_for_training` say otherwise; with ``adversarial`` it
+    needs :attr:`last_weight` too.
 
     Args:
         latent_channels: Channels of a latent.
@@ -29,6 +50,10 @@ class Autoencoder(BaseModule):
 
     #: Arguments that are configs, by the type that they have if not said.
     part_types: dict[str, str] = {}
+    #: Arguments without effect once weights are loaded.
+    training_arguments: tuple[str, ...] = ()
+    #: Size of the codebook, whose :meth:`codes` are looked at; None for none.
+    num_codes: int | None = None
 
     def __init__(
         self,
@@ -59,7 +84,11 @@ class Autoencoder(BaseModule):
             x: Images in [-1, 1], (B, 3, H, W).
             draw_noise: Draws a sample of the posterior, where the first
                 stage has one; None takes its mode.
+
+        Raises:
+            ValueError: If the images have other axes.
         """
+        _check_axes('images', x, 3)
         z = self.encode_raw(self.pad(x), draw_noise)
         return (z - self.latent_shift) * self.latent_scale
 
@@ -70,7 +99,11 @@ class Autoencoder(BaseModule):
             z: The latents.
             size: (H, W) to cut the image to, whose top left stays; None
                 leaves it at (f h, f w).
+
+        Raises:
+            ValueError: If the latents have other axes.
         """
+        _check_axes('latents', z, self.latent_channels)
         raw = z / self.latent_scale + self.latent_shift
         x = self.decode_raw(raw.to(self.latent_scale.dtype))
         return x if size is None else x[..., : size[0], : size[1]]
@@ -89,6 +122,52 @@ class Autoencoder(BaseModule):
     @abstractmethod
     def decode_raw(self, z: Tensor) -> Tensor:
         """As :meth:`decode`, without scale and shift."""
+
+    def encode_for_training(
+        self,
+        x: Tensor,
+        draw_noise: DrawNoise,
+        transform: Callable[[Tensor], Tensor] = lambda z: z,
+    ) -> Coding:
+        """The latents of a training step, and what regularises them.
+
+        Here samples of :meth:`encode_raw`, which nothing regularises.
+
+        Args:
+            x: Images in [-1, 1], (B, 3, H, W), f dividing H and W.
+            draw_noise: Draws what is random.
+            transform: Applied to latents before they are quantised, if they
+                are.
+        """
+        return Coding(transform(self.encode_raw(x, draw_noise)), {}, {})
+
+    def decode_for_training(self, z: Tensor) -> Tensor:
+        """Images from the latents of a :class:`Coding`; here raw ones."""
+        return self.decode_raw(z)
+
+    @property
+    def last_weight(self) -> Tensor:
+        """Weight at which an adversarial loss is weighed: the last layer's."""
+        raise ValueError(
+            f'{type(self).__name__} has no last_weight, which '
+            'model.adversarial needs: give the class a property last_weight, '
+            "the weight of its decoder's last layer, or leave out "
+            'model.adversarial'
+        )
+
+    def codes(self, z: Tensor) -> Tensor:
+        """Indices (B, h, w) of the codes that decode *scaled* latents."""
+        raise NotImplementedError(f'{type(self).__name__} has no codebook')
+
+
+def _check_axes(name: str, x: Tensor, channels: int) -> None:
+    """Raise unless there are a batch, channels, height and width."""
+    if x.ndim != 4 or x.shape[1] != channels:
+        raise ValueError(
+            f'{name} must be (B, {channels}, H, W), got {tuple(x.shape)}: '
+            'give those of images; a video is encoded frame by frame, or by '
+            'an Autoencoder that overrides encode and decode'
+        )
 
 
 def _by_channel(

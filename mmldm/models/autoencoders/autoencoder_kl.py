@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from mmldm.registry import MODELS
 from mmldm.utils.typing import DrawNoise
 
-from .conv_autoencoder import Coding, ConvAutoencoder
+from .autoencoder import Coding
+from .conv_autoencoder import ConvAutoencoder
 
 
 class DiagonalGaussian:
@@ -59,7 +60,7 @@ class AutoencoderKL(ConvAutoencoder):
             return posterior.mean
         return posterior.sample(draw_noise)
 
-    def code(
+    def encode_for_training(
         self,
         x: Tensor,
         draw_noise: DrawNoise,

@@ -7,7 +7,8 @@ from torch import Tensor
 from mmldm.registry import MODELS
 from mmldm.utils.typing import ConfigType, DrawNoise
 
-from .conv_autoencoder import Coding, ConvAutoencoder
+from .autoencoder import Coding
+from .conv_autoencoder import ConvAutoencoder
 
 
 @MODELS.register_module()
@@ -50,7 +51,7 @@ class AutoencoderVQ(ConvAutoencoder):
         if z.requires_grad:
             # Straight through the codes, for what is guided by a gradient.
             z_q = z + (z_q - z).detach()
-        return self.synthesize(z_q)
+        return self.decode_for_training(z_q)
 
     @property
     def num_codes(self) -> int:
@@ -58,10 +59,10 @@ class AutoencoderVQ(ConvAutoencoder):
         return len(self.quantizer.codebook)
 
     def codes(self, z: Tensor) -> Tensor:
-        """Indices (B, h, w) of the codes that decode *scaled* latents."""
+        """See :class:`Autoencoder`."""
         return self.quantizer.lookup(z / self.latent_scale + self.latent_shift)
 
-    def code(
+    def encode_for_training(
         self,
         x: Tensor,
         draw_noise: DrawNoise,

@@ -1,34 +1,16 @@
 """What the convolutional first stages have in common."""
 
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from mmldm.utils.typing import DrawNoise
 
 from ..layers import Float32Conv2d, zero_init
 from .autoencoder import Autoencoder
 from .codec import Decoder, Encoder
 from .resizing import start_as_resizing
 from .tiling import check_tile_size, tiled_forward
-
-
-class Coding(NamedTuple):
-    """What a training step decodes, and what it costs.
-
-    Attributes:
-        z: What :meth:`ConvAutoencoder.synthesize` takes.
-        losses: Terms that regularise latents, by name, each of shape ().
-        logs: What is worth watching, by name, each of shape ().
-    """
-
-    z: Tensor
-    losses: dict[str, Tensor]
-    logs: dict[str, Tensor]
 
 
 class ConvAutoencoder(Autoencoder):
@@ -68,8 +50,7 @@ class ConvAutoencoder(Autoencoder):
 
     #: Feature maps of ``latent_channels`` channels that the encoder yields.
     num_maps = 1
-    #: Arguments without effect once weights are loaded.
-    training_arguments: tuple[str, ...] = ('starts_as_resizing',)
+    training_arguments = ('starts_as_resizing',)
 
     def __init__(
         self,
@@ -135,27 +116,11 @@ class ConvAutoencoder(Autoencoder):
         small = F.avg_pool2d(x, self.factor)
         return torch.cat([maps[:, :3] + small, maps[:, 3:]], dim=1)
 
-    @abstractmethod
-    def code(
-        self,
-        x: Tensor,
-        draw_noise: DrawNoise,
-        transform: Callable[[Tensor], Tensor] = lambda z: z,
-    ) -> Coding:
-        """The latents of a training step, and what regularises them.
-
-        Args:
-            x: Images in [-1, 1], (B, 3, H, W), f dividing H and W.
-            draw_noise: Draws what is random.
-            transform: Applied to latents before they are quantised, if they
-                are.
-        """
-
     def decode_raw(self, z: Tensor) -> Tensor:
-        return self.synthesize(z)
+        return self.decode_for_training(z)
 
-    def synthesize(self, z: Tensor) -> Tensor:
-        """Images (B, 3, f h, f w) from the latents of :meth:`code`."""
+    def decode_for_training(self, z: Tensor) -> Tensor:
+        """Images (B, 3, f h, f w) from the latents of a :class:`Coding`."""
         x = self._run(self.decoder, self.post_quant_conv(z))
         if not self.thumbnail:
             return x

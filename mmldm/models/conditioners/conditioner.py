@@ -1,7 +1,6 @@
 """From data samples to the denoiser's condition."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from mmengine.model import BaseModule
@@ -13,12 +12,14 @@ from mmldm.utils import Draws, check_range
 from mmldm.utils.typing import ConfigType, SampleList
 
 from .embedder import Embedder, Encode
-from .maps import size
+from .joining import as_condition, join, token_dim
 
 # Fields of data samples that name classes.
 WITH_CLASSES = ('gt_label', 'layout', 'gt_sem_seg')
 # What an embedder is told: samples, and of which it shall say nothing.
 Told = tuple[SampleList, Tensor]
+# What has a term of the training loss, by its key, and its terms by name.
+Terms = tuple[str, Mapping[str, Tensor]]
 
 
 @MODELS.register_module()
@@ -26,7 +27,8 @@ class Conditioner(BaseModule):
     """Embedders, which fill the slots of a :class:`Condition`.
 
     What several say for one slot is joined in their order in the list:
-    tokens along the sequence, vectors and what is spatial along the channels.
+    vectors and what is spatial along the channels, tokens along the sequence,
+    or as an embedder's ``tokens_join`` says.
 
     Args:
         embedders: Configs of :class:`Embedder` s; empty for an unconditional
@@ -53,20 +55,20 @@ class Conditioner(BaseModule):
         super().__init__()
         self.embedders = nn.ModuleList(map(MODELS.build, embedders))
         self.drop_prob = drop_prob
-        self._check_tokens()
+        self.dim('tokens')  # tokens that cannot be joined are refused now
         self._check_drop_prob()
 
     @property
     def slots(self) -> tuple[str, ...]:
         """Names of the slots that are filled."""
-        return tuple(dict.fromkeys(e.slot for e in self.embedders))
+        return tuple(dict.fromkeys(s for e in self.embedders for s in e.dims))
 
     def dim(self, slot: str) -> int | None:
         """Channels of a slot, None where it stays empty."""
-        dims = [e.dim for e in self._filling(slot)]
-        if not dims:
-            return None
-        return dims[0] if slot == 'tokens' else sum(dims)
+        filling = [e for e in self.embedders if slot in e.dims]
+        if slot == 'tokens':
+            return token_dim(filling)
+        return sum(e.dims[slot] for e in filling) or None
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -101,7 +103,7 @@ class Conditioner(BaseModule):
         return tuple(
             type(e).__name__
             for e, prob in zip(self.embedders, probs, strict=True)
-            if e.slot in slots and prob == 0
+            if not {*e.dims}.isdisjoint(slots) and prob == 0
         )
 
     @property
@@ -125,8 +127,28 @@ class Conditioner(BaseModule):
                 none.
             encode: Of the first stage; for embedders of images.
         """
-        drops = self._drops(len(data_samples), draws)
-        return self._embed([(data_samples, drop) for drop in drops], encode)
+        told = self._told(data_samples, draws)
+        return join(self.embedders, self._embed(told, encode))
+
+    def with_losses(
+        self, data_samples: SampleList, draws: Draws, encode: Encode
+    ) -> tuple[Condition, list[Terms]]:
+        """The condition of a training batch, and the embedders' loss terms.
+
+        Args:
+            data_samples: What the embedders read.
+            draws: See :meth:`forward`.
+            encode: See :meth:`forward`.
+        """
+        told = self._told(data_samples, draws)
+        conditions = self._embed(told, encode)
+        terms = [
+            (f'conditioner.embedders.{i}', embedder.losses(cond, *own))
+            for i, (embedder, cond, own) in enumerate(
+                zip(self.embedders, conditions, told, strict=True)
+            )
+        ]
+        return join(self.embedders, conditions), terms
 
     def null(
         self, data_samples: SampleList, encode: Encode | None = None
@@ -140,9 +162,15 @@ class Conditioner(BaseModule):
             data_samples: What the embedders read.
             encode: See :meth:`forward`.
         """
-        return self._embed(
-            [self._negatives(e, data_samples) for e in self.embedders], encode
-        )
+        told = [self._negatives(e, data_samples) for e in self.embedders]
+        return join(self.embedders, self._embed(told, encode))
+
+    def _told(
+        self, data_samples: SampleList, draws: Draws | None
+    ) -> list[Told]:
+        """What each embedder is told of data samples."""
+        drops = self._drops(len(data_samples), draws)
+        return [(data_samples, drop) for drop in drops]
 
     def _drops(self, count: int, draws: Draws | None) -> list[Tensor]:
         """Which samples are dropped, (count,), for each embedder."""
@@ -172,19 +200,16 @@ class Conditioner(BaseModule):
         own = any(field in negative for field in embedder.reads)
         return own or not any(field in negative for field in self.reads)
 
-    def _embed(self, told: Iterable[Told], encode: Encode | None) -> Condition:
-        contents = defaultdict(list)
-        for embedder, (samples, drop) in zip(
-            self.embedders, told, strict=True
-        ):
-            contents[embedder.slot].append(embedder(samples, drop, encode))
-        self._check_sizes(contents['spatial'])
-        return Condition(
-            **{slot: _joined(contents[slot]) for slot in self.slots}
-        )
-
-    def _filling(self, slot: str) -> list[Embedder]:
-        return [e for e in self.embedders if e.slot == slot]
+    def _embed(
+        self, told: Sequence[Told], encode: Encode | None
+    ) -> list[Condition]:
+        """What each embedder makes of what it is told."""
+        return [
+            as_condition(embedder, embedder(samples, drop, encode))
+            for embedder, (samples, drop) in zip(
+                self.embedders, told, strict=True
+            )
+        ]
 
     def _check_drop_prob(self) -> None:
         """Raise unless all can be dropped as often as asked."""
@@ -207,32 +232,3 @@ class Conditioner(BaseModule):
                     f'null condition: set {name}=0, or give it one, such as '
                     "ClassEmbedder(null='extra')"
                 )
-
-    def _check_tokens(self) -> None:
-        """Raise unless tokens make one sequence."""
-        embedders = self._filling('tokens')
-        if len({e.dim for e in embedders}) > 1:
-            dims = [f'{type(e).__name__} {e.dim}' for e in embedders]
-            raise ValueError(
-                'tokens of several embedders are one sequence, but have the '
-                f'dimensions {", ".join(dims)}: give them one dimension'
-            )
-
-    def _check_sizes(self, contents: Sequence[Tensor]) -> None:
-        """Raise unless what is spatial can be joined."""
-        if len({x.shape[2:] for x in contents}) > 1:
-            sizes = [
-                f'{type(e).__name__} {size(x)}'
-                for e, x in zip(
-                    self._filling('spatial'), contents, strict=True
-                )
-            ]
-            raise ValueError(
-                'spatial conditions lie beside one latent, but are of the '
-                f'sizes {", ".join(sizes)}: give them that of the latent'
-            )
-
-
-def _joined(contents: Sequence[Tensor]) -> Tensor:
-    """(B, C), (B, L, C) or (B, C, h, w): what is joined is the second."""
-    return contents[0] if len(contents) == 1 else torch.cat([*contents], dim=1)

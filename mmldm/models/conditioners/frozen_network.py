@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from mmldm.utils.checkpoint import weights_hash
 from mmldm.utils.checks import suggest
 from mmldm.utils.frozen_part import FrozenPart
+from mmldm.utils.hub import required
 from mmldm.utils.typing import ConfigType
 
 from .embedder import Embedder
-from .hub import required
 
 Part = TypeVar('Part')
 # Of a config: where a network is from, how it was stored, what others do
@@ -41,7 +41,7 @@ class FrozenNetwork(FrozenPart, Embedder):
     """
 
     part = 'network'
-    source = 'pretrained'
+    files = ('pretrained',)
     what: str
     model_type: str
     sub_config: str

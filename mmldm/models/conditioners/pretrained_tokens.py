@@ -11,10 +11,10 @@ from torch import Tensor
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
+from mmldm.utils.hub import required
 from mmldm.utils.typing import SampleList
 
 from .dropping import unless_dropped
-from .hub import required
 from .tokenizers import Tokenizer
 
 
@@ -29,6 +29,7 @@ class PretrainedTokens(Tokenizer):
     """
 
     reads = ('caption',)
+    data_folders = ('pretrained',)
     #: Class of transformers.
     kind: str
 

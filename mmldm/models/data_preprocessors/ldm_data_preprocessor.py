@@ -8,11 +8,6 @@ from mmldm.registry import MODELS
 from mmldm.utils.pixels import to_unit_range
 
 
-def to_network(images: Tensor) -> Tensor:
-    """uint8 BGR in [0, 255] -> float32 RGB in [-1, 1]; (B, 3, H, W)."""
-    return to_unit_range(images.flip(1))
-
-
 def to_images(x: Tensor) -> Tensor:
     """float RGB of about [-1, 1] -> uint8 RGB, rounded; (B, 3, H, W)."""
     return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
@@ -26,13 +21,14 @@ class LDMDataPreprocessor(BaseDataPreprocessor):
         """A batch as the editor takes it.
 
         Args:
-            data: ``data_samples``, and ``inputs`` where there are images: a
-                list of uint8 BGR tensors (3, H, W).
+            data: ``data_samples``, ``inputs`` where there are images: a
+                list of uint8 RGB tensors (3, H, W), and in training the
+                ``iteration``.
             training: Not used: both phases are fed alike.
 
         Returns:
             ``inputs``, float32 RGB in [-1, 1], (B, 3, H, W), or None, and
-            ``data_samples``.
+            the rest as it is.
 
         Raises:
             ValueError: If images are not uint8, or of several sizes.
@@ -44,8 +40,8 @@ class LDMDataPreprocessor(BaseDataPreprocessor):
             batch = _stack(images).to(
                 self.device, non_blocking=self._non_blocking
             )
-            images = to_network(batch)
-        return dict(inputs=images, data_samples=data['data_samples'])
+            images = to_unit_range(batch)
+        return {**data, 'inputs': images}
 
 
 def _stack(images: list[Tensor]) -> Tensor:

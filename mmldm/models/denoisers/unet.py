@@ -4,9 +4,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from mmldm.registry import MODELS
 from mmldm.structures import Condition
@@ -29,6 +27,7 @@ from ..layers import (
     zero_init,
 )
 from ..layers.resnet import NUM_GROUPS
+from .denoiser import Denoiser
 from .unet_parts import (
     AttentionOptions,
     ResBlockOptions,
@@ -39,7 +38,7 @@ from .unet_parts import (
 
 
 @MODELS.register_module()
-class DenoisingUNet(BaseModule):
+class DenoisingUNet(Denoiser):
     """UNet with attention over positions and over condition tokens.
 
     Dhariwal & Nichol 2021, with the cross-attention of Rombach et al. 2022,
@@ -58,9 +57,7 @@ class DenoisingUNet(BaseModule):
         res_block: See :class:`ResBlockOptions`.
         context_dim: Channels of the condition's tokens; None for none.
         vector_dim: Channels of the condition's vector; None for none.
-        checkpointing: Compute each block again in the backward pass in
-            place of keeping what it held: less memory, a third more time
-            (Chen et al. 2016, arXiv:1604.06174).
+        checkpointing: See :class:`Denoiser`.
         channels_last: Keep a position's channels together in memory, which
             a GPU's convolutions in low precision want. The result is the
             same; on a CPU a small network takes up to 1.5 times as long.
@@ -84,16 +81,13 @@ class DenoisingUNet(BaseModule):
         channels_last: bool = False,
         bypass: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            in_channels, out_channels, context_dim, vector_dim, checkpointing
+        )
         check_count('denoiser.channels', channels)
         check_count('denoiser.num_res_blocks', num_res_blocks)
         for mult in channel_mults:
             check_count('denoiser.channel_mults: factor', mult)
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.context_dim = context_dim
-        self.vector_dim = vector_dim
-        self.checkpointing = checkpointing
         self.channels_last = channels_last
         self._attention_options = read_options(
             AttentionOptions, 'denoiser.attention', attention
@@ -130,79 +124,41 @@ class DenoisingUNet(BaseModule):
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
-    def forward(self, z_t: Tensor, t: Tensor, cond: Condition) -> Tensor:
-        """The network's output, (B, out_channels, h, w).
-
-        Args:
-            z_t: Noisy latents, (B, C, h, w); with the channels of
-                ``cond.spatial`` in_channels in all.
-            t: Times, (B,).
-            cond: What the latents should show.
-
-        Raises:
-            ValueError: If the condition is not what the network was built
-                for.
-        """
-        self._check(z_t, cond)
+    def denoise(self, x: Tensor, t: Tensor, cond: Condition) -> Tensor:
+        """See :class:`Denoiser`."""
         embedding = self.time_embed(t)
         if self.vector_dim is not None:
             embedding = embedding + self.vector_embed(cond.vector)
-        if cond.spatial is not None:
-            z_t = torch.cat([z_t, cond.spatial], dim=1)
         if self.channels_last:
-            z_t = z_t.contiguous(memory_format=torch.channels_last)
-        x = self.conv_in(z_t)
+            x = x.contiguous(memory_format=torch.channels_last)
+        given, x = x, self.conv_in(x)
         skips = [x]
         for level in self.down:
             for block in level.blocks:
-                x = self._run(block, x, embedding, cond)
+                x = self.run_block(block, x, embedding, cond)
                 skips.append(x)
             if level.resample is not None:
-                x = self._run(level.resampled, x, embedding)
+                x = self.run_block(level.resampled, x, embedding)
                 skips.append(x)
         for block in self.mid:
-            x = self._run(block, x, embedding, cond)
+            x = self.run_block(block, x, embedding, cond)
         for level in self.up:
             for block in level.blocks:
                 x = torch.cat([x, skips.pop()], dim=1)
-                x = self._run(block, x, embedding, cond)
+                x = self.run_block(block, x, embedding, cond)
             if level.resample is not None:
-                x = self._run(level.resampled, x, embedding)
+                x = self.run_block(level.resampled, x, embedding)
                 # An odd height or width was rounded up on the way down.
                 height, width = skips[-1].shape[2:]
                 x = x[..., :height, :width]
         x = self.out(x)
         if self.bypass is not None:
-            x = x + self.bypass(z_t, embedding)
+            x = x + self.bypass(given, embedding)
         return x
-
-    def _check(self, z_t: Tensor, cond: Condition) -> None:
-        """Raise where a slot is filled that is not read, or the reverse."""
-        for slot, key in (('vector', 'vector_dim'), ('tokens', 'context_dim')):
-            filled = getattr(cond, slot)
-            given = None if filled is None else filled.shape[-1]
-            if given != getattr(self, key):
-                raise ValueError(
-                    f'denoiser.{key}={getattr(self, key)}, but the '
-                    f'condition has {slot} of dimension {given}: set '
-                    f'denoiser.{key}={given}'
-                )
-        spatial = 0 if cond.spatial is None else cond.spatial.shape[1]
-        if z_t.shape[1] + spatial != self.in_channels:
-            raise ValueError(
-                f'denoiser.in_channels={self.in_channels}, but latents have '
-                f'{z_t.shape[1]} channels and the spatial condition {spatial}'
-                f': set denoiser.in_channels={z_t.shape[1] + spatial}'
-            )
 
     def heads(self, channels: int) -> int:
         """Attention heads of a level with so many channels."""
         return self._attention_options.heads(channels)
-
-    def _run(self, block: Callable[..., Tensor], *args: object) -> Tensor:
-        if self.checkpointing and torch.is_grad_enabled():
-            return checkpoint(block, *args, use_reentrant=False)
-        return block(*args)
 
     def _build_down(
         self, channels: int, widths: Sequence[int], num_res_blocks: int

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
-from mmengine.logging import MessageHub
 from torch import Tensor
 
 from mmldm.registry import MODELS
@@ -76,10 +75,14 @@ class FirstStage(Editor):
         self.perceptual = _build(perceptual)
         self.perceptual_weight = perceptual_weight
         self.adversarial = _build(adversarial)
+        if self.adversarial is not None:
+            _ = self.autoencoder.last_weight  # refused now, not at `start`
         self.equivariance = _build(equivariance)
         self.register_load_state_dict_pre_hook(_fit_discriminator)
 
-    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
+    def loss(
+        self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
+    ) -> dict:
         """The terms that the autoencoder is trained on, and logs.
 
         ``loss_rec``, ``loss_perceptual``, ``loss_adversarial`` as they are
@@ -89,23 +92,28 @@ class FirstStage(Editor):
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Addresses of what is drawn.
+            iteration: Iterations done: when the discriminator counts, and
+                which transform of latents is drawn.
         """
-        return self._losses(inputs, data_samples)[0]
+        return self._losses(inputs, data_samples, iteration)[0]
 
     def train_step(self, data: dict, optim_wrapper) -> dict:
-        """One step of every optimizer; the values to log."""
-        data = self.data_preprocessor(data, True)
+        """One step of every optimizer; the values to log.
+
+        Args:
+            data: A batch, and ``iteration``, see :meth:`loss`.
+            optim_wrapper: One, or one for each part that is trained.
+        """
+        data = {'iteration': 0, **self.data_preprocessor(data, True)}
         self._check_size(data['inputs'])
         wrappers = self._wrappers(optim_wrapper)
         wrapper = wrappers['autoencoder']
         with wrapper.optim_context(self):
             losses, x, reference = self._losses(
-                data['inputs'],
-                data['data_samples'],
-                getattr(wrapper, 'loss_scale', 1.0),
+                **data, loss_scale=getattr(wrapper, 'loss_scale', 1.0)
             )
         logged = self._step(wrapper, self.autoencoder, losses)
-        if self.adversarial and self.adversarial.is_trained(_iteration()):
+        if self.adversarial and self.adversarial.is_trained(data['iteration']):
             wrapper = wrappers['adversarial']
             with wrapper.optim_context(self):
                 losses = self.adversarial.discriminator_losses(x, reference)
@@ -130,7 +138,7 @@ class FirstStage(Editor):
             sample.gt_img = image
             sample.pred_img = reconstruction
             sample.latent = latent.float()
-        if hasattr(self.autoencoder, 'codes'):
+        if self.autoencoder.num_codes is not None:
             codes = self.autoencoder.codes(z)
             for sample, own in zip(data_samples, codes, strict=True):
                 sample.codes = own
@@ -138,33 +146,37 @@ class FirstStage(Editor):
         return data_samples
 
     def _losses(
-        self, inputs: Tensor, data_samples: SampleList, loss_scale: float = 1
+        self,
+        inputs: Tensor,
+        data_samples: SampleList,
+        iteration: int,
+        loss_scale: float = 1,
     ) -> tuple[dict, Tensor, Tensor]:
         """Losses and logs, decoded images and what they should be."""
         draws = Draws.of(data_samples)
-        transform = self._transform(draws)
+        transform = self._transform(draws, iteration)
         reference = self.autoencoder.pad(inputs)
-        coding = self.autoencoder.code(
+        coding = self.autoencoder.encode_for_training(
             reference, draws.normal('posterior'), lambda z: transform(z, 1)
         )
-        x = self.autoencoder.synthesize(coding.z)
+        x = self.autoencoder.decode_for_training(coding.z)
         reference = transform(reference, self.autoencoder.factor)
         losses = dict(loss_rec=self.pixel_loss(x, reference))
         if self.perceptual is not None:
             distance = self.perceptual(x, reference).mean()
             losses['loss_perceptual'] = self.perceptual_weight * distance
-        losses |= self._adversarial_losses(x, sum(losses.values()), loss_scale)
+        if self.adversarial:
+            weight = self.adversarial.weight_at(iteration)
+            error = sum(losses.values())
+            losses |= self._adversarial_losses(x, error, weight, loss_scale)
         for name, term in coding.losses.items():
             losses[f'loss_{name}'] = self.regularization_weight * term
         return {**losses, **coding.logs}, x, reference
 
     def _adversarial_losses(
-        self, x: Tensor, error: Tensor, loss_scale: float
+        self, x: Tensor, error: Tensor, weight: float, loss_scale: float
     ) -> dict:
         """``loss_adversarial`` once it counts, and the adaptive weight."""
-        weight = (
-            self.adversarial.weight_at(_iteration()) if self.adversarial else 0
-        )
         # Without a graph, as in validation, there are no gradients to weigh.
         if weight == 0 or not x.requires_grad:
             return {}
@@ -177,12 +189,14 @@ class FirstStage(Editor):
             adaptive_weight=adaptive,
         )
 
-    def _transform(self, draws: Draws) -> Callable[[Tensor, int], Tensor]:
+    def _transform(
+        self, draws: Draws, iteration: int
+    ) -> Callable[[Tensor, int], Tensor]:
         """The same for the batch of all processes."""
         if self.equivariance is None:
             return lambda x, unit: x
         seed = draws.addresses[0][0]
-        return self.equivariance.draw((seed, _iteration()))
+        return self.equivariance.draw((seed, iteration))
 
     def _check_size(self, x: Tensor) -> None:
         """Raise at once where images are, or would become, too small."""
@@ -259,8 +273,3 @@ def _fit_discriminator(
 
 def _build(config: ConfigType | None):
     return None if config is None else MODELS.build(config)
-
-
-def _iteration() -> int:
-    """Iterations done, as mmengine's ``RuntimeInfoHook`` tells everyone."""
-    return MessageHub.get_current_instance().get_info('iter', 0)

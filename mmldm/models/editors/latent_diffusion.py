@@ -1,6 +1,5 @@
 """The editor of every latent diffusion task; a task is a config."""
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -15,11 +14,25 @@ from mmldm.utils.image_size import Size, check_size
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
+from ..losses import TrainingStep
+from .derived import FILLED_IN, build_networks
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 from .guide import Guided
 from .image_editing import ImageEditing
-from .part_checks import check_denoiser, check_spatial, drawn_size
+from .loss_terms import (
+    ExtraLosses,
+    build_log_variance,
+    denoising_terms,
+    named_terms,
+)
+from .part_checks import (
+    check_guidance,
+    check_parts,
+    check_spatial,
+    drawn_size,
+    warn_of_untrained_null,
+)
 
 
 @MODELS.register_module()
@@ -35,6 +48,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             ``mmldm.apis`` read what is not given of it in
             ``autoencoder_checkpoint``.
         log_variance: Weighs every time step by its learned uncertainty.
+        extra_losses: Configs of :class:`ExtraLoss` es, terms of the training
+            loss besides the denoising error.
         autoencoder_checkpoint: File with the first stage's weights. Where
             given, checkpoints of this model hold their hash in their stead.
         guide: Denoiser of a weaker model, for :class:`AutoGuidance`.
@@ -51,9 +66,11 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         ValueError: If the parts do not fit each other.
     """
 
-    training_parts = ('log_variance',)
+    files = (*FrozenFirstStage.files, *Guided.files)
+    training_parts = ('log_variance', 'extra_losses')
     averaged_parts = ('denoiser', 'conditioner')
     needs_average = True
+    fills_in = FILLED_IN
 
     def __init__(
         self,
@@ -63,6 +80,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         guidance: ConfigType,
         autoencoder: ConfigType | None = None,
         log_variance: ConfigType | None = None,
+        extra_losses: Sequence[ConfigType] = (),
         autoencoder_checkpoint: str | None = None,
         guide: ConfigType | None = None,
         guide_checkpoint: str | None = None,
@@ -71,8 +89,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
-        self.denoiser = MODELS.build(denoiser)
-        self.conditioner = MODELS.build(conditioner)
+        self.init_first_stage(autoencoder, autoencoder_checkpoint)
+        self.denoiser, self.conditioner = build_networks(
+            denoiser, conditioner, self.autoencoder
+        )
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
             diffusion_scheduler
         )
@@ -84,40 +104,54 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         self._warned = False
         self.log_variance = None
         if log_variance is not None:
-            self.log_variance = self._build_log_variance(log_variance)
-        self.init_first_stage(autoencoder, autoencoder_checkpoint)
+            self.log_variance = build_log_variance(
+                log_variance,
+                self.diffusion_scheduler.noise_schedule.num_timesteps,
+            )
+        self.extra_losses = ExtraLosses(extra_losses, self.denoiser)
         self.init_guide(guide, conditioner, guide_checkpoint)
-        self._check_parts()
+        check_parts(self)
+        self.check_guidance()
 
-    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict:
-        """The training loss, ``loss_denoise`` ().
+    def loss(
+        self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
+    ) -> dict:
+        """The terms of the training loss, each ().
 
-        Where log-variances are learned, ``error`` () is what they weigh.
+        ``loss_denoise``, and ``loss_<term>`` of embedders and extra losses
+        that have some. Where log-variances are learned, ``error`` is what
+        they weigh.
 
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Conditions, and addresses of what is drawn.
+            iteration: Iterations done, which extra losses may look at.
         """
-        self._warn_of_untrained_null()
+        # Once, in training: a model that only samples may know it.
+        if not self._warned:
+            self._warned = warn_of_untrained_null(
+                self.guidance, self.conditioner
+            )
         draws = Draws.of(data_samples)
+        encode = self.autoencoder.encode
         with torch.no_grad():
-            z_0 = self.autoencoder.encode(inputs, draws.normal('posterior'))
+            z_0 = encode(inputs, draws.normal('posterior'))
             z_0 = z_0.float()  # whatever the networks' dtype
-        cond = self.conditioner(data_samples, draws, self.autoencoder.encode)
+        cond, terms = self.conditioner.with_losses(data_samples, draws, encode)
         check_spatial(cond, z_0, data_samples)
         scheduler = self.diffusion_scheduler
         level = scheduler.sample_level(draws)
         noise = scheduler.draw_noise(draws, z_0)
         z_t = add_noise(z_0, noise, level)
-        out = self._output(self.denoiser, z_t, level, cond)
-        errors, bound = scheduler.error_terms(out, z_0, noise, level)
-        if self.log_variance is None:
-            return dict(loss_denoise=(errors + bound).mean())
-        weighed = self.log_variance(errors, level.t, scheduler.simple_weight)
-        return dict(
-            loss_denoise=(weighed + bound).mean(),
-            error=(errors + bound).mean().detach(),
+        with self.extra_losses.watch(self.denoiser) as hidden:
+            out = self.output(self.denoiser, z_t, level, cond)
+        step = TrainingStep(
+            *(inputs, data_samples, draws, z_0, noise, level, z_t),
+            *(cond, out, hidden, iteration),
         )
+        terms += self.extra_losses.terms(step)
+        denoising = denoising_terms(step, scheduler, self.log_variance)
+        return denoising | named_terms(terms)
 
     @torch.no_grad()
     def predict(
@@ -221,10 +255,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             guide: Let the weaker model's denoiser estimate.
         """
         denoiser = self.guide.denoiser if guide else self.denoiser
-        out = self._output(denoiser, z_t, level, cond)
-        return self.diffusion_scheduler.prediction.to_z_0(out, z_t, level)
+        out = self.output(denoiser, z_t, level, cond)
+        return self.diffusion_scheduler.to_z_0(out, z_t, level)
 
-    def _output(
+    def output(
         self,
         denoiser: nn.Module,
         z_t: Tensor,
@@ -236,17 +270,6 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         z_t = z_t.to(next(denoiser.parameters()).dtype)
         # float32: solvers subtract nearly equal numbers.
         return denoiser(z_t, t, cond).float()
-
-    def _build_log_variance(self, config: ConfigType) -> nn.Module:
-        """A table of the noise schedule's length."""
-        length = self.diffusion_scheduler.noise_schedule.num_timesteps
-        given = config.get('num_timesteps', length)
-        if given != length:
-            raise ValueError(
-                f'log_variance.num_timesteps={given}, but the noise schedule '
-                f'has {length}: leave it out'
-            )
-        return MODELS.build({**config, 'num_timesteps': length})
 
     def _empty_latents(self, data_samples: SampleList) -> Tensor:
         factor = self.autoencoder.factor
@@ -261,45 +284,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             device=device,
         )
 
-    def _check_parts(self) -> None:
-        """Raise where two parts do not fit, with the remedy."""
-        check_denoiser(
-            'denoiser', self.denoiser, self.conditioner, self.autoencoder
-        )
-        guide = self.guide
-        if guide is not None:
-            check_denoiser(
-                'guide', guide.denoiser, guide.conditioner, self.autoencoder
-            )
-        self.check_guidance()
-
     def check_guidance(self) -> None:
         """Raise unless the model has what its guidance needs.
 
         Raises:
             ValueError: If a slot, a guide or a null condition is missing.
         """
-        self.guidance.check(self.conditioner.slots, self.guide is not None)
-        without_null = self.conditioner.without_null
-        if self.guidance.needs_null and without_null:
-            raise ValueError(
-                f'guidance is {type(self.guidance).__name__}, which leads '
-                'away from a null condition, but '
-                f'{" and ".join(without_null)} of the conditioner has none: '
-                "set guidance=dict(_delete_=True, type='NoGuidance')"
-            )
-
-    def _warn_of_untrained_null(self) -> None:
-        """Once, in training: a model that only samples may know it."""
-        left_out = self.guidance.left_out(self.conditioner.slots)
-        untrained = self.conditioner.never_dropped(left_out)
-        if not untrained or self._warned:
-            return
-        self._warned = True
-        warnings.warn(
-            f'{type(self.guidance).__name__} needs a null condition of '
-            f'{" and ".join(untrained)}, which is not trained with '
-            f'conditioner.drop_prob={self.conditioner.drop_prob}: train with '
-            '0.1 in the place of 0',
-            stacklevel=3,
-        )
+        check_guidance(self.guidance, self.conditioner, self.guide is not None)

@@ -1,18 +1,49 @@
 """Whether the parts of a model fit each other."""
 
+import warnings
+
 from torch import Tensor, nn
 
+from mmldm.diffusion import Windows
+from mmldm.diffusion.guidance import Guidance
 from mmldm.structures import Condition
 from mmldm.utils.image_size import Size, height_and_width
 from mmldm.utils.typing import SampleList
 
 from ..autoencoders import Autoencoder
 from ..conditioners import Conditioner
+from ..denoisers import Denoiser
+
+
+def check_parts(model: nn.Module) -> None:
+    """Raise where networks of a model do not fit, with the remedy.
+
+    Args:
+        model: A ``LatentDiffusion``.
+
+    Raises:
+        ValueError: Naming the key in the model's config.
+    """
+    networks = {'denoiser': model}
+    if model.guide is not None:
+        networks['guide'] = model.guide
+    for name, part in networks.items():
+        check_denoiser(
+            name, part.denoiser, part.conditioner, model.autoencoder
+        )
+        num_outputs = model.diffusion_scheduler.num_outputs
+        check_outputs(name, part.denoiser, model.autoencoder, num_outputs)
+        if model.image_size is not None:
+            key, factor = 'model.image_size', model.autoencoder.factor
+            check_sides(key, model.image_size, name, part.denoiser, factor)
+        if isinstance(model.windows, Windows):
+            key, size = 'model.windows.size', model.windows.size
+            check_sides(key, size, name, part.denoiser)
 
 
 def check_denoiser(
     name: str,
-    denoiser: nn.Module,
+    denoiser: Denoiser,
     conditioner: Conditioner,
     autoencoder: Autoencoder,
 ) -> None:
@@ -27,6 +58,11 @@ def check_denoiser(
     Raises:
         ValueError: If not, with the value that would.
     """
+    if not isinstance(denoiser, Denoiser):
+        raise ValueError(
+            f'{name}.type={type(denoiser).__name__} is no denoiser: derive it '
+            'from mmldm.models.denoisers.Denoiser'
+        )
     latent = autoencoder.latent_channels
     spatial = conditioner.dim('spatial') or 0
     fits = {
@@ -34,10 +70,6 @@ def check_denoiser(
             latent + spatial,
             f'the autoencoder yields {latent} latent channels and the '
             f'conditioner concatenates {spatial}',
-        ),
-        'out_channels': (
-            latent,
-            f'the autoencoder yields {latent} latent channels',
         ),
     }
     for key, slot in (('context_dim', 'tokens'), ('vector_dim', 'vector')):
@@ -49,6 +81,107 @@ def check_denoiser(
             raise ValueError(
                 f'{name}.{key}={value}, but {cause}: set {name}.{key}={needed}'
             )
+
+
+def check_guidance(
+    guidance: Guidance, conditioner: Conditioner, has_guide: bool
+) -> None:
+    """Raise unless a model has what its guidance needs.
+
+    Args:
+        guidance: How conditions act in sampling.
+        conditioner: Makes the conditions.
+        has_guide: Whether there is a weaker model beside.
+
+    Raises:
+        ValueError: If a slot, a guide or a null condition is missing.
+    """
+    guidance.check(conditioner.slots, has_guide)
+    without_null = conditioner.without_null
+    if guidance.needs_null and without_null:
+        raise ValueError(
+            f'guidance is {type(guidance).__name__}, which leads away from a '
+            f'null condition, but {" and ".join(without_null)} of the '
+            'conditioner has none: set guidance=dict(_delete_=True, '
+            "type='NoGuidance')"
+        )
+
+
+def warn_of_untrained_null(
+    guidance: Guidance, conditioner: Conditioner
+) -> bool:
+    """Warn if guidance needs a null condition that training never shows.
+
+    Returns:
+        Whether it does.
+    """
+    untrained = conditioner.never_dropped(guidance.left_out(conditioner.slots))
+    if untrained:
+        warnings.warn(
+            f'{type(guidance).__name__} needs a null condition of '
+            f'{" and ".join(untrained)}, which is not trained with '
+            f'conditioner.drop_prob={conditioner.drop_prob}: train with '
+            '0.1 in the place of 0',
+            stacklevel=3,
+        )
+    return bool(untrained)
+
+
+def check_outputs(
+    name: str, denoiser: Denoiser, autoencoder: Autoencoder, num_outputs: int
+) -> None:
+    """Raise unless a denoiser has as many outputs as are made use of.
+
+    Args:
+        name: Of the denoiser in the model's config.
+        denoiser: The network.
+        autoencoder: Makes the latents.
+        num_outputs: Outputs for each latent channel.
+
+    Raises:
+        ValueError: If not, with the value that would.
+    """
+    latent, key = autoencoder.latent_channels, f'{name}.out_channels'
+    found, needed = denoiser.out_channels, num_outputs * latent
+    if found == needed:
+        return
+    cause, other = '', ''
+    if num_outputs == 2:
+        cause = ', each with its variance'
+    elif found == 2 * latent:
+        other = (
+            ', or, if it predicts variances, diffusion_scheduler.variance='
+            "dict(type='LearnedVariance')"
+        )
+    raise ValueError(
+        f'{key}={found}, but the autoencoder yields {latent} latent channels'
+        f'{cause}: set {key}={needed}{other}'
+    )
+
+
+def check_sides(
+    key: str, size: Size, name: str, denoiser: Denoiser, factor: int = 1
+) -> None:
+    """Raise unless a denoiser can cut latents of a size into its patches.
+
+    Args:
+        key: Of the size in the config.
+        size: Side of a square, or height and width.
+        name: Of the denoiser in the model's config.
+        denoiser: The network.
+        factor: How many units of the size are one latent position.
+
+    Raises:
+        ValueError: If a side of the latents is no multiple of its patches.
+    """
+    sides = [-(-side // factor) for side in height_and_width(size)]
+    patch_size = denoiser.patch_size
+    if any(side % patch_size for side in sides):
+        raise ValueError(
+            f'{key}={size} makes latents of {sides[0]}x{sides[1]}, which '
+            f'{name}.patch_size={patch_size} does not divide: set {key} to a '
+            f'multiple of {factor * patch_size}'
+        )
 
 
 def check_spatial(

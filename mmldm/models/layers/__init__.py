@@ -1,12 +1,23 @@
+from .adaptive_transformer import (
+    FEED_FORWARDS,
+    AdaptiveBlock,
+    AdaptiveOutput,
+    xavier_init,
+)
 from .attention import CrossAttention, SelfAttention2d, SpatialTransformer
 from .bypass import Bypass
 from .embeddings import TimeEmbedding, sinusoidal_embedding
+from .patches import patchify, unpatchify
+from .positions import rotary_turns, sine_positions
 from .precision import Float32Conv2d, Float32Linear
 from .quantizer import VectorQuantizer
 from .resample import Downsample, Upsample, double, halve
 from .resnet import ResBlock, group_norm, zero_init
 
 __all__ = [
+    'FEED_FORWARDS',
+    'AdaptiveBlock',
+    'AdaptiveOutput',
     'Bypass',
     'CrossAttention',
     'Downsample',
@@ -21,6 +32,11 @@ __all__ = [
     'double',
     'group_norm',
     'halve',
+    'patchify',
+    'rotary_turns',
+    'sine_positions',
     'sinusoidal_embedding',
+    'unpatchify',
+    'xavier_init',
     'zero_init',
 ]

@@ -112,6 +112,34 @@ class CrossAttention(nn.Module):
         return self.to_out(self.to_v(context))
 
 
+def attend_to(
+    norm: nn.LayerNorm,
+    attention: CrossAttention,
+    x: Tensor,
+    context: Tensor,
+    mask: Tensor | None,
+) -> Tensor:
+    """Pre-normed cross-attention, (B, L, C), or the same for all L (B, 1, C).
+
+    Args:
+        norm: Of the queries.
+        attention: What they attend by.
+        x: Queries before their norm, (B, L, C).
+        context: Tokens, (B, M, context_dim).
+        mask: True where a token counts, (B, M) bool.
+    """
+    if context.shape[1] > 1 or mask is not None:
+        return attention(norm(x), context, mask)
+    out = attention.of_single_token(context)
+    if not torch.is_grad_enabled():
+        return out
+    # Zero gradients for what is left out, as attention itself gives them:
+    # data parallelism waits for a gradient of every weight.
+    idle = (norm, attention.to_q, attention.to_k)
+    weights = [w for module in idle for w in module.parameters()]
+    return out + 0 * sum(weight.flatten()[0] for weight in weights)
+
+
 class GEGLU(nn.Module):
     """Gated feed-forward unit; Shazeer 2020 (arXiv:2002.05202), eq. 6.
 
@@ -155,23 +183,8 @@ class TransformerBlock(nn.Module):
         """(B, L, C) -> (B, L, C)."""
         h = self.norm1(x)
         x = x + self.self_attn(h, h)
-        x = x + self._cross(x, context, mask)
+        x = x + attend_to(self.norm2, self.cross_attn, x, context, mask)
         return x + self.feed_forward(self.norm3(x))
-
-    def _cross(
-        self, x: Tensor, context: Tensor, mask: Tensor | None
-    ) -> Tensor:
-        """Cross-attention, (B, L, C) or the same for all L (B, 1, C)."""
-        if context.shape[1] > 1 or mask is not None:
-            return self.cross_attn(self.norm2(x), context, mask)
-        out = self.cross_attn.of_single_token(context)
-        if not torch.is_grad_enabled():
-            return out
-        # Zero gradients for what is left out, as attention itself gives them:
-        # data parallelism waits for a gradient of every weight.
-        idle = (self.norm2, self.cross_attn.to_q, self.cross_attn.to_k)
-        weights = [w for module in idle for w in module.parameters()]
-        return out + 0 * sum(weight.flatten()[0] for weight in weights)
 
 
 class SpatialTransformer(nn.Module):

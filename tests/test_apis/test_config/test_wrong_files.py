@@ -31,19 +31,22 @@ TEXTS = {
     'deep.py': ('def f():\n    return f()\nx = f()', 'RecursionError'),
     'assert.py': ("assert False, 'no'", 'line 1: AssertionError: no'),
     'syntax.py': ('model = dict(', 'was never closed'),
-    'empty.py': ('', 'trains nothing'),
+    'empty.py': ('', 'has no optim_wrapper'),
     'env.py': ("x = '{{$NOT_THERE:}}'", 'NOT_THERE'),
     'config.txt': ('model = 3', 'expected one of .py'),
     'list.yaml': ('- 1', 'holds a list'),
-    'broken.yaml': ('a: [1', 'is no yaml file'),
+    'broken.yaml': ('a: [1', 'is not a yaml file'),
     'empty.yaml': ('', 'holds a NoneType'),
     'twice.yaml': ('a: 1\na: 2', "line 2 gives 'a' twice"),
-    'code.yaml': ('a: !!python/object/apply:os.getpid []', 'is no yaml file'),
+    'code.yaml': (
+        'a: !!python/object/apply:os.getpid []',
+        'is not a yaml file',
+    ),
     'circle.yaml': ('a: &a [*a]', 'line 1 refers to itself'),
     'list.json': ('[1]', 'holds a list'),
-    'broken.json': ('{', 'is no JSON'),
+    'broken.json': ('{', 'is invalid JSON'),
     'twice.json': ('{"a": 1, "a": 2}', "'a' is given twice"),
-    'deep.json': ('[' * 100_000, 'is no JSON'),
+    'deep.json': ('[' * 100_000, 'is invalid JSON'),
 }
 ALIASES = 'a0: &a0 [x, x]\n' + ''.join(
     f'a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n' for i in range(1, 40)
@@ -136,8 +139,8 @@ def test_what_is_no_file_is_not_read(verdict, special, files):
 FLAGS = [
     (['--work-dir', ''], 'work_dir'),
     (['--work-dir', ' '], 'work_dir'),
-    (['--work-dir', '/dev/null/x'], 'is no folder'),
-    (['--work-dir', __file__], 'is no folder'),
+    (['--work-dir', '/dev/null/x'], 'is not a folder'),
+    (['--work-dir', __file__], 'is not a folder'),
     (['--work-dir', 'y' * 300], 'work_dir'),
     (['--seed', '-1'], '--seed=-1'),
     (['--seed', '4294967296'], '--seed='),

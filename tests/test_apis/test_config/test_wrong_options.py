@@ -103,7 +103,7 @@ randomness.seed=-3 | whole number
 randomness.seed=4294967296 | whole number
 randomness.seed=x | whole number
 randomness.deterministic=3 | True or False
-randomness.diff_rank_seed=True | leave it out
+randomness.diff_rank_seed=True | remove it
 env_cfg=3 | dict
 env_cfg.cudnn_benchmark=3 | True or False
 env_cfg.mp_cfg=3 | dict
@@ -220,7 +220,7 @@ model.image_size=[8,8,8] | height
 model.image_size=[8,0] | whole number
 model.conditioner=None | dict
 model.conditioner.embedders=3 | list
-model.conditioner.embedders=[{'type':'MaskedImage'}] | latent_channels
+model.conditioner.embedders=[{'type':'GivenFeatures'}] | embed_dim
 model.conditioner.embedders.0.num_classes=0 | [1,
 model.conditioner.embedders.5.num_classes=3 | length
 model.conditioner.drop_prob=2 | [0, 1]
@@ -275,15 +275,15 @@ def test_a_wrong_option_of_a_test_is_named(verdict, files, option, told):
         (["model.type='3"], "the quote ' is not closed"),
         (['model.type="3'], 'the quote " is not closed'),
         (['model.type=3"'], 'the quote " is not opened'),
-        (['model.type=[1,,2]'], 'nothing stands before a comma'),
+        (['model.type=[1,,2]'], 'an item before a comma is missing'),
         (['model.type=' + '[' * 3000], 'is missing'),
         (['model.type'], 'expected KEY=VALUE'),
-        (['=3'], 'is no dotted key'),
-        (['a..b=3'], 'is no dotted key'),
-        (['.a=3'], 'is no dotted key'),
+        (['=3'], 'is not a dotted key'),
+        (['a..b=3'], 'is not a dotted key'),
+        (['.a=3'], 'is not a dotted key'),
         (['model.type=a', 'model.type=b'], 'model.type is given twice'),
         (['model.type=a', 'model=3'], 'one replaces the other'),
-        (['image_size=3'], 'nothing reads such a key'),
+        (['image_size=3'], 'the key is unknown'),
     ],
     ids=lambda value: value[0][:20] if isinstance(value, list) else '',
 )

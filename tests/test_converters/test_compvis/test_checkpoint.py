@@ -8,13 +8,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmldm.converters import (
-    convert_compvis,
-    denoiser_to_compvis,
-    first_stage_to_compvis,
-    model_config,
-    text_encoder_to_compvis,
-)
+from mmldm.converters import convert_compvis, model_config
+from mmldm.converters.compvis.denoiser import UNET_KEYS
+from mmldm.converters.compvis.first_stage import FIRST_STAGE_KEYS
 from mmldm.diffusion import (
     DDIM,
     PLMS,
@@ -25,6 +21,8 @@ from mmldm.diffusion import (
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import Condition, LDMDataSample
 from mmldm.utils.checkpoint import load_weights
+
+from .clip import clip_to_compvis
 
 # The smallest models have 32 channels, as many as norm groups.
 pytestmark = pytest.mark.filterwarnings('ignore:.*cancels the time embedding')
@@ -124,7 +122,7 @@ def test_the_loss_and_its_gradient_are_the_originals(assert_near, case):
     torch.testing.assert_close(
         norm, expected['grad_norm_total'].float(), rtol=1e-4, atol=0
     )
-    theirs = denoiser_to_compvis(gradients, case.converted.config['denoiser'])
+    theirs = UNET_KEYS.write(gradients, case.converted.config['denoiser'])
     assert_near(theirs['input_blocks.0.0.weight'], expected['grad_conv_in'])
 
 
@@ -323,13 +321,13 @@ def test_stable_diffusion_is_such_a_model_too():
     assert count == pytest.approx(859.5e6, rel=1e-4)
     (text,) = model.conditioner.embedders
     parts = {
-        'model.diffusion_model.': denoiser_to_compvis(
+        'model.diffusion_model.': UNET_KEYS.write(
             model.denoiser.state_dict(), config['denoiser']
         ),
-        'first_stage_model.': first_stage_to_compvis(
+        'first_stage_model.': FIRST_STAGE_KEYS.write(
             model.autoencoder.state_dict(), config['autoencoder']
         ),
-        'cond_stage_model.': text_encoder_to_compvis(
+        'cond_stage_model.': clip_to_compvis(
             text.state_dict(), config['conditioner']['embedders'][0]
         ),
     }

@@ -6,11 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from mmldm.converters import (
-    denoiser_config,
-    denoiser_to_compvis,
-    denoiser_weights,
-)
+from mmldm.converters.compvis.denoiser import UNET_KEYS, denoiser_config
 from mmldm.registry import MODELS
 from mmldm.structures import Condition
 from mmldm.utils.checkpoint import load_weights
@@ -67,7 +63,7 @@ class Case:
         config = denoiser_config(reference.original(name)['unet_config'])
         weights = reference.weights(name, PREFIX)
         self.unet = MODELS.build(config).eval()
-        load_weights(self.unet, denoiser_weights(weights, config), name)
+        load_weights(self.unet, UNET_KEYS.read(weights, config), name)
         self.weights, self.config = weights, config
         self.expected = reference.values(name)
         shape = self.expected['eps'].shape
@@ -101,9 +97,9 @@ def test_bfloat16_autocast_is_within_2_percent(reference, name):
 def test_an_export_is_a_copy_that_can_be_written():
     config = denoiser_config(UNET)
     unet = MODELS.build(config)
-    theirs = denoiser_to_compvis(unet.state_dict(), config)
+    theirs = UNET_KEYS.write(unet.state_dict(), config)
     save(theirs)
-    save(denoiser_weights(theirs, config))
+    save(UNET_KEYS.read(theirs, config))
     before = theirs['out.2.bias'].clone()
     unet.out[2].bias.data += 1
     assert torch.equal(theirs['out.2.bias'], before)
@@ -112,12 +108,12 @@ def test_an_export_is_a_copy_that_can_be_written():
 def test_a_vector_has_no_place_there():
     config = denoiser_config(UNET) | dict(vector_dim=6)
     with pytest.raises(ValueError, match='vector_embed.weight of Denois'):
-        denoiser_to_compvis(MODELS.build(config).state_dict(), config)
+        UNET_KEYS.write(MODELS.build(config).state_dict(), config)
 
 
 def test_there_and_back_every_number_is_the_same(reference, name):
     case = Case(name, reference)
-    back = denoiser_to_compvis(case.unet.state_dict(), case.config)
+    back = UNET_KEYS.write(case.unet.state_dict(), case.config)
     assert back.keys() == case.weights.keys()
     for key, weight in case.weights.items():
         assert torch.equal(back[key], weight), key
@@ -149,9 +145,9 @@ def test_every_tensor_of_a_published_denoiser_has_its_place(name, published):
     )
     with torch.device('meta'):
         unet = MODELS.build(config)
-    ours = denoiser_weights(theirs, config)
+    ours = UNET_KEYS.read(theirs, config)
     assert shapes(ours) == shapes(unet.state_dict())
-    assert shapes(denoiser_to_compvis(ours, config)) == shapes(theirs)
+    assert shapes(UNET_KEYS.write(ours, config)) == shapes(theirs)
     count = sum(p.numel() for p in unet.parameters())
     assert count / 1e6 == pytest.approx(PUBLISHED[name], abs=0.005)
 
@@ -188,7 +184,7 @@ def test_blocks_are_in_the_order_of_the_original():
     )
     unet = MODELS.build(config)
     ours = {n: torch.randn_like(w) for n, w in unet.state_dict().items()}
-    theirs = denoiser_to_compvis(ours, config)
+    theirs = UNET_KEYS.write(ours, config)
     for name, place in PLACES.items():
         assert torch.equal(ours[name], theirs[place]), name
 
@@ -197,7 +193,7 @@ def test_heads_lie_together_in_the_original():
     """Rows of a head: its queries, its keys, its values."""
     config = denoiser_config(original())
     ours = MODELS.build(config).state_dict()
-    theirs = denoiser_to_compvis(ours, config)
+    theirs = UNET_KEYS.write(ours, config)
     rows = ours['mid.0.attention.qkv.weight']
     q, k, v = rows.view(3, 4, 32, 128)  # part, head, row, column
     second = theirs['middle_block.1.qkv.weight'].view(4, 96, 128)[1]
@@ -257,10 +253,13 @@ def test_what_is_no_matter_of_the_network_is_passed_over(key, value):
         (dict(num_head_channels=...), 'num_heads and params.num_head_chan'),
         (dict(context_dim=8), 'use_spatial_transformer=False does not suit'),
         (dict(use_spatial_transformer=True), 'params.context_dim=None'),
-        (dict(dims=3), 'params.dims=3 is not supported: only 2 is'),
-        (dict(num_classes=10), 'params.num_classes=10 is not supported'),
-        (dict(n_embed=512), 'params.n_embed=512 is not supported'),
-        (dict(use_new_attention_order=True), 'is not supported: only False'),
+        (dict(dims=3), 'params.dims=3 has no counterpart here: only 2 has'),
+        (dict(num_classes=10), 'params.num_classes=10 has no counterpart'),
+        (dict(n_embed=512), 'params.n_embed=512 has no counterpart'),
+        (
+            dict(use_new_attention_order=True),
+            'has no counterpart here: only False',
+        ),
         (dict(magic=1), 'params.magic=1 is not known'),
     ],
 )
@@ -276,7 +275,7 @@ def test_another_network_is_refused():
 
 def test_weights_of_another_width_are_refused():
     config = denoiser_config(UNET)
-    theirs = denoiser_to_compvis(MODELS.build(config).state_dict(), config)
+    theirs = UNET_KEYS.write(MODELS.build(config).state_dict(), config)
     theirs['out.2.bias'] = torch.zeros(7)
     with pytest.raises(ValueError, match=r'out.2.bias has shape \(7,\)'):
-        denoiser_weights(theirs, config)
+        UNET_KEYS.read(theirs, config)

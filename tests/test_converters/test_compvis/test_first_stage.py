@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 
-from mmldm.converters import (
+from mmldm.converters.compvis.first_stage import (
+    FIRST_STAGE_KEYS,
     first_stage_config,
-    first_stage_to_compvis,
-    first_stage_weights,
 )
+from mmldm.converters.compvis.first_stage_shapes import first_stage_of
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights
 
@@ -106,7 +106,7 @@ def test_a_converted_model_computes_what_the_original_does(
     config = first_stage_config(case.original)
     config['latent_scale'] = case.scale
     model = MODELS.build(config).eval()
-    weights = first_stage_weights(case.weights, config)
+    weights = FIRST_STAGE_KEYS.read(case.weights, config)
     load_weights(model, weights, name)
     expected = case.expected
     z_0 = model.encode(case.x)
@@ -137,9 +137,9 @@ def test_every_tensor_of_a_published_model_has_its_place(name, published):
     }
     with torch.device('meta'):
         model = MODELS.build(config)
-    ours = first_stage_weights(theirs, config)
+    ours = FIRST_STAGE_KEYS.read(theirs, config)
     assert shapes(ours) == shapes(model.state_dict())
-    assert shapes(first_stage_to_compvis(ours, config)) == shapes(theirs)
+    assert shapes(FIRST_STAGE_KEYS.write(ours, config)) == shapes(theirs)
     count = sum(p.numel() for p in model.parameters())
     assert count / 1e6 == pytest.approx(PUBLISHED[name], abs=1e-3)
 
@@ -187,7 +187,7 @@ def attended():
 def test_modules_are_in_the_order_of_the_original(attended):
     """The reference values are of models without attention in levels."""
     config, ours = attended
-    theirs = first_stage_to_compvis(ours, config)
+    theirs = FIRST_STAGE_KEYS.write(ours, config)
     for name, other in PLACES.items():
         assert torch.equal(ours[name], theirs[other]), name
     for level, name in (
@@ -201,7 +201,7 @@ def test_modules_are_in_the_order_of_the_original(attended):
 
 def test_there_and_back_every_number_is_the_same(attended):
     config, ours = attended
-    back = first_stage_weights(first_stage_to_compvis(ours, config), config)
+    back = FIRST_STAGE_KEYS.read(FIRST_STAGE_KEYS.write(ours, config), config)
     measured = {'latent_scale', 'latent_shift'}
     assert back.keys() == ours.keys()
     for name in back.keys() - measured:
@@ -211,21 +211,23 @@ def test_there_and_back_every_number_is_the_same(attended):
 def test_the_latent_scale_is_that_of_the_config(attended):
     config, ours = attended
     config = {**config, 'latent_scale': 0.5, 'latent_shift': [1, 2, 3, 4]}
-    weights = first_stage_weights(first_stage_to_compvis(ours, config), config)
+    weights = FIRST_STAGE_KEYS.read(
+        FIRST_STAGE_KEYS.write(ours, config), config
+    )
     assert weights['latent_scale'].flatten().tolist() == [0.5] * 4
     assert weights['latent_shift'].flatten().tolist() == [1, 2, 3, 4]
 
 
 def test_what_only_training_uses_is_left_out(attended):
     config, ours = attended
-    theirs = first_stage_to_compvis(ours, config)
+    theirs = FIRST_STAGE_KEYS.write(ours, config)
     extra = {
         'loss.perceptual_loss.net.slice1.0.weight': torch.zeros(1),
         'loss.logvar': torch.zeros(()),
         'model_ema.decay': torch.zeros(()),
         'colorize': torch.zeros(3, 1, 1, 1),
     }
-    converted = first_stage_weights({**theirs, **extra}, config)
+    converted = FIRST_STAGE_KEYS.read({**theirs, **extra}, config)
     assert converted.keys() == ours.keys()
 
 
@@ -256,19 +258,19 @@ QKV = r'encoder.5.1.qkv.weight \(192, 64\)'
 )
 def test_weights_that_do_not_fit_are_refused(attended, name, weight, message):
     config, ours = attended
-    theirs = first_stage_to_compvis(ours, config)
+    theirs = FIRST_STAGE_KEYS.write(ours, config)
     theirs.pop(name, None)
     if weight is not None:
         theirs[name] = weight
     with pytest.raises(ValueError, match=f'do not fit.* 1 times: .*{message}'):
-        first_stage_weights(theirs, config)
+        FIRST_STAGE_KEYS.read(theirs, config)
 
 
 def test_of_many_weights_that_do_not_fit_three_are_named(attended):
     config, ours = attended
-    count = len(first_stage_to_compvis(ours, config))
+    count = len(FIRST_STAGE_KEYS.write(ours, config))
     with pytest.raises(ValueError, match=f' {count} times: ') as error:
-        first_stage_weights({}, config)
+        FIRST_STAGE_KEYS.read({}, config)
     assert str(error.value).count('is missing') == 3
 
 
@@ -339,23 +341,27 @@ def test_no_first_stage_is_the_identity(params):
         dict(target='ldm.models.autoencoder.IdentityFirstStage', params=params)
     )
     model = MODELS.build(config)
-    load_weights(model, first_stage_weights({}, config), 'nothing')
+    load_weights(model, FIRST_STAGE_KEYS.read({}, config), 'nothing')
     x = torch.randn(1, 3, 4, 4)
     assert torch.equal(model.encode(x), x)
-    assert first_stage_to_compvis(model.state_dict(), config) == {}
+    assert FIRST_STAGE_KEYS.write(model.state_dict(), config) == {}
 
 
 @pytest.mark.parametrize(
     'key, value, message',
     [
         ('ddconfig.attn_type', 'linear', "attn_type='linear'.*'none'"),
-        ('ddconfig.use_linear_attn', True, 'use_linear_attn=True.*False is'),
-        ('ddconfig.in_channels', 1, 'ddconfig.in_channels=1 .* only 3 is'),
-        ('ddconfig.out_ch', 4, 'ddconfig.out_ch=4 .* only 3 is'),
+        ('ddconfig.use_linear_attn', True, 'use_linear_attn=True.*False has'),
+        ('ddconfig.in_channels', 1, 'ddconfig.in_channels=1 .* only 3 has'),
+        ('ddconfig.out_ch', 4, 'ddconfig.out_ch=4 .* only 3 has'),
         ('ddconfig.resamp_with_conv', False, 'resamp_with_conv=False .* True'),
-        ('ddconfig.tanh_out', True, 'tanh_out=True .* only False is'),
-        ('ddconfig.give_pre_end', True, 'give_pre_end=True .* only False is'),
-        ('remap', 'used.npy', "remap='used.npy' is not supported: only None"),
+        ('ddconfig.tanh_out', True, 'tanh_out=True .* only False has'),
+        ('ddconfig.give_pre_end', True, 'give_pre_end=True .* only False has'),
+        (
+            'remap',
+            'used.npy',
+            "remap='used.npy' has no counterpart here: only None",
+        ),
         ('n_embed', 512, 'params.n_embed=512 is not known'),
         ('ddconfig.chs', 64, 'params.ddconfig.chs=64 is not known'),
         ('ddconfig.double_z', False, 'double_z=False .* AutoencoderKL'),
@@ -390,3 +396,19 @@ def test_another_target_is_refused(target):
     message = f'target={target!r} cannot be .*AutoencoderKL.*VQModel'
     with pytest.raises(ValueError, match=message):
         first_stage_config(dict(target=target, params={}))
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_the_weights_of_a_published_model_show_its_config(name, published):
+    """Without their config file, with which they were published."""
+    weights = {
+        key: torch.empty(shape, device='meta')
+        for key, shape in published[name]['state_dict'].items()
+    }
+    found = first_stage_config(first_stage_of(weights))
+    assert found == first_stage_config(published[name]['config'])
+
+
+def test_other_weights_need_their_config_file():
+    with pytest.raises(ValueError, match='conv_in.weight is missing: give'):
+        first_stage_of({'model.diffusion_model.out.weight': torch.ones(1)})

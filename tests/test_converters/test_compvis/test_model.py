@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from mmldm.converters import model_config, text_encoder_config
+from mmldm.converters import model_config
+from mmldm.converters.compvis.conditioner import read_stage
 
 MODULES = 'ldm.modules.encoders.modules.'
 UNET = dict(
@@ -128,7 +129,7 @@ CONDITIONS = {
     'captions by CLIP': (
         encoder('FrozenCLIPEmbedder'),
         dict(unet=attending(768), conditioning_key='crossattn'),
-        text_encoder_config(encoder('FrozenCLIPEmbedder')),
+        read_stage(encoder('FrozenCLIPEmbedder'), 'tokens', None).config,
         7.5,
     ),
     'layouts': (
@@ -282,12 +283,15 @@ CROSS = dict(unet=attending(48), conditioning_key='crossattn')
             'params.first_stage_config is missing',
         ),
         (original(shift=3), 'params.shift=3 is not known'),
-        (original(num_timesteps_cond=2), 'num_timesteps_cond=2 .* only 1 is'),
+        (original(num_timesteps_cond=2), 'num_timesteps_cond=2 .* only 1 has'),
         (original(logvar_init=1.0), 'logvar_init=1.0 without learn_logvar'),
-        (original(parameterization='z'), "parameterization='z' is not known"),
+        (
+            original(parameterization='z'),
+            "parameterization='z' has no counterpart",
+        ),
         (
             original(dict(target='my.Encoder'), **CROSS),
-            "cond_stage_config of 'my.Encoder' cannot .*BERTEmbedder",
+            "cond_stage_config.target='my.Encoder' cannot .*BERTEmbedder",
         ),
         (
             original(CLASSES, unet=attending(48), conditioning_key='adm'),
@@ -337,19 +341,19 @@ CROSS = dict(unet=attending(48), conditioning_key='crossattn')
         ),
         (
             original(encoder('ClassEmbedder', n_classes=3), **CROSS),
-            '^params.cond_stage_config: params.embed_dim is missing',
+            '^params.cond_stage_config.params.embed_dim is missing',
         ),
         (
             original(first_stage_config=encoder('VQModel')),
-            "^params.first_stage_config: target='ldm.modules.*VQModel' cannot",
+            "^params.first_stage_config.target='ldm.modules.*VQModel' cannot",
         ),
         (
             original(unet=dict(dims=3)),
-            '^params.unet_config: params.dims=3 is not supported: only 2',
+            '^params.unet_config.params.dims=3 has no counterpart here: o',
         ),
         (
             original(encoder('SpatialRescaler'), unet=dict(in_channels=7)),
-            'config: params.out_channels is missing, and a SpatialRescaler wi',
+            'config.params.out_channels is missing, and a SpatialRescaler wi',
         ),
         (
             original(
@@ -357,7 +361,7 @@ CROSS = dict(unet=attending(48), conditioning_key='crossattn')
                 unet=dict(in_channels=7),
                 cond_stage_key='segmentation',
             ),
-            "method='nearest' is not supported: only 'bilinear'",
+            "method='nearest' has no counterpart here: only 'bilinear'",
         ),
         (
             original(
@@ -412,11 +416,14 @@ def test_an_odd_value_is_refused_or_makes_a_model(condition):
         ),
         (
             original(unet=dict(channel_mult=[])),
-            r'channel_mult=\[\] must be a list of one whole number',
+            r'channel_mult=\[\] must be a list of 1 or more, each',
         ),
         (original(first_stage_config=None), 'config=None must be a dict:'),
         (original(linear_start='x'), "start='x' must be a number above 0"),
-        (original(given_betas=['x']), 'betas=.* must be a list of numbers'),
+        (
+            original(given_betas=['x']),
+            'betas=.* must be a list of 0 or more, each a number',
+        ),
         (original(learn_logvar='no'), "='no' must be true or false"),
         (original(image_size=[16, 16]), 'params.image_size=.* whole number'),
         (dict(target=['a']), r"^target=\['a'\] must be a word"),

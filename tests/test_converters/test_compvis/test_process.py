@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmldm.converters import diffusion_scheduler_config
+from mmldm.converters.compvis.process import diffusion_scheduler_config
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
 
@@ -74,9 +74,9 @@ def test_samples_are_drawn_in_steps_that_the_original_runs(length, num_steps):
     [
         (dict(timesteps=1), 'timesteps or given_betas say 1 time steps'),
         (dict(given_betas=[]), 'timesteps or given_betas say 0 time steps'),
-        (dict(loss_type='l3'), "params.loss_type='l3' is not known"),
+        (dict(loss_type='l3'), "params.loss_type='l3' has no counterpart"),
         (dict(beta_schedule='line'), "only 'linear', 'sqrt_linear', 'sqrt'"),
-        (dict(parameterization='mu'), "only 'eps', 'x0', 'v' are"),
+        (dict(parameterization='mu'), "only 'eps', 'x0', 'v' have"),
     ],
 )
 def test_what_the_original_has_not_is_refused(params, message):

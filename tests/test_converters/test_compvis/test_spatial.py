@@ -2,7 +2,10 @@
 
 import torch
 
-from mmldm.converters import first_stage_config, first_stage_weights
+from mmldm.converters.compvis.first_stage import (
+    FIRST_STAGE_KEYS,
+    first_stage_config,
+)
 from mmldm.models.conditioners import LowResolution, MaskedImage, SemanticMap
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.registry import MODELS
@@ -36,7 +39,7 @@ def test_a_masked_image_is_that_of_the_original(reference, assert_near):
     config = first_stage_config(original)
     weights = reference.weights(name, 'first_stage_model.')
     autoencoder = MODELS.build(config).eval()
-    autoencoder.load_state_dict(first_stage_weights(weights, config))
+    autoencoder.load_state_dict(FIRST_STAGE_KEYS.read(weights, config))
     masks = expected['mask']
     images = reference.gaussian(f'{name}/image', (2, 3, *masks.shape[2:]))
     masked = (1 - masks) * images.clamp(-1, 1)

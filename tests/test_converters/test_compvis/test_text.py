@@ -1,15 +1,14 @@
 import pytest
 import torch
 
-from mmldm.converters import (
-    text_encoder_config,
-    text_encoder_to_compvis,
-    text_encoder_weights,
-)
-from mmldm.converters.compvis.text import NETWORK, TARGET
+from mmldm.converters.compvis.conditioner import CLIP_NETWORK, read_stage
+from mmldm.converters.transformer_names import CLIP_KEYS
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights
 
+from .clip import clip_to_compvis
+
+TARGET = 'ldm.modules.encoders.modules.FrozenCLIPEmbedder'
 TINY = dict(
     vocab_size=11,
     hidden_size=12,
@@ -20,8 +19,13 @@ TINY = dict(
 )
 
 
+def config_of(original):
+    """Of our text encoder."""
+    return read_stage(original, 'tokens', None).config
+
+
 def test_the_original_is_clip_l_14():
-    config = text_encoder_config(dict(target=TARGET))
+    config = config_of(dict(target=TARGET))
     with torch.device('meta'):
         encoder = MODELS.build(config)
     assert encoder.tokenizer.pretrained == 'openai/clip-vit-large-patch14'
@@ -32,22 +36,22 @@ def test_the_original_is_clip_l_14():
 
 def test_the_length_of_captions_arrives():
     original = dict(target=TARGET, params=dict(device='cpu', max_length=20))
-    assert text_encoder_config(original)['max_length'] == 20
+    assert config_of(original)['max_length'] == 20
 
 
 @pytest.mark.parametrize(
     'original, message',
     [
-        (dict(target='x.FrozenT5Embedder'), 'cannot be converted as a text'),
+        (dict(target='x.FrozenT5Embedder'), 'cannot be converted'),
         (
             dict(target=TARGET, params=dict(version='openai/clip-vit-base')),
-            "params.version='openai/clip-vit-base' is not supported: only",
+            "params.version='openai/clip-vit-base' has no counterpart",
         ),
     ],
 )
 def test_another_encoder_is_refused(original, message):
     with pytest.raises(ValueError, match=message):
-        text_encoder_config(original)
+        config_of(original)
 
 
 @torch.no_grad()
@@ -59,15 +63,15 @@ def test_weights_of_the_original_are_the_same_network():
     prefix = 'transformer.text_model.'
     theirs = {prefix + n: w for n, w in model.state_dict().items()}
     theirs[f'{prefix}embeddings.position_ids'] = torch.arange(6)[None]
-    config = text_encoder_config(dict(target=TARGET))
-    config |= dict(config={**NETWORK, **TINY}, max_length=6)
+    config = config_of(dict(target=TARGET))
+    config |= dict(config={**CLIP_NETWORK, **TINY}, max_length=6)
     ours = MODELS.build(config)
-    load_weights(ours, text_encoder_weights(theirs, config), 'theirs')
+    load_weights(ours, CLIP_KEYS.read(theirs, config), 'theirs')
     ids = torch.tensor([[3, 1, 4, 1, 5]])
     ours.tokenizer = lambda *_: ids
     tokens = ours([], torch.tensor([False]))
     assert torch.equal(tokens, model(ids).last_hidden_state)
-    back = text_encoder_to_compvis(ours.state_dict(), config)
+    back = clip_to_compvis(ours.state_dict(), config)
     assert back.keys() == theirs.keys()
     for name, weight in theirs.items():
         assert torch.equal(back[name], weight), name

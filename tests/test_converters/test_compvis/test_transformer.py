@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmldm.converters import transformer_to_compvis, transformer_weights
+from mmldm.converters.transformer_names import BERT_KEYS
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.checkpoint import load_weights
@@ -45,7 +45,7 @@ def shapes(weights):
 
 def converted(config, weights):
     model = MODELS.build(config)
-    load_weights(model, transformer_weights(weights, config), 'the case')
+    load_weights(model, BERT_KEYS.read(weights, config), 'the case')
     return model
 
 
@@ -64,7 +64,7 @@ def test_a_converted_transformer_computes_what_the_original_does(
 def test_there_and_back_every_number_is_the_same(case):
     config, weights, _ = case
     ours = converted(config, weights).state_dict()
-    back = transformer_to_compvis(ours, config)
+    back = BERT_KEYS.write(ours, config)
     assert back.keys() == weights.keys()
     for key, weight in weights.items():
         assert torch.equal(back[key], weight), key
@@ -77,7 +77,7 @@ def test_a_weight_of_another_shape_is_refused(case):
     with pytest.raises(
         ValueError, match=r'net.2.weight has shape .*blocks.0.feed_forward.2'
     ):
-        transformer_weights(weights, config)
+        BERT_KEYS.read(weights, config)
 
 
 @pytest.mark.parametrize('name', PUBLISHED)
@@ -92,8 +92,8 @@ def test_every_tensor_of_a_published_transformer_has_its_place(
         for key, shape in model['state_dict'].items()
         if key.startswith(PREFIX)
     }
-    ours = transformer_weights(theirs, config)
+    ours = BERT_KEYS.read(theirs, config)
     with torch.device('meta'):
         model = MODELS.build(config)
     assert shapes(ours) == shapes(model.state_dict())
-    assert shapes(transformer_to_compvis(ours, config)) == shapes(theirs)
+    assert shapes(BERT_KEYS.write(ours, config)) == shapes(theirs)

@@ -9,10 +9,13 @@ import diffusers
 import pytest
 import torch
 
-from mmldm.converters import scheduler_from_diffusers, scheduler_to_diffusers
+from mmldm.converters.diffusers.process import (
+    scheduler_from_diffusers,
+    scheduler_to_diffusers,
+)
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
-from .paths import Path
+from .paths import OwnStart, Path
 
 pytestmark = [
     pytest.mark.slow,
@@ -53,6 +56,7 @@ SOLVERS = [
     dict(type='IPNDM', order=3),
 ]
 GRIDS = [
+    dict(type='EqualErrorGrid'),
     dict(type='LogSNRGrid'),
     dict(type='KarrasGrid'),
     dict(type='LeadingGrid'),
@@ -114,8 +118,8 @@ def test_what_is_exported_draws_the_same_or_is_noted(solver, monkeypatch):
             continue
         kind = getattr(diffusers, keys.pop('_class_name'))
         error = distance(
-            Path().ours(DIFFUSION_SCHEDULERS.build(config)),
-            Path().theirs(kind(**keys), num_steps, monkeypatch),
+            OwnStart().ours(DIFFUSION_SCHEDULERS.build(config)),
+            OwnStart().theirs(kind(**keys), num_steps, monkeypatch),
         )
         assert error < NEAR, (grid, num_steps, prediction)
         found['same'] += 1

@@ -6,10 +6,9 @@ import diffusers
 import pytest
 import torch
 
-from mmldm.converters import (
-    denoiser_from_diffusers,
+from mmldm.converters.diffusers.denoiser import UNET_KEYS, unet_keys
+from mmldm.converters.diffusers.denoiser_config import (
     denoiser_from_diffusers_config,
-    denoiser_to_diffusers,
     denoiser_to_diffusers_config,
 )
 from mmldm.registry import MODELS
@@ -33,7 +32,7 @@ def both(awaken, config):
     arguments = denoiser_to_diffusers_config(config)
     kind = getattr(diffusers, arguments.pop('_class_name'))
     theirs = kind(**arguments).eval()
-    weights = denoiser_to_diffusers(ours.state_dict(), config)
+    weights = unet_keys(config).write(ours.state_dict(), config)
     theirs.load_state_dict(weights)
     return ours, theirs
 
@@ -86,8 +85,8 @@ def test_with_tokens_it_is_unet2dconditionmodel(awaken, options, num_tokens):
 def test_there_and_back_every_number_is_the_same(context_dim):
     config = UNET | dict(context_dim=context_dim)
     ours = MODELS.build(config).state_dict()
-    theirs = denoiser_to_diffusers(ours, config)
-    back = denoiser_from_diffusers(theirs, config)
+    theirs = unet_keys(config).write(ours, config)
+    back = UNET_KEYS.read(theirs, config)
     assert back.keys() == ours.keys()
     for name, weight in ours.items():
         assert torch.equal(back[name], weight), name
@@ -163,7 +162,7 @@ def test_a_unet_of_theirs_computes_the_same_here(name, options, tmp_path):
     config = denoiser_from_diffusers_config(saved)
     ours = MODELS.build(config).eval()
     weights = theirs.state_dict()
-    ours.load_state_dict(denoiser_from_diffusers(weights, config))
+    ours.load_state_dict(UNET_KEYS.read(weights, config))
     z_t = torch.randn(2, theirs.config.in_channels, 8, 12)
     tokens = torch.randn(2, 3, 8) if 'Cond' in name else None
     extra = dict(encoder_hidden_states=tokens) if 'Cond' in name else {}
@@ -173,7 +172,7 @@ def test_a_unet_of_theirs_computes_the_same_here(name, options, tmp_path):
         rtol=1e-4,
         atol=1e-4,
     )
-    back = denoiser_to_diffusers(ours.state_dict(), config)
+    back = unet_keys(config).write(ours.state_dict(), config)
     assert back.keys() == weights.keys()
     for key, weight in weights.items():
         assert torch.equal(back[key], weight), key
@@ -193,14 +192,14 @@ def test_projections_are_linear_layers_or_convolutions(linear):
         denoiser_to_diffusers_config(config)['use_linear_projection'] == linear
     )
     ours = MODELS.build(config).state_dict()
-    theirs = denoiser_to_diffusers(ours, config)
+    theirs = unet_keys(config).write(ours, config)
     other = {
         name: w[..., None, None] if linear else w.flatten(1)
         for name, w in theirs.items()
         if name.endswith(('.proj_in.weight', '.proj_out.weight'))
     }
     for weights in (theirs, theirs | other):
-        for name, weight in denoiser_from_diffusers(weights, config).items():
+        for name, weight in UNET_KEYS.read(weights, config).items():
             assert torch.equal(ours[name], weight), name
 
 
@@ -278,7 +277,7 @@ def test_every_tensor_of_a_published_unet_has_its_place(theirs, millions):
     with torch.device('meta'):
         unet = getattr(diffusers, theirs['_class_name'])(**arguments)
     config = denoiser_from_diffusers_config(theirs)
-    ours = denoiser_from_diffusers(unet.state_dict(), config)
+    ours = UNET_KEYS.read(unet.state_dict(), config)
     count = sum(weight.numel() for weight in ours.values())
     assert count / 1e6 == pytest.approx(millions, abs=0.005)
 
@@ -333,7 +332,7 @@ def test_attention_of_old_files():
     """As of ldm-celebahq-256 in 2022."""
     ours = MODELS.build(UNET).state_dict()
     old = {}
-    for name, weight in denoiser_to_diffusers(ours, UNET).items():
+    for name, weight in unet_keys(UNET).write(ours, UNET).items():
         for new, before in (
             ('to_q', 'query'),
             ('to_k', 'key'),
@@ -342,13 +341,13 @@ def test_attention_of_old_files():
         ):
             name = name.replace(f'.{new}.', f'.{before}.')
         old[name] = weight
-    back = denoiser_from_diffusers(old, UNET)
+    back = UNET_KEYS.read(old, UNET)
     for name, weight in ours.items():
         assert torch.equal(back[name], weight), name
 
 
 def test_weights_of_another_network_are_refused():
-    theirs = denoiser_to_diffusers(MODELS.build(UNET).state_dict(), UNET)
+    theirs = unet_keys(UNET).write(MODELS.build(UNET).state_dict(), UNET)
     del theirs['conv_out.bias']
     with pytest.raises(ValueError, match='conv_out.bias is missing'):
-        denoiser_from_diffusers(theirs, UNET)
+        UNET_KEYS.read(theirs, UNET)

@@ -61,6 +61,16 @@ KL = dict(
 )
 
 
+TRANSFORMER = dict(
+    type='DiffusionTransformer',
+    in_channels=3,
+    out_channels=3,
+    channels=32,
+    num_layers=1,
+    num_heads=2,
+)
+
+
 def changed(part, **options):
     return LDM | {part: LDM[part] | options}
 
@@ -350,9 +360,9 @@ def test_without_a_pipeline_the_parts_are_written(export, config, why):
             changed(
                 'diffusion_scheduler',
                 solver=dict(type='IPNDM'),
-                time_grid=dict(type='LogSNRGrid'),
+                time_grid=dict(type='EqualErrorGrid'),
             ),
-            'IPNDM on LogSNRGrid, of this model, is not in diffusers',
+            'IPNDM on EqualErrorGrid, of this model, is not in diffusers',
         ),
     ],
 )
@@ -367,6 +377,10 @@ def test_what_is_not_as_ours_is_said(export, config, note):
         (LDM | dict(image_size=None), 'model.image_size is not given'),
         (LDM | dict(image_size=[16, 32]), '16x32 is no square.*--image-size'),
         (changed('denoiser', res_block=dict(updown=True)), 'updown=True'),
+        (
+            LDM | dict(denoiser=TRANSFORMER),
+            "denoiser.type='DiffusionTransformer' has no .*publish_model.py",
+        ),
         (changed('autoencoder', thumbnail=True), 'thumbnail=True has no co'),
         (
             changed('autoencoder', latent_scale=[1, 2, 3]),

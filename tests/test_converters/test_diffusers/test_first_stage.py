@@ -6,13 +6,12 @@ import diffusers
 import pytest
 import torch
 
-from mmldm.converters import (
-    first_stage_from_diffusers,
+from mmldm.converters.diffusers.first_stage import (
+    FIRST_STAGE_KEYS,
     first_stage_from_diffusers_config,
-    first_stage_to_diffusers,
     first_stage_to_diffusers_config,
-    latent_scale,
 )
+from mmldm.converters.diffusers.latent_scale import latent_scale
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights
 
@@ -80,7 +79,7 @@ def test_a_model_of_ours_computes_the_same_there(config):
     theirs = build_theirs(
         first_stage_to_diffusers_config(config, latent_scale(weights))
     )
-    theirs.load_state_dict(first_stage_to_diffusers(weights, config))
+    theirs.load_state_dict(FIRST_STAGE_KEYS.write(weights, config))
     assert_same(ours, theirs)
 
 
@@ -110,7 +109,7 @@ def test_a_model_of_theirs_computes_the_same_here(name, options, tmp_path):
     saved = json.loads((tmp_path / 'config.json').read_text())
     config = first_stage_from_diffusers_config(saved)
     ours = MODELS.build(config).eval()
-    weights = first_stage_from_diffusers(theirs.state_dict(), config)
+    weights = FIRST_STAGE_KEYS.read(theirs.state_dict(), config)
     load_weights(ours, weights, 'theirs')
     assert_same(ours, theirs)
     assert_back(weights, config, theirs, saved)
@@ -118,7 +117,7 @@ def test_a_model_of_theirs_computes_the_same_here(name, options, tmp_path):
 
 def assert_back(weights, config, theirs, saved):
     """What it is made into there is what it was."""
-    back = first_stage_to_diffusers(weights, config)
+    back = FIRST_STAGE_KEYS.write(weights, config)
     assert back.keys() == theirs.state_dict().keys()
     for key, weight in theirs.state_dict().items():
         assert torch.equal(back[key], weight), key
@@ -135,12 +134,12 @@ def assert_back(weights, config, theirs, saved):
 def test_there_and_back_every_number_is_the_same(config):
     config = config | dict(latent_scale=0.3)
     ours = MODELS.build(config).state_dict()
-    theirs = first_stage_to_diffusers(ours, config)
+    theirs = FIRST_STAGE_KEYS.write(ours, config)
     scale = latent_scale(ours)
     assert scale == 0.3
     arguments = first_stage_to_diffusers_config(config, scale)
     read = first_stage_from_diffusers_config(arguments)
-    back = first_stage_from_diffusers(theirs, read)
+    back = FIRST_STAGE_KEYS.read(theirs, read)
     for name, weight in back.items():
         assert torch.equal(ours[name], weight), name
     of_training = {'ema_size', 'ema_sum', 'initialized', 'idle'}
@@ -151,7 +150,7 @@ def test_there_and_back_every_number_is_the_same(config):
 @pytest.mark.parametrize('ones', [(), (1,), (1, 1)])
 def test_attention_of_old_files(ones):
     ours = MODELS.build(KL).state_dict()
-    theirs = first_stage_to_diffusers(ours, KL)
+    theirs = FIRST_STAGE_KEYS.write(ours, KL)
     old = {}
     for name, weight in theirs.items():
         for new, before in (
@@ -165,7 +164,7 @@ def test_attention_of_old_files(ones):
             name = name.replace(f'.{new}.', f'.{before}.')
         old[name] = weight
     assert sum('.query.' in name for name in old) == 2 * 8
-    back = first_stage_from_diffusers(old, KL)
+    back = FIRST_STAGE_KEYS.read(old, KL)
     for name, weight in ours.items():
         assert torch.equal(back[name], weight), name
 
@@ -209,7 +208,7 @@ def test_every_tensor_of_a_published_model_has_its_place(theirs, millions):
     with torch.device('meta'):
         weights = build_theirs(arguments).state_dict()
     config = first_stage_from_diffusers_config(theirs)
-    ours = first_stage_from_diffusers(weights, config)
+    ours = FIRST_STAGE_KEYS.read(weights, config)
     count = sum(w.numel() for n, w in ours.items() if 'latent_' not in n)
     assert count / 1e6 == pytest.approx(millions, abs=1e-3)
 
@@ -264,7 +263,7 @@ def test_what_diffusers_has_not_is_refused(config, message):
 
 
 def test_weights_of_another_model_are_refused():
-    theirs = first_stage_to_diffusers(MODELS.build(KL).state_dict(), KL)
+    theirs = FIRST_STAGE_KEYS.write(MODELS.build(KL).state_dict(), KL)
     del theirs['decoder.conv_out.bias']
     with pytest.raises(ValueError, match='conv_out.bias is missing.*config.j'):
-        first_stage_from_diffusers(theirs, KL)
+        FIRST_STAGE_KEYS.read(theirs, KL)

@@ -3,7 +3,10 @@
 import pytest
 import torch
 
-from mmldm.converters import fold_latent_scale, latent_scale
+from mmldm.converters.diffusers.latent_scale import (
+    fold_latent_scale,
+    latent_scale,
+)
 from mmldm.registry import MODELS
 
 KL = dict(

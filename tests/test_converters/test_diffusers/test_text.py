@@ -4,16 +4,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mmldm.converters import (
-    text_encoder_from_diffusers,
+from mmldm.converters.diffusers.text import (
     text_encoder_from_diffusers_config,
     text_encoder_to_diffusers,
     text_encoder_to_diffusers_config,
-    transformer_from_diffusers,
     transformer_from_diffusers_config,
     transformer_to_diffusers,
     transformer_to_diffusers_config,
 )
+from mmldm.converters.transformer_names import CLIP_KEYS, LDMBERT_KEYS
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.checkpoint import load_weights
@@ -91,7 +90,7 @@ def test_an_ldmbert_folder_is_the_same_transformer(ldmbert, tmp_path):
     theirs, weights = stored(model, tmp_path)
     config = transformer_from_diffusers_config(theirs)
     ours = MODELS.build(config)
-    load_weights(ours, transformer_from_diffusers(weights, config), 'theirs')
+    load_weights(ours, LDMBERT_KEYS.read(weights, config), 'theirs')
     ours.tokenizer = lambda *_: IDS
     torch.testing.assert_close(
         ours([], KEEP), model(IDS).last_hidden_state, rtol=1e-5, atol=1e-5
@@ -124,7 +123,7 @@ def test_a_transformer_of_ours_is_read_by_diffusers(ldmbert, tmp_path, logits):
         rtol=1e-5,
         atol=1e-5,
     )
-    back = transformer_from_diffusers(weights, config | dict(logits=True))
+    back = LDMBERT_KEYS.read(weights, config | dict(logits=True))
     named = {name: back[name] for name in ours.state_dict()}
     equal(named, ours.state_dict())
     # What diffusers drops in training, ours does not.
@@ -154,8 +153,8 @@ def test_sizes_are_read_from_an_ldmbert_config_and_back():
             dict(model_type='clip_text_model'),
             'cannot be converted as .ldmbert',
         ),
-        (dict(activation_function='relu'), "only 'gelu' is"),
-        (dict(encoder_ffn_dim=50), 'encoder_ffn_dim=50 .* only 48 is'),
+        (dict(activation_function='relu'), "only 'gelu' has"),
+        (dict(encoder_ffn_dim=50), 'encoder_ffn_dim=50 .* only 48 has'),
     ],
 )
 def test_an_ldmbert_that_is_another_network_is_refused(theirs, message):
@@ -198,10 +197,11 @@ def test_a_clip_folder_of_any_release_is_the_same_encoder(
     assert config['config'] == CLIP
     ours = MODELS.build(config)
     other = {rename(name): weight for name, weight in weights.items()} | extra
-    load_weights(ours, text_encoder_from_diffusers(other, config), 'theirs')
+    load_weights(ours, CLIP_KEYS.read(other, config), 'theirs')
     ours.tokenizer = lambda *_: IDS
     assert torch.equal(ours([], KEEP), model(IDS).last_hidden_state)
-    equal(text_encoder_to_diffusers(ours.state_dict(), config, ''), weights)
+    back = text_encoder_to_diffusers(ours.state_dict(), config)
+    equal({n.removeprefix('text_model.'): w for n, w in back.items()}, weights)
 
 
 @pytest.mark.parametrize('layer', ['last', 'penultimate'])
@@ -251,7 +251,7 @@ def test_weights_that_do_not_fit_are_named(clip):
     with pytest.raises(
         ValueError, match='final_layer_norm.bias is missing.*config.json'
     ):
-        text_encoder_from_diffusers(weights, config)
+        CLIP_KEYS.read(weights, config)
 
 
 def test_weights_of_an_ldmbert_that_do_not_fit_are_named():
@@ -263,7 +263,7 @@ def test_weights_of_an_ldmbert_that_do_not_fit_are_named():
     with pytest.raises(
         ValueError, match=r'1.fc1.bias has shape \(3,\) .*config.json'
     ):
-        transformer_from_diffusers(weights, config)
+        LDMBERT_KEYS.read(weights, config)
 
 
 def test_a_pretrained_encoder_is_there_already():

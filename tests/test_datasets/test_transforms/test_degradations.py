@@ -1,5 +1,6 @@
 """What is drawn, and how strongly, told apart from what happens to it."""
 
+import io
 from dataclasses import replace
 
 import cv2
@@ -27,7 +28,7 @@ PLAIN = replace(LIGHT, num_blurs=0, noise=(0, 0), quality=(100, 100))
 def photograph():
     """uint8 (128, 192, 3)."""
     return (
-        data.astronaut()[:256, :384, ::-1]
+        data.astronaut()[:256, :384]
         .reshape(128, 2, 192, 2, 3)
         .mean((1, 3))
         .astype(np.uint8)
@@ -250,7 +251,17 @@ def test_the_last_step_is_always_jpeg(often, count, calls, monkeypatch):
         cv2.imencode('.jpg', encoded[-1][1], encoded[-1][2])[1],
         cv2.IMREAD_COLOR,
     )
-    np.testing.assert_allclose(small * 255, again, atol=1e-3)
+    np.testing.assert_allclose(small * 255, again[..., ::-1], atol=1e-3)
+
+
+def test_a_red_image_is_a_red_file(calls):
+    """Its brightness is kept better than its colour, as JPEG has it."""
+    encoded = calls(bsrgan.cv2, 'imencode')
+    red = np.float32([1, 0, 0]) * np.ones((16, 16, 1), np.float32)
+    assert abs(bsrgan._jpeg(red, PLAIN) - red).max() < 0.02
+    content = cv2.imencode(*encoded[0])[1].tobytes()
+    pixels = np.asarray(Image.open(io.BytesIO(content)), np.float32)
+    assert abs(pixels / 255 - red).max() < 0.02
 
 
 def test_strengths_are_those_of_the_original():

@@ -77,14 +77,14 @@ def test_a_condition_reaches_the_data_sample(key, value, packed):
     assert key not in PackInputs()(dict(img=IMAGE))['data_samples']
 
 
-def test_a_small_image_is_packed_as_rgb():
+def test_a_small_image_is_packed():
     sample = PackInputs()(dict(img=IMAGE, img_lq=IMAGE))['data_samples']
-    assert np.array_equal(sample.img_lq, IMAGE[..., ::-1].transpose(2, 0, 1))
+    assert np.array_equal(sample.img_lq, IMAGE.transpose(2, 0, 1))
 
 
-def test_the_image_is_packed_as_rgb_where_asked_for():
+def test_the_image_is_packed_where_asked_for():
     packed = PackInputs(gt_img=True)(dict(img=IMAGE))
-    assert torch.equal(packed['data_samples'].gt_img, packed['inputs'].flip(0))
+    assert torch.equal(packed['data_samples'].gt_img, packed['inputs'])
     assert 'gt_img' not in PackInputs()(dict(img=IMAGE))['data_samples']
 
 

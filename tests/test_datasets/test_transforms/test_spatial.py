@@ -200,7 +200,7 @@ def test_a_map_of_another_size_is_refused_by_name(transform):
 )
 def test_an_image_of_low_resolution_is_not_left_behind(transform):
     results = scene(img_lq=np.zeros((6, 9, 3), np.uint8))
-    with pytest.raises(ValueError, match='put the degradation behind'):
+    with pytest.raises(ValueError, match='put the degradation after'):
         transform(results)
 
 

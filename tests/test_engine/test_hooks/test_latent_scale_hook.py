@@ -50,4 +50,4 @@ def test_what_the_first_stage_brings_is_kept(
     kept = getattr(runner.model.autoencoder, f'latent_{name}')
     assert torch.equal(kept, measured)
     assert f'{value:g}, ' in log
-    assert "the first stage's own: not measured again" in log
+    assert "the first stage's own, not measured again" in log

@@ -71,7 +71,7 @@ def test_real_images_and_reconstructions_are_judged_beside(tester):
         packed = dataset[i]
         label, real = metrics['real/pixels/all'][i]
         assert label == packed['data_samples'].label
-        assert real.equal(packed['inputs'].flip(0).float())
+        assert real.equal(packed['inputs'].float())
         x = real[None] / 127.5 - 1
         copied = model.autoencoder.decode(model.autoencoder.encode(x))[0]
         label, image = metrics['reconstruction/pixels/all'][i]
@@ -117,5 +117,7 @@ def test_a_second_test_begins_anew(tester):
 
 
 def test_data_without_images_are_refused(tester):
-    with pytest.raises(ValueError, match='images of test_dataloader, which'):
+    with pytest.raises(
+        ValueError, match='test_dataloader has none: use a data'
+    ):
         tester(REQUESTS).test()

@@ -29,7 +29,7 @@ def test_latents_are_continuous_and_the_decoder_sees_codes(build, x):
     raw = model.quant_conv(model.encoder(x))
     torch.testing.assert_close(z, (raw - 0.1) * 2)
     assert not torch.allclose(model.quantizer.quantize(raw), raw)
-    expected = model.synthesize(model.quantizer.quantize(raw))
+    expected = model.decode_for_training(model.quantizer.quantize(raw))
     torch.testing.assert_close(model.decode(z), expected)
 
 
@@ -38,7 +38,7 @@ def test_codes_are_those_that_scaled_latents_are_decoded_from(build, x):
     z = model.encode(x)
     codes = model.codes(z)
     assert codes.shape == (2, 4, 4)
-    decoded = model.synthesize(model.quantizer.embed(codes))
+    decoded = model.decode_for_training(model.quantizer.embed(codes))
     torch.testing.assert_close(decoded, model.decode(z))
     assert model.num_codes == 16
 
@@ -46,20 +46,20 @@ def test_codes_are_those_that_scaled_latents_are_decoded_from(build, x):
 def test_training_sees_what_decoding_sees(build, x):
     """And the quantiser's losses and logs, after the transform."""
     model = build()
-    coding = model.code(x, NOISE)
+    coding = model.encode_for_training(x, NOISE)
     torch.testing.assert_close(
-        model.synthesize(coding.z), model.decode(model.encode(x))
+        model.decode_for_training(coding.z), model.decode(model.encode(x))
     )
     assert coding.losses.keys() == {'codebook', 'commit'}
     assert coding.logs.keys() == {'perplexity', 'code_usage'}
-    flipped = model.code(x, NOISE, lambda z: z.flip(3))
+    flipped = model.encode_for_training(x, NOISE, lambda z: z.flip(3))
     torch.testing.assert_close(flipped.z, coding.z.flip(3))
 
 
 def test_gradients_pass_the_codes(build, x):
     model = build()
-    coding = model.code(x, NOISE)
-    loss = model.synthesize(coding.z).square().mean()
+    coding = model.encode_for_training(x, NOISE)
+    loss = model.decode_for_training(coding.z).square().mean()
     (loss + sum(coding.losses.values())).backward()
     for name, weight in model.named_parameters():
         assert weight.grad is not None and weight.grad.any(), name
@@ -93,6 +93,6 @@ def test_a_gradient_goes_straight_through_the_codes(build):
     decoded = model.decode(given)
     torch.testing.assert_close(decoded, model.decode(z))
     (through,) = torch.autograd.grad(decoded.square().sum(), given)
-    at_codes = model.synthesize(codes).square().sum()
+    at_codes = model.decode_for_training(codes).square().sum()
     (expected,) = torch.autograd.grad(at_codes, codes)
     torch.testing.assert_close(through, expected / 2, rtol=1e-4, atol=1e-4)

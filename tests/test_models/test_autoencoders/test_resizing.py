@@ -44,7 +44,7 @@ def test_it_starts_as_means_and_their_repetition(options, factor, image):
     z = first_stage.encode(image)
     assert (z[:, :3] - means).abs().max() < 0.1
     enlarged = F.interpolate(z[:, :3], scale_factor=factor)
-    assert (first_stage.synthesize(z) - enlarged).abs().max() < 0.05
+    assert (first_stage.decode_for_training(z) - enlarged).abs().max() < 0.05
     # Neither the brightness nor the contrast of an image is lost.
     for change in (image / 4, image / 4 - 0.5):
         found = first_stage.encode(change)[:, :3]
@@ -57,8 +57,9 @@ def train(first_stage, image, steps):
     errors = []
     for _ in range(steps):
         optimizer.zero_grad()
-        coding = first_stage.code(image, torch.randn_like)
-        error = (first_stage.synthesize(coding.z) - image).square().mean()
+        coding = first_stage.encode_for_training(image, torch.randn_like)
+        x = first_stage.decode_for_training(coding.z)
+        error = (x - image).square().mean()
         (error + 1e-6 * sum(coding.losses.values())).backward()
         optimizer.step()
         errors.append(error.item())

@@ -2,23 +2,25 @@ import pytest
 import torch
 
 from mmldm.models.data_preprocessors import LDMDataPreprocessor
-from mmldm.models.data_preprocessors.ldm_data_preprocessor import (
-    to_images,
-    to_network,
-)
+from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 
 
-def test_every_value_survives_and_colours_swap():
-    """Blue, green and red differ, and take all of 0 ... 255."""
+def preprocess(*images):
+    data = dict(inputs=[*images], data_samples=['a'] * len(images))
+    return LDMDataPreprocessor()(data)['inputs']
+
+
+def test_every_value_survives_and_colours_keep_their_order():
+    """Red, green and blue differ, and take all of 0 ... 255."""
     ramp = torch.arange(256)
-    bgr = torch.stack([ramp, (ramp + 80) % 256, (ramp + 160) % 256])
-    bgr = bgr.to(torch.uint8).view(1, 3, 16, 16)
-    assert torch.equal(to_images(to_network(bgr)), bgr.flip(1))
+    rgb = torch.stack([ramp, (ramp + 80) % 256, (ramp + 160) % 256])
+    rgb = rgb.to(torch.uint8).view(3, 16, 16)
+    assert torch.equal(to_images(preprocess(rgb))[0], rgb)
 
 
 def test_the_network_sees_values_of_minus_1_to_1():
-    bgr = torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 1, 2)
-    assert to_network(bgr.expand(1, 3, 1, 2))[0, 0, 0].tolist() == [-1, 1]
+    rgb = torch.tensor([0, 255], dtype=torch.uint8).expand(3, 1, 2)
+    assert preprocess(rgb)[0, 0, 0].tolist() == [-1, 1]
 
 
 def test_images_are_rounded_and_clamped():
@@ -32,10 +34,14 @@ def image(value=0, size=(2, 2), dtype=torch.uint8):
 
 def test_a_batch_is_stacked_in_order():
     batch = LDMDataPreprocessor()(
-        dict(inputs=[image(0), image(255)], data_samples=['a', 'b'])
+        dict(
+            inputs=[image(0), image(255)],
+            data_samples=['a', 'b'],
+            iteration=7,
+        )
     )
-    assert batch['inputs'][:, 0, 0, 0].tolist() == [-1, 1]
-    assert batch['data_samples'] == ['a', 'b']
+    assert batch.pop('inputs')[:, 0, 0, 0].tolist() == [-1, 1]
+    assert batch == dict(data_samples=['a', 'b'], iteration=7)
 
 
 def test_a_batch_without_images_has_none():

@@ -2,7 +2,6 @@ import copy
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 from torch.distributions import Normal, kl_divergence
@@ -55,17 +54,6 @@ def test_the_reconstruction_of_a_posterior_sample_is_compared(
     )
 
 
-@pytest.fixture
-def at():
-    """Tells the editor how many iterations were done."""
-
-    def at(iteration):
-        MessageHub.get_current_instance().update_info('iter', iteration)
-
-    yield at
-    at(0)
-
-
 @pytest.mark.parametrize('weight', [1e-6, 0.1])
 def test_kl_counts_with_its_weight_per_pixel_value(
     build, inputs, samples, weight
@@ -81,14 +69,8 @@ def test_kl_counts_with_its_weight_per_pixel_value(
     )
 
 
-def test_a_step_trains_encoder_and_decoder_on_both_terms(build, samples):
+def test_a_step_trains_encoder_and_decoder_on_both_terms(build, batch):
     model = build(regularization_weight=1.0)
-    batch = dict(
-        data_samples=samples,
-        inputs=[
-            torch.randint(256, (3, 8, 8), dtype=torch.uint8) for _ in range(2)
-        ],
-    )
     before = copy.deepcopy(model.autoencoder)
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-3))
     logged = model.train_step(batch, wrapper)
@@ -170,7 +152,7 @@ def test_images_of_any_size_are_trained_on_and_given_back(build, samples):
 
 
 def test_transformed_latents_are_compared_with_transformed_images(
-    build, inputs, samples, at
+    build, inputs, samples
 ):
     """The draw is that of (seed, iteration), alike for all processes."""
     equivariance = dict(type='Equivariance', prob=1.0)
@@ -179,11 +161,10 @@ def test_transformed_latents_are_compared_with_transformed_images(
     z = posterior.sample(Draws.of(samples).normal('posterior'))
     seen = set()
     for iteration in range(4):
-        at(iteration)
         transform = MODELS.build(equivariance).draw((0, iteration))
-        x = model.autoencoder.synthesize(transform(z, 1))
+        x = model.autoencoder.decode_for_training(transform(z, 1))
         error = (x - transform(inputs, model.autoencoder.factor)).abs().mean()
-        found = model.loss(inputs, samples)['loss_rec']
+        found = model.loss(inputs, samples, iteration)['loss_rec']
         torch.testing.assert_close(found, error)
         seen.add(found.item())
     assert len(seen) == 4
@@ -204,12 +185,11 @@ def test_images_that_a_transform_makes_too_small_are_refused_at_once(
 
 
 def test_images_too_small_for_the_discriminator_are_refused_at_once(
-    build, batch, at
+    build, batch
 ):
     """Not when its phase begins."""
     discriminator = dict(type='PatchDiscriminator', num_layers=2)
     model = build(adversarial=dict(ADVERSARIAL, discriminator=discriminator))
-    at(0)
     with pytest.raises(ValueError, match='8 a side, but .*or needs 12'):
         model.train_step(batch, wrappers(model))
 
@@ -236,6 +216,7 @@ def batch(samples):
         inputs=[
             torch.randint(256, (3, 8, 8), dtype=torch.uint8) for _ in range(2)
         ],
+        iteration=0,
     )
 
 
@@ -247,12 +228,12 @@ def changed(module, before):
 
 
 def test_the_discriminator_leads_then_the_autoencoder_hears_of_it(
-    build, batch, at
+    build, batch
 ):
     model = build(adversarial=ADVERSARIAL)
     optimizers = wrappers(model)
     for iteration in range(5):
-        at(iteration)
+        batch['iteration'] = iteration
         before = {
             name: weight.detach().clone()
             for name, weight in model.adversarial.named_parameters()
@@ -267,36 +248,33 @@ def test_the_discriminator_leads_then_the_autoencoder_hears_of_it(
         )
 
 
-def test_an_iteration_passes_the_autoencoder_once(build, batch, at):
+def test_an_iteration_passes_the_autoencoder_once(build, batch):
     model = build(adversarial=ADVERSARIAL)
     passes = []
     model.autoencoder.encoder.register_forward_hook(
         lambda *_: passes.append(1)
     )
-    at(3)
+    batch['iteration'] = 3
     model.train_step(batch, wrappers(model))
     assert passes == [1]
 
 
-def test_accumulated_gradients_are_those_of_one_batch(build, batch, at):
+def test_accumulated_gradients_are_those_of_one_batch(build, batch):
     """But for the discriminator, whose batch statistics differ."""
     model = build(adversarial={**ADVERSARIAL, 'start': 3})
     whole, parts = model, copy.deepcopy(model)
-    at(0)
     whole.train_step(batch, wrappers(whole, lr=0.1))
     optimizers = wrappers(parts, lr=0.1, accumulative_counts=2)
     for i in range(2):
-        half = {name: values[i : i + 1] for name, values in batch.items()}
-        parts.train_step(half, optimizers)
+        half = {k: batch[k][i : i + 1] for k in ('inputs', 'data_samples')}
+        parts.train_step({**batch, **half}, optimizers)
     for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_a_start_between_two_steps_of_the_optimizer_is_refused(
-    build, batch, at
-):
+def test_a_start_between_two_steps_of_the_optimizer_is_refused(build, batch):
     model = build(adversarial={**ADVERSARIAL, 'start': 4})
-    at(3)
+    batch['iteration'] = 3
     with pytest.raises(ValueError, match='lead=3 is not divisible'):
         model.train_step(batch, wrappers(model, accumulative_counts=2))
 
@@ -322,11 +300,11 @@ def test_the_wrong_optimizers_are_refused(build, batch, adversarial):
 
 @pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
 def test_mixed_precision_gives_nearly_the_losses_of_float32(
-    build, batch, at, dtype
+    build, batch, dtype
 ):
     exact = build(adversarial=ADVERSARIAL)
     mixed = copy.deepcopy(exact)
-    at(3)
+    batch['iteration'] = 3
     expected = exact.train_step(batch, wrappers(exact))
     optimizers = wrappers(mixed, AutocastOptimWrapper, dtype=dtype)
     # Where the scaler of float16 ends on so small a model.
@@ -344,16 +322,14 @@ def test_mixed_precision_gives_nearly_the_losses_of_float32(
         )
 
 
-def test_gradients_of_float16_that_overflow_leave_the_step_out(
-    build, batch, at
-):
+def test_gradients_of_float16_that_overflow_leave_the_step_out(build, batch):
     model = build(adversarial=ADVERSARIAL)
     before = copy.deepcopy(model.autoencoder)
     optimizers = wrappers(model, AutocastOptimWrapper, dtype='float16')
     scaler = optimizers['autoencoder'].scaler = torch.amp.GradScaler(
         'cpu', init_scale=2.0**40
     )
-    at(3)
+    batch['iteration'] = 3
     assert model.train_step(batch, optimizers)['loss'].isfinite()
     assert not changed(model.autoencoder, dict(before.named_parameters()))
     assert scaler.get_scale() == 2.0**39
@@ -390,10 +366,10 @@ class LastLayer(nn.Module):
     def pad(self, x):
         return x
 
-    def code(self, x, draw_noise, transform):
+    def encode_for_training(self, x, draw_noise, transform):
         return Coding(transform(self.hidden), self.losses, {})
 
-    def synthesize(self, z):
+    def decode_for_training(self, z):
         return self.conv(z)
 
 
@@ -431,8 +407,8 @@ def regularizer(reference, case, inputs):
 def test_losses_are_those_of_the_original(
     reference,
     labelled,
-    at,
     tmp_path,
+    tiny_autoencoder,
     case,
     num_layers,
     loss,
@@ -449,7 +425,7 @@ def test_losses_are_those_of_the_original(
     model = MODELS.build(
         dict(
             type='FirstStage',
-            autoencoder=dict(type='IdentityAutoencoder'),
+            autoencoder=tiny_autoencoder,
             regularization_weight=regularization_weight,
             perceptual=lpips(reference, name, tmp_path),
             adversarial=dict(
@@ -470,8 +446,7 @@ def test_losses_are_those_of_the_original(
     codec.losses = regularizer(reference, case, inputs)
     samples = [labelled(0, address=(0, i)) for i in range(2)]
     for step in (9, 10):
-        at(step)
-        losses, x, target = model._losses(inputs, samples)
+        losses, x, target = model._losses(inputs, samples, step)
         if step == 9:
             # The original judges, and updates batch statistics, before it
             # counts.

@@ -1,0 +1,77 @@
+"""Checks that a model suits its training data."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmldm.models.denoisers import Denoiser
+from mmldm.models.editors.part_checks import check_sides
+from mmldm.registry import TRANSFORMS
+
+# Fields whose classes a data set names.
+NAMED = ('gt_label', 'layout')
+
+
+def check_classes(dataset: Dataset, model: nn.Module) -> None:
+    """Raise if the data has more classes than the model.
+
+    Otherwise training would stop at the first image of such a class. Fewer
+    classes are allowed: some may be reserved for later data.
+
+    Args:
+        dataset: The training data set.
+        model: An editor; one without a conditioner is not checked.
+
+    Raises:
+        ValueError: Names the config keys of both.
+    """
+    conditioner = getattr(model, 'conditioner', None)
+    known = getattr(conditioner, 'class_counts', {})
+    for field, count, what in _classes(dataset):
+        if field in known and count > known[field][1]:
+            key, limit = known[field]
+            raise ValueError(
+                f'{what}, but model.conditioner.{key}={limit}: set it to '
+                f'{count}, or use data with the {limit} classes of the model'
+            )
+
+
+def check_image_size(dataset: Dataset, model: nn.Module) -> None:
+    """Raise if the denoiser cannot take latents of the data's size.
+
+    Args:
+        dataset: The training data set; one without ``size`` is not checked.
+        model: An editor; one without a denoiser is not checked.
+
+    Raises:
+        ValueError: Names the key, and a divisor of valid sizes.
+    """
+    size = getattr(dataset, 'size', None)
+    denoiser = getattr(model, 'denoiser', None)
+    if size is not None and isinstance(denoiser, Denoiser):
+        key, factor = 'train_dataloader.dataset.size', model.autoencoder.factor
+        check_sides(key, size, 'denoiser', denoiser, factor)
+
+
+def _classes(dataset: Any) -> Iterator[tuple[str, int, str]]:
+    """(field, number of classes, source of the number, for errors)."""
+    names = getattr(dataset, 'metainfo', {}).get('classes')
+    if names:
+        entry = dataset.get_data_info(0)
+        fields = [field for field in NAMED if field in entry]
+        # With two fields, the names may belong to either.
+        if len(fields) == 1:
+            few = ', '.join(map(str, names[:3]))
+            what = f'train_dataloader.dataset has {len(names)} classes'
+            yield fields[0], len(names), f'{what} ({few} ...)'
+    steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    for i, step in enumerate(steps):
+        if isinstance(step, TRANSFORMS.get('mmldm.LoadLabelMap')):
+            yield (
+                'gt_sem_seg',
+                step.num_classes,
+                f'train_dataloader.dataset.pipeline.{i}.num_classes='
+                f'{step.num_classes}',
+            )

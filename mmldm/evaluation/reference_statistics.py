@@ -1,0 +1,84 @@
+"""Files with the statistics of a reference set, and their protocol."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from mmldm.utils.checkpoint import written_whole
+
+from .feature_moments import FeatureMoments
+from .feature_sets import FeatureSet
+
+PROTOCOL = 'protocol'
+SUMS = ('count', 'first', 'second')
+
+
+def save_statistics(
+    images: FeatureSet, path: str | Path, source: Mapping[str, Any]
+) -> None:
+    """Write the statistics of a set to a ``.safetensors`` file.
+
+    Args:
+        images: The set; its features are stored if it has them.
+        path: Path of the file.
+        source: Plain values that describe the data, such as data set and
+            transforms; they become part of the protocol.
+    """
+    tensors = {name: getattr(images.moments, name) for name in SUMS}
+    if images.features is not None:
+        tensors['features'] = images.features
+    protocol = json.dumps({**source, **images.protocol})
+    with written_whole(Path(path)) as file:
+        file.write(save(tensors, metadata={PROTOCOL: protocol}))
+
+
+def load_statistics(path: str | Path) -> FeatureSet:
+    """Read a file that :func:`save_statistics` wrote.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ValueError: If it has another content.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'reference statistics {path} do not exist')
+    try:
+        tensors, protocol = _read(path)
+        moments = _moments(tensors)
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ValueError(
+            f'{path} holds no reference statistics ({error}): prepare them '
+            'by tools/prepare_reference_stats.py'
+        ) from error
+    return FeatureSet(moments, protocol, tensors.get('features'))
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    with safe_open(path, 'pt') as file:
+        text = (file.metadata() or {})[PROTOCOL]
+    protocol = json.loads(text)
+    if not isinstance(protocol, dict):
+        raise ValueError(f'its protocol is a {type(protocol).__name__}')
+    return load_file(path), protocol
+
+
+def _moments(tensors: Mapping[str, Tensor]) -> FeatureMoments:
+    """The sums in a file, after a check of their type and shape."""
+    num_features = len(tensors['first'])
+    moments = FeatureMoments(num_features)
+    for name in SUMS:
+        wanted = getattr(moments, name)
+        value = tensors[name]
+        if (value.dtype, value.shape) != (torch.int64, wanted.shape):
+            raise ValueError(
+                f'{name} is {value.dtype} {tuple(value.shape)}, expected '
+                f'int64 {tuple(wanted.shape)}'
+            )
+        setattr(moments, name, value)
+    return moments

@@ -1,0 +1,109 @@
+"""What an editor asks of any denoiser."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from mmldm.structures import Condition
+
+
+class Denoiser(BaseModule):
+    """Base class of the networks that tell a latent from its noise.
+
+    It compares what comes in with what the network was built for, and lays a
+    spatial condition beside the latents. A subclass builds its layers and has
+    :meth:`denoise`.
+
+    Args:
+        in_channels: Latent channels and those of a spatial condition.
+        out_channels: Latent channels.
+        context_dim: Channels of the condition's tokens; None for none.
+        vector_dim: Channels of the condition's vector; None for none.
+        checkpointing: Compute each block again in the backward pass in
+            place of keeping what it held: less memory, a third more time
+            (Chen et al. 2016, arXiv:1604.06174).
+    """
+
+    #: Divides the height and the width of all latents that it can take.
+    patch_size = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        context_dim: int | None = None,
+        vector_dim: int | None = None,
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.context_dim = context_dim
+        self.vector_dim = vector_dim
+        self.checkpointing = checkpointing
+
+    def forward(self, z_t: Tensor, t: Tensor, cond: Condition) -> Tensor:
+        """The network's output, (B, out_channels, h, w).
+
+        Args:
+            z_t: Noisy latents, (B, C, h, w); with the channels of
+                ``cond.spatial`` in_channels in all.
+            t: Times, (B,).
+            cond: What the latents should show.
+
+        Raises:
+            ValueError: If latents or condition are not what the network was
+                built for.
+        """
+        self._check(z_t, cond)
+        if cond.spatial is not None:
+            z_t = torch.cat([z_t, cond.spatial], dim=1)
+        return self.denoise(z_t, t, cond)
+
+    @abstractmethod
+    def denoise(self, x: Tensor, t: Tensor, cond: Condition) -> Tensor:
+        """The output for what was checked, (B, out_channels, h, w).
+
+        Args:
+            x: Noisy latents and, behind them, the spatial condition,
+                (B, in_channels, h, w).
+            t: Times, (B,).
+            cond: Vector and tokens; its spatial part is in ``x``.
+        """
+
+    def run_block(self, block: Callable[..., Tensor], *args: object) -> Tensor:
+        """``block(*args)``, computed twice where ``checkpointing`` asks."""
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, *args, use_reentrant=False)
+        return block(*args)
+
+    def _check(self, z_t: Tensor, cond: Condition) -> None:
+        """Raise where a slot is filled that is not read, or the reverse."""
+        for slot, key in (('vector', 'vector_dim'), ('tokens', 'context_dim')):
+            filled = getattr(cond, slot)
+            given = None if filled is None else filled.shape[-1]
+            if given != getattr(self, key):
+                raise ValueError(
+                    f'denoiser.{key}={getattr(self, key)}, but the '
+                    f'condition has {slot} of dimension {given}: set '
+                    f'denoiser.{key}={given}'
+                )
+        spatial = 0 if cond.spatial is None else cond.spatial.shape[1]
+        if z_t.shape[1] + spatial != self.in_channels:
+            raise ValueError(
+                f'denoiser.in_channels={self.in_channels}, but latents have '
+                f'{z_t.shape[1]} channels and the spatial condition {spatial}'
+                f': set denoiser.in_channels={z_t.shape[1] + spatial}'
+            )
+        height, width = z_t.shape[-2:]
+        if height % self.patch_size or width % self.patch_size:
+            raise ValueError(
+                f'denoiser.patch_size={self.patch_size} does not divide '
+                f'latents of {height}x{width}: give images whose height and '
+                'width are multiples of patch_size times the factor of the '
+                'first stage'
+            )

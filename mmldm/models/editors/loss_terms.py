@@ -1,0 +1,168 @@
+"""The training loss of latent diffusion, as a list of terms."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from mmldm.diffusion import DiffusionScheduler
+from mmldm.registry import MODELS
+from mmldm.utils.checks import suggest
+from mmldm.utils.typing import ConfigType
+
+from ..conditioners.conditioner import Terms
+from ..losses.extra_loss import ExtraLoss, TrainingStep
+
+
+class ExtraLosses(nn.ModuleList):
+    """``model.extra_losses``.
+
+    A checkpoint without any term's weights leaves them as they are, so that
+    terms can be added to a trained model; one with weights of terms can be
+    loaded where there is no term. The log says so.
+
+    Args:
+        configs: Of :class:`ExtraLoss` es.
+        denoiser: The network whose hidden features they may read.
+
+    Raises:
+        ValueError: If one is no ``ExtraLoss``, or reads a module that the
+            denoiser lacks.
+    """
+
+    def __init__(
+        self, configs: Sequence[ConfigType], denoiser: nn.Module
+    ) -> None:
+        losses = [MODELS.build(config) for config in configs]
+        names = [name for name, _ in denoiser.named_modules() if name]
+        for i, loss in enumerate(losses):
+            key = f'model.extra_losses.{i}'
+            if not isinstance(loss, ExtraLoss):
+                raise ValueError(
+                    f'{key}={type(loss).__name__} is not a term of the '
+                    'training loss: give a class derived from ExtraLoss'
+                )
+            for layer in loss.layers:
+                if layer not in names:
+                    near = suggest(layer, names).partition(' Valid names')[0]
+                    raise ValueError(
+                        f'{key}.layers has {layer!r}, but the denoiser has '
+                        f'no module of that name{near}'
+                    )
+        super().__init__(losses)
+        self.register_load_state_dict_pre_hook(_fit_terms)
+
+    @contextmanager
+    def watch(self, denoiser: nn.Module) -> Iterator[dict[str, Tensor]]:
+        """Collects outputs of the modules that the terms read, by name."""
+        hidden: dict[str, Tensor] = {}
+        layers = {layer for loss in self for layer in loss.layers}
+        handles = [
+            denoiser.get_submodule(layer).register_forward_hook(
+                lambda module, args, out, layer=layer: hidden.update(
+                    {layer: out}
+                )
+            )
+            for layer in sorted(layers)
+        ]
+        try:
+            yield hidden
+        finally:
+            for handle in handles:
+                handle.remove()
+        for layer in layers - {*hidden}:
+            raise ValueError(
+                f'model.extra_losses reads the output of {layer!r}, which '
+                f'{type(denoiser).__name__}.forward did not call as a module: '
+                'name another layer, and leave out compile'
+            )
+
+    def terms(self, step: TrainingStep) -> list[Terms]:
+        """The terms of every loss."""
+        return [
+            (f'extra_losses.{i}', loss(step)) for i, loss in enumerate(self)
+        ]
+
+
+def _fit_terms(module: ExtraLosses, state: dict, prefix: str, *_) -> None:
+    """Add to or take out of a state dict what other terms have."""
+    stored = [name for name in state if name.startswith(prefix)]
+    own = module.state_dict(prefix=prefix)
+    if own and not stored:
+        state.update(own)
+        _say('the checkpoint has no weights of them: they start untrained')
+    elif stored and not len(module):
+        for name in stored:
+            del state[name]
+        _say('there are none, and the weights in the checkpoint are left out')
+
+
+def _say(text: str) -> None:
+    print_log(f'model.extra_losses: {text}', logger='current')
+
+
+def denoising_terms(
+    step: TrainingStep,
+    scheduler: DiffusionScheduler,
+    log_variance: nn.Module | None,
+) -> dict[str, Tensor]:
+    """``loss_denoise``, and ``error`` where log-variances weigh it; each ().
+
+    Args:
+        step: With the denoiser's output.
+        scheduler: What the output should be.
+        log_variance: Learned; None weighs no time step.
+    """
+    errors, bound = scheduler.error_terms(
+        step.out, step.z_0, step.noise, step.level
+    )
+    if log_variance is None:
+        return dict(loss_denoise=(errors + bound).mean())
+    weighed = log_variance(errors, step.level.t, scheduler.simple_weight)
+    return dict(
+        loss_denoise=(weighed + bound).mean(),
+        error=(errors + bound).mean().detach(),
+    )
+
+
+def named_terms(terms: Iterable[Terms]) -> dict[str, Tensor]:
+    """All terms by the name that the log has for them, ``loss_<name>``.
+
+    Raises:
+        ValueError: If two parts have a term of one name, or a term is not
+            one number.
+    """
+    found: dict[str, Tensor] = {}
+    owners = {'denoise': 'itself'}
+    for key, own in terms:
+        for name, value in own.items():
+            if name in owners:
+                raise ValueError(
+                    f'model.{key} has a loss term {name!r}, which the model '
+                    f'has from {owners[name]} already: rename one of them'
+                )
+            if value.ndim != 0:
+                raise ValueError(
+                    f'the loss term {name!r} of model.{key} has the shape '
+                    f'{tuple(value.shape)}, but must be one number: return '
+                    'its mean'
+                )
+            owners[name] = f'model.{key}'
+            found[f'loss_{name}'] = value
+    return found
+
+
+def build_log_variance(config: ConfigType, length: int) -> nn.Module:
+    """Learned log-variances, in a table of the noise schedule's length.
+
+    Raises:
+        ValueError: If the config gives another length.
+    """
+    given = config.get('num_timesteps', length)
+    if given != length:
+        raise ValueError(
+            f'log_variance.num_timesteps={given}, but the noise schedule '
+            f'has {length}: leave it out'
+        )
+    return MODELS.build({**config, 'num_timesteps': length})

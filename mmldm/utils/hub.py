@@ -1,0 +1,60 @@
+"""Loading of parts of transformers from a folder or huggingface.co."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+Part = TypeVar('Part')
+# Seconds to wait for the hub; transformers alone would try for minutes.
+PATIENCE = 10
+
+
+def from_hub(load: Callable[..., Part], source: str) -> Part:
+    """Load a part from a folder, the local cache, or huggingface.co.
+
+    Args:
+        load: A ``from_pretrained``, or a function with its arguments.
+        source: Folder, or name on the hub.
+
+    Raises:
+        Exception: Whatever transformers raises; the network's, if the hub
+            does not answer.
+    """
+    try:
+        return load(source, local_files_only=True)
+    except Exception:
+        if Path(source).is_dir():
+            raise
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    get_session().head(constants.ENDPOINT, timeout=PATIENCE)
+    return load(source)
+
+
+def required(
+    load: Callable[..., Part], source: str, where: str, what: str
+) -> Part:
+    """Load a part as :func:`from_hub` does, with errors in one line.
+
+    Args:
+        load: See :func:`from_hub`.
+        source: Folder, or name on the hub.
+        where: Config key that names the source, with its value.
+        what: Expected content of the folder.
+
+    Raises:
+        ValueError: If the part is not available.
+    """
+    try:
+        return from_hub(load, source)
+    except Exception as error:
+        raise ValueError(
+            f'{where} is neither a folder with {what} nor the name of one '
+            f'that could be downloaded ({first_line(error)}): give the folder'
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error of transformers, without its advice."""
+    return (str(error).strip() or repr(error)).splitlines()[0]

@@ -1,0 +1,210 @@
+import pytest
+import torch
+from mmengine.dataset import BaseDataset
+
+from mmldm.evaluation import GeneratedImages, generated_images
+from mmldm.evaluation.feature_collector import FeatureCollector
+from mmldm.evaluation.feature_moments import moments_distance
+from mmldm.evaluation.reference_statistics import (
+    load_statistics,
+    save_statistics,
+)
+from mmldm.models.feature_networks import Extracted, FeatureNetwork
+from mmldm.registry import DATASETS, MODELS
+
+
+class Colours(FeatureNetwork):
+    """Mean colours; the classes are theirs too."""
+
+    name = 'colours'
+    num_features = 3
+    num_classes = 3
+
+    def __init__(self):
+        super().__init__(1, 'none')
+        self.scale = torch.nn.Parameter(torch.ones(()), requires_grad=False)
+
+    def extract(self, images):
+        colours = images.double().mean((2, 3)) * self.scale / 255
+        return Extracted(colours, colours)
+
+
+class NoClasses(Colours):
+    num_classes = 0
+
+
+class Real(BaseDataset):
+    """Images of a file, as the pipelines give them."""
+
+    def __init__(self, path):
+        self.images = torch.load(path)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, i):
+        return dict(inputs=self.images[i])
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    for registry, cls in (
+        (MODELS, Colours),
+        (MODELS, NoClasses),
+        (DATASETS, Real),
+    ):
+        monkeypatch.setitem(registry._module_dict, cls.__name__, cls)
+
+
+@pytest.fixture
+def images():
+    return [
+        torch.randint(0, 256, (3, 6, 6), dtype=torch.uint8) for _ in range(30)
+    ]
+
+
+@pytest.fixture
+def reference(images, tmp_path):
+    """Config of a dataset of brighter images."""
+    path = str(tmp_path / 'real.pt')
+    torch.save([i // 2 + 100 for i in images], path)
+    return dict(type='Real', path=path)
+
+
+def samples_of(images, reconstruction):
+    return [reconstruction(image, image) for image in images]
+
+
+def metric_of(reference, **kwargs):
+    return GeneratedImages(reference, features=dict(type='Colours'), **kwargs)
+
+
+def test_images_are_compared_with_those_of_the_dataset(
+    images, reference, reconstruction, judge
+):
+    samples = samples_of(images, reconstruction)
+    found = judge(metric_of(reference), samples)
+    sets = []
+    for side in (images, torch.load(reference['path'])):
+        collector = FeatureCollector(Colours())
+        collector.add(side)
+        sets.append(collector.finish(len(side)).moments)
+    assert found['colours/fd'] == moments_distance(*sets) > 0
+    same = samples_of(torch.load(reference['path']), reconstruction)
+    assert judge(metric_of(reference), same)['colours/fd'] < 1e-6
+
+
+def test_order_and_batches_change_no_digit(
+    images, reference, reconstruction, judge
+):
+    samples = samples_of(images, reconstruction)
+    metric = metric_of(reference)
+    wanted = judge(metric, samples, 1)
+    assert judge(metric, samples, 7) == wanted
+    assert judge(metric, samples[::-1], 30) == wanted
+
+
+def test_images_that_a_sampler_repeats_do_not_count(images):
+    """Two processes of 15 and 15 images, the set has 29."""
+    collector = FeatureCollector(Colours(), keep_features=True)
+    collector.add(images[1::2])
+    found = collector.finish(29, rank=1, world=2)
+    assert len(found) == 14
+    assert torch.equal(found.moments.first, _moments(images[1:29:2]).first)
+
+
+def _moments(images):
+    collector = FeatureCollector(Colours())
+    collector.add(images)
+    return collector.finish(len(images)).moments
+
+
+def test_sums_are_made_while_images_come(images, monkeypatch):
+    monkeypatch.setattr('mmldm.evaluation.feature_collector.BLOCK', 4)
+    collector = FeatureCollector(Colours())
+    for image in images:
+        collector.add([image])
+        assert len(collector.waiting) <= 5
+    assert torch.equal(
+        collector.finish(30).moments.second, _moments(images).second
+    )
+
+
+def test_all_metrics_arrive(images, reference, reconstruction, judge):
+    names = ('fd', 'kid', 'is', 'precision_recall', 'density_coverage')
+    metric = metric_of(reference, measures=names)
+    found = judge(metric, samples_of(images, reconstruction))
+    assert set(found) == {
+        f'colours/{name}'
+        for name in (
+            *('fd', 'kid', 'kid_std', 'is', 'is_std', 'precision', 'recall'),
+            *('density', 'coverage', 'num_images'),
+        )
+    }
+
+
+def test_statistics_in_a_file_are_a_reference(
+    images, reference, reconstruction, judge, tmp_path
+):
+    samples = samples_of(images, reconstruction)
+    wanted = judge(metric_of(reference, measures=['fd', 'kid']), samples)
+    collector = FeatureCollector(Colours(), keep_features=True)
+    collector.add(torch.load(reference['path']))
+    path = str(tmp_path / 'statistics.safetensors')
+    save_statistics(collector.finish(30), path, dict(dataset='Real'))
+    assert load_statistics(path).protocol['dataset'] == 'Real'
+    metric = metric_of(path, measures=['fd', 'kid'])
+    assert judge(metric, samples) == wanted
+
+
+def test_a_file_without_statistics_is_refused(tmp_path):
+    path = tmp_path / 'a.safetensors'
+    with pytest.raises(FileNotFoundError, match='a.safetensors do not exist'):
+        metric_of(str(path))
+    path.write_bytes(b'nothing')
+    with pytest.raises(ValueError, match='a.safetensors holds no reference'):
+        metric_of(str(path))
+
+
+def test_an_unknown_metric_is_refused(reference):
+    with pytest.raises(ValueError, match="measures='fib' is not known.*fd"):
+        metric_of(reference, measures=['fib'])
+
+
+def test_a_missing_reference_is_refused():
+    with pytest.raises(ValueError, match='reference is missing: give'):
+        metric_of(None)
+
+
+def test_a_score_of_classes_needs_classes(reference):
+    with pytest.raises(ValueError, match="'is' needs classes.*NoClasses"):
+        GeneratedImages(
+            reference, features=dict(type='NoClasses'), measures=['is']
+        )
+
+
+def test_an_error_of_one_process_is_raised_on_all(
+    images, reference, reconstruction, judge, monkeypatch
+):
+    """What rank 0 finds out reaches the others, which would wait."""
+    sent = []
+    monkeypatch.setattr(generated_images, 'broadcast_object_list', sent.append)
+    metric = metric_of(reference, measures=['precision_recall'])
+    with pytest.raises(ValueError, match='too few'):
+        judge(metric, samples_of(images[:3], reconstruction))
+    assert isinstance(sent[0][0], ValueError)
+
+
+def test_the_protocol_is_in_the_log(
+    images, reference, reconstruction, judge, caplog
+):
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    logger.setLevel('INFO')
+    judge(metric_of(reference), samples_of(images[:3], reconstruction))
+    logger.removeHandler(caplog.handler)
+    assert 'colours: 3 generated images against 30 real' in caplog.text
+    assert 'network Colours, weights none, side 1' in caplog.text
+    assert '3 images have no full covariance of 3 features' in caplog.text
