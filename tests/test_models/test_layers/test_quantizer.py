@@ -531,7 +531,7 @@ def test_two_processes_get_the_codebook_of_one(tmp_path):
         for rank in range(2)
     ]
     try:
-        assert [process.wait(120) for process in processes] == [0, 0]
+        assert [process.wait(400) for process in processes] == [0, 0]
     finally:
         for process in processes:
             process.kill()
