@@ -26,9 +26,7 @@ model = dict(
     denoiser=dict(
         _delete_=True,
         type='DiffusionTransformer',
-        in_channels=4,
         out_channels=8,  # the noise, and the variance of a step back
-        vector_dim=1152,
     ),
     conditioner=dict(
         drop_prob=0.1,
@@ -51,4 +49,3 @@ train_dataloader = dict(global_batch_size=256)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4, weight_decay=0.0))
 train_cfg = dict(max_iters=7_000_000)
-auto_scale_lr = dict(base_batch_size=256)
