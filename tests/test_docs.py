@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmldm.apis.first_stages import take_first_stage
 from mmldm.registry import MODELS
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,7 @@ def test_a_config_that_is_shown_is_built(block, tmp_path):
     path = tmp_path / 'config.py'
     path.write_text(block.replace("'./", f"'{ROOT}/configs/ldm/"))
     model = Config.fromfile(path).model
+    take_first_stage(model)
     model.autoencoder_checkpoint = None
     built = MODELS.build(model)
     assert len(built.diffusion_scheduler.levels()) >= 2

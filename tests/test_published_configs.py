@@ -10,9 +10,13 @@ import torch
 import yaml
 from mmengine.config import Config
 
+from mmldm.apis.config.derived import say_image_size
+from mmldm.apis.first_stages import take_first_stage
 from mmldm.converters import model_config
+from mmldm.models.editors import complete_model
 from mmldm.registry import MODELS
 
+FROM_TOKENIZER = ('vocab_size', 'max_length')
 FOLDER = Path(__file__).parents[1] / 'configs'
 RELEASED = {
     'ldm_kl-f16_retrieval_8xb16-500k_photographs-768x768': 'rdm/rdm768',
@@ -46,10 +50,23 @@ def published(reference):
 
 
 def load(name):
-    """The config of a diffusion model, which needs no first stage's file."""
+    """The config of a diffusion model, which needs no files of others."""
     cfg = Config.fromfile(FOLDER / f'ldm/{name}.py')
-    cfg.model.autoencoder_checkpoint = None
+    say_image_size(cfg)
+    cfg.model = complete(cfg.model)
     return cfg
+
+
+def complete(model):
+    """All that is derived stated, CLIP by its width."""
+    take_first_stage(model)
+    model.pop('autoencoder_checkpoint', None)
+    model = model.to_dict()
+    for embedder in model.get('conditioner', {}).get('embedders', []):
+        if embedder['type'] == 'TextEncoder':
+            embedder['tokenizer'] = embedder.pop('pretrained')
+            embedder['config'] = dict(hidden_size=768, num_hidden_layers=1)
+    return complete_model(model)
 
 
 def build(model):
@@ -61,8 +78,8 @@ def build(model):
 @cache
 def size(path):
     """Parameters of the denoiser, or of a first stage."""
-    model = Config.fromfile(path).model
-    network = build(model.get('denoiser', model.autoencoder))
+    model = complete(Config.fromfile(path).model)
+    network = build(model.get('denoiser', model['autoencoder']))
     return sum(p.numel() for p in network.parameters())
 
 
@@ -80,7 +97,10 @@ def heads(model):
 
 
 def spelled_out(config):
-    """A part's config with the defaults of its class."""
+    """A part's config with the defaults of its class.
+
+    Without numbers that its tokenizer may know: they show in shapes.
+    """
     arguments = inspect.signature(MODELS.get(config['type'])).parameters
     defaults = {
         name: argument.default
@@ -92,7 +112,8 @@ def spelled_out(config):
         for key, value in config.items()
         if isinstance(value, dict) and 'type' in value
     }
-    return {**defaults, **config, **nested}
+    spelled = {**defaults, **config, **nested}
+    return {k: v for k, v in spelled.items() if k not in FROM_TOKENIZER}
 
 
 def test_every_published_model_has_its_config(published):
@@ -151,7 +172,7 @@ def test_stable_diffusion_shares_the_paper_models_process_and_codec():
     cfg = load('stable-diffusion-1_kl-f8_text_256xb8-225k_laion-512x512')
     paper = load('ldm_kl-f8_text_8xb85-390k_laion-256x256')
     (embedder,) = cfg.model.conditioner.embedders
-    assert embedder.pretrained == 'openai/clip-vit-large-patch14'
+    assert embedder.tokenizer == 'openai/clip-vit-large-patch14'
     assert cfg.model.conditioner.drop_prob == 0.1
     for part in ('autoencoder', 'diffusion_scheduler'):
         assert cfg.model[part] == paper.model[part]

@@ -1,4 +1,4 @@
-# What the shell tools share; to be sourced by them.
+# Functions that the shell tools share; they source this file.
 # shellcheck shell=bash
 
 # The comment at the top of the running script, without its marks.
@@ -6,8 +6,8 @@ print_help() {
     sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
 }
 
-# check_arguments COUNT "$@": help where asked for; the usage line and status
-# 2 where fewer than COUNT arguments are given.
+# check_arguments COUNT "$@": print the help if it is asked for; print the usage
+# line and exit with status 2 if there are fewer than COUNT arguments.
 check_arguments() {
     local count="$1"
     shift
@@ -20,7 +20,7 @@ check_arguments() {
     fi
 }
 
-# check_count NAME VALUE: status 2 unless VALUE is a positive integer.
+# check_count NAME VALUE: exit with status 2 unless VALUE is a positive integer.
 check_count() {
     if [[ ! "$2" =~ ^[1-9][0-9]*$ ]]; then
         printf 'error: %s must be a positive integer, got %s\n' "$1" "$2" >&2
@@ -29,8 +29,8 @@ check_count() {
     fi
 }
 
-# Set PYTHON: as given, else the active one, else the checkout's; the first
-# of the latter two that has torch.
+# Set PYTHON: the given one, else the first of the active one and the
+# checkout's that has torch.
 find_python() {
     local root candidate
     root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -50,7 +50,7 @@ sys.exit(util.find_spec("torch") is None)'
     exit 1
 }
 
-# launch_torch GPUS SCRIPT ARGUMENTS...: SCRIPT of tools/ in GPUS processes.
+# launch_torch GPUS SCRIPT ARGUMENTS...: run SCRIPT of tools/ in GPUS processes.
 launch_torch() {
     local tools
     tools="$(dirname "${BASH_SOURCE[0]}")"
@@ -58,7 +58,7 @@ launch_torch() {
     exec "$PYTHON" "$tools/launch.py" "$1" "$tools/$2" "${@:3}"
 }
 
-# launch_slurm PARTITION JOB_NAME SCRIPT ARGUMENTS...: SCRIPT of tools/ by
+# launch_slurm PARTITION JOB_NAME SCRIPT ARGUMENTS...: run SCRIPT of tools/ by
 # srun.
 launch_slurm() {
     local gpus="${GPUS:-8}"

@@ -1,4 +1,4 @@
-"""Where the processes of several machines meet: address and port."""
+"""Address and port where the processes of several machines meet."""
 
 import errno
 import os
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 
 DEFAULT_PORT = 29500  # torchrun's
 JOIN_TIMEOUT = 900  # seconds for all machines to start; torchrun's
-PORT_TIMEOUT = 5  # seconds for a run that is being ended to free its port
+PORT_TIMEOUT = 5  # seconds for an ending run to free its port
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where this machine's processes are among all.
+    """The place of this machine among all machines of a run.
 
     Args:
-        nodes: How many machines there are.
-        node: Which one this is, from 0.
-        address: Of machine 0.
-        port: Of machine 0, where all meet.
+        nodes: Number of machines.
+        node: Number of this machine, from 0.
+        address: Address of machine 0.
+        port: Port of machine 0, where all meet.
     """
 
     nodes: int
@@ -30,12 +30,12 @@ class Place:
 
 
 def _number(name: str, default: int, first: int, last: int) -> int:
-    """An environment variable that is an integer in [first, last]."""
+    """The value of an environment variable, an integer in [first, last]."""
     text = os.environ.get(name) or str(default)
     if not text.isascii() or not text.isdigit():
         raise ValueError(f'{name} must be an integer, got {text!r}')
     if not first <= int(text) <= last:
-        raise ValueError(f'{name}={text} is not in {first} ... {last}')
+        raise ValueError(f'{name}={text} must be in {first} ... {last}')
     return int(text)
 
 
@@ -43,7 +43,7 @@ def read_place() -> Place:
     """The place that the environment variables describe.
 
     Raises:
-        ValueError: If one of them is invalid.
+        ValueError: If a variable is invalid.
     """
     nodes = _number('NNODES', 1, 1, 1_000_000)
     node = _number('NODE_RANK', 0, 0, nodes - 1)
@@ -72,10 +72,10 @@ def read_place() -> Place:
 
 
 def wait_for_machine_0(place: Place) -> None:
-    """Return once machine 0 listens; torch's own wait hears no Ctrl-C.
+    """Return once machine 0 listens; torch's own wait ignores Ctrl-C.
 
     Raises:
-        ValueError: If it does not within JOIN_TIMEOUT.
+        ValueError: If it does not listen within JOIN_TIMEOUT.
     """
     end = time.monotonic() + JOIN_TIMEOUT
     while place.node > 0:
@@ -89,7 +89,7 @@ def wait_for_machine_0(place: Place) -> None:
 
 
 def meeting_trouble(place: Place, error: Exception) -> str:
-    """The message for an error of torch, or of us, while the machines meet."""
+    """The message for an error of torch, or ours, while machines meet."""
     reason = str(error).splitlines()[0]
     if 'EADDRINUSE' in reason:
         return _taken(place.port)
@@ -102,10 +102,10 @@ def meeting_trouble(place: Place, error: Exception) -> str:
 
 
 def _bound_port(port: int) -> int:
-    """The port, or for 0 a free one, once it is known that it can be used.
+    """The port, or a free one for 0, after a check that it can be used.
 
     Raises:
-        ValueError: If it cannot.
+        ValueError: If the port cannot be used.
     """
     family = socket.AF_INET
     if both := socket.has_dualstack_ipv6():

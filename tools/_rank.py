@@ -1,9 +1,9 @@
-"""One of the processes of tools/launch.py: runs a script.
+"""Run a script as one of the processes of tools/launch.py.
 
     python tools/_rank.py SCRIPT [arguments]
 
-Where the script fails, nothing is printed here: why it failed is written to a
-file, of which the launcher shows the one that counts.
+If the script fails, nothing is printed here. The error is written to a file,
+and the launcher shows the one that counts.
 """
 
 import argparse
@@ -18,19 +18,19 @@ import time
 import traceback
 from pathlib import Path
 
-# For what is registered to run at the end of a process that failed.
+# Time for the exit functions of a failed process.
 SECONDS_TO_END = 20
 
 
 def _usage_error(parser: argparse.ArgumentParser, message: str) -> None:
-    """As of ``ArgumentParser``; leaves the text to the caller."""
+    """Replace ``ArgumentParser.error``; attach the text to the exception."""
     error = SystemExit(2)
     error.text = f'{parser.format_usage()}{parser.prog}: error: {message}'
     raise error
 
 
 def _lost_connection(error: BaseException) -> bool:
-    """Whether it says only that another process is gone or too slow."""
+    """Whether an error only means that another process is gone or slow."""
     if not isinstance(error, RuntimeError):
         return False
     from torch.distributed import DistError
@@ -39,11 +39,11 @@ def _lost_connection(error: BaseException) -> bool:
 
 
 def report_of(error: BaseException) -> dict:
-    """What the launcher wants to know of an error.
+    """The launcher's report about an error.
 
     Returns:
-        ``kind`` ('mistake' of a user, 'bug', 'lost' another process, 'exit'
-        with no word), ``text`` to show, ``time`` in seconds.
+        ``kind`` ('mistake' of the user, 'bug', 'lost' connection, or 'exit'
+        without a message), ``text`` to show, and ``time`` in seconds.
     """
     if isinstance(error, SystemExit):
         text = getattr(error, 'text', None)
@@ -63,7 +63,7 @@ def report_of(error: BaseException) -> dict:
 
 
 def _own_traceback(error: BaseException) -> str:
-    """The traceback from the script on, without what runs it."""
+    """The traceback from the script on, without the frames that run it."""
     tb = error.__traceback__
     while tb.tb_next and tb.tb_frame.f_code.co_filename in (
         __file__,
@@ -82,23 +82,22 @@ def write_report(report: dict) -> None:
 
 
 def die_with_launcher() -> None:
-    """End when the launcher ends, or has ended, even by SIGKILL; on Linux.
+    """On Linux, end this process when the launcher ends, even by SIGKILL.
 
-    This process would go on writing checkpoints beside those of the run that
-    resumes, or meet that run at its port in place of its processes, and both
-    hang.
+    Otherwise, it would continue to write checkpoints beside those of a resumed
+    run, or connect to that run's port, so that both hang.
     """
     if sys.platform != 'linux':
         return
     set_parent_death_signal = 1
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-    # Of an end before that call the kernel tells nothing.
+    # The kernel does not report an end before this call.
     if os.getppid() != int(os.environ['MMLDM_LAUNCHER_PID']):
         sys.exit(1)
 
 
 def main() -> None:
-    """Run the script; report its error."""
+    """Run the script, and report its error."""
     die_with_launcher()
     script = sys.argv[1]
     sys.argv = sys.argv[1:]
@@ -115,10 +114,9 @@ def main() -> None:
 
 
 def leave(status: int) -> None:
-    """End with what is registered for the end, without Python's own.
+    """Run the exit functions and end, without Python's own shutdown.
 
-    That may wait for other processes, or abort, in the destructor of a
-    process group.
+    The destructor of a process group may wait for other processes, or abort.
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(SECONDS_TO_END)

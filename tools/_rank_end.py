@@ -1,13 +1,13 @@
-"""Which of several processes failed first, and how to say it."""
+"""Search for the process that failed first, and its message."""
 
 import json
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-# After so many seconds the agent's SIGTERM is followed by its SIGKILL.
+# Seconds between the agent's SIGTERM and its SIGKILL.
 PATIENCE = 30
-# What ends a process from outside, or by its own fault, not by a peer's.
+# Exit codes of a process that was killed from outside or by its own fault.
 FATAL = {
     -number
     for number in (
@@ -22,14 +22,14 @@ FATAL = {
 
 @dataclass(frozen=True)
 class RankEnd:
-    """How a process ended.
+    """The end of a process.
 
     Args:
-        exitcode: Its status; -N where signal N ended it.
-        pid: Its number.
-        kind: See ``report_of`` of _rank.py; 'none' where it left no report.
-        text: Its message or traceback.
-        time: When it wrote its report, or was found dead; in seconds.
+        exitcode: Exit status; -N if signal N ended the process.
+        pid: Number of the process.
+        kind: See ``report_of`` of _rank.py; 'none' without a report.
+        text: Message or traceback.
+        time: Time of the report, or of the discovery of its end, seconds.
     """
 
     exitcode: int
@@ -39,7 +39,7 @@ class RankEnd:
     time: float = 0.0
 
     def by_agent(self, first: float) -> bool:
-        """Whether the agent ended it, since another one ended at ``first``."""
+        """Whether the agent ended it after another one ended at ``first``."""
         if self.exitcode == -signal.SIGKILL:
             return self.time >= first + PATIENCE - 1
         return self.exitcode == -signal.SIGTERM
@@ -48,7 +48,7 @@ class RankEnd:
 def read_reports(
     folder: str | Path, ends: dict[int, RankEnd]
 ) -> dict[int, RankEnd]:
-    """The ends by rank, with what the ranks have reported."""
+    """The ends by rank, completed by the ranks' reports."""
     ends = dict(ends)
     for path in Path(folder).glob('*.json'):
         end = ends.get(int(path.stem))
@@ -59,7 +59,7 @@ def read_reports(
 
 
 def _blame(ends: dict[int, RankEnd], rank: int) -> tuple[int, float, int]:
-    """Lower for a cause, higher for a consequence."""
+    """A sort key: lower for a cause, higher for a consequence."""
     end = ends[rank]
     if end.kind in ('mistake', 'bug'):
         order = 1
@@ -73,7 +73,7 @@ def _blame(ends: dict[int, RankEnd], rank: int) -> tuple[int, float, int]:
 
 
 def describe(ends: dict[int, RankEnd], nodes: int = 1) -> tuple[str, int]:
-    """What to show of the failure that came first, and the exit status."""
+    """The message about the first failure, and the exit status."""
     first = min(ends, key=lambda rank: _blame(ends, rank))
     end = ends[first]
     status = end.exitcode
@@ -97,7 +97,7 @@ def describe(ends: dict[int, RankEnd], nodes: int = 1) -> tuple[str, int]:
 
 
 def _with_ranks(text: str, ranks: list[int]) -> str:
-    """A user's error, with the ranks that have it in its line."""
+    """A user's error, with its ranks added to its line."""
     lines = text.splitlines()
     at = next((i for i, line in enumerate(lines) if 'error: ' in line), 0)
     lines[at] += f' ({_listed(ranks)})'
@@ -125,10 +125,10 @@ def _killed(end: RankEnd) -> str:
 
 
 def _lost(text: str, silent: list[int], nodes: int) -> str:
-    """What a rank says that misses another one.
+    """The message of a rank that lost another one.
 
     Args:
-        text: Of the error.
+        text: Text of the error.
         silent: Ranks of this machine that left no report.
         nodes: Number of machines.
     """

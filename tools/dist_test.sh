@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Test with several processes, one a GPU.
+# Test with several processes, one for each GPU.
 #
 # Usage: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [args of tools/test.py]
 #
-# What GPUS means and what can be set: bash tools/dist_train.sh --help
+# The meaning of GPUS and the variables: bash tools/dist_train.sh --help
 
 set -euo pipefail
 # shellcheck source=tools/_common.sh

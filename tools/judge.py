@@ -1,16 +1,15 @@
-"""Judge images against real ones: FID, KID, Inception Score and others.
+"""Compare images with real ones: FID, KID, Inception Score and others.
 
     python tools/judge.py IMAGES REFERENCE
     python tools/judge.py samples/images data/val --metrics fd kid
 
-IMAGES is a folder, searched with its subfolders, or an .npz file of OpenAI's
-form. REFERENCE is another one, or statistics of
-tools/prepare_reference_stats.py. The network is Inception, whose Frechet
-distance (fd) is the FID, where torch-fidelity's weights lie in torch's cache,
-and else the EfficientNet-Lite0 that installs with mmldm; numbers of different
-networks cannot be compared. Images of any size are resized as the network
-takes them. The values are printed and, with --out, written with their
-protocol.
+IMAGES is a folder, searched recursively, or an .npz file in OpenAI's format.
+REFERENCE is another one, or a file of tools/prepare_reference_stats.py. The
+network is Inception, whose Frechet distance (fd) is the FID, if
+torch-fidelity's weights are in torch's cache; otherwise it is the
+EfficientNet-Lite0 that is installed with mmldm. Numbers of different networks
+cannot be compared. Images of any size are resized for the network. The values
+are printed and, with --out, written together with their protocol.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('images', help='folder or .npz file to be judged')
+    parser.add_argument('images', help='folder or .npz file of the images')
     parser.add_argument(
         'reference',
         help='folder, .npz file or statistics (.safetensors) of real images',
@@ -43,7 +42,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         choices=METRICS,
         default=['fd'],
-        help='which values (default: fd)',
+        help='metrics to compute (default: fd)',
     )
     add_network_flags(parser)
     parser.add_argument(
@@ -53,7 +52,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The values, and what they were computed from."""
+    """The text with the values, their sets and the protocol."""
     sides = [
         f'{result[name]["num_images"]} {name}'
         for name in ('generated', 'reference')
@@ -71,7 +70,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Judge."""
+    """Compare the images and print the values."""
     args = parse_args()
     if args.out is not None:
         check_file_to_write('--out', args.out)

@@ -1,11 +1,11 @@
-"""Start a script in several processes; their first error is the last line.
+"""Start a script in several processes, and show their first error last.
 
     python tools/launch.py PROCESSES SCRIPT --launcher pytorch [arguments]
 
-PROCESSES are those on this machine. NNODES, NODE_RANK, MASTER_ADDR and PORT
-are described in tools/dist_train.sh. torch's elastic agent starts, watches
-and ends the processes; each is a tools/_rank.py, which leaves its error to
-this script, so that it is shown once and at the end.
+PROCESSES is the number of processes on this machine. For NNODES, NODE_RANK,
+MASTER_ADDR and PORT see tools/dist_train.sh. torch's elastic agent starts,
+watches and ends the processes. Each runs tools/_rank.py, which passes its
+error to this script, so that the error is shown once and at the end.
 """
 
 import argparse
@@ -38,14 +38,14 @@ class Stopped(BaseException):
 def watch_signals(processes: int) -> None:
     """Raise :class:`Stopped` on a signal that asks the job to end.
 
-    Where torch waits in C++, as for other machines, no exception is raised:
-    there this process ends at once, and Linux ends the ranks with it.
+    While torch waits in C++, for example for other machines, an exception
+    cannot be raised: then this process ends at once, and Linux ends the ranks.
     """
     raised = threading.Event()
 
     def stop(number: int, _) -> None:
         raised.set()
-        for other in SIGNALS:  # once is enough: the ranks are being ended
+        for other in SIGNALS:  # ignored from now on: the ranks are ending
             signal.signal(other, IGNORE)
         raise Stopped(number)
 
@@ -59,14 +59,14 @@ def watch_signals(processes: int) -> None:
     signal.set_wakeup_fd(writer)
     threading.Thread(target=end_if_not_raised, daemon=True).start()
     for number in SIGNALS:
-        # nohup has the process ignore SIGHUP, and means it.
+        # Under nohup, the process must keep ignoring SIGHUP.
         if number == signal.SIGHUP and signal.getsignal(number) == IGNORE:
             continue
         signal.signal(number, stop)
 
 
 def say_stopped(number: int, processes: int) -> int:
-    """Print that a signal ended the job; the exit status of that."""
+    """Print that a signal ended the job, and return the exit status."""
     name = signal.Signals(number).name
     what = 'interrupted' if name == 'SIGINT' else f'ended by {name}'
     print(f'{what}: {processes} processes were stopped', file=sys.stderr)
@@ -74,7 +74,7 @@ def say_stopped(number: int, processes: int) -> int:
 
 
 def share_threads(processes: int) -> None:
-    """Give each process its share of the cores, unless the user has said."""
+    """Give each process its share of the cores, unless the user sets it."""
     share = max(1, len(os.sched_getaffinity(0)) // processes)
     threads = os.environ.setdefault('OMP_NUM_THREADS', str(share))
     os.environ.setdefault('MKL_NUM_THREADS', threads)
@@ -83,7 +83,7 @@ def share_threads(processes: int) -> None:
 def run(
     place: Place, processes: int, command: list[str], reports: str
 ) -> dict[int, RankEnd]:
-    """Run to the end; how the ranks of this machine ended, if one failed.
+    """Run to the end; return the ends of this machine's ranks on failure.
 
     Raises:
         ValueError: If the machines do not find each other.
@@ -124,11 +124,11 @@ def run(
 
 
 def launch(processes: int, command: list[str]) -> None:
-    """Run a script in processes; exit with the status of what failed."""
+    """Run a script in processes; on failure, exit with its status."""
     place = read_place()
     wait_for_machine_0(place)
     share_threads(processes)
-    # The agent's 100 lines about a failure; ours is shown instead.
+    # Hides the agent's 100 lines about a failure; ours is shown instead.
     logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix='mmldm-ranks-') as reports:
         os.environ['MMLDM_RANK_REPORTS'] = reports
@@ -143,17 +143,20 @@ def launch(processes: int, command: list[str]) -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line; what follows the script is the script's."""
+    """The command line; arguments after the script belong to the script."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        'processes', metavar='PROCESSES', type=int, help='on this machine'
+        'processes',
+        metavar='PROCESSES',
+        type=int,
+        help='number on this machine',
     )
     parser.add_argument('script', metavar='SCRIPT', help='such as train.py')
     parser.add_argument(
-        'arguments', nargs=argparse.REMAINDER, help='of the script'
+        'arguments', nargs=argparse.REMAINDER, help='arguments of the script'
     )
     args = parser.parse_args()
     if args.processes < 1:
@@ -162,7 +165,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Start the processes that the command line asks for."""
+    """Start the processes, and report their first error."""
     args = parse_args()
     processes, command = args.processes, [args.script, *args.arguments]
     if {'-h', '--help'} & set(command):

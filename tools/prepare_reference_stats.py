@@ -1,4 +1,4 @@
-"""Write the statistics of a training's images, for FID and its kin.
+"""Write the statistics of a training's images, for FID and similar metrics.
 
     python tools/prepare_reference_stats.py CONFIG OUT.safetensors
     python tools/prepare_reference_stats.py CONFIG OUT.safetensors \\
@@ -49,10 +49,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def dataset_config(cfg: Config) -> dict[str, Any]:
-    """The training's data set.
+    """The config of the training's data set.
 
     Raises:
-        ValueError: If the config has none.
+        ValueError: If it is missing.
     """
     loader = cfg.get(LOADER)
     if not loader or 'dataset' not in loader:
@@ -64,7 +64,7 @@ def dataset_config(cfg: Config) -> dict[str, Any]:
 
 
 def describe_data(dataset: dict[str, Any], count: int) -> dict[str, Any]:
-    """The data's part of the protocol."""
+    """The part of the protocol that describes the data."""
     transforms = [
         dict(transform) for transform in dataset.get('pipeline') or ()
     ]
@@ -88,7 +88,7 @@ def thin(images: FeatureSet, keep: int) -> None:
 
 
 class Inputs(Sequence):
-    """The images that a data set gives a training, uint8 RGB (3, H, W).
+    """The training images of a data set, uint8 RGB (3, H, W).
 
     Args:
         dataset: The data set, with its pipeline.
@@ -98,16 +98,16 @@ class Inputs(Sequence):
         self.dataset = dataset
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return len(self.dataset)
 
     def __getitem__(self, place: int) -> Any:
-        """The image of a place."""
+        """The image at an index."""
         return self.dataset[place]['inputs']
 
 
 def main() -> None:
-    """Measure and store."""
+    """Measure the images and store their statistics."""
     args = parse_args()
     if not args.out.endswith('.safetensors'):
         raise ValueError(f'OUT={args.out} must end in .safetensors')

@@ -5,9 +5,9 @@
 #
 # Sets up .venv, trains a KL autoencoder and a class-conditional latent
 # diffusion model on scikit-learn's handwritten digits, generates 1,000 digits
-# and judges them. work_dirs/quickstart gets samples.png, reconstructions.png
-# and metrics.json. Run again it skips what is done; after an interruption it
-# resumes.
+# and measures their quality. It writes samples.png, reconstructions.png and
+# metrics.json to work_dirs/quickstart. A second run skips finished steps, and
+# after an interruption it resumes.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -22,7 +22,7 @@ first_stage=configs/autoencoder/autoencoder_kl-f4_1xb32-300_digits-32x32.py
 ldm=configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py
 mkdir -p "$work"
 
-# step NAME TITLE COMMAND...: run once, show progress, keep what it shows.
+# step NAME TITLE COMMAND...: run COMMAND once, show and keep its output.
 step() {
   local name=$1 title=$2 log="$work/$1.log" start=$SECONDS status
   shift 2
@@ -36,7 +36,7 @@ step() {
     sed -uE 's/^[0-9/]+ [0-9:]+ - mmengine - INFO - //; s/^/    /'
   status=${PIPESTATUS[0]}
   set -e
-  # Seconds of every attempt that ended by itself.
+  # The seconds of every attempt that was not interrupted.
   echo $((SECONDS - start)) >>"$work/$name.seconds"
   if [ "$status" -ne 0 ]; then
     echo "quickstart: '$title' failed with status $status; the end of $log" \

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Set up the environment, where that is still to be done, and run the tests.
+# Set up the environment, if it is missing, and run the tests.
 #
 # Usage: bash tools/run_tests.sh [arguments of pytest]
 #
 # Without arguments: -m "not slow". All tests: -m "slow or not slow". Paths
-# are relative to the checkout. Each core runs tests of its own, at most four
-# of them; -n 0 has one process run all. tools/setup_env.sh says what can be
-# set.
+# are relative to the checkout. One process for each core runs tests, but at most
+# four; -n 0 runs all in one process. The variables are those of
+# tools/setup_env.sh.
 
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -18,7 +18,7 @@ source "$root/tools/setup_env.sh"
 
 cd "$root"
 (($#)) || set -- -m 'not slow'
-# Tests share the cores: one thread each, in what they start too.
+# Tests share the cores: one thread for each, also in the processes they start.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 workers=(-n logical --maxprocesses 4 --dist worksteal)
 printf '[tests] python -m pytest%s\n' "$(printf ' %q' "${workers[@]}" "$@")"

@@ -1,4 +1,4 @@
-"""Draw images with a trained latent diffusion model.
+"""Generate images with a trained latent diffusion model.
 
     python tools/sample.py MODEL --num 16
     python tools/sample.py MODEL --label 207 360 --num 4 --scale 3
@@ -10,12 +10,12 @@
     python tools/sample.py MODEL --database INDEX.safetensors --prompt "a cat"
     python tools/sample.py MODEL --field sketch=SKETCH.png
 
-A model that is told several things takes all their flags: every class is
-drawn with every caption, and --negative is then a caption. --field gives what
-a task of your own reads, see docs/en/new_task.md. MODEL is whatever
-mmldm.apis.init_model takes: a folder that a converter wrote, a published
-file, a config and then a checkpoint, a work directory, a folder of diffusers.
-Images appear one by one in OUT/images, all of them in OUT/grid.png.
+A model with several conditions takes all their flags: every class is combined
+with every caption, and --negative is then a caption. --field sets a field of
+your own task, see docs/en/new_task.md. MODEL is any source of
+mmldm.apis.init_model: a folder that a converter wrote, a published file, a
+config followed by a checkpoint, a work directory, or a folder of diffusers.
+Images are written one by one to OUT/images, and all of them to OUT/grid.png.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from mmldm.models.editors import LatentDiffusion
     from mmldm.structures import LDMDataSample
 
-# Pixels a side that are decoded at a time where images are drawn by windows:
-# smaller tiles take less memory and several times as long.
+# Side in pixels of the tiles that are decoded if --window is given: smaller
+# tiles need less memory and several times as long.
 TILE_SIZE = 256
 
 
@@ -55,7 +55,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'checkpoint',
         nargs='?',
-        help='its weights, where MODEL is a config file: a file, or a work '
+        help='the weights, if MODEL is a config file: a file, or a work '
         'directory',
     )
     parser.add_argument(
@@ -65,16 +65,16 @@ def parse_args() -> argparse.Namespace:
         '--seed',
         type=int,
         default=0,
-        help='other images for another seed (default: 0)',
+        help='seed of the images (default: 0)',
     )
     parser.add_argument(
-        '--out', default='samples', help='folder (default: samples)'
+        '--out', default='samples', help='output folder (default: samples)'
     )
     parser.add_argument(
         '--batch-size',
         type=int,
         default=4,
-        help='images at a time; changes no image (default: 4)',
+        help='images at a time; does not change them (default: 4)',
     )
     parser.add_argument('--device', help='such as cpu or cuda:1')
     _condition_arguments(parser)
@@ -83,11 +83,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def _condition_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group('what to draw, as the model asks')
+    group = parser.add_argument_group('conditions, as the model needs them')
     group.add_argument('--label', type=int, nargs='+', help='classes')
     group.add_argument('--prompt', nargs='+', metavar='TEXT', help='captions')
     group.add_argument(
-        '--negative', metavar='TEXT|LABEL', help='what to lead away from'
+        '--negative', metavar='TEXT|LABEL', help='condition to lead away from'
     )
     group.add_argument(
         '--object',
@@ -95,10 +95,10 @@ def _condition_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         action='append',
         metavar=('CLASS', 'X', 'Y', 'W', 'H'),
-        help='one of a layout, its box as parts of the image; repeat it',
+        help='object of a layout, box relative to the image; may be repeated',
     )
-    group.add_argument('--image', help='image to fill')
-    group.add_argument('--mask', help='image of its size, white where to fill')
+    group.add_argument('--image', help='image with a hole to fill')
+    group.add_argument('--mask', help='mask of its size, white in the hole')
     group.add_argument('--low-res', help='image to enlarge')
     group.add_argument('--map', help='image whose pixel values are classes')
     group.add_argument(
@@ -111,8 +111,8 @@ def _condition_arguments(parser: argparse.ArgumentParser) -> None:
         '--field',
         action='append',
         metavar='NAME=FILE',
-        help='a field of data samples that no other flag says: .npy, or an '
-        'image, (1, H, W) where it is grey and else RGB; repeat it',
+        help='another field of data samples: .npy, or an image, (1, H, W) if '
+        'grey, else RGB; may be repeated',
     )
     _retrieval_arguments(group)
     group.add_argument(
@@ -120,8 +120,8 @@ def _condition_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         nargs='+',
         metavar='PIXELS',
-        help='side, or height and width (default: of the given image, or '
-        'that of the training)',
+        help='side, or height and width (default: those of the given image, '
+        'or of training)',
     )
 
 
@@ -129,36 +129,36 @@ def _retrieval_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         '--database',
         metavar='INDEX',
-        help='index of images by neighbours.py; those most like --prompt or '
-        '--like are told to the model',
+        help='index of images by neighbours.py; the images most similar to '
+        '--prompt or --like become the condition',
     )
     group.add_argument(
         '--num-neighbours',
         type=int,
-        help='how many of them (default: 4)',
+        help='number of these images (default: 4)',
     )
-    group.add_argument('--encoder', help='its CLIP model, where it was moved')
+    group.add_argument('--encoder', help="the index's CLIP model, if moved")
 
 
 def _process_arguments(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group('how to draw (default: as the config)')
-    group.add_argument('--steps', type=int, help='steps of the solver')
+    group = parser.add_argument_group('sampling (default: as in the config)')
+    group.add_argument('--steps', type=int, help='number of solver steps')
     group.add_argument(
         '--window',
         type=int,
         metavar='PIXELS',
-        help='draw large images by overlapping windows of this side, such as '
-        'the size of training, in the memory of one',
+        help='generate large images by overlapping windows of this side, such '
+        'as the training size, in the memory of one window',
     )
     group.add_argument(
-        '--scale', type=float, help='of classifier-free guidance; 1 is off'
+        '--scale', type=float, help='classifier-free guidance scale; 1 is off'
     )
 
 
 def kinds_of(
     args: argparse.Namespace, found: list[Tensor] | None
 ) -> list[dict[str, Any]]:
-    """What is told of each kind of image, by field of a data sample."""
+    """The conditions of each kind of image, field to value."""
     if found is not None:
         return [dict(features=features) for features in found]
     labels = [dict(gt_label=label) for label in args.label or []]
@@ -197,7 +197,7 @@ def _tell(sample: LDMDataSample, fields: dict[str, Any]) -> None:
 
 
 def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
-    """Set how the model samples."""
+    """Apply the sampling flags to the model."""
     from mmldm.diffusion import ClassifierFreeGuidance, Windows
 
     if args.steps is not None:
@@ -217,7 +217,7 @@ def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
 
 
 def main() -> None:
-    """Draw."""
+    """Generate the images."""
     args = parse_args()
     from mmldm.apis import init_model
     from mmldm.apis.sample_fields import read_fields
@@ -235,8 +235,8 @@ def main() -> None:
     model = init_model(args.model, args.checkpoint, args.device)
     if not isinstance(model, LatentDiffusion):
         raise ValueError(
-            f'{args.model} is a {type(model).__name__}, which draws nothing: '
-            'give a LatentDiffusion'
+            f'{args.model} is a {type(model).__name__}, expected a '
+            'LatentDiffusion: give another model'
         )
     told = 'caption' if args.database is None else 'features'
     given = {'gt_label': args.label, told: args.prompt or args.database}
@@ -256,7 +256,7 @@ def main() -> None:
 def neighbours(
     args: argparse.Namespace, model: LatentDiffusion
 ) -> list[Tensor] | None:
-    """Features of the images of --database; None without one."""
+    """Features from --database; None without it."""
     if args.database is None:
         return None
     from mmldm.apis.retrieval import Retriever, retrieve
@@ -277,7 +277,7 @@ def draw(
     total: int,
     args: argparse.Namespace,
 ) -> None:
-    """Write every image as it is drawn, then those that fit into a grid."""
+    """Generate and write every image, then a grid of those that fit."""
     from mmldm.visualization import (
         assemble,
         image_path,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make the environment of this checkout: .venv with requirements/lock.txt and
-# mmldm itself. Does nothing where that is done.
+# mmldm itself. If it is complete, this does nothing.
 #
 # Usage: bash tools/setup_env.sh      make it
 #        source tools/setup_env.sh    make it and put it first on PATH (bash)
@@ -14,7 +14,7 @@ _setup_say() {
     printf '[set-up] %s\n' "$*" >&2
 }
 
-# _setup_run LOG COMMAND...: its output goes to LOG, and the end of that to the
+# _setup_run LOG COMMAND...: write its output to LOG, and the end of LOG to the
 # screen if it fails.
 _setup_run() {
     local log="$1"
@@ -38,17 +38,17 @@ _setup_check_version() {
     return 1
 }
 
-# _setup_make VENV STAMP PYTHON: an environment with pip, where there is none.
+# _setup_make VENV STAMP PYTHON: make an environment with pip if there is none.
 # STAMP says 'half-made' until everything is installed.
 _setup_make() {
     local venv="$1" stamp="$2" python="$3"
-    # Only what we have made is deleted, never an environment of the user's.
+    # Only this script's own environment is deleted, never a user's.
     if [[ -f "$stamp" ]] && { [[ "$(<"$stamp")" == half-made ]] ||
         ! "$venv/bin/python" -c '' 2>/dev/null; }; then
         _setup_say "$venv is half-made or broken: starting afresh"
         rm -rf -- "$venv" || return 1
     fi
-    # With another lock's stamp: an update cut short must not pass for it.
+    # The stamp of another lock: an interrupted update must not look complete.
     rm -f -- "$stamp"
     if "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         _setup_check_version "$venv/bin/python" "delete $venv"
@@ -90,7 +90,7 @@ _setup_main() {
         _setup_say 'done'
     fi
 
-    # For what is started from here: this environment, by any of its names.
+    # Programs started from here use this environment, by any of its names.
     export MMLDM_VENV="$venv" VIRTUAL_ENV="$venv" PATH="$venv/bin:$PATH"
     PYTHON="$venv/bin/python"
 }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Test under Slurm, one process a GPU.
+# Test under Slurm, one process for each GPU.
 #
 # Usage: bash tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [args]
 #
-# args go to tools/test.py. What can be set: bash tools/slurm_train.sh --help
+# args go to tools/test.py. The variables: bash tools/slurm_train.sh --help
 
 set -euo pipefail
 # shellcheck source=tools/_common.sh

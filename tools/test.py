@@ -1,11 +1,11 @@
-"""Judge a model, or just have it draw.
+"""Evaluate a model, or only let it generate images.
 
     python tools/test.py CONFIG CHECKPOINT
     bash tools/dist_test.sh CONFIG CHECKPOINT GPUS
 
-A latent diffusion model generates what test_dataloader asks for, a first
-stage reconstructs the images of test_dataloader; test_evaluator judges. The
-metrics are printed and written to metrics.json.
+A latent diffusion model generates the images that test_dataloader requests,
+and a first stage reconstructs the images of test_dataloader. The metrics of
+test_evaluator are printed and written to metrics.json.
 """
 
 import argparse
@@ -29,18 +29,18 @@ def parse_args() -> argparse.Namespace:
     parser = tool_parser(__doc__)
     parser.add_argument(
         'checkpoint',
-        help='checkpoint file, or a work directory: its newest one',
+        help='checkpoint file, or a work directory, for its newest one',
     )
     parser.add_argument(
         '--out',
         metavar='FILE.json',
-        help='where the metrics go (default: metrics.json in the work '
+        help='file for the metrics (default: metrics.json in the work '
         'directory)',
     )
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='write grid.png into this directory, and every image into its '
+        help='write grid.png to this directory, and every image to its '
         'folder images',
     )
     return parser.parse_args()
@@ -54,8 +54,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     locate_files(cfg.get('model') or {}, args.checkpoint)
     if cfg.get('test_dataloader') is None:
         raise ValueError(
-            f'{args.config} has no test_dataloader, which says what to draw '
-            'or to reconstruct: inherit one of configs/_base_/datasets/'
+            f'{args.config} has no test_dataloader: inherit one of '
+            'configs/_base_/datasets/'
         )
     dataset = cfg.test_dataloader.dataset
     if args.seed is not None and takes_seed(dataset.type):
@@ -64,8 +64,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
         check_folder_to_write('--show-dir', args.show_dir)
         if 'visualization' not in (cfg.get('default_hooks') or {}):
             raise ValueError(
-                '--show-dir needs default_hooks.visualization='
-                "dict(type='ImageGridHook'), which the config lacks"
+                '--show-dir needs ImageGridHook: set default_hooks='
+                "dict(visualization=dict(type='ImageGridHook'))"
             )
         cfg.merge_from_dict(
             {'default_hooks.visualization.show_dir': args.show_dir}
@@ -73,7 +73,7 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def takes_seed(dataset: str) -> bool:
-    """Whether a dataset of this type asks for images by a seed."""
+    """Whether data sets of this type have a seed."""
     from mmldm.registry import DATASETS
 
     cls = DATASETS.get(dataset) if isinstance(dataset, str) else dataset
@@ -93,7 +93,7 @@ def by_channel(metrics: dict[str, float]) -> dict[str, float | list[float]]:
 
 
 def main() -> None:
-    """Test."""
+    """Test the model."""
     args = parse_args()
     from mmengine.dist import is_main_process
 

@@ -3,8 +3,8 @@
     python tools/train.py CONFIG
     bash tools/dist_train.sh CONFIG GPUS
 
-The config says what is trained; work_dirs/NAME_OF_THE_CONFIG gets the log,
-the checkpoints and pictures. README.md has examples.
+CONFIG defines the training. work_dirs/NAME_OF_THE_CONFIG gets the log, the
+checkpoints and pictures. README.md has examples.
 """
 
 import argparse
@@ -23,15 +23,15 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='PATH',
-        help='go on exactly where a checkpoint was written: the newest of '
-        'the work directory, or PATH',
+        help='continue exactly from a checkpoint: the newest of the work '
+        'directory, or PATH',
     )
     parser.add_argument(
         '--amp',
         nargs='?',
         const='bfloat16',
         choices=['float16', 'bfloat16'],
-        help='mixed precision (default type: bfloat16), on a CPU too',
+        help='use mixed precision (default type: bfloat16), on a CPU too',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -47,7 +47,7 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     from mmldm.utils.newest_checkpoint import checkpoints
 
     if args.resume == 'auto':
-        # A run that began with load_from goes on from its own checkpoints.
+        # A run that started with load_from resumes its own checkpoints.
         own = bool(checkpoints(cfg.work_dir))
         if own:
             cfg.load_from = None  # the runner takes the newest
@@ -57,17 +57,16 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
         cfg.resume, cfg.load_from = True, args.resume
     if cfg.get('optim_wrapper') is None:
         raise ValueError(
-            f'{args.config} trains nothing: set train_dataloader, train_cfg '
-            'and optim_wrapper'
+            f'{args.config} has no optim_wrapper: set train_dataloader, '
+            'train_cfg and optim_wrapper'
         )
     if args.amp is not None:
         use_amp(cfg.optim_wrapper, args.amp)
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError(
-                '--auto-scale-lr needs auto_scale_lr.base_batch_size, the '
-                'batch size that the learning rate is meant for: add it to '
-                'the config'
+                '--auto-scale-lr needs auto_scale_lr.base_batch_size: set it '
+                'to the batch size that the learning rate is for'
             )
         cfg.auto_scale_lr.enable = True
 
@@ -75,9 +74,9 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
 def use_amp(
     optim_wrapper: dict, dtype: str, path: str = 'optim_wrapper'
 ) -> None:
-    """Turn an optimizer wrapper's config into one with mixed precision.
+    """Change an optimizer wrapper's config to mixed precision.
 
-    Where it has several optimizers, all of theirs.
+    If it has several optimizers, all of them are changed.
     """
     if 'optimizer' not in optim_wrapper:
         for name, part in optim_wrapper.items():
@@ -96,7 +95,7 @@ def use_amp(
 
 
 def main() -> None:
-    """Train."""
+    """Train the model."""
     args = parse_args()
     from mmldm.apis.config.memory import check_batch_memory
 

@@ -20,4 +20,3 @@ optim_wrapper = dict(
     adversarial=dict(optimizer=dict(lr=2.7e-5)),
 )
 train_cfg = dict(max_iters=443_000)
-auto_scale_lr = dict(base_batch_size=6)

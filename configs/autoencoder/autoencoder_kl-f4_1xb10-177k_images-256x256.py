@@ -37,7 +37,6 @@ optim_wrapper = dict(
     adversarial=dict(optimizer=dict(lr=4.5e-5)),
 )
 train_cfg = dict(max_iters=177_000)
-auto_scale_lr = dict(base_batch_size=10)
 default_hooks = dict(
     checkpoint=dict(save_best='recon/psnr', rule='greater'),
     ema=dict(type='ModuleEMAHook'),

@@ -32,5 +32,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1000),
 ]
 train_cfg = dict(max_iters=1000, val_interval=500)
-auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(checkpoint=dict(interval=500))

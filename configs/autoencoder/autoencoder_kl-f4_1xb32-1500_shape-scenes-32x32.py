@@ -40,7 +40,6 @@ param_scheduler = [
     ),
 ]
 train_cfg = dict(max_iters=1500, val_interval=500)
-auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(
     checkpoint=dict(interval=250),
     ema=dict(type='ModuleEMAHook', decay=0.998),

@@ -30,5 +30,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=300),
 ]
 train_cfg = dict(max_iters=300, val_interval=300)
-auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=50))

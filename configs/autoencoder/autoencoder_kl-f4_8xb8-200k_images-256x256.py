@@ -17,5 +17,4 @@ train_dataloader = dict(global_batch_size=64, num_workers=8)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=200_000)
-auto_scale_lr = dict(base_batch_size=64)
 default_hooks = dict(checkpoint=dict(save_best='recon/psnr', rule='greater'))

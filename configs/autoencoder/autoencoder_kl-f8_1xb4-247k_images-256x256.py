@@ -16,4 +16,3 @@ optim_wrapper = dict(
     adversarial=dict(optimizer=dict(lr=1.8e-5)),
 )
 train_cfg = dict(max_iters=247_000)
-auto_scale_lr = dict(base_batch_size=4)

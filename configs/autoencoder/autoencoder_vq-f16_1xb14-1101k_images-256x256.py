@@ -22,4 +22,3 @@ optim_wrapper = dict(
     adversarial=dict(optimizer=dict(lr=6.3e-5)),
 )
 train_cfg = dict(max_iters=1_101_000)
-auto_scale_lr = dict(base_batch_size=14)

@@ -7,35 +7,8 @@ Train: python tools/train.py \
        --cfg-options train_dataloader.dataset.data_root=FOLDER
 """
 
-_base_ = './autoencoder_vq-f4_1xb16-1500_photographs-64x64.py'
-train_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='ImageFolder',
-        data_root='data/images',
-        size=64,
-        split='train',
-        pipeline=[
-            dict(type='LoadImage'),
-            dict(type='RandomShrink', min_scale=0.4),
-            dict(type='Crop', random=True),
-            dict(type='RandomFlip', prob=0.5),
-            dict(type='PackInputs'),
-        ],
-    )
-)
-val_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type='ImageFolder',
-        data_root=None,  # as in training
-        size=None,
-        split='val',
-        pipeline=[
-            dict(type='LoadImage'),
-            dict(type='Crop', random=False),
-            dict(type='PackInputs'),
-        ],
-    )
-)
-test_dataloader = val_dataloader
+_base_ = [
+    '../_base_/autoencoder_vq-f4-gan_small.py',
+    '../_base_/datasets/image-folder-shrunk.py',
+]
+train_dataloader = dict(global_batch_size=16, dataset=dict(size=64))

@@ -17,4 +17,3 @@ optim_wrapper = dict(
     adversarial=dict(optimizer=dict(lr=3.6e-5)),
 )
 train_cfg = dict(max_iters=658_000)
-auto_scale_lr = dict(base_batch_size=8)

@@ -9,24 +9,14 @@ Judge: python tools/test.py \
        work_dirs/autoencoder_vq-f4_1xb16-1500_photographs-64x64
 """
 
-_base_ = './autoencoder_kl-f4_1xb16-2k_photographs-64x64.py'
-model = dict(
-    autoencoder=dict(
-        type='AutoencoderVQ',
-        quantizer=dict(
-            type='VectorQuantizer',
-            num_codes=1024,
-            ema_decay=0.99,
-            kmeans_init=True,
-            revive_after=20,
-        ),
-    ),
-    regularization_weight=1.0,
-    adversarial=dict(start=1200),
-)
+_base_ = [
+    '../_base_/autoencoder_vq-f4-gan_small.py',
+    '../_base_/datasets/photographs.py',
+]
 # Without RandomChannelOrder: codes for colours that no photograph has are
 # taken from those that it has.
 train_dataloader = dict(
+    global_batch_size=16,
     dataset=dict(
         pipeline=[
             dict(type='RandomShrink', min_scale=0.4),
@@ -34,20 +24,5 @@ train_dataloader = dict(
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackInputs'),
         ]
-    )
+    ),
 )
-
-param_scheduler = dict(
-    autoencoder=[
-        dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-        dict(
-            type='CosineAnnealingLR',
-            by_epoch=False,
-            begin=50,
-            end=1500,
-            eta_min=2e-5,
-        ),
-    ]
-)
-train_cfg = dict(max_iters=1500, val_interval=300)
-default_hooks = dict(checkpoint=dict(interval=300))

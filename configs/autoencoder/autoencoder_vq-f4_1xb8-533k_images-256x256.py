@@ -37,7 +37,6 @@ optim_wrapper = dict(
     adversarial=dict(optimizer=dict(lr=3.6e-5)),
 )
 train_cfg = dict(max_iters=533_000)
-auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(
     checkpoint=dict(save_best='recon/psnr', rule='greater'),
     ema=dict(type='ModuleEMAHook'),

@@ -19,4 +19,3 @@ optim_wrapper = dict(
     adversarial=dict(optimizer=dict(lr=4.5e-5)),
 )
 train_cfg = dict(max_iters=1_609_000)
-auto_scale_lr = dict(base_batch_size=10)

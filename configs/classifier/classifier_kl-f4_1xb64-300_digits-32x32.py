@@ -13,15 +13,13 @@ stage, latent scale and noise it shares: train both with the same first stage,
 data and seed.
 """
 
-_base_ = '../ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
+_base_ = '../_base_/ldm_kl-f4_digits_32x32.py'
 model = dict(
     _delete_=True,
     type='LatentClassification',
-    autoencoder={{_base_.model.autoencoder}},
     autoencoder_checkpoint={{_base_.model.autoencoder_checkpoint}},
     classifier=dict(
         type='LatentClassifier',
-        in_channels=4,
         num_classes=10,
         channels=64,
         channel_mults=(1, 2),

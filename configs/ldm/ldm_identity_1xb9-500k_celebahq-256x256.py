@@ -18,4 +18,3 @@ train_dataloader = dict(global_batch_size=9)
 
 optim_wrapper = dict(optimizer=dict(lr=9e-5))
 train_cfg = dict(max_iters=500_000)
-auto_scale_lr = dict(base_batch_size=9)

@@ -10,28 +10,9 @@ Draw:  python tools/sample.py \
 
 _base_ = [
     '../_base_/models/ldm_identity.py',
-    '../_base_/datasets/imagenet_256x256.py',
-    '../_base_/schedules/adamw.py',
-    '../_base_/ldm_runtime.py',
+    '../_base_/class_imagenet_256x256.py',
 ]
-model = dict(
-    denoiser=dict(
-        attention=dict(num_heads=1),
-        context_dim=512,
-    ),
-    conditioner=dict(
-        embedders=[
-            dict(
-                type='ClassEmbedder',
-                num_classes=1000,
-                embed_dim=512,
-                null='none',
-            )
-        ]
-    ),
-)
+model = {{_base_.class_conditional}}
 train_dataloader = dict(global_batch_size=7)
 
 optim_wrapper = dict(optimizer=dict(lr=4.9e-5))
-train_cfg = dict(max_iters=2_000_000)
-auto_scale_lr = dict(base_batch_size=7)

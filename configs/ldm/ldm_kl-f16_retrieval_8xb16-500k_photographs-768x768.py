@@ -32,20 +32,12 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder=dict(
-        latent_channels=16,
-        channel_mults=(1, 1, 2, 2, 4),
-        attn_factors=(16,),
-        latent_scale=0.22765929,
-    ),
+    autoencoder=dict(latent_scale=0.22765929),
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f16_1xb6-443k_images-256x256',
     denoiser=dict(
-        in_channels=16,
-        out_channels=16,
         channels=448,
         attn_factors=(1, 2, 4),
-        context_dim=768,
         checkpointing=True,
     ),
     conditioner=dict(
@@ -54,10 +46,8 @@ model = dict(
     ),
     diffusion_scheduler=dict(noise_schedule=dict(end=0.015)),
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=5.0),
-    image_size=768,
 )
 train_dataloader = dict(global_batch_size=128)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=500_000)
-auto_scale_lr = dict(base_batch_size=128)

@@ -9,38 +9,28 @@ Needs the first stage of autoencoder_kl-f4_1xb16-1k_images-64x64.py.
 """
 
 _base_ = [
-    '../_base_/models/ldm_kl-f4.py',
+    '../_base_/models/ldm_kl-f4_small.py',
     '../_base_/datasets/image-folder-requests.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_small.py',
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder=None,  # read from its checkpoint
-    autoencoder_checkpoint='work_dirs/autoencoder_kl-f4_1xb16-1k_images-64x64',
-    denoiser=dict(
-        channels=64,
-        channel_mults=(1, 2, 2),
-        attn_factors=(4,),
-    ),
-    diffusion_scheduler=dict(
-        prediction=dict(_delete_=True, type='VelocityPrediction')
-    ),
+    autoencoder_checkpoint='work_dirs/autoencoder_kl-f4_1xb16-1k_images-64x64'
 )
 train_dataloader = dict(
     global_batch_size=32, num_workers=1, dataset=dict(size=64)
 )
 
-optim_wrapper = dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2000),
 ]
 train_cfg = dict(max_iters=2000, val_interval=1000)
-auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(
     checkpoint=dict(interval=500),
     latent_scale=dict(
         type='LatentScaleHook', num_samples=256, per_channel=True
     ),
     ema=dict(decay=0.999),
+    validation_loss=dict(type='ValidationLossHook', num_images=64),
 )

@@ -7,12 +7,7 @@ Judge: python tools/test.py configs/ldm/ldm_kl-f4_1xb64-600_digits-32x32.py \
 Needs the first stage of autoencoder_kl-f4_1xb32-300_digits-32x32.py.
 """
 
-_base_ = './ldm_kl-f4_class_1xb64-600_digits-32x32.py'
-model = dict(
-    denoiser=dict(vector_dim=None),
-    conditioner=dict(drop_prob=0.0, embedders=[]),
-    guidance=dict(_delete_=True, type='NoGuidance'),
-)
+_base_ = '../_base_/ldm_kl-f4_digits_32x32.py'
 # As many samples as there are real ones to compare with, about.
 test_dataloader = dict(
     batch_size=64,
@@ -20,7 +15,6 @@ test_dataloader = dict(
         _delete_=True,
         type='DigitsDataset',
         split='test',
-        size=32,
         num_draws=4,
         pipeline=[dict(type='PackInputs')],
     ),

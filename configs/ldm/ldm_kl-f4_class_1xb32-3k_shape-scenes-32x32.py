@@ -11,14 +11,8 @@ Draw:  python tools/sample.py \
 Needs the first stage of autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32.py.
 """
 
-_base_ = './ldm_kl-f4_text_1xb32-6k_shape-scenes-32x32.py'
+_base_ = '../_base_/ldm_kl-f4_shape-scenes_32x32.py'
 model = dict(
-    denoiser=dict(
-        channel_mults=(2, 2),
-        attn_factors=(2,),
-        context_dim=None,
-        vector_dim=128,
-    ),
     conditioner=dict(
         embedders=[
             dict(
@@ -28,7 +22,7 @@ model = dict(
                 slot='vector',
             )
         ]
-    ),
+    )
 )
 train_dataloader = dict(dataset=dict(max_objects=1))
 val_dataloader = dict(dataset=dict(max_objects=1))
@@ -36,9 +30,3 @@ test_dataloader = dict(dataset=dict(max_objects=1))
 
 val_evaluator = [dict(type='SceneClass')]
 test_evaluator = val_evaluator
-
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=3000),
-]
-train_cfg = dict(max_iters=3000)

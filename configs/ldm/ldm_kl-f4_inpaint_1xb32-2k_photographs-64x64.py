@@ -13,11 +13,10 @@ Draw:  python tools/sample.py \
 Needs the first stage of autoencoder_kl-f4_1xb16-2k_photographs-64x64.py.
 """
 
-_base_ = './ldm_kl-f4_1xb32-2k_photographs-64x64.py'
+_base_ = '../_base_/ldm_kl-f4_photographs_64x64.py'
 model = dict(
-    # Channels of the latent, of the masked image's latent and of the mask.
-    denoiser=dict(in_channels=3 + 3 + 1, bypass=True),
-    conditioner=dict(embedders=[dict(type='FilledImage', latent_channels=3)]),
+    denoiser=dict(bypass=True),
+    conditioner=dict(embedders=[dict(type='FilledImage')]),
     diffusion_scheduler=dict(
         # Small errors in smooth places count beside large ones elsewhere.
         loss_function=dict(type='L1Loss'),
@@ -46,4 +45,3 @@ test_dataloader = dict(dataset=dict(pipeline=pipeline, num_draws=8))
 
 val_evaluator = [dict(type='InpaintingMetrics')]
 test_evaluator = val_evaluator
-default_hooks = dict(reference=dict(noise=False))

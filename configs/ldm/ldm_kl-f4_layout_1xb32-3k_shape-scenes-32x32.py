@@ -12,12 +12,12 @@ Draw:  python tools/sample.py \
 Needs the first stage of autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32.py.
 """
 
-_base_ = './ldm_kl-f4_semantic_1xb32-3k_shape-scenes-32x32.py'
+_base_ = '../_base_/ldm_kl-f4_shape-scenes_32x32.py'
 model = dict(
     conditioner=dict(
         embedders=[
             # As tokens, layouts are hardly followed after 1,000 iterations.
-            dict(type='BoxMap', num_classes=24, num_stages=2, embed_dim=32)
+            dict(type='BoxMap', num_classes=24, embed_dim=32)
         ]
     )
 )

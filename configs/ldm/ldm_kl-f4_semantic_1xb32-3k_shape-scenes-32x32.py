@@ -11,29 +11,15 @@ Draw:  python tools/sample.py \
 Needs the first stage of autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32.py.
 """
 
-_base_ = './ldm_kl-f4_text_1xb32-6k_shape-scenes-32x32.py'
+_base_ = '../_base_/ldm_kl-f4_shape-scenes_32x32.py'
 model = dict(
-    denoiser=dict(
-        in_channels=4 + 32,  # of the latent and of the map
-        channel_mults=(2, 2),
-        attn_factors=(2,),
-        context_dim=None,
-    ),
     conditioner=dict(
         embedders=[
             # Of the background and of 24 classes of objects.
-            dict(
-                type='SemanticMap', num_classes=25, num_stages=2, embed_dim=32
-            )
+            dict(type='SemanticMap', num_classes=25, embed_dim=32)
         ]
-    ),
+    )
 )
 
 val_evaluator = [dict(type='SceneMap')]
 test_evaluator = val_evaluator
-
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=3000),
-]
-train_cfg = dict(max_iters=3000)

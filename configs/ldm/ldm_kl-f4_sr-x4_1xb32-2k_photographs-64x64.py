@@ -12,10 +12,8 @@ Draw:  python tools/sample.py \
 Needs the first stage of autoencoder_kl-f4_1xb16-2k_photographs-64x64.py.
 """
 
-_base_ = './ldm_kl-f4_1xb32-2k_photographs-64x64.py'
+_base_ = '../_base_/ldm_kl-f4_photographs_64x64.py'
 model = dict(
-    # Channels of the latent and of the small image.
-    denoiser=dict(in_channels=3 + 3),
     conditioner=dict(embedders=[dict(type='LowResolution')]),
 )
 train_dataloader = dict(
@@ -40,4 +38,3 @@ test_dataloader = dict(dataset=dict(pipeline=pipeline, num_draws=8))
 
 val_evaluator = [dict(type='SuperResolutionMetrics')]
 test_evaluator = val_evaluator
-default_hooks = dict(reference=dict(noise=False))

@@ -12,37 +12,15 @@ Draw:  python tools/sample.py \
 Needs the first stage of autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32.py.
 """
 
-_base_ = [
-    '../_base_/models/ldm_kl-f4.py',
-    '../_base_/datasets/shape-scenes_32x32.py',
-    '../_base_/schedules/adamw.py',
-    '../_base_/ldm_runtime.py',
-]
+_base_ = '../_base_/ldm_kl-f4_shape-scenes_32x32.py'
 model = dict(
-    autoencoder=dict(
-        latent_channels=4,
-        channels=32,
-        channel_mults=(1, 2, 2),
-        num_res_blocks=1,
-        mid_attention=False,
-        norm_groups=8,
-        thumbnail=True,
-    ),
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32',
     denoiser=dict(
-        in_channels=4,
-        out_channels=4,
-        channels=64,
         channel_mults=(1, 2),
-        num_res_blocks=1,
         # Without attention at 8x8 captions are hardly followed after 700
         # iterations.
         attn_factors=(1, 2),
-        context_dim=128,
     ),
     conditioner=dict(
-        drop_prob=0.1,
         embedders=[
             dict(
                 type='TokenTransformer',
@@ -56,8 +34,6 @@ model = dict(
                     ],
                     max_length=10,
                 ),
-                vocab_size=13,
-                max_length=10,
                 embed_dim=128,
                 num_layers=1,
                 num_heads=4,
@@ -66,31 +42,15 @@ model = dict(
                 # with which shape.
                 init_std=1.0,
             )
-        ],
+        ]
     ),
-    diffusion_scheduler=dict(
-        noise_schedule=dict(_delete_=True, type='RectifiedFlow'),
-        prediction=dict(_delete_=True, type='FlowPrediction'),
-        timestep_sampler=dict(
-            _delete_=True, type='LogitNormalTimesteps', stratified=True
-        ),
-    ),
-    guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=2.0),
 )
 
 val_evaluator = [dict(type='SceneCaption')]
 test_evaluator = val_evaluator
 
-optim_wrapper = dict(optimizer=dict(lr=1e-3, betas=(0.9, 0.99)))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=6000),
 ]
-train_cfg = dict(max_iters=6000, val_interval=1000)
-auto_scale_lr = dict(base_batch_size=32)
-default_hooks = dict(
-    checkpoint=dict(interval=500),
-    latent_scale=dict(type='LatentScaleHook', per_channel=True),
-    ema=dict(decay=0.999),
-    reference=dict(type='ReferenceMetricsHook'),
-)
+train_cfg = dict(max_iters=6000)

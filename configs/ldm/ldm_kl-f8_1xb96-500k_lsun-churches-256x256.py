@@ -19,8 +19,6 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f8_1xb4-247k_images-256x256',
     denoiser=dict(
         channels=192,
         channel_mults=(1, 2, 2, 4, 4),
@@ -38,7 +36,6 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, by_epoch=False, end=10_000)
 ]
 train_cfg = dict(max_iters=500_000)
-auto_scale_lr = dict(base_batch_size=96)
 default_hooks = dict(
     latent_scale=dict(type='LatentScaleHook'),
 )

@@ -21,9 +21,7 @@ _base_ = [
 ]
 model = dict(
     autoencoder=dict(latent_scale=0.18215),
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f8_1xb4-247k_images-256x256',
-    denoiser=dict(context_dim=1280, checkpointing=True),
+    denoiser=dict(checkpointing=True),
     conditioner=dict(
         drop_prob=0.1,
         embedders=[
@@ -31,7 +29,6 @@ model = dict(
                 type='TokenTransformer',
                 tokenizer=dict(type='BertTokens'),
                 vocab_size=30522,
-                max_length=77,
                 embed_dim=1280,
                 num_layers=32,
                 logits=True,
@@ -47,4 +44,3 @@ train_dataloader = dict(
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=390_000)
-auto_scale_lr = dict(base_batch_size=680)

@@ -12,30 +12,9 @@ Needs the first stage of autoencoder_vq-f2_1xb8-533k_images-256x256.py.
 
 _base_ = [
     '../_base_/models/ldm_vq-f2.py',
-    '../_base_/datasets/imagenet_256x256.py',
-    '../_base_/schedules/adamw.py',
-    '../_base_/ldm_runtime.py',
+    '../_base_/class_imagenet_256x256.py',
 ]
-model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f2_1xb8-533k_images-256x256',
-    denoiser=dict(
-        attention=dict(num_heads=1),
-        context_dim=512,
-    ),
-    conditioner=dict(
-        embedders=[
-            dict(
-                type='ClassEmbedder',
-                num_classes=1000,
-                embed_dim=512,
-                null='none',
-            )
-        ]
-    ),
-)
+model = {{_base_.class_conditional}}
 train_dataloader = dict(global_batch_size=9)
 
 optim_wrapper = dict(optimizer=dict(lr=6.3e-5))
-train_cfg = dict(max_iters=2_000_000)
-auto_scale_lr = dict(base_batch_size=9)

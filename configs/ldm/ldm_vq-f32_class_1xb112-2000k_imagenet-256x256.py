@@ -7,36 +7,14 @@ Train: bash tools/dist_train.sh \
 Draw:  python tools/sample.py \
        work_dirs/ldm_vq-f32_class_1xb112-2000k_imagenet-256x256 --label 207
 
-Needs the first stage of autoencoder_vq-f32_1xb14-1101k_images-256x256.py,
-trained with --cfg-options model.autoencoder.latent_channels=32.
+Needs the first stage of autoencoder_vq-f32-d32_1xb14-1101k_images-256x256.py.
 """
 
 _base_ = [
     '../_base_/models/ldm_vq-f32.py',
-    '../_base_/datasets/imagenet_256x256.py',
-    '../_base_/schedules/adamw.py',
-    '../_base_/ldm_runtime.py',
+    '../_base_/class_imagenet_256x256.py',
 ]
-model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f32_1xb14-1101k_images-256x256',
-    denoiser=dict(
-        attention=dict(num_heads=1),
-        context_dim=512,
-    ),
-    conditioner=dict(
-        embedders=[
-            dict(
-                type='ClassEmbedder',
-                num_classes=1000,
-                embed_dim=512,
-                null='none',
-            )
-        ]
-    ),
-)
+model = {{_base_.class_conditional}}
 train_dataloader = dict(global_batch_size=112)
 
 optim_wrapper = dict(optimizer=dict(lr=4.5e-5))
-train_cfg = dict(max_iters=2_000_000)
-auto_scale_lr = dict(base_batch_size=112)

@@ -9,7 +9,6 @@ Needs the first stage of autoencoder_vq-f4-noattn_1xb8-658k_images-256x256.py.
 
 _base_ = './ldm_vq-f4_inpaint_8xb16-360k_places-256x256.py'
 model = dict(
-    autoencoder=dict(mid_attention=False),
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_vq-f4-noattn_1xb8-658k_images-256x256',
 )

@@ -16,12 +16,7 @@ _base_ = [
     '../_base_/schedules/adamw.py',
     '../_base_/ldm_runtime.py',
 ]
-model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f4_1xb8-533k_images-256x256',
-)
 train_dataloader = dict(global_batch_size=48)
 
 optim_wrapper = dict(optimizer=dict(lr=9.6e-5))
 train_cfg = dict(max_iters=1_900_000)
-auto_scale_lr = dict(base_batch_size=48)

@@ -32,4 +32,3 @@ train_dataloader = dict(global_batch_size=1200)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=178_000)
-auto_scale_lr = dict(base_batch_size=1200)

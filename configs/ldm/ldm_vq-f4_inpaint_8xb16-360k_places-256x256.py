@@ -21,16 +21,13 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f4_1xb8-533k_images-256x256',
     denoiser=dict(
-        in_channels=3 + 3 + 1,  # of the latent, the image around, the mask
         channels=128,
         channel_mults=(1, 4, 8),
         attn_factors=(),
         attention=dict(num_heads=1),
     ),
-    conditioner=dict(embedders=[dict(type='MaskedImage', latent_channels=3)]),
+    conditioner=dict(embedders=[dict(type='MaskedImage')]),
     diffusion_scheduler=dict(
         noise_schedule=dict(end=0.0205), loss_function=dict(type='L1Loss')
     ),
@@ -39,4 +36,3 @@ train_dataloader = dict(global_batch_size=128)
 
 optim_wrapper = dict(optimizer=dict(lr=1.28e-4))
 train_cfg = dict(max_iters=360_000)
-auto_scale_lr = dict(base_batch_size=128)

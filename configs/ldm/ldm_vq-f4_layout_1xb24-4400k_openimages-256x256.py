@@ -18,16 +18,12 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f4_1xb8-533k_images-256x256',
-    denoiser=dict(channels=128, attention=dict(depth=3), context_dim=512),
+    denoiser=dict(channels=128, attention=dict(depth=3)),
     conditioner=dict(
         embedders=[
             dict(
                 type='TokenTransformer',
                 tokenizer=dict(type='LayoutTokens'),
-                vocab_size=8192,
-                max_length=92,
                 embed_dim=512,
                 num_layers=16,
                 logits=True,
@@ -42,4 +38,3 @@ train_dataloader = dict(global_batch_size=24)
 
 optim_wrapper = dict(optimizer=dict(lr=4.8e-5))
 train_cfg = dict(max_iters=4_400_000)
-auto_scale_lr = dict(base_batch_size=24)

@@ -7,7 +7,6 @@ Train and draw: as ldm_vq-f4_semantic_1xb48-360k_landscapes-256x256.py.
 """
 
 _base_ = './ldm_vq-f4_semantic_1xb48-360k_landscapes-256x256.py'
-model = dict(image_size=512)
 load = [
     dict(type='LoadImage'),
     dict(type='LoadLabelMap', num_classes=182),
@@ -32,4 +31,3 @@ val_dataloader = dict(dataset=held_out)
 test_dataloader = dict(dataset=held_out)
 
 optim_wrapper = dict(optimizer=dict(lr=8e-6))
-auto_scale_lr = dict(base_batch_size=8)

@@ -20,9 +20,7 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f4_1xb8-533k_images-256x256',
-    denoiser=dict(channels=192, channel_mults=(1, 2, 3, 5), context_dim=640),
+    denoiser=dict(channels=192, channel_mults=(1, 2, 3, 5)),
     conditioner=dict(
         drop_prob=0.1,
         embedders=[
@@ -30,7 +28,6 @@ model = dict(
                 type='TokenTransformer',
                 tokenizer=dict(type='BertTokens'),
                 vocab_size=30522,
-                max_length=77,
                 embed_dim=640,
                 num_layers=32,
                 logits=True,
@@ -45,4 +42,3 @@ train_dataloader = dict(
 
 optim_wrapper = dict(optimizer=dict(lr=5.6e-5))
 train_cfg = dict(max_iters=500_000)
-auto_scale_lr = dict(base_batch_size=28)

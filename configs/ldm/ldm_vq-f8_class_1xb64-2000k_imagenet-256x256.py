@@ -6,7 +6,11 @@ released model has heads of 32 channels.
 Train and draw: as ldm_vq-f8_class_1xb64-4800k_imagenet-256x256.py.
 """
 
-_base_ = './ldm_vq-f8_class_1xb64-4800k_imagenet-256x256.py'
-model = dict(denoiser=dict(attention=dict(num_heads=1)))
+_base_ = [
+    '../_base_/models/ldm_vq-f8.py',
+    '../_base_/class_imagenet_256x256.py',
+]
+model = {{_base_.class_conditional}}
+train_dataloader = dict(global_batch_size=64)
 
-train_cfg = dict(max_iters=2_000_000)
+optim_wrapper = dict(optimizer=dict(lr=6.4e-5))

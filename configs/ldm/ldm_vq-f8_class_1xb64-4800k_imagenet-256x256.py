@@ -13,27 +13,10 @@ Needs the first stage of autoencoder_vq-f8_1xb10-971k_images-256x256.py.
 
 _base_ = [
     '../_base_/models/ldm_vq-f8.py',
-    '../_base_/datasets/imagenet_256x256.py',
-    '../_base_/schedules/adamw.py',
-    '../_base_/ldm_runtime.py',
+    '../_base_/class_imagenet_256x256.py',
 ]
-model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f8_1xb10-971k_images-256x256',
-    denoiser=dict(context_dim=512),
-    conditioner=dict(
-        embedders=[
-            dict(
-                type='ClassEmbedder',
-                num_classes=1000,
-                embed_dim=512,
-                null='none',
-            )
-        ]
-    ),
-)
+model = dict(conditioner={{_base_.class_conditional.conditioner}})
 train_dataloader = dict(global_batch_size=64)
 
 optim_wrapper = dict(optimizer=dict(lr=6.4e-5))
 train_cfg = dict(max_iters=4_800_000)
-auto_scale_lr = dict(base_batch_size=64)

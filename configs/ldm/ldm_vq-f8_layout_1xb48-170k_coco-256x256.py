@@ -19,21 +19,16 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f8_1xb10-971k_images-256x256',
     denoiser=dict(
         channels=192,
         attention=dict(num_heads=1, depth=2),
         res_block=dict(dropout=0.1),
-        context_dim=512,
     ),
     conditioner=dict(
         embedders=[
             dict(
                 type='TokenTransformer',
                 tokenizer=dict(type='LayoutTokens', num_classes=80),
-                vocab_size=8192,
-                max_length=92,
                 embed_dim=512,
                 num_layers=16,
             )
@@ -47,4 +42,3 @@ train_dataloader = dict(global_batch_size=48)
 
 optim_wrapper = dict(optimizer=dict(lr=4.8e-5))
 train_cfg = dict(max_iters=170_000)
-auto_scale_lr = dict(base_batch_size=48)

@@ -19,21 +19,14 @@ _base_ = [
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_vq-f8_1xb10-971k_images-256x256',
     denoiser=dict(
-        in_channels=4 + 3,  # of the latent and of the map
         channels=128,
         channel_mults=(1, 4, 8),
         attn_factors=(),
         attention=dict(num_heads=1),
     ),
     conditioner=dict(
-        embedders=[
-            dict(
-                type='SemanticMap', num_classes=182, num_stages=3, embed_dim=3
-            )
-        ]
+        embedders=[dict(type='SemanticMap', num_classes=182, embed_dim=3)]
     ),
     diffusion_scheduler=dict(
         noise_schedule=dict(end=0.0205), loss_function=dict(type='L1Loss')
@@ -43,4 +36,3 @@ train_dataloader = dict(global_batch_size=48)
 
 optim_wrapper = dict(optimizer=dict(lr=4.8e-5))
 train_cfg = dict(max_iters=360_000)
-auto_scale_lr = dict(base_batch_size=48)

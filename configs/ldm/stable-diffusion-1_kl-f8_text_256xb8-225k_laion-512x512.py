@@ -17,7 +17,6 @@ CLIP's ViT-L/14 by transformers.
 
 _base_ = './ldm_kl-f8_text_8xb85-390k_laion-256x256.py'
 model = dict(
-    denoiser=dict(context_dim=768),
     conditioner=dict(
         embedders=[
             dict(
@@ -26,7 +25,6 @@ model = dict(
         ],
     ),
     guidance=dict(scale=7.5),
-    image_size=512,
 )
 train_dataloader = dict(
     global_batch_size=2048,
@@ -37,4 +35,3 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, by_epoch=False, end=10_000)
 ]
 train_cfg = dict(max_iters=225_000)
-auto_scale_lr = dict(base_batch_size=2048)

@@ -139,10 +139,12 @@ def load_config(args: argparse.Namespace) -> Config:
         merge_options,
         read_config,
     )
+    from .config.derived import fill_base_batch_size, share_with_training
     from .first_stages import take_first_stage
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
+    fill_base_batch_size(cfg)
     merge_options(cfg, args.cfg_options)
     if args.launcher != 'none':
         cfg.launcher = args.launcher
@@ -155,7 +157,7 @@ def load_config(args: argparse.Namespace) -> Config:
     check_config(cfg, args.cfg_options)
     _check_launcher(cfg.launcher)
     check_folder_to_write('work_dir', cfg.work_dir)
-    _share_with_training(cfg)
+    share_with_training(cfg)
     anchor_files(cfg.get('model') or {}, cfg.work_dir)
     return cfg
 
@@ -187,7 +189,8 @@ def build_runner(cfg: Config) -> Runner:
     """Build the runner of a config.
 
     Raises:
-        FileNotFoundError: If the file of ``load_from`` is missing.
+        FileNotFoundError: If the file of ``load_from`` is missing, or
+            the first stage is not trained yet.
         ValueError: If ``runner_type`` is not derived from ``LDMRunner``, the
             model or an argument is missing, or the model is larger than the
             machine's memory.
@@ -197,6 +200,7 @@ def build_runner(cfg: Config) -> Runner:
     from mmldm.utils.model_size import bounded_networks
 
     from .config import check_complete
+    from .first_stages import check_first_stage
     from .registered import find_class
 
     kind = cfg.get('runner_type', 'Runner')
@@ -213,25 +217,11 @@ def build_runner(cfg: Config) -> Runner:
             'the config has no model: inherit one of configs/_base_/models/'
         )
     check_complete(cfg)
+    check_first_stage(cfg.model)
     if cfg.get('load_from'):
         check_checkpoint('load_from', cfg.load_from)
     with bounded_networks():
         return RUNNERS.build(cfg)
-
-
-def _share_with_training(cfg: Config) -> None:
-    """Give validation and test the training's data, where they name none."""
-    training = (cfg.get('train_dataloader') or {}).get('dataset', {})
-    for name in ('val_evaluator', 'test_evaluator'):
-        metrics = cfg.get(name) or []
-        for metric in [metrics] if isinstance(metrics, dict) else metrics:
-            if 'reference' in metric and metric['reference'] is None:
-                metric['reference'] = training or None
-    for name in ('val_dataloader', 'test_dataloader'):
-        dataset = (cfg.get(name) or {}).get('dataset', {})
-        for key in ('data_root', 'size'):
-            if key in dataset and dataset[key] is None:
-                dataset[key] = training.get(key)
 
 
 def run_tool(main: Callable[[], None]) -> None:

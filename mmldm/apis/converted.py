@@ -15,6 +15,7 @@ from mmldm.utils.newest_checkpoint import newest_checkpoint
 from mmldm.utils.shipped import FOLDER, PREFIX
 
 from .config_differences import differences
+from .other_files import REFERENCE
 from .untrusted_config import check_untrusted
 
 BASE_DIR = FOLDER / 'configs/_base_'
@@ -98,7 +99,9 @@ def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     for path in sorted(BASE_DIR.glob('models/*.py')):
         base = Config.fromfile(path).model.to_dict()
         if base['type'] == model['type']:
-            changes = differences(model, base)
+            # The model file contains the first stage.
+            none = {REFERENCE: None} if REFERENCE in base else {}
+            changes = differences({**none, **model}, base)
             found.append((len(str(changes)), f'models/{path.name}', changes))
     _, name, changes = min(found)
     return name, changes

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-# Imported before torch: --help does not wait for it.
+# Listed here, so that --help does not import torch.
 NETWORKS = ('InceptionFeatures', 'EfficientNetLiteFeatures', 'DINOv2Features')
 
 
 def add_network_flags(parser: argparse.ArgumentParser) -> None:
-    """Flags that choose the feature network."""
+    """Add the flags that choose the feature network."""
     parser.add_argument(
         '--features',
         choices=NETWORKS,
@@ -29,13 +29,13 @@ def add_network_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def network_config(args: argparse.Namespace) -> dict[str, Any] | None:
-    """The feature network that the flags ask for.
+    """The config of the feature network that the flags choose; None if none.
 
     Raises:
         ValueError: If --side is given without --features.
     """
     if args.features is None and args.side is not None:
-        raise ValueError('--side is of one network: give --features too')
+        raise ValueError('--side needs --features: give both')
     if args.features is None:
         return None
     side = {} if args.side is None else dict(side=args.side)

@@ -4,13 +4,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from mmldm.converters import is_diffusers
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import read_checkpoint
 from mmldm.utils.model_file import read_model_file
+from mmldm.utils.shipped import PREFIX, config_path, shipped_configs
+from mmldm.utils.signatures import arguments_of
 from mmldm.utils.stored_config import stored_config
 
-from .config.arguments import arguments_of
 from .converted import MODEL_NAME, weights_in
 from .other_files import REFERENCE
 from .untrusted_config import check_untrusted
@@ -27,6 +30,10 @@ def take_first_stage(model: Any) -> None:
     does not state are read from the checkpoint, except those that only
     training uses.
 
+    For a work directory that does not exist yet, but has the name of a config
+    of ours, the arguments come from that config: steps that need no weights
+    can then run.
+
     Args:
         model: Config of an editor, changed in place. It is left unchanged if
             it names no checkpoint, or a missing one, which the editor
@@ -37,19 +44,56 @@ def take_first_stage(model: Any) -> None:
             the checkpoint's, or the checkpoint cannot be read.
     """
     source = model.get(REFERENCE) if isinstance(model, Mapping) else None
-    if not isinstance(source, str) or not Path(source).exists():
+    if not isinstance(source, str):
         return
-    path = _file(Path(source))
-    stored = path and _stored(path)
+    there = Path(source).exists()
+    path = _file(Path(source)) if there else None
+    stored = _stored(path) if path else None
+    if not there and (name := shipped_first_stage(source)):
+        stored = Config.fromfile(config_path(name)).model.to_dict()[KEY]
     stated = model.get(KEY) or {}
     if not stored or not isinstance(stated, Mapping):
         return
-    if path.name == MODEL_NAME:
+    if path and path.name == MODEL_NAME:
         model[REFERENCE] = str(path)
-    if 'type' in stated:
-        _check_same(stated, stored, source)
-    else:
+    if 'type' not in stated:
         model[KEY] = {**_architecture(stored), **stated}
+    elif there:
+        _check_same(stated, stored, source)
+
+
+def shipped_first_stage(source: str) -> str | None:
+    """The config that trains the first stage of a work directory.
+
+    Args:
+        source: The directory, which has the config's name; it need not exist.
+
+    Returns:
+        A name such as ``mmldm::autoencoder/NAME.py``; None if no config of
+        this name comes with mmldm.
+    """
+    name = f'{PREFIX}autoencoder/{Path(source).name}.py'
+    return name if name in shipped_configs() else None
+
+
+def check_first_stage(model: Mapping[str, Any]) -> None:
+    """Raise if the model needs a first stage of ours that is not trained yet.
+
+    Args:
+        model: Config of an editor.
+
+    Raises:
+        FileNotFoundError: If it is not trained yet; names the config to train.
+    """
+    source = model.get(REFERENCE)
+    if not isinstance(source, str) or Path(source).exists():
+        return
+    if (name := shipped_first_stage(source)) is not None:
+        raise FileNotFoundError(
+            f'model.{REFERENCE}={source!r} does not exist: train it first '
+            f'(python tools/train.py {name}), or name the file or the work '
+            'directory of another first stage'
+        )
 
 
 def _file(source: Path) -> Path | None:

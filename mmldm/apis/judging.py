@@ -1,4 +1,4 @@
-"""Sets of images in folders and files, judged by a network's features."""
+"""Comparison of image sets, in folders or files, by a network's features."""
 
 import zipfile
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from mmldm.evaluation.generated_images import few_images
 from mmldm.evaluation.reference_statistics import load_statistics
 from mmldm.models.feature_networks import FeatureNetwork
 
-# The array of a file as OpenAI's evaluation of ADM writes and reads it.
+# Name of the array in the files of OpenAI's evaluation of ADM.
 ARRAY = 'arr_0'
 BATCH = 32
 
@@ -34,22 +34,22 @@ class ImageFiles(Sequence[Tensor]):
     """The images of a folder, uint8 RGB (3, H, W).
 
     Args:
-        folder: Searched with all its subfolders. Files that cannot be read
-            are left out, and counted in the log.
+        folder: The folder, searched recursively. Unreadable files are left
+            out, and counted in the log.
 
     Raises:
-        ValueError: If it holds no sound images.
+        ValueError: If the folder has no readable images.
     """
 
     def __init__(self, folder: str) -> None:
         self.paths = sound_images(folder, DataReport(folder))
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return len(self.paths)
 
     def __getitem__(self, place: int) -> Tensor:
-        """The image of a place in the order of the names."""
+        """The image at an index, in the order of the names."""
         image = read_image(self.paths[place])
         return torch.from_numpy(image).permute(2, 0, 1)
 
@@ -58,17 +58,17 @@ class ImageArray(Sequence[Tensor]):
     """The images of an ``.npz`` file, uint8 RGB (3, H, W).
 
     Args:
-        path: Of a file whose ``arr_0`` is uint8, (N, H, W, 3), as OpenAI's
-            evaluation of guided diffusion takes it.
+        path: Path of a file whose ``arr_0`` is uint8, (N, H, W, 3), as in
+            OpenAI's evaluation of guided diffusion.
 
     Raises:
-        ValueError: If the file holds something else.
+        ValueError: If the file has another content.
     """
 
     def __init__(self, path: str) -> None:
         if not zipfile.is_zipfile(path):
             raise ValueError(
-                f'{path} is no .npz file: give a folder of images, or an '
+                f'{path} is not an .npz file: give a folder of images, or an '
                 f'.npz file whose {ARRAY} is uint8 (N, H, W, 3)'
             )
         try:
@@ -87,11 +87,11 @@ class ImageArray(Sequence[Tensor]):
             )
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return len(self.images)
 
     def __getitem__(self, place: int) -> Tensor:
-        """The image of a place."""
+        """The image at an index."""
         return torch.from_numpy(self.images[place]).permute(2, 0, 1)
 
 
@@ -99,8 +99,8 @@ def open_images(source: str) -> Sequence[Tensor]:
     """The images of a folder or of an ``.npz`` file.
 
     Raises:
-        FileNotFoundError: If there is no such folder or file.
-        ValueError: If it holds no images.
+        FileNotFoundError: If the folder or file is missing.
+        ValueError: If it has no images.
     """
     path = Path(source)
     if not path.exists():
@@ -116,13 +116,13 @@ def measure_images(
     metrics: Sequence[str],
     what: str,
 ) -> FeatureSet:
-    """Features of a set of images, on the network's device, with progress.
+    """Measure the features of images on the network's device.
 
     Args:
         images: uint8 RGB (3, H, W), of any sizes.
-        network: Gives the features.
-        metrics: Which will be computed: it says what has to be kept.
-        what: Name of the images, beside the progress.
+        network: The feature network.
+        metrics: Metrics to compute later; they decide what is kept.
+        what: Name of the images in the progress bar.
     """
     collector = FeatureCollector(
         network,
@@ -144,22 +144,23 @@ def judge_images(
     network: FeatureNetwork,
     metrics: Sequence[str],
 ) -> dict[str, Any]:
-    """How near images are to others as a set, with the protocol.
+    """Compare generated with reference images as sets.
 
     Args:
-        generated: Folder or ``.npz`` file.
-        reference: The same, or a ``.safetensors`` file of statistics.
-        network: Gives the features.
-        metrics: Names of :data:`mmldm.evaluation.feature_sets.METRICS`.
+        generated: Folder or ``.npz`` file of the generated images.
+        reference: Folder or ``.npz`` file of the reference images, or a
+            ``.safetensors`` file of their statistics.
+        network: The feature network.
+        metrics: Names in :data:`mmldm.evaluation.feature_sets.METRICS`.
 
     Returns:
-        ``metrics``, whose names begin with the network's, ``generated``,
-        ``reference``, ``protocol``, and ``caution``: what the numbers
-        cannot be compared with, empty for nothing.
+        A dict with ``metrics``, whose names begin with the network's,
+        ``generated``, ``reference``, ``protocol``, and ``caution``, a warning
+        about comparisons that may be empty.
 
     Raises:
-        FileNotFoundError: If one of them does not exist.
-        ValueError: If one holds no images, too few of them, or statistics of
+        FileNotFoundError: If one of the sets does not exist.
+        ValueError: If a set has no images or too few, or the statistics have
             another protocol.
     """
     known = None
@@ -185,6 +186,6 @@ def judge_images(
 
 
 def _source(images: FeatureSet) -> dict[str, Any]:
-    """The data's part of the protocol of statistics."""
+    """The part of a protocol that describes the data."""
     own = {k: v for k, v in images.protocol.items() if k not in COMPARED}
     return dict(reference=own) if own else {}

@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from mmldm.converters import is_diffusers, read_diffusers
+from mmldm.models.editors import complete_model
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
@@ -25,15 +26,12 @@ from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
 
 from .config import check_config, read_config
+from .config.derived import say_image_size
 from .converted import MODEL_NAME, weights_in
 from .first_stages import take_first_stage
 from .network_trial import try_networks
 from .other_files import first_stage_beside, locate_files
-from .tokenizer_folders import (
-    check_files,
-    tokenizer_beside,
-    with_tokenizers,
-)
+from .tokenizer_folders import check_files, locate_tokenizers
 from .untrusted_config import check_untrusted
 
 Source = str | Path
@@ -216,15 +214,13 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
     check_untrusted(
         {k: v for k, v in config.items() if k not in first_stage}, str(path)
     )
-    config = with_tokenizers(
-        config | first_stage,
-        lambda name: tokenizer_beside(name, [path.parent]),
-    )
+    config |= first_stage
+    locate_tokenizers(config, [path.parent])
     return Found(_as_config(config), pick(weights), path)
 
 
 def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
-    """Find a model in a training checkpoint, which has its config as text."""
+    """Find a model in a training checkpoint, which has its config as JSON."""
     checkpoint = read_checkpoint(path)
     meta = checkpoint.get('meta')
     text = meta.get('cfg') if isinstance(meta, dict) else None
@@ -234,10 +230,10 @@ def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
     try:
         config = read_stored_config(text)
     except ValueError as error:
-        raise ValueError(f'the config in {path}: {error}; {remedy}') from error
+        raise ValueError(f'{path}: {error}: {remedy}') from error
     check_untrusted(config.get('model'), str(path), may_read=True)
     locate_files(config['model'], path)
-    _say_image_size(config)
+    say_image_size(config)
     return Found(_as_config(config['model']), pick(checkpoint), path)
 
 
@@ -259,7 +255,7 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
     Raises:
         ValueError: If the parts or the weights do not fit.
     """
-    _say_image_size(found.cfg)
+    say_image_size(found.cfg)
     config = dict(found.cfg.model)
     unused = training_parts(config)
     weights = {
@@ -285,23 +281,9 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
             f'({type(error).__name__}: {error})'
         ) from error
     load_weights(model, weights, found.source)
+    found.cfg.model = complete_model(config, model)
     model.cfg = found.cfg
     return model.to(device).eval()
-
-
-def _say_image_size(config: Config | Mapping[str, Any]) -> None:
-    """Set the model's ``image_size``, if missing, to the training's.
-
-    Args:
-        config: A whole config; its ``model`` is changed in place.
-    """
-    node = config.get('train_dataloader')
-    for key in ('dataset', 'size'):
-        node = node.get(key) if isinstance(node, Mapping) else None
-    model = config['model']
-    said = isinstance(node, int | list | tuple)
-    if model.get('type') == 'LatentDiffusion' and said:
-        model.setdefault('image_size', node)
 
 
 def training_parts(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
+from mmldm.models.editors import complete_model
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import check_shapes
 from mmldm.utils.model_size import bounded_networks
@@ -32,6 +33,7 @@ def try_networks(
         ValueError: If shapes differ, or the network is larger than the
             machine's memory.
     """
+    config = _completed(config)
     for part in ('autoencoder', 'denoiser'):
         theirs = {
             name.removeprefix(f'{part}.'): weight
@@ -46,6 +48,23 @@ def try_networks(
             raise ValueError(f'{source}: model.{part}: {error}') from error
         if network is not None:
             check_shapes(network, theirs, source)
+
+
+def _completed(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A config with its derived arguments, or without the denoiser.
+
+    A denoiser that cannot be completed without memory is not tried.
+    """
+    try:
+        with (
+            DefaultScope.overwrite_default_scope('mmldm'),
+            bounded_networks('meta'),
+        ):
+            return complete_model(config)
+    except Exception:
+        stated = config.get('denoiser')
+        known = isinstance(stated, Mapping) and 'in_channels' in stated
+        return config if known else {**config, 'denoiser': None}
 
 
 def _without_memory(config: Mapping[str, Any]) -> nn.Module | None:

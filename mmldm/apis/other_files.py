@@ -1,16 +1,19 @@
-"""Weights files that a model's config names."""
+"""Files that a model's config names.
+
+A class lists its arguments that name files: ``files`` lists those for files of
+weights, ``data_folders`` those for folders without weights, such as a
+tokenizer's.
+"""
 
 import os
 import re
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 # The argument that names a first stage's file, and a name without folder.
 REFERENCE = 'autoencoder_checkpoint'
 NEIGHBOUR = re.compile(r'[\w+-][\w.+-]*\.(pth|safetensors)', re.ASCII)
-# All arguments that name a file or a work directory.
-REFERENCES = (REFERENCE, 'guide_checkpoint')
 
 
 def locate_files(model: MutableMapping[str, Any], source: str | Path) -> None:
@@ -28,11 +31,11 @@ def locate_files(model: MutableMapping[str, Any], source: str | Path) -> None:
     """
     source = Path(os.path.abspath(source))
     folders = [source, *source.parents]
-    for key, path in _relative(model):
+    for node, key in named_files(model):
         for folder in folders:
-            if (folder / path).exists():
+            if (folder / node[key]).exists():
                 if folder != Path.cwd():
-                    model[key] = str(folder / path)
+                    node[key] = str(folder / node[key])
                 break
 
 
@@ -45,17 +48,45 @@ def anchor_files(model: MutableMapping[str, Any], work_dir: str) -> None:
     """
     if Path.cwd() in Path(os.path.abspath(work_dir)).parents:
         return
-    for key, path in _relative(model):
-        if path.exists():
-            model[key] = os.path.abspath(path)
+    for node, key in named_files(model):
+        if Path(node[key]).exists():
+            node[key] = os.path.abspath(node[key])
 
 
-def _relative(model: MutableMapping[str, Any]) -> Iterator[tuple[str, Path]]:
-    """Keys and paths of the named files whose paths are relative."""
-    for key in REFERENCES:
-        value = model.get(key)
-        if isinstance(value, str) and not os.path.isabs(value):
-            yield key, Path(value)
+def named_files(
+    node: Any, kind: str = 'files'
+) -> Iterator[tuple[MutableMapping[str, Any], str]]:
+    """Every dict of a config with each of its keys that names a file.
+
+    Args:
+        node: Config of a model or of its parts.
+        kind: Attribute of classes that lists the keys, 'files' or
+            'data_folders'.
+    """
+    if isinstance(node, list | tuple):
+        for item in node:
+            yield from named_files(item, kind)
+    if not isinstance(node, Mapping):
+        return
+    for key in files_of(node.get('type'), kind):
+        if isinstance(node.get(key), str):
+            yield node, key
+    for value in node.values():
+        yield from named_files(value, kind)
+
+
+def files_of(cls: Any, kind: str = 'files') -> tuple[str, ...]:
+    """The arguments of a class that name files; empty if it is unknown.
+
+    Args:
+        cls: The class, or the name that it is registered by.
+        kind: See :func:`named_files`.
+    """
+    from .registered import find_class  # loads torch
+
+    cls = find_class(cls) if isinstance(cls, str) else cls
+    found = getattr(cls, kind, ())
+    return found if isinstance(found, tuple) else ()
 
 
 def first_stage_beside(path: Path, config: dict[str, Any]) -> dict[str, str]:

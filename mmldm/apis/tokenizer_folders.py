@@ -1,30 +1,27 @@
 """Tokenizer folders beside a model or beside its config."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from .other_files import named_files
 
 # Suffixes of the files of a transformers tokenizer.
 SUFFIXES = ('.json', '.txt', '.model', '.jinja')
 
 
-def locate_tokenizers(cfg: Config, folders: Sequence[Path]) -> None:
+def locate_tokenizers(model: Any, folders: Sequence[Path]) -> None:
     """Replace tokenizer names by paths if they are folders beside a config.
 
     A config that a converter wrote names a folder beside it.
 
     Args:
-        cfg: The config; its ``model`` is changed.
+        model: Config of a model, changed in place; anything else passes.
         folders: Folders of the config file and of all its bases.
     """
-    model = cfg.get('model')
-    if isinstance(model, Mapping) and 'conditioner' in model:
-        cfg.model = with_tokenizers(
-            model, lambda name: tokenizer_beside(name, folders)
-        )
+    for node, key in named_files(model, 'data_folders'):
+        node[key] = tokenizer_beside(node[key], folders)
 
 
 def tokenizer_beside(name: str, folders: Iterable[Path]) -> str:
@@ -87,33 +84,3 @@ def check_files(folder: Path, boundary: Path) -> None:
             )
         if not (target.is_file() or target.is_dir()):
             raise ValueError(f'{path} is not a regular file: remove it')
-
-
-def with_tokenizers(
-    model: Mapping[str, Any], change: Callable[[str], str]
-) -> dict[str, Any]:
-    """A model's config with ``change`` applied to its tokenizers' names."""
-    conditioner = model.get('conditioner')
-    if not isinstance(conditioner, Mapping):
-        return dict(model)
-    embedders = [
-        _with_tokenizer(embedder, change)
-        for embedder in conditioner.get('embedders') or ()
-    ]
-    if not embedders:
-        return dict(model)
-    return {**model, 'conditioner': {**conditioner, 'embedders': embedders}}
-
-
-def _with_tokenizer(embedder: Any, change: Callable[[str], str]) -> Any:
-    """An embedder's config with ``change`` applied to its tokenizer."""
-    if not isinstance(embedder, Mapping):
-        return embedder
-    tokenizer = embedder.get('tokenizer')
-    if isinstance(tokenizer, str):
-        return {**embedder, 'tokenizer': change(tokenizer)}
-    pretrained = tokenizer.get('pretrained') if tokenizer else None
-    if isinstance(pretrained, str):
-        tokenizer = {**tokenizer, 'pretrained': change(pretrained)}
-        return {**embedder, 'tokenizer': tokenizer}
-    return embedder

@@ -5,30 +5,26 @@ mmengine imports a ``type`` with dots, so that building
 that its user chose to run; a weights file is not.
 """
 
-import inspect
 import re
 from collections.abc import Collection, Iterator, Mapping
 from reprlib import Repr
 from typing import Any
 
-from mmldm.models.conditioners.tokenizers import Tokenizer
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.utils.checks import suggest
 
 from .config import check_arguments
 from .config.arguments import check_numbers
+from .other_files import files_of
 
+# The attribute in which a class lists folders of data, such as a tokenizer's.
+DATA = 'data_folders'
 # Registries of the parts of a model.
 REGISTRIES = (MODELS, DIFFUSION_SCHEDULERS)
 # Keys that make mmengine import modules.
 IMPORTS = ('custom_imports', '_scope_')
 # A config that inherits by ``mmldm::NAME`` has this key and value.
 OWN_SCOPE = ('_scope_', 'mmldm')
-# Keys that name files which a model reads when it is built.
-READS = re.compile(
-    r'(.*_)?(checkpoint|weights|path|file|folder|dir)'
-    r'|init_cfg|data_root|pretrained'
-)
 # A word, or the name of a model on a hub; a path elsewhere does not match.
 WORD = re.compile(r'(?!\.)[\w.+-]+(/(?!\.)[\w.+-]+)?|', re.ASCII)
 # Characters of a dotted path; Python's stack holds about 900 dicts.
@@ -73,9 +69,9 @@ def check_untrusted(
             _check_type(value, names, told)
         elif key in IMPORTS and (key, value) != OWN_SCOPE:
             raise ValueError(f'{told}and importing {remedy}')
-        elif may_read or value is None or _is_tokenizer(key, owner):
+        elif may_read or value is None or key in files_of(owner, DATA):
             continue
-        elif READS.fullmatch(key):
+        elif key in files_of(owner):
             raise ValueError(f'{told}and reading another file {remedy}')
         elif isinstance(value, str) and not WORD.fullmatch(value):
             raise ValueError(
@@ -97,18 +93,10 @@ def tokenizer_folders(config: Mapping[str, Any]) -> list[str]:
     return [
         value
         for _, key, value, owner in _entries(config, 'model')
-        if _is_tokenizer(key, owner)
+        if key in files_of(owner, DATA)
         and isinstance(value, str)
         and not WORD.fullmatch(value)
     ]
-
-
-def _is_tokenizer(key: str, owner: Any) -> bool:
-    """Whether a key names a tokenizer, whose folder is only data."""
-    if key == 'pretrained':
-        cls = MODELS.module_dict.get(owner) if isinstance(owner, str) else None
-        return inspect.isclass(cls) and issubclass(cls, Tokenizer)
-    return key == 'tokenizer'
 
 
 def _entries(node: Any, path: str) -> Iterator[tuple[str, str, Any, Any]]:

@@ -66,7 +66,7 @@ def to_rgb(image: Image.Image, value_range: Range | None) -> np.ndarray:
         image = image.convert('RGBA')
         white = Image.new('RGBA', image.size, 'white')
         image = Image.alpha_composite(white, image)
-    return np.array(image.convert('RGB'))  # its own: Pillow's is read-only
+    return np.array(image.convert('RGB'))  # a copy: Pillow's is read-only
 
 
 def wide_image(content: bytes, value_range: Range) -> Image.Image | None:

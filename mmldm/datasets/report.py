@@ -98,7 +98,7 @@ class DataReport:
         ]
         if defects and self.strict:
             raise ValueError(
-                f'{self.owner}.strict=True, but {"; ".join(defects)}: repair '
+                f'{self.owner}.strict=True, but {"; ".join(defects)}. Repair '
                 'them, or set strict=False to use the rest'
             )
         for what, kind in self.kinds.items():

@@ -11,13 +11,13 @@ from .time_grids import TimeGrid, unbind
 
 @DIFFUSION_SCHEDULERS.register_module()
 class CompVisGrid(TimeGrid):
-    """The grid of the original latent diffusion code, for its numbers.
+    """The grid of the original latent diffusion code, to reproduce it.
 
     The stride T // num_steps is rounded down, times are 1 too late, and the
     last step leads to the schedule's first level (alpha^2 = 0.9985), not to
-    the clean one. Alone among the grids it may run *more steps than asked*
-    (8 for 7): as many as fit, exactly those asked where they divide T.
-    Sampling starts from noise itself, not from sigma_T times noise.
+    the clean one. Unlike other grids, it may run *more steps than num_steps*
+    (8 for 7): as many as fit, and exactly num_steps if that divides T.
+    Sampling starts from unit noise, not from sigma_T times noise.
     """
 
     unit_start = True
@@ -29,8 +29,8 @@ class CompVisGrid(TimeGrid):
         times = self._times(length, num_steps)
         if times[0] > schedule.last:
             raise ValueError(
-                f'num_steps={num_steps} visits time {times[0]} on '
-                f'CompVisGrid, where {type(schedule).__name__} ends at '
+                f'num_steps={num_steps} gives time {times[0]} on '
+                f'CompVisGrid, but {type(schedule).__name__} ends at '
                 f'{schedule.last:g}: set num_steps to '
                 f'{" or ".join(map(str, self._exact(length, num_steps)))}'
             )
@@ -45,7 +45,7 @@ class CompVisGrid(TimeGrid):
         return [t + 1 for t in range(0, length, length // num_steps)][::-1]
 
     def _exact(self, length: int, num_steps: int) -> list[int]:
-        """The nearest numbers that run as asked, below and above."""
+        """The nearest valid numbers of steps, below and above."""
         runs = [n for n in range(1, length // 2 + 1) if length % n == 0]
         below = [n for n in runs if n < num_steps][-1:]
         return below + [n for n in runs if n > num_steps][:1]

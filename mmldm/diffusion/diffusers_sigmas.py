@@ -1,4 +1,4 @@
-"""Levels that the schedulers of diffusers space in noise, not in time."""
+"""Levels of diffusers' schedulers that are spaced in noise, not in time."""
 
 import torch
 from torch import Tensor
@@ -12,29 +12,30 @@ from .noise_grids import NoiseGrid
 from .noise_schedules import NoiseSchedule
 from .time_grids import TimeGrid, unbind
 
-# Which time the network is told of a level between two.
+# The network's time for a level between two times.
 TIMES = dict(exact=lambda t: t, rounded=torch.round, floored=torch.floor)
-# What diffusers has for noise alone: alpha^2 = 2^-24.
+# diffusers' replacement for pure noise: alpha^2 = 2^-24.
 LEAST_ALPHA = 2.0**-12
 
 
 @DIFFUSION_SCHEDULERS.register_module()
 class DiffusersSigmas(TimeGrid):
-    """What diffusers visits with ``use_karras_sigmas`` and its like.
+    """The levels of diffusers' ``use_karras_sigmas`` and similar options.
 
     Args:
         measure: Config of the :class:`NoiseGrid` that spaces levels between
             two ends: ``KarrasGrid`` for ``use_karras_sigmas``, ``LogSNRGrid``
             for ``use_lu_lambdas`` and ``use_exponential_sigmas``,
             ``BetaGrid`` for ``use_beta_sigmas``.
-        ends: Config of the grid whose first and last noisy level the ends
-            are: Euler and Heun there. None for those of the schedule:
-            DPM-Solver and UniPC.
-        times: Which time the network is told of a level: the 'exact' one, as
-            Euler and Heun do, 'rounded' or 'floored'.
-        to_clean: The last step leads to the clean level; without it to the
-            schedule's first, ``final_sigmas_type='sigma_min'`` there.
-        unit_start: Sampling starts from noise itself; without it from sigma_T
+        ends: Config of a grid whose first and last noisy level are the two
+            ends, as for diffusers' Euler and Heun. None takes the ends of the
+            schedule, as for its DPM-Solver and UniPC.
+        times: The network's time for a level: 'exact', as diffusers' Euler and
+            Heun do, 'rounded' or 'floored'.
+        to_clean: The last step leads to the clean level. False ends at the
+            schedule's first level, as diffusers'
+            ``final_sigmas_type='sigma_min'``.
+        unit_start: Sampling starts from unit noise; False starts from sigma_T
             times noise.
     """
 
@@ -69,7 +70,7 @@ class DiffusersSigmas(TimeGrid):
             start = _least_signal(start)
         log_snr = self.measure.log_snr(start, end, num_steps)
         inner = schedule.at_log_snr(log_snr)
-        # The table ends before a log-SNR that its interpolation has not.
+        # alpha and sigma from log_snr itself, which may lie beyond the table.
         levels = NoiseLevel(
             TIMES[self.times](inner.t),
             log_snr.sigmoid().sqrt(),
@@ -78,11 +79,11 @@ class DiffusersSigmas(TimeGrid):
         return unbind(levels)
 
     def last_level(self, schedule: NoiseSchedule) -> NoiseLevel:
-        """The clean level, or the schedule's first."""
+        """The clean level, or the schedule's first level."""
         return schedule.clean() if self.to_clean else schedule(0)
 
 
 def _least_signal(level: NoiseLevel) -> NoiseLevel:
-    """Noise alone with as little signal as diffusers has there."""
+    """Pure noise with the small signal that diffusers gives it."""
     alpha: Tensor = torch.full_like(level.alpha, LEAST_ALPHA)
     return NoiseLevel(level.t, alpha, (1 - alpha.square()).sqrt())

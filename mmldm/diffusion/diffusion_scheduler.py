@@ -1,4 +1,4 @@
-"""The composition of the axes; every formula lives in its part."""
+"""Composition of the diffusion process; every formula is in its part."""
 
 import math
 import warnings
@@ -35,26 +35,26 @@ KINDS = dict(
 
 @DIFFUSION_SCHEDULERS.register_module()
 class DiffusionScheduler:
-    """What configs call ``diffusion_scheduler``: training and sampling.
+    """The diffusion process for training and sampling.
 
-    The one owner of the noise schedule: training noise, inference grid and
-    solver all read this object.
+    Configs build it as ``diffusion_scheduler``. It is the only owner of the
+    noise schedule: training noise, time grid and solver all use it.
 
     Args:
-        noise_schedule: time -> noise level.
-        prediction: What the network's output stands for.
-        loss_weighting: How much each level counts in training.
-        timestep_sampler: Which times training visits.
-        time_grid: Which levels sampling visits.
-        solver: How sampling goes from level to level.
-        num_steps: Steps of the solver, in [1, schedule's length].
-        loss_function: What an error of the network's output costs.
-        direction_weight: Of the error in the direction of a velocity, which
-            no loss weighting weighs, >= 0; 0 is off.
-        offset_noise: Standard deviation of the noise that a channel has in
-            common, >= 0; 0 is off.
-        variance: :class:`LearnedVariance`, for networks with two outputs for
-            each latent channel; None for one.
+        noise_schedule: Config of the map from time to noise level.
+        prediction: Config of the meaning of the network's output.
+        loss_weighting: Config of the weight of each level in training.
+        timestep_sampler: Config of the distribution of training times.
+        time_grid: Config of the levels that sampling visits.
+        solver: Config of the steps from level to level.
+        num_steps: Number of steps, in [1, schedule's length].
+        loss_function: Config of the cost of an output's error.
+        direction_weight: Weight, >= 0, of the error in a velocity's direction,
+            to which the loss weighting does not apply; 0 is off.
+        offset_noise: Standard deviation, >= 0, of the noise that is constant
+            over a channel; 0 is off.
+        variance: Config of :class:`LearnedVariance`, for networks with two
+            outputs for each latent channel; None for one output.
     """
 
     def __init__(
@@ -85,58 +85,58 @@ class DiffusionScheduler:
         self.offset_noise = offset_noise
         self.variance = variance and _build('variance', variance)
         self._check_parts()
-        self.levels()  # a bad num_steps is known now, not after training
+        self.levels()  # finds an invalid num_steps now, not after training
 
     def sample_level(self, draws: Draws) -> NoiseLevel:
-        """Training levels (B,) of what each sample draws."""
+        """Random training levels, (B,), from each sample's random numbers."""
         stratified = self.timestep_sampler.stratified
         draw = draws.stratified if stratified else draws.uniform
         fraction = self.timestep_sampler(draw('time'))
         return self.noise_schedule(self.noise_schedule.timestep(fraction))
 
     def draw_noise(self, draws: Draws, z_0: Tensor) -> Tensor:
-        """Training noise of the shape of latents, (B, C, h, w)."""
+        """Random training noise with the shape of ``z_0``, (B, C, h, w)."""
         return draw_noise(draws, z_0, self.offset_noise)
 
     def network_input(
         self, z_t: Tensor, level: NoiseLevel
     ) -> tuple[Tensor, Tensor]:
-        """What a network is given: scaled latents, and times.
+        """The network's input: scaled latents, and times.
 
         Args:
             z_t: Noisy latents, (B, C, h, w).
-            level: Their level, of shape () or (B,).
+            level: Level of the latents, of shape () or (B,).
 
         Returns:
             (B, C, h, w) of z_t's dtype, and float32 (B,).
         """
         scale = self.prediction.input_scale(level.match(z_t))
-        # float32: bfloat16 makes 500 of 501. Without waiting for a GPU.
+        # float32: bfloat16 turns 501 into 500. It does not wait for a GPU.
         t = level.t.to(z_t.device, torch.float32, non_blocking=True)
         return scale * z_t, t.expand(len(z_t))
 
     def errors(
         self, out: Tensor, z_0: Tensor, noise: Tensor, level: NoiseLevel
     ) -> Tensor:
-        """Weighted error of the network's output for each sample, (B,).
+        """Weighted errors of the network's output, one for each sample, (B,).
 
-        The sum of :meth:`error_terms`, which has the same arguments.
+        It is the sum of :meth:`error_terms`, which has the same arguments.
         """
         return sum(self.error_terms(out, z_0, noise, level))
 
     def error_terms(
         self, out: Tensor, z_0: Tensor, noise: Tensor, level: NoiseLevel
     ) -> tuple[Tensor, Tensor]:
-        """Weighted errors of each sample in two terms, each (B,).
+        """Weighted errors of each sample as two terms, each (B,).
 
-        Learned log-variances weigh the first one; the second one is the
+        Learned log-variances apply to the first term; the second is the
         variational bound's, see :meth:`LossWeighting.terms`.
 
         Args:
             out: Output of the network, (B, :attr:`num_outputs` C, h, w).
             z_0: Clean latents, (B, C, h, w).
-            noise: The noise added to them, (B, C, h, w).
-            level: The level it was added at, (B,).
+            noise: Noise that was added, (B, C, h, w).
+            level: Level of the noise, (B,).
         """
         target = self.prediction.target(z_0, noise, level)
         whole = out.float()  # under autocast it has 8 bits of mantissa
@@ -163,7 +163,7 @@ class DiffusionScheduler:
         Args:
             out: Output of the network, (B, :attr:`num_outputs` C, h, w).
             z_t: Noisy latents, (B, C, h, w).
-            level: Their level, of shape () or (B,).
+            level: Level of the latents, of shape () or (B,).
         """
         return self.prediction.to_z_0(self._predicted(out), z_t, level)
 
@@ -173,7 +173,7 @@ class DiffusionScheduler:
         return 1 if self.variance is None else 2
 
     def _predicted(self, out: Tensor) -> Tensor:
-        """The part of an output that the prediction is about."""
+        """The part of an output that belongs to the prediction."""
         return out.chunk(self.num_outputs, dim=1)[0]
 
     def loss(
@@ -184,11 +184,11 @@ class DiffusionScheduler:
 
     @property
     def simple_weight(self) -> float:
-        """Weight of log-variances that are learned beside the loss."""
+        """Weight of the term of learned log-variances."""
         return getattr(self.loss_weighting, 'simple_weight', 1.0)
 
     def _weights(self, level: NoiseLevel) -> tuple[Tensor, Tensor]:
-        """The loss weighting's terms; it may be any callable."""
+        """The terms of the loss weighting, which may be any callable."""
         weighting = self.loss_weighting
         if isinstance(weighting, LossWeighting):
             return weighting.terms(level, self.prediction)
@@ -199,41 +199,41 @@ class DiffusionScheduler:
         """The latents that sampling starts from, (B, C, h, w).
 
         Args:
-            noise: Standard normal, (B, C, h, w).
-            level: The first one that is visited.
+            noise: Standard normal noise, (B, C, h, w).
+            level: First level of sampling.
         """
         if isinstance(self.time_grid, TimeGrid):
             return self.time_grid.start_std(level) * noise
         return level.sigma * noise
 
     def levels(self) -> list[NoiseLevel]:
-        """The levels that sampling visits, num_steps + 1 on most grids."""
+        """The levels of sampling, num_steps + 1 on most grids."""
         return self.time_grid(self.noise_schedule, self.num_steps)
 
     def _check_parts(self) -> None:
-        """Raise where two parts do not fit, with the remedy."""
+        """Raise if two parts do not fit; name the remedy."""
         for key in ('direction_weight', 'offset_noise'):
             check_range(key, getattr(self, key), 0, math.inf, '; 0 is off')
         prediction = type(self.prediction).__name__
         if self.direction_weight > 0 and not self.prediction.is_velocity:
             raise ValueError(
-                f'direction_weight={self.direction_weight} compares '
-                f'velocities, but prediction is {prediction}: set it to 0, or '
-                'take VelocityPrediction or FlowPrediction'
+                f'direction_weight={self.direction_weight} needs a velocity, '
+                f'but prediction is {prediction}: set it to 0, or use '
+                'VelocityPrediction or FlowPrediction'
             )
         schedule = self.noise_schedule
         if self.variance is not None:
             self.variance.check(schedule)
         if self.prediction.needs_signal and schedule(schedule.last).alpha == 0:
             raise ValueError(
-                f'{type(schedule).__name__} ends in noise alone, of which '
-                f'{prediction} says nothing of the latent: take '
+                f'{type(schedule).__name__} ends in pure noise, where '
+                f'{prediction} does not determine the latent: use '
                 'VelocityPrediction'
             )
         self._warn_of_unweighted_noise()
 
     def _warn_of_unweighted_noise(self) -> None:
-        """Noise alone, where sampling begins, is not trained by weight 0."""
+        """Warn if the weight is 0 at pure noise, where sampling starts."""
         noisiest = self.noise_schedule(self.noise_schedule.last)
         if noisiest.alpha > 0:
             return
@@ -241,25 +241,25 @@ class DiffusionScheduler:
         if weighting(noisiest, self.prediction) == 0:
             warnings.warn(
                 f'{type(weighting).__name__} gives time {noisiest.t:g} of '
-                f'{type(self.noise_schedule).__name__}, noise alone, the '
-                'weight 0: the estimate that sampling begins with is not '
-                'trained; UniformWeighting trains it',
+                f'{type(self.noise_schedule).__name__}, pure noise, the '
+                'weight 0, so that the first estimate of sampling is not '
+                'trained: use UniformWeighting',
                 stacklevel=4,
             )
 
 
 def _build(key: str, config: ConfigType) -> object:
-    """A part, which may be of any class but one of another axis.
+    """Build a part, of any class except those of another part.
 
     Raises:
-        ValueError: If it is of another axis.
+        ValueError: If the config describes another part.
     """
     part = DIFFUSION_SCHEDULERS.build(config)
     if not isinstance(part, KINDS[key]):
         for other, kind in KINDS.items():
             if isinstance(part, kind):
                 raise ValueError(
-                    f'{key}={type(part).__name__} is a {other}: give it that '
-                    f'key, and {key} one of its own types'
+                    f'{key}={type(part).__name__} is a {other}: set {other} '
+                    f'to it, and {key} to one of its own types'
                 )
     return part

@@ -1,6 +1,6 @@
-"""Editing of given latents by any model: starts, ends and known regions.
+"""Editing of given latents with any model: starts, ends and known regions.
 
-All of it is in z_0 space, so that solvers and networks know nothing of it.
+All edits are in z_0 space, so that solvers and networks need not know them.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from .solvers.solver import Denoise, predict_noise
 
 
 def keep_known(denoise: Denoise, z_known: Tensor, mask: Tensor) -> Denoise:
-    """Where something is known, the estimate of z_0 is that.
+    """Replace the estimate of z_0 by known latents in a region.
 
-    With any solver, whatever it draws, the known region ends at
-    ``z_known``, and the rest is estimated from latents that hold it at the
-    right noise: inpainting and outpainting by a model that was trained for
-    neither. Song et al. 2021 (arXiv:2011.13456), app. I.2, in z_0 space.
+    With any solver and any noise, the known region ends at ``z_known``, and
+    the rest is estimated from latents that hold it at the right noise level.
+    This is inpainting and outpainting without training for them. Song et al.
+    2021 (arXiv:2011.13456), app. I.2, in z_0 space.
 
     Args:
         denoise: (z_t, level) -> estimate of z_0.
         z_known: Clean latents, (B, C, h, w).
-        mask: True where they are known, bool (B, 1, h, w).
+        mask: bool (B, 1, h, w), True where latents are known.
     """
     return lambda z, level: torch.where(mask, z_known, denoise(z, level))
 
@@ -34,19 +34,19 @@ def keep_known(denoise: Denoise, z_known: Tensor, mask: Tensor) -> Denoise:
 def last_levels(
     levels: Sequence[NoiseLevel], strength: float
 ) -> Sequence[NoiseLevel]:
-    """The end of a time grid, to start from an image in place of noise.
+    """The last levels of a time grid, to start from an image, not from noise.
 
     SDEdit, Meng et al. 2022 (arXiv:2108.01073), section 3.
 
     Args:
-        levels: num_steps + 1 of them.
-        strength: Share of the steps that is left, in (0, 1]: 1 for all of
-            them. At least one step is.
+        levels: The num_steps + 1 levels of the grid.
+        strength: Share of the steps to keep, in (0, 1]; at least one step is
+            kept.
 
     Raises:
         ValueError: If strength is out of range.
     """
-    hint = ': near 0 the image stays, at 1 little of it is left'
+    hint = ': near 0 keeps the image, 1 keeps little of it'
     check_share('strength', strength, hint=hint)
     num_steps = max(1, round(strength * (len(levels) - 1)))
     return levels[-num_steps - 1 :]
@@ -58,27 +58,27 @@ def invert(
     levels: Sequence[NoiseLevel],
     num_iters: int = 1,
 ) -> Tensor:
-    """The latent at ``levels[0]`` from which sampling leads to ``z_0``.
+    """The latent at ``levels[0]`` whose sampling path ends at ``z_0``.
 
-    DDIM's steps backwards; Song et al. 2021, section 4.3, Dhariwal & Nichol
-    2021, app. F. Such a step wants the noise that is estimated at its noisy
-    end, which is not known yet: the step before has a first guess, and every
-    iteration estimates it again where the last one led (Pan et al. 2023,
-    arXiv:2309.04907). Iterated on it is the exact inverse of DDIM; one
-    iteration is off by the square of the step, so that DDIM's own error
-    dominates, and is nearest to what solvers of a higher order undo.
+    The steps are DDIM's, backwards; Song et al. 2021, section 4.3, Dhariwal &
+    Nichol 2021, app. F. Such a step needs the noise estimate at its noisy end,
+    which is not known yet. The previous step's estimate is the first guess,
+    and every iteration estimates again at the last result (Pan et al. 2023,
+    arXiv:2309.04907). With many iterations, the result is the exact inverse of
+    DDIM. With one, its error is of second order in the step, so that DDIM's
+    own error dominates; this suits solvers of higher order best.
 
     Args:
         denoise: (z_t, level) -> estimate of z_0.
         z_0: Clean latents, (B, C, h, w).
-        levels: As they are sampled: from noise to clean, the last clean.
-        num_iters: Evaluations a step, >= 1.
+        levels: Levels of the sampling path, from noise to clean.
+        num_iters: Number of evaluations a step, >= 1.
 
     Raises:
         ValueError: If num_iters is less than 1.
     """
     if num_iters < 1:
-        raise ValueError(f'num_iters={num_iters} must be at least 1')
+        raise ValueError(f'num_iters={num_iters} must be 1 or more')
     z, noise = z_0, torch.zeros_like(z_0)
     for cur, nxt in pairwise(reversed(levels)):
         signal = nxt.alpha / cur.alpha

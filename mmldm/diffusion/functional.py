@@ -1,10 +1,10 @@
-"""The currency of the diffusion floor, and the forward process.
+"""The noise level, and the forward process.
 
-``q(z_t | z_0) = N(alpha z_0, sigma^2 I)`` with alpha / sigma decreasing in t
-is all that is assumed: variance preserving (alpha^2 + sigma^2 = 1),
-variance exploding (alpha = 1) and rectified flow (alpha + sigma = 1) are the
-same code. Latents have any number of axes behind (B, C): those of a video,
-(B, C, T, h, w), too.
+The only assumption is ``q(z_t | z_0) = N(alpha z_0, sigma^2 I)`` with
+alpha / sigma decreasing in t. Variance preserving (alpha^2 + sigma^2 = 1),
+variance exploding (alpha = 1) and rectified flow (alpha + sigma = 1) use the
+same code. Latents may have any axes after (B, C), such as (B, C, T, h, w) for
+videos.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from mmldm.utils import Draws
 
 @dataclass(frozen=True)
 class NoiseLevel:
-    """How noisy a latent is: one level for all, or one per sample.
+    """The noise level of latents: one for all, or one for each sample.
 
     Args:
-        t: What the network is told, in [0, num_timesteps].
+        t: The network's time, in [0, num_timesteps].
         alpha: Factor of the clean latent, in [0, 1].
         sigma: Standard deviation of the noise, >= 0.
 
@@ -33,23 +33,23 @@ class NoiseLevel:
 
     @property
     def snr(self) -> Tensor:
-        """alpha^2 / sigma^2, of the shape of ``alpha``."""
+        """alpha^2 / sigma^2, with the shape of ``alpha``."""
         return (self.alpha / self.sigma).square()
 
     @property
     def log_snr(self) -> Tensor:
-        """log(alpha^2 / sigma^2), of the shape of ``alpha``."""
+        """log(alpha^2 / sigma^2), with the shape of ``alpha``."""
         return 2 * (self.alpha.log() - self.sigma.log())
 
     def match(self, z: Tensor) -> 'NoiseLevel':
-        """alpha and sigma of shape (B, 1, ...), of z's rank, dtype and device.
+        """The level with alpha and sigma of shape (B, 1, ...), for z.
 
-        A level of shape () stays as it is.
+        They have z's dtype and device. A level of shape () is returned as is.
         """
         if self.alpha.ndim == 0:
             return self
         shape = (-1, *[1] * (z.ndim - 1))
-        # Without waiting for what a GPU is at.
+        # Does not wait for the GPU.
         alpha, sigma = (
             x.to(z, non_blocking=True).view(shape)
             for x in (self.alpha, self.sigma)
@@ -64,13 +64,13 @@ def add_noise(z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
 
 
 def draw_noise(draws: Draws, z_0: Tensor, offset: float = 0.0) -> Tensor:
-    """Training noise, (B, C, h, w).
+    """Random training noise, (B, C, h, w).
 
     Args:
-        draws: What each sample draws.
-        z_0: Latents of the wanted shape, (B, C, h, w).
-        offset: Standard deviation of what all of a channel has in common
-            besides, so that the mean of a latent is learnt too; Guttenberg
+        draws: Random numbers of each sample.
+        z_0: Latents with the wanted shape, (B, C, h, w).
+        offset: Standard deviation of additional noise that is constant over
+            a channel, so that the mean of a latent is learnt too; Guttenberg
             2023, https://www.crosslabs.org/blog/diffusion-with-offset-noise.
     """
     noise = draws.normal('noise')(z_0)

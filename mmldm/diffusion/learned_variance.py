@@ -1,4 +1,4 @@
-"""Variances of the steps back, which a network learns beside its mean."""
+"""Learned variances of the reverse steps."""
 
 import math
 from typing import NamedTuple
@@ -14,12 +14,12 @@ from .noise_schedules import DiscreteSchedule, NoiseSchedule
 
 
 class _Step(NamedTuple):
-    """One step of a table of betas back, float64 of a level's shape.
+    """A reverse step for a table of betas, float64 with a level's shape.
 
     Attributes:
-        longest: Logarithm of beta, the largest variance it can need.
-        shortest: Logarithm of its variance where the clean latent is known.
-        gain: What an error of the clean latent counts in its mean.
+        longest: Logarithm of beta, the largest variance of the step.
+        shortest: Logarithm of the variance for a known clean latent.
+        gain: Factor of the clean latent's error in the step's mean.
     """
 
     longest: Tensor
@@ -29,18 +29,18 @@ class _Step(NamedTuple):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class LearnedVariance:
-    """A second output for each latent channel; Nichol & Dhariwal 2021.
+    """Learned variance by a second output for each latent channel.
 
-    arXiv:2102.09672, section 3.1, as in DiT (Peebles & Xie 2023). The second
-    half v of the output's channels, in about [-1, 1], says where between
-    its bounds the logarithm of a step's variance lies. It is trained by the
-    variational bound, which the estimate of the clean latent gets no
-    gradient of. The solvers here sample without it. At t = 0, where the bound
-    of a table has another term, the step is that of t = 1.
+    Nichol & Dhariwal 2021 (arXiv:2102.09672), section 3.1, as in DiT (Peebles
+    & Xie 2023). The second half v of the output's channels, in about [-1, 1],
+    interpolates the logarithm of a step's variance between its bounds. It is
+    trained by the variational bound, whose gradient does not reach the
+    estimate of the clean latent. The solvers here do not use it. At t = 0,
+    where the bound of a table has another term, the step of t = 1 is used.
 
     Args:
-        weight: Of the bound in bits for each element and step, > 0. The
-            paper's lambda of 0.001 on the sum over 1000 steps is 1.
+        weight: Weight of the bound in bits for each element and step, > 0.
+            The paper's lambda of 0.001 for the sum over 1000 steps is 1.
     """
 
     def __init__(self, weight: float = 1.0) -> None:
@@ -58,9 +58,9 @@ class LearnedVariance:
 
         Args:
             out: The network's output, (B, 2 C, h, w).
-            error: Of the estimated clean latent, without gradient,
+            error: Error of the estimated clean latent, without gradient,
                 (B, C, h, w).
-            level: The level of the noisy latent, (B,).
+            level: Level of the noisy latent, (B,).
             schedule: The noise schedule.
         """
         v = out.chunk(2, dim=1)[1]
@@ -90,7 +90,7 @@ class LearnedVariance:
                 'variance=LearnedVariance needs the steps of a table of '
                 f'betas, but noise_schedule is {type(schedule).__name__}: '
                 "set noise_schedule=dict(_delete_=True, type='LinearBetas'), "
-                'or leave out variance'
+                'or remove variance'
             )
 
 

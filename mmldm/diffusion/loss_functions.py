@@ -1,6 +1,6 @@
-"""What an error of the network's output costs.
+"""Loss functions: the cost of errors of the network's output.
 
-``(out, target) -> cost`` of every element, (B, C, h, w).
+Each is a map ``(out, target) -> cost`` of every element, (B, C, h, w).
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from mmldm.utils import check_positive
 
 
 class LossFunction(ABC):
-    """What configs call ``loss_function``."""
+    """Base class of the ``loss_function`` in configs."""
 
     @abstractmethod
     def __call__(self, out: Tensor, target: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class HuberLoss(LossFunction):
     """Half the squared error up to ``delta``, linear beyond; Huber 1964.
 
     Args:
-        delta: Error at which it becomes linear, with slope delta; > 0.
+        delta: Error above which the cost is linear, with slope delta; > 0.
     """
 
     def __init__(self, delta: float = 1.0) -> None:
@@ -56,7 +56,7 @@ def direction_error(out: Tensor, target: Tensor) -> Tensor:
     """1 - cosine of the angle between two velocities, (B,) in [0, 2].
 
     Yao et al. 2024, FasterDiT (arXiv:2410.10356). As in the code of its
-    successor LightningDiT the angle is between the channels at each place,
-    and its cosine is averaged over the places.
+    successor LightningDiT, the angle is between the channels at each position,
+    and its cosine is averaged over the positions.
     """
     return 1 - F.cosine_similarity(out, target, dim=1).flatten(1).mean(1)

@@ -1,6 +1,7 @@
-"""How much the error at each noise level counts.
+"""Loss weightings: the weight of the error at each noise level.
 
-``(level, prediction) -> (B,)``, the weight of the *output's* error.
+Each is a map ``(level, prediction) -> (B,)`` to weights of the *output's*
+error.
 """
 
 import copy
@@ -19,33 +20,33 @@ from .predictions import Prediction
 
 
 class LossWeighting(ABC):
-    """``(level, prediction) -> (B,)``."""
+    """The map ``(level, prediction) -> (B,)``."""
 
-    # Weight of the log-variances that a model may learn beside it.
+    # Weight of the term of learned log-variances.
     simple_weight = 1.0
 
     @abstractmethod
     def __call__(self, level: NoiseLevel, prediction: Prediction) -> Tensor:
-        """Weights, of the shape of ``level.alpha``."""
+        """Weights, with the shape of ``level.alpha``."""
 
     def terms(
         self, level: NoiseLevel, prediction: Prediction
     ) -> tuple[Tensor, Tensor]:
-        """The weights in two parts, each of the shape of ``level.alpha``.
+        """The weights as two terms, each with the shape of ``level.alpha``.
 
-        Learned log-variances divide the error of the first part, and leave
-        that of the second, a variational bound's, as it is.
+        Learned log-variances apply to the error of the first term, but not to
+        that of the second, which belongs to a variational bound.
         """
         return self(level, prediction), torch.zeros_like(level.alpha)
 
     def on(self, schedule: NoiseSchedule) -> 'LossWeighting':
-        """The weighting for this schedule, of which few need to know."""
+        """The weighting for this schedule; few weightings need it."""
         return self
 
 
 @DIFFUSION_SCHEDULERS.register_module()
 class UniformWeighting(LossWeighting):
-    """All levels count the same: the simple loss of Ho et al. 2020."""
+    """Weight 1 at all levels: the simple loss of Ho et al. 2020."""
 
     def __call__(self, level: NoiseLevel, prediction: Prediction) -> Tensor:
         return level.alpha.new_ones(level.alpha.shape)
@@ -55,7 +56,7 @@ class UniformWeighting(LossWeighting):
 class MinSNRWeighting(LossWeighting):
     """min(snr, gamma) on the clean latent's error; Hang et al. 2023, 3.4.
 
-    arXiv:2303.09556; caps the pull of nearly clean samples.
+    arXiv:2303.09556. It limits the influence of nearly clean samples.
 
     Args:
         gamma: SNR above which all samples count the same, > 0.
@@ -75,13 +76,13 @@ class MinSNRWeighting(LossWeighting):
 class P2Weighting(LossWeighting):
     """1 / (k + snr)^gamma on the noise's error; Choi et al. 2022.
 
-    arXiv:2204.00227, section 3; takes weight from levels at which only
-    imperceptible detail is left. Other predictions get what weighs z_0 the
-    same.
+    arXiv:2204.00227, section 3. It lowers the weight of levels at which only
+    imperceptible detail is missing. Other predictions get the equivalent
+    weight of the clean latent's error.
 
     Args:
         gamma: Strength, >= 0; 0 is the simple loss of the noise.
-        k: Keeps the weight at high noise from exploding, > 0.
+        k: Bounds the weight at high noise, > 0.
     """
 
     def __init__(self, gamma: float = 1.0, k: float = 1.0) -> None:
@@ -100,15 +101,17 @@ class P2Weighting(LossWeighting):
 class VariationalWeighting(LossWeighting):
     """The variational bound's weights; Kingma et al. 2021, sections 4, 5.
 
-    arXiv:2107.00630. On the clean latent's error (snr(t-1) - snr(t)) / 2 for
-    a table of betas, and -1/2 dsnr/dt for continuous time: the term of one
-    step, or of one unit of time. At t = 0, where the bound of a table has
-    another term, the noise's error weighs as at t = 1, as in the original
-    latent diffusion.
+    arXiv:2107.00630. The weight of the clean latent's error is
+    (snr(t-1) - snr(t)) / 2 for a table of betas, and -1/2 dsnr/dt in
+    continuous time: the term of one step, or of one unit of time. At t = 0,
+    where the bound of a table has another term, the noise's error has its
+    weight at t = 1, as in the original latent diffusion.
 
     Args:
-        vlb_weight: Of the bound, the original's ``original_elbo_weight``.
-        simple_weight: Of the simple loss, ``l_simple_weight``.
+        vlb_weight: Weight of the bound, >= 0; ``original_elbo_weight`` in the
+            original code.
+        simple_weight: Weight of the simple loss, >= 0; ``l_simple_weight`` in
+            the original code.
     """
 
     def __init__(
@@ -136,7 +139,7 @@ class VariationalWeighting(LossWeighting):
     ) -> tuple[Tensor, Tensor]:
         if self.schedule is None:
             raise ValueError(
-                'VariationalWeighting knows no noise schedule: take '
+                'VariationalWeighting needs a noise schedule: use '
                 'weighting.on(schedule), as DiffusionScheduler does'
             )
         discrete = isinstance(self.schedule, DiscreteSchedule)
@@ -148,13 +151,13 @@ class VariationalWeighting(LossWeighting):
         here = self.schedule(level.t.clamp(min=1))
         before = self.schedule(here.t - 1)
         weight = (before.snr - here.snr) / 2
-        # Below t = 1 the weight that the noise's error has there.
+        # Below t = 1, the noise's error has its weight at t = 1.
         for_noise = weight * level.snr / here.snr
         return torch.where(level.t < 1, for_noise, weight)
 
     def _of_a_time(self, level: NoiseLevel) -> Tensor:
-        # Through log-SNR, whose slope varies less: with rectified flow off
-        # by 4e-7 at the clean end, where it is largest.
+        # The slope of log-SNR varies less: with rectified flow, the error is
+        # at most 4e-7, at the clean end.
         step = 1e-6 * self.schedule.num_timesteps
         before = self.schedule((level.t - step).clamp(min=0))
         after = self.schedule((level.t + step).clamp(max=self.schedule.last))

@@ -15,10 +15,10 @@ from .time_grids import TimeGrid, unbind
 
 
 class NoiseGrid(TimeGrid):
-    """Equally spaced in a measure of noise, from the noisy end to a time.
+    """Levels equally spaced in a measure of noise, from the noisy end on.
 
-    Where the noisy end is pure noise (alpha = 0), it is the first level and
-    the others are spaced as if they came from one unit of time below it.
+    If the noisy end is pure noise (alpha = 0), it is the first level, and the
+    others are spaced as if the first were one unit of time below it.
 
     Args:
         last_time: Time of the last noisy level, a fraction of the time axis
@@ -44,12 +44,12 @@ class NoiseGrid(TimeGrid):
     def log_snr(
         self, start: NoiseLevel, end: NoiseLevel, num_levels: int
     ) -> Tensor:
-        """Rising values from that of start to that of end, (num_levels,)."""
+        """Rising log-SNRs from ``start`` to ``end``, (num_levels,)."""
 
 
 @DIFFUSION_SCHEDULERS.register_module()
 class LogSNRGrid(NoiseGrid):
-    """Equally spaced in log-SNR, the variable of exponential solvers.
+    """Levels equally spaced in log-SNR, the variable of exponential solvers.
 
     Lu et al. 2022, section 3.4, arXiv:2206.00927.
 
@@ -66,13 +66,14 @@ class LogSNRGrid(NoiseGrid):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class KarrasGrid(NoiseGrid):
-    """Equally spaced in (sigma / alpha)^(1 / rho); Karras et al. 2022, eq. 5.
+    """Levels equally spaced in (sigma / alpha)^(1 / rho).
 
-    arXiv:2206.00364.
+    Karras et al. 2022, eq. 5 (arXiv:2206.00364).
 
     Args:
-        rho: > 0; the larger, the more levels near the clean end: 1 spaces
-            sigma / alpha itself, infinity would be :class:`LogSNRGrid`.
+        rho: Exponent, > 0; a larger one puts more levels near the clean end.
+            1 spaces sigma / alpha itself, and the limit of infinity is
+            :class:`LogSNRGrid`.
         last_time: See :class:`NoiseGrid`.
     """
 
@@ -91,18 +92,19 @@ class KarrasGrid(NoiseGrid):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class EqualErrorGrid(NoiseGrid):
-    """Steps in log-SNR are shortest where signal and noise are equal.
+    """Levels with the shortest log-SNR steps where signal equals noise.
 
-    The estimate of z_0 changes most there, and a step makes the largest
-    error; towards both ends steps grow. With phi = atan(sigma / alpha), the
-    integral of sin(2 phi)^power over log-SNR is the same over every step: the
-    levels are equally spaced quantiles of Beta(power / 2, power / 2), as a
-    distribution of sigma^2 / (alpha^2 + sigma^2).
+    The estimate of z_0 changes most there, so that a step makes the largest
+    error; towards both ends, steps grow. With phi = atan(sigma / alpha), the
+    integral of sin(2 phi)^power over log-SNR is the same for every step: the
+    levels are equally spaced quantiles of Beta(power / 2, power / 2) for
+    sigma^2 / (alpha^2 + sigma^2).
 
     Args:
-        power: > 0; 1 spaces phi equally, 2 sigma^2 / (alpha^2 + sigma^2), and
-            0 would be :class:`LogSNRGrid`. tools/benchmarks/README.md says
-            what the default is worth.
+        power: Exponent, > 0; 1 spaces phi equally, 2 spaces sigma^2 /
+            (alpha^2 + sigma^2) equally, and the limit of 0 is
+            :class:`LogSNRGrid`. For the default see
+            tools/benchmarks/README.md.
         last_time: See :class:`NoiseGrid`.
     """
 
@@ -127,15 +129,15 @@ class EqualErrorGrid(NoiseGrid):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class BetaGrid(NoiseGrid):
-    """sigma / alpha at equally spaced quantiles of a Beta distribution.
+    """Levels with sigma / alpha at equally spaced Beta quantiles.
 
-    Dense at both ends of the path; Lee et al. 2024, arXiv:2407.12173, with
-    their choice of both parameters, as in diffusers 0.42 (which, unlike the
-    paper, spaces sigma / alpha and not time).
+    They are dense at both ends of the path; Lee et al. 2024, arXiv:2407.12173,
+    with their choice of both parameters, as in diffusers 0.42 (which, unlike
+    the paper, spaces sigma / alpha and not time).
 
     Args:
-        concentration: Both parameters of the distribution, > 0: 1 spaces
-            sigma / alpha itself, less is denser at the ends.
+        concentration: Both parameters of the distribution, > 0. 1 spaces sigma
+            / alpha itself, and smaller values are denser at the ends.
         last_time: See :class:`NoiseGrid`.
     """
 
@@ -149,7 +151,7 @@ class BetaGrid(NoiseGrid):
     def log_snr(
         self, start: NoiseLevel, end: NoiseLevel, num_levels: int
     ) -> Tensor:
-        from scipy.special import betaincinv  # 0.2 s that no other grid needs
+        from scipy.special import betaincinv  # here, as the import takes 0.2 s
 
         share = torch.linspace(1, 0, num_levels, **TABLE)
         both = self.concentration, self.concentration

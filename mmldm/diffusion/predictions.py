@@ -1,8 +1,8 @@
-"""What the network's output stands for.
+"""Predictions: the meaning of the network's output.
 
-``z_0_error_scale`` is |d z_0 / d output|^2: it converts a weight on the
-error of the clean latent into one on the error of the output, so that a loss
-weighting need not know the prediction.
+``z_0_error_scale`` is |d z_0 / d output|^2. It converts a weight of the clean
+latent's error to a weight of the output's error, so that a loss weighting need
+not know the prediction.
 """
 
 from abc import ABC, abstractmethod
@@ -18,21 +18,21 @@ from .functional import NoiseLevel
 class Prediction(ABC):
     """The map between a network's output and the clean latent."""
 
-    # Whether ``to_z_0`` divides by alpha, which must then not be 0.
+    # Whether ``to_z_0`` divides by alpha, so that alpha must not be 0.
     needs_signal = False
-    # Whether it is the speed of z_t, whose direction can be compared.
+    # Whether the output is the velocity of z_t, which has a direction.
     is_velocity = False
 
     def input_scale(self, level: NoiseLevel) -> Tensor:
-        """What the network's input z_t is multiplied by.
+        """The factor of z_t in the network's input.
 
-        Of the shape of ``level.alpha``.
+        It has the shape of ``level.alpha``.
         """
         return level.alpha.new_ones(level.alpha.shape)
 
     @abstractmethod
     def target(self, z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
-        """What the network should have output, (B, C, h, w)."""
+        """The ideal output of the network, (B, C, h, w)."""
 
     @abstractmethod
     def to_z_0(self, out: Tensor, z_t: Tensor, level: NoiseLevel) -> Tensor:
@@ -40,12 +40,12 @@ class Prediction(ABC):
 
     @abstractmethod
     def z_0_error_scale(self, level: NoiseLevel) -> Tensor:
-        """|d z_0 / d output|^2, of the shape of ``level.alpha``."""
+        """|d z_0 / d output|^2, with the shape of ``level.alpha``."""
 
 
 @DIFFUSION_SCHEDULERS.register_module()
 class EpsilonPrediction(Prediction):
-    """The noise; Ho et al. 2020, eq. 14."""
+    """The output is the noise; Ho et al. 2020, eq. 14."""
 
     needs_signal = True
 
@@ -62,7 +62,7 @@ class EpsilonPrediction(Prediction):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class SamplePrediction(Prediction):
-    """The clean latent itself."""
+    """The output is the clean latent."""
 
     def target(self, z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
         return z_0
@@ -76,9 +76,9 @@ class SamplePrediction(Prediction):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class VelocityPrediction(Prediction):
-    """v = alpha noise - sigma z_0; Salimans & Ho 2022, app. D.
+    """The output is v = alpha noise - sigma z_0; Salimans & Ho 2022, app. D.
 
-    Also for alpha^2 + sigma^2 != 1.
+    The formulas hold for alpha^2 + sigma^2 != 1, too.
     """
 
     is_velocity = True
@@ -99,7 +99,7 @@ class VelocityPrediction(Prediction):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class FlowPrediction(Prediction):
-    """noise - z_0, the speed along a straight path; Liu et al. 2022."""
+    """The output is noise - z_0, the velocity of Liu et al. 2022."""
 
     is_velocity = True
 
@@ -116,16 +116,16 @@ class FlowPrediction(Prediction):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class EDMPrediction(Prediction):
-    """Inputs and targets of variance 1; Karras et al. 2022, table 1.
+    """Input and target have variance 1; Karras et al. 2022, table 1.
 
-    arXiv:2206.00364. z_0 = c_skip z_t + c_out out, where the network sees
-    c_in z_t; written for any alpha, of which 1 is the paper's. With
-    ``UniformWeighting`` the loss is the paper's too: its lambda(sigma) is
+    arXiv:2206.00364. z_0 = c_skip z_t + c_out out, where the network's input
+    is c_in z_t; the formulas hold for any alpha, which is 1 in the paper. With
+    ``UniformWeighting``, the loss is the paper's, where lambda(sigma) is
     1 / c_out^2.
 
     Args:
-        data_std: Standard deviation of clean latents, > 0; scaled ones
-            (``LatentScaleHook``) have 1.
+        data_std: Standard deviation of clean latents, > 0; it is 1 for scaled
+            latents (``LatentScaleHook``).
     """
 
     def __init__(self, data_std: float = 0.5) -> None:
@@ -137,7 +137,7 @@ class EDMPrediction(Prediction):
 
     def target(self, z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
         level = level.match(z_0)
-        # (z_0 - c_skip z_t) / c_out without a difference of near equals.
+        # (z_0 - c_skip z_t) / c_out, without cancellation.
         speed = level.sigma * z_0 - self.data_std**2 * level.alpha * noise
         return speed / (self.data_std * self._std(level))
 

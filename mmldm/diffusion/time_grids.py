@@ -1,7 +1,7 @@
-"""Which noise levels sampling visits.
+"""Time grids: the noise levels of sampling.
 
-``(schedule, num_steps) -> levels``: num_steps + 1 of them, from noise to
-clean, strictly decreasing in noise; steps asked are steps run.
+Each is a map ``(schedule, num_steps) -> levels`` to num_steps + 1 levels with
+strictly decreasing noise, from noise to clean.
 """
 
 import math
@@ -20,17 +20,17 @@ from .noise_schedules import TABLE, NoiseSchedule
 
 
 class TimeGrid(ABC):
-    """The noisy levels of a subclass, and the last one."""
+    """Base class of time grids; a subclass gives the noisy levels."""
 
-    # Sampling starts from latents as they are in training, of unit variance
-    # where z_0 has it, rather than from their noise alone: sigma_T of it.
+    # Start sampling with the variance that latents have in training, 1 for
+    # unit z_0, instead of the variance of their noise, sigma_T^2.
     unit_start = False
 
     def start_std(self, level: NoiseLevel) -> Tensor:
-        """Standard deviation of the noise that sampling starts from, ().
+        """Standard deviation of the noise at the start of sampling, ().
 
         Args:
-            level: The first one.
+            level: First level of sampling.
         """
         if self.unit_start:
             return (level.alpha.square() + level.sigma.square()).sqrt()
@@ -39,17 +39,17 @@ class TimeGrid(ABC):
     def __call__(
         self, schedule: NoiseSchedule, num_steps: int
     ) -> list[NoiseLevel]:
-        """num_steps + 1 levels of shape ().
+        """The num_steps + 1 levels, each of shape ().
 
         Raises:
-            ValueError: If num_steps is not in [1, num_timesteps], or two
-                levels would be equally noisy.
+            ValueError: If num_steps is not in [1, num_timesteps], or noise
+                does not fall strictly.
         """
         longest = round(schedule.num_timesteps / schedule.unit)
         if not isinstance(num_steps, int) or not 1 <= num_steps <= longest:
             raise ValueError(
                 f'num_steps={num_steps!r} must be in [1, {longest}], the '
-                'length of the schedule, and whole'
+                'length of the schedule, and a whole number'
             )
         levels = self.noisy_levels(schedule, num_steps)
         levels = [*levels, self.last_level(schedule)]
@@ -63,7 +63,7 @@ class TimeGrid(ABC):
         """The ``num_steps`` levels before the last one."""
 
     def last_level(self, schedule: NoiseSchedule) -> NoiseLevel:
-        """Where the last step leads: to the clean latent."""
+        """The level at the end of the last step: clean."""
         return schedule.clean()
 
     def _check(
@@ -72,10 +72,10 @@ class TimeGrid(ABC):
         schedule: NoiseSchedule,
         num_steps: int,
     ) -> None:
-        """Raise unless noise falls strictly, from numbers to numbers.
+        """Raise unless levels are finite and noise falls strictly.
 
-        The first level may be pure noise, and the last one clean, or the one
-        before once more: diffusers ends so without ``set_alpha_to_one``.
+        The first level may be pure noise. The last may be clean, or a copy of
+        the level before it, as in diffusers without ``set_alpha_to_one``.
         """
         where = (
             f'{type(self).__name__} with num_steps={num_steps} on '
@@ -90,31 +90,32 @@ class TimeGrid(ABC):
             raise ValueError(
                 f'{where} has an invalid level {i}: expected finite numbers '
                 f'>= 0, got t={t[i]:g}, alpha={alpha[i]:g}, '
-                f'sigma={sigma[i]:g}: take another grid or number of steps'
+                f'sigma={sigma[i]:g}: use another grid or number of steps'
             )
-        # Written such that alpha = sigma = 0, no number, fails too.
+        # Written so that NaN, from alpha = sigma = 0, fails too.
         rise = NoiseLevel(t, alpha, sigma).log_snr.diff()
         falls = (rise[:-1] > 0).all() and (
             rise[-1] > 0 or alpha[-1] / sigma[-1] == alpha[-2] / sigma[-2]
         )
         if not falls or sigma[-2] == 0:
             raise ValueError(
-                f'{where} does not fall to the clean level: take fewer '
+                f'{where} does not fall to the clean level: use fewer '
                 'steps, an end nearer to 0, or another grid'
             )
 
 
 class UniformGrid(TimeGrid):
-    """Equally spaced times; a subclass says where they begin and end."""
+    """Equally spaced times; a subclass defines their ends."""
 
     def noisy_levels(
         self, schedule: NoiseSchedule, num_steps: int
     ) -> list[NoiseLevel]:
         times = self.times(schedule, num_steps)
-        if schedule(times[-1]).sigma == 0:  # clean already: less than that
+        if schedule(times[-1]).sigma == 0:  # already clean: move it back
             times[-1] = (times[-2:-1].sum() + times[-1]) / 2
         if schedule(schedule.last).alpha == 0:
-            # Between pure noise and the time before it, log-SNR is infinite.
+            # No time may lie between pure noise and the time before it, where
+            # log-SNR is infinite.
             before = schedule.last - schedule.unit
             times = torch.where(times > before, schedule.last, times)
             times[1:].clamp_(max=before)
@@ -127,19 +128,19 @@ class UniformGrid(TimeGrid):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class LeadingGrid(UniformGrid):
-    """Starts one stride below the noisy end, ends at ``offset``.
+    """Times from one stride below the noisy end to ``offset``.
 
     DDIM's grid (Song et al. 2021), without the original code's rounding of
     the stride.
 
     Args:
-        offset: The last noisy time, in units of the schedule; less where the
-            stride is below it.
-        unit_start: Start from noise itself, not from sigma_T times noise:
-            with few steps T is far from the noisy end, and the missing
-            variance is missed in the result. Its deviation, for Stable
-            Diffusion's betas and data of deviation 1, is 0.972 with 4 steps
-            and 0.993 with 10.
+        offset: The last noisy time, in units of the schedule; it is smaller if
+            the stride is smaller.
+        unit_start: Start from unit noise, not from sigma_T times noise. With
+            few steps, T is far from the noisy end, and the result lacks the
+            missing variance: for Stable Diffusion's betas and data of
+            deviation 1, its deviation is 0.972 with 4 steps and 0.993 with
+            10.
     """
 
     def __init__(self, offset: float = 1.0, unit_start: bool = False) -> None:
@@ -149,7 +150,7 @@ class LeadingGrid(UniformGrid):
 
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
         stride = schedule.num_timesteps / num_steps
-        # A small stride leaves no room for the offset above the last step.
+        # A small stride must leave room for the offset.
         offset = min(self.offset * schedule.unit, stride - schedule.unit)
         steps = torch.arange(num_steps, **TABLE).flip(0)
         return steps * stride + offset
@@ -157,7 +158,7 @@ class LeadingGrid(UniformGrid):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class TrailingGrid(UniformGrid):
-    """Starts at the noisy end; Lin et al. 2024, table 2."""
+    """Times from the noisy end on; Lin et al. 2024, table 2."""
 
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
         stride = (schedule.last + schedule.unit) / num_steps
@@ -167,7 +168,7 @@ class TrailingGrid(UniformGrid):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class LinspaceGrid(UniformGrid):
-    """From the noisy end to one stride above the clean end of time 0."""
+    """Times from the noisy end to one stride above time 0."""
 
     def times(self, schedule: NoiseSchedule, num_steps: int) -> Tensor:
         ends = torch.linspace(schedule.last, 0, num_steps + 1, **TABLE)
@@ -176,10 +177,10 @@ class LinspaceGrid(UniformGrid):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class GivenTimes(TimeGrid):
-    """These times, and the clean level after them.
+    """Given times, followed by the clean level.
 
     Args:
-        times: Decreasing, >= 0; as many as there are steps.
+        times: Decreasing times, >= 0, one for each step.
     """
 
     def __init__(self, times: Sequence[float]) -> None:
@@ -201,14 +202,14 @@ class GivenTimes(TimeGrid):
         first, last = self.times[0], self.times[-1]
         if not 0 <= last <= first <= schedule.last:
             raise ValueError(
-                f'times from {first} to {last} must lie in [0, '
+                f'times from {first} to {last} must be in [0, '
                 f'{schedule.last:g}], the times of {type(schedule).__name__}'
             )
         return unbind(schedule(torch.tensor(self.times, **TABLE)))
 
 
 def unbind(levels: NoiseLevel) -> list[NoiseLevel]:
-    """One level of shape () for each of a level of shape (N,)."""
+    """Split a level of shape (N,) into N levels of shape ()."""
     return [
         NoiseLevel(*values)
         for values in zip(levels.t, levels.alpha, levels.sigma, strict=True)

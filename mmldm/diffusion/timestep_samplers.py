@@ -1,8 +1,9 @@
-"""Which times a training step visits.
+"""Timestep samplers: the distribution of training times.
 
-``(uniform) -> fraction``: uniform numbers in [0, 1), shape (B,), become
-fractions of the time axis of the wanted density. They come from outside
-because every sample's number is addressed (``utils/draws.py``).
+Each is a map ``(uniform) -> fraction`` from uniform numbers in [0, 1), shape
+(B,), to fractions of the time axis with the wanted density. The numbers come
+from outside because each is a function of its sample's address
+(``utils/draws.py``).
 """
 
 from abc import ABC, abstractmethod
@@ -17,13 +18,13 @@ BELOW_ONE = 1 - torch.finfo(torch.float64).eps
 
 
 class TimestepSampler(ABC):
-    """Turns uniform numbers into fractions of the time axis.
+    """A map from uniform numbers to fractions of the time axis.
 
     Args:
         stratified: Spread the times of a batch evenly
-            (``Draws.stratified``) instead of drawing each by itself: less
-            variance of the loss, as in Kingma et al. 2021, app. I.1
-            (arXiv:2107.00630).
+            (``Draws.stratified``) instead of sampling them independently.
+            This lowers the variance of the loss, as in Kingma et al. 2021,
+            app. I.1 (arXiv:2107.00630).
     """
 
     def __init__(self, stratified: bool = False) -> None:
@@ -40,7 +41,7 @@ class TimestepSampler(ABC):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class UniformTimesteps(TimestepSampler):
-    """Every time is equally likely."""
+    """A uniform distribution of times."""
 
     def quantile(self, uniform: Tensor) -> Tensor:
         return uniform
@@ -48,12 +49,12 @@ class UniformTimesteps(TimestepSampler):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class LogitNormalTimesteps(TimestepSampler):
-    """logit(fraction) ~ N(mean, std^2); Esser et al. 2024, section 3.1.
+    """The density logit(fraction) ~ N(mean, std^2); Esser et al. 2024, 3.1.
 
-    arXiv:2403.03206; visits the middle of the path more often.
+    arXiv:2403.03206. Times in the middle of the path are more frequent.
 
     Args:
-        mean: > 0 prefers the noisy end.
+        mean: Mean of the logit; values above 0 prefer the noisy end.
         std: Width of the density, > 0.
         stratified: See :class:`TimestepSampler`.
     """
@@ -67,20 +68,20 @@ class LogitNormalTimesteps(TimestepSampler):
         self.std = std
 
     def quantile(self, uniform: Tensor) -> Tensor:
-        # ndtri is infinite at 0, and its sigmoid then 0: still a fraction.
+        # ndtri is -inf at 0, where the sigmoid gives 0, a valid fraction.
         normal = torch.special.ndtri(uniform)
         return (self.mean + self.std * normal).sigmoid()
 
 
 @DIFFUSION_SCHEDULERS.register_module()
 class NormalTimesteps(TimestepSampler):
-    """fraction ~ N(mean, std^2), cut off at the ends of the time axis.
+    """The density fraction ~ N(mean, std^2), cut off at both ends.
 
-    With ``VarianceExploding``, whose time is the logarithm of sigma, this is
-    the log-normal sigma of Karras et al. 2022, table 1 (arXiv:2206.00364):
-    P_mean = -1.2, P_std = 1.2 over sigma in [0.002, 80] is a mean of
-    (-1.2 - log 0.002) / log(80 / 0.002) = 0.47323 and a std of
-    1.2 / log(80 / 0.002) = 0.11324, the defaults.
+    With ``VarianceExploding``, whose time is linear in log(sigma), sigma is
+    log-normal as in Karras et al. 2022, table 1 (arXiv:2206.00364). The
+    defaults are their P_mean = -1.2 and P_std = 1.2 for sigma in [0.002, 80]:
+    mean = (-1.2 - log 0.002) / log(80 / 0.002) = 0.47323, and
+    std = 1.2 / log(80 / 0.002) = 0.11324.
 
     Args:
         mean: Centre of the density, a fraction of the time axis, in [-1, 2].

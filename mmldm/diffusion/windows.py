@@ -1,4 +1,4 @@
-"""Estimates of large latents, window by window."""
+"""Estimates for large latents, window by window."""
 
 import math
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ Box = tuple[slice, slice]  # rows, columns
 
 @DIFFUSION_SCHEDULERS.register_module()
 class Windows:
-    """Overlapping windows, whose estimates are blended at every step.
+    """Overlapping windows whose estimates are blended at every step.
 
-    The denoiser sees as much as in training and needs the memory of one
-    window, however large the latent is; as the original code's
-    ``split_input_params``, and MultiDiffusion (Bar-Tal et al. 2023,
-    arXiv:2302.08113, eq. 5). A condition beside the latent is cut with it;
-    tokens and vectors are those of the whole image. Windows are rows and
-    columns, the last two axes: of a video each has all frames.
+    The denoiser sees a window as large as in training, and needs only its
+    memory, for latents of any size. This is ``split_input_params`` of the
+    original code, and MultiDiffusion (Bar-Tal et al. 2023, arXiv:2302.08113,
+    eq. 5). A spatial condition is cut together with the latent; tokens and
+    vectors are those of the whole image. Windows are cut along the last two
+    axes, rows and columns; a window of a video has all frames.
 
     Args:
-        size: Side of a window in latent positions, such as that of training.
-        overlap: Positions that neighbours share at least, in [0, size); None
-            for half of the size.
+        size: Side of a window in latent positions, such as the training size.
+        overlap: Smallest overlap of neighbours in latent positions, in
+            [0, size); None for half of the size.
     """
 
     def __init__(self, size: int, overlap: int | None = None) -> None:
@@ -48,7 +48,7 @@ class Windows:
         self.overlap = overlap
 
     def __call__(self, predict: Predict) -> Predict:
-        """``predict`` of latents of any size."""
+        """``predict`` for latents of any size."""
 
         def predict_all(
             z: Tensor,
@@ -80,7 +80,7 @@ class Windows:
         return list(product(rows, columns))
 
     def _starts(self, side: int) -> list[int]:
-        """Evenly spaced, from one border to the other."""
+        """Starts of the windows, evenly spaced from border to border."""
         room = side - self.size
         if room <= 0:
             return [0]
@@ -95,7 +95,7 @@ def _cut(condition: Condition, box: Box) -> Condition:
 
 
 def _weight(size: Sequence[int]) -> Tensor:
-    """How much each position of a window counts: least at its border."""
+    """Weight of each position of a window, smallest at its border."""
     rows, columns = (
         torch.minimum(torch.arange(1, n + 1), torch.arange(n, 0, -1))
         for n in size

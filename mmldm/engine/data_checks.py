@@ -1,4 +1,4 @@
-"""Check that a model suits the data that it is trained on."""
+"""Checks that a model suits its training data."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -42,11 +42,11 @@ def check_image_size(dataset: Dataset, model: nn.Module) -> None:
     """Raise if the denoiser cannot take latents of the data's size.
 
     Args:
-        dataset: Of the training; one without ``size`` says nothing.
-        model: An editor; one without a denoiser takes any.
+        dataset: The training data set; one without ``size`` is not checked.
+        model: An editor; one without a denoiser is not checked.
 
     Raises:
-        ValueError: Naming the key, and what divides a size that fits.
+        ValueError: Names the key, and a divisor of valid sizes.
     """
     size = getattr(dataset, 'size', None)
     denoiser = getattr(model, 'denoiser', None)

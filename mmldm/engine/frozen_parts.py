@@ -19,7 +19,8 @@ def check_frozen_parts(model: nn.Module) -> None:
             continue
         if not any(True for _ in getattr(module, module.part).parameters()):
             continue
-        key = '.'.join(['model', *([name] if name else []), module.source])
+        own = [name] if name else []
+        key = '.'.join(['model', *own, module.files[0]])
         raise ValueError(
             f'{key} is missing: the {module.part} of '
             f'{type(module).__name__} is frozen, but its weights are not '

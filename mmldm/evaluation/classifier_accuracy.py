@@ -1,4 +1,4 @@
-"""Do generated images show the class that was asked for?"""
+"""Metric: do generated images show the requested class?"""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from mmldm.utils.typing import ConfigType
 
 
 def pooled_features(image: Tensor, size: int) -> np.ndarray:
-    """Grey values in [0, 1] of a uint8 image (3, H, W), (size * size,)."""
+    """Pooled grey values, (size * size,) in [0, 1], of uint8 (3, H, W)."""
     grey = image.float().mean(0, keepdim=True) / 255
     return F.adaptive_avg_pool2d(grey, size).flatten().cpu().numpy()
 
@@ -21,15 +21,14 @@ def pooled_features(image: Tensor, size: int) -> np.ndarray:
 class ClassifierAccuracy(BaseMetric):
     """Accuracy of a support-vector classifier on generated images.
 
-    It is fitted on real training images and never sees a generated one; its
-    accuracy on real test images stands beside as ``test_accuracy_real``.
-    For small grey images: it sees pixels pooled to ``feature_size``.
+    The classifier is fitted to real training images only. Its accuracy on real
+    test images is given as ``test_accuracy_real``. It suits small grey images:
+    its input is the pixels, pooled to ``feature_size``.
 
     Args:
-        train_dataset: Real images with labels to fit it on.
-        test_dataset: Real images with labels, none of which it was fitted
-            on.
-        feature_size: Side of the pooled image.
+        train_dataset: Real images with labels, for the fit.
+        test_dataset: Other real images with labels.
+        feature_size: Side of the pooled image, pixels.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class ClassifierAccuracy(BaseMetric):
         self.feature_size = feature_size
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Take features and labels of a batch."""
+        """Keep features and labels of a batch."""
         self.results += [
             (
                 self._features(sample['pred_img']),

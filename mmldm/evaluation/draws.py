@@ -1,4 +1,4 @@
-"""Several images that were drawn for one entry of a dataset."""
+"""Base class of metrics over several images for one entry of the data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +11,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Draw:
-    """What is kept of a sample.
+    """A generated image, with the fields to compare it with.
 
     Args:
-        source: Entry of the dataset.
-        image: What was drawn, uint8 RGB (3, H, W).
-        fields: What it is compared with.
+        source: Index of the entry of the data set.
+        image: The generated image, uint8 RGB (3, H, W).
+        fields: Values of the fields to compare with.
     """
 
     source: int
@@ -25,9 +25,9 @@ class Draw:
 
 
 class DrawsMetric(BaseMetric):
-    """Judges samples, and the means of those of one entry.
+    """Metric of single samples, and of the mean of an entry's samples.
 
-    The entries' ``num_draws`` says how many samples an entry has.
+    The data set's ``num_draws`` is the number of samples of an entry.
     """
 
     #: Fields of a sample that images are compared with.
@@ -37,14 +37,15 @@ class DrawsMetric(BaseMetric):
         """Keep the images of a batch.
 
         Raises:
-            ValueError: If a sample lacks what they are compared with.
+            ValueError: If a sample lacks a field to compare with.
         """
         for sample in data_samples:
             for name in (*self.fields, 'source_idx'):
                 if name not in sample:
                     raise ValueError(
-                        f'{type(self).__name__} compares images with {name}, '
-                        'which the test data lack: see its docstring'
+                        f'{type(self).__name__} needs {name}, which is '
+                        'missing in the test data: add it to the data set '
+                        'or pipeline of test_dataloader'
                     )
             kept = (torch.as_tensor(sample[name]) for name in self.fields)
             self.results.append(
@@ -64,7 +65,7 @@ class DrawsMetric(BaseMetric):
 
 
 def mean_draws(results: Sequence[Draw]) -> list[Draw]:
-    """One for each entry, whose image is the mean of the entry's, float64."""
+    """One draw for each entry, with the mean image of its draws, float64."""
     groups: dict[int, list[Draw]] = {}
     for draw in results:
         groups.setdefault(draw.source, []).append(draw)

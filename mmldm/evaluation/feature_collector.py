@@ -1,4 +1,4 @@
-"""Turns images into the features of a set, as they come."""
+"""Collection of the features of images that arrive in batches."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -13,20 +13,20 @@ from mmldm.models.feature_networks import FeatureNetwork
 from .feature_moments import FeatureMoments
 from .feature_sets import FeatureSet
 
-# Features that wait to be summed: products of few rows cost as much.
+# Features to gather before they are summed: few rows would cost as much.
 BLOCK = 256
 
 
 class FeatureCollector:
-    """Collects the features of images that one process has made.
+    """Collects the features of the images of one process.
 
-    Images are dropped at once; sums stay, and the features of each image
-    only where they are asked for.
+    Images are not kept. Sums are kept, and the features of each image only on
+    request.
 
     Args:
-        network: Gives the features.
-        keep_features: Keep those of each image.
-        keep_logits: Keep the scores of each image.
+        network: The feature network.
+        keep_features: Keep the features of each image.
+        keep_logits: Keep the class scores of each image.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class FeatureCollector:
         self.logits: list[Tensor] | None = [] if keep_logits else None
 
     def add(self, images: Sequence[Tensor]) -> None:
-        """Take images, uint8 RGB (3, H, W) of any sizes."""
+        """Add images, uint8 RGB (3, H, W) of any sizes."""
         device = images[0].device
         if device != next(self.network.parameters()).device:
             self.network.to(device)
@@ -54,21 +54,22 @@ class FeatureCollector:
             self._keep(self.features, features)
             self._keep(self.logits, logits)
         self.count += len(images)
-        # The last image stays: it may turn out to be a repeated one.
+        # The last image is not summed yet: it may be a repeated one.
         if len(self.waiting) > BLOCK:
             self.moments.add(torch.stack(self.waiting[:-1]))
             del self.waiting[:-1]
 
     def finish(self, size: int, rank: int = 0, world: int = 1) -> FeatureSet:
-        """The set of all processes' images; they all have to call it.
+        """The feature set of all processes' images; all must call it.
 
-        The features themselves are on rank 0 alone.
+        Only rank 0 gets the features themselves.
 
         Args:
-            size: How many images all processes have together. Those that a
-                sampler repeats for equal shares are left out.
-            rank: This process, which had the images rank, rank + world, ...
-            world: How many there are.
+            size: Number of images of all processes. Images that a sampler
+                repeats for equal shares are left out.
+            rank: Rank of this process, which had images rank, rank + world,
+                ...
+            world: Number of processes.
         """
         repeated = self.count - len(range(rank, size, world))
         if repeated > 0:
@@ -90,10 +91,10 @@ class FeatureCollector:
 
 
 def _batches(images: Sequence[Tensor]) -> Iterator[Tensor]:
-    """Images as the network takes them, (B, 3, H, W).
+    """Batches of the images for the network, (B, 3, H, W).
 
-    On a CPU one by one, which costs no more there, and rounds alike for any
-    size of batch.
+    On a CPU, images come one by one: this costs no more there, and rounding
+    does not depend on the batch size.
     """
     together = images[0].is_cuda and len({i.shape for i in images}) == 1
     if together:
@@ -104,7 +105,7 @@ def _batches(images: Sequence[Tensor]) -> Iterator[Tensor]:
 
 @contextlib.contextmanager
 def _same_rounding(device: torch.device) -> Iterator[None]:
-    """One thread on a CPU: several round otherwise than one."""
+    """Use one thread on a CPU, as rounding depends on their number."""
     threads = torch.get_num_threads()
     if device.type != 'cpu' or threads == 1:
         yield
@@ -117,7 +118,7 @@ def _same_rounding(device: torch.device) -> Iterator[None]:
 
 
 def _gathered(values: list[Tensor] | None, size: int) -> Tensor | None:
-    """Of all processes, in the order of the images; None but on rank 0."""
+    """Values of all processes in image order; None on ranks other than 0."""
     if values is None:
         return None
     rows = collect_results([v.numpy() for v in values], size, 'cpu')

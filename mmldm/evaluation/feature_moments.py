@@ -1,27 +1,25 @@
-"""Mean and covariance of features, summed without any rounding error."""
+"""Mean and covariance of features, from sums without rounding error."""
 
 import torch
 from mmengine.dist import all_reduce
 from scipy.linalg import eigh
 from torch import Tensor
 
-# Features are rounded to multiples of 2^-20: an error below 5e-7 each, of
-# which a distance keeps less than 1e-6.
+# Features are rounded to multiples of 2^-20, an error below 5e-7 each; the
+# resulting error of a distance is below 1e-6.
 DIGITS = 20
-# Whole numbers up to 2^53 are exact in float64; sums of them in int64 stay
-# clear of its end.
+# Whole numbers up to 2^53 are exact in float64, and sums up to 2^62 in int64.
 EXACT, LARGEST_SUM = 2.0**53, 2**62
 
 
 class FeatureMoments:
     """Count, sum and sum of products of the features of many images.
 
-    They are whole numbers in units of 2^-20 and 2^-40, so that no sum
-    depends on the order, the batches or the number of processes that
-    features come in.
+    They are whole numbers in units of 2^-20 and 2^-40. The sums do not depend
+    on the order of features, the batches or the number of processes.
 
     Args:
-        num_features: D.
+        num_features: Number of features of an image, D.
     """
 
     def __init__(self, num_features: int) -> None:
@@ -35,11 +33,11 @@ class FeatureMoments:
         """Add features, (N, D).
 
         Raises:
-            ValueError: If they are not finite, or so large that their sums
-                would not be exact.
+            ValueError: If features are not finite, or too large for exact
+                sums.
         """
         if not features.isfinite().all():
-            raise ValueError('features are not finite: an image is damaged')
+            raise ValueError('features are not finite: check the images')
         whole = (features.double().cpu() * 2**DIGITS).round()
         for rows in whole.split(self._exact_rows(whole)):
             self.second += (rows.T @ rows).to(torch.int64)
@@ -48,23 +46,23 @@ class FeatureMoments:
         if self.second.diagonal().max() > LARGEST_SUM:
             raise ValueError(
                 f'features of {self.count} images are too large for exact '
-                'sums: judge fewer images, or scale the features'
+                'sums: use fewer images, or scale the features'
             )
 
     def reduce(self) -> None:
-        """Add up the sums of all processes, on each of them."""
+        """Add the sums of all processes, on every process."""
         for name in ('count', 'first', 'second'):
             value = getattr(self, name)
             all_reduce(value, 'sum')
 
     @property
     def mean(self) -> Tensor:
-        """(D,), float64."""
+        """Mean of the features, (D,), float64."""
         return self.first.double() / 2**DIGITS / self.count
 
     @property
     def covariance(self) -> Tensor:
-        """(D, D), float64, of N - 1 degrees of freedom.
+        """Covariance with N - 1 degrees of freedom, (D, D), float64.
 
         Raises:
             ValueError: If there are fewer than two images.
@@ -73,15 +71,15 @@ class FeatureMoments:
             raise ValueError(
                 f'a covariance needs two images or more, got {self.count}'
             )
-        # The products of the means are subtracted from exact sums: what is
-        # lost by it is 1e-16 of the larger ones.
+        # Products of means are subtracted from exact sums, with an error of
+        # 1e-16 times the larger of them.
         products = torch.outer(self.mean, self.mean) * self.count
         centred = self.second.double() / 4**DIGITS - products
         return centred / (self.count - 1)
 
     @staticmethod
     def _exact_rows(whole: Tensor) -> int:
-        """How many rows may be multiplied at once, in float64."""
+        """Number of rows whose products are exact in float64."""
         largest = float(whole.abs().max()) if whole.numel() else 0
         rows = int(EXACT / max(largest, 1) ** 2)
         if not rows:
@@ -95,10 +93,10 @@ class FeatureMoments:
 def moments_distance(moments: FeatureMoments, other: FeatureMoments) -> float:
     """Squared Frechet distance of the Gaussians with these moments.
 
-    Heusel et al. 2017 (arXiv:1706.08500), eq. 6. The trace of the root of
-    both covariances' product is the sum of the singular values of the
-    product of their roots, which loses no digits where a covariance has not
-    full rank. Two equal sets have 0.
+    Heusel et al. 2017 (arXiv:1706.08500), eq. 6. The trace of the root of the
+    covariances' product is the sum of the singular values of the product of
+    their roots, which is accurate even without full rank. Two equal sets have
+    the distance 0.
 
     Raises:
         ValueError: If a set has fewer than two images.
@@ -111,13 +109,13 @@ def moments_distance(moments: FeatureMoments, other: FeatureMoments) -> float:
 
 
 def _root(moments: FeatureMoments) -> Tensor:
-    """R with R R^T = covariance, (D, rank)."""
+    """A root R of the covariance R R^T, (D, rank)."""
     covariance = moments.covariance.numpy()
     size = len(covariance)
-    # N images span N - 1 directions: what is found in others is rounding.
+    # N images span N - 1 directions; all others hold only rounding errors.
     rank = min(int(moments.count) - 1, size)
-    # By LAPACK's driver that finds many equal eigenvalues: torch's does not
-    # always converge for few images.
+    # LAPACK's driver for many equal eigenvalues: torch's does not always
+    # converge for few images.
     values, vectors = eigh(
         covariance, driver='evr', subset_by_index=(size - rank, size - 1)
     )

@@ -1,4 +1,4 @@
-"""Features of a set of images, and how far one set is from another."""
+"""Features of image sets, and metrics between two sets."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ from torch import Tensor
 from .feature_moments import FeatureMoments, moments_distance
 
 # Kynkaanniemi et al. 2019 (arXiv:1904.06991) and Naeem et al. 2020
-# (arXiv:2002.09797) take this neighbour for the radius of a ball.
+# (arXiv:2002.09797): the neighbour that gives the radius of a ball.
 PRECISION_NEIGHBOUR, DENSITY_NEIGHBOUR = 3, 5
-# Binkowski et al. 2018 (arXiv:1801.01401), and how torch-fidelity splits.
+# Binkowski et al. 2018 (arXiv:1801.01401), and torch-fidelity's splits.
 KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000
 SPLITS = 10
 ROWS = 2048
@@ -20,14 +20,14 @@ ROWS = 2048
 
 @dataclass
 class FeatureSet:
-    """What is known of a set of images.
+    """The features of a set of images.
 
     Args:
-        moments: Mean and covariance of all of them.
-        protocol: Network, its weights, and how images were prepared.
-        features: Of all or of some of them, in order, (N, D), float32;
-            None where no metric asks for them.
-        logits: Scores of the network's classes, (N, K); None without.
+        moments: Mean and covariance of the features of all images.
+        protocol: Network, its weights, and the preparation of images.
+        features: Features of all or some images, in order, (N, D), float32;
+            None if no metric needs them.
+        logits: Scores of the network's classes, (N, K); None if not kept.
     """
 
     moments: FeatureMoments
@@ -36,12 +36,12 @@ class FeatureSet:
     logits: Tensor | None = None
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return int(self.moments.count)
 
 
 def frechet(generated: FeatureSet, reference: FeatureSet) -> dict[str, float]:
-    """``fd``, the Frechet distance; by Inception's features the FID."""
+    """``fd``, the Frechet distance; with Inception, it is the FID."""
     distance = moments_distance(generated.moments, reference.moments)
     return dict(fd=distance)
 
@@ -51,8 +51,8 @@ def kernel_distance(
 ) -> dict[str, float]:
     """``kid`` and ``kid_std``: squared maximum mean discrepancy.
 
-    By torch-fidelity: a cubic kernel, the mean over 100 pairs of subsets of
-    1,000 images, fewer where there are fewer.
+    torch-fidelity computes it with a cubic kernel, as the mean over 100 pairs
+    of subsets with 1,000 images, or all if there are fewer.
     """
     from torch_fidelity.metric_kid import (
         KEY_METRIC_KID_MEAN,
@@ -75,10 +75,11 @@ def kernel_distance(
 def inception_score(
     generated: FeatureSet, reference: FeatureSet | None = None
 ) -> dict[str, float]:
-    """``is`` and ``is_std``: sure about an image, unsure about the set.
+    """``is`` and ``is_std``: the Inception Score and its deviation.
 
-    Salimans et al. 2016 (arXiv:1606.03498), by torch-fidelity: ten splits of
-    the shuffled images. The reference does not matter.
+    Salimans et al. 2016 (arXiv:1606.03498), computed by torch-fidelity for ten
+    splits of the shuffled images. It is high if the classes are certain for an
+    image and varied over the set. The reference is not used.
 
     Raises:
         ValueError: If the network gives no classes.
@@ -92,7 +93,7 @@ def inception_score(
     if generated.logits is None:
         raise ValueError(
             f'metric is: {generated.protocol.get("network")} has no classes: '
-            "leave 'is' out, or take InceptionFeatures"
+            "omit 'is', or use InceptionFeatures"
         )
     splits = min(SPLITS, len(generated.logits))
     values = isc_features_to_metric(generated.logits, splits=splits)
@@ -105,10 +106,10 @@ def inception_score(
 def precision_recall(
     generated: FeatureSet, reference: FeatureSet
 ) -> dict[str, float]:
-    """``precision`` and ``recall``: whose images look like the others'.
+    """``precision`` and ``recall``: shares of images that match the other set.
 
-    Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 2: an image looks like a
-    set if it is within the third neighbour's distance of one of its images.
+    Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 2: an image matches a set
+    if it is within the third neighbour's distance of one of its images.
     """
     from torch_fidelity.metric_prc import prc_features_to_metric
 
@@ -128,11 +129,11 @@ def precision_recall(
 def density_coverage(
     generated: FeatureSet, reference: FeatureSet
 ) -> dict[str, float]:
-    """``density`` and ``coverage``, which outliers move less.
+    """``density`` and ``coverage``, which are robust to outliers.
 
-    Naeem et al. 2020 (arXiv:2002.09797), eq. 3 and 4, with k = 5: balls
-    around the real images count how many generated ones they hold, and how
-    many of them hold any.
+    Naeem et al. 2020 (arXiv:2002.09797), eq. 3 and 4, with k = 5: the number
+    of generated images in balls around the real images, and the share of balls
+    that have any.
     """
     fake = _features(generated)
     real = _features(reference, DENSITY_NEIGHBOUR + 1)
@@ -155,7 +156,7 @@ METRICS: dict[str, Callable[[FeatureSet, FeatureSet], dict[str, float]]] = {
     'precision_recall': precision_recall,
     'density_coverage': density_coverage,
 }
-#: Parts of a protocol that have to be equal.
+#: Keys of a protocol that must be equal.
 COMPARED = ('network', 'weights', 'side', 'resize')
 #: Metrics that need the features of each image.
 NEED_FEATURES = {'kid', 'precision_recall', 'density_coverage'}
@@ -164,10 +165,10 @@ NEED_FEATURES = {'kid', 'precision_recall', 'density_coverage'}
 def compare_sets(
     generated: FeatureSet, reference: FeatureSet, metrics: Sequence[str]
 ) -> dict[str, float]:
-    """Values of some of :data:`METRICS`, and ``num_images``.
+    """Values of the given :data:`METRICS`, and ``num_images``.
 
     Raises:
-        ValueError: If the sets have other protocols, or too few images.
+        ValueError: If the sets differ in protocol, or have too few images.
     """
     check_protocols(generated.protocol, reference.protocol)
     values: dict[str, float] = {}
@@ -177,37 +178,37 @@ def compare_sets(
 
 
 def check_protocols(own: dict[str, Any], other: dict[str, Any]) -> None:
-    """Raise where two sets of features cannot be compared.
+    """Raise if two sets of features cannot be compared.
 
     Raises:
-        ValueError: If network, weights or preparation differ; what differs
-            is named with both values.
+        ValueError: If network, weights or preparation differ; names the key
+            and both values.
     """
     for key in COMPARED:
         if own.get(key) != other.get(key):
             raise ValueError(
-                f'the generated images have features of {key}='
-                f'{own.get(key)!r}, the reference of {key}='
+                f'the generated images have features with {key}='
+                f'{own.get(key)!r}, the reference has {key}='
                 f'{other.get(key)!r}: prepare the reference with the same '
                 'features'
             )
 
 
 def _features(images: FeatureSet, least: int = 2) -> Tensor:
-    """The features of each image, of at least so many.
+    """The features of each image, of at least ``least`` images.
 
     Raises:
-        ValueError: If they were not kept, or are too few.
+        ValueError: If features were not kept, or there are too few.
     """
     if images.features is None:
         raise ValueError(
-            "the statistics hold no features: leave 'kid', "
-            "'precision_recall' and 'density_coverage' out, or prepare "
-            'statistics that keep some'
+            "the statistics hold no features: omit 'kid', "
+            "'precision_recall' and 'density_coverage', or prepare "
+            'statistics with --keep'
         )
     if len(images.features) < least:
         raise ValueError(
             f'{len(images.features)} images are too few for this metric: give '
-            f'{least} or more, or judge by fd alone'
+            f'{least} or more, or use fd only'
         )
     return images.features.float()

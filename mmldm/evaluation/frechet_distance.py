@@ -1,4 +1,4 @@
-"""How far generated images are from real ones, as a set."""
+"""Metric: distance between the sets of generated and real images."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ from .reconstruction_fid import frechet_distance
 
 @METRICS.register_module()
 class FrechetDistance(BaseMetric):
-    """Frechet distance of ``pred_img`` to real images, without a network.
+    """Frechet distance between ``pred_img`` and real images, without network.
 
-    Of :class:`PatchFeatures` of the real images: for small images, where no
-    Inception is at hand. Its numbers cannot be compared with any FID.
+    It uses the :class:`PatchFeatures` of the real images, for small images and
+    without Inception. Its numbers cannot be compared with any FID.
 
     Args:
-        dataset: Real images, all of which are taken once.
+        dataset: The real images; all are used once.
     """
 
     default_prefix = 'frechet'
@@ -34,15 +34,15 @@ class FrechetDistance(BaseMetric):
         self.results += [sample['pred_img'].cpu() for sample in data_samples]
 
     def compute_metrics(self, results: Sequence[Tensor]) -> dict[str, float]:
-        """``distance``, >= 0 and 0 for the real images themselves.
+        """``distance``, >= 0, and 0 for the real images themselves.
 
         Raises:
-            ValueError: If there is one image only, or sizes differ.
+            ValueError: If there is only one image, or sizes differ.
         """
         if len(results) < 2:
             raise ValueError(
-                'FrechetDistance needs two images or more: one has no '
-                'covariance'
+                f'FrechetDistance got {len(results)} images, expected 2 or '
+                'more: raise the number of samples of test_dataloader'
             )
         dataset = DATASETS.build(self.dataset)
         real = [dataset[i]['inputs'] for i in range(len(dataset))]

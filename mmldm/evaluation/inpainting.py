@@ -1,4 +1,4 @@
-"""Are holes filled as they were?"""
+"""Metric: are holes filled as in the original?"""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from mmldm.registry import METRICS
 from .draws import Draw, DrawsMetric, mean_draws
 from .reconstruction import psnr
 
-# Pixels around a missing one of which it is made, as in OpenCV's examples.
+# Radius in pixels around a missing pixel, as in OpenCV's examples.
 RADIUS = 3
 
 
@@ -21,7 +21,7 @@ def telea(image: Tensor, mask: Tensor) -> Tensor:
 
     Args:
         image: uint8 (3, H, W).
-        mask: 1 in the hole, whose pixels are not looked at, (1, H, W).
+        mask: (1, H, W), 1 in the hole, whose pixels are not used.
 
     Returns:
         uint8 (3, H, W).
@@ -34,22 +34,22 @@ def telea(image: Tensor, mask: Tensor) -> Tensor:
 
 @METRICS.register_module()
 class InpaintingMetrics(DrawsMetric):
-    """What is in the hole, and whether all else stayed.
+    """Error inside the hole, and whether the known part is unchanged.
 
-    Reads ``gt_img`` and ``mask``: ``DrawMask`` or ``LoadMask`` and
-    ``PackInputs(gt_img=True)`` in the pipeline of the test data.
+    The metric reads ``gt_img`` and ``mask``, which ``PackInputs(gt_img=True)``
+    and ``DrawMask`` or ``LoadMask`` in the pipeline of the test data give.
     """
 
     default_prefix = 'inpaint'
     fields = ('gt_img', 'mask')
 
     def compute_metrics(self, results: Sequence[Draw]) -> dict[str, float]:
-        """PSNR is that of the pixels in the hole, dB, mean over the images.
+        """PSNR of the pixels in the hole, dB, and the error outside.
 
-        ``psnr_mean``: of the mean of an entry's samples; ``psnr_sample``: of
-        single samples; ``psnr_telea``: of what :func:`telea` makes of the
-        same images and masks. ``known_error``: by how much, in [0, 255], a
-        pixel outside of the holes is off at most.
+        PSNRs are means over the images: ``psnr_mean`` for the mean of an
+        entry's samples, ``psnr_sample`` for single samples, and ``psnr_telea``
+        for :func:`telea` on the same images and masks. ``known_error`` is the
+        largest error of a pixel outside the holes, in [0, 255].
         """
         means = mean_draws(results)
         return dict(
@@ -63,7 +63,7 @@ class InpaintingMetrics(DrawsMetric):
 
 
 def hole_psnr(image: Tensor, truth: Tensor, mask: Tensor) -> float:
-    """Of the pixels in the hole, dB."""
+    """PSNR of the pixels in the hole, dB."""
     hole = mask[0].bool()
     return psnr(image[:, hole], truth[:, hole])
 

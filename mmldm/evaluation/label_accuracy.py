@@ -1,4 +1,4 @@
-"""Are labels recognised?"""
+"""Metric: accuracy of predicted labels."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from mmldm.registry import METRICS
 
 @METRICS.register_module()
 class LabelAccuracy(BaseMetric):
-    """Accuracy of each of the ``pred_labels``, which have names."""
+    """Accuracy of each of the named ``pred_labels``."""
 
     default_prefix = 'accuracy'
 
@@ -25,7 +25,7 @@ class LabelAccuracy(BaseMetric):
             )
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """A number in [0, 1] for each name of a prediction."""
+        """The accuracy, in [0, 1], for each name of a prediction."""
         return {
             name: sum(hit[name] for hit in results) / len(results)
             for name in results[0]

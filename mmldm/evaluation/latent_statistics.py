@@ -1,4 +1,4 @@
-"""What latents are like: whether they suit a diffusion model."""
+"""Metric: statistics of latents, which should suit a diffusion model."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,16 @@ from mmldm.utils.moments import pooled_moments, sample_moments
 
 @METRICS.register_module()
 class LatentStatistics(BaseMetric):
-    """Mean and deviation of every channel of ``latent``; use of ``codes``.
+    """Mean and deviation of each channel of ``latent``, and use of ``codes``.
 
-    Of *scaled* latents, whose deviation is about 1 once the scale is
+    The latents are *scaled*: their deviation is about 1 once the scale is
     measured.
     """
 
     default_prefix = 'latent'
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Reduce the latents of a batch."""
+        """Keep the moments of a batch's latents."""
         for sample in data_samples:
             row = dict(moments=sample_moments(sample['latent'][None])[0])
             if 'codes' in sample:
@@ -30,11 +30,11 @@ class LatentStatistics(BaseMetric):
             self.results.append(row)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """By channel ``mean_0`` ... and ``std_0`` ...; of a codebook its use.
+        """``mean_0`` ..., ``std_0`` ... by channel, and the codebook's use.
 
-        ``code_usage`` is the share of the codes that some image uses,
-        ``perplexity`` the number of codes that, used equally, would have the
-        same entropy; both over the whole set.
+        ``code_usage`` is the share of codes that at least one image uses.
+        ``perplexity`` is the number of codes that would have the same entropy
+        if they were used equally. Both are over the whole set.
         """
         moments = torch.stack([row['moments'] for row in results])
         metrics = {
@@ -54,7 +54,7 @@ class LatentStatistics(BaseMetric):
 def _code_metrics(
     counted: Sequence[tuple[Tensor, Tensor]], num_codes: int
 ) -> dict[str, float]:
-    """Usage and perplexity from each image's (codes, their counts)."""
+    """Usage and perplexity from each image's (codes, counts)."""
     counts = torch.zeros(num_codes, dtype=torch.int64)
     for codes, number in counted:
         counts[codes] += number

@@ -1,4 +1,4 @@
-"""How well a first stage gives images back, image by image."""
+"""Metric: error of reconstructed images, image by image."""
 
 import logging
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from torch import Tensor
 from mmldm.registry import METRICS, MODELS
 from mmldm.utils.typing import ConfigType
 
-# Pixels that a Gaussian of 1.5 pixels covers, cut off after 3.5 of them.
+# Width in pixels of a Gaussian with deviation 1.5, cut off at 3.5 deviations.
 SSIM_WINDOW = 11
 
 
 def psnr(image: Tensor, reference: Tensor) -> float:
-    """Peak signal-to-noise ratio of uint8 images, dB; 100 where equal."""
+    """Peak signal-to-noise ratio of uint8 images, dB; at most 100."""
     error = (image.double() - reference.double()).square().mean()
     return min(float(10 * torch.log10(255**2 / error)), 100.0)
 
@@ -24,19 +24,19 @@ def psnr(image: Tensor, reference: Tensor) -> float:
 def ssim(image: Tensor, reference: Tensor) -> float:
     """Structural similarity of uint8 images (C, H, W), in [-1, 1].
 
-    With the Gaussian window of Wang et al. 2004, section III.C; the mean
-    over the channels.
+    It uses the Gaussian window of Wang et al. 2004, section III.C, and is the
+    mean over the channels.
 
     Raises:
-        ValueError: If the window does not fit into the images.
+        ValueError: If the images are smaller than the window.
     """
     from skimage.metrics import structural_similarity
 
     if min(image.shape[1:]) < SSIM_WINDOW:
         raise ValueError(
-            f'SSIM compares windows of {SSIM_WINDOW} pixels a side, got '
-            f'images of (H, W) = {tuple(image.shape[1:])}: judge larger '
-            'images, or leave ReconstructionMetrics out of the evaluators'
+            f'SSIM expects sides of at least {SSIM_WINDOW} pixels, got '
+            f'(H, W) = {tuple(image.shape[1:])}: use larger images, or '
+            'remove ReconstructionMetrics from the evaluators'
         )
     return float(
         structural_similarity(
@@ -53,11 +53,11 @@ def ssim(image: Tensor, reference: Tensor) -> float:
 
 @METRICS.register_module()
 class ReconstructionMetrics(BaseMetric):
-    """Means over the images of how near ``pred_img`` is to ``gt_img``.
+    """Mean PSNR, SSIM and LPIPS of ``pred_img`` against ``gt_img``.
 
     Args:
-        lpips: ``LPIPS``; where its files are not there, it is left out with
-            a warning. None leaves it out.
+        lpips: Config of ``LPIPS``; if its files are missing, it is left out
+            with a warning. None leaves it out.
     """
 
     default_prefix = 'recon'

@@ -1,4 +1,4 @@
-"""How well a first stage gives images back, as a set."""
+"""Metric: distance between the sets of reconstructed and original images."""
 
 import logging
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ def frechet_distance(features: Tensor, reference: Tensor) -> float:
     """Squared Frechet distance of the Gaussians fitted to two sets.
 
     Heusel et al. 2017 (arXiv:1706.08500), eq. 6. With centred features
-    sqrt(N - 1) Q R the trace of the root of both covariances' product is the
+    sqrt(N - 1) Q R, the trace of the root of the covariances' product is the
     sum of the singular values of R_1 R_2^T. torch-fidelity takes the roots of
-    the product's eigenvalues, of which those that are 0 are not quite: it is
-    off by 3e-5 for 100 images and by 1e-13 for 5000.
+    the product's eigenvalues, where rounding makes zeros nonzero: its error is
+    3e-5 for 100 images and 1e-13 for 5000.
 
     Args:
-        features: Of N > 1 images, (N, D), float64.
-        reference: Of M > 1 other images, (M, D).
+        features: Features of N > 1 images, (N, D), float64.
+        reference: Features of M > 1 other images, (M, D), float64.
     """
     mean_gap = (features.mean(0) - reference.mean(0)).square().sum()
     roots = [
@@ -46,20 +46,20 @@ def frechet_distance(features: Tensor, reference: Tensor) -> float:
 
 @METRICS.register_module()
 class ReconstructionFID(BaseMetric):
-    """Frechet Inception distance of ``pred_img`` to ``gt_img``: rFID.
+    """Frechet Inception distance between ``pred_img`` and ``gt_img``: rFID.
 
-    The network is torch-fidelity's, whose features are those of the
-    original; it is not downloaded.
+    The network is torch-fidelity's, which has the original's features. Its
+    weights are not downloaded.
 
     Args:
-        inception_weights: Path of its weights; None looks in torch's cache,
-            ``torch.hub.get_dir()/checkpoints``, and where they are not there
-            leaves the metric out with a warning.
+        inception_weights: Path of the network's weights. None searches
+            torch's cache, ``torch.hub.get_dir()/checkpoints``; if they are
+            missing there, the metric is left out with a warning.
 
     Raises:
-        FileNotFoundError: If ``inception_weights`` is not there.
-        ValueError: If the file holds other weights, or is not the file whose
-            SHA-256 its name tells.
+        FileNotFoundError: If the file ``inception_weights`` is missing.
+        ValueError: If the file holds other weights, or its SHA-256 differs
+            from the digits in its name.
     """
 
     default_prefix = 'recon'
@@ -70,14 +70,13 @@ class ReconstructionFID(BaseMetric):
         self.network = None if path is None else InceptionFeatures(path)
         if path is None:
             _warn(
-                f'recon/rfid is left out: there is no '
-                f'{weight_cache() / CACHED}: download {weights_url()} to '
-                'there, or set inception_weights of ReconstructionFID to its '
-                'path'
+                f'recon/rfid is left out, as {weight_cache() / CACHED} is '
+                f'missing: download {weights_url()} to this folder, or set '
+                'inception_weights of ReconstructionFID to its path'
             )
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Take the features of a batch and of its originals."""
+        """Keep the features of a batch and of its originals."""
         if self.network is None:
             self.results += [None] * len(data_samples)
             return
@@ -98,9 +97,9 @@ class ReconstructionFID(BaseMetric):
             return {}
         if count <= NUM_FEATURES:
             _warn(
-                f'recon/rfid of {count} images is biased, whose {NUM_FEATURES}'
-                ' features have no full covariance: compare it with that of '
-                'the same images only'
+                f'recon/rfid of {count} images is biased, as it takes more '
+                f'than {NUM_FEATURES}: compare it only with numbers of the '
+                'same images'
             )
         features, reference = (
             torch.from_numpy(np.stack(column)).double()
@@ -109,7 +108,7 @@ class ReconstructionFID(BaseMetric):
         return dict(rfid=frechet_distance(features, reference))
 
     def _features(self, images: list[Tensor]) -> list[np.ndarray]:
-        """Of each image (2048,), float32."""
+        """Features of each image, (2048,), float32."""
         batch = torch.stack(images)
         features, _ = self.network.to(batch.device)(batch)
         return list(features.cpu().numpy())

@@ -1,4 +1,4 @@
-"""Statistics of a reference set in a file, with their protocol."""
+"""Files with the statistics of a reference set, and their protocol."""
 
 import json
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ def save_statistics(
     """Write the statistics of a set to a ``.safetensors`` file.
 
     Args:
-        images: The set; features are stored where it holds them.
-        path: The file.
-        source: Data set, number of images, transforms: plain values, which
-            become part of the protocol.
+        images: The set; its features are stored if it has them.
+        path: Path of the file.
+        source: Plain values that describe the data, such as data set and
+            transforms; they become part of the protocol.
     """
     tensors = {name: getattr(images.moments, name) for name in SUMS}
     if images.features is not None:
@@ -39,11 +39,11 @@ def save_statistics(
 
 
 def load_statistics(path: str | Path) -> FeatureSet:
-    """Read what :func:`save_statistics` has written.
+    """Read a file that :func:`save_statistics` wrote.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it holds something else.
+        FileNotFoundError: If the file is missing.
+        ValueError: If it has another content.
     """
     path = Path(path)
     if not path.is_file():
@@ -69,7 +69,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _moments(tensors: Mapping[str, Tensor]) -> FeatureMoments:
-    """The sums of a file, of one size and whole numbers."""
+    """The sums in a file, after a check of their type and shape."""
     num_features = len(tensors['first'])
     moments = FeatureMoments(num_features)
     for name in SUMS:

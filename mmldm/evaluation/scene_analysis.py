@@ -1,4 +1,4 @@
-"""Which coloured shapes a picture shows: plain image analysis."""
+"""Detection of coloured shapes in a picture by image analysis."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,28 +15,28 @@ from mmldm.structures.shape_scene import (
     coverage,
 )
 
-# Of a pixel's RGB in [0, 255]. What differs less between its channels is
-# background; what is further from the way between the background and each of
-# the colours has no colour of ours.
+# RGB in [0, 255]. A pixel whose channels differ by less than GREY is
+# background. A pixel that differs by more than TOLERANCE from all mixtures of
+# the background with one of the colours has none of the colours.
 GREY = 40
 TOLERANCE = 60
-# Parts of the image: a quarter of the smallest triangle.
+# Part of the image: a quarter of the smallest triangle.
 MIN_AREA = 0.3**2 / 8
-# A found shape is one that overlaps by this with an ideal one, whose width and
-# height are not more different than this.
+# A shape must overlap with its ideal by MIN_OVERLAP, and the ideal's shorter
+# side must be at least the part MIN_ASPECT of its longer side.
 MIN_OVERLAP = 0.7
 MIN_ASPECT = 2 / 3
 
 
 @dataclass(frozen=True)
 class FoundObject:
-    """What was found.
+    """An object that was detected.
 
     Args:
-        label: Class, an index of ``CLASSES``; None for a spot of a colour
-            that is like no shape.
-        box: Top left corner and size as parts of the image's.
-        mask: Its pixels, bool (H, W).
+        label: The class, an index into ``CLASSES``; None for a coloured spot
+            that resembles no shape.
+        box: Top left corner and size, relative to the image.
+        mask: Pixels of the object, bool (H, W).
     """
 
     label: int | None
@@ -45,16 +45,15 @@ class FoundObject:
 
 
 def find_objects(image: np.ndarray) -> list[FoundObject]:
-    """The objects of a scene.
+    """Detect the objects of a scene.
 
-    A pixel's colour is that on whose way from the background it lies, and how
-    far on the way is how much of it is covered. Connected pixels of a colour
-    are an object. For each shape the box is computed that has the object's
-    moments, and the shape in its box that overlaps most with the object
-    counts.
+    A pixel is a mixture of the background and a colour; the colour's share is
+    the covered part of the pixel. Connected pixels of one colour are an
+    object. For each shape, the box with the object's moments is computed; the
+    shape that overlaps most with the object is taken.
 
     Args:
-        image: Square, uint8 RGB (size, size, 3).
+        image: A square image, uint8 RGB (size, size, 3).
     """
     image = image.astype(np.float64)
     background = _background(image)
@@ -71,9 +70,9 @@ def find_objects(image: np.ndarray) -> list[FoundObject]:
 
 
 def found_labels(found: list[FoundObject], size: int) -> np.ndarray:
-    """Class plus 1 of every pixel, 0 for the background: (size, size).
+    """Map (size, size) of the class plus 1, and 0 for the background.
 
-    A spot that is like no shape has a label that no class has.
+    A spot that resembles no shape has a label that no class has.
     """
     labels = np.zeros((size, size), np.int64)
     for item in found:
@@ -83,9 +82,9 @@ def found_labels(found: list[FoundObject], size: int) -> np.ndarray:
 
 
 def _background(image: np.ndarray) -> np.ndarray | None:
-    """A plane fitted to what is grey, (H, W, 3).
+    """A plane fitted to the grey pixels, (H, W, 3).
 
-    None where less than a tenth of the image is.
+    None if less than a tenth of the image is grey.
     """
     height, width = image.shape[:2]
     grey = np.ptp(image, axis=2) < GREY
@@ -103,8 +102,8 @@ def _mixtures(
     """Each pixel as a mixture of the background and one of the colours.
 
     Returns:
-        The colour's share in [0, 1], and how far the pixel is from the
-        mixture, both (colours, H, W).
+        The colour's share, in [0, 1], and the distance of the pixel from
+        the mixture, both (colours, H, W).
     """
     offset = image - background
     ways = np.array([*COLOURS.values()])[:, None, None] - background
@@ -115,7 +114,7 @@ def _mixtures(
 
 
 def _components(mask: np.ndarray) -> Iterator[np.ndarray]:
-    """Connected parts that are large enough."""
+    """Masks of the connected parts that are large enough."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         mask.astype(np.uint8), connectivity=8
     )
@@ -127,7 +126,7 @@ def _components(mask: np.ndarray) -> Iterator[np.ndarray]:
 def _identify(colour: int, share: np.ndarray, mask: np.ndarray) -> FoundObject:
     """The shape that an object overlaps with most."""
     size = len(mask)
-    # Its edge too, which is covered by less than half.
+    # Includes the object's edge, where pixels are covered by less than half.
     around = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     spot = np.where(around, share, 0)
     boxes = {shape: _box_of(spot, shape) for shape in SHAPES}
@@ -145,20 +144,20 @@ def _identify(colour: int, share: np.ndarray, mask: np.ndarray) -> FoundObject:
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of shares."""
+    """Intersection over union of two maps of shares."""
     return np.minimum(a, b).sum() / np.maximum(a, b).sum()
 
 
 def _box_of(spot: np.ndarray, shape: str) -> Box:
-    """The box of this shape with a spot's area, centroid and proportions.
+    """The box in which a shape has a spot's area, centroid and proportions.
 
-    As parts of the image.
+    It is relative to the image.
     """
     centroid, deviation = _moments(spot)
     fill, middle, spread = _moments_of(shape)
     extent = deviation / spread
-    # The area is exact wherever edges are between the pixels, deviations are
-    # not.
+    # The area is exact for any position of the edges between pixels;
+    # deviations are not.
     extent *= np.sqrt(spot.mean() / (fill * extent.prod()))
     return (*(centroid - middle * extent).tolist(), *extent.tolist())
 
@@ -171,14 +170,14 @@ def _moments_of(shape: str) -> tuple[float, np.ndarray, np.ndarray]:
 
 
 def _moments(spot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centroid and deviations along x and y, (2,), of shares (size, size).
+    """Centroid and deviations, each (x, y), of shares (size, size).
 
-    In units of the image's side.
+    The unit is the image's side.
     """
     size = len(spot)
     place = (np.arange(size) + 0.5) / size
     centroid, deviation = [], []
-    for axis in (0, 1):  # what is summed over leaves x, then y
+    for axis in (0, 1):  # the sum over rows leaves x, that over columns y
         mass = spot.sum(axis) / spot.sum()
         mean = mass @ place
         centroid.append(mean)

@@ -1,4 +1,4 @@
-"""Do pictures of shapes show what was asked for?"""
+"""Metrics: do pictures of coloured shapes follow their condition?"""
 
 from abc import abstractmethod
 from collections import Counter
@@ -15,7 +15,7 @@ from mmldm.utils.boxes import WHOLE, shown_objects
 
 from .scene_analysis import FoundObject, find_objects, found_labels
 
-# Of a map: the background, the classes, and spots that are like no class.
+# Labels of a map: background, classes, and spots that resemble no class.
 NUM_LABELS = len(CLASSES) + 2
 
 
@@ -23,46 +23,46 @@ class SceneMetric(BaseMetric):
     """Compares the objects in ``pred_img`` with a condition of the sample."""
 
     default_prefix = 'scene'
-    #: The condition.
+    #: Name of the condition's field.
     field: str
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Look for the objects of a batch.
+        """Detect the objects in a batch's images.
 
         Raises:
-            ValueError: If a sample has no such condition, or the images are
-                not square.
+            ValueError: If a sample lacks the condition, or the images are not
+                square.
         """
         for sample in data_samples:
             if self.field not in sample:
                 raise ValueError(
-                    f'{type(self).__name__} compares images with '
-                    f'{self.field}, which the test data lack: use ShapeScenes'
+                    f'{type(self).__name__} needs {self.field}, which is '
+                    'missing in the test data: use ShapeScenes'
                 )
             found = find_objects(_pixels(sample['pred_img']))
             self.results.append(self.compare(found, sample))
 
     @abstractmethod
     def compare(self, found: list[FoundObject], sample: dict) -> Any:
-        """What counts of one image."""
+        """The result for one image."""
 
 
 @METRICS.register_module()
 class SceneClass(SceneMetric):
-    """Is an object of the class ``gt_label`` there?"""
+    """Whether the image has an object of the class ``gt_label``."""
 
     field = 'gt_label'
 
     def compare(self, found: list[FoundObject], sample: dict) -> tuple:
-        """Whether it is there, and whether something else is."""
+        """Whether the object is present, and whether others are."""
         asked = [int(sample['gt_label']['label'])]
         return _presence(found, asked)
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """Shares of images, in [0, 1].
 
-        ``class_found``: with an object of the class; ``class_extra``: with
-        more than one object.
+        ``class_found`` counts images with an object of the class, and
+        ``class_extra`` images with more than one object.
         """
         found, extra = np.mean(results, axis=0).tolist()
         return dict(class_found=found, class_extra=extra)
@@ -70,20 +70,20 @@ class SceneClass(SceneMetric):
 
 @METRICS.register_module()
 class SceneCaption(SceneMetric):
-    """Are all objects that ``caption`` names there?"""
+    """Whether the image has all objects that ``caption`` names."""
 
     field = 'caption'
 
     def compare(self, found: list[FoundObject], sample: dict) -> tuple:
-        """Whether all are there, and whether something else is."""
+        """Whether all objects are present, and whether others are."""
         return _presence(found, caption_labels(sample['caption']))
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """Shares of images, in [0, 1].
 
-        ``caption_found``: with every object of the caption;
-        ``caption_extra``: with more objects than the caption has;
-        ``caption_exact``: with its objects and no other.
+        ``caption_found`` counts images with every object of the caption,
+        ``caption_extra`` images with more objects than the caption, and
+        ``caption_exact`` images with exactly the caption's objects.
         """
         found, extra = np.array(results).T
         return dict(
@@ -95,18 +95,18 @@ class SceneCaption(SceneMetric):
 
 @METRICS.register_module()
 class SceneLayout(SceneMetric):
-    """Are the objects of ``layout`` in their boxes?
+    """Whether the objects of ``layout`` are in their boxes.
 
-    Each asked box is given another found one so that the boxes overlap as
-    much as they can.
+    Requested and detected boxes are matched one to one, so that they overlap
+    as much as possible.
     """
 
     field = 'layout'
 
     def compare(self, found: list[FoundObject], sample: dict) -> list[tuple]:
-        """Of each asked object its box's IoU and whether its class is right.
+        """(IoU of the box, whether the class is right) for each object.
 
-        An object that is not there has neither.
+        A missing object has (0, False).
         """
         from scipy.optimize import linear_sum_assignment
 
@@ -122,10 +122,10 @@ class SceneLayout(SceneMetric):
         return rows
 
     def compute_metrics(self, results: list[list]) -> dict[str, float]:
-        """Means over all asked objects, in [0, 1].
+        """Means over all requested objects, in [0, 1].
 
-        ``layout_iou``: of found and asked box; ``layout_class``: share with
-        the right class.
+        ``layout_iou`` is the IoU of detected and requested box, and
+        ``layout_class`` the share with the right class.
         """
         ious, right = np.concatenate(results).T
         return dict(
@@ -135,12 +135,12 @@ class SceneLayout(SceneMetric):
 
 @METRICS.register_module()
 class SceneMap(SceneMetric):
-    """Does every pixel show what ``gt_sem_seg`` says?"""
+    """Whether every pixel shows its class in ``gt_sem_seg``."""
 
     field = 'gt_sem_seg'
 
     def compare(self, found: list[FoundObject], sample: dict) -> np.ndarray:
-        """How many pixels of each label (rows) have which found label."""
+        """Counts of pixels by requested label (rows) and detected label."""
         asked = np.asarray(sample['gt_sem_seg'])[0].astype(np.int64)
         pairs = asked * NUM_LABELS + found_labels(found, len(asked))
         return np.bincount(pairs.ravel(), minlength=NUM_LABELS**2).reshape(
@@ -148,9 +148,9 @@ class SceneMap(SceneMetric):
         )
 
     def compute_metrics(self, results: list[np.ndarray]) -> dict[str, float]:
-        """``map_iou``: mean over the labels, the background among them.
+        """``map_iou``: the mean IoU over the labels, including background.
 
-        Intersections and unions are those of all images together.
+        Intersections and unions are over all images together.
         """
         pixels = np.sum(results, axis=0)
         both = pixels.diagonal()
@@ -163,14 +163,14 @@ def _pixels(image: Tensor) -> np.ndarray:
     """uint8 RGB (3, H, W) -> (H, W, 3)."""
     if image.shape[1] != image.shape[2]:
         raise ValueError(
-            'scenes are judged in square images, got (H, W) = '
+            'scenes must be square images, got (H, W) = '
             f'{tuple(image.shape[1:])}: set the size of ShapeScenes'
         )
     return image.permute(1, 2, 0).cpu().numpy()
 
 
 def _presence(found: list[FoundObject], asked: list[int]) -> tuple[bool, bool]:
-    """Whether all asked classes are there, and whether more objects are."""
+    """Whether all requested classes are present, and whether more are."""
     missing = Counter(asked) - Counter(item.label for item in found)
     return not missing, len(found) > len(asked)
 

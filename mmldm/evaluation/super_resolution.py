@@ -1,4 +1,4 @@
-"""Are images of low resolution enlarged well?"""
+"""Metric: quality of super-resolution."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,24 +15,24 @@ from .reconstruction import psnr
 
 @METRICS.register_module()
 class SuperResolutionMetrics(DrawsMetric):
-    """Nearness to the truth and to the small image; sharpness.
+    """PSNR against the original and the small image, and sharpness.
 
-    Beside what bicubic interpolation makes of the small images. Reads
-    ``gt_img`` and ``img_lq``: ``DegradeBicubic`` and
-    ``PackInputs(gt_img=True)`` in the pipeline of the test data.
+    The same numbers are given for bicubic interpolation of the small images.
+    The metric reads ``gt_img`` and ``img_lq``, which ``DegradeBicubic`` and
+    ``PackInputs(gt_img=True)`` in the pipeline of the test data give.
     """
 
     default_prefix = 'sr'
     fields = ('gt_img', 'img_lq')
 
     def compute_metrics(self, results: Sequence[Draw]) -> dict[str, float]:
-        """PSNR is in dB, mean over the images.
+        """PSNRs, dB, mean over the images, and sharpness.
 
-        ``psnr_small``: of a sample made small again, against what it was
-        made of; ``psnr_mean``: of the mean of an entry's samples;
-        ``psnr_sample``: of single samples; ``psnr_bicubic``. ``sharpness``
-        and ``sharpness_bicubic``: gradient energy of all images over that of
-        the true ones, 1 at best.
+        ``psnr_small`` compares a sample, shrunk again, with its small image.
+        Against the original, ``psnr_mean`` is for the mean of an entry's
+        samples, ``psnr_sample`` for single samples and ``psnr_bicubic`` for
+        bicubic interpolation. ``sharpness`` and ``sharpness_bicubic`` are the
+        images' gradient energy over that of the originals; 1 is best.
         """
         means = mean_draws(results)
         large = [replace(d, image=_enlarged(*d.fields)) for d in means]
@@ -50,7 +50,7 @@ class SuperResolutionMetrics(DrawsMetric):
 
 
 def gradient_energy(image: Tensor) -> float:
-    """Mean square of the steps between neighbouring pixels, (3, H, W)."""
+    """Mean squared difference of neighbouring pixels of (3, H, W)."""
     steps = (image.double().diff(dim=dim) for dim in (1, 2))
     return float(sum(step.square().mean() for step in steps))
 
@@ -69,7 +69,7 @@ def _enlarged(truth: Tensor, small: Tensor) -> Tensor:
 
 
 def _like(image: Tensor, other: Tensor) -> Tensor:
-    """Brought to the other's size by bicubic interpolation, uint8."""
+    """The image resized bicubically to the other's size, uint8."""
     pixels = image.permute(1, 2, 0).numpy()
     resized = bicubic(pixels, *other.shape[1:])
     return torch.from_numpy(resized.copy()).permute(2, 0, 1)

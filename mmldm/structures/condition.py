@@ -1,4 +1,4 @@
-"""What a denoiser is told besides the noisy latent and the time."""
+"""The condition: the denoiser's input besides noisy latent and time."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
@@ -15,8 +15,8 @@ class Condition:
 
     Args:
         vector: (B, C), added to the time embedding.
-        tokens: (B, L, C), attended to by cross-attention.
-        tokens_mask: (B, L) bool, True where a token counts.
+        tokens: (B, L, C), keys and values of cross-attention.
+        tokens_mask: (B, L) bool, True for valid tokens; None if all are.
         spatial: (B, C, h, w), concatenated to the noisy latent.
     """
 
@@ -29,33 +29,33 @@ class Condition:
         mask = self.tokens_mask
         if isinstance(mask, Tensor) and mask.dtype != torch.bool:
             raise ValueError(
-                f'tokens_mask is {mask.dtype}, which attention would add or '
-                'refuse: give mask.bool()'
+                f'tokens_mask is {mask.dtype}, expected torch.bool: give '
+                'mask.bool()'
             )
 
     @property
     def filled(self) -> tuple[str, ...]:
-        """Names of the slots that say something."""
+        """Names of the slots that are not empty."""
         return tuple(slot for slot in SLOTS if getattr(self, slot) is not None)
 
     def with_slots_of(
         self, other: 'Condition', slots: Collection[str]
     ) -> 'Condition':
-        """This one, but for some slots, which are another's.
+        """A copy with some slots taken from another condition.
 
         Args:
             other: A condition of the same samples.
-            slots: Names; the tokens bring their mask.
+            slots: Names of the slots; 'tokens' includes the mask.
         """
         names = {*slots, 'tokens_mask'} if 'tokens' in slots else slots
         return replace(self, **{name: getattr(other, name) for name in names})
 
     @staticmethod
     def cat(*conditions: 'Condition') -> 'Condition':
-        """Several batches as one.
+        """Concatenate several batches.
 
         Raises:
-            ValueError: If a slot is filled in some of them only.
+            ValueError: If a slot is filled in some conditions only.
         """
         slots = {}
         for field in fields(Condition):
@@ -70,5 +70,5 @@ class Condition:
         return Condition(**slots)
 
 
-# Known to torch.export as a tree of tensors.
+# Makes the class a tree of tensors for torch.export.
 torch.export.register_dataclass(Condition)

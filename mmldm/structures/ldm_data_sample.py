@@ -1,4 +1,4 @@
-"""A sample's annotations and results on their way through the toolbox."""
+"""The data sample: annotations and results of one sample."""
 
 from typing import Any
 
@@ -7,33 +7,32 @@ from mmagic.structures import DataSample
 
 from mmldm.utils.draws import Address
 
-# Fields that are no image of the size of the sample.
+# Fields that are not images of the sample's size.
 PLAIN = ('caption', 'layout', 'ref_imgs')
 NUMBERS = ('tokens', 'features')
 
 
 class LDMDataSample(DataSample):
-    """mmagic's ``DataSample`` and what addressed randomness needs.
+    """mmagic's ``DataSample`` with the fields of latent diffusion.
 
-    Images: ``gt_img`` and ``pred_img``, uint8 RGB (3, H, W); ``img_lq``, one
-    of low resolution, likewise; ``mask``, uint8 or bool (1, H, W), 1 where
-    there is a hole in ``gt_img``; ``gt_sem_seg``, classes of pixels, whole
-    numbers (1, H, W). ``ref_imgs`` are others that the image shall be like,
-    one or more uint8 RGB (3, H, W) of any sizes.
+    Images: ``gt_img`` and ``pred_img``, uint8 RGB (3, H, W); ``img_lq``, a
+    low-resolution image, uint8 RGB (3, h, w); ``mask``, uint8 or bool
+    (1, H, W), 1 in the hole of ``gt_img``; ``gt_sem_seg``, the class of each
+    pixel, whole numbers (1, H, W); ``ref_imgs``, one or more reference images,
+    uint8 RGB (3, H, W) of any sizes, which the image shall resemble.
 
     Other data: ``gt_label``, a ``LabelData``; ``caption``, a text;
-    ``layout``, a list of objects ``(class, (x, y, w, h))``, the top left
-    corner and the size of its box as parts of the full picture's width and
-    height, which is the image's own unless there is a ``crop_box``;
-    ``tokens`` (L,), what a tokenizer would give; ``features`` (L, C), what
-    an encoder would give; ``negative``, an ``LDMDataSample`` with conditions
-    of what the image should show less; ``pred_labels``, a classifier's, by
-    name.
+    ``layout``, a list of objects ``(class, (x, y, w, h))`` with the top left
+    corner and the size of the box, relative to the full picture, which is the
+    image unless there is a ``crop_box``; ``tokens`` (L,), token ids computed
+    beforehand; ``features`` (L, C), an encoder's output computed beforehand;
+    ``negative``, an ``LDMDataSample`` with conditions that guidance leads away
+    from; ``pred_labels``, a classifier's labels by name.
 
-    Metainfo: ``address``, ``img_path``, ``ori_shape``, ``img_shape``;
-    ``crop_box``, the part (x, y, w, h) of the full picture that the image
-    shows, like a box of the layout; ``sample_idx``, its place in the dataset,
-    and ``source_idx``, the same for all that is drawn for one entry of it.
+    Metainfo: ``address``, which seeds the sample's noise; ``img_path``;
+    ``ori_shape``; ``img_shape``; ``crop_box``, the part (x, y, w, h) of the
+    full picture that the image shows; ``sample_idx``, the sample's index in
+    the data set; ``source_idx``, the index of the entry that it comes from.
     """
 
     META_KEYS = {
@@ -47,7 +46,7 @@ class LDMDataSample(DataSample):
     }
 
     def set_tensor_data(self, data: dict[str, Any]) -> None:
-        """As of mmagic, which takes every array for an image."""
+        """See mmagic's method, which would take every array for an image."""
         images = dict(data)
         for key in PLAIN:
             if key in images:
@@ -59,23 +58,23 @@ class LDMDataSample(DataSample):
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """Name of the sample in errors."""
         return str(self.get('img_path', 'a data sample'))
 
     def require(self, field: str, reader: str) -> Any:
-        """The value of a field that a condition is made of.
+        """The value of a field that a condition requires.
 
         Args:
-            field: Its name.
-            reader: Who needs it.
+            field: Name of the field.
+            reader: Class that needs the field, for errors.
 
         Raises:
-            ValueError: If the sample has no such field.
+            ValueError: If the field is missing.
         """
         if field not in self:
             raise ValueError(
                 f'{self.name} has no {field}, which {reader} needs: use '
-                f'a dataset that gives {field}, or a model without {reader}'
+                f'a data set with {field}, or a model without {reader}'
             )
         return self.get(field)
 
@@ -90,12 +89,12 @@ class LDMDataSample(DataSample):
 
     @property
     def draw_address(self) -> Address | None:
-        """(seed, position) of what is drawn for it; None if not given."""
+        """(seed, position) that seeds the sample's noise; None if missing."""
         return self.metainfo.get('address')
 
     @property
     def negative(self) -> 'LDMDataSample | None':
-        """What guidance leads away from; None for no condition."""
+        """The condition that guidance leads away from; None for the null."""
         return self.get('_negative')
 
     @negative.setter
@@ -103,7 +102,6 @@ class LDMDataSample(DataSample):
         if not isinstance(value, LDMDataSample):
             raise ValueError(
                 f'negative={value!r} must be an LDMDataSample with a '
-                'condition of its own, such as '
-                'LDMDataSample().set_gt_label(3)'
+                'condition, such as LDMDataSample().set_gt_label(3)'
             )
         self.set_field(value, '_negative')

@@ -1,4 +1,4 @@
-"""What a scene of coloured shapes is: words, boxes, maps and pixels."""
+"""Scenes of coloured shapes, as words, boxes, maps and pixels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from mmldm.utils import check_choice
 
 Box = tuple[float, float, float, float]  # x, y, w, h
 
-# Which points (u, v) of the unit square a shape covers; v points down.
+# Whether a shape covers a point (u, v) of the unit square; v points down.
 SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = dict(
     circle=lambda u, v: np.hypot(u - 0.5, v - 0.5) <= 0.5,
     square=lambda u, v: np.maximum(abs(u - 0.5), abs(v - 0.5)) <= 0.5,
@@ -19,8 +19,8 @@ SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = dict(
         & (np.minimum(abs(u - 0.5), abs(v - 0.5)) <= 1 / 6)
     ),
 )
-# RGB. No two of them are nearer than 150, nor is one of them to a grey below
-# 110 nearer than 122.
+# RGB. The distance of any two is at least 150, and that of any to a grey below
+# 110 is at least 122.
 COLOURS = dict(
     red=(230, 40, 40),
     green=(40, 190, 40),
@@ -30,10 +30,10 @@ COLOURS = dict(
     cyan=(40, 220, 230),
 )
 CLASSES = tuple(f'{colour} {shape}' for colour in COLOURS for shape in SHAPES)
-# What captions are made of.
+# All words of captions.
 WORDS = ('a', 'and', *COLOURS, *SHAPES)
-# Points a side of a pixel at which a shape is looked up. Odd: no shape covers
-# exactly half of a pixel.
+# Points along a pixel's side at which a shape is evaluated. The number is odd,
+# so that no shape covers exactly half of a pixel.
 SUBPIXELS = 11
 
 
@@ -42,8 +42,8 @@ class SceneObject:
     """A coloured shape.
 
     Args:
-        label: Class, an index of ``CLASSES``.
-        box: Top left corner and size as parts of the image's, in [0, 1].
+        label: The class, an index into ``CLASSES``.
+        box: Top left corner and size, relative to the image, in [0, 1].
     """
 
     label: int
@@ -56,18 +56,18 @@ class SceneObject:
 
     @property
     def colour(self) -> np.ndarray:
-        """RGB in [0, 255]."""
+        """The colour, RGB in [0, 255]."""
         return np.array(COLOURS[CLASSES[self.label].split()[0]])
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Objects that do not overlap, on a grey that changes gently.
+    """Objects that do not overlap, on a smooth grey background.
 
     Args:
-        objects: In the order in which the caption names them.
-        grey: Grey value in the middle, in [0, 255], and by how much it rises
-            from left to right and from top to bottom.
+        objects: The objects, in the order of the caption.
+        grey: Grey value in the middle, in [0, 255], and its increase from
+            left to right and from top to bottom.
     """
 
     objects: tuple[SceneObject, ...]
@@ -75,7 +75,7 @@ class Scene:
 
     @property
     def caption(self) -> str:
-        """'a red circle, a blue square and a green cross'."""
+        """Such as 'a red circle, a blue square and a green cross'."""
         names = [f'a {CLASSES[item.label]}' for item in self.objects]
         return ' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))
 
@@ -85,10 +85,10 @@ class Scene:
         return [(item.label, item.box) for item in self.objects]
 
     def render(self, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """The picture and the class of each of its pixels.
+        """Draw the picture and the map of its classes.
 
         Args:
-            size: Pixels a side.
+            size: Height and width, pixels.
 
         Returns:
             uint8 RGB (size, size, 3) with smooth edges; uint8 (size, size),
@@ -114,8 +114,8 @@ def coverage(shape: str, box: Box, size: int) -> np.ndarray:
 
     Args:
         shape: A name of ``SHAPES``.
-        box: What it fills, as parts of the image; may reach beyond it.
-        size: Pixels a side.
+        box: The shape's box, relative to the image; it may reach outside.
+        size: Height and width, pixels.
     """
     x, y, width, height = (part * size for part in box)
     left, top = (max(int(np.floor(start)), 0) for start in (x, y))
@@ -133,16 +133,16 @@ def coverage(shape: str, box: Box, size: int) -> np.ndarray:
 
 
 def _points(start: int, end: int) -> np.ndarray:
-    """Centres of the parts of pixels from ``start`` to ``end``."""
+    """Centres of the subpixels of the pixels ``start`` to ``end``."""
     count = (end - start) * SUBPIXELS
     return start + (np.arange(count) + 0.5) / SUBPIXELS
 
 
 def caption_labels(caption: str) -> list[int]:
-    """The classes that a caption names, in its order.
+    """The classes that a caption names, in their order.
 
     Raises:
-        ValueError: If it is no caption of a scene.
+        ValueError: If the caption names an unknown object.
     """
     names = caption.replace(' and ', ', ').split(', ')
     for name in names:

@@ -14,11 +14,12 @@ class FrozenPart(nn.Module):
 
     Attributes:
         part: Name of the part; the hash is the buffer ``{part}_hash``.
-        source: Argument of the constructor that names the part's file.
+        files: Arguments of the constructor that name files; the first one
+            names the file of the part.
     """
 
     part: str
-    source: str
+    files: tuple[str, ...]
 
     def freeze_part(self, has_file: bool) -> None:
         """Freeze the part, after its weights are loaded.
@@ -71,10 +72,11 @@ class FrozenPart(nn.Module):
         Args:
             wanted: Hash of the other part, uint8 (32,).
         """
-        name = f'{type(self).__name__}.{self.source}'
+        argument = self.files[0]
+        name = f'{type(self).__name__}.{argument}'
         return (
             f'the checkpoint was made with a {self.part} of other weights '
-            f'than {name}={getattr(self, self.source, None)!r}: set {name} '
+            f'than {name}={getattr(self, argument, None)!r}: set {name} '
             'to the file that it was made with'
         )
 

@@ -1,20 +1,20 @@
-"""Parts of transformers, from a folder or huggingface.co."""
+"""Loading of parts of transformers from a folder or huggingface.co."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 Part = TypeVar('Part')
-# Seconds in which the hub answers; without, transformers asks for minutes.
+# Seconds to wait for the hub; transformers alone would try for minutes.
 PATIENCE = 10
 
 
 def from_hub(load: Callable[..., Part], source: str) -> Part:
-    """What a folder has, or the local cache, or huggingface.co.
+    """Load a part from a folder, the local cache, or huggingface.co.
 
     Args:
-        load: A ``from_pretrained``, or what takes the same and checks it.
-        source: Folder or name.
+        load: A ``from_pretrained``, or a function with its arguments.
+        source: Folder, or name on the hub.
 
     Raises:
         Exception: Whatever transformers raises; the network's, if the hub
@@ -35,16 +35,16 @@ def from_hub(load: Callable[..., Part], source: str) -> Part:
 def required(
     load: Callable[..., Part], source: str, where: str, what: str
 ) -> Part:
-    """As :func:`from_hub`, with one line for whatever goes wrong.
+    """Load a part as :func:`from_hub` does, with errors in one line.
 
     Args:
         load: See :func:`from_hub`.
-        source: Folder or name.
-        where: What named it, with its value.
-        what: What the folder should hold.
+        source: Folder, or name on the hub.
+        where: Config key that names the source, with its value.
+        what: Expected content of the folder.
 
     Raises:
-        ValueError: If it is not to be had.
+        ValueError: If the part is not available.
     """
     try:
         return from_hub(load, source)
@@ -56,5 +56,5 @@ def required(
 
 
 def first_line(error: Exception) -> str:
-    """What an error of transformers says, without its pages of advice."""
+    """The first line of an error of transformers, without its advice."""
     return (str(error).strip() or repr(error)).splitlines()[0]

@@ -46,7 +46,8 @@ def write_model_file(
             save_file(_apart(weights), file.name, metadata)
         except SafetensorError as error:
             raise OSError(
-                f'{path} could not be written ({error}): free disk space'
+                f'{path} could not be written ({error}): check the folder and '
+                'its free space'
             ) from error
 
 

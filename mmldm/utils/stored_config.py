@@ -1,12 +1,6 @@
-"""The config in a training checkpoint, stored as JSON text.
+"""The config in a training checkpoint, stored as JSON text."""
 
-Checkpoints written until November 2026 hold the Python text of mmengine's
-``Config.pretty_text``, which is read as data too.
-"""
-
-import ast
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +8,6 @@ from .config_text import recordable
 
 # A dict whose keys are not all text is stored under this key, as pairs.
 PAIRS = '<pairs>'
-# mmengine's texts for floats that have no Python literal.
-FLOATS = {'inf': math.inf, 'nan': math.nan}
 
 
 def store_config(config: Mapping[str, Any]) -> str:
@@ -43,17 +35,16 @@ def _encoded(value: Any) -> Any:
 def read_stored_config(text: str) -> dict[str, Any]:
     """Read the config from the text in a checkpoint.
 
-    Nothing in the text is executed.
-
     Raises:
-        ValueError: If the text has anything but values; names the line.
+        ValueError: If the text is not what :func:`store_config` gives.
     """
     try:
-        if text.lstrip().startswith('{'):
-            return _decoded(json.loads(text))
-        return dict(_assigned(statement) for statement in _parse(text))
-    except (SyntaxError, TypeError, RecursionError, MemoryError) as error:
-        raise ValueError(f'it cannot be read ({error})') from error
+        config = _decoded(json.loads(text))
+    except (ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise ValueError(f'the config is not valid JSON ({error})') from error
+    if not isinstance(config, dict):
+        raise ValueError(f'the config is {config!r:.80}, expected a dict')
+    return config
 
 
 def stored_config(checkpoint: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -76,57 +67,3 @@ def _decoded(value: Any) -> Any:
     if value.keys() == {PAIRS}:
         return {key: _decoded(item) for key, item in value[PAIRS]}
     return {key: _decoded(item) for key, item in value.items()}
-
-
-def _parse(text: str) -> list[ast.stmt]:
-    try:
-        return ast.parse(text).body
-    except ValueError as error:  # a NUL byte, before Python 3.11.4
-        raise SyntaxError(error) from error
-
-
-def _assigned(statement: ast.stmt) -> tuple[str, Any]:
-    match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            return name, _value(value)
-    raise _error(statement)
-
-
-def _value(node: ast.expr) -> Any:
-    match node:
-        case ast.Constant(value=value):
-            return value
-        case ast.Name(id=name) if name in FLOATS:
-            return FLOATS[name]
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            value = _value(operand)
-            if isinstance(value, int | float):
-                return -value
-        case ast.List(elts=items):
-            return [_value(item) for item in items]
-        case ast.Tuple(elts=items):
-            return tuple(_value(item) for item in items)
-        case ast.Dict(keys=keys, values=values) if None not in keys:
-            pairs = zip(keys, values, strict=True)
-            return {_key(key): _value(value) for key, value in pairs}
-        case ast.Call(func=ast.Name(id='dict'), args=args, keywords=pairs):
-            # mmengine writes dict({...}) if keys are not names.
-            if all(isinstance(a, ast.Dict) for a in args) and all(
-                pair.arg for pair in pairs
-            ):
-                found = [_value(a) for a in args]
-                found.append({pair.arg: _value(pair.value) for pair in pairs})
-                return {k: v for part in found for k, v in part.items()}
-    raise _error(node)
-
-
-def _key(node: ast.expr) -> str | int:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str | int):
-        return node.value
-    raise _error(node)
-
-
-def _error(node: ast.stmt | ast.expr) -> ValueError:
-    return ValueError(
-        f'line {node.lineno} is not a plain value ({ast.unparse(node)!r:.80})'
-    )

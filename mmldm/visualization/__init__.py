@@ -1,4 +1,4 @@
-"""Pictures of what models make, and of what they are told."""
+"""Pictures of generated images and of their conditions."""
 
 from .conditions import draw_sample
 from .grid import assemble, contact_sheet, most_tiles, sample_grid

@@ -1,4 +1,4 @@
-"""Pictures of data samples with all that a model is told about them."""
+"""Pictures of data samples with all their conditions."""
 
 import colorsys
 import textwrap
@@ -15,17 +15,17 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils.boxes import WHOLE, shown_objects
 from mmldm.utils.pixels import bicubic
 
-# Small images are enlarged to at least this height, by a whole factor.
+# Pixels; smaller images are enlarged to at least this height, by an integer.
 HEIGHT = 256
 GAP = 4
 FONT_SIZE, LINE = 13, 17  # pixels
 GREY = 200
-# Smaller classes get no number on a map; part of the image.
+# Smaller classes, by their share of the image, get no number on a map.
 LEAST_AREA = 0.005
 
-# Conditions that can be drawn; a class alone is said by the rows of a grid.
+# Conditions that are drawn; the rows of a grid show a class already.
 DRAWN = {'caption', 'layout', 'gt_sem_seg', 'mask', 'img_lq'}
-# All other tensors of three axes are maps of the user's own.
+# Any other tensor with three axes is a map of the user.
 IMAGES = {'gt_img', 'pred_img', 'gt_sem_seg', 'mask', 'img_lq'}
 
 
@@ -40,20 +40,20 @@ def draw_sample(
     sample: LDMDataSample,
     classes: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """An image, and beside and below it what is said about it.
+    """A picture of an image with all its conditions.
 
-    Boxes are drawn on the image; beside it stand the map of classes laid
-    over it, the image with its hole, the hole, the image of low resolution,
-    the images that it is like, and maps of the user's own, in colour if they
-    are RGB, else channel by channel; below it are class, caption and file.
+    Boxes are drawn on the image. Beside it are the class map laid over the
+    image, the image with its hole, the hole, the low-resolution image, the
+    reference images and maps of the user, in colour if they are RGB, else
+    channel by channel. Below it are class, caption and file.
 
     Args:
-        image: uint8 RGB (H, W, 3); None where there is none, as in requests.
-        sample: With any conditions.
-        classes: Names, shown in the place of numbers.
+        image: uint8 RGB (H, W, 3); None if there is none, as in requests.
+        sample: A data sample with any conditions.
+        classes: Names of the classes, shown beside their numbers.
 
     Returns:
-        uint8 RGB.
+        uint8 RGB (H, W, 3).
     """
     if image is None:
         size = sample.get('img_shape', (HEIGHT, HEIGHT))[:2]
@@ -72,7 +72,7 @@ def draw_sample(
 
 
 def _beside(image: np.ndarray, sample: LDMDataSample) -> list[np.ndarray]:
-    """Images as high as ``image``: hole, low resolution and the like."""
+    """Pictures of further conditions, as high as ``image``."""
     tiles = []
     if 'mask' in sample:
         hole = np.asarray(sample.mask)[0].astype(bool)
@@ -84,7 +84,7 @@ def _beside(image: np.ndarray, sample: LDMDataSample) -> list[np.ndarray]:
     for like in map(_last, sample.get('ref_imgs', ())):
         width = max(1, round(like.shape[1] * len(image) / len(like)))
         tiles.append(bicubic(like, len(image), width))
-    for field in sorted(sample.keys()):  # else in the order of a set
+    for field in sorted(sample.keys()):  # keys() has no fixed order
         value = sample.get(field)
         if field not in DRAWN and is_drawn(field, value):
             tiles += [_nearest(tile, image) for tile in _own(_last(value))]
@@ -106,7 +106,7 @@ def _own(values: np.ndarray) -> list[np.ndarray]:
 
 
 def _nearest(picture: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """A picture as large as the image, pixel by pixel."""
+    """The picture scaled to the image's size by nearest pixels."""
     size = image.shape[1], image.shape[0]
     scaled = Image.fromarray(picture).resize(size, Image.Resampling.NEAREST)
     return np.asarray(scaled)
@@ -115,7 +115,7 @@ def _nearest(picture: np.ndarray, image: np.ndarray) -> np.ndarray:
 def _with_map(
     image: np.ndarray, labels: np.ndarray, factor: int
 ) -> np.ndarray:
-    """The image, enlarged, under the colours and numbers of its classes."""
+    """The enlarged image with the colours and numbers of its classes."""
     found = np.unique(labels)
     colours = np.array([colour(c) if c else [GREY] * 3 for c in found])
     mixed = 0.4 * image + 0.6 * colours[np.searchsorted(found, labels)]
@@ -127,7 +127,7 @@ def _with_map(
         places = np.argwhere(labels == label)
         if len(places) < LEAST_AREA * labels.size:
             continue
-        # The pixel of the class that is nearest to its middle.
+        # The tag goes to the class's pixel that is nearest to its median.
         off = abs(places - np.median(places, axis=0)).sum(1)
         top, left = factor * places[off.argmin()]
         place, shape = (left, top), (picture.height, picture.width)
@@ -138,7 +138,7 @@ def _with_map(
 def _with_boxes(
     image: np.ndarray, sample: LDMDataSample, classes: Sequence[str] | None
 ) -> np.ndarray:
-    """The image with the objects of its layout."""
+    """The image with the boxes of its layout."""
     picture = Image.fromarray(image)
     canvas = ImageDraw.Draw(picture)
     height, width = image.shape[:2]
@@ -147,7 +147,7 @@ def _with_boxes(
         left, top = x * width, y * height
         right, bottom = left + w * width - 1, top + h * height - 1
         fill = tuple(colour(label))
-        # An outline of two pixels must not fold over.
+        # The box is at least as large as its outline of two pixels.
         ends = max(right, left + 2), max(bottom, top + 2)
         canvas.rectangle((left, top, *ends), outline=fill, width=2)
         _tag(canvas, (left, top), _name(label, classes), fill, image.shape)
@@ -161,7 +161,7 @@ def _tag(
     fill: tuple[int, ...],
     shape: tuple[int, ...],
 ) -> None:
-    """A word on its colour, moved so that it is within the image."""
+    """Draw a word on its colour, moved so that it is inside the image."""
     length = canvas.textlength(text, font()) + 4
     left = max(0, min(place[0], shape[1] - length))
     top = max(0, min(place[1], shape[0] - LINE))
@@ -175,7 +175,7 @@ def _tag(
 def _text(
     sample: LDMDataSample, classes: Sequence[str] | None, width: int
 ) -> np.ndarray:
-    """Class, caption and file on white, (H, width, 3)."""
+    """Class, caption and file as text on white, (H, width, 3)."""
     letters = max(8, int(width / font().getlength('n')))
     paragraphs = []
     if 'gt_label' in sample:
@@ -208,7 +208,7 @@ def _name(label: int, classes: Sequence[str] | None) -> str:
 
 
 def colour(label: int) -> list[int]:
-    """RGB; neighbours differ as much as can be."""
+    """The RGB colour of a class; neighbouring labels differ clearly."""
     hue = label * 0.618034 % 1  # the golden ratio
     value = (1.0, 0.7, 0.85)[label % 3]
     return [round(255 * x) for x in colorsys.hsv_to_rgb(hue, 0.8, value)]
@@ -216,7 +216,7 @@ def colour(label: int) -> list[int]:
 
 @cache
 def font() -> ImageFont.FreeTypeFont:
-    """Matplotlib's, which knows European alphabets."""
+    """Matplotlib's font, which has European alphabets."""
     import matplotlib
 
     path = Path(matplotlib.get_data_path()) / 'fonts/ttf/DejaVuSans.ttf'

@@ -1,18 +1,18 @@
-"""Many images as one picture."""
+"""Arrangement of many images in one picture."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 GAP = 2  # white pixels between images
-# Classes get rows of their own up to so many rows a column.
+# Classes get their own rows while rows / columns is at most this.
 MAX_ROWS_PER_COLUMN = 4
-# Pixels a side of a picture of many images: 200 MB, which viewers still open.
+# Longest side in pixels of a picture of many images: viewers open its 200 MB.
 LONGEST = 8192
 
 
 def most_tiles(side: int) -> int:
-    """Images of so many pixels that a grid has room for, beside each other."""
+    """How many images with this side, in pixels, a grid has in a row."""
     return max(1, (LONGEST - GAP) // (side + GAP))
 
 
@@ -22,11 +22,12 @@ def sample_grid(
     """A grid of samples, uint8 RGB (H, W, 3).
 
     Args:
-        pairs: For each sample its images, uint8 RGB (h, w, 3), which are set
-            right below each other: an original and its reconstruction, or a
+        pairs: The images of each sample, uint8 RGB (h, w, 3), which are put
+            below each other: an original and its reconstruction, or a
             generated image alone.
-        labels: Classes. Generated images with classes stand in rows of one
-            class each, see :func:`rows_of`; others fill a square.
+        labels: The class of each sample, or None. Generated images with
+            classes are in rows of one class each, see :func:`rows_of`;
+            others fill a square.
     """
     tiles = [np.concatenate(pair) for pair in pairs]
     if len(pairs[0]) == 1 and None not in labels:
@@ -37,11 +38,11 @@ def sample_grid(
 
 
 def rows_of(labels: Sequence[int]) -> list[list[int]]:
-    """Places of labels, in rows that show one class each, in their order.
+    """Indices of samples, in rows of one class each, ordered by class.
 
-    Each class has one row, or as many as make the picture about a square
-    where there are few classes. Where classes have too few images for rows,
-    the images fill a square in the order of their classes.
+    Each class has one row, or, with few classes, as many as make the picture
+    about square. If classes have too few images for rows, the images fill a
+    square in the order of their classes.
     """
     places = [*_by_class(labels).values()]
     most = max(map(len, places))
@@ -57,15 +58,15 @@ def rows_of(labels: Sequence[int]) -> list[list[int]]:
 
 
 def choose(labels: Sequence[int | None], number: int) -> set[int]:
-    """The samples of a data set that a grid shows, by index.
+    """Indices of the samples of a data set that a grid shows.
 
-    They are spread evenly over the data. Where all samples have classes, the
-    classes share the grid: all of them, or, where less than four images
-    would be left for each, as many as make a square, spread over all.
+    They are spread evenly over the data. If all samples have classes, all
+    classes share the grid; if this left fewer than four images for each, only
+    as many classes as make a square are shown, spread over all.
 
     Args:
         labels: Class of every sample, or None.
-        number: Images in the grid, at most.
+        number: Largest number of images in the grid.
     """
     if None in labels or not labels:
         return spread(range(len(labels)), number)
@@ -79,14 +80,14 @@ def choose(labels: Sequence[int | None], number: int) -> set[int]:
 
 
 def spread_over_classes(labels: Sequence[int | None], number: int) -> set[int]:
-    """At most ``number`` samples, by index, of classes as unlike as can be.
+    """Indices of at most ``number`` samples, spread over classes and data.
 
-    Labels in a regular order, such as the index modulo ten, would else meet
-    regular steps through the data: every tenth sample is of one class.
+    Regular steps through the data could always meet one class, if labels have
+    a regular order such as the index modulo ten.
 
     Args:
         labels: Class of every sample, or None.
-        number: Samples wanted.
+        number: Largest number of samples.
     """
     if None in labels:
         return spread(range(len(labels)), number)
@@ -101,7 +102,7 @@ def spread(items: Sequence[int], number: int) -> set[int]:
 
 
 def _by_class(labels: Sequence[int]) -> dict[int, list[int]]:
-    """Places of every label, labels in their order."""
+    """Indices of the samples of each label, in the order of labels."""
     places = {label: [] for label in sorted(set(labels))}
     for i, label in enumerate(labels):
         places[label].append(i)
@@ -109,7 +110,7 @@ def _by_class(labels: Sequence[int]) -> dict[int, list[int]]:
 
 
 def _side(number: int) -> int:
-    """Columns of the smallest square with so many places."""
+    """Side of the smallest square grid with ``number`` places."""
     return int(np.ceil(np.sqrt(number)))
 
 
@@ -119,7 +120,7 @@ def _square(places: Sequence[int]) -> list[list[int]]:
 
 
 def assemble(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Rows of images on white, uint8 RGB (H, W, 3), all of one size."""
+    """Rows of equally large images, on white, as uint8 RGB (H, W, 3)."""
     height, width = rows[0][0].shape[:2]
     columns = max(map(len, rows))
     canvas = np.full(
@@ -135,7 +136,7 @@ def assemble(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
 
 
 def contact_sheet(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Images of any sizes in rows, about a square, uint8 RGB (H, W, 3)."""
+    """Images of any sizes in an about square grid, uint8 RGB (H, W, 3)."""
     height, width = (max(i.shape[k] for i in images) for k in (0, 1))
     columns = max(1, round((len(images) * height / width) ** 0.5))
     tiles = [_padded(image, height, width) for image in images]
@@ -145,6 +146,6 @@ def contact_sheet(images: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _padded(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """With white to the right and below."""
+    """The image with white to the right and below."""
     room = ((0, height - len(image)), (0, width - image.shape[1]), (0, 0))
     return np.pad(image, room, constant_values=255)

@@ -1,21 +1,21 @@
-"""Where images are written, and how."""
+"""Writing of images, and the names of their files."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-# Has nothing but images, so that it can be compared with other folders.
+# Folder for images only, so that it can be compared with other folders.
 IMAGES = 'images'
 
 
 def image_path(folder: str | Path, number: int) -> Path:
-    """The file of the image of a number: ``images/000000.png`` ..."""
+    """Path of the image with this number: ``images/000000.png`` ..."""
     return Path(folder, IMAGES, f'{number:06d}.png')
 
 
 def other_images(folder: str | Path, count: int) -> str | None:
-    """A warning of images beside the first ``count``; None without any."""
+    """A warning about images beside the first ``count``; None if none."""
     written = {image_path(folder, i) for i in range(count)}
     others = {*Path(folder, IMAGES).glob('*')} - written
     if not others:
@@ -31,8 +31,8 @@ def write_image(image: np.ndarray, path: Path) -> None:
     """Write a uint8 RGB array (H, W, 3) as PNG; make its directory.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-        raise OSError(f'{path} could not be written: is the disk full?')
+        raise OSError(f'{path} could not be written: check its free space')

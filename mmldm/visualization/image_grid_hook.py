@@ -1,4 +1,4 @@
-"""Pictures of what a model makes, while training and in tests."""
+"""Pictures of generated images, in validation and in tests."""
 
 import math
 from collections.abc import Sequence, Sized
@@ -19,26 +19,26 @@ from .conditions import draw_sample, is_drawn
 from .grid import choose, contact_sheet, sample_grid, spread_over_classes
 from .image_files import image_path, other_images, write_image
 
-# Images that a test shows together with their conditions.
+# Number of images that a test shows together with their conditions.
 NUM_TOLD = 16
 
 
 @HOOKS.register_module()
 class ImageGridHook(Hook):
-    """One grid of images of a validation or a test, spread over its data.
+    """A grid of images, spread over the data of a validation or a test.
 
-    Generated images of a model with classes stand in rows of one class each;
-    reconstructions stand below their originals. Validation sends the grid to
-    the visualizer (on disk under ``vis_data``, TensorBoard ...), a test
-    writes it as ``grid.png``, both on rank 0. Where a model has more
-    conditions than classes, a test writes ``conditions.png`` too: generated
-    images with what was asked for drawn on, beside and below them.
+    Generated images of a model with classes are in rows of one class each;
+    reconstructions are below their originals. Validation sends the grid to
+    the visualizer (files under ``vis_data``, TensorBoard ...), and a test
+    writes it as ``grid.png``, both on rank 0. If a model has other conditions
+    than classes, a test also writes ``conditions.png``: generated images
+    together with their conditions.
 
     Args:
-        num_images: Images in the grid, at most.
-        show_dir: Where a test writes these pictures, and every image in a
-            folder of its own, see :func:`image_path`; None writes the
-            pictures alone, into the work directory.
+        num_images: Largest number of images in the grid.
+        show_dir: Folder to which a test writes these pictures, and every
+            image, see :func:`image_path`. None writes only the pictures, to
+            the work directory.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class ImageGridHook(Hook):
         data_batch: dict | None = None,
         outputs: Sequence | None = None,
     ) -> None:
-        """Keep the images for the grid, write them all where asked to."""
+        """Keep the images for the grid; write all if ``show_dir`` is set."""
         drawn, dataset = _drawn(outputs), runner.test_dataloader.dataset
         self._keep(runner, drawn, dataset)
         self._keep_told(runner, drawn, dataset)
@@ -97,7 +97,7 @@ class ImageGridHook(Hook):
             runner.visualizer.add_image('images', grid, step=runner.iter)
 
     def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
-        """Write the grid, and what was told."""
+        """Write the grid, and the images with their conditions."""
         pictures = dict(
             grid=self._grid(runner), conditions=self._sheet(runner)
         )
@@ -107,12 +107,12 @@ class ImageGridHook(Hook):
                 path = folder / f'{name}.png'
                 write_image(picture, path)
                 runner.logger.info(f'Pictures in {path}')
-        barrier()  # nobody leaves before the files are there
+        barrier()  # no process leaves before the files are written
         if self.shown and self.show_dir is not None and runner.rank == 0:
             self._report_images(runner)
 
     def _report_images(self, runner) -> None:
-        """Say where the images are, and warn of those of an earlier run."""
+        """Log the folder of the images, and warn of those of another run."""
         runner.logger.info(f'Images in {image_path(self.show_dir, 0).parent}')
         count = len(runner.test_dataloader.dataset)
         if warning := other_images(self.show_dir, count):
@@ -159,7 +159,7 @@ class ImageGridHook(Hook):
                 self.told.append((sample.sample_idx, picture))
 
     def _sheet(self, runner) -> np.ndarray | None:
-        """Images with their conditions on rank 0, None on the others."""
+        """The picture of images and conditions; None on ranks other than 0."""
         parts = all_gather_object(self.told)
         if runner.rank > 0:
             return None
@@ -168,22 +168,22 @@ class ImageGridHook(Hook):
         return contact_sheet(ordered) if ordered else None
 
     def _grid(self, runner) -> np.ndarray | None:
-        """The grid on rank 0, None on the others."""
+        """The grid; None on ranks other than 0."""
         parts = all_gather_object(self.shown)
         if runner.rank > 0:
             return None
-        # Ranks may pad their share: the index tells copies apart.
+        # Ranks may pad their share with copies, which have the same index.
         shown = {index: item for part in parts for index, *item in part}
         ordered = [shown[index] for index in sorted(shown)]
         return sample_grid(*zip(*ordered, strict=True)) if ordered else None
 
 
 class Chosen(NamedTuple):
-    """Indices of the samples that are shown.
+    """Indices of the samples to show.
 
     Attributes:
-        for_grid: In the grid.
-        with_conditions: Together with their conditions.
+        for_grid: Samples in the grid.
+        with_conditions: Samples shown with their conditions.
     """
 
     for_grid: set[int]
@@ -195,7 +195,7 @@ def _those(outputs: Sequence, chosen: set[int]) -> list:
 
 
 def _labels(dataset: Sized) -> list[int | None]:
-    """The class of every sample of a data set; None where it has none."""
+    """The class of every sample of a data set, or None."""
     if not hasattr(dataset, 'get_data_info'):
         return [None] * len(dataset)
     num_draws = getattr(dataset, 'num_draws', 1)
@@ -211,7 +211,7 @@ def _labels(dataset: Sized) -> list[int | None]:
 
 
 def _read_by(model: nn.Module) -> tuple[str, ...]:
-    """Fields of data samples that a model's conditions are made of."""
+    """Fields of data samples that a model's conditioner reads."""
     if is_model_wrapper(model):
         model = model.module
     conditioner = getattr(model, 'conditioner', None)
@@ -219,7 +219,7 @@ def _read_by(model: nn.Module) -> tuple[str, ...]:
 
 
 def _drawn(samples: Sequence) -> list:
-    """Those with an image that a model made; a classifier makes none."""
+    """The samples with a generated image; a classifier makes none."""
     return [sample for sample in samples if 'pred_img' in sample]
 
 

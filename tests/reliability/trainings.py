@@ -60,7 +60,7 @@ default_hooks.update(latent_scale=dict(num_samples=8), ema=dict(decay=0.9))
 )
 CONFIGS = dict(first=FIRST_STAGE, latent=LATENT_DIFFUSION)
 FEW = dict(first='indices=4', latent='num_samples=4')
-# Its autoencoder is what the latent diffusion model's config has.
+# Trains the first stage that the latent diffusion model's config names.
 AUTOENCODER = 'configs/autoencoder/autoencoder_kl-f4_1xb32-300_digits-32x32.py'
 
 
@@ -120,10 +120,13 @@ def write_first_stage(path: Path) -> None:
 
     from mmldm.registry import MODELS
     from mmldm.utils.checkpoint import write_checkpoint
+    from mmldm.utils.stored_config import store_config
 
     torch.manual_seed(0)
-    model = MODELS.build(Config.fromfile(ROOT / AUTOENCODER).model)
-    write_checkpoint(dict(state_dict=model.state_dict()), path)
+    cfg = Config.fromfile(ROOT / AUTOENCODER)
+    weights = MODELS.build(cfg.model).state_dict()
+    meta = dict(cfg=store_config(cfg.to_dict()))
+    write_checkpoint(dict(state_dict=weights, meta=meta), path)
 
 
 def start(

@@ -31,9 +31,13 @@ def test_without_flags_the_config_is_as_written():
     cfg = load()
     written = Config.fromfile(LDM)
     for loader in ('val_dataloader', 'test_dataloader'):
-        assert written[loader].dataset.size is None
+        assert 'size' not in written[loader].dataset
         written[loader].dataset.size = 32  # as in training
-    added = dict(launcher='none', work_dir=f'work_dirs/{LDM.stem}')
+    added = dict(
+        launcher='none',
+        work_dir=f'work_dirs/{LDM.stem}',
+        auto_scale_lr=dict(base_batch_size=64),
+    )
     assert cfg.to_dict() == {**written.to_dict(), **added}
 
 

@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 
 from mmldm.apis import init_model
-from mmldm.apis.first_stages import take_first_stage
+from mmldm.apis.first_stages import check_first_stage, take_first_stage
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import write_model_file
@@ -187,3 +187,29 @@ def test_a_model_is_built_and_reads_as_the_first_stage_does(
     image = torch.rand(1, 3, 8, 8)
     found = model.autoencoder.encode(image)
     assert torch.equal(found, expected.autoencoder.eval().encode(image))
+
+
+DIGITS = 'autoencoder_kl-f4_1xb32-300_digits-32x32'
+
+
+def test_before_it_is_trained_a_config_of_ours_says_what_it_is():
+    """By the name of its work directory; what is stated counts."""
+    model = taken(f'anywhere/{DIGITS}', autoencoder=dict(latent_scale=2.0))
+    assert model['autoencoder']['channel_mults'] == (1, 2, 2)
+    assert model['autoencoder']['latent_scale'] == 2.0
+    stated = dict(type='IdentityAutoencoder')
+    assert taken(f'anywhere/{DIGITS}', autoencoder=stated)['autoencoder'] == (
+        stated
+    )
+
+
+def test_a_training_without_it_says_which_config_to_train(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    model = dict(autoencoder_checkpoint=f'work_dirs/{DIGITS}')
+    wanted = f'tools/train.py mmldm::autoencoder/{DIGITS}.py'
+    with pytest.raises(FileNotFoundError, match=wanted):
+        check_first_stage(model)
+    check_first_stage(dict(autoencoder_checkpoint='nowhere'))  # the model does
+    check_first_stage(dict(autoencoder_checkpoint=str(tmp_path)))

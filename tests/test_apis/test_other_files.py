@@ -13,6 +13,7 @@ from mmldm.apis import build_model, init_model, load_config, tool_parser
 from mmldm.apis.other_files import anchor_files, locate_files
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.stored_config import store_config
 
 ROOT = Path(__file__).parents[2]
 FIRST = 'work_dirs/first/iter_9.pth'
@@ -37,7 +38,8 @@ def trained(tmp_path, monkeypatch, ldm_config, awaken):
         folder.mkdir()
         cfg.dump(folder / 'tiny.py')
         checkpoint = dict(
-            state_dict=model.state_dict(), meta=dict(cfg=cfg.pretty_text)
+            state_dict=model.state_dict(),
+            meta=dict(cfg=store_config(cfg.to_dict())),
         )
         write_checkpoint(checkpoint, folder / 'iter_4.pth')
         return folder, model
@@ -114,14 +116,46 @@ def test_from_the_folder_of_the_training_paths_stay_as_they_are(trained):
 def test_a_guide_is_found_too(tmp_path, monkeypatch):
     (tmp_path / 'guide.pth').touch()
     (tmp_path / 'work').mkdir()
-    model = dict(guide_checkpoint='guide.pth', autoencoder_checkpoint=None)
+    model = dict(
+        type='LatentDiffusion',
+        guide_checkpoint='guide.pth',
+        autoencoder_checkpoint=None,
+    )
     locate_files(model, tmp_path / 'work/iter_4.pth')
     assert model['guide_checkpoint'] == str(tmp_path / 'guide.pth')
     assert model['autoencoder_checkpoint'] is None
     monkeypatch.chdir(tmp_path)
-    model = dict(guide_checkpoint='guide.pth')
+    model = dict(type='LatentDiffusion', guide_checkpoint='guide.pth')
     anchor_files(model, '/scratch/run')
     assert model['guide_checkpoint'] == str(tmp_path / 'guide.pth')
+
+
+class Aligned:
+    """A part of the user's, which names a file and something else."""
+
+    files = ('teacher',)
+
+    def __init__(self, teacher: str, checkpoint: str) -> None: ...
+
+
+def test_a_class_says_which_arguments_name_files(tmp_path, monkeypatch):
+    """In any part of a model; an argument's name says nothing."""
+    monkeypatch.setitem(MODELS.module_dict, 'Aligned', Aligned)
+    for name in ('a.pth', 'openai'):
+        (tmp_path / name).touch()
+    part = dict(type='Aligned', teacher='a.pth', checkpoint='a.pth')
+    encoder = dict(type='TextEncoder', pretrained='openai', tokenizer='a.pth')
+    model = dict(
+        type='FirstStage',
+        losses=[dict(part, teacher='b.pth'), dict(x=part)],
+        conditioner=dict(embedders=[encoder]),
+    )
+    locate_files(model, tmp_path / 'work/iter_4.pth')
+    assert model['losses'][0] == dict(part, teacher='b.pth')
+    found = dict(teacher=str(tmp_path / 'a.pth'), checkpoint='a.pth')
+    assert model['losses'][1]['x'] == dict(type='Aligned', **found)
+    assert encoder['pretrained'] == str(tmp_path / 'openai')
+    assert encoder['tokenizer'] == 'a.pth'
 
 
 def test_what_is_nowhere_is_named_as_it_was_written(trained, elsewhere):
@@ -157,7 +191,7 @@ def test_a_test_finds_it_from_any_folder(trained, elsewhere):
     dataset = dict(type='DigitsDataset')
     cfg = Config(
         dict(
-            model=dict(autoencoder_checkpoint=FIRST),
+            model=dict(type='LatentDiffusion', autoencoder_checkpoint=FIRST),
             test_dataloader=dict(dataset=dataset),
         )
     )

@@ -11,6 +11,7 @@ from mmldm.models.conditioners import ClassEmbedder
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import read_model_file
+from mmldm.utils.stored_config import store_config
 
 
 def write_training(path, model, config, **content):
@@ -19,7 +20,7 @@ def write_training(path, model, config, **content):
         state_dict=model.state_dict(),
         optimizer=dict(state={0: dict(exp_avg=torch.ones(1000))}),
         message_hub=dict(log_scalars={}),
-        meta=dict(cfg=Config(dict(model=config)).pretty_text, iter=4),
+        meta=dict(cfg=store_config(dict(model=config)), iter=4),
     )
     write_checkpoint(checkpoint | content, path)
 

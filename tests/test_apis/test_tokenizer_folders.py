@@ -87,10 +87,12 @@ def test_the_cache_of_the_hub_consists_of_links(tmp_path):
 def test_a_config_finds_the_tokenizer_beside_it_and_so_does_its_child(
     model, tmp_path
 ):
+    embedders = [
+        dict(tokenizer=dict(type='BertTokens', pretrained='tokenizer')),
+        dict(type='TextEncoder', tokenizer='openai/clip'),
+    ]
     (model / 'config.py').write_text(
-        'model = dict(conditioner=dict(embedders=[\n'
-        "    dict(tokenizer=dict(pretrained='tokenizer')),\n"
-        "    dict(tokenizer='openai/clip')]))\n"
+        f'model = dict(conditioner=dict(embedders={embedders}))\n'
     )
     child = tmp_path / 'child.py'
     child.write_text(f"_base_ = '{model}/config.py'\n")

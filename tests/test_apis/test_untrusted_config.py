@@ -1,9 +1,12 @@
 import copy
+import re
 import sys
 
 import pytest
 
-from mmldm.apis.untrusted_config import check_untrusted
+from mmldm.apis.config.arguments import arguments_of
+from mmldm.apis.other_files import files_of
+from mmldm.apis.untrusted_config import REGISTRIES, check_untrusted
 from mmldm.registry import MODELS
 
 
@@ -106,8 +109,8 @@ def test_nothing_that_is_named_is_imported(refusal, tmp_path, monkeypatch):
         ('denoiser._scope_', 'mmdet', 'and importing is refused'),
         ('autoencoder_checkpoint', 'a.pth', 'reading another file is'),
         ('guide_checkpoint', 'a', 'reading another file is refused'),
-        ('denoiser.init_cfg', dict(checkpoint='a'), 'reading another file'),
-        ('autoencoder.vgg_weights', 'a', 'reading another file is refused'),
+        ('denoiser', dict(type='LPIPS', vgg_weights='a'), 'vgg_weights='),
+        ('denoiser', dict(type='LPIPS', linear_weights=['a']), 'another file'),
         ('conditioner.embedders.0.name', '/etc/passwd', 'other than a word'),
         ('conditioner.embedders.0.name', '../a', 'other than a word'),
         ('conditioner.embedders.0.name', 'a/../b', 'other than a word'),
@@ -151,6 +154,29 @@ def test_weights_that_lie_elsewhere_are_no_data(refusal):
         embedder = dict(type='TextEncoder', pretrained=pretrained)
         told = refusal('conditioner.embedders', [embedder])
         assert f'embedders.0.pretrained={pretrained!r}, and reading' in told
+
+
+# What a class would call an argument that names a file.
+NAMES_A_FILE = re.compile(
+    r'(.*_)?(checkpoint|weights|path|file|folder|dir|root|tokenizer)'
+    r'|pretrained'
+)
+
+
+def test_every_class_of_ours_says_which_arguments_name_files():
+    """And has these arguments."""
+    declared = set()
+    for cls in [c for r in REGISTRIES for c in r.module_dict.values()]:
+        arguments = arguments_of(cls)[0]
+        own = {*files_of(cls), *files_of(cls, 'data_folders')}
+        assert own <= {*arguments}, cls
+        for name, parameter in arguments.items():
+            if NAMES_A_FILE.fullmatch(name):
+                is_text = 'str' in str(parameter.annotation)
+                assert (name in own) == is_text, (cls, name)
+        declared |= own
+    assert declared >= {'autoencoder_checkpoint', 'guide_checkpoint'}
+    assert declared >= {'pretrained', 'tokenizer', 'vgg_weights'}
 
 
 def test_what_may_be_read_passes(ldm_config):

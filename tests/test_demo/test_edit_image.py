@@ -18,6 +18,9 @@ ROOT = Path(__file__).parents[2]
 CONFIG = """
 _base_ = '{root}/configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
 model = dict(
+    autoencoder=dict(
+        type='AutoencoderKL', latent_channels=4, channels=32,
+        channel_mults=(1, 2, 2), num_res_blocks=1, mid_attention=False),
     autoencoder_checkpoint=None,
     denoiser=dict(num_res_blocks=1, attn_factors=()),
     diffusion_scheduler=dict(num_steps=2))

@@ -110,7 +110,7 @@ def test_another_length_than_1000():
 @pytest.mark.parametrize(
     'options, num_steps, message',
     [
-        (dict(offset=1), 1000, 'offset=1 with num_steps=1000 visits time 100'),
+        (dict(offset=1), 1000, 'offset=1 with num_steps=1000 gives time 100'),
         (dict(spare_zero=True), 1000, 'does not fall to the clean level'),
         (dict(offset=-1), 5, 'offset=-1 must be >= 0'),
         (dict(spacing='karras'), 5, "spacing='karras' is not known.*leading"),
@@ -122,7 +122,7 @@ def test_what_diffusers_cannot_visit_is_refused(options, num_steps, message):
 
 
 def test_continuous_time_has_no_such_times():
-    with pytest.raises(ValueError, match='has no times on RectifiedFlow'):
+    with pytest.raises(ValueError, match='not available for RectifiedFlow'):
         DiffusersGrid()(RectifiedFlow(), 5)
 
 

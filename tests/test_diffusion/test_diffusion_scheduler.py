@@ -122,7 +122,7 @@ def test_the_direction_term_is_added_unweighted(name):
     'name', ['EpsilonPrediction', 'SamplePrediction', 'EDMPrediction']
 )
 def test_what_is_no_velocity_has_no_direction_term(name):
-    with pytest.raises(ValueError, match='take VelocityPrediction or Flow'):
+    with pytest.raises(ValueError, match='use VelocityPrediction or Flow'):
         build(prediction=dict(type=name), direction_weight=0.3)
 
 
@@ -149,7 +149,7 @@ ZERO_TERMINAL = dict(
 
 
 def test_noise_is_not_predicted_where_there_is_nothing_else():
-    with pytest.raises(ValueError, match='take VelocityPrediction'):
+    with pytest.raises(ValueError, match='use VelocityPrediction'):
         build(noise_schedule=ZERO_TERMINAL)
 
 

@@ -139,5 +139,5 @@ def test_a_step_back_costs_its_evaluations_at_its_noisy_end(
 
 
 def test_no_iteration_is_refused(gaussian):
-    with pytest.raises(ValueError, match='num_iters=0 must be at least 1'):
+    with pytest.raises(ValueError, match='num_iters=0 must be 1 or more'):
         invert(gaussian.denoise, z_0, grid(ScaledLinearBetas(), 3), 0)

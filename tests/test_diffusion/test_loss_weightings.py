@@ -159,7 +159,7 @@ def test_the_bound_and_the_simple_loss_are_mixed(level, prediction):
 def test_an_unbound_weighting_asks_for_its_schedule(level, prediction):
     weighting = VariationalWeighting()
     weighting.on(ScaledLinearBetas())
-    with pytest.raises(ValueError, match=r'take weighting.on\(schedule\)'):
+    with pytest.raises(ValueError, match=r'use weighting.on\(schedule\)'):
         weighting(level, prediction)
 
 

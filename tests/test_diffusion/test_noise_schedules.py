@@ -297,7 +297,9 @@ def test_zero_terminal_snr_falls_linearly_at_the_end(original):
     ],
 )
 def test_zero_terminal_snr_needs_a_table(given):
-    with pytest.raises(ValueError, match='take one such as ScaledLinear'):
+    with pytest.raises(
+        ValueError, match='use a schedule such as ScaledLinear'
+    ):
         ZeroTerminalSNR(given)
 
 
@@ -355,7 +357,7 @@ def test_training_times_fill_the_time_axis(schedule):
     ],
 )
 def test_bad_betas_are_refused_with_their_range(build, options):
-    with pytest.raises(ValueError, match=r'betas in \[.*must lie in \(0, 1'):
+    with pytest.raises(ValueError, match=r'betas in \[.*must be in \(0, 1'):
         build(**options)
 
 

@@ -143,7 +143,7 @@ def test_the_unit_of_continuous_time_does_not_matter(grid, length, num_steps):
 
 @pytest.mark.parametrize('num_steps', [2.5, '20', None, 20.0])
 def test_a_number_of_steps_that_is_not_whole_is_refused(grid, num_steps):
-    with pytest.raises(ValueError, match='and whole'):
+    with pytest.raises(ValueError, match='and a whole number'):
         grid(ScaledLinearBetas(), num_steps)
 
 
@@ -386,7 +386,7 @@ def test_another_number_than_that_of_the_given_times_is_refused():
 def test_given_times_off_the_schedule_are_refused(given):
     with pytest.raises(
         ValueError,
-        match=r'from .* must lie in \[0, 999\], the times of ScaledLinear',
+        match=r'from .* must be in \[0, 999\], the times of ScaledLinear',
     ):
         GivenTimes(given)(ScaledLinearBetas(), 2)
 
@@ -435,7 +435,7 @@ def test_compvis_grid_runs_the_steps_asked_that_divide_its_length(num_steps):
     ],
 )
 def test_where_the_original_fails_compvis_grid_refuses(num_steps, remedy):
-    with pytest.raises(ValueError, match=f'visits time 1000 .* to {remedy}$'):
+    with pytest.raises(ValueError, match=f'gives time 1000 .* to {remedy}$'):
         CompVisGrid()(ScaledLinearBetas(), num_steps)
 
 

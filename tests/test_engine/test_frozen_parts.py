@@ -50,7 +50,7 @@ def test_a_first_stage_without_weights_needs_none(build_runner):
 class Words(FrozenPart):
     """An embedder with a network that stays as it is."""
 
-    part, source = 'network', 'pretrained'
+    part, files = 'network', ('pretrained',)
 
     def __init__(self, has_file):
         super().__init__()

@@ -295,7 +295,7 @@ def test_a_dataset_that_cannot_resume_is_told(build_runner, caplog):
     )
     runner.logger.addHandler(caplog.handler)
     runner.train()
-    assert 'RepeatDataset draws its augmentations' in caplog.text
+    assert 'RepeatDataset does not seed its augmentations' in caplog.text
 
 
 def test_resume_between_accumulated_batches_is_exact(build_runner):

@@ -125,7 +125,7 @@ def test_blurred_images_are_far_in_texture_alone(coloured):
     'sizes, message',
     [
         ([16, 16], r'shape \(3, 16, 16\), but .* \(3, 32, 32\): give both'),
-        ([32], 'needs two images or more'),
+        ([32], 'got 1 images, expected 2'),
     ],
 )
 def test_images_that_cannot_be_compared_are_refused(distance, sizes, message):
@@ -135,5 +135,5 @@ def test_images_that_cannot_be_compared_are_refused(distance, sizes, message):
 
 
 def test_images_too_small_for_patches_are_refused():
-    with pytest.raises(ValueError, match=r'\(8, 8\): judge larger images'):
+    with pytest.raises(ValueError, match=r'\(8, 8\): use larger images'):
         PatchFeatures([torch.zeros(3, 8, 8, dtype=torch.uint8)])

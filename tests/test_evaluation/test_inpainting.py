@@ -103,5 +103,5 @@ def test_only_the_hole_counts_and_a_touched_pixel_is_told(
 def test_data_without_what_is_needed_are_refused(judge, filled, truths, field):
     sample = filled(0, truths[0])
     delattr(sample, field)
-    with pytest.raises(ValueError, match=f'compares images with {field}'):
+    with pytest.raises(ValueError, match=f'needs {field}'):
         judge(InpaintingMetrics(), [sample])

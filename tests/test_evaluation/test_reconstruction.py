@@ -78,7 +78,7 @@ def test_structure_is_seen_through_a_gaussian_window():
 
 def test_images_smaller_than_the_window_are_refused():
     image = torch.zeros(3, 16, 10, dtype=torch.uint8)
-    with pytest.raises(ValueError, match=r'\(16, 10\): judge larger images'):
+    with pytest.raises(ValueError, match=r'\(16, 10\): use larger images'):
         ssim(image, image)
 
 

@@ -177,7 +177,7 @@ def test_maps_are_compared_pixel_by_pixel(judge, samples, iou):
 )
 def test_data_without_the_condition_are_refused(judge, metric, field):
     sample = LDMDataSample(pred_img=RIGHTLY.pred_img)
-    with pytest.raises(ValueError, match=f'compares images with {field}'):
+    with pytest.raises(ValueError, match=f'needs {field}'):
         judge(metric(), [sample])
 
 

@@ -87,5 +87,5 @@ def test_gradient_energy_of_a_slope_is_in_closed_form():
 def test_data_without_a_small_image_are_refused(judge, enlarged, truths):
     sample = enlarged(0, truths[0])
     del sample.img_lq
-    with pytest.raises(ValueError, match='compares images with img_lq'):
+    with pytest.raises(ValueError, match='needs img_lq'):
         judge(SuperResolutionMetrics(), [sample])

@@ -22,7 +22,7 @@ from mmldm.utils.frozen_part import FrozenPart
 class Alignment(FrozenPart, ExtraLoss):
     """1 - cosine of hidden features and a teacher's; Yu et al. 2024."""
 
-    part, source = 'teacher', 'teacher_checkpoint'
+    part, files = 'teacher', ('teacher_checkpoint',)
 
     def __init__(self, layer, channels, teacher_checkpoint=None, weight=0.5):
         super().__init__()
@@ -126,6 +126,21 @@ def test_the_teacher_is_neither_stored_nor_averaged(aligned, samples):
     assert not [name for name in hook.raw if name.startswith('extra_losses')]
     check_frozen_parts(model.extra_losses)
     load_weights(aligned(), state, 'the checkpoint')
+
+
+@pytest.mark.parametrize('added', [True, False])
+def test_a_term_is_added_to_a_trained_model_or_left_out(
+    aligned, tiny_ldm, added
+):
+    """All other weights are loaded."""
+    models = [tiny_ldm(), aligned()]
+    source, target = models if added else models[::-1]
+    own = {n: w.clone() for n, w in target.extra_losses.state_dict().items()}
+    load_weights(target, source.state_dict(), 'the checkpoint')
+    for name, weight in target.denoiser.state_dict().items():
+        assert torch.equal(weight, source.denoiser.state_dict()[name])
+    for name, weight in target.extra_losses.state_dict().items():
+        assert torch.equal(weight, own[name])
 
 
 def test_another_teacher_is_refused(aligned, tmp_path):

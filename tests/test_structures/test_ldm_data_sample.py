@@ -13,7 +13,7 @@ def test_the_label_is_a_number(labelled):
 
 
 def test_a_missing_label_is_refused_with_the_remedy():
-    with pytest.raises(ValueError, match='that gives gt_label'):
+    with pytest.raises(ValueError, match='a data set with gt_label'):
         _ = LDMDataSample().label
 
 

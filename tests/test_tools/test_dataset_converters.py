@@ -99,7 +99,7 @@ def test_training_images_alone_need_no_devkit(call_tool, downloads, tmp_path):
 @pytest.mark.parametrize(
     'missing, message',
     [
-        (['devkit_t12.tar.gz'], 'has no ILSVRC2012_devkit.*says what'),
+        (['devkit_t12.tar.gz'], 'has no ILSVRC2012_devkit.*has the classes'),
         (['img_val.tar', 'img_train.tar'], 'has neither ILSVRC2012_img_tr'),
     ],
 )
@@ -138,8 +138,8 @@ def test_arrays_of_celebahq_become_images(call_tool, tmp_path, shape):
     'array, message',
     [
         (np.zeros((3, 4, 6)), r'a.npy is float64 of shape \(3, 4, 6\)'),
-        (np.zeros((4, 6, 3), np.uint8), r'of shape \(4, 6, 3\), but must'),
-        (np.array([object()]), 'a.npy is no array'),
+        (np.zeros((4, 6, 3), np.uint8), r'of shape \(4, 6, 3\), expected'),
+        (np.array([object()]), 'a.npy is not an array'),
     ],
 )
 def test_an_array_that_is_no_image_is_refused(

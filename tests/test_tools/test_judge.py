@@ -134,7 +134,7 @@ def test_only_the_features_of_some_images_are_kept(statistics):
 
 
 def test_a_side_without_a_network_is_refused(folders, call_tool):
-    with pytest.raises(ValueError, match='--side .*give --features'):
+    with pytest.raises(ValueError, match='--side .*give both'):
         call_tool('judge', *folders, '--side', '64')
 
 

@@ -139,7 +139,7 @@ def test_numbers_must_be_positive(measure, flag):
 
 
 def test_a_safetensors_file_is_not_overwritten(measure, tmp_path):
-    with pytest.raises(ValueError, match='set --out to FILE.pth'):
+    with pytest.raises(ValueError, match='set --out FILE.pth'):
         measure(checkpoint=tmp_path / 'a.safetensors')
 
 

@@ -266,8 +266,8 @@ def test_machines_that_do_not_meet_are_told_where(monkeypatch):
     'environ, words',
     [
         (dict(NNODES='two'), "NNODES must be an integer, got 'two'"),
-        (dict(NNODES='2', NODE_RANK='2'), 'NODE_RANK=2 is not in 0 ... 1'),
-        (dict(PORT='99999'), 'PORT=99999 is not in 1 ... 65535'),
+        (dict(NNODES='2', NODE_RANK='2'), 'NODE_RANK=2 must be in 0 ... 1'),
+        (dict(PORT='99999'), 'PORT=99999 must be in 1 ... 65535'),
         (dict(MASTER_ADDR='no.such.invalid'), 'MASTER_ADDR=no.such.invalid'),
     ],
 )

@@ -55,6 +55,11 @@ def test_oblong_images_are_trained_on_and_drawn(images, run_tool, call_tool):
         'model.autoencoder_checkpoint=first',
         'model.diffusion_scheduler.num_steps=2',
     )
+    held_out, seen = (
+        runner.message_hub.get_scalar(f'val/{name}').current()
+        for name in ('loss', 'loss_train')
+    )
+    assert 0 < held_out != seen > 0
     autoencoder = runner.bare_model.autoencoder
     assert autoencoder.encode(torch.zeros(1, 3, 24, 40)).shape[2:] == (6, 10)
     call_tool('sample', 'ldm', '--num', 2, '--out', 'drawn')

@@ -29,7 +29,7 @@ def test_what_is_published_draws_what_was_trained(
         arguments = ['publish_model.py', source, out, *flags]
         monkeypatch.setattr(sys, 'argv', [str(a) for a in arguments])
         tool.main()
-        path = Path(capsys.readouterr().out.split(' is written')[0])
+        path = Path(capsys.readouterr().out.split(' was written')[0])
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         assert path == out.with_name(f'{name}-{digest[:8]}.safetensors')
         return path

@@ -415,7 +415,9 @@ def test_a_first_stage_draws_nothing(
     config = dict(type='FirstStage', autoencoder=tiny_autoencoder)
     path = tmp_path / 'model.safetensors'
     write_model_file(path, MODELS.build(config).state_dict(), config)
-    with pytest.raises(ValueError, match='FirstStage, which draws nothing'):
+    with pytest.raises(
+        ValueError, match='FirstStage, expected a LatentDiffusion'
+    ):
         call_tool('sample', path)
 
 

@@ -142,7 +142,7 @@ def test_a_checkpoint_is_measured(run, config, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'flags, message',
     [
-        (['--nfe', '1'], '--nfe 1: PLMS takes two'),
+        (['--nfe', '1'], '--nfe 1 must be 2 or more'),
         (['--num-samples', '0'], '--num-samples=0 must be in'),
     ],
 )

@@ -76,7 +76,7 @@ def test_a_newer_file_than_the_recorded_is_told(write, tmp_path, told):
     (tmp_path / 'last_checkpoint').write_text('iter_4.pth')
     newest_checkpoint(tmp_path)
     assert len(told) == 1
-    assert 'names iter_4.pth, which is taken, though iter_2.pth' in told[0]
+    assert 'names iter_4.pth, which is used, though iter_2.pth' in told[0]
 
 
 @pytest.mark.parametrize('recorded', [True, False])
@@ -91,7 +91,7 @@ def test_what_is_cut_off_is_passed_over_and_told(
     assert newest_checkpoint(tmp_path) == whole
     assert len(told) == 1
     assert 'iter_3.pth' in told[0]
-    assert 'cut off, iter_2.pth is taken' in told[0]
+    assert 'cut off: iter_2.pth is used' in told[0]
     assert read_checkpoint(tmp_path)['name'] == 'iter_2.pth'
 
 

@@ -11,18 +11,6 @@ from mmldm.utils.stored_config import read_stored_config, store_config
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        'ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py',
-        'autoencoder/autoencoder_vq-f4-gan_1xb16-1500_images-64x64.py',
-    ],
-)
-def test_what_mmengine_wrote_is_read(name):
-    cfg = Config.fromfile(CONFIGS / name)
-    assert read_stored_config(cfg.pretty_text) == cfg.to_dict()
-
-
 def listed(value):
     """With lists for tuples, which JSON has not."""
     if isinstance(value, dict):
@@ -68,71 +56,14 @@ def test_what_is_no_data_is_kept_as_a_record():
         '{"<pairs>": [[[], 1]]}',
         '{"a": ' * 5000 + '1' + '}' * 5000,
         '{"a": ' + '9' * 5000 + '}',
+        '[1]',
+        '"a"',
+        'null',
+        'NaN',
+        '',
+        "model = dict(type='LatentDiffusion')",
     ],
 )
-def test_what_is_no_json_is_refused(text):
-    with pytest.raises(ValueError):
+def test_what_is_not_a_dict_in_json_is_refused(text):
+    with pytest.raises(ValueError, match='the config is '):
         read_stored_config(text)
-
-
-def test_values_of_all_kinds_are_read():
-    values = dict(
-        numbers=[1, -2, 0.5, -1e-6, math.inf, -math.inf],
-        words=('a', "it's", 'two\nlines', 'grün', ''),
-        flags=[True, False, None],
-        empty=[[], (), {}],
-        one=(1,),
-        nested=dict(a=[dict(b=(1, [2]))]),
-        odd={'a b': 1, 'c-d': dict(e=2), 'f': [3]},
-        numbered={'0': 1, 'x y': {}},
-    )
-    read = read_stored_config(Config(values).pretty_text)
-    assert read == values
-    assert math.isnan(read_stored_config('a = nan')['a'])
-
-
-@pytest.mark.parametrize(
-    'text',
-    [
-        'import os',
-        "a = __import__('os').system('true')",
-        'a = open("a")',
-        'a = [print() for _ in range(3)]',
-        'a = b',
-        'a = dict(**{})',
-        'a = {**{}}',
-        'a = dict([("a", 1)])',
-        'a = 9 ** 9',
-        'a = -"a"',
-        'a = not True',
-        'a = f"{1}"',
-        'a = {(1, 2): 3}',
-        'a = {1, 2}',
-        'a.b = 1',
-        'a = b = 1',
-        'a, b = 1, 2',
-        'a: int = 1',
-        'a += 1',
-        'print(1)',
-        'def f(): pass',
-        'a = lambda: 1',
-        'a = (b := 1)',
-        'a = dict',
-    ],
-)
-def test_anything_else_is_refused_by_its_line(text):
-    with pytest.raises(ValueError, match='line 2 is not a plain value'):
-        read_stored_config(f'x = 1\n{text}')
-
-
-@pytest.mark.parametrize('text', ['a = (', 'a = ' + '[' * 500, 'a = \0'])
-def test_what_is_no_python_is_refused(text):
-    with pytest.raises(ValueError, match='it cannot be read'):
-        read_stored_config(text)
-
-
-def test_depth_is_no_crash():
-    with pytest.raises(ValueError):
-        read_stored_config('a = ' + '-' * 100_000 + '1')
-    with pytest.raises(ValueError):
-        read_stored_config('a = ' + 'dict(a=' * 3000 + '1' + ')' * 3000)

@@ -1,14 +1,14 @@
-"""Write pictures of what a model is really fed, conditions drawn on them.
+"""Write pictures of a model's actual input, with its conditions.
 
     python tools/analysis_tools/browse_dataset.py CONFIG --out FOLDER --num 16
     python tools/analysis_tools/browse_dataset.py CONFIG --phase val
 
-Every sample goes through the pipeline of the config: for training, those are
-shown that a run of this seed sees first. Boxes are drawn on the image; beside
-it are the map of classes laid over it, the image with its hole and the hole,
-the image of low resolution, those that it shall be like, and maps that
-extra_maps names; below it are class, caption and file. All of them together
-are in grid.png.
+Every sample goes through the pipeline of the config. For training, the samples
+are those that a run with this seed sees first. Boxes are drawn on the image.
+Beside it are the class map laid over the image, the image with its hole, the
+hole, the low-resolution image, the reference images, and the maps that
+extra_maps names. Below it are class, caption and file. grid.png shows all
+pictures together.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def parse_args() -> argparse.Namespace:
         '--phase',
         choices=['train', 'val', 'test'],
         default='train',
-        help='whose data (default: train)',
+        help='phase whose data is shown (default: train)',
     )
     parser.add_argument(
-        '--num', type=int, default=16, help='samples (default: 16)'
+        '--num', type=int, default=16, help='number of samples (default: 16)'
     )
     parser.add_argument(
-        '--out', default='browsed', help='folder (default: browsed)'
+        '--out', default='browsed', help='output folder (default: browsed)'
     )
     return parser.parse_args()
 
@@ -52,7 +52,7 @@ def build_dataset(cfg: Config, phase: str) -> BaseDataset:
     """The data set of a phase.
 
     Raises:
-        ValueError: If the config has none.
+        ValueError: If the config has no such data set.
     """
     from mmldm.registry import DATASETS
 
@@ -66,7 +66,7 @@ def build_dataset(cfg: Config, phase: str) -> BaseDataset:
 
 
 def draws(dataset: BaseDataset, args: argparse.Namespace, seed: int) -> list:
-    """What training sees first, or samples spread over the data set."""
+    """The first samples of training, or samples spread over the data set."""
     from mmldm.datasets import AddressedSampler
 
     sampler = AddressedSampler(dataset, seed=seed)
@@ -76,12 +76,12 @@ def draws(dataset: BaseDataset, args: argparse.Namespace, seed: int) -> list:
 
 
 def picture(packed: dict, dataset: BaseDataset) -> np.ndarray:
-    """One sample, uint8 RGB."""
+    """The picture of a sample, uint8 RGB (H, W, 3)."""
     from mmldm.visualization import draw_sample
 
     if 'data_samples' not in packed:
         raise ValueError(
-            'the dataset gives no data_samples: end its pipeline with '
+            'the data set gives no data_samples: end its pipeline with '
             "dict(type='PackInputs')"
         )
     image = packed.get('inputs')
@@ -92,7 +92,7 @@ def picture(packed: dict, dataset: BaseDataset) -> np.ndarray:
 
 
 def main() -> None:
-    """Draw."""
+    """Write the pictures."""
     args = parse_args()
     check_count('--num', args.num)
     check_folder_to_write('--out', args.out)

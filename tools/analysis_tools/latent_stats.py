@@ -1,15 +1,15 @@
-"""Measure the latents of a first stage, and store their scale with it.
+"""Measure the latents of a first stage, and store their scale.
 
     python tools/analysis_tools/latent_stats.py CONFIG CHECKPOINT
     python tools/launch.py GPUS tools/analysis_tools/latent_stats.py \\
         CONFIG CHECKPOINT --launcher pytorch
 
-CONFIG and CHECKPOINT are of a first stage. Its encoder sees images spread
-over the data of train_dataloader, with the augmentations of its pipeline,
-drawn by --seed, and samples of the posterior are measured: what a diffusion
-model will be trained on. It prints mean, standard deviation and scale of raw
-latents, and stores in CHECKPOINT what every model with this first stage uses:
-one scale for all channels, or a scale and a shift for each.
+CONFIG and CHECKPOINT are those of a first stage. It encodes images spread over
+the data of train_dataloader, augmented by its pipeline with --seed, and
+samples of the posterior are measured, as in the training of a diffusion model.
+The tool prints mean, standard deviation and scale of the raw latents. It
+stores in CHECKPOINT one scale for all channels, or a scale and a shift for
+each, which every model with this first stage then uses.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def parse_args() -> argparse.Namespace:
     parser = tool_parser(__doc__)
     parser.add_argument(
         'checkpoint',
-        help='checkpoint file, or a work directory: its newest one',
+        help='checkpoint file, or a work directory, for its newest one',
     )
     parser.add_argument(
         '--num-images',
         type=int,
         default=1024,
-        help='images to encode (default: 1024); fewer where there are fewer',
+        help='images to encode (default: 1024), or all if there are fewer',
     )
     parser.add_argument(
         '--batch-size',
@@ -57,8 +57,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out',
         metavar='FILE.pth',
-        help='store a copy of the checkpoint with them here, and leave the '
-        'checkpoint as it is',
+        help='store the result in a copy of the checkpoint, and do not change '
+        'CHECKPOINT',
     )
     return parser.parse_args()
 
@@ -67,8 +67,8 @@ def check_args(args: argparse.Namespace) -> tuple[Path, Path]:
     """The file to read and the one to write.
 
     Raises:
-        ValueError: If a number is not positive, or the file to write would
-            be no ``.pth``.
+        ValueError: If a number is not positive, or the file to write is not
+            a ``.pth``.
     """
     from mmldm.utils.checkpoint import newest_checkpoint
 
@@ -80,7 +80,7 @@ def check_args(args: argparse.Namespace) -> tuple[Path, Path]:
     target = Path(args.out or source)
     if target.suffix == '.safetensors':
         raise ValueError(
-            f'{target} would become a .pth file: set --out to FILE.pth'
+            f'the result cannot be stored in {target}: set --out FILE.pth'
         )
     check_checkpoint('checkpoint', args.checkpoint)
     if args.out is not None:
@@ -103,9 +103,9 @@ def table(moments: Tensor) -> str:
 
 
 def store(source: Path, target: Path, model: FirstStage) -> None:
-    """Write the checkpoint with the model's scale and shift, else the same.
+    """Write the checkpoint with the model's scale and shift.
 
-    In its own place it keeps its time, by which the newest one is found.
+    A file that is overwritten keeps its time, by which the newest is found.
     """
     from mmldm.models.editors.frozen_first_stage import MEASURED
     from mmldm.utils.checkpoint import read_checkpoint, write_checkpoint
@@ -122,7 +122,7 @@ def store(source: Path, target: Path, model: FirstStage) -> None:
 
 
 def main() -> None:
-    """Measure and store."""
+    """Measure the latents and store the scale."""
     args = parse_args()
     source, target = check_args(args)
     from mmengine.dist import is_main_process
@@ -134,17 +134,18 @@ def main() -> None:
     cfg.load_from, cfg.resume = str(source), False
     if cfg.get('train_dataloader') is None:
         raise ValueError(
-            f'{args.config} has no train_dataloader, whose images are encoded'
+            f'{args.config} has no train_dataloader: set it to the images '
+            'to encode'
         )
-    # No batch of a training, which the processes would have to share evenly.
+    # A global batch would have to be divisible by the number of processes.
     cfg.train_dataloader.pop('global_batch_size', None)
     cfg.train_dataloader.batch_size = 1
     runner = build_runner(cfg)
     model = runner.bare_model
     if not isinstance(model, FirstStage):
         raise ValueError(
-            f'{args.config} has a {type(model).__name__}, which was trained '
-            'with its scale: give config and checkpoint of its first stage'
+            f'{args.config} has a {type(model).__name__}, expected a '
+            'FirstStage: give config and checkpoint of its first stage'
         )
     runner.load_or_resume()
     model.eval()

@@ -4,15 +4,15 @@
     python tools/benchmarks/denoiser.py --context-dim 512 --num-tokens 77
     python tools/benchmarks/denoiser.py CONFIG --batch-size 8 --device cuda
 
-Forward pass and train step (forward and backward), in float32 and under
-bfloat16 autocast, with NCHW and channels_last memory. Each network has a
-process of its own, ours as our Runner sets it up. Their runs alternate, so
-that a busy machine slows both alike; what counts is the ratio, the median
-over pairs of runs. The last lines compare ours in bfloat16 and channels_last,
-as our configs for GPUs have it, with diffusers' defaults and its best row.
+Forward pass and train step (forward and backward) are timed in float32 and in
+bfloat16 autocast, with NCHW and channels_last memory. Each network runs in its
+own process, ours as our Runner sets it up. Their runs alternate, so that a
+busy machine slows both equally; the result is the median ratio over pairs of
+runs. The last lines compare ours in bfloat16 and channels_last, as in our
+configs for GPUs, with diffusers' defaults and its best row.
 
-Without CONFIG: the denoiser of configs/ldm/ldm_kl-f4_8xb8-200k_images-256x256
-(274 M parameters). Needs diffusers (requirements/tests.txt).
+CONFIG is by default configs/ldm/ldm_kl-f4_8xb8-200k_images-256x256, whose
+denoiser has 274 M parameters. diffusers is required (requirements/tests.txt).
 """
 
 import argparse
@@ -74,18 +74,22 @@ def parse_args() -> argparse.Namespace:
 
 
 def denoiser_of(args: argparse.Namespace) -> dict:
-    """The config of the network.
+    """The denoiser's config.
 
     Raises:
-        ValueError: If there is none, or it is no UNet.
+        ValueError: If the config has no denoiser, or not a UNet.
     """
-    config = Config.fromfile(config_path(args.config)).model.get('denoiser')
-    if config is None:
+    from mmldm.apis.first_stages import take_first_stage
+    from mmldm.models.editors import complete_model
+
+    model = Config.fromfile(config_path(args.config)).model.to_dict()
+    if 'denoiser' not in model:
         raise ValueError(
             f'{args.config} has no model.denoiser: give the config of a '
             'latent diffusion model'
         )
-    config = config.to_dict()
+    take_first_stage(model)
+    config = dict(complete_model(model)['denoiser'])
     if config['type'].rpartition('.')[2] != 'DenoisingUNet':
         raise ValueError(
             f'{args.config} has model.denoiser.type={config["type"]!r}, which '
@@ -97,7 +101,7 @@ def denoiser_of(args: argparse.Namespace) -> dict:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     args = parse_args()
     config = denoiser_of(args)
     # Not above: --help does not wait for torch.

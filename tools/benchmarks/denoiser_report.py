@@ -1,4 +1,4 @@
-"""The rows of the benchmark of denoisers, and what is printed of them."""
+"""The rows of the denoiser benchmark, and its printed results."""
 
 import statistics
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One setting of the table."""
+    """One row of the table: a setting."""
 
     task: str  # 'forward' or 'train step'
     dtype: str
@@ -26,7 +26,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Result:
-    """Seconds of each run of both, and how far the outputs are apart."""
+    """Seconds of all runs of both, and the difference of their outputs."""
 
     ours: list[float]
     theirs: list[float]
@@ -34,7 +34,7 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        """How often ours goes into theirs; more than 1 is faster."""
+        """Median of theirs / ours; above 1, ours is faster."""
         pairs = zip(self.theirs, self.ours, strict=True)
         return statistics.median(theirs / ours for theirs, ours in pairs)
 
@@ -50,7 +50,7 @@ def rows() -> list[Row]:
 
 
 def table(results: dict[Row, Result]) -> str:
-    """Markdown: medians, ratio, difference of outputs."""
+    """A Markdown table of medians, ratios and differences of outputs."""
     lines = [
         '| task | dtype | memory | ours (s) | diffusers (s) '
         '| diffusers / ours | outputs differ by |',
@@ -65,17 +65,17 @@ def table(results: dict[Row, Result]) -> str:
     return '\n'.join(lines)
 
 
-# A train step as our configs for GPUs have it, and as diffusers' users get it.
+# A train step with our configs for GPUs, and one with diffusers' defaults.
 OURS = Row('train step', 'bfloat16', 'channels_last')
 THEIRS = Row('train step', 'float32', 'NCHW')
 
 
 def verdict(results: dict[Row, Result], defaults: Result) -> str:
-    """Ours as configured for GPUs against diffusers' defaults and best.
+    """Compare ours, configured for GPUs, with diffusers' defaults and best.
 
     Args:
-        results: Every row.
-        defaults: OURS against THEIRS.
+        results: The results of all rows.
+        defaults: The result of OURS against THEIRS.
     """
     theirs = [x.theirs for row, x in results.items() if row.task == OURS.task]
     best = min(map(statistics.median, theirs))

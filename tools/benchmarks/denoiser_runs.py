@@ -1,4 +1,4 @@
-"""Our UNet and diffusers', each timed in a process of its own."""
+"""Timed runs of our UNet and diffusers', each in its own process."""
 
 import argparse
 import time
@@ -27,20 +27,20 @@ WARMUPS = 3
 
 @dataclass
 class Contestant:
-    """A network, and how it is called on (latents, times, tokens)."""
+    """A network, and its call with (latents, times, tokens)."""
 
     network: nn.Module
     call: Callable[..., Tensor]
 
     def set(self, row: Row) -> None:
-        """Prepare for the runs of a row."""
+        """Prepare the network for the runs of a row."""
         torch.compiler.reset()  # a few settings only are compiled, then none
         self.network.to(memory_format=FORMATS[row.memory_format])
         if isinstance(self.network, DenoisingUNet):
             self.network.channels_last = row.memory_format == 'channels_last'
 
     def run(self, row: Row, batch: tuple) -> Tensor:
-        """One forward pass, and the backward pass of a train step."""
+        """Do a forward pass, and a backward pass for a train step."""
         z, t, tokens = batch
         z = z.contiguous(memory_format=FORMATS[row.memory_format])
         trains = row.task == 'train step'
@@ -56,7 +56,7 @@ class Contestant:
         return out.detach().float()
 
     def seconds(self, row: Row, batch: tuple) -> float:
-        """Of one run."""
+        """Duration of one run, seconds."""
         _wait(batch[0])
         start = time.perf_counter()
         self.run(row, batch)
@@ -65,23 +65,23 @@ class Contestant:
 
 
 def _wait(tensor: Tensor) -> None:
-    """Until a GPU has done what it was told."""
+    """Wait until a GPU has finished."""
     if tensor.is_cuda:
         torch.cuda.synchronize()
 
 
 def our_unet(config: dict) -> DenoisingUNet:
-    """Our network, with the same weights whenever it is built."""
+    """Our network, with the same weights in every process."""
     torch.manual_seed(0)
     unet = MODELS.build(dict(config))
     for weight in unet.parameters():
-        if not weight.any():  # a zero output says nothing of a difference
+        if not weight.any():  # zero outputs would hide differences
             nn.init.normal_(weight, std=0.02)
     return unet
 
 
 def ours(config: dict, args: argparse.Namespace) -> Contestant:
-    """Our network as our Runner has it."""
+    """Our network, set up as by our Runner."""
     if args.device == 'cpu':
         keep_freed_memory()
     unet = our_unet(config).to(args.device)
@@ -92,7 +92,7 @@ def ours(config: dict, args: argparse.Namespace) -> Contestant:
 
 
 def diffusers_own(config: dict, args: argparse.Namespace) -> Contestant:
-    """The same of diffusers, with our weights."""
+    """The same network of diffusers, with our weights."""
     import diffusers
 
     arguments = denoiser_to_diffusers_config(config)
@@ -131,7 +131,7 @@ def serve(
     args: argparse.Namespace,
     pipe: Connection,
 ) -> None:
-    """A process of its own: answer rows with outputs, then with seconds."""
+    """Main function of a process: answer a row by outputs, then by seconds."""
     warnings.filterwarnings('ignore')
     contestant = build(config, args)
     batch = inputs(config, args)
@@ -151,7 +151,7 @@ def serve(
 def start(
     build: Callable[..., Contestant], config: dict, args: argparse.Namespace
 ) -> Connection:
-    """The pipe to a process that serves a network."""
+    """Start a process that serves a network; return its pipe."""
     context = get_context('spawn')
     here, there = context.Pipe()
     context.Process(
@@ -161,7 +161,7 @@ def start(
 
 
 def ask(pipe: Connection, row: Row) -> Any:
-    """What a process answers to a row."""
+    """Send a row to a process and return its answer."""
     pipe.send(row)
     return pipe.recv()
 
@@ -169,12 +169,12 @@ def ask(pipe: Connection, row: Row) -> Any:
 def measure(
     both: Sequence[Connection], settings: Sequence[Row], repeats: int
 ) -> Result:
-    """Alternate; the first runs warm up, and give the outputs.
+    """Time both in alternation; the first runs warm up and give outputs.
 
     Args:
         both: Processes that serve our network and diffusers'.
-        settings: The row of each.
-        repeats: Pairs of runs.
+        settings: The row of each process.
+        repeats: Number of pairs of runs.
     """
     outputs = [ask(*asked) for asked in zip(both, settings, strict=True)]
     times: list[list[float]] = [[], []]

@@ -1,14 +1,14 @@
-"""Does a judge of image sets see what people see?
+"""Test whether a feature network notices what people see.
 
     python tools/benchmarks/judges.py
     python tools/benchmarks/judges.py --features EfficientNetLiteFeatures \\
         --side 64 --num 300
 
-Crops of the photographs that come with scikit-learn and scikit-image are
-judged against other crops of them. The Frechet distances of five such sets
-show what chance does; then one set is blurred, made noisy, compressed,
-coloured, or taken from half of the photographs only. A judge is worth its
-name if each of these is farther away than chance explains.
+Crops of the photographs in scikit-learn and scikit-image are compared with
+other crops of the same photographs. The Frechet distances of five such sets
+show the effect of chance. Then one set is blurred, made noisy, compressed,
+coloured, or taken from half of the photographs only. A good network gives each
+of these a distance that chance does not explain.
 """
 
 from __future__ import annotations
@@ -43,25 +43,25 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        '--num', type=int, default=500, help='crops a set (default: 500)'
+        '--num', type=int, default=500, help='crops in a set (default: 500)'
     )
     parser.add_argument(
         '--seeds',
         type=int,
         default=5,
-        help='sets of plain crops, two or more (default: 5)',
+        help='number of sets of plain crops, 2 or more (default: 5)',
     )
     add_network_flags(parser)
     args = parser.parse_args()
     check_count('--num', args.num)
     check_count('--seeds', args.seeds)
     if args.seeds < 2:
-        raise ValueError(f'--seeds {args.seeds}: a spread needs two or more')
+        raise ValueError(f'--seeds {args.seeds} must be 2 or more')
     return args
 
 
 def crops(photographs: list[np.ndarray], num: int, seed: int) -> np.ndarray:
-    """Random squares, the photographs taking turns, uint8 (N, S, S, 3)."""
+    """Random squares from the photographs in turn, uint8 (N, S, S, 3)."""
     random = np.random.default_rng(seed)
     squares = []
     for i in range(num):
@@ -72,26 +72,26 @@ def crops(photographs: list[np.ndarray], num: int, seed: int) -> np.ndarray:
 
 
 def blur(image: np.ndarray) -> np.ndarray:
-    """Gaussian blur with a deviation of one pixel."""
+    """Blur by a Gaussian with a deviation of one pixel."""
     soft = Image.fromarray(image).filter(ImageFilter.GaussianBlur(1))
     return np.asarray(soft)
 
 
 def add_noise(image: np.ndarray) -> np.ndarray:
-    """Gaussian noise with a deviation of 10 of 255."""
+    """Add Gaussian noise with a deviation of 10 of 255."""
     noise = np.random.default_rng(int(image.sum())).normal(0, 10, image.shape)
     return (image + noise).round().clip(0, 255).astype(np.uint8)
 
 
 def compress(image: np.ndarray) -> np.ndarray:
-    """JPEG of quality 30."""
+    """Compress to JPEG with quality 30."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, 'JPEG', quality=30)
     return np.asarray(Image.open(file))
 
 
 def shift_colour(image: np.ndarray) -> np.ndarray:
-    """Red brighter by 20 of 255, blue darker by as much."""
+    """Make red brighter and blue darker, both by 20 of 255."""
     shifted = image.astype(int) + [20, 0, -20]
     return shifted.clip(0, 255).astype(np.uint8)
 
@@ -105,7 +105,7 @@ DISTORTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def read_photographs() -> list[np.ndarray]:
-    """The photographs, uint8 RGB, each once."""
+    """The photographs, uint8 RGB (H, W, 3), each once."""
     from mmldm.datasets.photographs import (
         FROM_SKIMAGE,
         FROM_SKLEARN,
@@ -116,7 +116,7 @@ def read_photographs() -> list[np.ndarray]:
 
 
 def measure(images: np.ndarray, network: FeatureNetwork) -> FeatureSet:
-    """Features of a set."""
+    """Measure the features of a set."""
     import torch
 
     from mmldm.apis.judging import measure_images
@@ -128,7 +128,7 @@ def measure(images: np.ndarray, network: FeatureNetwork) -> FeatureSet:
 def distances(
     args: argparse.Namespace, network: FeatureNetwork
 ) -> tuple[list[float], dict[str, float]]:
-    """Of sets of plain crops, and of each distortion."""
+    """Distances of the sets of plain crops, and of each distortion."""
     from mmldm.evaluation.feature_sets import frechet
 
     photographs = read_photographs()
@@ -152,7 +152,7 @@ def distances(
 
 
 def report(chance: list[float], distorted: dict[str, float]) -> str:
-    """A Markdown table: distances, and in spreads of chance."""
+    """A Markdown table of distances, also in units of chance's spread."""
     mean, spread = statistics.mean(chance), statistics.stdev(chance)
     rows = ['| set | distance | spreads above chance |', '|---|---|---|']
     rows.append(f'| other crops | {mean:.4g} +- {spread:.2g} | |')
@@ -164,7 +164,7 @@ def report(chance: list[float], distorted: dict[str, float]) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     args = parse_args()
     config = network_config(args)
     import torch

@@ -1,10 +1,10 @@
-"""Page faults of a large tensor where larger ones were freed before.
+"""Count page faults of a large tensor after larger ones were freed.
 
     python tools/benchmarks/page_faults.py
     python tools/benchmarks/page_faults.py --megabytes 256
 
-The Runner has the C library keep what tensors leave
-(mmldm/utils/memory.py). Each row is a process of its own.
+The Runner makes the C library keep the memory of freed tensors
+(mmldm/utils/memory.py). Each row is measured in its own process.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ def parse_args() -> argparse.Namespace:
         '--megabytes',
         type=int,
         default=64,
-        help='size of the tensor, of a quarter of what was freed '
-        '(default: 64)',
+        help='size of the tensor, a quarter of the freed memory (default: 64)',
     )
     args = parser.parse_args()
     check_count('--megabytes', args.megabytes)
@@ -52,7 +51,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def page_faults(freed: str, megabytes: int) -> int:
-    """Of a process that keeps what is freed (``'kept'``) or does not."""
+    """Page faults of a process that keeps freed memory ('kept') or not."""
     done = subprocess.run(
         [sys.executable, '-c', PROBE, freed, str(megabytes)],
         capture_output=True,
@@ -63,7 +62,7 @@ def page_faults(freed: str, megabytes: int) -> int:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     args = parse_args()
     print(
         f'{platform.platform()}, torch {version("torch")}, {date.today()}; '

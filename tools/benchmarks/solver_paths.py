@@ -1,4 +1,4 @@
-"""Networks whose paths the benchmark of solvers compares."""
+"""Networks for the benchmark of solvers."""
 
 import tempfile
 from pathlib import Path
@@ -12,22 +12,22 @@ from mmldm.registry import DIFFUSION_SCHEDULERS
 
 
 def build(part: dict) -> object:
-    """A solver or a time grid of its config."""
+    """Build a solver or a time grid from its config."""
     return DIFFUSION_SCHEDULERS.build(dict(part))
 
 
 class Mixture:
-    """Exact denoiser of Gaussians whose every dimension has its own width.
+    """Exact denoiser of a mixture of Gaussians with diagonal covariance.
 
     Args:
-        num_modes: Number of Gaussians, all as likely. Their means are
-            standard normal, their deviations in [0.05, 0.3].
-        dim: Their dimensions.
-        num_samples: Paths.
-        seed: Of the mixture and the noise.
-        guidance: Scale of classifier-free guidance, 1 for none: every path
-            has one of up to ten classes, among which the Gaussians are
-            distributed, and leads away from the mixture of all.
+        num_modes: Number of Gaussians, equally likely. Their means are
+            standard normal, and their deviations are in [0.05, 0.3].
+        dim: Number of dimensions.
+        num_samples: Number of paths.
+        seed: Seed of the mixture and the noise.
+        guidance: Scale of classifier-free guidance, 1 for none. The
+            Gaussians are distributed over up to ten classes; every path has
+            a class and leads away from the mixture of all.
     """
 
     def __init__(
@@ -79,15 +79,15 @@ class Mixture:
 
 
 class Trained:
-    """A checkpoint's editor, whose solver and grid are exchanged.
+    """A trained model whose solver and time grid are exchanged.
 
     Args:
-        config: Its config file.
+        config: Path of its config.
         options: Changes of the config, by key.
-        checkpoint: File, or a work directory.
-        num_samples: Paths: the first samples that test_dataloader asks for,
-            in one batch. Their noise is addressed, the same in every run.
-        seed: Of the addresses.
+        checkpoint: Path of the checkpoint, or of a work directory.
+        num_samples: Number of paths: the first samples of test_dataloader, in
+            one batch. Their noise is the same in every run.
+        seed: Seed of the noise.
     """
 
     def __init__(

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 BASELINE = ('DDIM', 'leading')
 BASELINE_NFE = 200
-CURVES = 8  # in a panel; more cannot be told apart
+CURVES = 8  # in a panel; more could not be distinguished
 Row = dict  # solver, grid, parts (their configs), nfe, errors by nfe
 
 
 def table(rows: Sequence[Row], nfe: Sequence[int]) -> str:
-    """In Markdown, a line a solver and grid."""
+    """A Markdown table with a line for each solver and grid."""
     lines = [
         f'| grid | solver | {" | ".join(map(str, nfe))} |',
         '|---|---|' + '---|' * len(nfe),
@@ -28,7 +28,7 @@ def _cell(error: float | None) -> str:
 
 
 def ranking(rows: Sequence[Row], nfe: int, places: int = 4) -> str:
-    """The best solvers and grids with so many evaluations."""
+    """The best solvers and grids with ``nfe`` evaluations."""
     known = [row for row in rows if row['errors'].get(nfe) is not None]
     best = sorted(known, key=lambda row: row['errors'][nfe])[:places]
     listed = (
@@ -55,7 +55,7 @@ def verdict(rows: Sequence[Row], default: tuple[str, str], aim: int) -> str:
 
 
 def plot(rows: Sequence[Row], path: str) -> None:
-    """Errors by evaluations, a panel a grid with its best solvers."""
+    """Plot errors over evaluations, a panel for each grid."""
     from matplotlib.figure import Figure
 
     grids = list(dict.fromkeys(row['grid'] for row in rows))

@@ -1,18 +1,18 @@
-"""The error of every solver and time grid by evaluations of the network.
+"""Measure the error of solvers and time grids by number of evaluations.
 
     python tools/benchmarks/solvers.py
     python tools/benchmarks/solvers.py --config CONFIG --checkpoint CHECKPOINT
 
-All paths start from the same noise and end at a clean latent. The error is how
-far that is from the end of a fine path: root mean square over the elements,
-median over the samples. Without a checkpoint the network is the exact denoiser
-of a mixture of Gaussians under the noise schedule of latent diffusion.
+All paths start from the same noise and end at a clean latent. The error is its
+distance from the end of a fine path: the root mean square over the elements,
+and the median over the samples. Without a checkpoint, the network is the exact
+denoiser of a mixture of Gaussians with the noise schedule of latent diffusion.
 
-The default is the solver and the grid of --config. It should be nearer to the
-fine path than DDIM on the leading grid with 200 evaluations, the setting of
-the original's model cards, with 12 unguided, 15 with a guidance of up to 2 and
-20 with more. Stochastic solvers follow no path, so they have no such error;
-Euler is DDIM, and iPNDM-1 too.
+The default is the solver and the grid of --config. Its error should be below
+that of DDIM on the leading grid with 200 evaluations, the setting of the
+original's model cards: with 12 evaluations unguided, with 15 for a guidance of
+up to 2, and with 20 for more. Stochastic solvers follow no path and have no
+such error; Euler and iPNDM-1 equal DDIM.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = 'mmldm::_base_/models/ldm_kl-f4.py'
 NFE = (5, 8, 10, 12, 15, 20, 30, 50, 200)
 RANKED = (10, 15, 20)
-# Paths of all in some hundred MB, and an hour of steps.
+# Limits: some hundred MB for all paths, and an hour of steps.
 MOST = dict(
     num_samples=100_000, num_modes=1000, dim=1000, reference_steps=100_000
 )
@@ -82,7 +82,7 @@ GRIDS = {
     'log-SNR-to-0.0001': dict(type='LogSNRGrid', last_time=1e-4),
     'log-SNR-to-0.005': dict(type='LogSNRGrid', last_time=5e-3),
 }
-# Down to the table's first level, but for a thousandth of a time.
+# To within a thousandth of a timestep of the table's first level.
 REFERENCE = (
     dict(type='UniPC', order=3),
     dict(type='LogSNRGrid', last_time=1e-6),
@@ -98,11 +98,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--config',
         default=DEFAULT_CONFIG,
-        help=f'whose solver and grid are judged (default: {DEFAULT_CONFIG})',
+        help='config of the default solver and grid (default: '
+        f'{DEFAULT_CONFIG})',
     )
     parser.add_argument(
         '--checkpoint',
-        help='trained model of --config, or a work directory: the network',
+        help='trained model of --config, or a work directory, for the network',
     )
     parser.add_argument(
         '--cfg-options',
@@ -110,7 +111,7 @@ def parse_args() -> argparse.Namespace:
         action=ConfigAction,
         default={},
         metavar='KEY=VALUE',
-        help='change the config, as of tools/test.py',
+        help='change the config, as in tools/test.py',
     )
     parser.add_argument(
         '--nfe',
@@ -130,7 +131,10 @@ def parse_args() -> argparse.Namespace:
             help=f'some of {_words(choices)} (default: all)',
         )
     parser.add_argument(
-        '--num-samples', type=int, default=128, help='paths (default: 128)'
+        '--num-samples',
+        type=int,
+        default=128,
+        help='number of paths (default: 128)',
     )
     parser.add_argument(
         '--num-modes',
@@ -139,15 +143,15 @@ def parse_args() -> argparse.Namespace:
         help='Gaussians of the mixture (default: 40)',
     )
     parser.add_argument(
-        '--dim', type=int, default=32, help='its dimensions (default: 32)'
+        '--dim', type=int, default=32, help='dimensions (default: 32)'
     )
     parser.add_argument(
         '--guidance',
         type=float,
         default=1.0,
         metavar='SCALE',
-        help='classifier-free guidance of the mixture; that of a checkpoint is'
-        " its config's (default: 1, none)",
+        help='classifier-free guidance of the mixture; a checkpoint uses that '
+        'of its config (default: 1, none)',
     )
     parser.add_argument(
         '--reference-steps',
@@ -156,13 +160,13 @@ def parse_args() -> argparse.Namespace:
         help='steps of the fine path (default: 1000)',
     )
     parser.add_argument(
-        '--seed', type=int, default=0, help='of all that is drawn (default: 0)'
+        '--seed', type=int, default=0, help='seed of all noise (default: 0)'
     )
     parser.add_argument(
         '--out', metavar='FILE.json', help='write the errors here'
     )
     parser.add_argument(
-        '--plot', metavar='FILE.png', help='draw the errors, a panel a grid'
+        '--plot', metavar='FILE.png', help='plot the errors, one panel a grid'
     )
     args = parser.parse_args()
     for name in ('num_samples', 'num_modes', 'dim', 'reference_steps'):
@@ -173,17 +177,18 @@ def parse_args() -> argparse.Namespace:
             check_file_to_write(f'--{name}', getattr(args, name))
     if max(args.nfe) > MOST['reference_steps']:
         raise ValueError(
-            f'--nfe {_words(args.nfe)}: at most {MOST["reference_steps"]}'
+            f'--nfe {_words(args.nfe)} must be at most '
+            f'{MOST["reference_steps"]}'
         )
     if min(args.nfe) < 2:
         raise ValueError(
-            f'--nfe {_words(args.nfe)}: PLMS takes two evaluations or more'
+            f'--nfe {_words(args.nfe)} must be 2 or more, as PLMS needs 2'
         )
     return args
 
 
 def steps_for(solver: dict, nfe: int) -> int:
-    """How many steps cost nfe evaluations, or one less."""
+    """The number of steps that cost nfe evaluations, or one fewer."""
     if solver['type'] == 'Heun':  # the last step costs one
         return (nfe + 1) // 2
     return nfe - (solver['type'] == 'PLMS')
@@ -199,7 +204,7 @@ def aim_for(scale: float) -> int:
 def measure(
     problem: Mixture | Trained, pairs: Sequence[Row], reference_steps: int
 ) -> None:
-    """Give each solver and grid its ``errors`` by its ``nfe``."""
+    """Add ``errors`` by ``nfe`` to each solver and grid."""
     total = reference_steps + sum(sum(row['nfe']) for row in pairs)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task('fine path', total=total)
@@ -220,7 +225,7 @@ def _error(
     solver, grid = row['parts']
     try:
         ends = problem.sample(solver, grid, steps_for(solver, nfe))
-    except ValueError:  # this grid has no such number of steps
+    except ValueError:  # the grid does not allow this number of steps
         return None
     per_sample = (ends - reference).square().flatten(1).mean(1).sqrt()
     return float(per_sample.median())
@@ -239,7 +244,7 @@ def _words(values: Sequence) -> str:
 
 
 def _named(part: dict, known: dict[str, dict]) -> str:
-    """The name of what a config asks for; a new one if it has none yet."""
+    """The name of a config's part in ``known``; add it if it is missing."""
     from solver_paths import build
 
     for name, other in known.items():
@@ -255,7 +260,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def rows_to_fill(args: argparse.Namespace) -> tuple[list[Row], tuple]:
-    """What is asked for, DDIM on the leading grid, and the default."""
+    """The requested rows, DDIM on the leading grid, and the default."""
     cfg = Config.fromfile(config_path(args.config))
     cfg.merge_from_dict(args.cfg_options)
     parts = cfg.model.diffusion_scheduler
@@ -278,7 +283,7 @@ def rows_to_fill(args: argparse.Namespace) -> tuple[list[Row], tuple]:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write the results."""
     args = parse_args()
     import torch
     from solver_paths import Mixture, Trained

@@ -1,13 +1,13 @@
-"""Time until a command answers, in units of what importing torch takes.
+"""Measure startup times of commands, in units of importing torch.
 
     python tools/benchmarks/startup.py
     python tools/benchmarks/startup.py --repeats 20
 
-Every command runs in a process of its own: --help of each tool, some imports,
-and the empty program for comparison. They take turns with `import torch`, so
-that a busy machine slows both alike; what counts is the median ratio of a
-command to the `import torch` just before it. The first round warms up the disk
-and is left out.
+Every command runs in its own process: --help of each tool, some imports, and
+the empty program for comparison. They alternate with `import torch`, so that a
+busy machine slows both equally; the result is the median ratio of a command to
+the `import torch` just before it. The first round warms up the disk and is
+left out.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def commands() -> dict[str, tuple[str, ...]]:
-    """Arguments of Python, by what the table calls them."""
+    """Arguments of Python, by name in the table."""
     found = {statement: ('-c', statement) for statement in IMPORTS}
     found['mmldm --help'] = ('-m', 'mmldm', '--help')
     for script in sorted(TOOLS.rglob('*.py')):
@@ -68,10 +68,10 @@ def commands() -> dict[str, tuple[str, ...]]:
 
 
 def seconds(arguments: Sequence[str]) -> float:
-    """Of one process, from its start to its end.
+    """Duration of one process, seconds.
 
     Raises:
-        ValueError: If it fails, with the last line that it wrote.
+        ValueError: If it fails; has the last line of its output.
     """
     environment = os.environ | {'PYTHONPATH': os.pathsep.join(sys.path)}
     start = time.perf_counter()
@@ -88,7 +88,7 @@ def seconds(arguments: Sequence[str]) -> float:
 
 
 def measure(repeats: int) -> dict[str, list[tuple[float, float]]]:
-    """(seconds of `import torch`, of the command just after), by command."""
+    """(seconds of `import torch`, seconds of the command), by command."""
     pairs: dict[str, list[tuple[float, float]]] = {}
     for turn in track(range(1 + repeats), description='rounds'):
         for name, arguments in commands().items():
@@ -99,7 +99,7 @@ def measure(repeats: int) -> dict[str, list[tuple[float, float]]]:
 
 
 def table(pairs: dict[str, list[tuple[float, float]]]) -> str:
-    """Markdown: median seconds, and median ratio, the largest last."""
+    """A Markdown table of median seconds and ratios, the largest last."""
     rows = []
     for name, measured in pairs.items():
         ratio = statistics.median(own / torch for torch, own in measured)
@@ -110,7 +110,7 @@ def table(pairs: dict[str, list[tuple[float, float]]]) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the results."""
     args = parse_args()
     pairs = measure(args.repeats)
     torch = [first for measured in pairs.values() for first, _ in measured]

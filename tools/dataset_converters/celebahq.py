@@ -3,10 +3,9 @@
     python tools/dataset_converters/celebahq.py ARRAYS --out data/celebahq
 
 ARRAYS holds imgHQ00000.npy to imgHQ29999.npy, uint8 RGB (1, 3, 1024, 1024),
-as the scripts of Karras et al. 2018 (arXiv:1710.10196) make them out of
-CelebA. Who has the images as JPEG or PNG, those of CelebAMask-HQ for example,
-needs no conversion. What is there already is skipped, and what is damaged is
-left out and counted.
+which the scripts of Karras et al. 2018 (arXiv:1710.10196) make from CelebA.
+Images in JPEG or PNG, such as those of CelebAMask-HQ, need no conversion.
+Existing files are skipped, and damaged ones are left out and counted.
 """
 
 import argparse
@@ -38,7 +37,7 @@ def convert(source: Path, target: Path) -> None:
     """Write one array as an image.
 
     Raises:
-        ValueError: If it is no image.
+        ValueError: If the array is not an image.
     """
     if target.exists():
         return
@@ -46,12 +45,12 @@ def convert(source: Path, target: Path) -> None:
         array = np.load(source, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise ValueError(
-            f'{source} is no array ({error}): make it again'
+            f'{source} is not an array ({error}): make it again'
         ) from error
     pixels = array[0] if array.ndim == 4 and len(array) == 1 else array
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or len(pixels) != 3:
         raise ValueError(
-            f'{source} is {array.dtype} of shape {array.shape}, but must be '
+            f'{source} is {array.dtype} of shape {array.shape}, expected '
             'uint8 RGB (1, 3, H, W)'
         )
     part = target.with_suffix('.part')
@@ -60,7 +59,7 @@ def convert(source: Path, target: Path) -> None:
 
 
 def converted(source: Path, target: Path) -> str | None:
-    """Write one array as an image; why not, where that fails."""
+    """Write one array as an image; return the error, or None."""
     try:
         convert(source, target)
     except (OSError, ValueError) as error:
@@ -69,7 +68,7 @@ def converted(source: Path, target: Path) -> str | None:
 
 
 def main() -> None:
-    """Convert."""
+    """Convert all arrays."""
     args = parse_args()
     check_folder_to_write('--out', args.out)
     out = Path(args.out)
@@ -88,7 +87,7 @@ def main() -> None:
                 report.defect('arrays are left out', cause)
     written = sum(target.exists() for target in targets)
     if not written:
-        raise ValueError(f'no image is written{report.reasons()}')
+        raise ValueError(f'no image was written{report.reasons()}')
     report.tell()
     print(f'{written} images in {out}')
 

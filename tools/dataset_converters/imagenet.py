@@ -2,11 +2,11 @@
 
     python tools/dataset_converters/imagenet.py DOWNLOADS --out data/imagenet
 
-DOWNLOADS holds, from image-net.org, ILSVRC2012_img_train.tar,
-ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz, which says what the
-validation images show; any one of the first two may be missing. Written are
-train/SYNSET/*.JPEG and val/SYNSET/*.JPEG. A folder that is whole is skipped:
-an interrupted run can be repeated.
+DOWNLOADS holds three files from image-net.org: ILSVRC2012_img_train.tar,
+ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz, which has the classes
+of the validation images. One of the first two may be missing. The output is
+train/SYNSET/*.JPEG and val/SYNSET/*.JPEG. Complete folders are skipped, so
+that an interrupted run can be repeated.
 """
 
 import argparse
@@ -43,9 +43,9 @@ def parse_args() -> argparse.Namespace:
 
 
 def files_in(shard: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
-    """Names, without folders, and contents.
+    """(name without folders, content) of the files in a tar file.
 
-    Links and the like are none, nor are hidden files, such as '._a.JPEG'.
+    Links, special files and hidden files, such as '._a.JPEG', are skipped.
     """
     from mmldm.datasets.file_search import is_hidden
 
@@ -57,14 +57,14 @@ def files_in(shard: tarfile.TarFile) -> Iterator[tuple[str, IO[bytes]]]:
 
 @contextmanager
 def opened(path: Path, content: IO[bytes] | None = None) -> Iterator:
-    """A tar file while it is read.
+    """Open a tar file for reading.
 
     Args:
-        path: Of the file, or what errors call it.
-        content: Of a file that is not on the disk by itself.
+        path: Path of the file, or its name in errors if ``content`` is given.
+        content: An open file, if it is not on the disk by itself.
 
     Raises:
-        ValueError: If it is damaged.
+        ValueError: If the file is damaged.
     """
     try:
         with tarfile.open(path, fileobj=content) as archive:
@@ -85,7 +85,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def unpack_train(archive: Path, out: Path) -> None:
-    """A tar file of a tar file for each class."""
+    """Unpack the training images: a tar file with a tar file a class."""
     with opened(archive) as outer:
         for name, content in tqdm(files_in(outer), total=NUM_CLASSES):
             folder = out / Path(name).stem
@@ -102,7 +102,7 @@ def validation_synsets(devkit: Path) -> list[str]:
     """The synset of each validation image.
 
     Raises:
-        ValueError: If the archive lacks what says it.
+        ValueError: If the archive lacks a file.
     """
     from scipy.io import loadmat
 
@@ -122,10 +122,10 @@ def validation_synsets(devkit: Path) -> list[str]:
 
 
 def unpack_val(archive: Path, synsets: list[str], out: Path) -> None:
-    """Images, whose names end in their number, from 1 on.
+    """Unpack the validation images, whose names end in numbers from 1 on.
 
     Raises:
-        ValueError: If one has another name.
+        ValueError: If an image has another name.
     """
     with opened(archive) as images:
         for name, pixels in tqdm(files_in(images), total=len(synsets)):
@@ -133,8 +133,8 @@ def unpack_val(archive: Path, synsets: list[str], out: Path) -> None:
             number = int(digits) if digits.isdecimal() else 0
             if not 0 < number <= len(synsets):
                 raise ValueError(
-                    f'{archive} has {name}, but the devkit says what images 1 '
-                    f'to {len(synsets)} show: download both again'
+                    f'{archive} has {name}, but the devkit has the classes of '
+                    f'images 1 to {len(synsets)}: download both again'
                 )
             path = out / synsets[number - 1] / name
             if not path.exists():
@@ -142,7 +142,7 @@ def unpack_val(archive: Path, synsets: list[str], out: Path) -> None:
 
 
 def main() -> None:
-    """Unpack."""
+    """Unpack all archives."""
     args = parse_args()
     source, out = Path(args.downloads), Path(args.out)
     check_folder_to_write('--out', args.out)
@@ -154,8 +154,8 @@ def main() -> None:
         )
     if VAL in there and not (source / DEVKIT).is_file():
         raise FileNotFoundError(
-            f'{source} has no {DEVKIT}, which says what the images of {VAL} '
-            'show: download it from image-net.org'
+            f'{source} has no {DEVKIT}, which has the classes of {VAL}: '
+            'download it from image-net.org'
         )
     if TRAIN in there:
         unpack_train(source / TRAIN, out / 'train')

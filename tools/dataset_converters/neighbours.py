@@ -1,4 +1,4 @@
-"""Find like images, for retrieval-augmented models.
+"""Find similar images, for retrieval-augmented models.
 
     python tools/dataset_converters/neighbours.py IMAGES --out NEIGHBOURS
     python tools/dataset_converters/neighbours.py IMAGES --out NEIGHBOURS \\
@@ -6,13 +6,14 @@
     python tools/dataset_converters/neighbours.py FOLDER \\
         --index INDEX.safetensors
 
-For every image below IMAGES an array (num, 768) of the same name: CLIP's
-embeddings, of norm 1, of those images of the database that are most like it,
-the most alike first; Blattmann et al. 2022 (arXiv:2204.11824). The search is
-exact. Without --database an image's neighbours are among the others of
-IMAGES. The dataset base configs/_base_/datasets/neighbours_768x768.py reads
-them. --index writes the embeddings of FOLDER, of which tools/sample.py takes
-the neighbours of a caption or an image by --database INDEX.safetensors.
+For every image below IMAGES, an array (num, 768) with the image's name is
+written. It has the CLIP embeddings, of norm 1, of the images of the database
+that are most similar, the most similar first; Blattmann et al. 2022
+(arXiv:2204.11824). The search is exact. Without --database, the neighbours are
+other images of IMAGES. The dataset base
+configs/_base_/datasets/neighbours_768x768.py reads the arrays. --index writes
+the embeddings of FOLDER to an index, in which tools/sample.py --database
+INDEX.safetensors finds the neighbours of a caption or an image.
 """
 
 from __future__ import annotations
@@ -39,11 +40,9 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('images', help='folder, searched recursively')
-    parser.add_argument('--out', help='folder of the arrays')
-    parser.add_argument('--index', help='NAME.safetensors, to draw by')
-    parser.add_argument(
-        '--database', help='folder of the images that are found'
-    )
+    parser.add_argument('--out', help='output folder of the arrays')
+    parser.add_argument('--index', help='index to write, NAME.safetensors')
+    parser.add_argument('--database', help='folder of the images to search')
     parser.add_argument(
         '--num',
         type=int,
@@ -61,7 +60,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Embed, search, write."""
+    """Embed the images, search and write."""
     args = parse_args()
     from mmldm.utils.devices import available_device
 
@@ -95,10 +94,10 @@ def main() -> None:
 
 
 def find_others(args: argparse.Namespace, images: list[str]) -> list[str]:
-    """Paths of what can be a neighbour.
+    """Paths of the images that can be neighbours.
 
     Raises:
-        ValueError: If there are not as many as wanted.
+        ValueError: If there are fewer than --num.
     """
     from mmldm.apis.retrieval import list_images
 
@@ -106,8 +105,8 @@ def find_others(args: argparse.Namespace, images: list[str]) -> list[str]:
     others = images if same else list_images(args.database)
     if args.num > len(others) - same:
         raise ValueError(
-            f'--num {args.num}, but an image has {len(others) - same} others '
-            'to be like: give a larger --database'
+            f'--num {args.num}, but an image has only {len(others) - same} '
+            'possible neighbours: give a larger --database'
         )
     return others
 
@@ -118,10 +117,10 @@ def write_arrays(
     queries: Tensor,
     database: Tensor,
 ) -> None:
-    """An array of neighbours for each image.
+    """Write an array of neighbours for each image.
 
     Raises:
-        ValueError: If two images would have one array.
+        ValueError: If two images would share an array.
     """
     from mmldm.apis.retrieval import nearest
     from mmldm.datasets.annotations import check_own

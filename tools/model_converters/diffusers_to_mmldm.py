@@ -2,14 +2,15 @@
 
     python tools/model_converters/diffusers_to_mmldm.py DIR OUT_DIR
 
-DIR is of an LDMPipeline, LDMTextToImagePipeline, LDMSuperResolutionPipeline
-or StableDiffusionPipeline (1 and 2), or of an AutoencoderKL or VQModel alone;
-safetensors, .bin, variants such as fp16 and shards are read. diffusers itself
-is not needed. OUT_DIR gets model.safetensors, from which
-mmldm.apis.init_model builds the model, model.json, its config to look at,
-config.py, to train, test and change, and the tokenizer, where there is one.
+DIR is a folder of an LDMPipeline, LDMTextToImagePipeline,
+LDMSuperResolutionPipeline or StableDiffusionPipeline (1 and 2), or of a single
+AutoencoderKL or VQModel. safetensors, .bin, variants such as fp16, and shards
+are read. diffusers itself is not needed. OUT_DIR gets model.safetensors, from
+which mmldm.apis.init_model builds the model; model.json, a readable copy of
+its config; config.py, to train, test and change the model; and the tokenizer,
+if there is one.
 
-Nothing in DIR is executed. What cannot be expressed is refused by name.
+Nothing in DIR is executed. Features that mmldm lacks are refused by name.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('dir', help='folder that diffusers saved')
     parser.add_argument(
-        'out_dir', help='where model.safetensors and config.py are written'
+        'out_dir', help='folder for model.safetensors and config.py'
     )
     return parser.parse_args()
 
 
 def report(out_dir: str, found: FromDiffusers) -> None:
-    """Say what was written, and what is not as there."""
+    """Print what was written, and the differences from diffusers."""
     for note in found.notes:
         print(f'Note: {note}')
     count = sum(weight.numel() for weight in found.weights.values())
@@ -53,7 +54,7 @@ def report(out_dir: str, found: FromDiffusers) -> None:
 
 
 def main() -> None:
-    """Convert."""
+    """Convert the folder."""
     args = parse_args()
     from mmldm.apis import write_converted
     from mmldm.apis.tokenizer_folders import check_files, copy_tokenizer

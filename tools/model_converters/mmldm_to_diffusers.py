@@ -1,19 +1,20 @@
-"""Write a model as a folder that plain diffusers reads.
+"""Write a model as a folder of diffusers.
 
     python tools/model_converters/mmldm_to_diffusers.py \\
         CONFIG CHECKPOINT OUT_DIR
     python tools/model_converters/mmldm_to_diffusers.py MODEL OUT_DIR
 
-CONFIG and CHECKPOINT are of a training; MODEL is a folder that a converter
-wrote, a published file, or whatever else mmldm.apis.init_model takes alone.
+CONFIG and CHECKPOINT come from a training; MODEL is a folder that a converter
+wrote, a published file, or any other single source of mmldm.apis.init_model.
 A latent diffusion model becomes an LDMPipeline, LDMTextToImagePipeline,
 LDMSuperResolutionPipeline or StableDiffusionPipeline,
 
     diffusers.DiffusionPipeline.from_pretrained(OUT_DIR)
 
-or, under conditions that diffusers has no pipeline for, the folders of its
-parts; a first stage becomes an AutoencoderKL or VQModel. What diffusers does
-otherwise is said; what it has not at all is refused, and nothing is written.
+or, for conditions without a pipeline in diffusers, the folders of its parts. A
+first stage becomes an AutoencoderKL or VQModel. Differences in diffusers'
+behaviour are printed. If diffusers lacks a feature, the tool refuses the model
+and writes nothing.
 """
 
 import argparse
@@ -29,22 +30,22 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('model', help='config file, or file or folder')
+    parser.add_argument('model', help='config file, model file or folder')
     parser.add_argument(
-        'checkpoint', nargs='?', help='its weights, where it is a config file'
+        'checkpoint', nargs='?', help='the weights, with a config file'
     )
-    parser.add_argument('out_dir', help='where the folder is written')
+    parser.add_argument('out_dir', help='folder to write')
     parser.add_argument(
         '--image-size',
         type=int,
-        help='side in pixels of the images that the pipeline draws unless it '
-        'is told (default: that of the model, or of its training data)',
+        help='default side, in pixels, of the images that the pipeline '
+        'generates (default: that of the model, or of its training data)',
     )
     return parser.parse_args()
 
 
 def main() -> None:
-    """Convert."""
+    """Convert the model."""
     args = parse_args()
     # Not above: --help does not wait for torch.
     from mmldm.apis import init_model

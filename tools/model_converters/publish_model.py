@@ -1,11 +1,11 @@
-"""Write a model for others: one file, which init_model reads alone.
+"""Write a model for other users: one file that init_model reads.
 
     python tools/model_converters/publish_model.py \\
         work_dirs/NAME/iter_600.pth OUT [--weights ema|raw]
 
-The result, OUT-DIGITS.safetensors, has the weights of all that draws, the
-first stage included, and their config; no optimizer and no losses. DIGITS are
-the first eight of the file's SHA-256, which readers verify.
+The result, OUT-DIGITS.safetensors, has the weights that generation needs,
+including the first stage's, and their config, but no optimizer and no losses.
+DIGITS are the first eight digits of the file's SHA-256, which readers verify.
 
     from mmldm.apis import init_model
     model = init_model('OUT-DIGITS.safetensors')
@@ -25,15 +25,15 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         'checkpoint',
-        help='training checkpoint, work directory (its newest one), model '
+        help='training checkpoint, work directory (for its newest one), model '
         'file, or the folder of a converter',
     )
     parser.add_argument('out', help='name of the result, or path and name')
     parser.add_argument(
         '--weights',
         choices=WEIGHT_CHOICES,
-        help='their running average, or the weights in training (default: '
-        'the average, where there is one)',
+        help='the running average, or the weights in training (default: the '
+        'average, if there is one)',
     )
     parser.add_argument(
         '--config',
@@ -42,14 +42,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--without-first-stage',
         action='store_true',
-        help='leave out a first stage that has a file of its own, which must '
-        'lie beside the result; its hash is verified',
+        help='omit a first stage that has a file of its own; users must put '
+        'this file beside the result, and its hash is verified',
     )
     return parser.parse_args()
 
 
 def main() -> None:
-    """Publish."""
+    """Publish the model."""
     args = parse_args()
     # Not above: --help does not wait for torch.
     from mmldm.apis import publish_model
@@ -61,7 +61,7 @@ def main() -> None:
         args.config,
         not args.without_first_stage,
     )
-    print(f'{path} is written, {path.stat().st_size / 2**20:.1f} MB')
+    print(f'{path} was written, {path.stat().st_size / 2**20:.1f} MB')
 
 
 if __name__ == '__main__':

@@ -22,11 +22,9 @@ val_dataloader = dict(
     batch_size=16,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    # None: as in training.
+    # Folder and size are those of training.
     dataset=dict(
         type='ImageShards',
-        data_root=None,
-        size=None,
         split='val',
         indices=64,
         pipeline=pipeline,

@@ -3,7 +3,6 @@ _base_ = './digits_32x32.py'
 requests = dict(
     type='SampleRequests',
     num_samples=100,
-    size=None,  # as in training
     num_classes=10,
     pipeline=[dict(type='PackInputs')],
 )

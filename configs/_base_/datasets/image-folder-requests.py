@@ -3,7 +3,6 @@ _base_ = './image-folder.py'
 requests = dict(
     type='SampleRequests',
     num_samples=64,
-    size=None,  # as in training
     pipeline=[dict(type='PackInputs')],
 )
 val_dataloader = dict(dataset=dict(_delete_=True, **requests))

@@ -20,15 +20,13 @@ train_dataloader = dict(
     ),
 )
 # What first stages reconstruct; image-folder-requests.py has what latent
-# diffusion models draw. None: as in training.
+# diffusion models draw. Folder and size are those of training.
 val_dataloader = dict(
     batch_size=16,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='ImageFolder',
-        data_root=None,
-        size=None,
         split='val',
         pipeline=[
             dict(type='LoadImage'),

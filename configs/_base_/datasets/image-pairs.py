@@ -9,14 +9,14 @@ val_dataloader = dict(
     batch_size=16,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    # None: as in training.
-    dataset=dict(type='ImageFolder', data_root=None, size=None, indices=64),
+    # Folder and size are those of training.
+    dataset=dict(type='ImageFolder', indices=64),
 )
 test_dataloader = dict(
     batch_size=16,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='ImageFolder', data_root=None, size=None),
+    dataset=dict(type='ImageFolder'),
 )
 # No metric here: look at the pictures, or add one to test_evaluator.
 val_evaluator = []

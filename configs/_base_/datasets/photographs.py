@@ -26,7 +26,6 @@ val_dataloader = dict(
     dataset=dict(
         type='Photographs',
         split='val',
-        size=None,  # as in training
         pipeline=[dict(type='PackInputs')],
     ),
 )

@@ -19,7 +19,6 @@ val_dataloader = dict(
     dataset=dict(
         type='ShapeScenes',
         split='val',
-        size=None,  # as in training
         num_samples=100,
         pipeline=[dict(type='PackInputs')],
     ),
@@ -31,7 +30,6 @@ test_dataloader = dict(
     dataset=dict(
         type='ShapeScenes',
         split='val',
-        size=None,
         num_samples=500,
         pipeline=[dict(type='PackInputs')],
     ),

@@ -1,16 +1,9 @@
+# LDM-4 (Rombach et al. 2022, table 12). What inherits from it names a first
+# stage, whose checkpoint says what that is.
 model = dict(
     type='LatentDiffusion',
-    autoencoder=dict(
-        type='AutoencoderKL',
-        latent_channels=3,
-        channels=128,
-        channel_mults=(1, 2, 4),
-        num_res_blocks=2,
-    ),
     denoiser=dict(
         type='DenoisingUNet',
-        in_channels=3,
-        out_channels=3,
         channels=224,
         channel_mults=(1, 2, 3, 4),
         num_res_blocks=2,

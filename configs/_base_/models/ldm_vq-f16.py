@@ -2,10 +2,6 @@ _base_ = './ldm_vq-f8.py'
 
 # LDM-16 of CelebA (Rombach et al. 2022, table 14).
 model = dict(
-    autoencoder=dict(
-        latent_channels=8,
-        channel_mults=(1, 1, 2, 2, 4),
-        attn_factors=(16,),
-    ),
-    denoiser=dict(in_channels=8, out_channels=8),
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f16_1xb14-1101k_images-256x256'
 )

@@ -1,15 +1,10 @@
-_base_ = './ldm_vq-f4.py'
+_base_ = './ldm_kl-f4.py'
 
 # LDM-2 of CelebA (Rombach et al. 2022, table 14).
 model = dict(
-    autoencoder=dict(
-        latent_channels=2,
-        channel_mults=(1, 2),
-        quantizer=dict(num_codes=2048),
-    ),
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f2_1xb8-533k_images-256x256',
     denoiser=dict(
-        in_channels=2,
-        out_channels=2,
         channels=192,
         channel_mults=(1, 2, 2, 4, 4),
         attn_factors=(4, 8, 16),

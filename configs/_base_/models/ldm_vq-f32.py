@@ -1,12 +1,7 @@
 _base_ = './ldm_vq-f8.py'
 
-# LDM-32 of CelebA (Rombach et al. 2022, table 14). Its latents have 32
-# channels, those of the paper's first stages of this factor (table 8) 16.
+# LDM-32 of CelebA (Rombach et al. 2022, table 14).
 model = dict(
-    autoencoder=dict(
-        latent_channels=32,
-        channel_mults=(1, 1, 2, 2, 4, 4),
-        attn_factors=(16, 32),
-    ),
-    denoiser=dict(in_channels=32, out_channels=32),
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f32-d32_1xb14-1101k_images-256x256'
 )

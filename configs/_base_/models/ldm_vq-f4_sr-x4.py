@@ -3,7 +3,6 @@ _base_ = './ldm_vq-f4.py'
 # The released model of super-resolution, bsr_sr.
 model = dict(
     denoiser=dict(
-        in_channels=3 + 3,  # of the latent and of the small image
         channels=160,
         channel_mults=(1, 2, 2, 4),
         attn_factors=(8,),

@@ -1,16 +1,10 @@
-_base_ = './ldm_vq-f4.py'
+_base_ = './ldm_kl-f4.py'
 
 # LDM-8 of CelebA (Rombach et al. 2022, table 14).
 model = dict(
-    autoencoder=dict(
-        latent_channels=4,
-        channel_mults=(1, 2, 2, 4),
-        attn_factors=(8,),
-        quantizer=dict(num_codes=16384),
-    ),
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f8_1xb10-971k_images-256x256',
     denoiser=dict(
-        in_channels=4,
-        out_channels=4,
         channels=256,
         channel_mults=(1, 2, 4),
         attn_factors=(1, 2, 4),

@@ -3,7 +3,7 @@
 import inspect
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -11,6 +11,7 @@ from mmengine.config import ConfigDict
 from torch import Tensor
 
 from mmldm.utils.checks import check_range, suggest
+from mmldm.utils.signatures import arguments_of
 
 # Keys of any typed dict, and keys that mmengine removes before it builds.
 GIVEN = {'type', '_scope_'}
@@ -23,7 +24,8 @@ TAKEN_OUT = {
     r'param_scheduler(\.\w+)*': {'convert_to_iter_based'},
     r'(default|custom)_hooks\.\w+': {'priority'},
 }
-# Arguments without a default that the object's builder fills in.
+# Arguments without a default that the builder of the object fills in. An
+# editor lists the arguments that it fills in itself.
 FILLED_IN = {
     'runner',
     'dataloader',
@@ -31,7 +33,6 @@ FILLED_IN = {
     'dataset',
     'params',
     'optimizer',
-    'num_timesteps',
     'dim',
 }
 # Arguments of networks and processes that are counts.
@@ -104,16 +105,30 @@ def check_typed(path: str, node: Mapping[str, Any], cls: type) -> None:
             check_range(f'{path}.{key}', value, 1, MOST)
 
 
-def check_required(path: str, node: Mapping[str, Any], cls: type) -> None:
+def check_required(
+    path: str,
+    node: Mapping[str, Any],
+    cls: type,
+    filled_in: Collection[str] = (),
+) -> None:
     """Raise if a dict lacks an argument that has no default.
 
     Classes of other packages are not checked: their builders may fill it in.
+
+    Args:
+        path: The dict's key, for messages.
+        node: The dict, with its ``type``.
+        cls: The class that ``type`` names.
+        filled_in: Arguments that the model fills in.
+
+    Raises:
+        ValueError: Naming the argument.
     """
     if not cls.__module__.startswith('mmldm.'):
         return
     for key, parameter in arguments_of(cls)[0].items():
         required = parameter.default is inspect.Parameter.empty
-        if required and key not in {*node, *FILLED_IN}:
+        if required and key not in {*node, *FILLED_IN, *filled_in}:
             raise ValueError(
                 f'{path} ({cls.__name__}): the argument {key!r} is missing: '
                 f'set {path}.{key}'
@@ -128,26 +143,6 @@ def check_keys(owner: str, node: Mapping, valid: set[str]) -> None:
                 f'{owner} has no argument {key!r}'
                 f'{suggest(str(key), valid - GIVEN)}'
             )
-
-
-def arguments_of(cls: type) -> tuple[dict[str, inspect.Parameter], bool]:
-    """Parameters of a constructor, and whether it takes any others.
-
-    ``**kwargs`` is followed to the base class, as our classes use it.
-    """
-    found: dict[str, inspect.Parameter] = {}
-    for base in cls.__mro__:
-        if '__init__' not in vars(base) or base is object:
-            continue
-        parameters = inspect.signature(base.__init__).parameters.values()
-        for p in parameters:
-            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
-                found.setdefault(p.name, p)
-        if all(p.kind != p.VAR_KEYWORD for p in parameters):
-            break
-    else:
-        return found, any('__init__' in vars(b) for b in cls.__mro__[:-1])
-    return {k: v for k, v in found.items() if k != 'self'}, False
 
 
 def _check_value(path: str, value: Any, parameter: inspect.Parameter) -> None:

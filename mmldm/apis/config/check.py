@@ -14,10 +14,10 @@ from typing import Any
 from mmengine.config import Config
 
 from mmldm.utils.checks import suggest
+from mmldm.utils.signatures import arguments_of
 
 from ..registered import OWN, check_type_name, find_class, use_scope
 from .arguments import (
-    arguments_of,
     check_keys,
     check_numbers,
     check_required,
@@ -89,12 +89,14 @@ def check_complete(cfg: Config) -> None:
     scope = cfg.get('default_scope') or OWN
     content = cfg._cfg_dict.to_dict()
     check_together(content)
+    filled_in = getattr(_class(content['model'], scope), 'fills_in', {})
     for key, node in content.items():
         if TRAINED.fullmatch(key):
             for path, typed, _ in _typed_dicts(node, key, scope, True):
                 cls = _class(typed, scope)
                 if inspect.isclass(cls):
-                    check_required(path, typed, cls)
+                    part = re.sub(r'^model\.|\.\d+$', '', path)
+                    check_required(path, typed, cls, filled_in.get(part, ()))
 
 
 def check_arguments(config: Mapping[str, Any], path: str) -> None:

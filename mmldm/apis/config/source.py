@@ -41,7 +41,7 @@ def read_config(path: str | Path) -> Config:
     try:
         read_yaml_safely()
         cfg = Config.fromfile(path)
-        locate_tokenizers(cfg, [file.parent for file in files])
+        locate_tokenizers(cfg.get('model'), [file.parent for file in files])
     except BaseException as error:
         if isinstance(error, ValueError) and os.environ.get(DEBUG):
             raise

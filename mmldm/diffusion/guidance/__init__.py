@@ -1,4 +1,4 @@
-"""Guidance: wraps a conditional prediction into what a solver calls."""
+"""Guidance: from conditional predictions to the estimate for a solver."""
 
 from .base import ChainGuidance, Guidance, NoGuidance, Predict
 from .classifier_free import AutoGuidance, ClassifierFreeGuidance, SlotGuidance

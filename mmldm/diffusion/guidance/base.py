@@ -1,4 +1,4 @@
-"""What guidance is, and what most kinds of it have in common."""
+"""Base classes of guidance."""
 
 import math
 from abc import ABC, abstractmethod
@@ -21,8 +21,8 @@ from ..solvers import Denoise
 class Predict(Protocol):
     """(z_t, level, condition) -> estimate of z_0.
 
-    With ``guide=True`` it is that of a weaker model, which
-    :class:`AutoGuidance` alone asks for.
+    With ``guide=True``, the estimate is that of a weaker model, which only
+    :class:`AutoGuidance` uses.
     """
 
     def __call__(
@@ -38,54 +38,55 @@ Estimates = Callable[[Tensor, NoiseLevel], Sequence[Tensor]]
 
 
 class Guidance(ABC):
-    """``(predict, condition, null) -> denoise``."""
+    """The map ``(predict, condition, null) -> denoise``."""
 
-    #: Whether it reads ``null``: a model must then have been trained with
-    #: conditions left out.
+    #: Whether ``null`` is used; the model must then be trained with dropped
+    #: conditions.
     needs_null = True
 
     @abstractmethod
     def __call__(
         self, predict: Predict, condition: Condition, null: Condition
     ) -> Denoise:
-        """What the solver calls.
+        """The guided estimate, for the solver.
 
         Args:
             predict: (z_t, level, condition) -> estimate of z_0.
-            condition: What the samples should show.
-            null: What they should show less: the condition that says
-                nothing, or a negative one; of the same shapes.
+            condition: The condition that samples should follow.
+            null: The condition that guidance leads away from, empty or
+                negative, with the same shapes.
         """
 
     def on(self, prediction: Prediction) -> 'Guidance':
-        """The guidance for this prediction, which few need to know."""
+        """The guidance for this prediction; few kinds of guidance need it."""
         return self
 
     def left_out(self, filled: Collection[str]) -> Collection[str]:
-        """Slots without which it asks for estimates too, of those filled."""
+        """The filled slots that guidance also leaves out in its estimates."""
         return filled if self.needs_null else ()
 
     def check(self, filled: Collection[str], has_guide: bool) -> None:
-        """Raise unless a model can be guided so, with the remedy.
+        """Raise unless this guidance suits a model; name the remedy.
 
         Args:
-            filled: Slots of its conditions that are filled.
-            has_guide: Whether it has a weaker model beside it.
+            filled: Slots that the model's conditioner fills.
+            has_guide: Whether the model has a weaker model as a guide.
 
         Raises:
-            ValueError: If it lacks what is needed, or has what is not used.
+            ValueError: If the model lacks a required part, or has an unused
+                one.
         """
         if has_guide:
             raise ValueError(
                 f'model.guide is given, but guidance is {type(self).__name__},'
                 ' which does not use it: set guidance=dict(_delete_=True, '
-                "type='AutoGuidance', scale=2.0) or leave out model.guide"
+                "type='AutoGuidance', scale=2.0) or remove model.guide"
             )
 
 
 @DIFFUSION_SCHEDULERS.register_module()
 class NoGuidance(Guidance):
-    """The conditional prediction as it is."""
+    """The conditional prediction, unchanged."""
 
     needs_null = False
 
@@ -98,16 +99,15 @@ class NoGuidance(Guidance):
 class ChainGuidance(Guidance):
     """D_0 + sum_k scale_k (D_k - D_(k-1)), from the worst estimate up.
 
-    A subclass says what D_0 ... D_K are, of which the last is the
-    conditional prediction. Where all scales are 1 this is what remains, made
-    at the cost of one.
+    A subclass defines D_0 ... D_K; the last is the conditional prediction. If
+    all scales are 1, only that is computed, at the cost of one evaluation.
 
     Args:
-        scales: How far to go from D_(k-1) to D_k and beyond, each >= 0.
-        interval: Guide where low < sigma / alpha <= high, predict
-            conditionally elsewhere, at the cost of one evaluation;
-            Kynkaanniemi et al. 2024, eq. 5 (arXiv:2404.07724), whose sigma
-            this is. 0 <= low < high.
+        scales: Factors of the steps from D_(k-1) to D_k, each >= 0; 1 is off.
+        interval: (low, high), 0 <= low < high. Guide only where low < sigma /
+            alpha <= high, the sigma of Kynkaanniemi et al. 2024, eq. 5
+            (arXiv:2404.07724); elsewhere, the conditional prediction costs
+            one evaluation.
 
     Raises:
         ValueError: If a scale or the interval is out of range.
@@ -151,12 +151,12 @@ class ChainGuidance(Guidance):
     def combine(
         self, estimates: Sequence[Tensor], z: Tensor, level: NoiseLevel
     ) -> Tensor:
-        """One estimate of D_0 ... D_K, of their shape.
+        """Combine D_0 ... D_K into one estimate, (B, C, h, w).
 
         Args:
             estimates: D_0 ... D_K, each (B, C, h, w).
-            z: The latent that they are of, (B, C, h, w).
-            level: Its level, ().
+            z: The noisy latent, (B, C, h, w).
+            level: Level of the latent, ().
         """
         z_0 = estimates[0]
         for scale, (worse, better) in zip(
@@ -169,9 +169,9 @@ class ChainGuidance(Guidance):
 def in_one_call(
     predict: Predict, conditions: Sequence[Condition]
 ) -> Estimates:
-    """Predictions under several conditions, made by one larger batch.
+    """Predict under several conditions in one larger batch.
 
-    Small batches are launch-bound; conditions are concatenated once.
+    Small batches do not fill a GPU. The conditions are concatenated once.
     """
     every = Condition.cat(*conditions)
     count = len(conditions)

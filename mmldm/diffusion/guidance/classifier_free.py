@@ -1,4 +1,4 @@
-"""Guidance away from worse estimates, by what makes them worse."""
+"""Guidance away from worse estimates of several kinds."""
 
 import copy
 import math
@@ -22,22 +22,22 @@ from .base import ChainGuidance, Estimates, Predict, in_one_call
 class ClassifierFreeGuidance(ChainGuidance):
     """null + scale (conditional - null); Ho & Salimans 2022.
 
-    arXiv:2207.12598. As in the original latent diffusion, ``scale`` counts
-    from the unconditional side: 1 is off, 0 is unconditional (the paper's
+    arXiv:2207.12598. As in the original latent diffusion, ``scale`` starts
+    from the unconditional side: 0 is unconditional and 1 is off (the paper's
     w is scale - 1).
 
     Args:
-        scale: How far to go from null to conditional and beyond, >= 0.
-        rescale: In [0, 1]: how much of the contrast that guidance adds is
-            taken back, 1 for all: the standard deviation of each estimate,
-            over channels and positions, is brought to that of the
-            conditional one. Lin et al. 2024, section 3.4
-            (arXiv:2305.08891).
+        scale: Factor of the step from null to conditional, >= 0; 1 is off.
+        rescale: Share, in [0, 1], of the contrast added by guidance to remove.
+            With 1, each estimate gets the standard deviation, over channels
+            and positions, of the conditional one. Lin et al. 2024, section
+            3.4 (arXiv:2305.08891).
         interval: See :class:`ChainGuidance`.
-        rescale_of: Whose deviation is meant: 'z_0' is the clean latent's,
-            'output' that of what the network predicts, as ``guidance_rescale``
-            of diffusers. They agree at high noise where that is v, and else
-            differ: z_0 by 0.4 to 0.7 of its deviation where it is the noise.
+        rescale_of: The quantity whose deviation is used: 'z_0' is the clean
+            latent; 'output' is the network's prediction, as in diffusers'
+            ``guidance_rescale``. They agree at high noise if the network
+            predicts v. If it predicts noise, z_0 differs by 0.4 to 0.7 of its
+            deviation.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ClassifierFreeGuidance(ChainGuidance):
             return self._rescaled(z_0, estimates[-1])
         if self.prediction is None:
             raise ValueError(
-                "rescale_of='output' knows no prediction: take "
+                "rescale_of='output' needs a prediction: use "
                 'guidance.on(prediction), as LatentDiffusion does'
             )
         guided, conditional = (
@@ -94,22 +94,21 @@ class ClassifierFreeGuidance(ChainGuidance):
         return self.prediction.to_z_0(out, z, level)
 
     def _rescaled(self, guided: Tensor, conditional: Tensor) -> Tensor:
-        """Of the deviation of the conditional one, as far as rescale says."""
+        """The guided estimate, its deviation moved towards the conditional."""
         ratio = _deviation(conditional) / _deviation(guided)
         return guided * torch.lerp(torch.ones_like(ratio), ratio, self.rescale)
 
 
 @DIFFUSION_SCHEDULERS.register_module()
 class AutoGuidance(ChainGuidance):
-    """guide + scale (model - guide): away from what a weaker model says.
+    """guide + scale (model - guide): away from a weaker model's estimate.
 
-    Karras et al. 2024, eq. 3 (arXiv:2406.02507). The weaker model, smaller
-    or trained for less long, sees the same condition. Needs no null
-    condition: it guides unconditional models too.
+    Karras et al. 2024, eq. 3 (arXiv:2406.02507). The weaker model, which is
+    smaller or was trained for a shorter time, sees the same condition. No null
+    condition is needed, so that unconditional models can be guided too.
 
     Args:
-        scale: How far to go from the guide to the model and beyond, >= 0; 1
-            is off.
+        scale: Factor of the step from the guide to the model, >= 0; 1 is off.
         interval: See :class:`ChainGuidance`.
     """
 
@@ -123,8 +122,8 @@ class AutoGuidance(ChainGuidance):
     def check(self, filled: Collection[str], has_guide: bool) -> None:
         if not has_guide:
             raise ValueError(
-                'guidance is AutoGuidance, but there is no weaker model: set '
-                'model.guide to the config of its denoiser and '
+                'guidance is AutoGuidance, but model.guide is missing: set '
+                "model.guide to the config of the weaker model's denoiser and "
                 'model.guide_checkpoint to its checkpoint'
             )
 
@@ -139,20 +138,21 @@ class AutoGuidance(ChainGuidance):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class SlotGuidance(ChainGuidance):
-    """A scale for each of several conditions.
+    """Guidance with a separate scale for each of several conditions.
 
-    D_0 + sum_k scale_k (D_k - D_(k-1)), where D_0 is told none of the slots
+    D_0 + sum_k scale_k (D_k - D_(k-1)), where D_0 sees none of the named slots
     and D_k the first k of them, all in one call; Brooks et al. 2023, eq. 3
-    (arXiv:2211.09800), for any number. Equal scales are classifier-free
-    guidance by that scale. A slot that is not named is always told.
+    (arXiv:2211.09800), for any number of slots. Equal scales give
+    classifier-free guidance with that scale. A slot that is not named is seen
+    by every estimate.
 
     Args:
-        scales: Slot to scale, in the order in which they are told; scales
-            as of :class:`ClassifierFreeGuidance`.
+        scales: Slot to scale, in the order in which slots are added; see
+            ``scale`` of :class:`ClassifierFreeGuidance`.
         interval: See :class:`ChainGuidance`.
 
     Raises:
-        ValueError: If a slot is not known, or there is none.
+        ValueError: If a slot is unknown, or ``scales`` is empty.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class SlotGuidance(ChainGuidance):
         super().__init__([*scales.values()], interval)
         if not scales:
             raise ValueError(
-                'SlotGuidance.scales is empty: give a slot its scale, such '
+                'SlotGuidance.scales is empty: set the scale of a slot, such '
                 'as scales=dict(tokens=7.5)'
             )
         for slot in scales:
@@ -199,5 +199,5 @@ def _deviation(z: Tensor) -> Tensor:
     """Standard deviation of each sample, (B, 1, ...), > 0."""
     axes = tuple(range(1, z.ndim))
     deviation = z.std(axes, keepdim=True)
-    # A constant estimate, an untrained network's, stays as it is.
+    # Avoids a division by 0 for a constant estimate of an untrained network.
     return deviation.clamp(min=torch.finfo(z.dtype).tiny)

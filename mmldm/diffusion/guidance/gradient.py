@@ -1,7 +1,7 @@
 """Guidance by the gradient of any differentiable function.
 
-Control without retraining: log p(y | z_t) may be a classifier's, or how well
-the predicted image agrees with a given one.
+This is control without retraining: log p(y | z_t) may come from a classifier,
+or from the agreement of the predicted image with a given one.
 """
 
 import math
@@ -20,20 +20,20 @@ LogProb = Callable[[Tensor, Tensor, NoiseLevel], Tensor]
 
 
 class GradientGuidance:
-    """Adds what is known as log p(y | z_t): denoise -> denoise.
+    """Guidance by the gradient of log p(y | z_t): denoise -> denoise.
 
-    z_0 + scale sigma^2 / alpha grad_{z_t} log p(y | z_t). With the exact
-    log-probability and scale 1 this is E[z_0 | z_t, y]: Bayes' rule on the
-    score, and Tweedie's formula. Dhariwal & Nichol 2021, alg. 2
+    The estimate is z_0 + scale sigma^2 / alpha grad_{z_t} log p(y | z_t). With
+    the exact log-probability and scale 1, it is E[z_0 | z_t, y], by Bayes'
+    rule for the score and Tweedie's formula. Dhariwal & Nichol 2021, alg. 2
     (arXiv:2105.05233); Rombach et al. 2022, app. C, eq. 16. It wraps any
-    estimate, a guided one too, and differentiates through it:
+    estimate, also a guided one, and differentiates through it:
 
         model.sample(samples, wrap=GradientGuidance(log_prob, scale=2.0))
 
     Args:
-        log_prob: (z_0, z_t, level) -> log p(y | z_t) up to a constant, (B,),
-            of the estimate z_0(z_t) or of z_t itself.
-        scale: Factor on the gradient, >= 0; 0 is off.
+        log_prob: (z_0, z_t, level) -> log p(y | z_t) up to a constant, (B,);
+            a function of the estimate z_0(z_t) or of z_t itself.
+        scale: Factor of the gradient, >= 0; 0 is off.
 
     Raises:
         ValueError: If the scale is negative, or, in sampling, if
@@ -46,10 +46,10 @@ class GradientGuidance:
         self.scale = scale
 
     def __call__(self, denoise: Denoise) -> Denoise:
-        """The guided estimate; it needs memory as a training step does."""
+        """The guided estimate, which needs the memory of a training step."""
 
         def guided(z_t: Tensor, level: NoiseLevel) -> Tensor:
-            # Of pure noise nothing is known: the gradient is 0 as alpha is.
+            # At pure noise, alpha = 0, and so is the gradient.
             if self.scale == 0 or level.alpha == 0:
                 return denoise(z_t, level)
             z_0, gradient = self._gradient(denoise, z_t, level)
@@ -61,13 +61,13 @@ class GradientGuidance:
     def _gradient(
         self, denoise: Denoise, z_t: Tensor, level: NoiseLevel
     ) -> tuple[Tensor, Tensor]:
-        """The estimate, and the gradient at z_t; both without a graph."""
-        with torch.enable_grad():  # samplers run without
+        """The estimate and the gradient at z_t, both without a graph."""
+        with torch.enable_grad():  # sampling disables gradients
             z_t = z_t.detach().requires_grad_()
             z_0 = denoise(z_t, level)
             log_prob = self.log_prob(z_0, z_t, level)
             _check_log_prob(log_prob, len(z_t))
-            # Towards z_t alone: no weight's gradient is touched.
+            # Only the gradient of z_t: those of weights are not changed.
             (gradient,) = torch.autograd.grad(log_prob.sum(), z_t)
         return z_0.detach(), gradient
 
@@ -75,8 +75,8 @@ class GradientGuidance:
 def _check_log_prob(log_prob: Tensor, batch: int) -> None:
     if log_prob.shape != (batch,):
         raise ValueError(
-            f'log_prob gives the shape {tuple(log_prob.shape)} for {batch} '
-            'samples: sum over all axes but the first'
+            f'log_prob has the shape {tuple(log_prob.shape)}, expected '
+            f'({batch},): sum over all axes but the first'
         )
     if not log_prob.requires_grad:
         raise ValueError(
@@ -92,15 +92,15 @@ def image_log_prob(
 ) -> LogProb:
     """-0.5 |y - T(D(z_0(z_t)))|^2; Rombach et al. 2022, app. C, eq. 15.
 
-    What is seen of the predicted image is that of a given one, up to unit
-    variance; the scale of :class:`GradientGuidance` is 1 / variance.
+    T of the predicted image shall equal y, up to noise of unit variance; the
+    scale of :class:`GradientGuidance` is 1 / variance.
 
     Args:
-        decode: D, latents (B, C, h, w) to images, such as
+        decode: D, a map from latents (B, C, h, w) to images, such as
             ``model.autoencoder.decode``.
-        transform: T, differentiable: images to what is known of them, such
-            as ``lambda x: F.avg_pool2d(x, 4)`` or their grey values.
-        target: y, of the shape that T gives.
+        transform: T, a differentiable map from images to known features of
+            them, such as ``lambda x: F.avg_pool2d(x, 4)`` or grey values.
+        target: y, with the shape of T's result.
     """
 
     def log_prob(z_0: Tensor, z_t: Tensor, level: NoiseLevel) -> Tensor:
@@ -108,7 +108,7 @@ def image_log_prob(
         if seen.shape != target.shape:
             raise ValueError(
                 f'transform gives the shape {tuple(seen.shape)}, but target '
-                f'has {tuple(target.shape)}: give a target of that shape'
+                f'has {tuple(target.shape)}: give both one shape'
             )
         return -0.5 * (target - seen).square().flatten(1).sum(1)
 

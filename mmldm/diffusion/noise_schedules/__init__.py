@@ -1,7 +1,7 @@
 """Noise schedules: time -> :class:`NoiseLevel`.
 
-Every schedule runs over t in [0, num_timesteps]; tables are float64: with
-DDPM's betas, float32 puts the SNR at t = 0 off by 1.7e-4.
+Every schedule is defined for t in [0, num_timesteps]. Tables are float64: with
+DDPM's betas, float32 causes an error of 1.7e-4 in the SNR at t = 0.
 """
 
 from .base import TABLE, NoiseSchedule, as_float64

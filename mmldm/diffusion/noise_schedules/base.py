@@ -1,4 +1,4 @@
-"""What all noise schedules have in common."""
+"""Base class of noise schedules."""
 
 from abc import ABC, abstractmethod
 
@@ -9,27 +9,27 @@ from mmldm.utils import check_positive
 
 from ..functional import NoiseLevel
 
-# Tables are numbers, not weights: on the CPU under ``torch.device('meta')``
-# too.
+# Tables are numbers, not weights: they are on the CPU even under
+# ``torch.device('meta')``.
 TABLE = dict(dtype=torch.float64, device='cpu')
 
 
 def as_float64(value: Tensor | float) -> Tensor:
-    """A tensor of a schedule's precision, on the CPU."""
+    """A float64 tensor on the CPU, the precision of schedules."""
     return torch.as_tensor(value, **TABLE)
 
 
 class NoiseSchedule(ABC):
-    """Maps time to a noise level; a subclass needs ``__call__`` alone.
+    """A map from time to noise level; a subclass only needs ``__call__``.
 
     Args:
         num_timesteps: End of the time axis, > 0.
     """
 
-    # Where noise vanishes at time 0, training begins this share of the axis
-    # later: nearer to it the SNR of float32 latents is no number any more.
+    # If noise vanishes at time 0, training starts later by this share of the
+    # axis: nearer to 0, the SNR of float32 latents is not finite.
     MARGIN = 1e-3
-    # Halvings of the time axis: 1000 / 2**64 is below 1e-16.
+    # Number of halvings of the time axis: 1000 / 2**64 is below 1e-16.
     BISECTIONS = 64
 
     def __init__(self, num_timesteps: int = 1000) -> None:
@@ -38,25 +38,25 @@ class NoiseSchedule(ABC):
 
     @abstractmethod
     def __call__(self, t: Tensor | float) -> NoiseLevel:
-        """The level at time ``t``, of any shape, in [0, :attr:`last`].
+        """The level at times ``t`` of any shape, in [0, :attr:`last`].
 
-        Its log-SNR falls strictly; ``as_float64(t)`` gives its precision.
+        The log-SNR must fall strictly. Use ``as_float64(t)`` for precision.
         """
 
     @property
     def last(self) -> float:
-        """The largest time that exists, the start of sampling."""
+        """The largest time, where sampling starts."""
         return self.num_timesteps - 1
 
     @property
     def first(self) -> float:
-        """The least time that training visits, at which there is noise."""
+        """The smallest training time, at which there is noise."""
         noise = self(as_float64(0)).sigma
         return 0.0 if noise > 0 else self.MARGIN * self.num_timesteps
 
     @property
     def unit(self) -> float:
-        """The step of time that grids count in: a row of a table."""
+        """The unit of time for grids: a row of a table."""
         return 1.0
 
     def clean(self) -> NoiseLevel:
@@ -64,10 +64,10 @@ class NoiseSchedule(ABC):
         return NoiseLevel(*map(as_float64, (0, 1, 0)))
 
     def at_log_snr(self, log_snr: Tensor | float) -> NoiseLevel:
-        """The level of this log(alpha^2 / sigma^2), of any shape.
+        """The level with a given log(alpha^2 / sigma^2) of any shape.
 
-        By bisection of the time axis, all values at once; a value beyond
-        the schedule gets the level of its nearer end.
+        It is found by bisection of the time axis, for all values at once. A
+        value beyond the schedule gets the level of the nearer end.
         """
         log_snr = as_float64(log_snr)
         low = torch.zeros_like(log_snr)

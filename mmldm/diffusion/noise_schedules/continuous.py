@@ -1,4 +1,4 @@
-"""Schedules in continuous time, by a formula."""
+"""Schedules in continuous time, given by a formula."""
 
 from torch import Tensor
 
@@ -10,7 +10,7 @@ from .base import NoiseSchedule, as_float64
 
 
 class ContinuousSchedule(NoiseSchedule):
-    """A formula over (0, T), whatever T; grids see a thousand units of it."""
+    """A formula over (0, T) for any T; for grids, T is a thousand units."""
 
     @property
     def unit(self) -> float:
@@ -24,7 +24,7 @@ class RectifiedFlow(ContinuousSchedule):
     arXiv:2209.03003, eq. 1. Time is continuous in (0, T).
 
     Args:
-        num_timesteps: T, the network's unit of time: any, such as 1.
+        num_timesteps: T in the network's unit of time; any value, such as 1.
     """
 
     @property
@@ -39,16 +39,16 @@ class RectifiedFlow(ContinuousSchedule):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class VarianceExploding(ContinuousSchedule):
-    """alpha = 1, sigma grows geometrically; Song et al. 2021, app. C.
+    """Geometrically growing sigma, alpha = 1; Song et al. 2021, app. C.
 
     arXiv:2011.13456, with the range of Karras et al. 2022, table 1
-    (arXiv:2206.00364), of which t is c_noise, log(sigma) / 4, up to an
-    affine map: sigma_min at 0, sigma_max at T.
+    (arXiv:2206.00364). Up to an affine map, t is their c_noise,
+    log(sigma) / 4.
 
     Args:
-        sigma_min: At time 0, > 0.
-        sigma_max: At time T, > sigma_min.
-        num_timesteps: T, the network's unit of time: any, such as 1.
+        sigma_min: sigma at time 0, > 0.
+        sigma_max: sigma at time T, > sigma_min.
+        num_timesteps: T in the network's unit of time; any value, such as 1.
     """
 
     def __init__(

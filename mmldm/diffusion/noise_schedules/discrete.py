@@ -1,4 +1,4 @@
-"""Schedules given by a table of betas, variance preserving."""
+"""Variance-preserving schedules, given by a table of betas."""
 
 import math
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from .base import TABLE, NoiseSchedule, as_float64
 class DiscreteSchedule(NoiseSchedule):
     """Variance-preserving schedule given by a table of betas.
 
-    Between the integers the log-SNR is interpolated linearly, as
-    DPM-Solver does (Lu et al. 2022, app. D.4, arXiv:2206.00927).
+    Between the integers, the log-SNR is interpolated linearly, as in
+    DPM-Solver (Lu et al. 2022, app. D.4, arXiv:2206.00927).
 
     Args:
         betas: Variance added at each step, (num_timesteps,), in (0, 1).
@@ -27,18 +27,18 @@ class DiscreteSchedule(NoiseSchedule):
     def __init__(self, betas: Tensor) -> None:
         if betas.ndim != 1:
             raise ValueError(
-                f'betas have the shape {tuple(betas.shape)}: give one number '
-                'for each step, (num_timesteps,)'
+                f'betas have the shape {tuple(betas.shape)}, expected '
+                '(num_timesteps,): give one number for each step'
             )
         super().__init__(len(betas))
         if not ((betas > 0) & (betas < 1)).all():
             raise ValueError(
                 f'betas in [{float(betas.min()):g}, {float(betas.max()):g}] '
-                'must lie in (0, 1); ZeroTerminalSNR makes the last one 1'
+                'must be in (0, 1); for a last beta of 1, use ZeroTerminalSNR'
             )
         alpha_bar = torch.cumprod(1 - betas.double(), dim=0)
-        # Both ends of the ratio from alpha_bar itself: 1 - alpha_bar loses
-        # no digits in float64 at these sizes.
+        # Both terms come from alpha_bar: in float64, 1 - alpha_bar loses no
+        # digits at these sizes.
         self._log_snr = alpha_bar.log() - (-alpha_bar).log1p()
 
     def __call__(self, t: Tensor | float) -> NoiseLevel:
@@ -59,9 +59,9 @@ class DiscreteSchedule(NoiseSchedule):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class ScaledLinearBetas(DiscreteSchedule):
-    """Betas whose square roots are equally spaced: latent diffusion's own.
+    """Betas with equally spaced square roots, as in latent diffusion.
 
-    The original code calls it 'linear'; Rombach et al. 2022, app. B.
+    The original code calls them 'linear'; Rombach et al. 2022, app. B.
 
     Args:
         start: First beta, in (0, 1).
@@ -100,7 +100,9 @@ class LinearBetas(DiscreteSchedule):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class SqrtBetas(DiscreteSchedule):
-    """Square roots of equally spaced numbers, the original code's 'sqrt'.
+    """Betas that are square roots of equally spaced numbers.
+
+    The original code calls them 'sqrt'.
 
     Args:
         start: Square of the first beta, in (0, 1).
@@ -118,7 +120,7 @@ class SqrtBetas(DiscreteSchedule):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class GivenBetas(DiscreteSchedule):
-    """Any betas.
+    """A given list of betas.
 
     Args:
         betas: Variance added at each step, in (0, 1).
@@ -130,11 +132,11 @@ class GivenBetas(DiscreteSchedule):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class CosineSchedule(DiscreteSchedule):
-    """alpha_bar falls as a squared cosine; Nichol & Dhariwal 2021, eq. 17.
+    """A squared cosine for alpha_bar; Nichol & Dhariwal 2021, eq. 17.
 
     Args:
-        offset: Keeps the first betas from vanishing, > 0.
-        max_beta: Betas are clipped here, against a singular last step.
+        offset: Keeps the first betas above 0, > 0.
+        max_beta: Upper limit of betas, which avoids a singular last step.
         num_timesteps: Length of the table.
     """
 
@@ -154,10 +156,10 @@ class CosineSchedule(DiscreteSchedule):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class ZeroTerminalSNR(DiscreteSchedule):
-    """Another schedule, moved to end in noise alone; Lin et al. 2024, alg. 1.
+    """Another schedule, changed to end in pure noise; Lin et al. 2024, alg. 1.
 
-    arXiv:2305.08891: alpha is shifted and scaled such that the first stays
-    and the last is 0, where log-SNR is -inf. Between the last two times
+    arXiv:2305.08891. alpha is shifted and scaled so that the first value is
+    kept and the last is 0, where log-SNR is -inf. Between the last two times,
     alpha falls linearly.
 
     Args:
@@ -168,25 +170,25 @@ class ZeroTerminalSNR(DiscreteSchedule):
         given = DIFFUSION_SCHEDULERS.build(noise_schedule)
         if not isinstance(given, DiscreteSchedule) or given.num_timesteps < 2:
             raise ValueError(
-                f'ZeroTerminalSNR.noise_schedule={noise_schedule} has no '
-                'table of betas, or one of a single time: take one such as '
+                f'ZeroTerminalSNR.noise_schedule={noise_schedule} must have a '
+                'table of two or more betas: use a schedule such as '
                 'ScaledLinearBetas'
             )
         alpha = given(torch.arange(given.num_timesteps)).alpha
         alpha = (alpha - alpha[-1]) * alpha[0] / (alpha[0] - alpha[-1])
-        # The last has no log-SNR that could be interpolated.
+        # Without the last level, whose log-SNR cannot be interpolated.
         alpha_bar = torch.cat([alpha.new_ones(1), alpha[:-1].square()])
         super().__init__(betas_of(alpha_bar))
         self.num_timesteps = given.num_timesteps
 
     def __call__(self, t: Tensor | float) -> NoiseLevel:
         level = super().__call__(t)
-        # 1 but for the last interval, in which the table's end goes on.
+        # 1 except in the last interval, where the table's end is continued.
         left = (self.last - level.t).clamp(max=1)
         alpha = left * level.alpha
         return NoiseLevel(level.t, alpha, (1 - alpha.square()).sqrt())
 
 
 def betas_of(alpha_bar: Tensor) -> Tensor:
-    """Betas of the products of 1 - beta, (num_timesteps + 1,)."""
+    """Betas from alpha_bar, (num_timesteps + 1,), which starts with 1."""
     return 1 - alpha_bar[1:] / alpha_bar[:-1]

@@ -1,10 +1,9 @@
-"""Adams-Bashforth methods: the speed extrapolated from the last steps'.
+"""Adams-Bashforth methods: extrapolation of speeds of the last steps.
 
-Where the time of the coordinates falls by equal steps they are of the order
-that they are named after, from the step on that has enough speeds to look back
-on: the first step of iPNDM is Euler's, whose error, small where noise is all,
-is of order 2 over the whole path. The coefficients stay these on any grid, as
-their papers have it.
+If the coordinates' time falls in equal steps, the methods have their nominal
+order as soon as enough speeds are known. The first step of iPNDM is Euler's;
+its error is small at high noise, but of order 2 over the whole path. As in the
+papers, the coefficients are the same on any grid.
 """
 
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from ..functional import NoiseLevel
 from .coordinates import coordinates_of
 from .solver import Denoise, Solver, leave_pure_noise
 
-# By order, the newest first.
+# Coefficients by order, the newest speed first.
 WEIGHTS = (
     (1,),
     (3 / 2, -1 / 2),
@@ -33,14 +32,14 @@ WEIGHTS = (
 class IPNDM(Solver):
     """iPNDM; Zhang & Chen 2023 (arXiv:2204.13902).
 
-    One evaluation a step; the first steps are of orders 1, 2, 3. With
-    coordinates 'flow' the first one's error is of order 2 at any noise, and
-    the path's with it, small as its share is.
+    A step needs one evaluation; the first steps have orders 1, 2 and 3. With
+    coordinates 'flow', the error of the first step, and thus of the path, is
+    of order 2 at any noise, although its share is small.
 
     Args:
-        order: Number of steps whose speed counts, in [1, 4].
-        coordinates: 've' extrapolates the noise, as the paper and diffusers
-            do, 'flow' the speed of straight paths; see
+        order: Number of steps whose speeds are used, in [1, 4].
+        coordinates: 've' extrapolates the noise, as in the paper and
+            diffusers; 'flow' extrapolates the speed of straight paths; see
             :class:`Coordinates`.
     """
 
@@ -59,7 +58,7 @@ class IPNDM(Solver):
         draw_noise: DrawNoise = torch.randn_like,
     ) -> Tensor:
         paths = self.coordinates
-        if paths.k == 0:  # its time begins at infinity
+        if paths.k == 0:  # its time is infinite at pure noise
             z, levels = leave_pure_noise(denoise, z, levels)
         past = []
         for cur, nxt in pairwise(levels):
@@ -77,14 +76,14 @@ class IPNDM(Solver):
         cur: NoiseLevel,
         nxt: NoiseLevel,
     ) -> Tensor:
-        """The speed over the whole step from cur to nxt, (B, C, h, w).
+        """The mean speed over the step from cur to nxt, (B, C, h, w).
 
         Args:
             denoise: See :class:`Solver`.
             z: Latent at cur, (B, C, h, w).
-            past: Speeds at cur and before, the newest first.
-            cur: Where the step begins.
-            nxt: Where it leads.
+            past: Speeds at cur and earlier levels, the newest first.
+            cur: Level at the start of the step.
+            nxt: Level at the end of the step.
         """
         weights = WEIGHTS[len(past) - 1]
         return sum(w * speed for w, speed in zip(weights, past, strict=True))
@@ -94,17 +93,17 @@ class IPNDM(Solver):
 class PLMS(IPNDM):
     """Pseudo linear multistep; Liu et al. 2022 (arXiv:2202.09778).
 
-    As in the original latent diffusion code the first step is of second
-    order, by an evaluation more: num_steps + 1 in all, but for a single step.
-    With coordinates 've', noise alone is left by a step of DDIM before; with
-    'flow', the order is 3, that of the first step's error.
+    As in the original latent diffusion code, the first step has order 2 by an
+    additional evaluation: there are num_steps + 1 in total, except for a
+    single step. With coordinates 've', a step of DDIM leaves pure noise first.
+    With 'flow', the order is 3, that of the first step's error.
 
     Args:
         coordinates: 'flow' extrapolates the speed of straight paths, see
-            :class:`Coordinates`. 've' extrapolates the noise, as the paper,
-            the original code and diffusers do; from a cosine schedule's
-            noisy end a mixture of Gaussians then ends off by 8 with 10 steps
-            in place of 0.03.
+            :class:`Coordinates`. 've' extrapolates the noise, as in the
+            paper, the original code and diffusers; from the noisy end of a
+            cosine schedule, the error for a mixture of Gaussians with 10
+            steps is then 8 instead of 0.03.
     """
 
     def __init__(self, coordinates: str = 'flow') -> None:
@@ -118,7 +117,7 @@ class PLMS(IPNDM):
         cur: NoiseLevel,
         nxt: NoiseLevel,
     ) -> Tensor:
-        """In the first step the mean of both ends, unless one is clean."""
+        """See :class:`IPNDM`; the first step averages its two ends."""
         if len(past) > 1 or nxt.sigma == 0:
             return super().mean_speed(denoise, z, past, cur, nxt)
         paths = self.coordinates

@@ -1,4 +1,4 @@
-"""Steps that replace part of the noise by fresh noise."""
+"""Solvers that replace part of the noise by new noise."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,14 @@ from .solver import Estimate, MultistepSolver, noise_in
 
 @DIFFUSION_SCHEDULERS.register_module()
 class DDIM(MultistepSolver):
-    """Song et al. 2021, eq. 12 (arXiv:2010.02502).
+    """DDIM; Song et al. 2021, eq. 12 (arXiv:2010.02502).
 
     Args:
-        eta: 0 is the deterministic path, 1 is DDPM's ancestral sampling.
-        clip: Estimates of z_0 are clipped to [-clip, clip], the noise that
-            they imply is not; as ``clip_sample`` of diffusers, for pixels.
-            None for never.
+        eta: Share of new noise, in [0, 1]: 0 is the deterministic path, and 1
+            is DDPM's ancestral sampling.
+        clip: Clip estimates of z_0 to [-clip, clip], > 0, but not the noise
+            that they imply, as ``clip_sample`` of diffusers does for pixels.
+            None does not clip.
     """
 
     def __init__(self, eta: float = 0.0, clip: float | None = None) -> None:
@@ -46,15 +47,15 @@ class DDIM(MultistepSolver):
         return z
 
     def clipped(self, z_0: Tensor) -> Tensor:
-        """An estimate of z_0 in [-clip, clip], (B, C, h, w)."""
+        """The estimate of z_0, clipped to [-clip, clip], (B, C, h, w)."""
         return z_0 if self.clip is None else z_0.clamp(-self.clip, self.clip)
 
     def sigmas(
         self, cur: NoiseLevel, nxt: NoiseLevel
     ) -> tuple[Tensor, Tensor]:
-        """Deviations at nxt of the noise that stays and of the new; eq. 16.
+        """Standard deviations at nxt of the old and the new noise; eq. 16.
 
-        Their squares add up to that of ``nxt.sigma``.
+        Their squares add up to ``nxt.sigma``^2.
         """
         added = _variance_added(cur, nxt).sqrt()
         fresh = self.eta * nxt.sigma / cur.sigma * added
@@ -64,9 +65,10 @@ class DDIM(MultistepSolver):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class EulerAncestral(DDIM):
-    """k-diffusion's name for :class:`DDIM` whose eta is 1 unless said.
+    """:class:`DDIM` with eta = 1 by default, as named in k-diffusion.
 
-    Euler's step in sigma / alpha goes below nxt, fresh noise back up to it.
+    Euler's step in sigma / alpha goes below nxt, and new noise raises the
+    latent to nxt.
     """
 
     def __init__(self, eta: float = 1.0) -> None:
@@ -78,12 +80,12 @@ class DDPM(DDIM):
     """Ancestral sampling; Ho et al. 2020, eq. 7 (arXiv:2006.11239).
 
     Args:
-        posterior: Which variance a step draws, in [0, 1]: 0 is the
-            posterior's, as in DDIM(eta=1), and 1 what the noising step
-            added (beta), Ho et al.'s two choices; in between they are
-            mixed, as by ``v_posterior`` of the original code.
-        clip: As of :class:`DDIM`, but the noise is that of what is clipped,
-            as of Ho et al.'s posterior.
+        posterior: Variance of the new noise, in [0, 1]: 0 is the posterior's,
+            as in DDIM(eta=1), and 1 is the variance that the noising step
+            added (beta), Ho et al.'s two choices. Values between mix them, as
+            ``v_posterior`` of the original code does.
+        clip: See :class:`DDIM`; here, the noise is implied by the clipped
+            estimate, as in Ho et al.'s posterior.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class DDPM(DDIM):
     def sigmas(
         self, cur: NoiseLevel, nxt: NoiseLevel
     ) -> tuple[Tensor, Tensor]:
-        """Those of DDIM, the new one enlarged unless nxt is clean."""
+        """See :class:`DDIM`; the new noise is larger unless nxt is clean."""
         kept, fresh = super().sigmas(cur, nxt)
         if nxt.sigma > 0:
             beta = _variance_added(cur, nxt)
@@ -115,9 +117,9 @@ class DDPM(DDIM):
 
 
 def _variance_added(cur: NoiseLevel, nxt: NoiseLevel) -> Tensor:
-    """Of the variance at cur, what noising from nxt to cur added, ().
+    """The variance that noising from nxt to cur adds, ().
 
-    beta of Ho et al. 2020 where the two are neighbours in the table.
+    For neighbours in the table, it is beta of Ho et al. 2020.
     """
     ratio = cur.alpha / nxt.alpha
     added = cur.sigma.square() - ratio.square() * nxt.sigma.square()

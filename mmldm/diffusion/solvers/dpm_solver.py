@@ -15,17 +15,17 @@ from .solver import Denoise, Estimate, Solver, leave_pure_noise
 
 
 class ExtrapolatingSolver(Solver):
-    """Looks back on the last estimates, as far as the next step allows.
+    """A solver that extrapolates as many estimates as the next step allows.
 
     Args:
-        order: Number of estimates that a step uses at most.
+        order: Largest number of estimates that a step uses.
         lower_order_final: None lowers the order of every step that is much
-            longer in log-SNR than those before it, see :func:`safe_order`;
-            False keeps it; True lowers that of the last two steps to 2 and
-            1, wherever they lead, as diffusers does.
+            longer in log-SNR than the steps before it, see
+            :func:`safe_order`. False never lowers it. True lowers the order
+            of the last two steps to 2 and 1, as diffusers does.
     """
 
-    # Numbers of steps from which diffusers lowers no order.
+    # Number of steps from which on diffusers does not lower the order.
     SAFE_IN_DIFFUSERS = float('inf')
 
     def __init__(self, order: int, lower_order_final: bool | None) -> None:
@@ -38,12 +38,12 @@ class ExtrapolatingSolver(Solver):
         levels: Sequence[NoiseLevel],
         i: int,
     ) -> Sequence[Estimate]:
-        """Levels and estimates that step i uses, the newest first.
+        """The levels and estimates that step i uses, the newest first.
 
         Args:
-            past: Those that are known, the newest first.
+            past: Known levels and estimates, the newest first.
             levels: All levels of the path.
-            i: The step leads from ``levels[i]`` to the next.
+            i: Index of the step from ``levels[i]`` to the next.
         """
         past = past[: self.order]
         num_steps = len(levels) - 1
@@ -58,18 +58,18 @@ class ExtrapolatingSolver(Solver):
 class DPMSolverPP(ExtrapolatingSolver):
     """DPM-Solver++, multistep; Lu et al. 2022, alg. 2 (arXiv:2211.01095).
 
-    One evaluation a step. The first steps, which have fewer estimates, and
-    the last, to the clean level, are of lower order.
+    A step needs one evaluation. The first steps, with fewer estimates, and the
+    last step, to the clean level, have a lower order.
 
     Args:
-        order: Number of estimates that a step uses, 1, 2 or 3. Order 1 is
-            DDIM with eta = 0, or 1 where stochastic.
+        order: Number of estimates that a step uses, 1, 2 or 3. Order 1 is DDIM
+            with eta = 0, or with eta = 1 if stochastic.
         stochastic: Solve the diffusion SDE (their SDE-DPM-Solver++) rather
             than the probability flow ODE.
-        as_in_diffusers: Order 3 with half the second difference, for the
-            numbers of diffusers 0.42; its observed order is 2.
-        lower_order_final: See :class:`ExtrapolatingSolver`; True changes
-            fewer than 15 steps only.
+        as_in_diffusers: Use order 3 with half the second difference, to
+            reproduce diffusers 0.42; the observed order is then 2.
+        lower_order_final: See :class:`ExtrapolatingSolver`; True only has an
+            effect with fewer than 15 steps.
     """
 
     SAFE_IN_DIFFUSERS = 15
@@ -84,9 +84,8 @@ class DPMSolverPP(ExtrapolatingSolver):
         check_order(order, (1, 2, 3))
         if as_in_diffusers and (order != 3 or stochastic):
             raise ValueError(
-                f'as_in_diffusers=True with order={order} and '
-                f'stochastic={stochastic}: it changes order 3 of the ODE '
-                'alone; leave it out'
+                f'as_in_diffusers=True needs order=3 and stochastic=False, '
+                f'got order={order} and stochastic={stochastic}: remove it'
             )
         super().__init__(order, lower_order_final)
         self.stochastic = stochastic
@@ -114,7 +113,7 @@ class DPMSolverPP(ExtrapolatingSolver):
     ) -> Tensor:
         if not self.stochastic:
             return exponential_step(z, past, nxt, curvature=self.curvature)
-        # The SDE's own drift doubles the exponent.
+        # The SDE's drift doubles the exponent.
         z = exponential_step(z, past, nxt, exponent=2)
         if nxt.sigma > 0:
             width = nxt.log_snr - past[0][0].log_snr
@@ -126,12 +125,13 @@ class DPMSolverPP(ExtrapolatingSolver):
 class UniPC(ExtrapolatingSolver):
     """UniPC with B_2(h); Zhao et al. 2023, alg. 1 (arXiv:2302.04867).
 
-    A step of DPM-Solver++, corrected by the estimate at its end, which the
-    next step needs anyway: one evaluation a step, one order more.
+    A step of DPM-Solver++ is corrected by the estimate at its end, which the
+    next step needs anyway. This raises the order by one without an additional
+    evaluation.
 
     Args:
-        order: Of the predictor, 2 or 3; the first steps, and the last to
-            the clean level, are of lower order.
+        order: Order of the predictor, 2 or 3; the first steps, and the last
+            step to the clean level, have a lower order.
         lower_order_final: See :class:`ExtrapolatingSolver`.
     """
 
@@ -164,20 +164,20 @@ class UniPC(ExtrapolatingSolver):
 class DPMSolverSinglestep(Solver):
     """DPM-Solver++, single-step; Lu et al. 2022, alg. 1 (arXiv:2211.01095).
 
-    Several levels of the grid make one step of the order of their number:
-    every one inside is reached from the step's start by what is known so far,
-    and nothing is extrapolated from the step before. One evaluation a level.
-    The last, to the clean level, is a step of its own; where those before it
-    cannot be divided evenly, the first step is of lower order. A step ends
-    before a level too far away for what is known, see :func:`safe_order`.
+    ``order`` levels of the grid form one step of that order: each level inside
+    is reached from the step's start with the estimates known so far, and
+    nothing is extrapolated from the step before. A level needs one evaluation.
+    The last level, to the clean one, is a step by itself. If the levels before
+    it cannot be divided evenly, the first step has a lower order. A step also
+    ends before a level that is too far away, see :func:`safe_order`.
 
     Args:
-        order: Levels and estimates of a step, 2 or 3.
-        lower_order_final: None divides the levels as above. With True and
-            False every step but the last has this order, as in diffusers,
-            however far its levels are; what is left over, and a step to the
-            clean level, is lower, and with True so is a last level that would
-            complete a step.
+        order: Number of levels and estimates of a step, 2 or 3.
+        lower_order_final: None divides the levels as above. With True or
+            False, every step but the last has this order, as in diffusers,
+            at any distance of its levels; remaining levels and a step to the
+            clean level have a lower order. With True, a last level that would
+            complete a step is a step by itself, too.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
-"""The step of exponential integrators, and of which order it may be.
+"""The step of exponential integrators, and its safe order.
 
-With lambda = log(alpha / sigma) a step is, exactly, ``z / sigma`` plus the
-integral of e^lambda z_0(lambda); Lu et al. 2022, prop. 4.1
-(arXiv:2211.01095). The solvers put a polynomial through their estimates.
+With lambda = log(alpha / sigma), an exact step adds the integral of
+e^lambda z_0(lambda) to ``z / sigma``; Lu et al. 2022, prop. 4.1
+(arXiv:2211.01095). The solvers approximate z_0 by a polynomial through their
+estimates.
 """
 
 from collections.abc import Sequence
@@ -13,8 +14,8 @@ from torch import Tensor
 from ..functional import NoiseLevel
 from .solver import Estimate
 
-# Steps in lambda, in units of the mean of those that an order looks back on,
-# up to which that order is no worse than DDIM; by order.
+# By order: the longest step in lambda for which this order is no worse than
+# DDIM, in units of the mean of the previous steps that it uses.
 LONGEST = {2: 2.0, 3: 1.25}
 
 
@@ -26,20 +27,21 @@ def exponential_step(
     exponent: int = 1,
     curvature: float = 1.0,
 ) -> Tensor:
-    """A step of len(past)-th order, higher with the estimate at its end.
+    """A step of order len(past), one higher with the estimate at its end.
 
     Args:
-        z: Latent at ``past[0]``'s level, (B, C, h, w).
-        past: Levels and estimates, that of z first.
-        nxt: Where the step leads.
-        arrived: Estimate at nxt, (B, C, h, w), where known.
-        exponent: The integral is that of e^(exponent lambda) z_0(lambda).
-        curvature: Factor on what a third estimate adds; 1 is exact.
+        z: Latent at the level ``past[0]``, (B, C, h, w).
+        past: Levels and estimates, those of z first.
+        nxt: Level at the end of the step.
+        arrived: Estimate at nxt, (B, C, h, w), if known.
+        exponent: Factor of lambda in the integral of
+            e^(exponent lambda) z_0(lambda).
+        curvature: Factor of the third estimate's contribution; 1 is exact.
     """
     cur, z_0 = past[0]
     width = exponent * (nxt.log_snr - cur.log_snr) / 2
-    # Infinitely far away are pure noise and, from the clean level, all; a
-    # step that leads nowhere has no unit of distance.
+    # The distance in log-SNR is infinite to pure noise and to the clean
+    # level; a step of length 0 has no unit of distance.
     finite = nxt.sigma > 0 and nxt.log_snr > cur.log_snr
     others = [
         (level, estimate)
@@ -66,16 +68,16 @@ def exponential_step(
 def _weights(
     places: Sequence[Tensor], width: Tensor, curvature: float
 ) -> Sequence[Tensor | float]:
-    """Weights of the divided differences between these places and 0.
+    """Weights of the divided differences between ``places`` and 0.
 
-    With them every polynomial of that degree has its exact mean over [0, 1]
-    under the density e^(width x), as in Zhao et al. 2023. A single one is
-    1/2 as theirs and as in DPM-Solver++ 2M: the order is the same.
+    They give the exact mean over [0, 1] with the density e^(width x) for every
+    polynomial of that degree, as in Zhao et al. 2023. A single weight is 1/2,
+    as theirs and as in DPM-Solver++ 2M; the order is the same.
 
     Args:
-        places: In units of the step, which leads from 0 to 1; != 0.
-        width: Of the step in lambda, > 0, ().
-        curvature: Factor on the mean of squares.
+        places: Positions in units of the step, which leads from 0 to 1; not 0.
+        width: Length of the step in lambda, > 0, ().
+        curvature: Factor of the mean of squares.
     """
     if len(places) < 2:
         return [0.5] * len(places)
@@ -89,17 +91,17 @@ def _weights(
 
 
 def safe_order(past: Sequence[Estimate], nxt: NoiseLevel) -> int:
-    """The most estimates with which a step may extrapolate, >= 1.
+    """The largest number of estimates for a step's extrapolation, >= 1.
 
-    A polynomial is wrong far from where it was put through: the longer the
-    step is than those before it, the lower must its order be. Grids of equal
-    times end with steps that grow in lambda by 2 to 9 each; with 10 of them
-    order 3 ends 20 times as far from a mixture of Gaussians as DDIM does.
-    Grids of equal steps in log-SNR keep every order.
+    A polynomial is wrong far from its points: the longer a step is relative to
+    those before it, the lower its order must be. On grids of equal times, the
+    last steps grow by factors of 2 to 9 in lambda; with 10 steps, the error of
+    order 3 for a mixture of Gaussians is 20 times that of DDIM. Grids with
+    equal steps in log-SNR keep every order.
 
     Args:
         past: Levels and estimates, the newest first.
-        nxt: Where the step leads.
+        nxt: Level at the end of the step.
     """
     log_snr = [level.log_snr for level, _ in past if level.alpha > 0]
     step = nxt.log_snr - past[0][0].log_snr
@@ -111,7 +113,7 @@ def safe_order(past: Sequence[Estimate], nxt: NoiseLevel) -> int:
 
 
 def check_order(order: int, orders: Sequence[int]) -> None:
-    """Raise unless ``order`` is one of these."""
+    """Raise unless ``order`` is in ``orders``."""
     if order not in orders:
         *others, last = map(str, orders)
         raise ValueError(

@@ -18,23 +18,25 @@ from .solver import Denoise, Solver, leave_pure_noise
 
 
 class ChurnSolver(Solver):
-    """Raises the noise before each step; Karras et al. 2022, alg. 2.
+    """A solver that raises the noise before each step.
 
-    Noise is measured by sigma / alpha, so that any schedule is theirs. A
-    raised level lies between two levels of the grid: alpha and sigma on the
-    straight line through theirs, which is exact where the
-    schedule is straight (variance exploding, rectified flow) and puts z's
-    scale off by 1 - cos(angle / 2) on the circle of a variance-preserving
-    one (0.2 % for 20 steps even in log-SNR); t by linear interpolation in
-    log-SNR. No level is raised above the first, which is therefore not
-    raised itself: it is the noisiest that the network knows.
+    Karras et al. 2022, alg. 2. Noise is measured by sigma / alpha, so that any
+    schedule can be used. A raised level lies between two levels of the grid:
+    its alpha and sigma are on the straight line through theirs, and t is
+    interpolated linearly in log-SNR. This is exact for straight schedules
+    (variance exploding, rectified flow). For variance-preserving ones, z's
+    scale has an error of 1 - cos(angle / 2) (0.2 % for 20 equal steps in
+    log-SNR). No level is raised above the first, the noisiest that the network
+    knows, so that the first is not raised itself.
 
     Args:
-        churn: S_churn: sigma / alpha grows by this over the number of steps,
-            by sqrt(2) - 1 at most; 0 is the deterministic path.
-        churn_range: S_tmin and S_tmax: sigma / alpha of the levels raised.
-        churn_noise: S_noise: standard deviation of the noise added, > 0;
-            slightly above 1 makes up for detail that is lost.
+        churn: S_churn, >= 0. In a step, sigma / alpha grows by the share
+            churn / num_steps, at most sqrt(2) - 1; 0 is the deterministic
+            path.
+        churn_range: (S_tmin, S_tmax), the range of sigma / alpha in which
+            levels are raised.
+        churn_noise: S_noise, the standard deviation of the added noise, > 0;
+            values slightly above 1 replace lost detail.
     """
 
     def __init__(
@@ -73,19 +75,19 @@ class ChurnSolver(Solver):
     def start(
         self, denoise: Denoise, z: Tensor, levels: Sequence[NoiseLevel]
     ) -> tuple[Tensor, Sequence[NoiseLevel]]:
-        """Latent and levels to go on from, where all log-SNR are finite."""
+        """Latent and levels to start from; their log-SNRs are finite."""
         return leave_pure_noise(denoise, z, levels)
 
     @abstractmethod
     def step(
         self, denoise: Denoise, z: Tensor, cur: NoiseLevel, nxt: NoiseLevel
     ) -> Tensor:
-        """The latent at ``nxt``, (B, C, h, w), from z at ``cur``."""
+        """The latent at ``nxt`` from z at ``cur``, (B, C, h, w)."""
 
     def _raised(
         self, levels: Sequence[NoiseLevel], growth: float
     ) -> NoiseLevel:
-        """The level that the last of these is raised to, itself if none."""
+        """The level to which the last of ``levels`` is raised, or itself."""
         cur = levels[-1]
         ratio = cur.sigma / cur.alpha
         low, high = self.churn_range
@@ -112,9 +114,9 @@ class ChurnSolver(Solver):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class Euler(ChurnSolver):
-    """First order; Karras et al. 2022, alg. 2 without the correction.
+    """Euler's method, order 1; Karras et al. 2022, alg. 2 without correction.
 
-    Without churn it is DDIM with eta = 0.
+    Without churn, it is DDIM with eta = 0.
     """
 
     def step(
@@ -126,10 +128,10 @@ class Euler(ChurnSolver):
 
 @DIFFUSION_SCHEDULERS.register_module()
 class Heun(ChurnSolver):
-    """Second order, two evaluations a step; Karras et al. 2022, alg. 2.
+    """Heun's method, order 2, two evaluations a step.
 
-    The last step, to the clean level, is Euler's, and so is one from noise
-    alone where coordinates are 've'.
+    Karras et al. 2022, alg. 2. The last step, to the clean level, is Euler's,
+    and so is a step from pure noise with coordinates 've'.
 
     Args:
         churn: See :class:`ChurnSolver`.
@@ -137,9 +139,9 @@ class Heun(ChurnSolver):
         churn_noise: See :class:`ChurnSolver`.
         coordinates: 'flow' averages the speeds at both ends of a step on the
             straight paths of :class:`Coordinates`. 've' averages the noise
-            over sigma / alpha, as the paper and diffusers do. A cosine
-            schedule's ratio begins at 20,291: a mixture of Gaussians then
-            ends off by 16 with 10 steps in place of 0.04.
+            over sigma / alpha, as in the paper and diffusers. A cosine
+            schedule's ratio starts at 20,291: with 10 steps, the error for a
+            mixture of Gaussians is then 16 instead of 0.04.
     """
 
     def __init__(
@@ -174,7 +176,7 @@ class Heun(ChurnSolver):
 def _level_between(
     below: NoiseLevel, above: NoiseLevel, ratio: Tensor
 ) -> NoiseLevel:
-    """The level of this sigma / alpha between two; see ChurnSolver."""
+    """The level with this sigma / alpha between two; see ChurnSolver."""
     rise = above.sigma - below.sigma
     fall = below.alpha - above.alpha
     weight = (ratio * below.alpha - below.sigma) / (rise + ratio * fall)

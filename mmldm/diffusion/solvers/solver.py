@@ -1,7 +1,7 @@
-"""What every solver is, and the formulas that several share.
+"""Base classes of solvers, and formulas that several solvers share.
 
-A solver is a whole algorithm without state between calls and knows neither
-of guidance nor of networks: ``denoise(z, level)`` is the estimate of z_0.
+A solver is a whole algorithm without state between calls. It knows neither
+guidance nor networks: ``denoise(z, level)`` is the estimate of z_0.
 """
 
 from abc import ABC, abstractmethod
@@ -16,12 +16,12 @@ from mmldm.utils.typing import DrawNoise
 from ..functional import NoiseLevel
 
 Denoise = Callable[[Tensor, NoiseLevel], Tensor]
-# Where the path was, and what denoise said there.
+# (level, estimate of z_0 at this level).
 Estimate = tuple[NoiseLevel, Tensor]
 
 
 class Solver(ABC):
-    """Solves back from ``levels[0]`` to ``levels[-1]``."""
+    """A solver from the noisy ``levels[0]`` to the last, clean level."""
 
     @abstractmethod
     def __call__(
@@ -34,18 +34,19 @@ class Solver(ABC):
         """The latent at the last level, (B, C, h, w).
 
         Args:
-            denoise: (z, level) -> estimate of z_0, of z's shape.
+            denoise: (z, level) -> estimate of z_0, with z's shape.
             z: Latent at ``levels[0]``, (B, C, h, w).
-            levels: Decreasing in noise, of shape (); the first may be pure
-                noise (alpha = 0), the last clean (sigma = 0).
-            draw_noise: Fresh noise at every call; stochastic solvers only.
+            levels: Levels with decreasing noise, each of shape (); the first
+                may be pure noise (alpha = 0), the last clean (sigma = 0).
+            draw_noise: Gives new noise at every call, for stochastic
+                solvers.
         """
 
 
 class MultistepSolver(Solver):
-    """One evaluation a step; a subclass is its :meth:`step`."""
+    """A solver with one evaluation a step; subclasses define :meth:`step`."""
 
-    memory = 1  # estimates that a step uses
+    memory = 1  # number of estimates that a step uses
 
     def __call__(
         self,
@@ -71,15 +72,15 @@ class MultistepSolver(Solver):
         """The latent at ``nxt``, (B, C, h, w).
 
         Args:
-            z: Latent at ``past[0]``'s level, (B, C, h, w).
+            z: Latent at the level ``past[0]``, (B, C, h, w).
             past: 1 to ``memory`` levels and estimates, the newest first.
-            nxt: Where the step leads.
+            nxt: Level at the end of the step.
             draw_noise: See :meth:`__call__`.
         """
 
 
 def noise_in(z: Tensor, z_0: Tensor, level: NoiseLevel) -> Tensor:
-    """The noise in z if z_0 is the clean latent, (B, C, h, w)."""
+    """The noise in z for the clean latent z_0, (B, C, h, w)."""
     return (z - level.alpha * z_0) / level.sigma
 
 
@@ -91,10 +92,11 @@ def predict_noise(denoise: Denoise, z: Tensor, level: NoiseLevel) -> Tensor:
 def leave_pure_noise(
     denoise: Denoise, z: Tensor, levels: Sequence[NoiseLevel]
 ) -> tuple[Tensor, Sequence[NoiseLevel]]:
-    """Latent and levels to go on from, where sigma / alpha is finite.
+    """Latent and levels to start from, with finite sigma / alpha.
 
-    At alpha = 0 no polynomial in it, or in its logarithm, can start:
-    DDIM's step, which is exact for a constant estimate, leaves that level.
+    A polynomial in sigma / alpha, or in its logarithm, cannot start at
+    alpha = 0. A step of DDIM, which is exact for a constant estimate, leaves
+    that level.
     """
     cur = levels[0]
     if cur.alpha > 0:

@@ -4,6 +4,7 @@ from .latent_scale_hook import LatentScaleHook
 from .module_ema_hook import ModuleEMAHook
 from .reference_metrics_hook import ReferenceMetricsHook
 from .run_summary_hook import RunSummaryHook
+from .validation_loss_hook import ValidationLossHook
 
 __all__ = [
     'AddressedSeedHook',
@@ -12,4 +13,5 @@ __all__ = [
     'ModuleEMAHook',
     'ReferenceMetricsHook',
     'RunSummaryHook',
+    'ValidationLossHook',
 ]

@@ -35,7 +35,7 @@ class ModuleEMAHook(Hook):
         decay: float = 0.9999,
     ) -> None:
         if not 0 <= decay < 1:
-            raise ValueError(f'ModuleEMAHook.decay={decay} must be in [0, 1)')
+            raise ValueError(f'decay={decay} must be in [0, 1)')
         self.modules = modules
         self.decay = decay
         self.num_updates = 0

@@ -41,7 +41,7 @@ class FrozenNetwork(FrozenPart, Embedder):
     """
 
     part = 'network'
-    source = 'pretrained'
+    files = ('pretrained',)
     what: str
     model_type: str
     sub_config: str

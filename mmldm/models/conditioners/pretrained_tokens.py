@@ -29,6 +29,7 @@ class PretrainedTokens(Tokenizer):
     """
 
     reads = ('caption',)
+    data_folders = ('pretrained',)
     #: Class of transformers.
     kind: str
 

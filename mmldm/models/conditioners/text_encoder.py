@@ -55,6 +55,7 @@ class TextEncoder(FrozenNetwork):
 
     slot = 'tokens'
     reads = ('caption',)
+    data_folders = ('tokenizer',)
     what = 'a text encoder'
     model_type = CLIP
     sub_config = 'text_config'

@@ -51,8 +51,6 @@ class TokenTransformer(Embedder):
 
     Args:
         tokenizer: Config of a :class:`Tokenizer`.
-        vocab_size: Number of tokens.
-        max_length: Tokens a sample at most.
         embed_dim: Channels of the tokens, in and out.
         num_layers: Number of blocks.
         num_heads: Attention heads.
@@ -62,6 +60,12 @@ class TokenTransformer(Embedder):
         init_std: Of the embeddings of tokens and positions at the beginning,
             > 0. The default is the original's; with 1 a small transformer
             learns much sooner which word is beside which.
+        vocab_size: Number of tokens; None for the tokenizer's own.
+        max_length: Tokens a sample at most; None for the tokenizer's own.
+
+    Raises:
+        ValueError: If one of the last two is left out, but the tokenizer does
+            not know it before it reads its files.
     """
 
     slot = 'tokens'
@@ -69,16 +73,19 @@ class TokenTransformer(Embedder):
     def __init__(
         self,
         tokenizer: ConfigType,
-        vocab_size: int,
-        max_length: int,
         embed_dim: int,
         num_layers: int,
         num_heads: int = 8,
         head_channels: int = 64,
         logits: bool = False,
         init_std: float = 0.02,
+        vocab_size: int | None = None,
+        max_length: int | None = None,
     ) -> None:
         super().__init__()
+        self.tokenizer = MODELS.build(tokenizer)
+        vocab_size = self._size('vocab_size', vocab_size)
+        max_length = self._size('max_length', max_length)
         for key, value in (
             ('vocab_size', vocab_size),
             ('max_length', max_length),
@@ -88,7 +95,6 @@ class TokenTransformer(Embedder):
             check_count(f'TokenTransformer.{key}', value)
         check_positive('TokenTransformer.init_std', init_std)
         self.dim = embed_dim
-        self.tokenizer = MODELS.build(tokenizer)
         self.reads = self.tokenizer.reads
         self.token_embed = _embedding(vocab_size, embed_dim, init_std)
         self.position_embed = _embedding(max_length, embed_dim, init_std)
@@ -125,6 +131,19 @@ class TokenTransformer(Embedder):
         x = self.token_embed(ids.to(self.token_embed.weight.device))
         x = x + self.position_embed.weight[: ids.shape[1]]
         return self.norm(self.blocks(x))
+
+    def _size(self, key: str, stated: int | None) -> int:
+        """A size as the config states it, else as the tokenizer does."""
+        size = stated
+        if size is None:
+            size = getattr(self.tokenizer, key, None)
+        if size is None:
+            raise ValueError(
+                f'TokenTransformer.{key} is missing, and '
+                f'{type(self.tokenizer).__name__} does not know it before it '
+                'reads its files: give the one that the tokenizer has'
+            )
+        return size
 
     def _check(self, ids: Tensor) -> None:
         """Raise where an embedding is missing."""

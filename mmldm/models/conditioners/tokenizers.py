@@ -21,9 +21,13 @@ class Tokenizer(ABC):
 
     Attributes:
         reads: Fields of data samples that tokens are made of.
+        vocab_size: Number of tokens; None where only files say it.
+        max_length: Tokens a sample at most; None where only data say it.
     """
 
     reads: tuple[str, ...]
+    vocab_size: int | None = None
+    max_length: int | None = None
 
     @abstractmethod
     def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
@@ -105,6 +109,9 @@ class LayoutTokens(Tokenizer):
                 f'LayoutTokens.num_classes={num_classes} do not fit into '
                 f'vocab_size={vocab_size}, the last of which means no object'
             )
+        self.vocab_size = vocab_size
+        # Of a crop, its two corners.
+        self.max_length = 3 * max_objects + 2 * crop
         self.max_objects = max_objects
         self.side = math.isqrt(vocab_size)
         self.crop = crop

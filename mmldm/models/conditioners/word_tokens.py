@@ -47,6 +47,7 @@ class WordTokens(Tokenizer):
         self.ids = {word: i for i, word in enumerate(vocab, 1)}
         if len(self.ids) < len(vocab):
             raise ValueError('WordTokens.vocab has a word twice')
+        self.vocab_size = len(vocab) + 1  # 0 is no word
         self.max_length = max_length
 
     def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ class Editor(BaseModel):
     averaged_parts: tuple[str, ...] = ()
     #: Whether a training has to keep one, unless it is left out by name.
     needs_average = False
+    #: Arguments of its parts that it fills in, by the part's dotted key.
+    fills_in: dict[str, tuple[str, ...]] = {}
 
     def __init__(self, data_preprocessor: ConfigType | None) -> None:
         super().__init__(

@@ -101,10 +101,10 @@ class FirstStage(Editor):
         """One step of every optimizer; the values to log.
 
         Args:
-            data: A batch, with the ``iteration`` that it is trained in.
+            data: A batch, and ``iteration``, see :meth:`loss`.
             optim_wrapper: One, or one for each part that is trained.
         """
-        data = self.data_preprocessor(data, True)
+        data = {'iteration': 0, **self.data_preprocessor(data, True)}
         self._check_size(data['inputs'])
         wrappers = self._wrappers(optim_wrapper)
         wrapper = wrappers['autoencoder']

@@ -30,7 +30,7 @@ class FrozenFirstStage(FrozenPart):
     """
 
     part = 'autoencoder'
-    source = 'autoencoder_checkpoint'
+    files = ('autoencoder_checkpoint',)
 
     def init_first_stage(
         self, autoencoder: ConfigType | None, checkpoint: str | None

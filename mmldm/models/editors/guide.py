@@ -5,12 +5,13 @@ from collections.abc import Callable
 from torch import nn
 
 from mmldm.diffusion.guidance import Predict
-from mmldm.registry import MODELS
 from mmldm.structures import Condition
 from mmldm.utils.checkpoint import load_weights, read_checkpoint, weights_of
 from mmldm.utils.typing import ConfigType, SampleList
 
+from ..autoencoders import Autoencoder
 from ..conditioners import Encode
+from .derived import build_networks
 
 
 class Guide(nn.Module):
@@ -22,6 +23,7 @@ class Guide(nn.Module):
             together with the network that reads them.
         checkpoint: File or work directory of the ``LatentDiffusion`` that it
             is part of.
+        autoencoder: First stage of both models.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -29,11 +31,16 @@ class Guide(nn.Module):
     """
 
     def __init__(
-        self, denoiser: ConfigType, conditioner: ConfigType, checkpoint: str
+        self,
+        denoiser: ConfigType,
+        conditioner: ConfigType,
+        checkpoint: str,
+        autoencoder: Autoencoder,
     ) -> None:
         super().__init__()
-        self.denoiser = MODELS.build(denoiser)
-        self.conditioner = MODELS.build(conditioner)
+        self.denoiser, self.conditioner = build_networks(
+            denoiser, conditioner, autoencoder
+        )
         try:
             weights = weights_of(read_checkpoint(checkpoint))
         except FileNotFoundError as error:
@@ -59,6 +66,7 @@ class Guided(nn.Module):
     ``train()`` sees it, and a training resumes with or without it.
     """
 
+    files = ('guide_checkpoint',)
     # In a tuple torch does not find it.
     _guide: tuple[Guide | None] = (None,)
 
@@ -84,7 +92,9 @@ class Guided(nn.Module):
                 f'{checkpoint!r}: give both, or none'
             )
         if guide is not None:
-            self._guide = (Guide(guide, conditioner, checkpoint),)
+            self._guide = (
+                Guide(guide, conditioner, checkpoint, self.autoencoder),
+            )
 
     @property
     def guide(self) -> Guide | None:

@@ -9,6 +9,7 @@ from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.utils import Draws
 from mmldm.utils.typing import ConfigType, SampleList
 
+from .derived import CLASSIFIER, complete_classifier
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 
@@ -27,7 +28,8 @@ class LatentClassification(FrozenFirstStage, Editor):
         model.sample(samples, wrap=GradientGuidance(log_prob, scale=2.0))
 
     Args:
-        classifier: The network that learns.
+        classifier: The network that learns; :data:`CLASSIFIER` follows from
+            the first stage.
         diffusion_scheduler: That of the model to guide; training draws its
             times and noise from it.
         autoencoder: See ``LatentDiffusion``.
@@ -39,6 +41,7 @@ class LatentClassification(FrozenFirstStage, Editor):
     """
 
     averaged_parts = ('classifier',)
+    fills_in = {'classifier': CLASSIFIER}
 
     def __init__(
         self,
@@ -49,11 +52,13 @@ class LatentClassification(FrozenFirstStage, Editor):
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
-        self.classifier = MODELS.build(classifier)
+        self.init_first_stage(autoencoder, autoencoder_checkpoint)
+        self.classifier = MODELS.build(
+            complete_classifier(classifier, self.autoencoder)
+        )
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
             diffusion_scheduler
         )
-        self.init_first_stage(autoencoder, autoencoder_checkpoint)
         latent = self.autoencoder.latent_channels
         if self.classifier.in_channels != latent:
             raise ValueError(

@@ -15,6 +15,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from ..losses import TrainingStep
+from .derived import FILLED_IN, build_networks
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 from .guide import Guided
@@ -65,9 +66,11 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         ValueError: If the parts do not fit each other.
     """
 
+    files = (*FrozenFirstStage.files, *Guided.files)
     training_parts = ('log_variance', 'extra_losses')
     averaged_parts = ('denoiser', 'conditioner')
     needs_average = True
+    fills_in = FILLED_IN
 
     def __init__(
         self,
@@ -86,8 +89,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
-        self.denoiser = MODELS.build(denoiser)
-        self.conditioner = MODELS.build(conditioner)
+        self.init_first_stage(autoencoder, autoencoder_checkpoint)
+        self.denoiser, self.conditioner = build_networks(
+            denoiser, conditioner, self.autoencoder
+        )
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
             diffusion_scheduler
         )
@@ -103,7 +108,6 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
                 log_variance,
                 self.diffusion_scheduler.noise_schedule.num_timesteps,
             )
-        self.init_first_stage(autoencoder, autoencoder_checkpoint)
         self.extra_losses = ExtraLosses(extra_losses, self.denoiser)
         self.init_guide(guide, conditioner, guide_checkpoint)
         check_parts(self)
@@ -121,7 +125,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Conditions, and addresses of what is drawn.
-            iteration: Not used: all iterations are alike.
+            iteration: Iterations done, which extra losses may look at.
         """
         # Once, in training: a model that only samples may know it.
         if not self._warned:
@@ -140,10 +144,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         noise = scheduler.draw_noise(draws, z_0)
         z_t = add_noise(z_0, noise, level)
         with self.extra_losses.watch(self.denoiser) as hidden:
-            out = self._output(self.denoiser, z_t, level, cond)
+            out = self.output(self.denoiser, z_t, level, cond)
         step = TrainingStep(
             *(inputs, data_samples, draws, z_0, noise, level, z_t),
-            *(cond, out, hidden),
+            *(cond, out, hidden, iteration),
         )
         terms += self.extra_losses.terms(step)
         denoising = denoising_terms(step, scheduler, self.log_variance)
@@ -251,10 +255,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             guide: Let the weaker model's denoiser estimate.
         """
         denoiser = self.guide.denoiser if guide else self.denoiser
-        out = self._output(denoiser, z_t, level, cond)
+        out = self.output(denoiser, z_t, level, cond)
         return self.diffusion_scheduler.to_z_0(out, z_t, level)
 
-    def _output(
+    def output(
         self,
         denoiser: nn.Module,
         z_t: Tensor,

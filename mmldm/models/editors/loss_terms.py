@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmldm.diffusion import DiffusionScheduler
@@ -16,6 +17,10 @@ from ..losses.extra_loss import ExtraLoss, TrainingStep
 
 class ExtraLosses(nn.ModuleList):
     """``model.extra_losses``.
+
+    A checkpoint without any term's weights leaves them as they are, so that
+    terms can be added to a trained model; one with weights of terms can be
+    loaded where there is no term. The log says so.
 
     Args:
         configs: Of :class:`ExtraLoss` es.
@@ -46,6 +51,7 @@ class ExtraLosses(nn.ModuleList):
                         f'no module of that name{near}'
                     )
         super().__init__(losses)
+        self.register_load_state_dict_pre_hook(_fit_terms)
 
     @contextmanager
     def watch(self, denoiser: nn.Module) -> Iterator[dict[str, Tensor]]:
@@ -77,6 +83,23 @@ class ExtraLosses(nn.ModuleList):
         return [
             (f'extra_losses.{i}', loss(step)) for i, loss in enumerate(self)
         ]
+
+
+def _fit_terms(module: ExtraLosses, state: dict, prefix: str, *_) -> None:
+    """Add to or take out of a state dict what other terms have."""
+    stored = [name for name in state if name.startswith(prefix)]
+    own = module.state_dict(prefix=prefix)
+    if own and not stored:
+        state.update(own)
+        _say('the checkpoint has no weights of them: they start untrained')
+    elif stored and not len(module):
+        for name in stored:
+            del state[name]
+        _say('there are none, and the weights in the checkpoint are left out')
+
+
+def _say(text: str) -> None:
+    print_log(f'model.extra_losses: {text}', logger='current')
 
 
 def denoising_terms(

@@ -36,6 +36,7 @@ class DINOv2Features(FeatureNetwork):
     """
 
     name = 'dinov2'
+    files = ('pretrained',)
 
     def __init__(
         self, pretrained: str = 'facebook/dinov2-large', side: int = 224

@@ -39,6 +39,7 @@ class InceptionFeatures(FeatureNetwork):
     """
 
     name = 'inception'
+    files = ('weights',)
     num_classes = 1008
     num_features = int(FEATURES)
     resize = "bilinear, TensorFlow 1's"

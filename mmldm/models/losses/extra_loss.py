@@ -29,6 +29,7 @@ class TrainingStep:
         out: The denoiser's output, float32.
         hidden: Outputs of those modules of the denoiser that a term reads,
             by the module's name.
+        iteration: Iterations that the training loop has done.
     """
 
     inputs: Tensor
@@ -41,6 +42,7 @@ class TrainingStep:
     cond: Condition
     out: Tensor
     hidden: Mapping[str, Tensor]
+    iteration: int
 
 
 class ExtraLoss(BaseModule):

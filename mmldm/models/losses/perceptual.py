@@ -95,6 +95,7 @@ class LPIPS(nn.Module):
     """
 
     min_size = SMALLEST
+    files = ('vgg_weights', 'linear_weights')
 
     def __init__(
         self,

@@ -27,7 +27,9 @@ train_cfg = dict(max_iters=1, val_interval=1)
 LDM = """
 _base_ = '{root}/configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
 model = dict(
-    autoencoder=dict(channels=32, channel_mults=(1, 1, 1), num_res_blocks=1),
+    autoencoder=dict(
+        type='AutoencoderKL', latent_channels=4, channels=32,
+        channel_mults=(1, 1, 1), num_res_blocks=1, mid_attention=False),
     autoencoder_checkpoint='{folder}/first_stage.pth',
     denoiser=dict(channels=64, num_res_blocks=1, attn_factors=()),
     diffusion_scheduler=dict(num_steps=2))

@@ -31,7 +31,7 @@ TEXTS = {
     'deep.py': ('def f():\n    return f()\nx = f()', 'RecursionError'),
     'assert.py': ("assert False, 'no'", 'line 1: AssertionError: no'),
     'syntax.py': ('model = dict(', 'was never closed'),
-    'empty.py': ('', 'trains nothing'),
+    'empty.py': ('', 'has no optim_wrapper'),
     'env.py': ("x = '{{$NOT_THERE:}}'", 'NOT_THERE'),
     'config.txt': ('model = 3', 'expected one of .py'),
     'list.yaml': ('- 1', 'holds a list'),

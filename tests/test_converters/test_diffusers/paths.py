@@ -54,7 +54,17 @@ class Path:
         return sample.double()
 
 
-class ExactPath(Path):
+class OwnStart(Path):
+    """From where each begins to sample the same noise."""
+
+    def our_start(self, scheduler):
+        return scheduler.start(self.noise, scheduler.levels()[0])
+
+    def their_start(self, scheduler):
+        return self.noise * scheduler.init_noise_sigma
+
+
+class ExactPath(OwnStart):
     """From where both begin to sample, by the best network of a mixture.
 
     Latents are one of three Gaussians in each element, and the network knows
@@ -85,9 +95,3 @@ class ExactPath(Path):
         z_0 = self.best(z, level.alpha, level.sigma)
         noise = (z - level.alpha * z_0) / level.sigma
         return self.scheduler.prediction.target(z_0, noise, level)
-
-    def our_start(self, scheduler):
-        return scheduler.start(self.noise, scheduler.levels()[0])
-
-    def their_start(self, scheduler):
-        return self.noise * scheduler.init_noise_sigma

@@ -15,7 +15,7 @@ from mmldm.converters.diffusers.process import (
 )
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
-from .paths import Path
+from .paths import OwnStart, Path
 
 pytestmark = [
     pytest.mark.slow,
@@ -118,8 +118,8 @@ def test_what_is_exported_draws_the_same_or_is_noted(solver, monkeypatch):
             continue
         kind = getattr(diffusers, keys.pop('_class_name'))
         error = distance(
-            Path().ours(DIFFUSION_SCHEDULERS.build(config)),
-            Path().theirs(kind(**keys), num_steps, monkeypatch),
+            OwnStart().ours(DIFFUSION_SCHEDULERS.build(config)),
+            OwnStart().theirs(kind(**keys), num_steps, monkeypatch),
         )
         assert error < NEAR, (grid, num_steps, prediction)
         found['same'] += 1

@@ -1,5 +1,6 @@
 """The same path from noise to a latent as by the schedulers of diffusers."""
 
+import ast
 import json
 import re
 
@@ -189,6 +190,7 @@ OURS = dict(
 )
 LOG_SNR = dict(type='LogSNRGrid')
 COMPVIS = dict(type='CompVisGrid')
+FROM_NOISE = dict(type='LeadingGrid', unit_start=True)
 TRAILED = dict(type='TrailingGrid')
 
 
@@ -246,12 +248,16 @@ TRAILED = dict(type='TrailingGrid')
             dict(
                 noise_schedule=dict(
                     type='SqrtBetas', start=1e-4, end=0.01, num_timesteps=100
-                )
+                ),
+                time_grid=FROM_NOISE,
             ),
             'DDIMScheduler',
         ),
         (
-            dict(noise_schedule=dict(type='CosineSchedule', offset=0.1)),
+            dict(
+                noise_schedule=dict(type='CosineSchedule', offset=0.1),
+                time_grid=FROM_NOISE,
+            ),
             'DDIMScheduler',
         ),
     ],
@@ -319,6 +325,34 @@ def test_what_diffusers_samples_otherwise_is_noted(change, note, monkeypatch):
         rtol=2e-4,
         atol=2e-4,
     )
+
+
+@pytest.mark.parametrize(
+    'grid, spacing', [('LeadingGrid', 'leading'), ('TrailingGrid', 'trailing')]
+)
+def test_a_start_from_less_noise_is_noted(grid, spacing, monkeypatch):
+    """And here, as the note says, it is drawn the same."""
+    config = OURS | dict(
+        noise_schedule=dict(
+            type='ScaledLinearBetas', start=0.00085, end=0.012
+        ),
+        time_grid=dict(type=grid),
+        num_steps=10,
+    )
+    theirs, (note,) = scheduler_to_diffusers(config)
+    first = build(config, 10).levels()[0]
+    assert 'deviation 1.0000 in' in note
+    assert f'this model from {first.sigma:.4f}' in note
+    same = ast.literal_eval(note[note.index('{') : note.index('}') + 1])
+    assert (same['type'], same['spacing']) == ('DiffusersGrid', spacing)
+    scheduler = diffusers.DDIMScheduler(**without_name(theirs))
+    found, drawn = (
+        ExactPath(build(each, 10)).ours(build(each, 10))
+        for each in (config, config | dict(time_grid=same))
+    )
+    there = ExactPath(build(config, 10)).theirs(scheduler, 10, monkeypatch)
+    torch.testing.assert_close(drawn, there, rtol=2e-4, atol=2e-4)
+    assert (found - there).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize('solver', ['Euler', 'EulerAncestral', 'Heun'])

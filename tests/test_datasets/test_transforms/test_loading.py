@@ -30,5 +30,5 @@ def test_an_image_may_be_a_smaller_copy_of_the_annotated_one(tmp_path, shape):
 def test_an_image_turned_since_it_was_annotated_is_refused(tmp_path):
     Image.new('RGB', (48, 64)).save(tmp_path / 'a.png')
     path = str(tmp_path / 'a.png')
-    with pytest.raises(ValueError, match='a.png is 64x48, but.*of 48x64'):
+    with pytest.raises(ValueError, match='a.png is 64x48, but.*for 48x64'):
         LoadImage()(dict(img_path=path, annotated_shape=(48, 64)))

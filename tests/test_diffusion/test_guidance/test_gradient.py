@@ -150,7 +150,7 @@ def test_a_classifier_guides_to_its_labels():
     [
         (
             lambda z_0, z_t, level: z_0.sum(),
-            r'the shape \(\) for 2 samples: sum over all axes but the first',
+            r'shape \(\), expected \(2,\): sum over all axes but the first',
         ),
         (lambda z_0, z_t, level: z_0.detach().sum(1), 'has no gradient'),
         (

@@ -96,3 +96,25 @@ def test_more_tokens_than_positions_are_refused():
     samples = [LDMDataSample(tokens=[1] * 5)]
     with pytest.raises(ValueError, match='yields 5 tokens, but .*_length=4'):
         build()(samples, KEEP[:1])
+
+
+@pytest.mark.parametrize(
+    ('tokenizer', 'sizes'),
+    [
+        (dict(type='WordTokens', vocab=['a', 'b'], max_length=5), (2 + 1, 5)),
+        # Three tokens an object, and two of the crop.
+        (dict(type='LayoutTokens', max_objects=4), (8192, 3 * 4 + 2)),
+        (dict(type='LayoutTokens', max_objects=4, crop=False), (8192, 3 * 4)),
+    ],
+)
+def test_what_the_tokenizer_knows_may_be_left_out(tokenizer, sizes):
+    model = TokenTransformer(tokenizer, embed_dim=6, num_layers=1)
+    embeddings = model.token_embed, model.position_embed
+    assert tuple(e.num_embeddings for e in embeddings) == sizes
+
+
+@pytest.mark.parametrize('key', ['vocab_size', 'max_length'])
+def test_what_it_does_not_know_has_to_be_stated(key):
+    wanted = f'TokenTransformer.{key} is missing, and GivenTokens .*: give'
+    with pytest.raises(ValueError, match=wanted):
+        build(**{key: None})

@@ -275,3 +275,36 @@ def test_compiles_without_a_break(awaken, z_t, cond, options):
     torch.testing.assert_close(
         compiled(z_t, T, cond), network(z_t, T, cond), rtol=1e-4, atol=1e-5
     )
+
+
+def inputs(batch, height, width):
+    return (
+        torch.randn(batch, 4, height, width),
+        torch.rand(batch) * 1000,
+        Condition(
+            vector=torch.randn(batch, 6),
+            tokens=torch.randn(batch, 3, 8),
+            spatial=torch.randn(batch, 1, height, width),
+        ),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('options', [{}, ALL])
+def test_exports_any_batch_and_any_size_that_patches_divide(awaken, options):
+    network = awaken(build(**options)).eval()
+    batch = {0: torch.export.Dim('batch', min=2, max=64)}
+    half = {
+        axis: torch.export.Dim(name, min=2, max=256)
+        for axis, name in ((2, 'half_height'), (3, 'half_width'))
+    }
+    sizes = batch | {axis: 2 * dim for axis, dim in half.items()}
+    exported = torch.export.export(
+        network,
+        inputs(3, 6, 8),
+        dynamic_shapes=(sizes, batch, [batch, batch, sizes]),
+    )
+    example = inputs(2, 10, 4)
+    torch.testing.assert_close(
+        exported.module()(*example), network(*example), rtol=1e-4, atol=1e-5
+    )

@@ -408,6 +408,7 @@ def test_losses_are_those_of_the_original(
     reference,
     labelled,
     tmp_path,
+    tiny_autoencoder,
     case,
     num_layers,
     loss,
@@ -424,7 +425,7 @@ def test_losses_are_those_of_the_original(
     model = MODELS.build(
         dict(
             type='FirstStage',
-            autoencoder=dict(type='IdentityAutoencoder'),
+            autoencoder=tiny_autoencoder,
             regularization_weight=regularization_weight,
             perceptual=lpips(reference, name, tmp_path),
             adversarial=dict(

@@ -520,7 +520,7 @@ def test_an_unconditional_model_is_told_nothing(tiny_ldm, inputs, samples):
         ),
         (
             dict(guidance=dict(type='AutoGuidance', scale=2.0)),
-            'set model.guide to the config of its denoiser',
+            'set model.guide to the config of the weaker',
         ),
         (
             dict(guidance=dict(type='SlotGuidance', scales=dict(spatial=2.0))),

@@ -1,0 +1,33 @@
+_base_ = './autoencoder_kl-f4-gan_small.py'
+
+# With a codebook that is kept from collapse.
+model = dict(
+    autoencoder=dict(
+        type='AutoencoderVQ',
+        quantizer=dict(
+            type='VectorQuantizer',
+            num_codes=1024,
+            ema_decay=0.99,
+            kmeans_init=True,
+            revive_after=20,
+        ),
+        thumbnail=True,
+    ),
+    regularization_weight=1.0,
+    adversarial=dict(start=1200),
+)
+
+param_scheduler = dict(
+    autoencoder=[
+        dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
+        dict(
+            type='CosineAnnealingLR',
+            by_epoch=False,
+            begin=50,
+            end=1500,
+            eta_min=2e-5,
+        ),
+    ]
+)
+train_cfg = dict(max_iters=1500, val_interval=300)
+default_hooks = dict(checkpoint=dict(interval=300))

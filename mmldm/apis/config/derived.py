@@ -1,0 +1,82 @@
+"""Numbers of a run's config that follow from its training data."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+
+from mmldm.utils.signatures import arguments_of
+
+from ..registered import OWN, find_class
+
+# Arguments of the training's data set that validation and test inherit.
+SHARED = ('data_root', 'size')
+
+
+def fill_base_batch_size(cfg: Config) -> None:
+    """Set the batch size that the learning rate of a config file is meant for.
+
+    It is the batch size of the file, unless the file sets another one. Call
+    this before options change the batch size.
+
+    Args:
+        cfg: The config as it was read; ``auto_scale_lr.base_batch_size`` is
+            set in it.
+    """
+    loader = cfg.get('train_dataloader')
+    scaling = cfg.get('auto_scale_lr') or {}
+    if not isinstance(loader, Mapping) or not isinstance(scaling, Mapping):
+        return  # refused by the config's check
+    if (size := loader.get('global_batch_size')) is not None:
+        cfg.auto_scale_lr = {'base_batch_size': size, **scaling}
+
+
+def share_with_training(cfg: Config) -> None:
+    """Give validation and test the training's data if they name none.
+
+    Args:
+        cfg: A checked config, changed in place.
+    """
+    training = (cfg.get('train_dataloader') or {}).get('dataset', {})
+    for name in ('val_evaluator', 'test_evaluator'):
+        metrics = cfg.get(name) or []
+        for metric in [metrics] if isinstance(metrics, dict) else metrics:
+            if 'reference' in metric and metric['reference'] is None:
+                metric['reference'] = training or None
+    for name in ('val_dataloader', 'test_dataloader'):
+        dataset = (cfg.get(name) or {}).get('dataset', {})
+        for key in _left_open(dataset, cfg.get('default_scope') or OWN):
+            dataset[key] = training.get(key)
+
+
+def _left_open(dataset: Mapping[str, Any], scope: str) -> list[str]:
+    """Arguments of :data:`SHARED` that a data set has, but does not set."""
+    kind = dataset.get('type')
+    cls = find_class(kind, scope) if isinstance(kind, str) else kind
+    arguments = arguments_of(cls)[0] if inspect.isclass(cls) else {}
+    return [
+        key
+        for key in SHARED
+        if dataset.get(key, ...) is None
+        or (
+            key not in dataset
+            and key in arguments
+            and arguments[key].default in (None, inspect.Parameter.empty)
+        )
+    ]
+
+
+def say_image_size(config: Config | Mapping[str, Any]) -> None:
+    """Set the image size of a model to that of its training if it has none.
+
+    Args:
+        config: A whole config; its ``model`` is changed in place.
+    """
+    node = config.get('train_dataloader')
+    for key in ('dataset', 'size'):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    model = config['model']
+    said = isinstance(node, int | list | tuple)
+    if model.get('type') == 'LatentDiffusion' and said:
+        model.setdefault('image_size', node)

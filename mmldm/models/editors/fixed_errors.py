@@ -1,0 +1,43 @@
+"""The training loss at times and noise that are the same at every call."""
+
+import torch
+from torch import Tensor
+
+from mmldm.diffusion import add_noise
+from mmldm.utils import Draws
+from mmldm.utils.typing import SampleList
+
+from .latent_diffusion import LatentDiffusion
+
+
+@torch.no_grad()
+def fixed_errors(
+    model: LatentDiffusion,
+    inputs: Tensor,
+    data_samples: SampleList,
+    fraction: Tensor,
+) -> Tensor:
+    """Weighted denoising errors of a batch, (B,), float32.
+
+    They are what training averages, without its chance: latents are the mode
+    of the posterior, no condition is dropped, and noise depends on the
+    samples' addresses alone.
+
+    Args:
+        model: In evaluation.
+        inputs: Images in [-1, 1], (B, 3, H, W).
+        data_samples: Conditions and addresses.
+        fraction: Where on the time axis each sample is, in [0, 1), (B,).
+    """
+    scheduler, schedule = (
+        model.diffusion_scheduler,
+        model.diffusion_scheduler.noise_schedule,
+    )
+    encode = model.autoencoder.encode
+    z_0 = encode(inputs).float()
+    cond = model.conditioner(data_samples, encode=encode)
+    level = schedule(schedule.timestep(fraction))
+    noise = scheduler.draw_noise(Draws.of(data_samples), z_0)
+    z_t = add_noise(z_0, noise, level)
+    out = model.output(model.denoiser, z_t, level, cond)
+    return scheduler.errors(out, z_0, noise, level).float()

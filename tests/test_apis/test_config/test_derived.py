@@ -1,0 +1,64 @@
+"""Numbers of a run that follow from its training data."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmldm.apis import load_config, tool_parser
+from mmldm.apis.config.derived import fill_base_batch_size, say_image_size
+
+DIGITS = (
+    Path(__file__).parents[3]
+    / 'configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
+)
+
+
+def load(*options):
+    flags = ['--cfg-options', *options] if options else []
+    return load_config(tool_parser(None).parse_args([str(DIGITS), *flags]))
+
+
+def test_the_learning_rate_is_meant_for_the_batch_of_the_file():
+    """Not for the one of an option."""
+    cfg = load('train_dataloader.global_batch_size=8')
+    assert cfg.train_dataloader.global_batch_size == 8
+    assert cfg.auto_scale_lr.base_batch_size == 64
+
+
+@pytest.mark.parametrize(
+    ('config', 'expected'),
+    [
+        (dict(auto_scale_lr=dict(enable=True)), 4),
+        (dict(auto_scale_lr=dict(base_batch_size=2)), 2),
+        (dict(train_dataloader=dict(batch_size=4)), None),
+        (dict(train_dataloader=None), None),
+    ],
+)
+def test_a_batch_that_is_stated_stays(config, expected):
+    loader = dict(global_batch_size=4)
+    cfg = Config(dict(dict(train_dataloader=loader), **config))
+    fill_base_batch_size(cfg)
+    assert cfg.get('auto_scale_lr', {}).get('base_batch_size') == expected
+
+
+@pytest.mark.parametrize(
+    ('stated', 'expected'), [([], 48), (['=None'], 48), (['=16'], 16)]
+)
+def test_what_is_drawn_is_as_large_as_in_training(stated, expected):
+    size = 'test_dataloader.dataset.size'
+    options = [size + value for value in stated]
+    cfg = load('train_dataloader.dataset.size=48', *options)
+    assert cfg.test_dataloader.dataset.size == expected
+    assert 'data_root' not in cfg.test_dataloader.dataset  # reads no files
+
+
+@pytest.mark.parametrize(
+    ('stated', 'expected'), [({}, 32), (dict(image_size=8), 8)]
+)
+def test_a_model_draws_as_it_was_trained(stated, expected):
+    model = dict(type='LatentDiffusion', **stated)
+    dataset = dict(size=32)
+    config = dict(model=model, train_dataloader=dict(dataset=dataset))
+    say_image_size(config)
+    assert config['model']['image_size'] == expected
