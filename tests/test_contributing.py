@@ -223,6 +223,7 @@ def test_a_term_of_the_loss_is_trained(
 
 def test_the_config_trains_what_it_says(samples, inputs, tmp_path):
     config = shown_config('Add a config', 0, 'ldm', tmp_path).model
+    take_first_stage(config)
     config.autoencoder_checkpoint = None
     config.diffusion_scheduler.num_steps = 2
     model = MODELS.build(config)
