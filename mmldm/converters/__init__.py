@@ -1,6 +1,7 @@
 from .compvis import (
     Converted,
     convert_compvis,
+    first_stage_of,
     model_config,
     read_compvis_checkpoint,
     with_first_stage,
@@ -17,6 +18,7 @@ __all__ = [
     'Converted',
     'FromDiffusers',
     'convert_compvis',
+    'first_stage_of',
     'is_diffusers',
     'model_config',
     'read_compvis_checkpoint',

@@ -199,7 +199,7 @@ DDPM = 'ldm.models.diffusion.ddpm.DDPM'
     'content, message',
     [
         (dict(model=dict(target=DDPM)), 'model.yaml: target=.*DDPM. cannot'),
-        (dict(data=1), '^model.yaml has no model: give the config'),
+        (dict(data=1), '^model.yaml has no model: give a config'),
         (['model'], 'model.yaml has no model'),
         (None, 'model.yaml has no model'),
         (
@@ -267,3 +267,32 @@ def test_a_first_stage_in_a_file_of_its_own_is_added(
     found, _ = read_model_file(added / 'model.safetensors')
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[n], expected[n]) for n in found)
+
+
+def test_a_first_stage_alone_needs_no_yaml(
+    first_stage, load_converter, tmp_path, monkeypatch
+):
+    config, weights = first_stage
+    monkeypatch.chdir(tmp_path)
+    torch.save(weights, 'vae.ckpt')
+    Path('model.yaml').write_text(yaml.safe_dump(dict(model=config)))
+    for files in (['vae.ckpt', 'alone'], ['model.yaml', 'vae.ckpt', 'both']):
+        monkeypatch.setattr(sys, 'argv', ['compvis_to_mmldm.py', *files])
+        load_converter('compvis_to_mmldm').main()
+    (alone, built), (both, wanted) = (
+        read_model_file(tmp_path / name / 'model.safetensors')
+        for name in ('alone', 'both')
+    )
+    assert built == wanted
+    assert all(torch.equal(alone[name], both[name]) for name in both)
+
+
+def test_weights_in_the_place_of_a_yaml_are_named(
+    load_converter, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    torch.save({}, 'a.ckpt')
+    arguments = ['compvis_to_mmldm.py', 'a.ckpt', 'a.ckpt', 'out']
+    monkeypatch.setattr(sys, 'argv', arguments)
+    with pytest.raises(ValueError, match='a.ckpt is no yaml file but weights'):
+        load_converter('compvis_to_mmldm').main()

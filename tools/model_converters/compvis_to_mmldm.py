@@ -2,11 +2,13 @@
 
     python tools/model_converters/compvis_to_mmldm.py \\
         MODEL.yaml MODEL.ckpt OUT_DIR
+    python tools/model_converters/compvis_to_mmldm.py VAE.safetensors OUT_DIR
 
 First stages and latent diffusion models are converted, published ones and your
 own. OUT_DIR gets model.safetensors, from which mmldm.apis.init_model builds
 the model without any other file; model.json, a readable copy of its config;
-and config.py, to train, test and change the model.
+and config.py, to train, test and change the model. A first stage that was
+passed on alone needs no yaml file: its weights show how it is built.
 
 Nothing in MODEL.ckpt is executed. Every tensor in it is used, or listed in
 OUT_DIR/left_out.txt with the reason why it is not needed.
@@ -29,13 +31,21 @@ if TYPE_CHECKING:
     from mmldm.converters import Converted
 
 
+WEIGHTS = ('.ckpt', '.pth', '.pt', '.safetensors', '.bin')
+
+
 def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('yaml', help='config file of the original code')
+    parser.add_argument(
+        'yaml',
+        nargs='?',
+        help='config file of the original code; not needed for the weights '
+        'of a first stage alone',
+    )
     parser.add_argument(
         'checkpoint', help='its weights: .ckpt, .pth or .safetensors'
     )
@@ -63,6 +73,11 @@ def read_model(path: str) -> dict[str, Any]:
     Raises:
         FileNotFoundError, ValueError: If the file or the model is missing.
     """
+    if path.endswith(WEIGHTS):
+        raise ValueError(
+            f'{path} is no yaml file but weights: give the yaml file first, '
+            'then the weights; a first stage alone needs no yaml file'
+        )
     content = read_yaml(path)
     model = content.get('model') if isinstance(content, dict) else None
     if not isinstance(model, dict):
@@ -76,6 +91,18 @@ def read_model(path: str) -> dict[str, Any]:
                 f'{path}: {key} is {value!r}, a reference to another value: '
                 'write the value itself'
             )
+    return model
+
+
+def checked_model(path: str) -> dict[str, Any]:
+    """As :func:`read_model`, of a model that can be converted."""
+    from mmldm.converters import model_config
+
+    model = read_model(path)
+    try:
+        model_config(model)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
     return model
 
 
@@ -114,7 +141,7 @@ def main() -> None:
     from mmldm.apis import write_converted
     from mmldm.converters import (
         convert_compvis,
-        model_config,
+        first_stage_of,
         read_compvis_checkpoint,
         with_first_stage,
     )
@@ -123,20 +150,19 @@ def main() -> None:
     if args.first_stage is not None:
         check_file('--first-stage', args.first_stage)
     check_folder_to_write('OUT_DIR', args.out_dir)
-    model = read_model(args.yaml)
-    try:
-        model_config(model)  # checked before the weights are read for minutes
-    except ValueError as error:
-        raise ValueError(f'{args.yaml}: {error}') from error
+    # Checked before the weights are read for minutes.
+    model = None if args.yaml is None else checked_model(args.yaml)
     weights = read_compvis_checkpoint(args.checkpoint)
     if args.first_stage is not None:
         first_stage = read_compvis_checkpoint(args.first_stage)
         weights = with_first_stage(weights, first_stage)
     try:
+        model = model or first_stage_of(weights)
         converted = convert_compvis(model, weights, args.weights)
     except ValueError as error:
         raise ValueError(f'{args.checkpoint}: {error}') from error
-    source = f'{Path(args.yaml).name} and {Path(args.checkpoint).name}'
+    files = filter(None, (args.yaml, args.checkpoint))
+    source = ' and '.join(Path(file).name for file in files)
     write_converted(args.out_dir, converted.config, converted.weights, source)
     report(args.out_dir, converted)
 

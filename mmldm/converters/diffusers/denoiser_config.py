@@ -25,9 +25,6 @@ def denoiser_from_diffusers_config(
 ) -> dict[str, Any]:
     """Our config of the UNet that a ``config.json`` describes.
 
-    Args:
-        theirs: Its content.
-
     Raises:
         ValueError: If it is no UNet, a key is not known, or a value asks for
             what our network has not.

@@ -72,9 +72,6 @@ def first_stage_from_diffusers_config(
 ) -> dict[str, Any]:
     """Our config of the first stage that a ``config.json`` describes.
 
-    Args:
-        theirs: Its content.
-
     Raises:
         ValueError: If it is no first stage, a key is not known, or a value
             asks for what our networks have not.

@@ -18,6 +18,7 @@ from ..kinds import COUNT
 from ..transformer_names import CLIP_KEYS, LDMBERT_KEYS
 from .levels import REMEDY, arguments
 
+LDMBERT_KIND, CLIP_KIND = 'ldmbert', 'clip_text_model'
 LDMBERT = KeyTable(
     Key('vocab_size', 'vocab_size', COUNT, 30522),
     Key('max_position_embeddings', 'max_length', COUNT, 77),
@@ -26,34 +27,20 @@ LDMBERT = KeyTable(
     Key('encoder_attention_heads', 'num_heads', COUNT, 8),
     Key('head_dim', 'head_channels', COUNT, 64),
     Key('encoder_ffn_dim', '', COUNT, UNSAID),
-    *fixed({'activation_function': 'gelu'}),
+    *fixed({'activation_function': 'gelu', 'model_type': LDMBERT_KIND}),
     remedy=REMEDY,
     strict=False,
 )
-LDMBERT_KIND, CLIP_KIND = 'ldmbert', 'clip_text_model'
+COUNTS = (
+    'vocab_size hidden_size intermediate_size num_hidden_layers '
+    'num_attention_heads max_position_embeddings'
+)
+OTHERS = 'hidden_act layer_norm_eps bos_token_id eos_token_id pad_token_id'
 # What the network of CLIPTextConfig depends on; the names are the same.
 CLIP = KeyTable(
-    *(
-        Key(key, f'config.{key}', COUNT, UNSAID)
-        for key in (
-            'vocab_size',
-            'hidden_size',
-            'intermediate_size',
-            'num_hidden_layers',
-            'num_attention_heads',
-            'max_position_embeddings',
-        )
-    ),
-    *(
-        Key(key, f'config.{key}', default=UNSAID)
-        for key in (
-            'hidden_act',
-            'layer_norm_eps',
-            'bos_token_id',
-            'eos_token_id',
-            'pad_token_id',
-        )
-    ),
+    *(Key(k, f'config.{k}', COUNT, UNSAID) for k in COUNTS.split()),
+    *(Key(k, f'config.{k}', default=UNSAID) for k in OTHERS.split()),
+    *fixed({'model_type': CLIP_KIND}),
     remedy=REMEDY,
     strict=False,
 )
@@ -71,7 +58,6 @@ def transformer_from_diffusers_config(
     Raises:
         ValueError: If it is another network.
     """
-    _check_kind(theirs, LDMBERT_KIND)
     given = LDMBERT.read('LDMBertModel.', theirs)
     wide = 4 * given['d_model']
     if given.get('encoder_ffn_dim', wide) != wide:
@@ -92,12 +78,10 @@ def transformer_to_diffusers_config(
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The config of the ``LDMBertModel`` that is a ``TokenTransformer``."""
+    args = arguments(TokenTransformer, config)
     return dict(
         architectures=['LDMBertModel'],
-        model_type=LDMBERT_KIND,
-        **LDMBERT.write(
-            arguments(TokenTransformer, config), 'activation_function'
-        ),
+        **LDMBERT.write(args, 'model_type', 'activation_function'),
         encoder_ffn_dim=4 * config['embed_dim'],
         dropout=0.0,
         pad_token_id=0,
@@ -116,16 +100,12 @@ def text_encoder_from_diffusers_config(
     Raises:
         ValueError: If it is another network.
     """
-    _check_kind(theirs, CLIP_KIND)
     given = CLIP.read('CLIPTextModel.', theirs)
-    return (
-        dict(
-            type='TextEncoder',
-            config={},
-            tokenizer=tokenizer,
-            max_length=given.get('max_position_embeddings', 77),
-        )
-        | given.ours
+    return dict(
+        type='TextEncoder',
+        config=given.ours.get('config', {}),
+        tokenizer=tokenizer,
+        max_length=given.get('max_position_embeddings', 77),
     )
 
 
@@ -147,16 +127,6 @@ def text_encoder_to_diffusers_config(
     )
 
 
-def _check_kind(theirs: Mapping[str, Any], kind: str) -> None:
-    """Raise unless a config is of the kind of model, or does not say."""
-    found = theirs.get('model_type', kind)
-    if found != kind:
-        raise ValueError(
-            f'the text encoder has model_type={found!r}, which cannot be '
-            f'converted as {kind!r}'
-        )
-
-
 def _read_layers(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config without the layers of the network that it does not read."""
     if 'config' not in config:
@@ -164,8 +134,13 @@ def _read_layers(config: Mapping[str, Any]) -> dict[str, Any]:
             f'the TextEncoder has pretrained={config.get("pretrained")!r}, '
             'which is a CLIPTextModel of transformers as it stands: use that'
         )
-    _check_kind(config['config'], CLIP_KIND)
-    network = {k: v for k, v in config['config'].items() if k != 'model_type'}
+    network = dict(config['config'])
+    kind = network.pop('model_type', CLIP_KIND)
+    if kind != CLIP_KIND:
+        raise ValueError(
+            f'the text encoder has model_type={kind!r}, which cannot be '
+            f'converted as {CLIP_KIND!r}'
+        )
     if config.get('layer') == 'penultimate':
         network['num_hidden_layers'] = network.get('num_hidden_layers', 12) - 1
     return dict(config) | dict(config=network, layer='last')

@@ -96,7 +96,8 @@ def complete_denoiser(
         config: It may leave out what :data:`DENOISER` lists.
         conditioner: Makes the conditions.
         autoencoder: Makes the latents.
-        num_outputs: Of the denoiser, for each latent channel.
+        num_outputs: Outputs for each latent channel, as the diffusion
+            scheduler reads them.
     """
     latent = autoencoder.latent_channels
     values = dict(
@@ -135,7 +136,11 @@ def complete_model(
         return config | dict(classifier=own)
     own = complete_conditioner(config['conditioner'], autoencoder)
     conditioner = model.conditioner if model else _tried(own)
-    scheduler = DIFFUSION_SCHEDULERS.build(config['diffusion_scheduler'])
+    scheduler = (
+        model.diffusion_scheduler
+        if model
+        else DIFFUSION_SCHEDULERS.build(dict(config['diffusion_scheduler']))
+    )
     for part in ('denoiser', 'guide'):
         if config.get(part) is not None:
             config[part] = complete_denoiser(

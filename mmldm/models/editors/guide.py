@@ -24,7 +24,7 @@ class Guide(nn.Module):
         checkpoint: File or work directory of the ``LatentDiffusion`` that it
             is part of.
         autoencoder: First stage of both models.
-        num_outputs: Of the network, for each latent channel.
+        num_outputs: Outputs for each latent channel, of both too.
 
     Raises:
         FileNotFoundError: If there is no such file.

@@ -9,6 +9,7 @@ from mmldm.converters.compvis.first_stage import (
     FIRST_STAGE_KEYS,
     first_stage_config,
 )
+from mmldm.converters.compvis.first_stage_shapes import first_stage_of
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights
 
@@ -395,3 +396,19 @@ def test_another_target_is_refused(target):
     message = f'target={target!r} cannot be .*AutoencoderKL.*VQModel'
     with pytest.raises(ValueError, match=message):
         first_stage_config(dict(target=target, params={}))
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_the_weights_of_a_published_model_show_its_config(name, published):
+    """Without their config file, with which they were published."""
+    weights = {
+        key: torch.empty(shape, device='meta')
+        for key, shape in published[name]['state_dict'].items()
+    }
+    found = first_stage_config(first_stage_of(weights))
+    assert found == first_stage_config(published[name]['config'])
+
+
+def test_other_weights_need_their_config_file():
+    with pytest.raises(ValueError, match='conv_in.weight is missing: give'):
+        first_stage_of({'model.diffusion_model.out.weight': torch.ones(1)})

@@ -155,6 +155,15 @@ def test_a_config_is_completed_with_and_without_the_model(config):
         assert numbers(built) == NUMBERS
 
 
+def test_a_learned_variance_doubles_the_outputs(config):
+    variance = dict(variance=dict(type='LearnedVariance'))
+    given = config(diffusion_scheduler=variance)
+    model = MODELS.build(given)
+    assert model.denoiser.out_channels == 8
+    for completed in (complete_model(given), complete_model(given, model)):
+        assert completed['denoiser']['out_channels'] == 8
+
+
 def test_a_first_stage_alone_is_complete():
     config = dict(type='FirstStage', autoencoder=dict(type='AutoencoderKL'))
     assert complete_model(config) == config
