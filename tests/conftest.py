@@ -5,11 +5,13 @@ import gzip
 import json
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import base_dataset
 from torch import nn
 
 from mmldm.registry import MODELS
@@ -57,6 +59,16 @@ TINY_LDM = dict(
     ),
     guidance=dict(type='NoGuidance'),
 )
+
+
+@pytest.fixture(autouse=True, scope='session')
+def _garbage():
+    """mmengine collects it with every data set, half a second each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            base_dataset, 'gc', SimpleNamespace(collect=lambda: None)
+        )
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,8 @@
 """Every config is built at reduced width, trained one step and sampled."""
 
 import ast
+import copy
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -26,7 +28,13 @@ CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
 
 
 def load(path):
-    """The config as the tools load it, with the first stage that it names."""
+    """A copy of a config as the tools load it, with its first stage."""
+    return copy.deepcopy(loaded(path))
+
+
+@functools.cache
+def loaded(path):
+    """The config of a file, read once."""
     return load_config(tool_parser(None).parse_args([str(path)]))
 
 

@@ -21,15 +21,7 @@ _base_ = [
 ]
 model = dict(
     autoencoder=dict(latent_scale=0.18215),
-    autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f8_1xb4-247k_images-256x256',
-    denoiser=dict(
-        _delete_=True,
-        type='DiffusionTransformer',
-        in_channels=4,
-        out_channels=8,  # the noise, and the variance of a step back
-        vector_dim=1152,
-    ),
+    denoiser=dict(_delete_=True, type='DiffusionTransformer'),
     conditioner=dict(
         drop_prob=0.1,
         embedders=[
@@ -43,7 +35,7 @@ model = dict(
     ),
     diffusion_scheduler=dict(
         noise_schedule=dict(_delete_=True, type='LinearBetas'),
-        variance=dict(type='LearnedVariance'),
+        variance=dict(type='LearnedVariance'),  # two outputs a channel
     ),
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=1.5),
 )
@@ -51,4 +43,3 @@ train_dataloader = dict(global_batch_size=256)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4, weight_decay=0.0))
 train_cfg = dict(max_iters=7_000_000)
-auto_scale_lr = dict(base_batch_size=256)

@@ -13,7 +13,6 @@ Needs the first stage of autoencoder_kl-f8_1xb4-247k_images-256x256.py.
 
 _base_ = './dit-xl-2_kl-f8_class_8xb32-7000k_imagenet-256x256.py'
 model = dict(
-    denoiser=dict(out_channels=4),
     diffusion_scheduler=dict(
         variance=None,
         noise_schedule=dict(

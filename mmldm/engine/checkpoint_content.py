@@ -5,6 +5,7 @@ from typing import Any
 
 import mmengine
 
+from mmldm.utils.newest_checkpoint import checkpoints, is_cut_off
 from mmldm.utils.stored_config import store_config
 
 from .checkpoint_state import hub_state
@@ -68,3 +69,17 @@ def check_finite(runner: Any) -> None:
             f'{len(broken)} weights are not finite after iteration '
             f'{runner.iter + 1}, among them {broken[0]}: {runner.advice()}'
         )
+
+
+def advice_after_nan(work_dir: str) -> str:
+    """The remedy for numbers that are not finite, in one line."""
+    whole = (p for p in checkpoints(work_dir) if not is_cut_off(p))
+    newest = next(whole, None)
+    return (
+        f'the last good checkpoint is {newest}'
+        if newest
+        else 'there is no checkpoint yet'
+    ) + (
+        '; resume with a lower learning rate, with '
+        'optim_wrapper.clip_grad or without --amp'
+    )

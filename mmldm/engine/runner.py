@@ -8,7 +8,7 @@ import torch
 from mmengine.device import get_device
 from mmengine.dist import all_gather_object, master_only
 from mmengine.logging import MMLogger
-from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, _ParamScheduler
 from mmengine.runner import BaseLoop, Runner
 
@@ -25,18 +25,14 @@ from mmldm.utils.checkpoint import (
     weights_of,
     write_checkpoint,
 )
-from mmldm.utils.distributed import broadcast_state
 from mmldm.utils.memory import keep_freed_memory
-from mmldm.utils.newest_checkpoint import (
-    checkpoints,
-    is_cut_off,
-    newest_checkpoint,
-)
+from mmldm.utils.newest_checkpoint import newest_checkpoint
 
 from .batch_sizes import note_base_rates, scale_rates, share_batch
-from .checkpoint_content import check_finite, content
+from .checkpoint_content import advice_after_nan, check_finite, content
 from .checkpoint_state import hub_state_for_loading, plain
 from .loop_choice import addressed_loop
+from .model_wrapping import moved_alone, wrapped_on_cpu
 from .required_hooks import check_required_hooks
 from .resume import architecture_differences, resume_training
 from .scheduler_checks import (
@@ -50,11 +46,7 @@ from .work_dir import check_writable, claimed, running_training
 
 # Hooks that mmengine's Runner adds, unless they are None.
 STANDARD_HOOKS = {
-    'runtime_info',
-    'timer',
-    'sampler_seed',
-    'logger',
-    'param_scheduler',
+    *('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler'),
     'checkpoint',
 }
 
@@ -117,28 +109,15 @@ class LDMRunner(Runner):
         A model that ``averages_gradients`` itself is not wrapped.
         """
         if self.distributed and getattr(model, 'averages_gradients', False):
-            if model_wrapper_cfg is not None:
-                raise ValueError(
-                    'model_wrapper_cfg is not available for '
-                    f'{type(model).__name__}, which averages its gradients '
-                    'itself: remove it'
-                )
-            model = model.to(get_device())
-            broadcast_state(model)
-            return model
+            return moved_alone(model, model_wrapper_cfg)
         if (
             not self.distributed
             or torch.cuda.is_available()
             or model_wrapper_cfg is not None
         ):
             return super().wrap_model(model_wrapper_cfg, model)
-        return MMDistributedDataParallel(
-            module=model,
-            broadcast_buffers=False,
-            find_unused_parameters=self.cfg.get(
-                'find_unused_parameters', False
-            ),
-        )
+        unused = self.cfg.get('find_unused_parameters', False)
+        return wrapped_on_cpu(model, unused)
 
     def train(self) -> torch.nn.Module:
         """See ``Runner``; claims the work directory for this training.
@@ -293,12 +272,10 @@ class LDMRunner(Runner):
         Args:
             out_dir: Folder of the checkpoint.
             filename: Name of the checkpoint in the folder.
-            file_client_args: Not used: files are local.
-            save_optimizer: False leaves out the optimizer's state.
-            save_param_scheduler: False leaves out the schedules' state.
+            file_client_args, by_epoch, backend_args: Not used.
+            save_optimizer: Include the optimizer's state.
+            save_param_scheduler: Include the schedules' state.
             meta: Additional meta information.
-            by_epoch: Not used: training counts iterations.
-            backend_args: Not used: files are local.
 
         Raises:
             OSError: If the file cannot be written.
@@ -320,13 +297,4 @@ class LDMRunner(Runner):
 
     def advice(self) -> str:
         """The remedy for numbers that are not finite."""
-        whole = (p for p in checkpoints(self.work_dir) if not is_cut_off(p))
-        newest = next(whole, None)
-        return (
-            f'the last good checkpoint is {newest}'
-            if newest
-            else 'there is no checkpoint yet'
-        ) + (
-            '; resume with a lower learning rate, with '
-            'optim_wrapper.clip_grad or without --amp'
-        )
+        return advice_after_nan(self.work_dir)

@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.apis.config import read_config
+from mmldm.apis.first_stages import take_first_stage
 from mmldm.engine import LDMRunner
 from mmldm.registry import DATASETS
 
@@ -30,6 +31,7 @@ def load(*flags, config=LDM):
 def test_without_flags_the_config_is_as_written():
     cfg = load()
     written = Config.fromfile(LDM)
+    take_first_stage(written.model)
     for loader in ('val_dataloader', 'test_dataloader'):
         assert 'size' not in written[loader].dataset
         written[loader].dataset.size = 32  # as in training

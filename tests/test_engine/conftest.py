@@ -2,14 +2,16 @@
 
 import copy
 import os
+import shutil
 import uuid
+from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from mmldm.registry import MODELS, RUNNERS
-from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.checkpoint import read_checkpoint, write_checkpoint
 
 PACK = [dict(type='PackInputs')]
 DIGITS = dict(type='DigitsDataset', split='train', size=8, pipeline=PACK)
@@ -25,13 +27,21 @@ class Losses(Hook):
         self.losses[runner.iter] = outputs['loss'].item()
 
 
+@pytest.fixture(scope='session')
+def made_once(tmp_path_factory):
+    """A folder for what many tests read."""
+    return tmp_path_factory.mktemp('made_once')
+
+
 @pytest.fixture
-def first_stage(tiny_autoencoder, tmp_path):
-    """A file with the weights of an untrained first stage."""
-    path = str(tmp_path / 'first_stage.pth')
-    model = MODELS.build(dict(type='FirstStage', autoencoder=tiny_autoencoder))
-    write_checkpoint(dict(state_dict=model.state_dict()), path)
-    return path
+def first_stage(tiny_autoencoder, made_once):
+    """A file with the weights of an untrained first stage; not to change."""
+    path = made_once / 'first_stage.pth'
+    if not path.exists():
+        config = dict(type='FirstStage', autoencoder=tiny_autoencoder)
+        state_dict = MODELS.build(config).state_dict()
+        write_checkpoint(dict(state_dict=state_dict), path)
+    return str(path)
 
 
 @pytest.fixture
@@ -135,11 +145,17 @@ def build_runner(training_config):
 
 
 @pytest.fixture
-def first(build_runner):
-    """A training that ended after two iterations."""
-    runner = build_runner(train_cfg__max_iters=2)
-    runner.train()
-    return runner
+def first(build_runner, made_once, tmp_path):
+    """What a training left that ended after two iterations; a copy."""
+    whole, work_dir = made_once / 'two_iterations', tmp_path / 'work'
+    if not whole.exists():
+        build_runner(train_cfg__max_iters=2, work_dir=str(whole)).train()
+    shutil.copytree(whole, work_dir)
+    stored = read_checkpoint(work_dir)
+    config = stored['meta']['cfg'].replace(str(whole), str(work_dir))
+    stored['meta']['cfg'] = config
+    write_checkpoint(stored, work_dir / 'iter_2.pth')
+    return SimpleNamespace(work_dir=str(work_dir))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.checkpoint import read_checkpoint, write_checkpoint
 
 REFUSALS = dict(
     type=(
@@ -71,6 +71,7 @@ def test_optimizers_of_other_names_are_refused(
 
 def test_weights_alone_cannot_be_resumed(build_runner, first):
     path = os.path.join(first.work_dir, 'weights.pth')
-    write_checkpoint(dict(state_dict=first.model.state_dict()), path)
+    weights = read_checkpoint(first.work_dir)['state_dict']
+    write_checkpoint(dict(state_dict=weights), path)
     with pytest.raises(ValueError, match='optimizer, meta.iter.*load_from='):
         build_runner(load_from=path, resume=True).train()

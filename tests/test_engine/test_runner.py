@@ -30,18 +30,30 @@ def states_equal(a, b):
             assert value == b[key], key
 
 
+@pytest.fixture(scope='module')
+def runs():
+    """Trainings that several tests read, by name."""
+    return {}
+
+
+@pytest.fixture
+def whole(build_runner, made_once, runs):
+    """The training that nothing interrupted; its files are not to change."""
+    if 'whole' not in runs:
+        runs['whole'] = build_runner(work_dir=str(made_once / 'whole'))
+        runs['whole'].train()
+    return runs['whole']
+
+
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('iteration', [2, 4])
 def test_resumed_losses_equal_the_uninterrupted_ones(
-    build_runner, iteration, workers
+    build_runner, whole, iteration, workers
 ):
     """Dropout, the average and the shuffled order take part."""
-    whole = build_runner()
-    whole.train()
     resumed = build_runner(
         load_from=checkpoint(whole, iteration),
         resume=True,
-        work_dir=whole.work_dir + '-resumed',
         train_dataloader__num_workers=workers,
     )
     resumed.train()
@@ -200,10 +212,10 @@ def test_the_seed_arrives(build_runner):
     assert losses[0] != losses[1]
 
 
-def test_a_config_inside_a_checkpoint_is_not_executed(build_runner, tmp_path):
-    runner = build_runner(train_cfg__max_iters=2)
-    runner.train()
-    path = checkpoint(runner, 2)
+def test_a_config_inside_a_checkpoint_is_not_executed(
+    build_runner, first, tmp_path
+):
+    path = checkpoint(first, 2)
     poisoned = torch.load(path, weights_only=True)
     mark = tmp_path / 'executed'
     poisoned['meta']['config'] = f'open({str(mark)!r}, "w")'
@@ -242,11 +254,9 @@ def test_a_full_disk_leaves_the_checkpoint_before(build_runner, monkeypatch):
     assert read_checkpoint(checkpoint(runner, 2))['meta']['iter'] == 2
 
 
-def test_another_architecture_is_refused_by_name(build_runner):
-    runner = build_runner(train_cfg__max_iters=2)
-    runner.train()
+def test_another_architecture_is_refused_by_name(build_runner, first):
     wider = build_runner(
-        load_from=checkpoint(runner, 2), model__denoiser__num_res_blocks=2
+        load_from=checkpoint(first, 2), model__denoiser__num_res_blocks=2
     )
     with pytest.raises(ValueError, match='not in the file: denoiser'):
         wider.train()
@@ -261,6 +271,16 @@ def test_a_global_batch_is_the_batch_of_one_process(
     )
     runner.train()
     assert runner.train_dataloader.batch_size == 6
+
+
+def test_a_batch_that_does_not_divide_is_refused(
+    build_runner, training_config, monkeypatch
+):
+    del training_config.train_dataloader['batch_size']
+    monkeypatch.setattr(ldm_runner.LDMRunner, 'world_size', 2)
+    message = 'global_batch_size=5 is not divisible by .* processes=2'
+    with pytest.raises(ValueError, match=message):
+        build_runner(train_dataloader__global_batch_size=5)
 
 
 def test_two_batch_sizes_are_refused(build_runner):
@@ -318,11 +338,9 @@ def test_a_checkpoint_between_two_steps_is_refused(build_runner):
         runner.train()
 
 
-def test_a_checkpoint_is_resumed_on_the_cpu(build_runner, monkeypatch):
+def test_a_checkpoint_is_resumed_on_the_cpu(build_runner, first, monkeypatch):
     """As on a GPU, where mmengine reads histories and steps onto it."""
-    runner = build_runner(train_cfg__max_iters=2)
-    runner.train()
-    resumed = build_runner(load_from=checkpoint(runner, 2), resume=True)
+    resumed = build_runner(load_from=checkpoint(first, 2), resume=True)
     monkeypatch.setattr(mmengine.runner.runner, 'get_device', lambda: 'meta')
     resumed.train()
     assert sorted(resumed.record.losses) == [2, 3, 4, 5]

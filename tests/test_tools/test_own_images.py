@@ -53,7 +53,10 @@ def test_oblong_images_are_trained_on_and_drawn(images, run_tool, call_tool):
         '--cfg-options',
         *SHORT,
         'model.autoencoder_checkpoint=first',
+        'model.denoiser.channel_mults=[1,1,1]',
+        'model.denoiser.num_res_blocks=1',
         'model.diffusion_scheduler.num_steps=2',
+        'default_hooks.latent_scale.num_samples=8',
     )
     held_out, seen = (
         runner.message_hub.get_scalar(f'val/{name}').current()

@@ -1,10 +1,9 @@
 """Encoders and decoders tile by tile, with the result of the whole map.
 
-Overlapping tiles with blended seams do not have it: a tile alone normalises
-by its own mean and variance, which gives it its own colours. Here a tile
-carries a halo as wide as its convolutions look, which makes them exact, and
-its norms use the statistics of the whole map, which passes over all tiles
-gather before, one pass a norm.
+Overlapping tiles with blended seams differ from it: a tile alone normalises
+by its own mean and variance, which changes its colours. Here a tile carries a
+halo as wide as its convolutions look, which makes them exact, and its norms
+use the whole map's statistics, which one pass a norm over all tiles gathers.
 """
 
 import math

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mmldm.registry import MODELS
+from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.utils.signatures import arguments_of
 from mmldm.utils.typing import ConfigType
 
@@ -32,7 +32,10 @@ FILLED_IN = {
 
 
 def build_networks(
-    denoiser: ConfigType, conditioner: ConfigType, autoencoder: Autoencoder
+    denoiser: ConfigType,
+    conditioner: ConfigType,
+    autoencoder: Autoencoder,
+    num_outputs: int,
 ) -> tuple[nn.Module, Conditioner]:
     """A denoiser and its conditioner, for the latents of a first stage.
 
@@ -40,10 +43,11 @@ def build_networks(
         denoiser: Config of the denoiser.
         conditioner: Config of the conditioner.
         autoencoder: The first stage.
+        num_outputs: See :func:`complete_denoiser`.
     """
     conditioner = complete_conditioner(conditioner, autoencoder)
     built: Conditioner = MODELS.build(conditioner)
-    denoiser = complete_denoiser(denoiser, built, autoencoder)
+    denoiser = complete_denoiser(denoiser, built, autoencoder, num_outputs)
     return MODELS.build(denoiser), built
 
 
@@ -84,6 +88,7 @@ def complete_denoiser(
     config: Mapping[str, Any],
     conditioner: Conditioner,
     autoencoder: Autoencoder,
+    num_outputs: int,
 ) -> dict[str, Any]:
     """The config of a denoiser for the other parts of a model.
 
@@ -91,11 +96,13 @@ def complete_denoiser(
         config: It may leave out what :data:`DENOISER` lists.
         conditioner: Makes the conditions.
         autoencoder: Makes the latents.
+        num_outputs: Outputs for each latent channel, as the diffusion
+            scheduler reads them.
     """
     latent = autoencoder.latent_channels
     values = dict(
         in_channels=latent + (conditioner.dim('spatial') or 0),
-        out_channels=latent,
+        out_channels=latent * num_outputs,
         context_dim=conditioner.dim('tokens'),
         vector_dim=conditioner.dim('vector'),
     )
@@ -129,10 +136,15 @@ def complete_model(
         return config | dict(classifier=own)
     own = complete_conditioner(config['conditioner'], autoencoder)
     conditioner = model.conditioner if model else _tried(own)
+    scheduler = (
+        model.diffusion_scheduler
+        if model
+        else DIFFUSION_SCHEDULERS.build(dict(config['diffusion_scheduler']))
+    )
     for part in ('denoiser', 'guide'):
         if config.get(part) is not None:
             config[part] = complete_denoiser(
-                config[part], conditioner, autoencoder
+                config[part], conditioner, autoencoder, scheduler.num_outputs
             )
     return config | dict(conditioner=own)
 
@@ -167,7 +179,8 @@ def _filled(
     for key, value in values.items():
         if key not in arguments or arguments[key].default == value:
             continue
-        required = arguments[key].default is inspect.Parameter.empty
-        if required or not only_required:
+        default = arguments[key].default
+        required = default is inspect.Parameter.empty
+        if value != default and (required or not only_required):
             filled.setdefault(key, value)
     return filled

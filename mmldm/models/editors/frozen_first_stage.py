@@ -13,7 +13,7 @@ from mmldm.utils.frozen_part import FrozenPart
 from mmldm.utils.typing import ConfigType
 
 from ..autoencoders import Autoencoder
-from ..layers.quantizer import TRAINING_STATE
+from ..layers.codebook_state import TRAINING_STATE
 
 PREFIX = 'autoencoder.'
 # Measured, not trained: travels with every model that uses it.

@@ -24,6 +24,7 @@ class Guide(nn.Module):
         checkpoint: File or work directory of the ``LatentDiffusion`` that it
             is part of.
         autoencoder: First stage of both models.
+        num_outputs: Outputs for each latent channel, of both too.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -36,10 +37,11 @@ class Guide(nn.Module):
         conditioner: ConfigType,
         checkpoint: str,
         autoencoder: Autoencoder,
+        num_outputs: int,
     ) -> None:
         super().__init__()
         self.denoiser, self.conditioner = build_networks(
-            denoiser, conditioner, autoencoder
+            denoiser, conditioner, autoencoder, num_outputs
         )
         try:
             weights = weights_of(read_checkpoint(checkpoint))
@@ -92,9 +94,8 @@ class Guided(nn.Module):
                 f'{checkpoint!r}: give both, or none'
             )
         if guide is not None:
-            self._guide = (
-                Guide(guide, conditioner, checkpoint, self.autoencoder),
-            )
+            shared = self.autoencoder, self.diffusion_scheduler.num_outputs
+            self._guide = (Guide(guide, conditioner, checkpoint, *shared),)
 
     @property
     def guide(self) -> Guide | None:

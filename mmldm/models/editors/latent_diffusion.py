@@ -90,11 +90,14 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
     ) -> None:
         super().__init__(data_preprocessor)
         self.init_first_stage(autoencoder, autoencoder_checkpoint)
-        self.denoiser, self.conditioner = build_networks(
-            denoiser, conditioner, self.autoencoder
-        )
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
             diffusion_scheduler
+        )
+        self.denoiser, self.conditioner = build_networks(
+            denoiser,
+            conditioner,
+            self.autoencoder,
+            self.diffusion_scheduler.num_outputs,
         )
         self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
         if image_size is not None:

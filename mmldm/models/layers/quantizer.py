@@ -6,27 +6,28 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_gather, all_reduce
+from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.utils import check_positive
 from mmldm.utils.typing import DrawNoise
 
-# Vectors times codes whose distances are held at once: 64 MiB in float32.
-MAX_DISTANCES = 2**24
+from .code_search import (
+    elect_vectors,
+    nearest_codes,
+    rows_of,
+    usage_logs,
+    with_copies,
+)
+from .codebook_state import fit_state
+
 KMEANS_STEPS = 20
 # Of the Laplace smoothing of cluster sizes; van den Oord et al. 2017, A.1.
 SMOOTHING = 1e-5
-# Noise that tells copies of a vector apart, relative to the vectors' rms.
-COPY_NOISE = 0.01
 
 # The n vectors of the global batch that replace codes, fewer if it has fewer.
 Elect = Callable[[int], Tensor]
-
-
-# Buffers of the remedies for collapse; a decoder needs none of them.
-TRAINING_STATE = ('ema_size', 'ema_sum', 'initialized', 'idle')
 
 
 class Quantized(NamedTuple):
@@ -78,11 +79,7 @@ class VectorQuantizer(nn.Module):
 
     #: Arguments without effect once weights are loaded.
     training_arguments = (
-        'beta',
-        'legacy_beta',
-        'ema_decay',
-        'kmeans_init',
-        'revive_after',
+        *('beta', 'legacy_beta', 'ema_decay', 'kmeans_init', 'revive_after'),
     )
 
     def __init__(
@@ -117,11 +114,11 @@ class VectorQuantizer(nn.Module):
         self.codebook = nn.Parameter(
             self._to_length(codebook), requires_grad=ema_decay is None
         )
-        for name, value in self._state_of(self.codebook.detach()).items():
+        for name, value in self.state_of(self.codebook.detach()).items():
             self.register_buffer(name, value)
         if kmeans_init:
             self.initialized.fill_(False)
-        self.register_load_state_dict_pre_hook(_complete)
+        self.register_load_state_dict_pre_hook(fit_state)
 
     @property
     def codes(self) -> Tensor:
@@ -143,11 +140,11 @@ class VectorQuantizer(nn.Module):
         """
         z = self._checked(z)
         target = self._to_length(z)
-        vectors = _rows(target.detach())
-        elect = partial(_elect, vectors, z, draw_noise)
+        vectors = rows_of(target.detach())
+        elect = partial(elect_vectors, vectors, z, draw_noise)
         if self.training and self.kmeans_init and not self.initialized:
             self._init_by_k_means(vectors, elect)
-        flat = _nearest(vectors, self.codes)
+        flat = nearest_codes(vectors, self.codes)
         indices = flat.view(len(z), *z.shape[2:])
         z_q = self.embed(indices)
         losses = self._losses(target, z_q)
@@ -156,7 +153,7 @@ class VectorQuantizer(nn.Module):
             self._maintain(vectors, flat, sizes, elect)
         # Added to zero, so that z_q is the code to the last bit.
         straight = z_q.detach() + (target - target.detach())
-        return Quantized(straight, indices, losses, _logs(sizes))
+        return Quantized(straight, indices, losses, usage_logs(sizes))
 
     def lookup(self, z: Tensor) -> Tensor:
         """Indices of the nearest codes, (B, dim, h, w) -> (B, h, w).
@@ -164,8 +161,8 @@ class VectorQuantizer(nn.Module):
         Raises:
             ValueError: If z has not ``dim`` channels.
         """
-        vectors = _rows(self._to_length(self._checked(z)))
-        indices = _nearest(vectors, self.codes)
+        vectors = rows_of(self._to_length(self._checked(z)))
+        indices = nearest_codes(vectors, self.codes)
         return indices.view(len(z), *z.shape[2:])
 
     def embed(self, indices: Tensor) -> Tensor:
@@ -177,11 +174,7 @@ class VectorQuantizer(nn.Module):
         return self._to_length(codes.contiguous())
 
     def quantize(self, z: Tensor) -> Tensor:
-        """The nearest codes themselves, as (B, dim, h, w) as z.
-
-        Raises:
-            ValueError: If z has not ``dim`` channels.
-        """
+        """The nearest codes themselves, (B, dim, h, w); see :meth:`lookup`."""
         return self.embed(self.lookup(z))
 
     def _checked(self, z: Tensor) -> Tensor:
@@ -206,7 +199,7 @@ class VectorQuantizer(nn.Module):
             losses['codebook'] = self.codebook_weight * codebook
         return losses
 
-    def _state_of(self, codebook: Tensor) -> dict[str, Tensor]:
+    def state_of(self, codebook: Tensor) -> dict[str, Tensor]:
         """The buffers that go with a codebook that somebody gave."""
         state = {}
         if self.ema_decay is not None:
@@ -250,9 +243,9 @@ class VectorQuantizer(nn.Module):
     @torch.no_grad()
     def _init_by_k_means(self, vectors: Tensor, elect: Elect) -> None:
         """Lloyd's algorithm, from codes that are vectors of the batch."""
-        codes = _with_copies(elect(self.num_codes), self.num_codes)
+        codes = with_copies(elect(self.num_codes), self.num_codes)
         for _ in range(KMEANS_STEPS):
-            indices = _nearest(vectors, codes)
+            indices = nearest_codes(vectors, codes)
             sizes = self._sizes(indices)[:, None]
             means = self._sums(vectors, indices) / sizes
             codes = torch.where(sizes > 0, means.to(codes), codes)
@@ -304,89 +297,3 @@ def _check_weights(
             'legacy_beta=True weighs the codebook term, which '
             f'ema_decay={ema_decay} replaces: leave out one of them'
         )
-
-
-def _complete(
-    quantizer: VectorQuantizer, state_dict: dict, prefix: str, *_
-) -> None:
-    """A codebook that was trained otherwise, or elsewhere, keeps its codes.
-
-    With the averages of the codes before, the next step would undo it. What
-    it was trained with and this quantiser does not use is left out.
-    """
-    codebook = state_dict.get(f'{prefix}codebook')
-    if codebook is None:
-        return
-    own = quantizer._state_of(codebook)
-    for name in TRAINING_STATE:
-        if name not in own:
-            state_dict.pop(f'{prefix}{name}', None)
-    for name, value in own.items():
-        state_dict.setdefault(f'{prefix}{name}', value)
-
-
-def _rows(z: Tensor) -> Tensor:
-    """(B, C, h, w) -> (B h w, C)."""
-    return z.permute(0, 2, 3, 1).flatten(0, 2)
-
-
-def _nearest(vectors: Tensor, codes: Tensor) -> Tensor:
-    """Index of the code nearest to each vector, (N, C), (n, C) -> (N,)."""
-    # Half the squared distance, less what all codes have in common.
-    half_squares = codes.square().sum(1) / 2
-    rows = max(1, MAX_DISTANCES // len(codes))
-    with torch.autocast(vectors.device.type, enabled=False):
-        return torch.cat(
-            [
-                torch.addmm(half_squares, part, codes.T, alpha=-1).argmin(1)
-                for part in vectors.split(rows)
-            ]
-        )
-
-
-def _elect(
-    vectors: Tensor, z: Tensor, draw_noise: DrawNoise, count: int
-) -> Tensor:
-    """The vectors of the global batch with the highest random ranks.
-
-    Each process offers its highest, so that all agree on the same ones.
-
-    Args:
-        vectors: (B h w, dim).
-        z: What they are the positions of, (B, dim, h, w).
-        draw_noise: Draws the ranks.
-        count: Vectors wanted.
-
-    Returns:
-        (min(count, positions of all processes), dim), the highest first.
-    """
-    noise = draw_noise(z.new_empty(len(z), 2, *z.shape[2:])).double()
-    # Of 20480 single float32 draws 3 tie, and then order would decide.
-    keys = (noise[:, 0] + 2**-24 * noise[:, 1]).flatten()
-    keys, own = keys.topk(min(count, len(keys)))
-    offers = torch.cat(all_gather(vectors[own]))
-    keys = torch.cat(all_gather(keys))
-    return offers[keys.topk(min(count, len(keys))).indices]
-
-
-def _with_copies(vectors: Tensor, count: int) -> Tensor:
-    """``count`` vectors: the given ones, then noisy copies of them."""
-    copies = torch.arange(count - len(vectors)) % len(vectors)
-    # A generator of its own: all processes make the same noise.
-    noise = torch.randn(
-        len(copies),
-        vectors.shape[1],
-        generator=torch.Generator().manual_seed(0),
-    ).to(vectors)
-    rms = vectors.square().mean().sqrt()
-    copies = vectors[copies.to(vectors.device)] + COPY_NOISE * rms * noise
-    return torch.cat([vectors, copies])
-
-
-def _logs(sizes: Tensor) -> dict[str, Tensor]:
-    """Perplexity and usage of the codes of a batch."""
-    share = sizes / sizes.sum()
-    return dict(
-        perplexity=torch.special.entr(share).sum().exp(),
-        code_usage=(sizes > 0).float().mean(),
-    )

@@ -5,8 +5,9 @@ from .adversarial import (
 )
 from .equivariance import Equivariance
 from .extra_loss import ExtraLoss, TrainingStep
+from .laplacian_pyramid import LaplacianPyramidLoss
 from .log_variance import LearnedLogVariance
-from .perceptual import LPIPS, LaplacianPyramidLoss
+from .lpips import LPIPS
 
 __all__ = [
     'AdversarialLoss',

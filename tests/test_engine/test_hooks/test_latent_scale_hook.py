@@ -12,8 +12,8 @@ from mmldm.utils.checkpoint import read_checkpoint, write_checkpoint
 def begin(build_runner, caplog):
     """Runs the hook; returns the runner and what it logged."""
 
-    def begin(**hook):
-        runner = build_runner(log_level='INFO')
+    def begin(options=(), **hook):
+        runner = build_runner(log_level='INFO', **dict(options))
         runner.logger.addHandler(caplog.handler)
         LatentScaleHook(num_samples=8, **hook).before_train(runner)
         return runner, caplog.text
@@ -38,12 +38,15 @@ def test_the_training_data_are_measured(begin, build_runner, per_channel):
 
 
 @pytest.mark.parametrize('name, value', [('scale', 0.25), ('shift', -0.5)])
-def test_what_the_first_stage_brings_is_kept(begin, first_stage, name, value):
+def test_what_the_first_stage_brings_is_kept(
+    begin, first_stage, tmp_path, name, value
+):
     checkpoint = read_checkpoint(first_stage)
     measured = checkpoint['state_dict'][f'autoencoder.latent_{name}']
     measured[1] = value
-    write_checkpoint(checkpoint, first_stage)
-    runner, log = begin()
+    path = str(tmp_path / 'first_stage.pth')
+    write_checkpoint(checkpoint, path)
+    runner, log = begin(dict(model__autoencoder_checkpoint=path))
     kept = getattr(runner.model.autoencoder, f'latent_{name}')
     assert torch.equal(kept, measured)
     assert f'{value:g}, ' in log

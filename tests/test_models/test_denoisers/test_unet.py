@@ -418,7 +418,7 @@ def test_channels_last_is_kept(awaken, cond, channels_last):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'options', [{}, dict(checkpointing=True), dict(bypass=True)]
+    'options', [{}, dict(checkpointing=True, bypass=True)]
 )
 def test_compiles_without_a_break(awaken, z_t, cond, options):
     unet = awaken(build(**options)).eval()

@@ -64,6 +64,18 @@ def test_without_conditions_there_are_only_latents(config):
     )
 
 
+@pytest.mark.parametrize('kind', ['DenoisingUNet', 'DiffusionTransformer'])
+def test_a_learned_variance_is_as_many_outputs_again(config, kind):
+    denoiser = dict(type=kind, channels=64)
+    variance = dict(variance=dict(type='LearnedVariance'))
+    given = config(denoiser, EMBEDDERS[3:], diffusion_scheduler=variance)
+    expected = dict(
+        in_channels=4, out_channels=2 * 4, context_dim=None, vector_dim=6
+    )
+    assert numbers(MODELS.build(given).denoiser) == expected
+    assert complete_model(given)['denoiser']['out_channels'] == 2 * 4
+
+
 def test_any_denoiser_gets_what_its_class_takes(config):
     """In place of a default, too; what it does not take is refused."""
     model = config(dict(type='TokenDenoiser'), EMBEDDERS[2:3])
@@ -141,6 +153,15 @@ def test_a_config_is_completed_with_and_without_the_model(config):
         with torch.device('meta'):
             built = MODELS.build(completed['denoiser'])
         assert numbers(built) == NUMBERS
+
+
+def test_a_learned_variance_doubles_the_outputs(config):
+    variance = dict(variance=dict(type='LearnedVariance'))
+    given = config(diffusion_scheduler=variance)
+    model = MODELS.build(given)
+    assert model.denoiser.out_channels == 8
+    for completed in (complete_model(given), complete_model(given, model)):
+        assert completed['denoiser']['out_channels'] == 8
 
 
 def test_a_first_stage_alone_is_complete():

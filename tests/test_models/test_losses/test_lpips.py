@@ -224,7 +224,7 @@ def test_weights_are_found_in_the_cache_of_torch(
     found = LPIPS(files['vgg_weights']).linear
     assert torch.equal(found, torch.cat([*linear], dim=1))
     shutil.copy(files['vgg_weights'], no_files / 'vgg16-397923af.pth')
-    with pytest.raises(ValueError, match='not the 397923af of its name.*down'):
+    with pytest.raises(ValueError, match='not the 397923af in its name.*down'):
         LPIPS()
 
 
