@@ -145,7 +145,8 @@ def test_a_work_directory_that_takes_no_files_is_named(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr('pathlib.Path.write_bytes', write_bytes)
-    message = rf'directory .*work is not writable \({os.strerror(code)}\): .*--work-dir'
+    reason = os.strerror(code)
+    message = rf'work is not writable \({reason}\): .*--work-dir'
     with pytest.raises(OSError, match=message):
         build_runner()
 
