@@ -27,11 +27,21 @@ model = dict(
 """
 
 
+# Its latents are the pixels themselves.
+PIXELS = "model['autoencoder'] = dict(type='{}')".format(
+    'IdentityAutoencoder'
+)
+
+
 @pytest.fixture
-def tiny(tmp_path, awaken):
-    """Config, checkpoint and an image of 16x8 pixels."""
+def tiny(request, tmp_path, awaken):
+    """Config, checkpoint and an image of 16x8 pixels.
+
+    The parameter of an indirect fixture is a line at the end of the config.
+    """
     config = tmp_path / 'tiny.py'
-    config.write_text(CONFIG.format(root=ROOT))
+    line = getattr(request, 'param', '')
+    config.write_text(CONFIG.format(root=ROOT) + line)
     model = MODELS.build(Config.fromfile(config).model)
     checkpoint = tmp_path / 'tiny.pth'
     write_checkpoint(
@@ -146,6 +156,7 @@ def test_an_inverted_image_is_drawn_again_as_another_class(edit, spied):
     assert len(edit('invert', '--label', 3)[1]) >= 1
 
 
+@pytest.mark.parametrize('tiny', [PIXELS], indirect=True)
 def test_an_upscaled_image_follows_the_image_by_its_weight(edit, tiny):
     image = cv2.imread(tiny[2]).astype(float)
     error = []
