@@ -28,6 +28,7 @@ COMMANDS = {
     'convert diffusers': 'tools/model_converters/diffusers_to_mmldm.py',
     'convert to-diffusers': 'tools/model_converters/mmldm_to_diffusers.py',
     'browse': 'tools/analysis_tools/browse_dataset.py',
+    'compare-results': 'tools/analysis_tools/compare_results.py',
     'latent-stats': 'tools/analysis_tools/latent_stats.py',
     'prepare celebahq': 'tools/dataset_converters/celebahq.py',
     'prepare imagenet': 'tools/dataset_converters/imagenet.py',

@@ -114,7 +114,7 @@ def test_an_unknown_command_is_refused_with_the_nearest(words, hint, capsys):
 
 
 def test_configs_are_found_by_words():
-    assert console.find_configs(['ldm/', 'digits', 'class']) == [
+    assert console.find_configs(['ldm_', 'digits', 'class']) == [
         'mmldm::ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
     ]
     with pytest.raises(SystemExit, match='configs has digits and no-such'):

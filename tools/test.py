@@ -5,7 +5,10 @@
 
 A latent diffusion model generates the images that test_dataloader requests,
 and a first stage reconstructs the images of test_dataloader. The metrics of
-test_evaluator are printed and written to metrics.json.
+test_evaluator are printed and written to metrics.json, and beside it to
+metrics_protocol.json with all that they depend on: weights, sampling, data,
+feature networks, versions and machine.
+tools/analysis_tools/compare_results.py lays several of them beside each other.
 """
 
 import argparse
@@ -92,23 +95,33 @@ def by_channel(metrics: dict[str, float]) -> dict[str, float | list[float]]:
     return gathered
 
 
+def write_json(path: Path, content: dict) -> None:
+    """Write a file for programs and people."""
+    path.write_text(json.dumps(content, indent=2, default=str) + '\n')
+
+
 def main() -> None:
     """Test the model."""
     args = parse_args()
     from mmengine.dist import is_main_process
 
     from mmldm.apis.config.memory import check_batch_memory
+    from mmldm.apis.protocol import protocol_of_test
 
     cfg = load_config(args)
     apply_flags(cfg, args)
     check_batch_memory(cfg, 'test')
     if args.out is not None:
         check_file_to_write('--out', args.out)
-    metrics = build_runner(cfg).test()
+    runner = build_runner(cfg)
+    metrics = by_channel(runner.test())
     if is_main_process():
         path = Path(args.out or Path(cfg.work_dir, 'metrics.json'))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(by_channel(metrics), indent=2) + '\n')
+        write_json(path, metrics)
+        protocol = protocol_of_test(runner, args.checkpoint)
+        beside = path.with_name(f'{path.stem}_protocol.json')
+        write_json(beside, dict(metrics=metrics, protocol=protocol))
 
 
 if __name__ == '__main__':

@@ -79,6 +79,7 @@ class KeyTable:
 
     def __init__(self, *rows: Key, remedy: str, strict: bool = True) -> None:
         self.rows = {row.theirs: row for row in rows}
+        assert len(self.rows) == len(rows), 'a key has two rows'
         self.remedy = remedy
         self.strict = strict
 

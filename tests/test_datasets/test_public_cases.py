@@ -136,7 +136,7 @@ def test_a_png_with_a_large_text_is_read(tmp_path, kind):
     else:
         info.add_text('x', long, zip=kind == 'packed')
     save(tmp_path / 'a.png', pnginfo=info, **options)
-    assert load(tmp_path, strict=True)[0]['img'][0, 0].tolist() == [30, 20, 10]
+    assert load(tmp_path, strict=True)[0]['img'][0, 0].tolist() == [10, 20, 30]
 
 
 def test_a_png_whose_text_is_broken_is_read(tmp_path):
@@ -198,7 +198,7 @@ def test_all_kinds_that_pillow_reads_are_used(tmp_path):
     dataset = load(tmp_path, strict=True)
     assert len(dataset) == len(KINDS)
     for sample in dataset:
-        assert abs(sample['img'].astype(int) - [30, 20, 10]).max() <= 6
+        assert abs(sample['img'].astype(int) - [10, 20, 30]).max() <= 6
 
 
 @pytest.mark.parametrize('suffix', ['gif', 'webp', 'tiff', 'png', 'avif'])
@@ -245,7 +245,7 @@ def test_an_exif_turn_is_followed(tmp_path):
 
 def test_a_blue_cmyk_jpeg_is_blue(tmp_path):
     save(tmp_path / 'a.jpg', Image.new('CMYK', (8, 8), (255, 255, 0, 0)))
-    blue, green, red = load(tmp_path)[0]['img'][0, 0].astype(int)
+    red, green, blue = load(tmp_path)[0]['img'][0, 0].astype(int)
     assert blue > 250 and max(green, red) < 5
 
 

@@ -26,7 +26,7 @@ def run_of(runner, name, *hooks):
 
 def test_what_a_hook_adds_is_tried_before_the_first_iteration(build_runner):
     runner = build_runner()
-    name = r'checkpoint\.mine\.parts\.1 is a object, which no checkpoint'
+    name = r'checkpoint\.mine\.parts\.1 is a object, which a checkpoint cannot'
     assert run_of(runner, name, Holder()) == []
 
 

@@ -114,7 +114,7 @@ def test_a_changed_schedule_by_epoch_is_that_of_a_whole_run(train):
 
 def test_an_epoch_of_another_length_is_refused(train):
     train()
-    message = 'an epoch has 2 iterations, in .* 3: .*load_from='
+    message = 'an epoch has 2 iterations, in .* 3, .*load_from='
     with pytest.raises(ValueError, match=message):
         train(resume=True, train_dataloader__batch_size=6)
 

@@ -210,7 +210,7 @@ def test_a_plateau_without_the_checkpoints_config_is_refused():
     resumed.schedulers = [
         PARAM_SCHEDULERS.build(dict(PLATEAU, optimizer=resumed.wrapper))
     ]
-    with pytest.raises(ValueError, match='set param_scheduler'):
+    with pytest.raises(ValueError, match='restore param_scheduler'):
         resume_part(
             resumed.part(before), Changed(set(), None), Progress(1, None)
         )

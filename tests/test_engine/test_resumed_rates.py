@@ -130,7 +130,7 @@ def test_a_training_beyond_the_end_of_its_schedule_is_refused(
         param_scheduler=[dict(fall, start_factor=1.0, end_factor=1e-5)]
     )
     build_runner(**options, train_cfg__max_iters=4).train()
-    message = r'param_scheduler.0.end=4, .*max_iters=8: .*1e-08 .* Set .*end=8'
+    message = r'param_scheduler.0.end=4, .*max_iters=8: .*1e-08 .* set .*end=8'
     with pytest.raises(ValueError, match=message):
         build_runner(**options, train_cfg__max_iters=8, resume=resume).train()
 

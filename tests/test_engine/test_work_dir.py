@@ -50,7 +50,7 @@ def test_a_second_training_is_refused_until_the_first_is_killed(
     """The config of the first stays; a kill leaves no stale refusal."""
     runner = build_runner(train_cfg__max_iters=2)
     assert not list((tmp_path / 'work').glob('*.py'))
-    message = f'work belongs to .*pid {holder.pid} on .*another --work-dir'
+    message = f'work is used by .*pid {holder.pid} on .*another --work-dir'
     with pytest.raises(ValueError, match=message):
         runner.train()
     assert not list((tmp_path / 'work').glob('iter_*'))
@@ -145,7 +145,8 @@ def test_a_work_directory_that_takes_no_files_is_named(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr('pathlib.Path.write_bytes', write_bytes)
-    message = rf'directory .*work \({os.strerror(code)}\): .*--work-dir'
+    reason = os.strerror(code)
+    message = rf'work is not writable \({reason}\): .*--work-dir'
     with pytest.raises(OSError, match=message):
         build_runner()
 
@@ -172,7 +173,7 @@ def test_a_resumed_training_passes_over_what_is_cut_off(build_runner, caplog):
     resumed.train()
     assert sorted(resumed.record.losses) == [2, 3, 4, 5]
     assert 'iter_4.pth' in caplog.text
-    assert 'cut off, iter_2.pth is taken' in caplog.text
+    assert 'cut off: iter_2.pth is used' in caplog.text
 
 
 def test_a_clock_set_back_is_not_noticed(build_runner):

@@ -217,7 +217,9 @@ model = dict(
 @pytest.mark.parametrize('tool', ['diffusers_to_mmldm', 'mmldm_to_diffusers'])
 def test_what_is_no_model_is_refused(run, tool, tmp_path):
     (tmp_path / 'empty').mkdir()
-    with pytest.raises((ValueError, FileNotFoundError), match='empty is no f'):
+    with pytest.raises(
+        (ValueError, FileNotFoundError), match='empty is (no|not a) f'
+    ):
         run(tool, 'empty', 'out')
     assert not (tmp_path / 'out').exists()
 

@@ -80,7 +80,7 @@ def test_a_damaged_file_and_other_sizes_are_no_obstacle(folders, judge):
     [
         (dict(arr_0=np.zeros((2, 8, 8))), 'float64 .2, 8, 8., expected uint8'),
         (dict(images=np.zeros(3)), 'holds no images'),
-        (None, 'is no .npz file'),
+        (None, 'is not an .npz file'),
     ],
 )
 def test_a_file_without_images_is_refused(
@@ -120,7 +120,7 @@ def test_statistics_of_a_training_are_a_reference(folders, judge, statistics):
 def test_statistics_of_another_protocol_are_refused(
     folders, call_tool, statistics
 ):
-    with pytest.raises(ValueError, match='side=64, the reference of side=32'):
+    with pytest.raises(ValueError, match='side=64, the reference has side=32'):
         call_tool('judge', folders[0], statistics, *SMALL[:-1], '64')
 
 

@@ -38,6 +38,9 @@ def test_metrics_and_pictures_are_in_the_work_directory(judge, work_dir):
     hub = judge().message_hub
     assert Path(work_dir, 'grid.png').exists()
     metrics = json.loads(Path(work_dir, 'metrics.json').read_text())
+    whole = json.loads(Path(work_dir, 'metrics_protocol.json').read_text())
+    assert whole['metrics'] == metrics
+    assert whole['protocol']['data']['size'] == 16
     assert metrics == {
         **{
             name: hub.get_scalar(f'test/{name}').current()

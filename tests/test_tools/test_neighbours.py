@@ -117,7 +117,7 @@ def test_the_dataset_reads_them(find, images, tmp_path):
 @pytest.mark.parametrize(
     'flags, message',
     [
-        (['--num', '5'], '--num 5, but an image has 4 others'),
+        (['--num', '5'], '--num 5, but an image has only 4 possible'),
         (['--num', '0'], '--num'),
         (
             ['--encoder', '.'],

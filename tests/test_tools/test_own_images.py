@@ -21,6 +21,12 @@ SHORT = (
     'train_cfg.max_iters=2',
     'train_cfg.val_interval=2',
 )
+SMALL = (
+    'model.autoencoder_checkpoint=first',
+    'model.denoiser.channel_mults=[1,1,1]',
+    'model.denoiser.num_res_blocks=1',
+    'model.diffusion_scheduler.num_steps=2',
+)
 
 
 @pytest.fixture
@@ -52,10 +58,7 @@ def test_oblong_images_are_trained_on_and_drawn(images, run_tool, call_tool):
         'ldm',
         '--cfg-options',
         *SHORT,
-        'model.autoencoder_checkpoint=first',
-        'model.denoiser.channel_mults=[1,1,1]',
-        'model.denoiser.num_res_blocks=1',
-        'model.diffusion_scheduler.num_steps=2',
+        *SMALL,
         'default_hooks.latent_scale.num_samples=8',
     )
     held_out, seen = (
@@ -78,10 +81,15 @@ def test_oblong_images_are_trained_on_and_drawn(images, run_tool, call_tool):
         *options,
         'test_evaluator={"type": "GeneratedImages", "reference": None, '
         '"features": {"type": "EfficientNetLiteFeatures", "side": 32}}',
-        'model.autoencoder_checkpoint=first',
-        'model.diffusion_scheduler.num_steps=2',
+        *SMALL,
         'test_dataloader.dataset.num_samples=3',
     )
     metrics = json.loads(Path('ldm/metrics.json').read_text())
     assert metrics['efficientnet_lite0/num_images'] == 3
     assert metrics['efficientnet_lite0/fd'] > 0
+    protocol = json.loads(Path('ldm/metrics_protocol.json').read_text())
+    sampling = protocol['protocol']['sampling']
+    assert sampling['num_steps'] == 2
+    assert sampling['solver']['type']
+    assert protocol['protocol']['judges'][0]['side'] == 32
+    assert protocol['protocol']['model']['checkpoint'] == 'ldm/iter_2.pth'

@@ -1,7 +1,7 @@
 """Numbers of a run's config that follow from its training data."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.config import Config
@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmldm.utils.signatures import arguments_of
 
 from ..registered import OWN, find_class
+from .source import inherited_files
 
 # Arguments of the training's data set that validation and test inherit.
 SHARED = ('data_root', 'size')
@@ -17,8 +18,9 @@ SHARED = ('data_root', 'size')
 def fill_base_batch_size(cfg: Config) -> None:
     """Set the batch size that the learning rate of a config file is meant for.
 
-    It is the batch size of the file, unless the file sets another one. Call
-    this before options change the batch size.
+    It is the batch size of the file that the learning rate is inherited from,
+    unless a file sets another one: a child that changes the batch alone
+    keeps the base. Call this before options change the batch size.
 
     Args:
         cfg: The config as it was read; ``auto_scale_lr.base_batch_size`` is
@@ -28,8 +30,39 @@ def fill_base_batch_size(cfg: Config) -> None:
     scaling = cfg.get('auto_scale_lr') or {}
     if not isinstance(loader, Mapping) or not isinstance(scaling, Mapping):
         return  # refused by the config's check
-    if (size := loader.get('global_batch_size')) is not None:
-        cfg.auto_scale_lr = {'base_batch_size': size, **scaling}
+    size = loader.get('global_batch_size')
+    if size is None or 'base_batch_size' in scaling:
+        return
+    cfg.auto_scale_lr = {'base_batch_size': _tuned_batch(cfg, size), **scaling}
+
+
+def _tuned_batch(cfg: Config, size: int) -> int:
+    """The batch size of the last ancestor with this learning rate.
+
+    Args:
+        cfg: A config; one without a file has no ancestors.
+        size: Its own batch size.
+    """
+    wanted = [*_rates(cfg.get('optim_wrapper'))]
+    if cfg.filename is None:
+        return size
+    for file in inherited_files(cfg.filename)[1:]:
+        ancestor = Config.fromfile(file)
+        loader = ancestor.get('train_dataloader')
+        batch = loader and loader.get('global_batch_size')
+        if batch and [*_rates(ancestor.get('optim_wrapper'))] == wanted:
+            size = batch
+    return size
+
+
+def _rates(node: Any) -> Iterator[float]:
+    """The learning rates of all optimizers of a config."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if key == 'lr':
+                yield value
+            else:
+                yield from _rates(value)
 
 
 def share_with_training(cfg: Config) -> None:

@@ -37,7 +37,7 @@ def read_config(path: str | Path) -> Config:
     """
     path = config_path(path)
     check_file('config', path)
-    files = list(_chain(Path(path), ()))
+    files = inherited_files(path)
     try:
         read_yaml_safely()
         cfg = Config.fromfile(path)
@@ -47,6 +47,11 @@ def read_config(path: str | Path) -> Config:
             raise
         raise ValueError(_told(Path(path), files, error)) from error
     return cfg
+
+
+def inherited_files(path: str | Path) -> list[Path]:
+    """A config file and the files that it inherits from, itself first."""
+    return list(_chain(Path(config_path(path)), ()))
 
 
 def _chain(path: Path, above: Sequence[Path]) -> Iterator[Path]:

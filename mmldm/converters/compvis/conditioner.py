@@ -189,10 +189,11 @@ def _semantic_map(given: Given, slot: str, around: Surroundings) -> Reading:
             'weights is not supported'
         )
     if given['in_channels'] == 3 and around.key != 'segmentation':
-        raise ValueError(
-            f'params.cond_stage_key={around.key!r} with 3 channels is taken '
-            'for an image, for which a SpatialRescaler is not supported; if '
-            "it is a map of 3 classes, write cond_stage_key: 'segmentation'"
+        raise given.refusal(
+            'in_channels',
+            f'with cond_stage_key={around.key!r} is taken for an image, for '
+            'which a SpatialRescaler is not supported; if it is a map of 3 '
+            "classes, write cond_stage_key: 'segmentation'",
         )
     config = dict(type='SemanticMap', **given.ours)
     return Reading(config, 'spatial', given['out_channels'])

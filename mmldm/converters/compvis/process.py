@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
-from ..key_table import Key, KeyTable
+from ..key_table import Given, Key, KeyTable
 from ..kinds import COUNT, NUMBER, POSITIVE, WORD, either, list_of
 from .params import PARAMS, REMEDY
 
@@ -31,7 +31,8 @@ PREDICTIONS = {
 LOSSES = {'l1': 'L1Loss', 'l2': 'L2Loss'}
 # How noise is added, and what is learned of it.
 PROCESS = (
-    Key('beta_schedule', '', WORD, 'linear', BETAS),
+    # Read by nothing where given_betas are.
+    Key('beta_schedule', '', WORD, 'linear'),
     Key('cosine_s', '', POSITIVE, 8e-3),
     Key('given_betas', '', either(list_of(NUMBER, least=0), None), None),
     Key('l_simple_weight', '', NUMBER, 1.0),
@@ -110,13 +111,17 @@ def _num_steps(params: Mapping[str, Any]) -> int:
     return max(n for n in below if (length - 1) % (length // n))
 
 
-def _noise_schedule(params: Mapping[str, Any]) -> dict[str, Any]:
+def _noise_schedule(params: Given) -> dict[str, Any]:
     if params['given_betas'] is not None:
         return dict(type='GivenBetas', betas=list(params['given_betas']))
-    schedule = dict(
-        type=BETAS[params['beta_schedule']], num_timesteps=params['timesteps']
-    )
-    if params['beta_schedule'] == 'cosine':
+    kind = params['beta_schedule']
+    if kind not in BETAS:
+        only = ', '.join(map(repr, BETAS))
+        raise params.refusal(
+            'beta_schedule', f'has no counterpart here: only {only} have'
+        )
+    schedule = dict(type=BETAS[kind], num_timesteps=params['timesteps'])
+    if kind == 'cosine':
         return schedule | dict(offset=params['cosine_s'])
     return schedule | dict(
         start=params['linear_start'], end=params['linear_end']

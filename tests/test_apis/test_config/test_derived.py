@@ -6,6 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from mmldm.apis import load_config, tool_parser
+from mmldm.apis.config import read_config
 from mmldm.apis.config.derived import fill_base_batch_size, say_image_size
 
 DIGITS = (
@@ -24,6 +25,28 @@ def test_the_learning_rate_is_meant_for_the_batch_of_the_file():
     cfg = load('train_dataloader.global_batch_size=8')
     assert cfg.train_dataloader.global_batch_size == 8
     assert cfg.auto_scale_lr.base_batch_size == 64
+
+
+@pytest.mark.parametrize(
+    ('lines', 'expected'),
+    [
+        ('', 64),
+        ('optim_wrapper = dict(optimizer=dict(lr=0.1))', 4),
+        ('auto_scale_lr = dict(base_batch_size=9)', 9),
+    ],
+)
+def test_a_child_with_another_batch_keeps_the_base_of_its_rate(
+    tmp_path, lines, expected
+):
+    """A rate of its own is meant for its own batch."""
+    child = tmp_path / 'child.py'
+    child.write_text(
+        f'_base_ = {str(DIGITS)!r}\n{lines}\n'
+        'train_dataloader = dict(global_batch_size=4)\n'
+    )
+    cfg = read_config(child)
+    fill_base_batch_size(cfg)
+    assert cfg.auto_scale_lr.base_batch_size == expected
 
 
 @pytest.mark.parametrize(

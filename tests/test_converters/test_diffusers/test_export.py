@@ -112,7 +112,10 @@ def assert_same_image(theirs, ours):
             'diffusion_scheduler',
             solver=dict(type='PLMS', coordinates='ve'),
         ),
-        changed('diffusion_scheduler', time_grid=dict(type='LeadingGrid')),
+        changed(
+            'diffusion_scheduler',
+            time_grid=dict(type='LeadingGrid', unit_start=True),
+        ),
     ],
 )
 def test_a_pipeline_draws_as_ours(export, config):

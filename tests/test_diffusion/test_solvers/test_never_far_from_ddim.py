@@ -7,6 +7,7 @@ docstrings say that they explode, are left out.
 
 import functools
 import os
+import re
 
 import pytest
 import torch
@@ -188,7 +189,7 @@ class Judge:
                 return []
             ddim = self.ddim(min(calls, 1000))
         except ValueError as reason:  # what a grid refuses, it explains
-            assert 'take' in str(reason) or 'num_steps' in str(reason)
+            assert re.search('use |num_steps', str(reason))
             return []
         # float32 itself: noise of 1 divided by alpha, and what it adds up to.
         if error <= WORST * ddim + 2e-4:
@@ -217,7 +218,7 @@ def test_two_or_three_steps_are_no_worse_than_one(correlated, schedule, grid):
             try:
                 error, _ = judge.error(solver, num_steps)
             except ValueError as reason:  # what a grid refuses, it explains
-                assert 'take' in str(reason) or 'num_steps' in str(reason)
+                assert re.search('use |num_steps', str(reason))
                 continue
             assert error < 1.05 * judge.ddim(1)
 

@@ -1,0 +1,75 @@
+"""Results of several tests beside each other."""
+
+import json
+
+import cv2
+import pytest
+
+TOOL = 'analysis_tools/compare_results'
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Three tests with 20, 5 and 10 steps, on other days."""
+    paths = []
+    for steps in (20, 5, 10):
+        protocol = dict(
+            sampling=dict(num_steps=steps, solver=dict(type='DDIM')),
+            environment=dict(date=f'2026-11-{steps:02}'),
+        )
+        content = dict(metrics={'a/fd': 100 / steps}, protocol=protocol)
+        path = tmp_path / f'{steps}_protocol.json'
+        path.write_text(json.dumps(content))
+        paths.append(path)
+    return paths
+
+
+def test_the_table_has_what_differs(results, call_tool, capsys):
+    """Neither what is equal nor the day."""
+    call_tool(TOOL, *results)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == '| file | sampling.num_steps | a/fd |'
+    assert lines[2].endswith('20_protocol.json | 20 | 5 |')
+    assert len(lines) == 5
+
+
+def test_a_curve_is_drawn_in_order(results, call_tool, tmp_path):
+    from mmldm.apis.result_table import curve, read_result
+
+    out = tmp_path / 'fd.png'
+    flags = ('--x', 'sampling.num_steps', '--y', 'a/fd', '--plot', out)
+    call_tool(TOOL, *results, *flags)
+    assert cv2.imread(str(out)) is not None
+    read = [read_result(str(path)) for path in results]
+    points = curve(read, 'sampling.num_steps', 'a/fd')
+    assert points == [(5, 20), (10, 10), (20, 5)]
+
+
+@pytest.mark.parametrize(
+    'x, y, message',
+    [
+        ('sampling.solver.type', 'a/fd', "no number 'sampling.solver.type'"),
+        ('sampling.num_steps', 'b', "no metric 'b': give one of a/fd"),
+    ],
+)
+def test_what_cannot_be_plotted_is_named(
+    results, call_tool, tmp_path, x, y, message
+):
+    flags = ('--x', x, '--y', y, '--plot', tmp_path / 'a.png')
+    with pytest.raises(ValueError, match=message):
+        call_tool(TOOL, *results, *flags)
+
+
+def test_a_plot_needs_both_names(results, call_tool, tmp_path):
+    with pytest.raises(ValueError, match='--plot needs --x and --y'):
+        call_tool(TOOL, *results, '--plot', tmp_path / 'a.png')
+
+
+@pytest.mark.parametrize('content', ['{}', 'no json', '[1]'])
+def test_another_file_is_refused(call_tool, tmp_path, content):
+    path = tmp_path / 'metrics.json'
+    path.write_text(content)
+    with pytest.raises(ValueError, match='metrics.json is no result'):
+        call_tool(TOOL, path)
+    with pytest.raises(FileNotFoundError, match='b.json does not exist'):
+        call_tool(TOOL, tmp_path / 'b.json')
