@@ -89,9 +89,7 @@ def test_auto_scale_lr_scales_by_the_batch(train):
         return group['initial_lr']
 
     # Four images in all, of the 64 that the rate is meant for.
-    base = ('--cfg-options', 'auto_scale_lr.base_batch_size=64')
-    scaled = rate('--auto-scale-lr', *base)
-    assert scaled == pytest.approx(rate() * 4 / 64)
+    assert rate('--auto-scale-lr') == pytest.approx(rate() * 4 / 64)
 
 
 def test_auto_scale_lr_without_a_base_is_refused(train):
