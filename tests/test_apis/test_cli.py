@@ -189,7 +189,7 @@ def test_the_config_names_the_runner(monkeypatch):
     monkeypatch.setattr(
         LDMRunner, 'from_cfg', classmethod(lambda built, cfg: built)
     )
-    cfg = load()
+    cfg = load('--cfg-options', 'model.autoencoder_checkpoint=None')
     assert build_runner(cfg) is LDMRunner
 
 
