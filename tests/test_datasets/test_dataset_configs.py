@@ -71,6 +71,19 @@ def test_imagenet_is_cut_at_random_and_not_flipped(tmp_path):
         assert sets['train'][i]['data_samples'].label == i
     assert places == {0, 1}
     assert sets['test'][7]['data_samples'].label == 7
+    # As DiT sees it: the middle, of five columns the first four, mirrored or
+    # not.
+    flips = load('imagenet-flips_256x256.py', tmp_path, size=4)['train']
+    middle = resized[:, :4]
+    seen = {
+        mirrored
+        for i in range(12)
+        for mirrored in (False, True)
+        if np.array_equal(
+            pixels(flips, i), middle[:, ::-1] if mirrored else middle
+        )
+    }
+    assert seen == {False, True}
 
 
 @pytest.mark.parametrize(
