@@ -42,7 +42,7 @@ model = dict(
     ),
     conditioner=dict(
         drop_prob=0.1,
-        embedders=[dict(type='GivenFeatures', embed_dim=768)],
+        embedders=[dict(type='PrecomputedFeatures', embed_dim=768)],
     ),
     diffusion_scheduler=dict(noise_schedule=dict(end=0.015)),
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=5.0),

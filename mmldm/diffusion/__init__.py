@@ -33,8 +33,8 @@ from .noise_grids import (
 )
 from .noise_schedules import (
     CosineSchedule,
+    CustomBetas,
     DiscreteSchedule,
-    GivenBetas,
     LinearBetas,
     NoiseSchedule,
     RectifiedFlow,
@@ -66,7 +66,7 @@ from .solvers import (
     UniPC,
 )
 from .time_grids import (
-    GivenTimes,
+    CustomTimes,
     LeadingGrid,
     LinspaceGrid,
     TimeGrid,
@@ -101,8 +101,8 @@ __all__ = [
     'Euler',
     'EulerAncestral',
     'FlowPrediction',
-    'GivenBetas',
-    'GivenTimes',
+    'CustomBetas',
+    'CustomTimes',
     'GradientGuidance',
     'Heun',
     'HuberLoss',

@@ -176,7 +176,7 @@ class LinspaceGrid(UniformGrid):
 
 
 @DIFFUSION_SCHEDULERS.register_module()
-class GivenTimes(TimeGrid):
+class CustomTimes(TimeGrid):
     """Given times, followed by the clean level.
 
     Args:
@@ -196,7 +196,7 @@ class GivenTimes(TimeGrid):
     ) -> list[NoiseLevel]:
         if num_steps != len(self.times):
             raise ValueError(
-                f'GivenTimes has {len(self.times)} times, but '
+                f'CustomTimes has {len(self.times)} times, but '
                 f'num_steps={num_steps}: set num_steps={len(self.times)}'
             )
         first, last = self.times[0], self.times[-1]

@@ -15,7 +15,8 @@ CLASSES = dict(
     embedders=[dict(type='ClassEmbedder', num_classes=10, embed_dim=8)],
 )
 FEATURES = dict(
-    type='Conditioner', embedders=[dict(type='GivenFeatures', embed_dim=8)]
+    type='Conditioner',
+    embedders=[dict(type='PrecomputedFeatures', embed_dim=8)],
 )
 WORDS = [*'abc', *(f'{letter}</w>' for letter in 'abc')]
 START, END = len(WORDS), len(WORDS) + 1

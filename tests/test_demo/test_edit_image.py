@@ -28,9 +28,7 @@ model = dict(
 
 
 # Its latents are the pixels themselves.
-PIXELS = "model['autoencoder'] = dict(type='{}')".format(
-    'IdentityAutoencoder'
-)
+PIXELS = "model['autoencoder'] = dict(type='{}')".format('IdentityAutoencoder')
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import torch
 
 from mmldm.diffusion import (
     DDIM,
+    CustomBetas,
     DiffusersGrid,
-    GivenBetas,
     RectifiedFlow,
     ScaledLinearBetas,
     ZeroTerminalSNR,
@@ -102,7 +102,7 @@ def test_pure_noise_is_the_first_of_trailing_times():
 
 
 def test_another_length_than_1000():
-    schedule = GivenBetas(torch.linspace(1e-3, 0.1, 10).tolist())
+    schedule = CustomBetas(torch.linspace(1e-3, 0.1, 10).tolist())
     times = [float(x.t) for x in DiffusersGrid(offset=1)(schedule, 3)]
     assert times == [7, 4, 1, 0]
 

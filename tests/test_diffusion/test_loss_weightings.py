@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mmldm.diffusion import (
+    CustomBetas,
     EpsilonPrediction,
-    GivenBetas,
     MinSNRWeighting,
     P2Weighting,
     RectifiedFlow,
@@ -96,7 +96,7 @@ def test_the_bound_of_noise_is_that_of_ddpm():
     """beta^2 / (2 posterior variance (1 - beta) (1 - alpha_bar))."""
     beta = torch.linspace(0.01, 0.3, 20, dtype=torch.float64)
     alpha_bar = (1 - beta).cumprod(0)
-    schedule = GivenBetas(beta.tolist())
+    schedule = CustomBetas(beta.tolist())
     weight = VariationalWeighting().on(schedule)(
         schedule(torch.arange(20)), EpsilonPrediction()
     )

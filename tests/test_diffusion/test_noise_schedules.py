@@ -8,7 +8,7 @@ from diffusers.schedulers.scheduling_ddim import rescale_zero_terminal_snr
 from mmldm.diffusion import (
     DDIM,
     CosineSchedule,
-    GivenBetas,
+    CustomBetas,
     LinearBetas,
     NoiseLevel,
     NoiseSchedule,
@@ -169,7 +169,7 @@ def test_sqrt_betas_are_roots_of_a_line():
 def test_given_betas_are_those():
     given = [0.1, 0.5, 0.2]
     torch.testing.assert_close(
-        betas(GivenBetas(given)), torch.tensor(given).double()
+        betas(CustomBetas(given)), torch.tensor(given).double()
     )
 
 
@@ -353,7 +353,7 @@ def test_training_times_fill_the_time_axis(schedule):
         (LinearBetas, dict(start=0.0)),
         (LinearBetas, dict(start=-1e-4)),
         (SqrtBetas, dict(start=-1e-4, end=0.1)),
-        (GivenBetas, dict(betas=[0.1, 1.0])),
+        (CustomBetas, dict(betas=[0.1, 1.0])),
     ],
 )
 def test_bad_betas_are_refused_with_their_range(build, options):

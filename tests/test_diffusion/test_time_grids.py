@@ -8,9 +8,9 @@ from mmldm.diffusion import (
     DDIM,
     BetaGrid,
     CompVisGrid,
+    CustomTimes,
     DiffusersSigmas,
     EqualErrorGrid,
-    GivenTimes,
     KarrasGrid,
     LeadingGrid,
     LinspaceGrid,
@@ -364,7 +364,7 @@ def test_a_last_time_off_the_axis_is_refused(cls, last_time):
 
 def test_given_times_are_visited():
     given = [999, 700.5, 10, 0]
-    levels = GivenTimes(given)(ScaledLinearBetas(), 4)
+    levels = CustomTimes(given)(ScaledLinearBetas(), 4)
     assert times(levels) == [*given, 0]
     assert_runs_from_noise_to_clean(levels, 4)
 
@@ -372,14 +372,14 @@ def test_given_times_are_visited():
 @pytest.mark.parametrize('given', [[], [5, 5], [5, 9, 1]])
 def test_given_times_that_do_not_decrease_are_refused(given):
     with pytest.raises(ValueError, match=r'times=\[.*\] must decrease'):
-        GivenTimes(given)
+        CustomTimes(given)
 
 
 def test_another_number_than_that_of_the_given_times_is_refused():
     with pytest.raises(
         ValueError, match='has 2 times, but num_steps=3: set num_steps=2'
     ):
-        GivenTimes([9, 1])(ScaledLinearBetas(), 3)
+        CustomTimes([9, 1])(ScaledLinearBetas(), 3)
 
 
 @pytest.mark.parametrize('given', [[1000, 1], [500, -1]])
@@ -388,7 +388,7 @@ def test_given_times_off_the_schedule_are_refused(given):
         ValueError,
         match=r'from .* must be in \[0, 999\], the times of ScaledLinear',
     ):
-        GivenTimes(given)(ScaledLinearBetas(), 2)
+        CustomTimes(given)(ScaledLinearBetas(), 2)
 
 
 def test_compvis_grid_asked_for_7_steps_runs_8():

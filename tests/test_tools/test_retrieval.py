@@ -24,7 +24,9 @@ START, END = 8, 9
 WORDS = [*'abcd', *(f'{letter}</w>' for letter in 'abcd')]
 MODEL = dict(
     denoiser=dict(context_dim=8),
-    conditioner=dict(embedders=[dict(type='GivenFeatures', embed_dim=8)]),
+    conditioner=dict(
+        embedders=[dict(type='PrecomputedFeatures', embed_dim=8)]
+    ),
 )
 
 

@@ -59,7 +59,7 @@ BOXES = conditioned(
     embed_dim=8,
     max_objects=2,
 )
-GIVEN = conditioned(type='GivenFeatures', embed_dim=8)
+GIVEN = conditioned(type='PrecomputedFeatures', embed_dim=8)
 WORDS = dict(
     type='TokenTransformer',
     tokenizer=dict(type='WordTokens', vocab=['a', 'b'], max_length=2),
@@ -80,7 +80,7 @@ SCENES = dict(
 )
 TOKENS = conditioned(
     type='TokenTransformer',
-    tokenizer=dict(type='GivenTokens'),
+    tokenizer=dict(type='PrecomputedTokens'),
     vocab_size=4,
     max_length=8,
     embed_dim=8,

@@ -90,7 +90,7 @@ def given_condition(slot: str, around: Surroundings) -> Reading:
             f'for {slot}: take the yaml file that the model was trained with'
         )
     if slot == 'tokens':
-        return given_features(dim)
+        return precomputed_features(dim)
     if dim in IMAGES:
         found, what = small_image(dim), 'a small image'
     elif dim == around.latent_channels + 1:
@@ -111,9 +111,11 @@ def given_condition(slot: str, around: Surroundings) -> Reading:
     return found
 
 
-def given_features(dim: int) -> Reading:
+def precomputed_features(dim: int) -> Reading:
     """Tokens that come embedded."""
-    return Reading(dict(type='GivenFeatures', embed_dim=dim), 'tokens', dim)
+    return Reading(
+        dict(type='PrecomputedFeatures', embed_dim=dim), 'tokens', dim
+    )
 
 
 def small_image(dim: int) -> Reading:

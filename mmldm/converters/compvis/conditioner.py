@@ -17,8 +17,8 @@ from .condition_slots import (
     check_slot,
     condition_slots,
     given_condition,
-    given_features,
     masked_image,
+    precomputed_features,
     small_image,
 )
 from .params import PARAMS, REMEDY, target_and_params, within
@@ -141,7 +141,7 @@ def read_stage(stage: Any, slot: str, around: Surroundings) -> Reading:
 def _identity(given: Given, slot: str, around: Surroundings) -> Reading:
     """A small image beside the latent, or tokens that come embedded."""
     dim = around.dims[slot] or 0
-    return given_features(dim) if slot == 'tokens' else small_image(dim)
+    return precomputed_features(dim) if slot == 'tokens' else small_image(dim)
 
 
 def _class(given: Given, slot: str, around: Surroundings) -> Reading:
@@ -178,7 +178,7 @@ def _given_tokens(key: str, length: int, size: int) -> dict[str, Any]:
     """Of layouts, whose length tells how many objects there are at most."""
     max_objects, rest = divmod(length - CORNERS, OBJECT)
     if key != LAYOUT or rest:
-        return dict(type='GivenTokens')
+        return dict(type='PrecomputedTokens')
     return dict(type='LayoutTokens', max_objects=max_objects, vocab_size=size)
 
 

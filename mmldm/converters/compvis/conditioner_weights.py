@@ -16,7 +16,7 @@ NOTHING = KeyMapping(lambda _: {})
 # By type of our embedder; its names are those in a ``cond_stage_model``.
 WEIGHTS = {
     'ClassEmbedder': KeyMapping(lambda _: {'embedding': 'embedding'}),
-    'GivenFeatures': NOTHING,
+    'PrecomputedFeatures': NOTHING,
     'LowResolution': NOTHING,
     'MaskedImage': NOTHING,
     'SemanticMap': KeyMapping(

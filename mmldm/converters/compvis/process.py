@@ -113,7 +113,7 @@ def _num_steps(params: Mapping[str, Any]) -> int:
 
 def _noise_schedule(params: Given) -> dict[str, Any]:
     if params['given_betas'] is not None:
-        return dict(type='GivenBetas', betas=list(params['given_betas']))
+        return dict(type='CustomBetas', betas=list(params['given_betas']))
     kind = params['beta_schedule']
     if kind not in BETAS:
         only = ', '.join(map(repr, BETAS))

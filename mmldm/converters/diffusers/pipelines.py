@@ -25,7 +25,7 @@ STABLE = 'StableDiffusionPipeline'
 # Embedders that learn nothing.
 WITHOUT_WEIGHTS = (
     'FilledImage',
-    'GivenFeatures',
+    'PrecomputedFeatures',
     'LowResolution',
     'MaskedImage',
 )

@@ -147,7 +147,7 @@ def _betas(params: Given) -> dict[str, Any]:
                 f'{params.where}trained_betas has {len(betas)} numbers, but '
                 f'num_train_timesteps={length}: set it to {len(betas)}'
             )
-        return dict(type='GivenBetas', betas=list(betas))
+        return dict(type='CustomBetas', betas=list(betas))
     kind = params['beta_schedule']
     if kind == COSINE:
         return dict(type='CosineSchedule', num_timesteps=length)
@@ -268,7 +268,7 @@ def _keys_of_betas(
         (args['offset'], args['max_beta']) == (0.008, 0.999)
     ):
         return length | dict(beta_schedule=COSINE)
-    if kind == 'GivenBetas':
+    if kind == 'CustomBetas':
         return length | dict(trained_betas=list(args['betas']))
     alpha = schedule(torch.arange(schedule.num_timesteps)).alpha
     alpha_bar = torch.cat([alpha.new_ones(1), alpha.square()])

@@ -8,8 +8,8 @@ from .base import TABLE, NoiseSchedule, as_float64
 from .continuous import RectifiedFlow, VarianceExploding
 from .discrete import (
     CosineSchedule,
+    CustomBetas,
     DiscreteSchedule,
-    GivenBetas,
     LinearBetas,
     ScaledLinearBetas,
     SqrtBetas,
@@ -20,7 +20,7 @@ __all__ = [
     'TABLE',
     'CosineSchedule',
     'DiscreteSchedule',
-    'GivenBetas',
+    'CustomBetas',
     'LinearBetas',
     'NoiseSchedule',
     'RectifiedFlow',

@@ -119,7 +119,7 @@ class SqrtBetas(DiscreteSchedule):
 
 
 @DIFFUSION_SCHEDULERS.register_module()
-class GivenBetas(DiscreteSchedule):
+class CustomBetas(DiscreteSchedule):
     """A given list of betas.
 
     Args:

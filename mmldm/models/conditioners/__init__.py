@@ -3,8 +3,8 @@ from .box_map import BoxMap
 from .class_embedder import ClassEmbedder
 from .conditioner import Conditioner
 from .embedder import Embedder, Encode
-from .given_features import GivenFeatures
 from .image_encoder import ImageEncoder
+from .precomputed_features import PrecomputedFeatures
 from .pretrained_tokens import BertTokens
 from .spatial_embedders import (
     FilledImage,
@@ -14,7 +14,7 @@ from .spatial_embedders import (
 )
 from .text_encoder import TextEncoder
 from .token_transformer import TokenTransformer
-from .tokenizers import GivenTokens, LayoutTokens, Tokenizer
+from .tokenizers import LayoutTokens, PrecomputedTokens, Tokenizer
 from .word_tokens import WordTokens
 
 __all__ = [
@@ -26,8 +26,8 @@ __all__ = [
     'Embedder',
     'Encode',
     'FilledImage',
-    'GivenFeatures',
-    'GivenTokens',
+    'PrecomputedFeatures',
+    'PrecomputedTokens',
     'ImageEncoder',
     'LayoutTokens',
     'LowResolution',

@@ -43,7 +43,7 @@ class Tokenizer(ABC):
 
 
 @MODELS.register_module()
-class GivenTokens(Tokenizer):
+class PrecomputedTokens(Tokenizer):
     """The ids in ``tokens``; null is zeros."""
 
     reads = ('tokens',)

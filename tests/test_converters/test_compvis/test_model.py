@@ -161,7 +161,7 @@ CONDITIONS = {
         dict(unet=attending(48), conditioning_key='crossattn'),
         {
             **BERT,
-            'tokenizer': dict(type='GivenTokens'),
+            'tokenizer': dict(type='PrecomputedTokens'),
             'vocab_size': 99,
         },
         None,
@@ -189,7 +189,7 @@ CONDITIONS = {
     'neighbours': (
         dict(target='torch.nn.Identity'),
         dict(unet=attending(768), conditioning_key='crossattn'),
-        dict(type='GivenFeatures', embed_dim=768),
+        dict(type='PrecomputedFeatures', embed_dim=768),
         None,
     ),
 }
@@ -210,7 +210,7 @@ def test_every_condition_has_its_embedder(condition):
 
 SMALL = dict(type='LowResolution', channels=3)
 MASKED = dict(type='MaskedImage', latent_channels=4)
-FEATURES = dict(type='GivenFeatures', embed_dim=48)
+FEATURES = dict(type='PrecomputedFeatures', embed_dim=48)
 CLASS = dict(type='ClassEmbedder', num_classes=1000, embed_dim=48, null='none')
 
 

@@ -37,7 +37,7 @@ def test_every_key_that_is_not_said_has_the_originals_default():
         (
             dict(given_betas=(0.1, 0.2)),
             'noise_schedule',
-            dict(type='GivenBetas', betas=[0.1, 0.2]),
+            dict(type='CustomBetas', betas=[0.1, 0.2]),
         ),
         (dict(parameterization='x0'), 'prediction', 'SamplePrediction'),
         (dict(parameterization='v'), 'prediction', 'VelocityPrediction'),

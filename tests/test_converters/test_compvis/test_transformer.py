@@ -20,7 +20,7 @@ def config_of(params, **overrides):
     """Ours, of the original's ``params``."""
     return dict(
         type='TokenTransformer',
-        tokenizer=dict(type='GivenTokens'),
+        tokenizer=dict(type='PrecomputedTokens'),
         vocab_size=params.get('vocab_size', 30522),
         max_length=params.get('max_seq_len', 77),
         embed_dim=params['n_embed'],

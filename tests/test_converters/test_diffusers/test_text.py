@@ -103,7 +103,7 @@ def test_an_ldmbert_folder_is_the_same_transformer(ldmbert, tmp_path):
 def test_a_transformer_of_ours_is_read_by_diffusers(ldmbert, tmp_path, logits):
     config = dict(
         type='TokenTransformer',
-        tokenizer=dict(type='GivenTokens'),
+        tokenizer=dict(type='PrecomputedTokens'),
         vocab_size=11,
         max_length=6,
         embed_dim=12,

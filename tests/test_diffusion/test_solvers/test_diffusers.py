@@ -16,10 +16,10 @@ from mmldm.diffusion import (
     DDPM,
     IPNDM,
     PLMS,
+    CustomTimes,
     DPMSolverPP,
     Euler,
     EulerAncestral,
-    GivenTimes,
     Heun,
     LeadingGrid,
     RectifiedFlow,
@@ -178,7 +178,7 @@ def test_ddpm(theirs, ours, posterior, variance, clip):
     times = [*TIMES[:-1], 0]
     scheduler = build('DDPMScheduler', variance_type=variance, **clip)
     scheduler.set_timesteps(timesteps=times)
-    levels = GivenTimes(times)(SCHEDULE, 10)
+    levels = CustomTimes(times)(SCHEDULE, 10)
     torch.testing.assert_close(
         ours(DDPM(posterior, clip.get('clip_sample_range')), levels),
         theirs(scheduler, levels[:-1], scheduler.timesteps),
@@ -201,7 +201,7 @@ def test_ddpm(theirs, ours, posterior, variance, clip):
     ids=name,
 )
 def test_on_given_levels(theirs, ours, scheduler, solver):
-    levels = GivenTimes(TIMES)(SCHEDULE, 10)
+    levels = CustomTimes(TIMES)(SCHEDULE, 10)
     scale = tell(scheduler, levels)
     visited = levels[:-1]
     if isinstance(solver, Heun):
@@ -229,7 +229,7 @@ def test_unipc_that_keeps_its_order_to_the_end(theirs, ours, options, solver):
     scheduler = build(
         'UniPCMultistepScheduler', lower_order_final=False, **options
     )
-    levels = GivenTimes(TIMES)(SCHEDULE, 10)[:-1]
+    levels = CustomTimes(TIMES)(SCHEDULE, 10)[:-1]
     tell(scheduler, levels)
     torch.testing.assert_close(
         ours(solver, levels),
@@ -244,7 +244,7 @@ def test_third_order(theirs, ours):
     Their stochastic order 3 has another sign than the integral it stands
     for, so that no option gives its numbers.
     """
-    levels = GivenTimes(TIMES)(SCHEDULE, 10)[:-1]
+    levels = CustomTimes(TIMES)(SCHEDULE, 10)[:-1]
     scheduler = build_dpm(3, final_sigmas_type='sigma_min')
     tell(scheduler, levels)
     expected = theirs(scheduler, levels[:-1], scheduler.timesteps)
@@ -265,7 +265,7 @@ def test_their_numbers_are_of_order_3_alone(order, stochastic):
 
 def test_ipndm(theirs, ours):
     """Their grid is sin and cos of the time, replaced by our levels."""
-    levels = GivenTimes(TIMES)(SCHEDULE, 10)
+    levels = CustomTimes(TIMES)(SCHEDULE, 10)
     scheduler = diffusers.IPNDMScheduler()
     scheduler.set_timesteps(10)
     scheduler.timesteps = torch.tensor(TIMES)
@@ -280,7 +280,7 @@ def test_ipndm(theirs, ours):
 
 @pytest.mark.parametrize('solver', [DDIM(), Euler()], ids=name)
 def test_euler_on_rectified_flow(theirs, ours, solver):
-    levels = GivenTimes(TIMES)(RectifiedFlow(), 10)
+    levels = CustomTimes(TIMES)(RectifiedFlow(), 10)
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
     scheduler.set_timesteps(10)
     scheduler.timesteps = torch.tensor(TIMES, dtype=torch.float64)

@@ -11,7 +11,7 @@ def classes(**overrides):
 
 
 def features():
-    return dict(type='GivenFeatures', embed_dim=4)
+    return dict(type='PrecomputedFeatures', embed_dim=4)
 
 
 @pytest.fixture
@@ -249,9 +249,10 @@ def test_slots_are_joined_apart(samples):
 
 def test_tokens_of_several_dimensions_are_refused():
     with pytest.raises(
-        ValueError, match='dimensions ClassEmbedder 4, GivenFeatures 6: give'
+        ValueError,
+        match='dimensions ClassEmbedder 4, PrecomputedFeatures 6: give',
     ):
-        Conditioner([classes(), dict(type='GivenFeatures', embed_dim=6)])
+        Conditioner([classes(), dict(type='PrecomputedFeatures', embed_dim=6)])
 
 
 def test_spatial_conditions_of_several_sizes_are_refused(mapped):

@@ -9,7 +9,9 @@ KEEP = torch.tensor([False, False])
 
 def build(**overrides):
     sizes = dict(vocab_size=10, max_length=4, embed_dim=6, num_layers=2)
-    return TokenTransformer(dict(type='GivenTokens'), **sizes | overrides)
+    return TokenTransformer(
+        dict(type='PrecomputedTokens'), **sizes | overrides
+    )
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def test_what_is_dropped_is_null(samples):
 
 
 CONFIG = dict(
-    tokenizer=dict(type='GivenTokens'),
+    tokenizer=dict(type='PrecomputedTokens'),
     vocab_size=10,
     max_length=4,
     embed_dim=6,
@@ -87,7 +89,8 @@ def test_embeddings_without_size_are_refused():
 def test_a_token_beyond_the_vocabulary_is_refused(token):
     samples = [LDMDataSample(tokens=[1, token])]
     with pytest.raises(
-        ValueError, match=f'GivenTokens yields the token {token}, but .*=10'
+        ValueError,
+        match=f'PrecomputedTokens yields the token {token}, but .*=10',
     ):
         build()(samples, KEEP[:1])
 
@@ -115,6 +118,8 @@ def test_what_the_tokenizer_knows_may_be_left_out(tokenizer, sizes):
 
 @pytest.mark.parametrize('key', ['vocab_size', 'max_length'])
 def test_what_it_does_not_know_has_to_be_stated(key):
-    wanted = f'TokenTransformer.{key} is missing, and GivenTokens .*: give'
+    wanted = (
+        f'TokenTransformer.{key} is missing, and PrecomputedTokens .*: give'
+    )
     with pytest.raises(ValueError, match=wanted):
         build(**{key: None})

@@ -5,7 +5,11 @@ from huggingface_hub import constants
 
 from mmldm.datasets.transforms import PackInputs
 from mmldm.datasets.transforms.spatial import crop, mirror
-from mmldm.models.conditioners import BertTokens, GivenTokens, LayoutTokens
+from mmldm.models.conditioners import (
+    BertTokens,
+    LayoutTokens,
+    PrecomputedTokens,
+)
 from mmldm.structures import LDMDataSample
 
 NONE = 8191
@@ -94,7 +98,7 @@ def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch):
 
 
 def test_given_tokens_are_taken_as_they_are():
-    given = GivenTokens()
+    given = PrecomputedTokens()
     samples = [
         sample(tokens=[3, 1, 2]),
         sample(tokens=np.array([5, 6, 7], np.int32)),
@@ -114,12 +118,12 @@ def test_given_tokens_are_taken_as_they_are():
 )
 def test_what_are_no_tokens_is_refused(tokens, message):
     with pytest.raises(ValueError, match=message):
-        ids(GivenTokens(), sample(tokens=tokens))
+        ids(PrecomputedTokens(), sample(tokens=tokens))
 
 
 def test_tokens_of_several_lengths_are_refused():
     with pytest.raises(ValueError, match=r'of the lengths \[1, 2\]: pad'):
-        ids(GivenTokens(), sample(tokens=[1]), sample(tokens=[1, 2]))
+        ids(PrecomputedTokens(), sample(tokens=[1]), sample(tokens=[1, 2]))
 
 
 def test_an_object_is_its_class_and_two_corners():

@@ -230,7 +230,7 @@ EVERYTHING = [
     dict(type='ClassEmbedder', num_classes=10, embed_dim=8),
     dict(type='LowResolution'),
     dict(type='ClassEmbedder', num_classes=10, embed_dim=6, slot='vector'),
-    dict(type='GivenFeatures', embed_dim=8),
+    dict(type='PrecomputedFeatures', embed_dim=8),
 ]
 SLOTS = dict(in_channels=4 + 2 + 3, vector_dim=6, attn_factors=(1,))
 

@@ -12,7 +12,7 @@ from .embedder import Embedder, Encode
 
 
 @MODELS.register_module()
-class GivenFeatures(Embedder):
+class PrecomputedFeatures(Embedder):
     """``features`` as they are; null is zeros.
 
     Such as the CLIP embeddings of neighbours in retrieval-augmented models;
@@ -27,7 +27,7 @@ class GivenFeatures(Embedder):
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()
-        check_count('GivenFeatures.embed_dim', embed_dim)
+        check_count('PrecomputedFeatures.embed_dim', embed_dim)
         self.dim = embed_dim
 
     def forward(
@@ -58,7 +58,9 @@ class GivenFeatures(Embedder):
         return (torch.stack(rows) * keep).to(self.device, self.dtype)
 
     def _features(self, sample: LDMDataSample) -> Tensor:
-        features = torch.as_tensor(sample.require('features', 'GivenFeatures'))
+        features = torch.as_tensor(
+            sample.require('features', 'PrecomputedFeatures')
+        )
         if features.ndim != 2 or features.shape[1] != self.dim:
             raise ValueError(
                 f'the features of {sample.name} have the shape '

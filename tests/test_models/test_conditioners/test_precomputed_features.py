@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmldm.models.conditioners import Conditioner, GivenFeatures
+from mmldm.models.conditioners import Conditioner, PrecomputedFeatures
 from mmldm.structures import LDMDataSample
 
 
@@ -13,16 +13,16 @@ def sample(features):
 def test_features_are_tokens_as_they_are():
     rows = torch.randn(2, 5, 4)
     samples = [sample(rows[0]), sample(rows[1].numpy())]
-    conditioner = Conditioner([dict(type='GivenFeatures', embed_dim=4)])
+    conditioner = Conditioner([dict(type='PrecomputedFeatures', embed_dim=4)])
     assert torch.equal(conditioner(samples).tokens, rows)
     assert not conditioner.null(samples).tokens.any()
-    dropped = GivenFeatures(4)(samples, torch.tensor([True, False]))
+    dropped = PrecomputedFeatures(4)(samples, torch.tensor([True, False]))
     assert torch.equal(dropped[1], rows[1])
     assert not dropped[0].any()
 
 
 def test_they_follow_the_model_to_its_precision():
-    conditioner = Conditioner([dict(type='GivenFeatures', embed_dim=4)])
+    conditioner = Conditioner([dict(type='PrecomputedFeatures', embed_dim=4)])
     conditioner.to(torch.bfloat16)
     tokens = conditioner([sample(np.ones((2, 4)))]).tokens
     assert tokens.dtype == torch.bfloat16
@@ -31,7 +31,10 @@ def test_they_follow_the_model_to_its_precision():
 @pytest.mark.parametrize(
     'samples, message',
     [
-        ([LDMDataSample()], 'has no features, which GivenFeatures needs'),
+        (
+            [LDMDataSample()],
+            'has no features, which PrecomputedFeatures needs',
+        ),
         (
             [sample(torch.ones(4))],
             r'features of a.png have the shape \(4,\), but must be \(L, 4\)',
@@ -46,4 +49,4 @@ def test_they_follow_the_model_to_its_precision():
 def test_what_is_wrong_is_named(samples, message):
     keep = torch.zeros(len(samples), dtype=torch.bool)
     with pytest.raises(ValueError, match=message):
-        GivenFeatures(4)(samples, keep)
+        PrecomputedFeatures(4)(samples, keep)
