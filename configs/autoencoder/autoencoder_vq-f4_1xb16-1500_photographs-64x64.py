@@ -19,7 +19,7 @@ train_dataloader = dict(
     global_batch_size=16,
     dataset=dict(
         pipeline=[
-            dict(type='RandomShrink', min_scale=0.4),
+            dict(type='RandomDownscale', min_scale=0.4),
             dict(type='Crop', random=True),
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackInputs'),

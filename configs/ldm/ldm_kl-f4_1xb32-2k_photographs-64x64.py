@@ -16,7 +16,7 @@ train_set = dict(
     size=64,
     # Without RandomChannelOrder: the colours are to be real ones.
     pipeline=[
-        dict(type='RandomShrink', min_scale=0.4),
+        dict(type='RandomDownscale', min_scale=0.4),
         dict(type='Crop', random=True),
         dict(type='RandomFlip', prob=0.5),
         dict(type='PackInputs'),

@@ -29,7 +29,7 @@ train_dataloader = dict(
     dataset=dict(
         pipeline=[
             # Little: the held-out photographs are judged as they are.
-            dict(type='RandomShrink', min_scale=0.9),
+            dict(type='RandomDownscale', min_scale=0.9),
             dict(type='Crop', random=True),
             dict(type='RandomChannelOrder'),
             dict(type='RandomFlip', prob=0.5),

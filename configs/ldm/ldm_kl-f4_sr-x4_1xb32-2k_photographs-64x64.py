@@ -19,7 +19,7 @@ model = dict(
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type='RandomShrink', min_scale=0.4),
+            dict(type='RandomDownscale', min_scale=0.4),
             dict(type='Crop', random=True),
             dict(type='RandomChannelOrder'),
             dict(type='RandomFlip', prob=0.5),

@@ -6,7 +6,7 @@ train_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type='LoadImage'),
-            dict(type='RandomShrink', min_scale=0.4),
+            dict(type='RandomDownscale', min_scale=0.4),
             dict(type='Crop', random=True),
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackInputs'),

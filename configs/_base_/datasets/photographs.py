@@ -11,7 +11,7 @@ train_dataloader = dict(
         size=64,
         pipeline=[
             # Seven photographs: more scales and colours than they have.
-            dict(type='RandomShrink', min_scale=0.4),
+            dict(type='RandomDownscale', min_scale=0.4),
             dict(type='Crop', random=True),
             dict(type='RandomChannelOrder'),
             dict(type='RandomFlip', prob=0.5),

@@ -4,8 +4,8 @@ from .formatting import PackInputs
 from .geometry import (
     Crop,
     CropPart,
+    RandomDownscale,
     RandomFlip,
-    RandomShrink,
     ResizeShorterSide,
 )
 from .loading import (
@@ -35,6 +35,6 @@ __all__ = [
     'PackInputs',
     'RandomChannelOrder',
     'RandomFlip',
-    'RandomShrink',
+    'RandomDownscale',
     'ResizeShorterSide',
 ]

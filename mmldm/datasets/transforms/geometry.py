@@ -54,7 +54,7 @@ class ResizeShorterSide(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class RandomShrink(BaseTransform):
+class RandomDownscale(BaseTransform):
     """Shrink by a random factor, with area averaging.
 
     Args:
@@ -65,7 +65,7 @@ class RandomShrink(BaseTransform):
     def __init__(self, min_scale: float) -> None:
         if not 0 < min_scale < 1:
             raise ValueError(
-                f'RandomShrink.min_scale={min_scale} must be in (0, 1)'
+                f'RandomDownscale.min_scale={min_scale} must be in (0, 1)'
             )
         self.min_scale = min_scale
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmldm.datasets.transforms import Crop, RandomShrink, ResizeShorterSide
+from mmldm.datasets.transforms import Crop, RandomDownscale, ResizeShorterSide
 
 
 def noise(height, width):
@@ -132,7 +132,7 @@ def test_an_image_smaller_than_the_crop_is_refused_by_name(
 
 
 def test_random_shrink_covers_its_scales_and_keeps_room_for_a_crop():
-    shrink = RandomShrink(min_scale=0.25)
+    shrink = RandomDownscale(min_scale=0.25)
     image = np.zeros((200, 100, 3), np.uint8)
     shapes = np.array(
         [
@@ -152,7 +152,7 @@ def test_random_shrink_averages():
     image = np.repeat(stripes, 3, axis=2)
     np.random.seed(1)
     for _ in range(20):
-        shrunk = RandomShrink(0.3).transform(dict(img=image))['img']
+        shrunk = RandomDownscale(0.3).transform(dict(img=image))['img']
         if len(shrunk) < 30:
             assert abs(shrunk.astype(int) - 100).max() < 40
             return
@@ -162,7 +162,7 @@ def test_random_shrink_averages():
 @pytest.mark.parametrize('min_scale', [0, 1])
 def test_random_shrink_refuses_what_does_not_shrink(min_scale):
     with pytest.raises(ValueError, match='min_scale=. must be in'):
-        RandomShrink(min_scale)
+        RandomDownscale(min_scale)
 
 
 @pytest.mark.parametrize('shape', [(10, 10), (100, 30), (30, 100), (6, 9)])
@@ -177,7 +177,7 @@ def test_an_image_covers_a_rectangle_and_is_cut_to_it(shape):
 
 def test_shrinking_leaves_room_for_a_rectangle():
     for _ in range(20):
-        results = RandomShrink(0.01)(dict(img=noise(20, 20), size=(6, 9)))
+        results = RandomDownscale(0.01)(dict(img=noise(20, 20), size=(6, 9)))
         height, width = results['img'].shape[:2]
         assert height >= 6 and width >= 9
 

@@ -6,8 +6,8 @@ import pytest
 from mmldm.datasets.transforms import (
     Crop,
     CropPart,
+    RandomDownscale,
     RandomFlip,
-    RandomShrink,
     ResizeShorterSide,
 )
 from mmldm.datasets.transforms.spatial import crop, mirror
@@ -173,7 +173,7 @@ def test_resized_maps_have_the_nearest_classes_and_no_new_ones(size):
 
 
 def test_random_shrink_moves_maps():
-    results = RandomShrink(0.5)(scene())
+    results = RandomDownscale(0.5)(scene())
     shape = results['img'].shape[:2]
     assert shape != (HEIGHT, WIDTH)
     assert results['gt_sem_seg'].shape == results['mask'].shape == shape
@@ -252,7 +252,7 @@ def test_a_probability_that_is_none_is_refused():
     [
         Crop(8, random=True),
         RandomFlip(1),
-        RandomShrink(0.5),
+        RandomDownscale(0.5),
         ResizeShorterSide(48),
     ],
     ids=['crop', 'flip', 'shrink', 'grow'],
