@@ -249,7 +249,7 @@ class OneImage(AddressedDataset):
 
 def dataset_of(config, folder):
     """The data set of a config, whose files are not here."""
-    if config.type == 'SampleRequests':
+    if config.type == 'GenerationRequests':
         config.serialize_data = False  # which collects all garbage
     if config.type not in ('ImageFolder', 'ImageShards', 'LSUN'):
         return DATASETS.build(config)

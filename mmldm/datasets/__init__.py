@@ -15,12 +15,12 @@ from .files_beside import (
     ReferenceFiles,
 )
 from .folder_classes import FolderClasses
+from .generation_requests import GenerationRequests
 from .image_folder import ImageFolder
 from .image_shards import ImageShards
 from .lsun import LSUN
 from .open_images import OpenImagesBoxes
 from .photographs import Photographs
-from .sample_requests import SampleRequests
 from .samplers import AddressedSampler, SampleDraw
 from .shape_scenes import ShapeScenes
 
@@ -45,6 +45,6 @@ __all__ = [
     'Photographs',
     'ReferenceFiles',
     'SampleDraw',
-    'SampleRequests',
+    'GenerationRequests',
     'ShapeScenes',
 ]

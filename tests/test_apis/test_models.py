@@ -378,7 +378,9 @@ def test_a_model_draws_as_large_as_it_was_trained(
     for said, drawn in ((None, trained), (8, 8)):
         config = Config(dict(model=ldm_config()))
         config.train_dataloader = dict(
-            dataset=dict(type='SampleRequests', num_samples=1, size=trained)
+            dataset=dict(
+                type='GenerationRequests', num_samples=1, size=trained
+            )
         )
         if said is not None:
             config.model.image_size = said

@@ -113,7 +113,7 @@ def test_the_seed_of_the_run_reaches_the_sampler():
             num_workers=0,
             sampler=dict(type='mmldm.AddressedSampler', shuffle=False),
             dataset=dict(
-                type='mmldm.SampleRequests',
+                type='mmldm.GenerationRequests',
                 num_samples=3,
                 size=(8, 8),
                 pipeline=[],

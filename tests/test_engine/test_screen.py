@@ -22,7 +22,7 @@ REQUESTS = dict(
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='SampleRequests',
+        type='GenerationRequests',
         num_samples=4,
         size=(8, 8),
         num_classes=2,
@@ -115,7 +115,7 @@ def test_a_test_says_what_is_tested(run, build_runner, capsys):
     tester.test()
     screen = capsys.readouterr().out
     assert 'Testing LatentDiffusion' in screen
-    assert 'SampleRequests, 4 samples, 3 a batch' in screen
+    assert 'GenerationRequests, 4 samples, 3 a batch' in screen
 
 
 def test_errors_and_other_warnings_are_shown(build_runner, capsys):

@@ -1,7 +1,7 @@
 _base_ = './digits_32x32.py'
 
 requests = dict(
-    type='SampleRequests',
+    type='GenerationRequests',
     num_samples=100,
     num_classes=10,
     pipeline=[dict(type='PackInputs')],

@@ -1,7 +1,7 @@
 _base_ = './image-folder.py'
 
 requests = dict(
-    type='SampleRequests',
+    type='GenerationRequests',
     num_samples=64,
     pipeline=[dict(type='PackInputs')],
 )

@@ -130,7 +130,7 @@ def requests():
         num_workers=0,
         sampler=dict(type='DefaultSampler', shuffle=False),
         dataset=dict(
-            type='SampleRequests',
+            type='GenerationRequests',
             num_samples=4,
             size=(8, 8),
             num_classes=2,

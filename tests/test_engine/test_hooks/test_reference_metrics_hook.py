@@ -14,7 +14,7 @@ DIGITS = dict(
     pipeline=[dict(type='PackInputs')],
 )
 REQUESTS = dict(
-    type='SampleRequests',
+    type='GenerationRequests',
     num_samples=6,
     size=8,
     num_classes=10,

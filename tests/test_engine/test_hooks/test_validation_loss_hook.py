@@ -19,7 +19,7 @@ def trainer(build_runner):
 
     def build(**overrides):
         requests = dict(
-            type='SampleRequests',
+            type='GenerationRequests',
             num_samples=2,
             size=8,
             num_classes=10,

@@ -2,14 +2,14 @@ from collections import Counter
 
 import pytest
 
-from mmldm.datasets import SampleRequests
+from mmldm.datasets import GenerationRequests
 from mmldm.datasets.transforms import PackInputs
 
 
 def requests(num_samples, **kwargs):
     """The data samples of all requests."""
     # Serializing collects garbage: half a second a dataset.
-    dataset = SampleRequests(
+    dataset = GenerationRequests(
         num_samples,
         size=(8, 16),
         pipeline=[PackInputs()],
@@ -40,7 +40,7 @@ def test_without_classes_there_are_no_labels():
 
 @pytest.mark.parametrize('size, shape', [([8, 16], (8, 16)), (8, (8, 8))])
 def test_the_size_arrives_and_no_pixels(size, shape):
-    dataset = SampleRequests(1, size=size, pipeline=[PackInputs()])
+    dataset = GenerationRequests(1, size=size, pipeline=[PackInputs()])
     assert dataset[0].keys() == {'data_samples'}
     assert dataset[0]['data_samples'].img_shape == shape
 
@@ -49,28 +49,28 @@ def test_a_size_that_nobody_gives_is_refused():
     with pytest.raises(
         ValueError, match='size is missing, .*train_dataloader'
     ):
-        SampleRequests(1, size=None, pipeline=[])
+        GenerationRequests(1, size=None, pipeline=[])
 
 
 @pytest.mark.parametrize('size', [(8, 8, 8), (8,), (8, 0), 0, ('8', 8)])
 def test_a_size_that_is_none_is_refused(size):
-    with pytest.raises(ValueError, match='SampleRequests.size='):
-        SampleRequests(1, size=size, pipeline=[])
+    with pytest.raises(ValueError, match='GenerationRequests.size='):
+        GenerationRequests(1, size=size, pipeline=[])
 
 
 @pytest.mark.parametrize('number', [0, -3, 1.5, True, 10**8])
 def test_a_number_of_samples_that_is_none_is_refused(number):
-    with pytest.raises(ValueError, match='SampleRequests.num_samples='):
-        SampleRequests(number, size=(8, 8), pipeline=[])
+    with pytest.raises(ValueError, match='GenerationRequests.num_samples='):
+        GenerationRequests(number, size=(8, 8), pipeline=[])
 
 
 def test_a_million_samples_take_no_memory_and_parts_of_them_are_the_same():
     many = dict(size=8, pipeline=[PackInputs()], num_classes=3)
-    dataset = SampleRequests(10**7, **many)
+    dataset = GenerationRequests(10**7, **many)
     assert len(dataset) == 10**7
     last = dataset[10**7 - 1]['data_samples']
     assert last.address == (0, 10**7 - 1)
     assert last.label == (10**7 - 1) % 3
-    first = SampleRequests(10**7, indices=5, **many)
+    first = GenerationRequests(10**7, indices=5, **many)
     assert len(first) == 5
     assert first[4]['data_samples'].label == 1

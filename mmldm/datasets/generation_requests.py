@@ -12,7 +12,7 @@ MOST = 10_000_000
 
 
 @DATASETS.register_module()
-class SampleRequests(AddressedDataset):
+class GenerationRequests(AddressedDataset):
     """Numbered requests for images: no pixels, balanced classes.
 
     The noise of image i is a function of (seed, i) alone: the same for any
@@ -38,24 +38,24 @@ class SampleRequests(AddressedDataset):
         seed: int = 0,
         **kwargs,
     ) -> None:
-        check_count('SampleRequests.num_samples', num_samples)
-        check_range('SampleRequests.num_samples', num_samples, 1, MOST)
+        check_count('GenerationRequests.num_samples', num_samples)
+        check_range('GenerationRequests.num_samples', num_samples, 1, MOST)
         if num_classes is not None:
-            check_count('SampleRequests.num_classes', num_classes)
+            check_count('GenerationRequests.num_classes', num_classes)
         self.num_samples = num_samples
         if size is None:
             raise ValueError(
-                'SampleRequests.size is missing, and train_dataloader.dataset '
-                'has no size: set one of them'
+                'GenerationRequests.size is missing, and '
+                'train_dataloader.dataset has no size: set one of them'
             )
         self.size = (size, size) if isinstance(size, int) else tuple(size)
         if len(self.size) != 2:
             raise ValueError(
-                f'SampleRequests.size={size!r} must be a side, or height and '
-                'width'
+                f'GenerationRequests.size={size!r} must be a side, or height '
+                'and width'
             )
         for side in self.size:
-            check_count('SampleRequests.size', side)
+            check_count('GenerationRequests.size', side)
         self.num_classes = num_classes
         self.seed = seed
         # Entries that are made on access need no serializing.
@@ -77,7 +77,7 @@ class Requests(Sequence):
         numbers: Numbers of the images.
         size: Height and width of the images, pixels.
         seed: Seed of all images.
-        num_classes: See :class:`SampleRequests`.
+        num_classes: See :class:`GenerationRequests`.
     """
 
     def __init__(
