@@ -52,7 +52,7 @@ class AutoencoderKL(ConvAutoencoder):
 
     def posterior(self, x: Tensor) -> DiagonalGaussian:
         """The Gaussian of raw latents of images (B, 3, H, W) in [-1, 1]."""
-        return DiagonalGaussian(self.analyze(x))
+        return DiagonalGaussian(self.encode_moments(x))
 
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
         posterior = self.posterior(x)

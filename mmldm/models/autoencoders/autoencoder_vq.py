@@ -44,7 +44,7 @@ class AutoencoderVQ(ConvAutoencoder):
             )
 
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
-        return self.analyze(x)
+        return self.encode_moments(x)
 
     def decode_raw(self, z: Tensor) -> Tensor:
         z_q = self.quantizer.quantize(z)
@@ -69,5 +69,7 @@ class AutoencoderVQ(ConvAutoencoder):
         transform: Callable[[Tensor], Tensor] = lambda z: z,
     ) -> Coding:
         """Codes, the quantiser's losses, its usage and perplexity."""
-        quantized = self.quantizer(transform(self.analyze(x)), draw_noise)
+        quantized = self.quantizer(
+            transform(self.encode_moments(x)), draw_noise
+        )
         return Coding(quantized.z_q, quantized.losses, quantized.logs)

@@ -108,7 +108,7 @@ class ConvAutoencoder(Autoencoder):
         """Weight of the decoder's last convolution, (3, C, 3, 3)."""
         return self.decoder[-1][-1].weight
 
-    def analyze(self, x: Tensor) -> Tensor:
+    def encode_moments(self, x: Tensor) -> Tensor:
         """What latents are made of, (B, maps * C, H / f, W / f)."""
         maps = self.quant_conv(self._run(self.encoder, x))
         if not self.thumbnail:
