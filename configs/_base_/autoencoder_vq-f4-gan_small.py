@@ -11,7 +11,7 @@ model = dict(
             kmeans_init=True,
             revive_after=20,
         ),
-        thumbnail=True,
+        image_skip=True,
     ),
     regularization_weight=1.0,
     adversarial=dict(start=1200),

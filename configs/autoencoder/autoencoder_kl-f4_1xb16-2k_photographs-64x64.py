@@ -14,5 +14,5 @@ _base_ = [
     '../_base_/autoencoder_kl-f4-gan_small.py',
     '../_base_/datasets/photographs.py',
 ]
-model = dict(autoencoder=dict(thumbnail=True))
+model = dict(autoencoder=dict(image_skip=True))
 train_dataloader = dict(global_batch_size=16)

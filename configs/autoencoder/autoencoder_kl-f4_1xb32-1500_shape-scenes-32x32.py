@@ -21,7 +21,7 @@ model = dict(
         num_res_blocks=1,
         mid_attention=False,
         norm_groups=8,
-        thumbnail=True,
+        image_skip=True,
     )
 )
 optim_wrapper = dict(

@@ -79,15 +79,15 @@ def test_what_only_training_reads_is_left_out(stored):
     'trained, other',
     [
         (dict(norm_groups=2), dict(norm_groups=4)),
-        (dict(thumbnail=True), {}),
-        ({}, dict(thumbnail=True)),
+        (dict(image_skip=True), {}),
+        ({}, dict(image_skip=True)),
         (dict(type='AutoencoderVQ', quantizer=dict(num_codes=16)), {}),
     ],
 )
 def test_another_architecture_is_refused(
     stored, tiny_autoencoder, trained, other
 ):
-    """No shape would tell norm groups and thumbnails."""
+    """No shape would tell norm groups and image skips."""
     key = [*trained, *other][0]
     path = stored('a.pth', **trained)
     stated = dict(tiny_autoencoder, **other)

@@ -120,9 +120,9 @@ def first_stage_to_diffusers_config(
 
 def _check(args: Mapping[str, Any]) -> None:
     """Raise where diffusers has no such network."""
-    if args['thumbnail']:
+    if args['image_skip']:
         raise ValueError(
-            'autoencoder.thumbnail=True has no counterpart in diffusers: '
+            'autoencoder.image_skip=True has no counterpart in diffusers: '
             'train with starts_as_resizing=True in its place what is to be '
             'used there'
         )

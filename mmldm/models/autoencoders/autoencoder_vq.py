@@ -37,9 +37,9 @@ class AutoencoderVQ(ConvAutoencoder):
                 **quantizer,
             }
         )
-        if self.thumbnail and self.quantizer.normalize:
+        if self.image_skip and self.quantizer.normalize:
             raise ValueError(
-                'autoencoder.thumbnail=True needs codes of any length: set '
+                'autoencoder.image_skip=True needs codes of any length: set '
                 'quantizer.normalize=False'
             )
 

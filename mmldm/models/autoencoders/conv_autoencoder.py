@@ -31,14 +31,14 @@ class ConvAutoencoder(Autoencoder):
             normalised away.
         z_channels: Channels between the codec and the 1x1 convolutions; None
             for ``latent_channels``, as all published models have it.
-        thumbnail: Add the image, averaged over f x f pixels, to the first
+        image_skip: Add the image, averaged over f x f pixels, to the first
             three channels of latents, and those, enlarged, to what is
             decoded. The network then starts as a pair of resizings and
             learns what they lose; colours, which it otherwise learns after
             thousands of iterations, are there from the first.
         starts_as_resizing: Begin with weights that average the image over
             f x f pixels and enlarge that again, see
-            :func:`start_as_resizing`: what ``thumbnail`` is for, without any
+            :func:`start_as_resizing`: what ``image_skip`` is for, without any
             layer that published networks lack. For training alone; the
             weights of a checkpoint replace these.
         tile_size: Pixels a side from which images, where no gradients are
@@ -62,7 +62,7 @@ class ConvAutoencoder(Autoencoder):
         mid_attention: bool = True,
         norm_groups: int = 32,
         z_channels: int | None = None,
-        thumbnail: bool = False,
+        image_skip: bool = False,
         starts_as_resizing: bool = False,
         tile_size: int | None = None,
         latent_scale: float | Sequence[float] = 1.0,
@@ -90,9 +90,9 @@ class ConvAutoencoder(Autoencoder):
         if tile_size is not None:
             check_tile_size(tile_size)
         self.tile_size = tile_size
-        self.thumbnail = thumbnail
-        _check_colours(latent_channels, thumbnail, starts_as_resizing)
-        if thumbnail:
+        self.image_skip = image_skip
+        _check_colours(latent_channels, image_skip, starts_as_resizing)
+        if image_skip:
             zero_init(self.quant_conv)
             zero_init(self.decoder[-1][-1])
         if starts_as_resizing:
@@ -111,7 +111,7 @@ class ConvAutoencoder(Autoencoder):
     def encode_moments(self, x: Tensor) -> Tensor:
         """What latents are made of, (B, maps * C, H / f, W / f)."""
         maps = self.quant_conv(self._run(self.encoder, x))
-        if not self.thumbnail:
+        if not self.image_skip:
             return maps
         small = F.avg_pool2d(x, self.factor)
         return torch.cat([maps[:, :3] + small, maps[:, 3:]], dim=1)
@@ -122,7 +122,7 @@ class ConvAutoencoder(Autoencoder):
     def decode_for_training(self, z: Tensor) -> Tensor:
         """Images (B, 3, f h, f w) from the latents of a :class:`Coding`."""
         x = self._run(self.decoder, self.post_quant_conv(z))
-        if not self.thumbnail:
+        if not self.image_skip:
             return x
         return x + F.interpolate(z[:, :3], x.shape[2:], mode='bicubic')
 
@@ -134,18 +134,18 @@ class ConvAutoencoder(Autoencoder):
 
 
 def _check_colours(
-    latent_channels: int, thumbnail: bool, starts_as_resizing: bool
+    latent_channels: int, image_skip: bool, starts_as_resizing: bool
 ) -> None:
     """Raise where latents cannot begin as a small image, or do so twice."""
-    if not (thumbnail or starts_as_resizing):
+    if not (image_skip or starts_as_resizing):
         return
-    if thumbnail and starts_as_resizing:
+    if image_skip and starts_as_resizing:
         raise ValueError(
-            'autoencoder.starts_as_resizing=True with thumbnail=True would '
-            'add the small image twice: set thumbnail=False'
+            'autoencoder.starts_as_resizing=True with image_skip=True would '
+            'add the small image twice: set image_skip=False'
         )
     if latent_channels < 3:
-        key = 'thumbnail' if thumbnail else 'starts_as_resizing'
+        key = 'image_skip' if image_skip else 'starts_as_resizing'
         raise ValueError(
             f'latent_channels={latent_channels} cannot hold a small image in '
             'colour: set autoencoder.latent_channels to 3 or more, or '

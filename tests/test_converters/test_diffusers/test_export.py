@@ -384,7 +384,7 @@ def test_what_is_not_as_ours_is_said(export, config, note):
             LDM | dict(denoiser=TRANSFORMER),
             "denoiser.type='DiffusionTransformer' has no .*publish_model.py",
         ),
-        (changed('autoencoder', thumbnail=True), 'thumbnail=True has no co'),
+        (changed('autoencoder', image_skip=True), 'image_skip=True has no co'),
         (
             changed('autoencoder', latent_scale=[1, 2, 3]),
             r'latent_scale=\[1.0, 2.0, 3.0\] has no .* without per_channel',

@@ -249,7 +249,10 @@ def test_what_ours_has_not_is_refused(change, message):
     'config, message',
     [
         (dict(type='IdentityAutoencoder'), "type='IdentityAutoencoder' has n"),
-        (KL | dict(thumbnail=True), 'thumbnail=True .* starts_as_resizing=T'),
+        (
+            KL | dict(image_skip=True),
+            'image_skip=True .* starts_as_resizing=T',
+        ),
         (KL | dict(z_channels=6), 'z_channels=6 .* the 4 latent_channels'),
         (
             VQ | dict(quantizer=dict(num_codes=4, normalize=True)),

@@ -122,8 +122,8 @@ def test_a_training_step_decodes_a_sample_after_its_transform(build, x):
     torch.testing.assert_close(coding.losses['kl'], kl)
 
 
-def test_with_a_thumbnail_it_starts_as_a_pair_of_resizings(build, x):
-    first_stage = build(thumbnail=True)
+def test_with_a_image_skip_it_starts_as_a_pair_of_resizings(build, x):
+    first_stage = build(image_skip=True)
     small = F.avg_pool2d(x, first_stage.factor)
     z = first_stage.encode(x)
     torch.testing.assert_close(z[:, :3], small)
@@ -134,8 +134,8 @@ def test_with_a_thumbnail_it_starts_as_a_pair_of_resizings(build, x):
     torch.testing.assert_close(first_stage.decode(z), enlarged)
 
 
-def test_the_thumbnail_is_added_to_what_the_network_says(build, x, awaken):
-    with_it, without = build(thumbnail=True), build()
+def test_the_image_skip_is_added_to_what_the_network_says(build, x, awaken):
+    with_it, without = build(image_skip=True), build()
     awaken(with_it)
     without.load_state_dict(with_it.state_dict())
     z = without.encode(x)
@@ -149,9 +149,9 @@ def test_the_thumbnail_is_added_to_what_the_network_says(build, x, awaken):
     torch.testing.assert_close(with_it.decode(z), without.decode(z) + enlarged)
 
 
-def test_a_thumbnail_needs_three_channels(build):
+def test_a_image_skip_needs_three_channels(build):
     with pytest.raises(ValueError, match='latent_channels=2 cannot hold'):
-        build(latent_channels=2, thumbnail=True)
+        build(latent_channels=2, image_skip=True)
 
 
 def test_the_posterior_starts_narrow(build, x):

@@ -112,6 +112,6 @@ def test_latents_of_too_few_channels_are_refused():
         MODELS.build(CONFIG | dict(latent_channels=2))
 
 
-def test_a_thumbnail_beside_it_is_refused():
-    with pytest.raises(ValueError, match='thumbnail=False'):
-        MODELS.build(CONFIG | dict(thumbnail=True))
+def test_a_image_skip_beside_it_is_refused():
+    with pytest.raises(ValueError, match='image_skip=False'):
+        MODELS.build(CONFIG | dict(image_skip=True))
