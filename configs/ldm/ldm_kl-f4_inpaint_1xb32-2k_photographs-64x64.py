@@ -15,7 +15,7 @@ Needs the first stage of autoencoder_kl-f4_1xb16-2k_photographs-64x64.py.
 
 _base_ = '../_base_/ldm_kl-f4_photographs_64x64.py'
 model = dict(
-    denoiser=dict(bypass=True),
+    denoiser=dict(input_skip=True),
     conditioner=dict(embedders=[dict(type='FilledImage')]),
     diffusion_scheduler=dict(
         # Small errors in smooth places count beside large ones elsewhere.

@@ -214,8 +214,8 @@ def _check(args: Mapping[str, Any]) -> None:
             'denoiser.res_block.updown=True: what diffusers builds of blocks '
             'that resample is another network'
         )
-    if args['bypass']:
+    if args['input_skip']:
         raise ValueError(
-            'denoiser.bypass=True has no counterpart in diffusers: train '
+            'denoiser.input_skip=True has no counterpart in diffusers: train '
             'without it what is to be used there'
         )

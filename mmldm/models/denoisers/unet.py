@@ -12,10 +12,10 @@ from mmldm.utils import check_count
 from mmldm.utils.typing import ConfigType
 
 from ..layers import (
-    Bypass,
     Downsample,
     Float32Conv2d,
     Float32Linear,
+    InputSkip,
     ResBlock,
     SelfAttention2d,
     SpatialTransformer,
@@ -61,8 +61,8 @@ class DenoisingUNet(Denoiser):
         channels_last: Keep a position's channels together in memory, which
             a GPU's convolutions in low precision want. The result is the
             same; on a CPU a small network takes up to 1.5 times as long.
-        bypass: Add the input's channels, mixed as the embedding of time and
-            vector says, to the output; see :class:`Bypass`.
+        input_skip: Add the input's channels, mixed as the embedding of time
+            and vector says, to the output; see :class:`InputSkip`.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class DenoisingUNet(Denoiser):
         vector_dim: int | None = None,
         checkpointing: bool = False,
         channels_last: bool = False,
-        bypass: bool = False,
+        input_skip: bool = False,
     ) -> None:
         super().__init__(
             in_channels, out_channels, context_dim, vector_dim, checkpointing
@@ -118,9 +118,11 @@ class DenoisingUNet(Denoiser):
             nn.SiLU(),
             zero_init(Float32Conv2d(widths[0], out_channels, 3, padding=1)),
         )
-        self.bypass = None
-        if bypass:
-            self.bypass = Bypass(in_channels, out_channels, self._embed_dim)
+        self.input_skip = None
+        if input_skip:
+            self.input_skip = InputSkip(
+                in_channels, out_channels, self._embed_dim
+            )
         if channels_last:
             self.to(memory_format=torch.channels_last)
 
@@ -152,8 +154,8 @@ class DenoisingUNet(Denoiser):
                 height, width = skips[-1].shape[2:]
                 x = x[..., :height, :width]
         x = self.out(x)
-        if self.bypass is not None:
-            x = x + self.bypass(given, embedding)
+        if self.input_skip is not None:
+            x = x + self.input_skip(given, embedding)
         return x
 
     def heads(self, channels: int) -> int:

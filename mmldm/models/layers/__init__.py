@@ -5,8 +5,8 @@ from .adaptive_transformer import (
     xavier_init,
 )
 from .attention import CrossAttention, SelfAttention2d, SpatialTransformer
-from .bypass import Bypass
 from .embeddings import TimeEmbedding, sinusoidal_embedding
+from .input_skip import InputSkip
 from .patches import patchify, unpatchify
 from .positions import rotary_turns, sine_positions
 from .precision import Float32Conv2d, Float32Linear
@@ -18,7 +18,7 @@ __all__ = [
     'FEED_FORWARDS',
     'AdaptiveBlock',
     'AdaptiveOutput',
-    'Bypass',
+    'InputSkip',
     'CrossAttention',
     'Downsample',
     'Float32Conv2d',

@@ -101,7 +101,7 @@ def test_there_and_back_every_number_is_the_same(context_dim):
         ),
         (dict(attention=dict(num_heads=2)), r'of \[64, 96\] channels'),
         (dict(res_block=dict(updown=True)), 'res_block.updown=True'),
-        (dict(bypass=True), 'denoiser.bypass=True has no counterpart'),
+        (dict(input_skip=True), 'denoiser.input_skip=True has no counterpart'),
     ],
 )
 def test_what_diffusers_has_not_is_refused(options, message):

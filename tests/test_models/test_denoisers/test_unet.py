@@ -58,22 +58,22 @@ def cond():
     )
 
 
-@pytest.mark.parametrize('bypass', [False, True])
-def test_an_untrained_network_outputs_zero(z_t, cond, bypass):
-    assert not build(bypass=bypass)(z_t, T, cond).any()
+@pytest.mark.parametrize('input_skip', [False, True])
+def test_an_untrained_network_outputs_zero(z_t, cond, input_skip):
+    assert not build(input_skip=input_skip)(z_t, T, cond).any()
 
 
 @pytest.mark.parametrize('channels_last', [False, True])
 def test_the_input_goes_around_the_norms(awaken, z_t, cond, channels_last):
     torch.manual_seed(0)
-    unet = awaken(build(bypass=True, channels_last=channels_last)).eval()
+    unet = awaken(build(input_skip=True, channels_last=channels_last)).eval()
     out = unet(z_t, T, cond)
-    mixed = unet.bypass(
+    mixed = unet.input_skip(
         torch.cat([z_t, cond.spatial], dim=1),
         unet.time_embed(T) + unet.vector_embed(cond.vector),
     )
     assert mixed.abs().amax((1, 2, 3)).min() > 0.01
-    unet.bypass = None
+    unet.input_skip = None
     torch.testing.assert_close(out - mixed, unet(z_t, T, cond))
 
 
@@ -418,7 +418,7 @@ def test_channels_last_is_kept(awaken, cond, channels_last):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'options', [{}, dict(checkpointing=True, bypass=True)]
+    'options', [{}, dict(checkpointing=True, input_skip=True)]
 )
 def test_compiles_without_a_break(awaken, z_t, cond, options):
     unet = awaken(build(**options)).eval()
@@ -451,10 +451,10 @@ def test_exports_an_odd_size(unet):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('bypass', [False, True])
-def test_exports_any_batch_and_any_size_the_factor_divides(awaken, bypass):
+@pytest.mark.parametrize('input_skip', [False, True])
+def test_exports_any_batch_and_any_size_the_factor_divides(awaken, input_skip):
     """Where it does not, the exporter cannot know that nothing is cut off."""
-    unet = awaken(build(bypass=bypass)).eval()
+    unet = awaken(build(input_skip=input_skip)).eval()
     batch = {0: torch.export.Dim('batch', min=2, max=64)}
     half = {
         axis: torch.export.Dim(name, min=2, max=256)

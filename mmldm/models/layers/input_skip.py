@@ -7,7 +7,7 @@ from .precision import Float32Linear
 from .resnet import zero_init
 
 
-class Bypass(nn.Module):
+class InputSkip(nn.Module):
     """Mixes an input's channels position by position, as an embedding says.
 
     Group norms take an image's mean and contrast away, so that a network can
