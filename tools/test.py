@@ -19,7 +19,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
-from mmldm.apis.other_files import locate_files
+from mmldm.apis.referenced_files import locate_files
 from mmldm.utils.files import (
     check_checkpoint,
     check_file_to_write,

@@ -19,7 +19,7 @@ from mmengine.config import Config
 from mmldm.utils import check_range
 from mmldm.utils.files import check_checkpoint, check_folder_to_write
 
-from .other_files import anchor_files
+from .referenced_files import anchor_files
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner

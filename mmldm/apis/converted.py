@@ -15,7 +15,7 @@ from mmldm.utils.newest_checkpoint import newest_checkpoint
 from mmldm.utils.shipped import FOLDER, PREFIX
 
 from .config_differences import differences
-from .other_files import REFERENCE
+from .referenced_files import REFERENCE
 from .untrusted_config import check_untrusted
 
 BASE_DIR = FOLDER / 'configs/_base_'

@@ -15,7 +15,7 @@ from mmldm.utils.signatures import arguments_of
 from mmldm.utils.stored_config import stored_config
 
 from .converted import MODEL_NAME, weights_in
-from .other_files import REFERENCE
+from .referenced_files import REFERENCE
 from .untrusted_config import check_untrusted
 
 KEY = 'autoencoder'

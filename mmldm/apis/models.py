@@ -30,7 +30,7 @@ from .config.derived import say_image_size
 from .converted import MODEL_NAME, weights_in
 from .first_stages import take_first_stage
 from .network_trial import try_networks
-from .other_files import first_stage_beside, locate_files
+from .referenced_files import first_stage_beside, locate_files
 from .tokenizer_folders import check_files, locate_tokenizers
 from .untrusted_config import check_untrusted
 

@@ -20,7 +20,7 @@ from .models import (
     find_model,
     training_parts,
 )
-from .other_files import NEIGHBOUR, REFERENCE
+from .referenced_files import NEIGHBOUR, REFERENCE
 from .untrusted_config import check_untrusted, tokenizer_folders
 
 SUFFIX = '.safetensors'

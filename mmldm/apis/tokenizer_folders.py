@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .other_files import named_files
+from .referenced_files import named_files
 
 # Suffixes of the files of a transformers tokenizer.
 SUFFIXES = ('.json', '.txt', '.model', '.jinja')

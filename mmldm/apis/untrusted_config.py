@@ -15,7 +15,7 @@ from mmldm.utils.checks import suggest
 
 from .config import check_arguments
 from .config.arguments import check_numbers
-from .other_files import files_of
+from .referenced_files import files_of
 
 # The attribute in which a class lists folders of data, such as a tokenizer's.
 DATA = 'data_folders'

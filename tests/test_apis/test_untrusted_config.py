@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from mmldm.apis.config.arguments import arguments_of
-from mmldm.apis.other_files import files_of
+from mmldm.apis.referenced_files import files_of
 from mmldm.apis.untrusted_config import REGISTRIES, check_untrusted
 from mmldm.registry import MODELS
 

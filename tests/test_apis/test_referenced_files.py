@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 
 from mmldm.apis import build_model, init_model, load_config, tool_parser
-from mmldm.apis.other_files import anchor_files, locate_files
+from mmldm.apis.referenced_files import anchor_files, locate_files
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.stored_config import store_config
