@@ -33,12 +33,12 @@ train_dataloader = dict(
             dict(type='Crop', random=True),
             dict(type='RandomChannelOrder'),
             dict(type='RandomFlip', prob=0.5),
-            dict(type='DrawMask'),
+            dict(type='RandomMask'),
             dict(type='PackInputs', gt_img=True),
         ]
     )
 )
-pipeline = [dict(type='DrawMask'), dict(type='PackInputs', gt_img=True)]
+pipeline = [dict(type='RandomMask'), dict(type='PackInputs', gt_img=True)]
 val_dataloader = dict(dataset=dict(pipeline=pipeline))
 # Eight samples of each: their mean is judged.
 test_dataloader = dict(dataset=dict(pipeline=pipeline, num_draws=8))

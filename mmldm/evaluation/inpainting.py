@@ -37,7 +37,7 @@ class InpaintingMetrics(DrawsMetric):
     """Error inside the hole, and whether the known part is unchanged.
 
     The metric reads ``gt_img`` and ``mask``, which ``PackInputs(gt_img=True)``
-    and ``DrawMask`` or ``LoadMask`` in the pipeline of the test data give.
+    and ``RandomMask`` or ``LoadMask`` in the pipeline of the test data give.
     """
 
     default_prefix = 'inpaint'

@@ -1,6 +1,6 @@
 """Pictures of generated images and of their conditions."""
 
-from .conditions import draw_sample
+from .conditions import render_sample
 from .grid import assemble, contact_sheet, most_tiles, sample_grid
 from .image_files import image_path, other_images, write_image
 from .image_grid_hook import ImageGridHook
@@ -9,7 +9,7 @@ __all__ = [
     'ImageGridHook',
     'assemble',
     'contact_sheet',
-    'draw_sample',
+    'render_sample',
     'image_path',
     'most_tiles',
     'other_images',

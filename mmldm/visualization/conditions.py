@@ -24,18 +24,18 @@ GREY = 200
 LEAST_AREA = 0.005
 
 # Conditions that are drawn; the rows of a grid show a class already.
-DRAWN = {'caption', 'layout', 'gt_sem_seg', 'mask', 'img_lq'}
+RENDERED = {'caption', 'layout', 'gt_sem_seg', 'mask', 'img_lq'}
 # Any other tensor with three axes is a map of the user.
 IMAGES = {'gt_img', 'pred_img', 'gt_sem_seg', 'mask', 'img_lq'}
 
 
-def is_drawn(field: str, value: Any) -> bool:
+def is_rendered(field: str, value: Any) -> bool:
     """Whether a picture shows a field of a data sample."""
     own = isinstance(value, Tensor) and value.ndim == 3
-    return field in DRAWN or (own and field not in IMAGES)
+    return field in RENDERED or (own and field not in IMAGES)
 
 
-def draw_sample(
+def render_sample(
     image: np.ndarray | None,
     sample: LDMDataSample,
     classes: Sequence[str] | None = None,
@@ -86,7 +86,7 @@ def _beside(image: np.ndarray, sample: LDMDataSample) -> list[np.ndarray]:
         tiles.append(bicubic(like, len(image), width))
     for field in sorted(sample.keys()):  # keys() has no fixed order
         value = sample.get(field)
-        if field not in DRAWN and is_drawn(field, value):
+        if field not in RENDERED and is_rendered(field, value):
             tiles += [_nearest(tile, image) for tile in _own(_last(value))]
     return tiles
 

@@ -15,7 +15,7 @@ from torch import nn
 from mmldm.registry import HOOKS
 from mmldm.utils import check_range
 
-from .conditions import draw_sample, is_drawn
+from .conditions import is_rendered, render_sample
 from .grid import choose, contact_sheet, sample_grid, spread_over_classes
 from .image_files import image_path, other_images, write_image
 
@@ -72,7 +72,7 @@ class ImageGridHook(Hook):
         outputs: Sequence | None = None,
     ) -> None:
         """Keep the images for the grid."""
-        self._keep(runner, _drawn(outputs), runner.val_dataloader.dataset)
+        self._keep(runner, _generated(outputs), runner.val_dataloader.dataset)
 
     def after_test_iter(
         self,
@@ -82,11 +82,14 @@ class ImageGridHook(Hook):
         outputs: Sequence | None = None,
     ) -> None:
         """Keep the images for the grid; write all if ``show_dir`` is set."""
-        drawn, dataset = _drawn(outputs), runner.test_dataloader.dataset
-        self._keep(runner, drawn, dataset)
-        self._keep_told(runner, drawn, dataset)
+        generated, dataset = (
+            _generated(outputs),
+            runner.test_dataloader.dataset,
+        )
+        self._keep(runner, generated, dataset)
+        self._keep_told(runner, generated, dataset)
         if self.show_dir is not None:
-            for sample in drawn:
+            for sample in generated:
                 path = image_path(self.show_dir, sample.sample_idx)
                 write_image(_array(sample.pred_img), path)
 
@@ -146,12 +149,12 @@ class ImageGridHook(Hook):
         chosen = self._choose(runner, dataset).with_conditions
         for sample in _those(outputs, chosen):
             fields = [f for f in _read_by(runner.model) if f in sample]
-            if any(is_drawn(f, sample.get(f)) for f in fields):
+            if any(is_rendered(f, sample.get(f)) for f in fields):
                 told = type(sample)(
                     metainfo=sample.metainfo,
                     **{field: sample.get(field) for field in fields},
                 )
-                picture = draw_sample(
+                picture = render_sample(
                     _array(sample.pred_img),
                     told,
                     dataset.metainfo.get('classes'),
@@ -218,7 +221,7 @@ def _read_by(model: nn.Module) -> tuple[str, ...]:
     return () if conditioner is None else conditioner.reads
 
 
-def _drawn(samples: Sequence) -> list:
+def _generated(samples: Sequence) -> list:
     """The samples with a generated image; a classifier makes none."""
     return [sample for sample in samples if 'pred_img' in sample]
 

@@ -11,7 +11,7 @@ from mmcv.transforms import BaseTransform
 from mmldm.datasets import AddressedSampler, ShapeScenes
 from mmldm.datasets.transforms import Crop, PackInputs
 from mmldm.registry import TRANSFORMS
-from mmldm.visualization import draw_sample
+from mmldm.visualization import render_sample
 
 ROOT = Path(__file__).parents[2]
 TOOL = 'analysis_tools/browse_dataset'
@@ -58,7 +58,7 @@ def pictures(dataset, draws):
         packed = dataset[draw]
         image = packed['inputs'].permute(1, 2, 0).numpy()
         classes = dataset.metainfo['classes']
-        found.append(draw_sample(image, packed['data_samples'], classes))
+        found.append(render_sample(image, packed['data_samples'], classes))
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mmldm.structures import LDMDataSample
-from mmldm.visualization import ImageGridHook, contact_sheet, draw_sample
+from mmldm.visualization import ImageGridHook, contact_sheet, render_sample
 
 
 class Animals(list):
@@ -45,7 +45,7 @@ def test_what_was_asked_for_is_shown_beside_what_was_made(tmp_path):
     hook.after_test_epoch(Testing)
     expected = contact_sheet(
         [
-            draw_sample(
+            render_sample(
                 np.full((64, 64, 3), 7 * i, np.uint8), sample, ['cat', 'dog']
             )
             for i, sample in enumerate(samples)
@@ -66,7 +66,7 @@ def test_what_a_model_is_not_told_is_not_shown(tmp_path):
     ((_, picture),) = hook.told
     image = np.zeros((64, 64, 3), np.uint8)
     (told,) = told_samples(1, layout=layout)
-    assert np.array_equal(picture, draw_sample(image, told, ['cat', 'dog']))
+    assert np.array_equal(picture, render_sample(image, told, ['cat', 'dog']))
     hook.before_test_epoch(Testing)
     hook.after_test_iter(Testing, 0, outputs=told_samples(1, caption=caption))
     assert not hook.told

@@ -77,7 +77,7 @@ def draws(dataset: BaseDataset, args: argparse.Namespace, seed: int) -> list:
 
 def picture(packed: dict, dataset: BaseDataset) -> np.ndarray:
     """The picture of a sample, uint8 RGB (H, W, 3)."""
-    from mmldm.visualization import draw_sample
+    from mmldm.visualization import render_sample
 
     if 'data_samples' not in packed:
         raise ValueError(
@@ -88,7 +88,7 @@ def picture(packed: dict, dataset: BaseDataset) -> np.ndarray:
     if image is not None:
         image = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     classes = dataset.metainfo.get('classes')
-    return draw_sample(image, packed['data_samples'], classes)
+    return render_sample(image, packed['data_samples'], classes)
 
 
 def main() -> None:

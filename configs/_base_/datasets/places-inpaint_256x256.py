@@ -9,7 +9,7 @@ train_dataloader = dict(
             dict(type='LoadImage'),
             dict(type='Crop', random=True),
             dict(type='RandomFlip', prob=0.5),
-            dict(type='DrawMask', presets=['training']),
+            dict(type='RandomMask', presets=['training']),
             dict(type='PackInputs', gt_img=True),
         ],
     )
@@ -19,7 +19,7 @@ held_out = dict(
     pipeline=[
         dict(type='LoadImage'),
         dict(type='Crop', random=False),
-        dict(type='DrawMask'),
+        dict(type='RandomMask'),
         dict(type='PackInputs', gt_img=True),
     ],
 )

@@ -15,7 +15,7 @@ from .loading import (
     LoadImage,
     LoadLabelMap,
 )
-from .masks import DrawMask, LoadMask
+from .masks import LoadMask, RandomMask
 from .references import KeepReference, LoadReference
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     'CropPart',
     'DegradeBSRGAN',
     'DegradeBicubic',
-    'DrawMask',
+    'RandomMask',
     'KeepReference',
     'LoadFeatures',
     'LoadImage',

@@ -126,7 +126,7 @@ PRESETS = {
 
 
 @TRANSFORMS.register_module()
-class DrawMask(BaseTransform):
+class RandomMask(BaseTransform):
     """Draw a random hole: ``mask``, uint8 (H, W), 1 in the hole.
 
     The holes are those of Suvorov et al. 2022 (arXiv:2109.07161), section 3.4,
@@ -149,11 +149,12 @@ class DrawMask(BaseTransform):
     ) -> None:
         if not presets:
             raise ValueError(
-                f'DrawMask.presets is empty: give some of {", ".join(PRESETS)}'
+                'RandomMask.presets is empty: give some of '
+                f'{", ".join(PRESETS)}'
             )
         for name in presets:
-            check_choice('DrawMask.presets', name, PRESETS)
-        check_share('DrawMask.max_share', max_share)
+            check_choice('RandomMask.presets', name, PRESETS)
+        check_share('RandomMask.max_share', max_share)
         self.presets = tuple(presets)
         self.max_share = max_share
 
@@ -172,7 +173,7 @@ class DrawMask(BaseTransform):
                 return results
         raise ValueError(
             f'no hole of preset {name!r} is at most {self.max_share:g} of an '
-            f'image of {shape[0]}x{shape[1]}: raise DrawMask.max_share, or '
+            f'image of {shape[0]}x{shape[1]}: raise RandomMask.max_share, or '
             'use larger images'
         )
 

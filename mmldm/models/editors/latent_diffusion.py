@@ -30,7 +30,7 @@ from .part_checks import (
     check_guidance,
     check_parts,
     check_spatial,
-    drawn_size,
+    generated_size,
     warn_of_untrained_null,
 )
 
@@ -170,7 +170,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         """
         z = self.sample(data_samples)
         x = self.autoencoder.decode(
-            z, drawn_size(data_samples, self.image_size)
+            z, generated_size(data_samples, self.image_size)
         )
         images = self.with_known(to_images(x), data_samples)
         for sample, image in zip(data_samples, images, strict=True):
@@ -282,7 +282,7 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             self.autoencoder.latent_channels,
             *(
                 -(-side // factor)
-                for side in drawn_size(data_samples, self.image_size)
+                for side in generated_size(data_samples, self.image_size)
             ),
             device=device,
         )

@@ -208,7 +208,7 @@ def check_spatial(
     )
 
 
-def drawn_size(
+def generated_size(
     data_samples: SampleList, usual: Size | None
 ) -> tuple[int, int]:
     """Height and width of the images that a batch asks for, pixels.

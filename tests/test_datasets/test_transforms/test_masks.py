@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from mmldm.datasets.transforms import DrawMask, LoadMask
+from mmldm.datasets.transforms import LoadMask, RandomMask
 from mmldm.datasets.transforms import masks as masks_module
 from mmldm.datasets.transforms.masks import PRESETS, Boxes, Strokes
 
@@ -13,7 +13,7 @@ def image(side=256, **more):
 
 
 def masks(preset, count=200, side=256, **options):
-    draw = DrawMask([preset], **options)
+    draw = RandomMask([preset], **options)
     return np.stack([draw(image(side))['mask'] for _ in range(count)])
 
 
@@ -146,7 +146,7 @@ def test_strokes_favour_neither_left_nor_right():
 
 
 def test_a_hole_may_be_all_but_everything():
-    draw = DrawMask(['thick'], max_share=1)
+    draw = RandomMask(['thick'], max_share=1)
     shares = [draw(image(4))['mask'].mean() for _ in range(300)]
     assert 0.9 < max(shares) < 1
 
@@ -196,13 +196,13 @@ def test_holes_grow_with_the_image():
 
 def test_every_given_preset_is_drawn():
     """What is thicker than thin ones get, and what is thinner than boxes."""
-    draw = DrawMask(['thin', 'boxes'])
+    draw = RandomMask(['thin', 'boxes'])
     boxes = [thickness(draw(image())['mask']) > 25 for _ in range(100)]
     assert 0.2 < np.mean(boxes) < 0.8
 
 
 def test_the_mask_has_the_images_shape():
-    results = DrawMask()(dict(img=np.zeros((20, 50, 3), np.uint8)))
+    results = RandomMask()(dict(img=np.zeros((20, 50, 3), np.uint8)))
     assert results['mask'].shape == (20, 50)
 
 
@@ -217,12 +217,12 @@ def test_the_mask_has_the_images_shape():
 )
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        DrawMask(**options)
+        RandomMask(**options)
 
 
 def test_an_image_too_small_for_a_hole_is_refused():
-    with pytest.raises(ValueError, match='image of 1x1.*raise DrawMask.max'):
-        DrawMask()(image(side=1))
+    with pytest.raises(ValueError, match='image of 1x1.*raise RandomMask.max'):
+        RandomMask()(image(side=1))
 
 
 def write(path, values):
