@@ -23,7 +23,7 @@ train_set = dict(
     ],
 )
 train_dataloader = dict(dataset=train_set)
-test_dataloader = dict(dataset=dict(num_draws=4))
+test_dataloader = dict(dataset=dict(samples_per_entry=4))
 val_evaluator = [dict(type='FrechetDistance', dataset=train_set)]
 test_evaluator = val_evaluator
 default_hooks = dict(reference=dict(noise=True))

@@ -15,7 +15,7 @@ test_dataloader = dict(
         _delete_=True,
         type='DigitsDataset',
         split='test',
-        num_draws=4,
+        samples_per_entry=4,
         pipeline=[dict(type='PackInputs')],
     ),
 )

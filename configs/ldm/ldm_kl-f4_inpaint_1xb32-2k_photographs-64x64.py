@@ -41,7 +41,7 @@ train_dataloader = dict(
 pipeline = [dict(type='RandomMask'), dict(type='PackInputs', gt_img=True)]
 val_dataloader = dict(dataset=dict(pipeline=pipeline))
 # Eight samples of each: their mean is judged.
-test_dataloader = dict(dataset=dict(pipeline=pipeline, num_draws=8))
+test_dataloader = dict(dataset=dict(pipeline=pipeline, samples_per_entry=8))
 
 val_evaluator = [dict(type='InpaintingMetrics')]
 test_evaluator = val_evaluator

@@ -34,7 +34,7 @@ pipeline = [
 ]
 val_dataloader = dict(dataset=dict(pipeline=pipeline))
 # Eight samples of each: their mean is judged.
-test_dataloader = dict(dataset=dict(pipeline=pipeline, num_draws=8))
+test_dataloader = dict(dataset=dict(pipeline=pipeline, samples_per_entry=8))
 
 val_evaluator = [dict(type='SuperResolutionMetrics')]
 test_evaluator = val_evaluator

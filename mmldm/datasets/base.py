@@ -25,17 +25,21 @@ class AddressedDataset(BaseDataset):
 
     Args:
         pipeline: Transforms.
-        num_draws: How many samples each entry gives, one after the other.
-            They differ only in the ``address`` that seeds the model's noise,
-            and share one ``source_idx``.
+        samples_per_entry: How many samples each entry gives, one after the
+            other. They differ only in the ``address`` that seeds the
+            model's noise, and share one ``source_idx``.
         kwargs: Arguments of mmengine's ``BaseDataset``.
     """
 
     addressed = True  # what AddressedTrainLoop asks for
 
-    def __init__(self, pipeline: list, num_draws: int = 1, **kwargs) -> None:
-        check_count(f'{type(self).__name__}.num_draws', num_draws)
-        self.num_draws = num_draws
+    def __init__(
+        self, pipeline: list, samples_per_entry: int = 1, **kwargs
+    ) -> None:
+        check_count(
+            f'{type(self).__name__}.samples_per_entry', samples_per_entry
+        )
+        self.samples_per_entry = samples_per_entry
         _check_pipeline(f'{type(self).__name__}.pipeline', pipeline)
         # Built from our registry: mmengine looks into its own unless a
         # Runner has set the default scope.
@@ -52,22 +56,22 @@ class AddressedDataset(BaseDataset):
         """
         if not self._fully_initialized:
             self.full_init()
-        source, number = divmod(int(idx), self.num_draws)
+        source, number = divmod(int(idx), self.samples_per_entry)
         data_info = self.get_data_info(source)
         data_info.update(source_idx=source, sample_idx=int(idx))
         if isinstance(idx, SampleDraw):
             data_info['address'] = (idx.seed, idx.position)
         else:  # validation sees the same samples every time
             seed, position = data_info.get('address', (0, source))
-            position = self.num_draws * position + number
+            position = self.samples_per_entry * position + number
             data_info['address'] = (seed, position)
             idx = SampleDraw(idx, seed=0, epoch=0, position=position)
         with seeded((idx.seed, idx.epoch, source)):
             return self.pipeline(data_info)
 
     def __len__(self) -> int:
-        """Number of samples: entries times ``num_draws``."""
-        return self.num_draws * super().__len__()
+        """Number of samples: entries times ``samples_per_entry``."""
+        return self.samples_per_entry * super().__len__()
 
 
 def _check_pipeline(key: str, pipeline: object) -> None:

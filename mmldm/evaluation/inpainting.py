@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmldm.registry import METRICS
 
-from .draws import Draw, DrawsMetric, mean_draws
+from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
 from .reconstruction import psnr
 
 # Radius in pixels around a missing pixel, as in OpenCV's examples.
@@ -33,7 +33,7 @@ def telea(image: Tensor, mask: Tensor) -> Tensor:
 
 
 @METRICS.register_module()
-class InpaintingMetrics(DrawsMetric):
+class InpaintingMetrics(EntrySamplesMetric):
     """Error inside the hole, and whether the known part is unchanged.
 
     The metric reads ``gt_img`` and ``mask``, which ``PackInputs(gt_img=True)``
@@ -43,7 +43,9 @@ class InpaintingMetrics(DrawsMetric):
     default_prefix = 'inpaint'
     fields = ('gt_img', 'mask')
 
-    def compute_metrics(self, results: Sequence[Draw]) -> dict[str, float]:
+    def compute_metrics(
+        self, results: Sequence[EntrySample]
+    ) -> dict[str, float]:
         """PSNR of the pixels in the hole, dB, and the error outside.
 
         PSNRs are means over the images: ``psnr_mean`` for the mean of an
@@ -51,7 +53,7 @@ class InpaintingMetrics(DrawsMetric):
         for :func:`telea` on the same images and masks. ``known_error`` is the
         largest error of a pixel outside the holes, in [0, 255].
         """
-        means = mean_draws(results)
+        means = mean_of_entries(results)
         return dict(
             psnr_mean=self.mean_of(means, hole_psnr),
             psnr_sample=self.mean_of(results, hole_psnr),

@@ -9,12 +9,12 @@ from torch import Tensor
 from mmldm.registry import METRICS
 from mmldm.utils.pixels import bicubic
 
-from .draws import Draw, DrawsMetric, mean_draws
+from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
 from .reconstruction import psnr
 
 
 @METRICS.register_module()
-class SuperResolutionMetrics(DrawsMetric):
+class SuperResolutionMetrics(EntrySamplesMetric):
     """PSNR against the original and the small image, and sharpness.
 
     The same numbers are given for bicubic interpolation of the small images.
@@ -25,7 +25,9 @@ class SuperResolutionMetrics(DrawsMetric):
     default_prefix = 'sr'
     fields = ('gt_img', 'img_lq')
 
-    def compute_metrics(self, results: Sequence[Draw]) -> dict[str, float]:
+    def compute_metrics(
+        self, results: Sequence[EntrySample]
+    ) -> dict[str, float]:
         """PSNRs, dB, mean over the images, and sharpness.
 
         ``psnr_small`` compares a sample, shrunk again, with its small image.
@@ -34,7 +36,7 @@ class SuperResolutionMetrics(DrawsMetric):
         bicubic interpolation. ``sharpness`` and ``sharpness_bicubic`` are the
         images' gradient energy over that of the originals; 1 is best.
         """
-        means = mean_draws(results)
+        means = mean_of_entries(results)
         large = [replace(d, image=_enlarged(*d.fields)) for d in means]
         return dict(
             psnr_small=self.mean_of(
@@ -59,9 +61,11 @@ def _psnr(image: Tensor, truth: Tensor, small: Tensor) -> float:
     return psnr(image, truth)
 
 
-def _sharpness(draws: Sequence[Draw]) -> float:
-    drawn = sum(gradient_energy(draw.image) for draw in draws)
-    return drawn / sum(gradient_energy(draw.fields[0]) for draw in draws)
+def _sharpness(samples: Sequence[EntrySample]) -> float:
+    energy = sum(gradient_energy(sample.image) for sample in samples)
+    return energy / sum(
+        gradient_energy(sample.fields[0]) for sample in samples
+    )
 
 
 def _enlarged(truth: Tensor, small: Tensor) -> Tensor:

@@ -201,15 +201,15 @@ def _labels(dataset: Sized) -> list[int | None]:
     """The class of every sample of a data set, or None."""
     if not hasattr(dataset, 'get_data_info'):
         return [None] * len(dataset)
-    num_draws = getattr(dataset, 'num_draws', 1)
+    samples_per_entry = getattr(dataset, 'samples_per_entry', 1)
     labels = [
         dataset.get_data_info(i).get('gt_label')
-        for i in range(len(dataset) // num_draws)
+        for i in range(len(dataset) // samples_per_entry)
     ]
     return [
         label if isinstance(label, int | np.integer) else None
         for label in labels
-        for _ in range(num_draws)
+        for _ in range(samples_per_entry)
     ]
 
 

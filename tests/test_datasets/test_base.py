@@ -196,7 +196,7 @@ def test_a_dataset_not_initialized_loads_when_asked():
 
 def test_draws_of_an_entry_differ_in_their_address_alone(dataset):
     """Which is what a model's noise is a function of."""
-    repeated = Images(dataset.pipeline.transforms, num_draws=3)
+    repeated = Images(dataset.pipeline.transforms, samples_per_entry=3)
     assert len(repeated) == 30
     for i, sample in enumerate(map(repeated.__getitem__, range(30))):
         assert look(sample) == look(dataset[i // 3])
@@ -211,20 +211,20 @@ def test_draws_of_an_entry_differ_in_their_address_alone(dataset):
 
 
 def test_draws_of_an_address_of_the_dataset_differ():
-    dataset = Images(pipeline=[PackInputs()], num_draws=2)
+    dataset = Images(pipeline=[PackInputs()], samples_per_entry=2)
     dataset.get_data_info = lambda idx: dict(address=(7, 31))
     addresses = [dataset[i]['data_samples'].draw_address for i in (6, 7)]
     assert addresses == [(7, 62), (7, 63)]
 
 
 def test_draws_of_a_part_of_the_entries():
-    dataset = Images(pipeline=[], num_draws=2, indices=[4, 6])
+    dataset = Images(pipeline=[], samples_per_entry=2, indices=[4, 6])
     assert len(dataset) == 4
 
 
 def test_an_entry_comes_at_least_once():
-    with pytest.raises(ValueError, match='Images.num_draws=0'):
-        Images(pipeline=[], num_draws=0)
+    with pytest.raises(ValueError, match='Images.samples_per_entry=0'):
+        Images(pipeline=[], samples_per_entry=0)
 
 
 @pytest.mark.parametrize('pipeline', [None, 'PackInputs', ['PackInputs']])

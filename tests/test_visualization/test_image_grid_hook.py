@@ -101,12 +101,12 @@ class Requests:
 
     metainfo = {}
 
-    def __init__(self, count, num_classes, num_draws=1):
+    def __init__(self, count, num_classes, samples_per_entry=1):
         self.count, self.num_classes = count, num_classes
-        self.num_draws = num_draws
+        self.samples_per_entry = samples_per_entry
 
     def __len__(self):
-        return self.count * self.num_draws
+        return self.count * self.samples_per_entry
 
     def get_data_info(self, i):
         return dict(gt_label=i % self.num_classes)
@@ -124,7 +124,9 @@ def grid_of_requests(hook, dataset, batch=125):
     for start in range(0, len(dataset), batch):
         outputs = []
         for i in range(start, min(start + batch, len(dataset))):
-            label = dataset.get_data_info(i // dataset.num_draws)['gt_label']
+            label = dataset.get_data_info(i // dataset.samples_per_entry)[
+                'gt_label'
+            ]
             sample = LDMDataSample(metainfo=dict(sample_idx=i))
             sample.set_gt_label(label)
             sample.pred_img = torch.full(
@@ -136,7 +138,7 @@ def grid_of_requests(hook, dataset, batch=125):
 
 
 @pytest.mark.parametrize(
-    'count, num_classes, num_draws, num_images, rows, columns',
+    'count, num_classes, samples_per_entry, num_images, rows, columns',
     [
         (1000, 10, 1, 100, 10, 10),  # the quickstart's
         (100, 10, 1, 100, 10, 10),
@@ -146,10 +148,10 @@ def grid_of_requests(hook, dataset, batch=125):
     ],
 )
 def test_the_requests_of_every_class_fill_a_row(
-    count, num_classes, num_draws, num_images, rows, columns
+    count, num_classes, samples_per_entry, num_images, rows, columns
 ):
     """Labels are the index modulo ten, and steps of ten meet one alone."""
-    dataset = Requests(count, num_classes, num_draws)
+    dataset = Requests(count, num_classes, samples_per_entry)
     grid = grid_of_requests(ImageGridHook(num_images), dataset)
     tiles = grid[2::4, 2::4, 0]
     assert tiles.shape == (rows, columns)

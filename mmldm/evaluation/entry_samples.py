@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Draw:
+class EntrySample:
     """A generated image, with the fields to compare it with.
 
     Args:
@@ -24,10 +24,10 @@ class Draw:
     fields: tuple[Tensor, ...]
 
 
-class DrawsMetric(BaseMetric):
+class EntrySamplesMetric(BaseMetric):
     """Metric of single samples, and of the mean of an entry's samples.
 
-    The data set's ``num_draws`` is the number of samples of an entry.
+    The data set's ``samples_per_entry`` is the number of samples of an entry.
     """
 
     #: Fields of a sample that images are compared with.
@@ -49,7 +49,7 @@ class DrawsMetric(BaseMetric):
                     )
             kept = (torch.as_tensor(sample[name]) for name in self.fields)
             self.results.append(
-                Draw(
+                EntrySample(
                     sample['source_idx'],
                     sample['pred_img'].cpu(),
                     tuple(field.cpu() for field in kept),
@@ -57,22 +57,24 @@ class DrawsMetric(BaseMetric):
             )
 
     def mean_of(
-        self, results: Sequence[Draw], judge: Callable[..., Any]
+        self, results: Sequence[EntrySample], judge: Callable[..., Any]
     ) -> float:
         """The mean of ``judge(image, *fields)`` over the samples."""
-        scores = [judge(draw.image, *draw.fields) for draw in results]
+        scores = [judge(sample.image, *sample.fields) for sample in results]
         return sum(scores) / len(scores)
 
 
-def mean_draws(results: Sequence[Draw]) -> list[Draw]:
+def mean_of_entries(results: Sequence[EntrySample]) -> list[EntrySample]:
     """One draw for each entry, with the mean image of its draws, float64."""
-    groups: dict[int, list[Draw]] = {}
-    for draw in results:
-        groups.setdefault(draw.source, []).append(draw)
+    groups: dict[int, list[EntrySample]] = {}
+    for sample in results:
+        groups.setdefault(sample.source, []).append(sample)
     return [
         replace(
-            draws[0],
-            image=torch.stack([draw.image.double() for draw in draws]).mean(0),
+            samples[0],
+            image=torch.stack(
+                [sample.image.double() for sample in samples]
+            ).mean(0),
         )
-        for draws in groups.values()
+        for samples in groups.values()
     ]
