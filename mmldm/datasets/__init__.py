@@ -21,7 +21,7 @@ from .image_shards import ImageShards
 from .lsun import LSUN
 from .open_images import OpenImagesBoxes
 from .photographs import Photographs
-from .samplers import AddressedSampler, SampleDraw
+from .samplers import AddressedIndex, AddressedSampler
 from .shape_scenes import ShapeScenes
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
     'OpenImagesBoxes',
     'Photographs',
     'ReferenceFiles',
-    'SampleDraw',
+    'AddressedIndex',
     'GenerationRequests',
     'ShapeScenes',
 ]

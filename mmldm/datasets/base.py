@@ -13,7 +13,7 @@ from mmldm.registry import TRANSFORMS
 from mmldm.utils import address_seed, check_count
 from mmldm.utils.draws import Address
 
-from .samplers import SampleDraw
+from .samplers import AddressedIndex
 
 
 class AddressedDataset(BaseDataset):
@@ -59,13 +59,13 @@ class AddressedDataset(BaseDataset):
         source, number = divmod(int(idx), self.samples_per_entry)
         data_info = self.get_data_info(source)
         data_info.update(source_idx=source, sample_idx=int(idx))
-        if isinstance(idx, SampleDraw):
+        if isinstance(idx, AddressedIndex):
             data_info['address'] = (idx.seed, idx.position)
         else:  # validation sees the same samples every time
             seed, position = data_info.get('address', (0, source))
             position = self.samples_per_entry * position + number
             data_info['address'] = (seed, position)
-            idx = SampleDraw(idx, seed=0, epoch=0, position=position)
+            idx = AddressedIndex(idx, seed=0, epoch=0, position=position)
         with seeded((idx.seed, idx.epoch, source)):
             return self.pipeline(data_info)
 

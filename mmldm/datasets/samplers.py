@@ -10,7 +10,7 @@ from mmldm.registry import DATA_SAMPLERS
 from mmldm.utils import address_seed
 
 
-class SampleDraw(int):
+class AddressedIndex(int):
     """The index of a sample, with its place in the training run.
 
     Args:
@@ -27,14 +27,19 @@ class SampleDraw(int):
 
     def __new__(
         cls, index: int, seed: int, epoch: int, position: int
-    ) -> 'SampleDraw':
-        draw = super().__new__(cls, index)
-        draw.seed, draw.epoch, draw.position = seed, epoch, position
-        return draw
+    ) -> 'AddressedIndex':
+        new = super().__new__(cls, index)
+        new.seed, new.epoch, new.position = seed, epoch, position
+        return new
 
     def __reduce__(self) -> tuple:
         # Workers receive it by pickle, which would keep only the int.
-        return SampleDraw, (int(self), self.seed, self.epoch, self.position)
+        return AddressedIndex, (
+            int(self),
+            self.seed,
+            self.epoch,
+            self.position,
+        )
 
 
 @DATA_SAMPLERS.register_module()
@@ -62,7 +67,7 @@ class AddressedSampler(Sampler):
         self.start = 0  # samples taken before, by all ranks; set by the loop
         self.rank, self.world_size = get_dist_info()
 
-    def __iter__(self) -> Iterator[SampleDraw]:
+    def __iter__(self) -> Iterator[AddressedIndex]:
         """This rank's samples from ``start`` on, without end."""
         position = self.start + self.rank
         order_epoch, order = None, None
@@ -70,18 +75,18 @@ class AddressedSampler(Sampler):
             epoch, place = divmod(position, self.length)
             if epoch != order_epoch:
                 order_epoch, order = epoch, self._order(epoch)
-            yield SampleDraw(order[place], self.seed, epoch, position)
+            yield AddressedIndex(order[place], self.seed, epoch, position)
             position += self.world_size
 
     def __len__(self) -> int:
         """Number of samples of this rank in an epoch, rounded up."""
         return -(-self.length // self.world_size)
 
-    def spread(self, count: int) -> list[SampleDraw]:
+    def spread(self, count: int) -> list[AddressedIndex]:
         """At most ``count`` samples, evenly spread over the data set."""
         count = min(count, self.length)
         return [
-            SampleDraw(i * self.length // count, self.seed, 0, i)
+            AddressedIndex(i * self.length // count, self.seed, 0, i)
             for i in range(count)
         ]
 

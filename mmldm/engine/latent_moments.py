@@ -26,9 +26,9 @@ def latent_moments(runner, num_images: int, batch_size: int) -> Tensor:
     Returns:
         Shape (N, C, 3), see ``sample_moments``.
     """
-    draws = runner.train_dataloader.sampler.spread(num_images)
+    indices = runner.train_dataloader.sampler.spread(num_images)
     batches = [
-        draws[i : i + batch_size] for i in range(0, len(draws), batch_size)
+        indices[i : i + batch_size] for i in range(0, len(indices), batch_size)
     ]
     rank, world_size = get_dist_info()
     own = [_moments(runner, batch) for batch in batches[rank::world_size]]
@@ -69,11 +69,11 @@ def set_scale(
 
 
 @torch.no_grad()
-def _moments(runner, draws: list) -> Tensor:
+def _moments(runner, indices: list) -> Tensor:
     model = runner.bare_model
     dataset = runner.train_dataloader.dataset
     batch = model.data_preprocessor(
-        pseudo_collate([dataset[draw] for draw in draws])
+        pseudo_collate([dataset[index] for index in indices])
     )
     posterior = Draws.of(batch['data_samples']).normal('posterior')
     autoencoder = model.autoencoder

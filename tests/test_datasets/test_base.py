@@ -7,7 +7,7 @@ import torch
 from mmcv.transforms import RandomFlip
 from torch.utils.data import DataLoader
 
-from mmldm.datasets import AddressedDataset, AddressedSampler, SampleDraw
+from mmldm.datasets import AddressedDataset, AddressedIndex, AddressedSampler
 from mmldm.datasets.transforms import Crop, PackInputs
 
 SIDE = 12
@@ -75,11 +75,11 @@ def disturb():
 
 
 def test_equal_draws_look_the_same(dataset):
-    draw = SampleDraw(3, seed=0, epoch=1, position=13)
-    first = look(dataset[draw])
+    index = AddressedIndex(3, seed=0, epoch=1, position=13)
+    first = look(dataset[index])
     for _ in range(5):
         disturb()
-        assert look(dataset[draw]) == first
+        assert look(dataset[index]) == first
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_equal_draws_look_the_same(dataset):
     ids=['seed', 'epoch', 'index'],
 )
 def test_another_draw_draws_other_numbers_from_every_generator(dataset, other):
-    _, drawn = look(dataset[SampleDraw(3, seed=0, epoch=1, position=13)])
-    _, others = look(dataset[SampleDraw(**other, position=13)])
+    _, drawn = look(dataset[AddressedIndex(3, seed=0, epoch=1, position=13)])
+    _, others = look(dataset[AddressedIndex(**other, position=13)])
     assert not set(drawn) & set(others)
 
 
@@ -103,7 +103,7 @@ def test_flips_and_crops_vary(dataset, varied):
     address = dict(seed=0, epoch=1, index=3, position=13)
     values = [i % 10 if varied == 'index' else i for i in range(100)]
     images = {
-        str(look(dataset[SampleDraw(**{**address, varied: value})])[0])
+        str(look(dataset[AddressedIndex(**{**address, varied: value})])[0])
         for value in values
     }
     assert len(images) > (8 if varied == 'index' else 50)
@@ -111,7 +111,7 @@ def test_flips_and_crops_vary(dataset, varied):
 
 def test_the_global_generators_are_left_alone(dataset):
     before = states()
-    dataset[SampleDraw(3, seed=0, epoch=1, position=13)]
+    dataset[AddressedIndex(3, seed=0, epoch=1, position=13)]
     assert states() == before
 
 
@@ -119,7 +119,7 @@ def test_the_global_generators_are_left_alone_by_a_failing_sample():
     dataset = Images(pipeline=[fail_at_sample_3])
     before = states()
     with pytest.raises(ValueError, match='sample 3'):
-        dataset[SampleDraw(3, seed=0, epoch=0, position=3)]
+        dataset[AddressedIndex(3, seed=0, epoch=0, position=3)]
     assert states() == before
 
 
@@ -145,22 +145,22 @@ def test_workers_draw_what_the_main_process_draws(dataset):
 
 def test_a_failing_sample_is_not_replaced():
     dataset = Images(pipeline=[fail_at_sample_3])
-    for draw in AddressedSampler(dataset, seed=0, shuffle=False):
-        if draw == 3:
+    for index in AddressedSampler(dataset, seed=0, shuffle=False):
+        if index == 3:
             break
-        assert dataset[draw]['sample_idx'] == draw
+        assert dataset[index]['sample_idx'] == index
     with pytest.raises(ValueError, match='sample 3'):
-        dataset[draw]
+        dataset[index]
 
 
 def test_a_sample_that_a_transform_drops_is_not_replaced():
     dataset = Images(pipeline=[lambda results: None])
-    assert dataset[SampleDraw(3, seed=0, epoch=0, position=3)] is None
+    assert dataset[AddressedIndex(3, seed=0, epoch=0, position=3)] is None
 
 
 def test_the_address_reaches_the_data_sample():
     dataset = Images(pipeline=[PackInputs()])
-    sample = dataset[SampleDraw(3, seed=7, epoch=2, position=23)]
+    sample = dataset[AddressedIndex(3, seed=7, epoch=2, position=23)]
     assert sample['data_samples'].draw_address == (7, 23)
     assert sample['data_samples'].sample_idx == 3
     assert dataset[3]['data_samples'].draw_address == (0, 3)
@@ -203,11 +203,11 @@ def test_draws_of_an_entry_differ_in_their_address_alone(dataset):
         assert sample['source_idx'] == i // 3
         assert sample['sample_idx'] == i
         assert sample['address'] == (0, i)
-    draw = SampleDraw(7, seed=2, epoch=1, position=5)
-    assert look(repeated[draw]) == look(
-        dataset[SampleDraw(2, seed=2, epoch=1, position=9)]
+    index = AddressedIndex(7, seed=2, epoch=1, position=5)
+    assert look(repeated[index]) == look(
+        dataset[AddressedIndex(2, seed=2, epoch=1, position=9)]
     )
-    assert repeated[draw]['address'] == (2, 5)
+    assert repeated[index]['address'] == (2, 5)
 
 
 def test_draws_of_an_address_of_the_dataset_differ():

@@ -88,8 +88,8 @@ def test_a_resumed_run_goes_on_where_it_stopped(shards):
         sampler.start = start
         levels.append(
             [
-                dataset[draw]['img'][0, 0, 0]
-                for draw in islice(sampler, 10 - start)
+                dataset[index]['img'][0, 0, 0]
+                for index in islice(sampler, 10 - start)
             ]
         )
     assert levels[0][4:] == levels[1]

@@ -4,7 +4,7 @@ from itertools import islice
 import pytest
 from mmengine.runner import Runner
 
-from mmldm.datasets import AddressedSampler, SampleDraw
+from mmldm.datasets import AddressedIndex, AddressedSampler
 
 LENGTH = 7
 
@@ -12,21 +12,21 @@ LENGTH = 7
 def take(sampler, count):
     """The first draws, as (index, epoch, position)."""
     return [
-        (int(draw), draw.epoch, draw.position)
-        for draw in islice(sampler, count)
+        (int(index), index.epoch, index.position)
+        for index in islice(sampler, count)
     ]
 
 
 def epochs_of(count=3, **kwargs):
     """The indices of each epoch."""
     sampler = AddressedSampler(range(LENGTH), **kwargs)
-    order = [int(draw) for draw in islice(sampler, count * LENGTH)]
+    order = [int(index) for index in islice(sampler, count * LENGTH)]
     return [order[i : i + LENGTH] for i in range(0, len(order), LENGTH)]
 
 
 def test_a_draw_is_an_index_and_keeps_its_address_through_pickle():
-    draw = SampleDraw(3, seed=5, epoch=1, position=42)
-    received = pickle.loads(pickle.dumps(draw))
+    index = AddressedIndex(3, seed=5, epoch=1, position=42)
+    received = pickle.loads(pickle.dumps(index))
     assert received == 3
     assert (received.seed, received.epoch, received.position) == (5, 1, 42)
 
@@ -47,10 +47,12 @@ def test_without_shuffling_it_is_the_order_of_the_dataset():
 
 
 def test_a_draw_knows_where_in_the_run_it_stands():
-    draws = list(islice(AddressedSampler(range(LENGTH), seed=5), 20))
-    assert [draw.position for draw in draws] == list(range(20))
-    assert [draw.epoch for draw in draws] == [i // LENGTH for i in range(20)]
-    assert {draw.seed for draw in draws} == {5}
+    indices = list(islice(AddressedSampler(range(LENGTH), seed=5), 20))
+    assert [index.position for index in indices] == list(range(20))
+    assert [index.epoch for index in indices] == [
+        i // LENGTH for i in range(20)
+    ]
+    assert {index.seed for index in indices} == {5}
 
 
 @pytest.mark.parametrize('start', [1, LENGTH - 1, LENGTH, 2 * LENGTH + 3])
@@ -69,7 +71,7 @@ def test_two_ranks_take_turns_in_the_order_of_one(start):
         sampler = AddressedSampler(range(LENGTH), seed=0)
         sampler.rank, sampler.world_size, sampler.start = rank, 2, start
         shares.append(take(sampler, 15 - start // 2))
-    turns = [draw for turn in zip(*shares, strict=True) for draw in turn]
+    turns = [index for turn in zip(*shares, strict=True) for index in turn]
     assert turns == whole[start:]
 
 
@@ -83,10 +85,10 @@ def test_its_length_is_the_share_of_a_rank_rounded_up(world_size, share):
 @pytest.mark.parametrize('length, count', [(7, 3), (100, 8), (5, 5), (6, 1)])
 def test_spread_draws_are_even(length, count):
     """Steps differ by one at most, the one around the end included."""
-    draws = AddressedSampler(range(length), seed=5).spread(count)
-    ends = [*draws[1:], draws[0] + length]
-    steps = [b - a for a, b in zip(draws, ends, strict=True)]
-    assert len(draws) == count
+    indices = AddressedSampler(range(length), seed=5).spread(count)
+    ends = [*indices[1:], indices[0] + length]
+    steps = [b - a for a, b in zip(indices, ends, strict=True)]
+    assert len(indices) == count
     assert max(steps) - min(steps) <= 1
 
 
@@ -95,8 +97,8 @@ def test_spread_draws_are_each_sample_once_at_most():
 
 
 def test_spread_draws_have_addresses_of_their_own():
-    draws = AddressedSampler(range(100), seed=5).spread(8)
-    assert [(d.seed, d.epoch, d.position) for d in draws] == [
+    indices = AddressedSampler(range(100), seed=5).spread(8)
+    assert [(d.seed, d.epoch, d.position) for d in indices] == [
         (5, 0, i) for i in range(8)
     ]
 
@@ -121,6 +123,6 @@ def test_the_seed_of_the_run_reaches_the_sampler():
         ),
         seed=5,
     )
-    draws = list(islice(loader.sampler, 4))
-    assert [draw.seed for draw in draws] == [5] * 4
-    assert draws == [0, 1, 2, 0]
+    indices = list(islice(loader.sampler, 4))
+    assert [index.seed for index in indices] == [5] * 4
+    assert indices == [0, 1, 2, 0]

@@ -4,7 +4,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from mmldm.datasets import SampleDraw, ShapeScenes
+from mmldm.datasets import AddressedIndex, ShapeScenes
 from mmldm.datasets.transforms import PackInputs
 from mmldm.evaluation.scene_analysis import find_objects, found_labels
 from mmldm.structures.shape_scene import CLASSES, caption_labels
@@ -35,7 +35,7 @@ def test_a_scene_depends_on_seed_split_and_index_alone():
 
 def test_a_training_draw_is_the_same_scene_under_its_own_address():
     dataset = scenes('train', pipeline=[PackInputs()])
-    drawn = dataset[SampleDraw(4, epoch=2, seed=9, position=31)]
+    drawn = dataset[AddressedIndex(4, epoch=2, seed=9, position=31)]
     assert drawn['data_samples'].draw_address == (9, 31)
     assert drawn['inputs'].equal(dataset[4]['inputs'])
 

@@ -8,10 +8,10 @@ from mmldm.utils import Draws
 from mmldm.utils.moments import sample_moments
 
 
-def encoded(runner, draws):
+def encoded(runner, indices):
     """Raw posterior samples of these draws, one image at a time."""
-    for draw in draws:
-        item = runner.train_dataloader.dataset[draw]
+    for index in indices:
+        item = runner.train_dataloader.dataset[index]
         samples = [item['data_samples']]
         batch = runner.model.data_preprocessor(
             dict(inputs=[item['inputs']], data_samples=samples)
@@ -26,9 +26,9 @@ def test_raw_samples_of_the_posterior_are_measured(build_runner, batch_size):
     """With the noise that each draw's address gives, whatever the batch."""
     runner = build_runner()
     runner.model.autoencoder.latent_scale.fill_(3)
-    draws = runner.train_dataloader.sampler.spread(8)
+    indices = runner.train_dataloader.sampler.spread(8)
     with torch.no_grad():
-        z = torch.cat(list(encoded(runner, draws)))
+        z = torch.cat(list(encoded(runner, indices)))
     torch.testing.assert_close(
         latent_moments(runner, 8, batch_size),
         sample_moments(z),

@@ -52,10 +52,10 @@ def browse(call_tool, scenes, tmp_path):
     return browse
 
 
-def pictures(dataset, draws):
+def pictures(dataset, indices):
     found = []
-    for draw in draws:
-        packed = dataset[draw]
+    for index in indices:
+        packed = dataset[index]
         image = packed['inputs'].permute(1, 2, 0).numpy()
         classes = dataset.metainfo['classes']
         found.append(render_sample(image, packed['data_samples'], classes))
@@ -70,9 +70,11 @@ def test_training_is_shown_as_a_run_of_the_seed_begins(browse, seed):
         [Crop(16, random=True), PackInputs()],
         num_samples=20,
     )
-    draws = islice(AddressedSampler(dataset, seed=seed), 3)
+    indices = islice(AddressedSampler(dataset, seed=seed), 3)
     found = browse('--num', 3, '--seed', seed)
-    for picture, expected in zip(found, pictures(dataset, draws), strict=True):
+    for picture, expected in zip(
+        found, pictures(dataset, indices), strict=True
+    ):
         assert np.array_equal(picture, expected)
 
 

@@ -65,14 +65,14 @@ def build_dataset(cfg: Config, phase: str) -> BaseDataset:
     return DATASETS.build(loader.dataset)
 
 
-def draws(dataset: BaseDataset, args: argparse.Namespace, seed: int) -> list:
+def indices(dataset: BaseDataset, args: argparse.Namespace, seed: int) -> list:
     """The first samples of training, or samples spread over the data set."""
     from mmldm.datasets import AddressedSampler
 
     sampler = AddressedSampler(dataset, seed=seed)
     if args.phase == 'train':
         return [*islice(sampler, min(args.num, len(dataset)))]
-    return [int(draw) for draw in sampler.spread(args.num)]
+    return [int(index) for index in sampler.spread(args.num)]
 
 
 def picture(packed: dict, dataset: BaseDataset) -> np.ndarray:
@@ -103,8 +103,8 @@ def main() -> None:
     dataset = build_dataset(cfg, args.phase)
     seed = cfg.get('randomness', {}).get('seed') or 0
     shown, number, pixels, out = [], 0, 0, Path(args.out)
-    for draw in draws(dataset, args, seed):
-        image = picture(dataset[draw], dataset)
+    for index in indices(dataset, args, seed):
+        image = picture(dataset[index], dataset)
         write_image(image, out / f'{number:06}.png')
         number += 1
         pixels += image.shape[0] * image.shape[1]
