@@ -11,7 +11,7 @@ from mmengine.dataset import BaseDataset
 
 from mmldm.registry import TRANSFORMS
 from mmldm.utils import address_seed, check_count
-from mmldm.utils.draws import Address
+from mmldm.utils.sample_random import Address
 
 from .samplers import AddressedIndex
 

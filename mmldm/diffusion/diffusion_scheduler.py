@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
-from mmldm.utils import Draws, check_range
+from mmldm.utils import SampleRandom, check_range
 from mmldm.utils.typing import ConfigType
 
 from .functional import NoiseLevel, add_noise, draw_noise
@@ -87,16 +87,16 @@ class DiffusionScheduler:
         self._check_parts()
         self.levels()  # finds an invalid num_steps now, not after training
 
-    def sample_level(self, draws: Draws) -> NoiseLevel:
+    def sample_level(self, random: SampleRandom) -> NoiseLevel:
         """Random training levels, (B,), from each sample's random numbers."""
         stratified = self.timestep_sampler.stratified
-        draw = draws.stratified if stratified else draws.uniform
+        draw = random.stratified if stratified else random.uniform
         fraction = self.timestep_sampler(draw('time'))
         return self.noise_schedule(self.noise_schedule.timestep(fraction))
 
-    def draw_noise(self, draws: Draws, z_0: Tensor) -> Tensor:
+    def draw_noise(self, random: SampleRandom, z_0: Tensor) -> Tensor:
         """Random training noise with the shape of ``z_0``, (B, C, h, w)."""
-        return draw_noise(draws, z_0, self.offset_noise)
+        return draw_noise(random, z_0, self.offset_noise)
 
     def network_input(
         self, z_t: Tensor, level: NoiseLevel

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,20 @@ def add_noise(z_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:
     return level.alpha * z_0 + level.sigma * noise
 
 
-def draw_noise(draws: Draws, z_0: Tensor, offset: float = 0.0) -> Tensor:
+def draw_noise(
+    random: SampleRandom, z_0: Tensor, offset: float = 0.0
+) -> Tensor:
     """Random training noise, (B, C, h, w).
 
     Args:
-        draws: Random numbers of each sample.
+        random: Random numbers of each sample.
         z_0: Latents with the wanted shape, (B, C, h, w).
         offset: Standard deviation of additional noise that is constant over
             a channel, so that the mean of a latent is learnt too; Guttenberg
             2023, https://www.crosslabs.org/blog/diffusion-with-offset-noise.
     """
-    noise = draws.normal('noise')(z_0)
+    noise = random.normal('noise')(z_0)
     if offset == 0:
         return noise
     one_position = z_0[(..., *[slice(1)] * (z_0.ndim - 2))]
-    return noise + offset * draws.normal('offset')(one_position)
+    return noise + offset * random.normal('offset')(one_position)

@@ -3,7 +3,7 @@
 Each is a map ``(uniform) -> fraction`` from uniform numbers in [0, 1), shape
 (B,), to fractions of the time axis with the wanted density. The numbers come
 from outside because each is a function of its sample's address
-(``utils/draws.py``).
+(``utils/sample_random.py``).
 """
 
 from abc import ABC, abstractmethod
@@ -22,9 +22,9 @@ class TimestepSampler(ABC):
 
     Args:
         stratified: Spread the times of a batch evenly
-            (``Draws.stratified``) instead of sampling them independently.
-            This lowers the variance of the loss, as in Kingma et al. 2021,
-            app. I.1 (arXiv:2107.00630).
+            (``SampleRandom.stratified``) instead of sampling them
+            independently. This lowers the variance of the loss, as in Kingma
+            et al. 2021, app. I.1 (arXiv:2107.00630).
     """
 
     def __init__(self, stratified: bool = False) -> None:

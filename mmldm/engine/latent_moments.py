@@ -6,7 +6,7 @@ from mmengine.dist import all_gather_object, get_dist_info
 from torch import Tensor
 
 from mmldm.models.autoencoders import Autoencoder
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 from mmldm.utils.moments import pooled_moments, sample_moments
 
 
@@ -75,7 +75,7 @@ def _moments(runner, indices: list) -> Tensor:
     batch = model.data_preprocessor(
         pseudo_collate([dataset[index] for index in indices])
     )
-    posterior = Draws.of(batch['data_samples']).normal('posterior')
+    posterior = SampleRandom.of(batch['data_samples']).normal('posterior')
     autoencoder = model.autoencoder
     z = autoencoder.encode_raw(autoencoder.pad(batch['inputs']), posterior)
     return sample_moments(z)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from mmagic.structures import DataSample
 
-from mmldm.utils.draws import Address
+from mmldm.utils.sample_random import Address
 
 # Fields that are not images of the sample's size.
 PLAIN = ('caption', 'layout', 'ref_imgs')
@@ -88,7 +88,7 @@ class LDMDataSample(DataSample):
         return int(self.require('gt_label', 'ClassEmbedder').label)
 
     @property
-    def draw_address(self) -> Address | None:
+    def random_address(self) -> Address | None:
         """(seed, position) that seeds the sample's noise; None if missing."""
         return self.metainfo.get('address')
 

@@ -6,11 +6,11 @@ from .checks import (
     check_range,
     check_share,
 )
-from .draws import Draws, address_seed
 from .registration import register_all_modules
+from .sample_random import SampleRandom, address_seed
 
 __all__ = [
-    'Draws',
+    'SampleRandom',
     'address_seed',
     'check_choice',
     'check_count',

@@ -161,9 +161,9 @@ def test_a_sample_that_a_transform_drops_is_not_replaced():
 def test_the_address_reaches_the_data_sample():
     dataset = Images(pipeline=[PackInputs()])
     sample = dataset[AddressedIndex(3, seed=7, epoch=2, position=23)]
-    assert sample['data_samples'].draw_address == (7, 23)
+    assert sample['data_samples'].random_address == (7, 23)
     assert sample['data_samples'].sample_idx == 3
-    assert dataset[3]['data_samples'].draw_address == (0, 3)
+    assert dataset[3]['data_samples'].random_address == (0, 3)
 
 
 def test_a_plain_index_gives_the_same_at_any_time(dataset):
@@ -176,7 +176,7 @@ def test_a_plain_index_gives_the_same_at_any_time(dataset):
 def test_an_address_of_the_dataset_is_kept_for_a_plain_index():
     dataset = Images(pipeline=[PackInputs()])
     dataset.get_data_info = lambda idx: dict(address=(7, 31))
-    assert dataset[3]['data_samples'].draw_address == (7, 31)
+    assert dataset[3]['data_samples'].random_address == (7, 31)
 
 
 def test_transforms_are_found_without_a_default_scope():
@@ -213,7 +213,7 @@ def test_draws_of_an_entry_differ_in_their_address_alone(dataset):
 def test_draws_of_an_address_of_the_dataset_differ():
     dataset = Images(pipeline=[PackInputs()], samples_per_entry=2)
     dataset.get_data_info = lambda idx: dict(address=(7, 31))
-    addresses = [dataset[i]['data_samples'].draw_address for i in (6, 7)]
+    addresses = [dataset[i]['data_samples'].random_address for i in (6, 7)]
     assert addresses == [(7, 62), (7, 63)]
 
 

@@ -29,7 +29,7 @@ def test_classes_are_balanced(num_samples):
 def test_what_is_drawn_depends_on_seed_and_number_alone():
     for num_samples in (3, 5):
         samples = requests(num_samples, seed=7)
-        assert [s.draw_address for s in samples] == [
+        assert [s.random_address for s in samples] == [
             (7, i) for i in range(num_samples)
         ]
 

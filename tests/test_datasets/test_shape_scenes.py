@@ -36,7 +36,7 @@ def test_a_scene_depends_on_seed_split_and_index_alone():
 def test_a_training_draw_is_the_same_scene_under_its_own_address():
     dataset = scenes('train', pipeline=[PackInputs()])
     drawn = dataset[AddressedIndex(4, epoch=2, seed=9, position=31)]
-    assert drawn['data_samples'].draw_address == (9, 31)
+    assert drawn['data_samples'].random_address == (9, 31)
     assert drawn['inputs'].equal(dataset[4]['inputs'])
 
 
@@ -105,7 +105,7 @@ def test_data_samples_can_ask_a_model_for_the_scene():
     )
     sample = dataset[4]['data_samples']
     entry = scenes(size=16, seed=3, max_objects=1)[4]
-    assert sample.draw_address == (3, 4)
+    assert sample.random_address == (3, 4)
     assert sample.img_shape == (16, 16)
     assert sample.caption == f'a {CLASSES[sample.label]}' == entry['caption']
     assert sample.layout == entry['layout']

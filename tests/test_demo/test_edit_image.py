@@ -96,7 +96,7 @@ def test_variations_are_drawn_by_seed_label_and_strength(edit, spied):
     assert strength == 0.3
     assert [s.label for s in samples] == [3, 3]
     assert [s.negative.label for s in samples] == [5, 5]
-    assert [s.draw_address for s in samples] == [(0, 0), (0, 1)]
+    assert [s.random_address for s in samples] == [(0, 0), (0, 1)]
     assert len(first) == 2 and first[0].shape == (8, 16, 3)
     assert (first[0] != first[1]).any()
     _, same = edit('vary', *options)

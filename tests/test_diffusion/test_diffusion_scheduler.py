@@ -14,7 +14,7 @@ from mmldm.diffusion import (
 )
 from mmldm.diffusion.noise_schedules import as_float64
 from mmldm.registry import DIFFUSION_SCHEDULERS
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 
 class Given:
@@ -134,12 +134,12 @@ def test_negative_strengths_are_refused(key):
 
 @pytest.mark.parametrize('offset', [0.0, 0.1])
 def test_offset_noise_is_drawn_anew_for_each_channel(offset):
-    draws = Draws([(0, i) for i in range(3)])
+    random = SampleRandom([(0, i) for i in range(3)])
     noise = build(offset_noise=offset).draw_noise(
-        draws, torch.empty(3, 4, 2, 5)
+        random, torch.empty(3, 4, 2, 5)
     )
-    common = offset * draws.normal('offset')(torch.empty(3, 4, 1, 1))
-    expected = draws.normal('noise')(noise) + common
+    common = offset * random.normal('offset')(torch.empty(3, 4, 1, 1))
+    expected = random.normal('noise')(noise) + common
     torch.testing.assert_close(noise, expected)
 
 
@@ -287,8 +287,8 @@ def test_times_are_stratified_where_asked(stratified, expected):
     scheduler = build(
         timestep_sampler=dict(type='UniformTimesteps', stratified=stratified)
     )
-    draws = Given(torch.tensor([0.25]), torch.tensor([0.75]))
-    assert scheduler.sample_level(draws).t.tolist() == [expected]
+    random = Given(torch.tensor([0.25]), torch.tensor([0.75]))
+    assert scheduler.sample_level(random).t.tolist() == [expected]
 
 
 def test_the_grid_and_its_steps_arrive():

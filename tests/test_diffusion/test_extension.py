@@ -15,7 +15,7 @@ from mmldm.diffusion import (
 )
 from mmldm.diffusion.noise_schedules import as_float64
 from mmldm.registry import DIFFUSION_SCHEDULERS
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 
 class QuarterCircle(NoiseSchedule):
@@ -72,10 +72,10 @@ def scheduler(registered, request):
 
 
 def test_they_train(scheduler):
-    draws = Draws([(0, i) for i in range(4)])
-    level = scheduler.sample_level(draws)
+    random = SampleRandom([(0, i) for i in range(4)])
+    level = scheduler.sample_level(random)
     z_0 = torch.randn(4, 3, 2, 2)
-    noise = scheduler.draw_noise(draws, z_0)
+    noise = scheduler.draw_noise(random, z_0)
     angle = level.t / 1000 * math.pi / 2
     torch.testing.assert_close(level.sigma, angle.sin())
     target = level.alpha.float()[:, None, None, None] * noise

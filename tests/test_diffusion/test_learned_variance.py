@@ -13,7 +13,7 @@ from mmldm.diffusion import (
     RectifiedFlow,
     add_noise,
 )
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 SHAPE = (3, 4, 2, 2)
 BETAS = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
@@ -114,10 +114,10 @@ def test_sampling_takes_the_first_half(case):
 
 def test_training_levels_have_a_finite_bound():
     process = scheduler(**VARIANCE)
-    draws = Draws([(0, i) for i in range(200)])
-    level = process.sample_level(draws)
+    random = SampleRandom([(0, i) for i in range(200)])
+    level = process.sample_level(random)
     z_0 = torch.randn(200, 1, 2, 2)
-    noise = process.draw_noise(draws, z_0)
+    noise = process.draw_noise(random, z_0)
     out = torch.cat([noise, -torch.ones_like(noise)], dim=1)
     # The best of all: the noise itself, and the posterior's variance.
     assert process.errors(out, z_0, noise, level).abs().max() < 1e-3

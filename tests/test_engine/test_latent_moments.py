@@ -4,7 +4,7 @@ import torch
 from mmldm.engine import latent_moments as module
 from mmldm.engine.latent_moments import latent_moments, set_scale
 from mmldm.models.autoencoders import IdentityAutoencoder
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 from mmldm.utils.moments import sample_moments
 
 
@@ -17,7 +17,7 @@ def encoded(runner, indices):
             dict(inputs=[item['inputs']], data_samples=samples)
         )
         yield runner.model.autoencoder.encode_raw(
-            batch['inputs'], Draws.of(samples).normal('posterior')
+            batch['inputs'], SampleRandom.of(samples).normal('posterior')
         )
 
 

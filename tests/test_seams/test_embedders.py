@@ -9,7 +9,7 @@ from torch import nn
 from mmldm.models.conditioners import Conditioner, Embedder
 from mmldm.models.conditioners.dropping import unless_dropped
 from mmldm.structures import Condition
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 
 def captions(data_samples, drop):
@@ -181,9 +181,9 @@ def test_a_loss_of_an_embedder_hears_what_is_dropped(
     expected = embedder(samples, everything).vector.sum(1).square().mean()
     losses = model.loss(torch.zeros(3, 3, 8, 8), samples)
     torch.testing.assert_close(losses['loss_length'], expected)
-    draws = Draws.of(samples)
+    random = SampleRandom.of(samples)
     encode = model.autoencoder.encode
-    (terms,) = model.conditioner.with_losses(samples, draws, encode)[1]
+    (terms,) = model.conditioner.with_losses(samples, random, encode)[1]
     assert terms[0] == 'conditioner.embedders.0'
 
 

@@ -8,10 +8,10 @@ from mmldm.diffusion import DiffusionScheduler, Windows, add_noise
 from mmldm.diffusion.editing import keep_known
 from mmldm.models.autoencoders import IdentityAutoencoder
 from mmldm.structures import Condition
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 SHAPE = (2, 4, 3, 5, 6)
-DRAWS = Draws([(0, i) for i in range(2)])
+DRAWS = SampleRandom([(0, i) for i in range(2)])
 
 
 def scheduler(**options):

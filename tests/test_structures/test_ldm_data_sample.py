@@ -18,8 +18,8 @@ def test_a_missing_label_is_refused_with_the_remedy():
 
 
 def test_the_address_is_what_was_given(labelled):
-    assert labelled(7, address=(3, 5)).draw_address == (3, 5)
-    assert labelled(7).draw_address is None
+    assert labelled(7, address=(3, 5)).random_address == (3, 5)
+    assert labelled(7).random_address is None
 
 
 def test_the_address_arrives_from_a_dataset():
@@ -27,7 +27,7 @@ def test_the_address_arrives_from_a_dataset():
     sample, base = LDMDataSample(), DataSample()
     sample.set_predefined_data(results)
     base.set_predefined_data(results)
-    assert sample.draw_address == (3, 5)
+    assert sample.random_address == (3, 5)
     assert sample.img_path == 'a.png'
     assert sample.label == 2
     assert 'address' not in base.metainfo

@@ -11,7 +11,7 @@ from torch import Tensor
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.registry import HOOKS
 from mmldm.structures import LDMDataSample
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 
 @HOOKS.register_module()
@@ -92,7 +92,7 @@ def _copies(model, images: Tensor) -> Tensor:
 @torch.no_grad()
 def _decoded_noise(model, images: Tensor, samples: Sequence) -> Tensor:
     """Decoded noise with the shape of ``images``, (B, 3, H, W)."""
-    draw = Draws.of(samples).normal('start')
+    draw = SampleRandom.of(samples).normal('start')
     noise = draw(model.autoencoder.encode(images))
     return model.autoencoder.decode(noise, images.shape[2:])
 

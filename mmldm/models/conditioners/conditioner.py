@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.structures import Condition, LDMDataSample
-from mmldm.utils import Draws, check_range
+from mmldm.utils import SampleRandom, check_range
 from mmldm.utils.typing import ConfigType, SampleList
 
 from .embedder import Embedder, Encode
@@ -116,31 +116,31 @@ class Conditioner(BaseModule):
     def forward(
         self,
         data_samples: SampleList,
-        draws: Draws | None = None,
+        random: SampleRandom | None = None,
         encode: Encode | None = None,
     ) -> Condition:
         """The condition of a batch.
 
         Args:
             data_samples: What the embedders read.
-            draws: Decides in training which samples are dropped; None drops
+            random: Decides in training which samples are dropped; None drops
                 none.
             encode: Of the first stage; for embedders of images.
         """
-        told = self._told(data_samples, draws)
+        told = self._told(data_samples, random)
         return join(self.embedders, self._embed(told, encode))
 
     def with_losses(
-        self, data_samples: SampleList, draws: Draws, encode: Encode
+        self, data_samples: SampleList, random: SampleRandom, encode: Encode
     ) -> tuple[Condition, list[Terms]]:
         """The condition of a training batch, and the embedders' loss terms.
 
         Args:
             data_samples: What the embedders read.
-            draws: See :meth:`forward`.
+            random: See :meth:`forward`.
             encode: See :meth:`forward`.
         """
-        told = self._told(data_samples, draws)
+        told = self._told(data_samples, random)
         conditions = self._embed(told, encode)
         terms = [
             (f'conditioner.embedders.{i}', embedder.losses(cond, *own))
@@ -166,20 +166,20 @@ class Conditioner(BaseModule):
         return join(self.embedders, self._embed(told, encode))
 
     def _told(
-        self, data_samples: SampleList, draws: Draws | None
+        self, data_samples: SampleList, random: SampleRandom | None
     ) -> list[Told]:
         """What each embedder is told of data samples."""
-        drops = self._drops(len(data_samples), draws)
+        drops = self._drops(len(data_samples), random)
         return [(data_samples, drop) for drop in drops]
 
-    def _drops(self, count: int, draws: Draws | None) -> list[Tensor]:
+    def _drops(self, count: int, random: SampleRandom | None) -> list[Tensor]:
         """Which samples are dropped, (count,), for each embedder."""
         probs, together = self.drop_prob, len(self.embedders)
-        if draws is None:
+        if random is None:
             return [torch.zeros(count, dtype=torch.bool)] * together
         if not isinstance(probs, Sequence):
-            return [draws.uniform('drop') < probs] * together
-        return [draws.uniform(f'drop_{i}') < p for i, p in enumerate(probs)]
+            return [random.uniform('drop') < probs] * together
+        return [random.uniform(f'drop_{i}') < p for i, p in enumerate(probs)]
 
     def _negatives(self, embedder: Embedder, data_samples: SampleList) -> Told:
         """What an embedder is told in the place of data samples."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmldm.registry import MODELS
 from mmldm.utils import (
-    Draws,
+    SampleRandom,
     check_choice,
     check_divisible,
     check_positive,
@@ -153,11 +153,11 @@ class FirstStage(Editor):
         loss_scale: float = 1,
     ) -> tuple[dict, Tensor, Tensor]:
         """Losses and logs, decoded images and what they should be."""
-        draws = Draws.of(data_samples)
-        transform = self._transform(draws, iteration)
+        random = SampleRandom.of(data_samples)
+        transform = self._transform(random, iteration)
         reference = self.autoencoder.pad(inputs)
         coding = self.autoencoder.encode_for_training(
-            reference, draws.normal('posterior'), lambda z: transform(z, 1)
+            reference, random.normal('posterior'), lambda z: transform(z, 1)
         )
         x = self.autoencoder.decode_for_training(coding.z)
         reference = transform(reference, self.autoencoder.factor)
@@ -190,12 +190,12 @@ class FirstStage(Editor):
         )
 
     def _transform(
-        self, draws: Draws, iteration: int
+        self, random: SampleRandom, iteration: int
     ) -> Callable[[Tensor, int], Tensor]:
         """The same for the batch of all processes."""
         if self.equivariance is None:
             return lambda x, unit: x
-        seed = draws.addresses[0][0]
+        seed = random.addresses[0][0]
         return self.equivariance.draw((seed, iteration))
 
     def _check_size(self, x: Tensor) -> None:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from mmldm.diffusion import add_noise
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 from mmldm.utils.typing import SampleList
 
 from .latent_diffusion import LatentDiffusion
@@ -37,7 +37,7 @@ def fixed_errors(
     z_0 = encode(inputs).float()
     cond = model.conditioner(data_samples, encode=encode)
     level = schedule(schedule.timestep(fraction))
-    noise = scheduler.draw_noise(Draws.of(data_samples), z_0)
+    noise = scheduler.draw_noise(SampleRandom.of(data_samples), z_0)
     z_t = add_noise(z_0, noise, level)
     out = model.output(model.denoiser, z_t, level, cond)
     return scheduler.errors(out, z_0, noise, level).float()

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmldm.diffusion import add_noise, editing
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 from mmldm.utils.typing import SampleList
 
 # Parts of a step that are an error of floats.
@@ -48,7 +48,7 @@ class ImageEditing:
         levels = editing.last_levels(whole, strength)
         _say_rounding(strength, len(levels) - 1, len(whole) - 1)
         z_0 = self._encode(images, data_samples)
-        noise = Draws.of(data_samples).normal('start')(z_0)
+        noise = SampleRandom.of(data_samples).normal('start')(z_0)
         start = add_noise(z_0, noise, levels[0])
         z = self.sample(data_samples, start, levels)
         return self.autoencoder.decode(z, images.shape[2:])
@@ -166,7 +166,7 @@ class ImageEditing:
         holes = self.autoencoder.pad(mask.to(images))
         known = F.max_pool2d(holes, self.autoencoder.factor) == 0
         levels = self.diffusion_scheduler.levels()
-        noise = Draws.of(data_samples).normal('start')(z_known)
+        noise = SampleRandom.of(data_samples).normal('start')(z_known)
         z = self.sample(
             data_samples,
             start=add_noise(z_known * known, noise, levels[0]),

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mmldm.diffusion import NoiseLevel, add_noise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 from mmldm.utils.typing import ConfigType, SampleList
 
 from .derived import CLASSIFIER, complete_classifier
@@ -77,10 +77,10 @@ class LatentClassification(FrozenFirstStage, Editor):
             data_samples: Labels, and addresses of what is drawn.
             iteration: Not used: all iterations are alike.
         """
-        draws = Draws.of(data_samples)
-        z_0 = self._encode(inputs, draws)
-        level = self.diffusion_scheduler.sample_level(draws)
-        noise = self.diffusion_scheduler.draw_noise(draws, z_0)
+        random = SampleRandom.of(data_samples)
+        z_0 = self._encode(inputs, random)
+        level = self.diffusion_scheduler.sample_level(random)
+        noise = self.diffusion_scheduler.draw_noise(random, z_0)
         logits = self.classify(add_noise(z_0, noise, level), level)
         labels = self._labels(data_samples).to(logits.device)
         return dict(
@@ -98,9 +98,9 @@ class LatentClassification(FrozenFirstStage, Editor):
             inputs: Images in [-1, 1], (B, 3, H, W).
             data_samples: Addresses of what is drawn.
         """
-        draws = Draws.of(data_samples)
-        z_0 = self._encode(inputs, draws)
-        noise = self.diffusion_scheduler.draw_noise(draws, z_0)
+        random = SampleRandom.of(data_samples)
+        z_0 = self._encode(inputs, random)
+        noise = self.diffusion_scheduler.draw_noise(random, z_0)
         schedule = self.diffusion_scheduler.noise_schedule
         for sample in data_samples:
             sample.pred_labels = {}
@@ -124,8 +124,8 @@ class LatentClassification(FrozenFirstStage, Editor):
         return self.classifier(z_t, t).float()
 
     @torch.no_grad()
-    def _encode(self, inputs: Tensor, draws: Draws) -> Tensor:
-        return self.autoencoder.encode(inputs, draws.normal('posterior'))
+    def _encode(self, inputs: Tensor, random: SampleRandom) -> Tensor:
+        return self.autoencoder.encode(inputs, random.normal('posterior'))
 
     def _labels(self, data_samples: SampleList) -> Tensor:
         """(B,) int64.

@@ -9,7 +9,7 @@ from mmldm.diffusion import NoiseLevel, add_noise
 from mmldm.diffusion.solvers import Denoise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import Condition
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 from mmldm.utils.image_size import Size, check_size
 from mmldm.utils.typing import ConfigType, SampleList
 
@@ -135,21 +135,23 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             self._warned = warn_of_untrained_null(
                 self.guidance, self.conditioner
             )
-        draws = Draws.of(data_samples)
+        random = SampleRandom.of(data_samples)
         encode = self.autoencoder.encode
         with torch.no_grad():
-            z_0 = encode(inputs, draws.normal('posterior'))
+            z_0 = encode(inputs, random.normal('posterior'))
             z_0 = z_0.float()  # whatever the networks' dtype
-        cond, terms = self.conditioner.with_losses(data_samples, draws, encode)
+        cond, terms = self.conditioner.with_losses(
+            data_samples, random, encode
+        )
         check_spatial(cond, z_0, data_samples)
         scheduler = self.diffusion_scheduler
-        level = scheduler.sample_level(draws)
-        noise = scheduler.draw_noise(draws, z_0)
+        level = scheduler.sample_level(random)
+        noise = scheduler.draw_noise(random, z_0)
         z_t = add_noise(z_0, noise, level)
         with self.extra_losses.watch(self.denoiser) as hidden:
             out = self.output(self.denoiser, z_t, level, cond)
         step = TrainingStep(
-            *(inputs, data_samples, draws, z_0, noise, level, z_t),
+            *(inputs, data_samples, random, z_0, noise, level, z_t),
             *(cond, out, hidden, iteration),
         )
         terms += self.extra_losses.terms(step)
@@ -197,18 +199,18 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
                 :class:`GradientGuidance`.
         """
         scheduler = self.diffusion_scheduler
-        draws = Draws.of(data_samples)
+        random = SampleRandom.of(data_samples)
         levels = scheduler.levels() if levels is None else levels
         if start is None:
             empty = self._empty_latents(data_samples)
-            noise = draws.normal('start')(empty)
+            noise = random.normal('start')(empty)
             start = scheduler.start(noise, levels[0])
         denoise = self.denoise_for(data_samples)
         return scheduler.solver(
             denoise if wrap is None else wrap(denoise),
             start,
             levels,
-            draws.normal_stream('solver'),
+            random.normal_stream('solver'),
         )
 
     def denoise_for(self, data_samples: SampleList) -> Denoise:

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmldm.registry import MODELS
-from mmldm.utils import Draws, check_share
-from mmldm.utils.draws import Address
+from mmldm.utils import SampleRandom, check_share
+from mmldm.utils.sample_random import Address
 
 
 @MODELS.register_module()
@@ -38,9 +38,9 @@ class Equivariance:
         multiples of ``unit``, so that with the autoencoder's factor for
         images and 1 for latents both keep fitting each other.
         """
-        draws = Draws([address])
+        random = SampleRandom([address])
         happens, turn, *scales = (
-            float(draws.uniform(f'equivariance/{name}'))
+            float(random.uniform(f'equivariance/{name}'))
             for name in ('happens', 'turn', 'height', 'width')
         )
         if happens >= self.prob:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmldm.diffusion import NoiseLevel
 from mmldm.structures import Condition
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 from mmldm.utils.typing import SampleList
 
 
@@ -20,7 +20,7 @@ class TrainingStep:
     Args:
         inputs: Images in [-1, 1], (B, 3, H, W).
         data_samples: What the conditions were made of.
-        draws: Random numbers of each sample.
+        random: Random numbers of each sample.
         z_0: Clean latents, (B, C, h, w).
         noise: The noise added to them, (B, C, h, w).
         level: The level it was added at, (B,).
@@ -34,7 +34,7 @@ class TrainingStep:
 
     inputs: Tensor
     data_samples: SampleList
-    draws: Draws
+    random: SampleRandom
     z_0: Tensor
     noise: Tensor
     level: NoiseLevel

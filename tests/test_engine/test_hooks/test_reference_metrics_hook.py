@@ -4,7 +4,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 
 from mmldm.registry import METRICS
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 DIGITS = dict(
     type='DigitsDataset',
@@ -88,7 +88,9 @@ def test_what_decoded_noise_looks_like_is_judged_where_asked(tester):
     model, dataset = runner.bare_model, runner.test_dataloader.dataset
     for i in range(6):
         sample = dataset[i]['data_samples']
-        noise = Draws.of([sample]).normal('start')(torch.empty(1, 4, 4, 4))
+        noise = SampleRandom.of([sample]).normal('start')(
+            torch.empty(1, 4, 4, 4)
+        )
         decoded = model.autoencoder.decode(noise)[0]
         label, image = metrics['noise/pixels/all'][i]
         assert label == sample.label

@@ -5,7 +5,7 @@ from torch.distributions import Normal, kl_divergence
 
 from mmldm.models.autoencoders import DiagonalGaussian, conv_autoencoder
 from mmldm.registry import MODELS
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_latents_and_images_are_float32_under_autocast(build, x, dtype):
 
 def test_a_training_step_decodes_a_sample_after_its_transform(build, x):
     first_stage = build()
-    noise = Draws([(0, i) for i in range(len(x))]).normal('posterior')
+    noise = SampleRandom([(0, i) for i in range(len(x))]).normal('posterior')
     coding = first_stage.encode_for_training(x, noise, lambda z: 2 * z)
     sample = first_stage.posterior(x).sample(noise)
     torch.testing.assert_close(coding.z, 2 * sample)

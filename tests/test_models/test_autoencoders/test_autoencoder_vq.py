@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from mmldm.registry import MODELS
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
-NOISE = Draws([(0, 0), (0, 1)]).normal('codes')
+NOISE = SampleRandom([(0, 0), (0, 1)]).normal('codes')
 
 
 @pytest.fixture

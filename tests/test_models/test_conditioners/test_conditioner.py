@@ -3,7 +3,7 @@ import torch
 
 from mmldm.models.conditioners import Conditioner
 from mmldm.structures import Condition, LDMDataSample
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 
 def classes(**overrides):
@@ -40,21 +40,21 @@ def test_nothing_is_dropped_without_draws(samples, drop_prob):
 )
 def test_a_drop_prob_of_0_keeps_all_and_1_none(samples, drop_prob, expected):
     conditioner = Conditioner([classes()], drop_prob)
-    condition = conditioner(samples, Draws.of(samples))
+    condition = conditioner(samples, SampleRandom.of(samples))
     assert rows(conditioner, condition) == expected
 
 
 def test_samples_are_dropped_at_their_rate(labelled):
     samples = [labelled(0, address=(0, i)) for i in range(2000)]
     conditioner = Conditioner([classes()], drop_prob=0.1)
-    dropped = rows(conditioner, conditioner(samples, Draws.of(samples)))
+    dropped = rows(conditioner, conditioner(samples, SampleRandom.of(samples)))
     rate = dropped.count(10) / 2000
     assert rate == pytest.approx(0.1, abs=4 * (0.1 * 0.9 / 2000) ** 0.5)
 
 
 def dropped(conditioner, samples):
     """(2, B): which samples a class and features say nothing of."""
-    tokens = conditioner(samples, Draws.of(samples)).tokens
+    tokens = conditioner(samples, SampleRandom.of(samples)).tokens
     null = conditioner.null(samples).tokens
     assert not null[:, 1].any()
     return (tokens == null).all(-1).T
@@ -84,7 +84,7 @@ def test_one_number_drops_all_conditions_together(many):
     """By the draw 'drop', as it ever was: a training resumes."""
     conditioner = Conditioner([classes(), features()], 0.4)
     found = dropped(conditioner, many)
-    expected = Draws.of(many).uniform('drop') < 0.4
+    expected = SampleRandom.of(many).uniform('drop') < 0.4
     assert torch.equal(found, expected.expand(2, -1))
 
 
@@ -114,9 +114,10 @@ def test_what_is_dropped_apart_is_so_in_any_batch_and_order(many):
 
 def test_the_same_samples_are_dropped_in_any_batch(samples):
     conditioner = Conditioner([classes()], drop_prob=0.5)
-    whole = rows(conditioner, conditioner(samples, Draws.of(samples)))
+    whole = rows(conditioner, conditioner(samples, SampleRandom.of(samples)))
     alone = [
-        rows(conditioner, conditioner([s], Draws.of([s])))[0] for s in samples
+        rows(conditioner, conditioner([s], SampleRandom.of([s])))[0]
+        for s in samples
     ]
     assert whole == alone
     assert 0 < whole.count(10) < 10
@@ -265,7 +266,7 @@ def test_spatial_conditions_of_several_sizes_are_refused(mapped):
 
 def test_without_embedders_nothing_is_said(samples):
     conditioner = Conditioner()
-    assert conditioner(samples, Draws.of(samples)) == Condition()
+    assert conditioner(samples, SampleRandom.of(samples)) == Condition()
     assert conditioner.null(samples) == Condition()
 
 

@@ -9,7 +9,7 @@ from torch.distributions import Normal, kl_divergence
 from mmldm.engine import AutocastOptimWrapper
 from mmldm.models.autoencoders import Coding, DiagonalGaussian
 from mmldm.registry import MODELS
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 from mmldm.utils.checkpoint import load_weights, write_checkpoint
 
 ADVERSARIAL = dict(
@@ -46,7 +46,7 @@ def test_the_reconstruction_of_a_posterior_sample_is_compared(
     build, inputs, samples
 ):
     model = build()
-    noise = Draws.of(samples).normal('posterior')
+    noise = SampleRandom.of(samples).normal('posterior')
     z = model.autoencoder.encode(inputs, noise)
     error = (model.autoencoder.decode(z) - inputs).abs()
     torch.testing.assert_close(
@@ -126,7 +126,7 @@ def test_bad_options_are_refused(build, options, message):
 
 def test_the_pixel_loss_asked_for_arrives(build, inputs, samples):
     model = build(pixel_loss='l2')
-    noise = Draws.of(samples).normal('posterior')
+    noise = SampleRandom.of(samples).normal('posterior')
     x = model.autoencoder.decode(model.autoencoder.encode(inputs, noise))
     torch.testing.assert_close(
         model.loss(inputs, samples)['loss_rec'], (x - inputs).square().mean()
@@ -136,7 +136,7 @@ def test_the_pixel_loss_asked_for_arrives(build, inputs, samples):
 def test_the_perceptual_loss_counts_with_its_weight(build, inputs, samples):
     pyramid = dict(type='LaplacianPyramidLoss', num_levels=2)
     model = build(perceptual=pyramid, perceptual_weight=0.3)
-    noise = Draws.of(samples).normal('posterior')
+    noise = SampleRandom.of(samples).normal('posterior')
     x = model.autoencoder.decode(model.autoencoder.encode(inputs, noise))
     expected = 0.3 * MODELS.build(pyramid)(x, inputs).mean()
     losses = model.loss(inputs, samples)
@@ -158,7 +158,7 @@ def test_transformed_latents_are_compared_with_transformed_images(
     equivariance = dict(type='Equivariance', prob=1.0)
     model = build(equivariance=equivariance)
     posterior = model.autoencoder.posterior(inputs)
-    z = posterior.sample(Draws.of(samples).normal('posterior'))
+    z = posterior.sample(SampleRandom.of(samples).normal('posterior'))
     seen = set()
     for iteration in range(4):
         transform = MODELS.build(equivariance).draw((0, iteration))

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 
 from mmldm.diffusion import add_noise
 from mmldm.models.editors import image_editing
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 
 def spy(module):
@@ -64,7 +64,7 @@ def test_a_variation_starts_from_the_noised_image(
     model.vary(images, samples, strength)
     level = model.diffusion_scheduler.levels()[4 - steps]
     z_0 = model.autoencoder.encode(images)
-    noise = Draws.of(samples).normal('start')(z_0)
+    noise = SampleRandom.of(samples).normal('start')(z_0)
     z_t, t, _ = calls[0]
     assert len(calls) == steps
     torch.testing.assert_close(z_t[:2], add_noise(z_0, noise, level))
@@ -124,7 +124,7 @@ def test_known_latents_steer_the_rest(
     expected[0, 2, 3] = False
     expected[1, 2:, 2:] = False
     assert torch.equal(same, expected)
-    noise = Draws.of(samples).normal('start')(z_known)
+    noise = SampleRandom.of(samples).normal('start')(z_known)
     level = model.diffusion_scheduler.levels()[0]
     start = add_noise(z_known * expected[:, None], noise, level)
     torch.testing.assert_close(calls[0][0][:2], start)

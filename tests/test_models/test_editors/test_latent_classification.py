@@ -8,7 +8,7 @@ from mmldm.diffusion import (
     classifier_log_prob,
 )
 from mmldm.registry import MODELS
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ def inputs():
 
 
 def noised(model, inputs, samples, level):
-    draws = Draws.of(samples)
-    z_0 = model.autoencoder.encode(inputs, draws.normal('posterior'))
-    return add_noise(z_0, draws.normal('noise')(z_0), level)
+    random = SampleRandom.of(samples)
+    z_0 = model.autoencoder.encode(inputs, random.normal('posterior'))
+    return add_noise(z_0, random.normal('noise')(z_0), level)
 
 
 def test_the_loss_is_the_cross_entropy_of_noised_latents(
@@ -60,7 +60,7 @@ def test_the_loss_is_the_cross_entropy_of_noised_latents(
 ):
     model = build()
     losses = model.loss(inputs, samples)
-    level = model.diffusion_scheduler.sample_level(Draws.of(samples))
+    level = model.diffusion_scheduler.sample_level(SampleRandom.of(samples))
     z_t = noised(model, inputs, samples, level)
     logits = model.classifier(z_t, level.t.float())
     labels = torch.tensor([3, 7, 3])

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from mmldm.diffusion import GradientGuidance, add_noise, image_log_prob
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 
 
 def spy(module):
@@ -55,9 +55,9 @@ def test_the_loss_is_that_of_the_noise_added_to_scaled_latents(
     calls = spy(model.denoiser)
     loss = model.loss(inputs, samples)['loss_denoise']
     ((z_t, t, cond),) = calls
-    draws = Draws.of(samples)
-    z_0 = model.autoencoder.encode(inputs, draws.normal('posterior'))
-    noise = draws.normal('noise')(z_0)
+    random = SampleRandom.of(samples)
+    z_0 = model.autoencoder.encode(inputs, random.normal('posterior'))
+    noise = random.normal('noise')(z_0)
     level = model.diffusion_scheduler.noise_schedule(t)
     torch.testing.assert_close(z_t, add_noise(z_0, noise, level))
     torch.testing.assert_close(
@@ -67,11 +67,11 @@ def test_the_loss_is_that_of_the_noise_added_to_scaled_latents(
 
 def noised(model, inputs, samples):
     """(z_0, noise, level) of a training step, drawn again."""
-    draws = Draws.of(samples)
+    random = SampleRandom.of(samples)
     scheduler = model.diffusion_scheduler
-    z_0 = model.autoencoder.encode(inputs, draws.normal('posterior'))
-    noise = scheduler.draw_noise(draws, z_0)
-    return z_0, noise, scheduler.sample_level(draws)
+    z_0 = model.autoencoder.encode(inputs, random.normal('posterior'))
+    noise = scheduler.draw_noise(random, z_0)
+    return z_0, noise, scheduler.sample_level(random)
 
 
 EDM = dict(
@@ -113,7 +113,9 @@ def test_offset_noise_reaches_input_and_target(tiny_ldm, inputs, samples):
     loss = model.loss(inputs, samples)['loss_denoise']
     ((z_t, t, cond),) = calls
     z_0, noise, level = noised(model, inputs, samples)
-    assert not torch.equal(noise, Draws.of(samples).normal('noise')(z_0))
+    assert not torch.equal(
+        noise, SampleRandom.of(samples).normal('noise')(z_0)
+    )
     torch.testing.assert_close(z_t, add_noise(z_0, noise, level))
     torch.testing.assert_close(
         loss, (model.denoiser(z_t, t, cond) - noise).square().mean()
@@ -126,7 +128,7 @@ def test_stratified_times_follow_the_addresses(tiny_ldm, inputs, samples):
     )
     calls = spy(model.denoiser)
     model.loss(inputs, samples)
-    fraction = Draws.of(samples).stratified('time')
+    fraction = SampleRandom.of(samples).stratified('time')
     assert calls[0][1].tolist() == (1000 * fraction).floor().tolist()
 
 
@@ -168,7 +170,7 @@ def test_log_variances_leave_the_variational_term_alone(
     losses = model.loss(inputs, samples)
     z_0, noise, level = noised(model, inputs, samples)
     z_t = add_noise(z_0, noise, level)
-    cond = model.conditioner(samples, Draws.of(samples))
+    cond = model.conditioner(samples, SampleRandom.of(samples))
     out = model.denoiser(z_t, level.t.float(), cond)
     error = (out - noise).square().mean((1, 2, 3))
     scheduler = model.diffusion_scheduler
@@ -290,7 +292,7 @@ def test_the_grid_says_whether_sampling_starts_from_noise_itself(
     calls = spy(model.denoiser)
     model.sample(samples)
     first = calls[0][0]
-    noise = Draws.of(samples).normal('start')(first)
+    noise = SampleRandom.of(samples).normal('start')(first)
     sigma = model.diffusion_scheduler.levels()[0].sigma
     torch.testing.assert_close(first, noise * (1 if unit_start else sigma))
 
@@ -301,7 +303,7 @@ def test_sampling_starts_from_noise_of_the_first_level(tiny_ldm, samples):
     model.sample(samples)
     level = model.diffusion_scheduler.levels()[0]
     z, t, _ = calls[0]
-    noise = Draws.of(samples).normal('start')(z)
+    noise = SampleRandom.of(samples).normal('start')(z)
     torch.testing.assert_close(z, level.sigma * noise)
     assert t.tolist() == [float(level.t)] * 3
 

@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmldm.models.layers import VectorQuantizer, code_search, quantizer
-from mmldm.utils import Draws
+from mmldm.utils import SampleRandom
 from mmldm.utils.distributed import leave_process_group
 
 ROOT = Path(__file__).parents[3]
@@ -36,7 +36,7 @@ MODES = dict(
 def noise_of(step, rank=0, num_ranks=1, batch=4):
     """The draws of this rank's samples of a global batch."""
     addresses = [(7, step, i) for i in range(batch)][rank::num_ranks]
-    return Draws(addresses).normal('revival')
+    return SampleRandom(addresses).normal('revival')
 
 
 def batch_of(step, batch=4):

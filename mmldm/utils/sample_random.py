@@ -36,7 +36,7 @@ def _generator(address: Address, name: str) -> np.random.Generator:
     )
 
 
-class Draws:
+class SampleRandom:
     """Random numbers of a batch, with one address for each sample.
 
     They are made on the CPU and moved, so that every device sees the same.
@@ -49,13 +49,13 @@ class Draws:
         self.addresses = list(addresses)
 
     @classmethod
-    def of(cls, data_samples: SampleList) -> 'Draws':
+    def of(cls, data_samples: SampleList) -> 'SampleRandom':
         """The random numbers of data samples.
 
         Samples without address, made by hand, get new addresses from torch's
         global generator.
         """
-        addresses = [sample.draw_address for sample in data_samples]
+        addresses = [sample.random_address for sample in data_samples]
         if None in addresses:
             base = int(torch.randint(2**62, ()))
             addresses = [a or (base, i) for i, a in enumerate(addresses)]

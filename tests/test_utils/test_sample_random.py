@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.special import ndtr
 
-from mmldm.utils import Draws, address_seed
+from mmldm.utils import SampleRandom, address_seed
 
 ADDRESSES = [(0, 5), (0, 6), (1, 5)]
 LIKE = torch.empty(3, 4, 2, 2)
@@ -10,11 +10,11 @@ LIKE = torch.empty(3, 4, 2, 2)
 
 def drawn(addresses, kind, name='noise'):
     """Numbers of any kind, (B, count)."""
-    draws = Draws(addresses)
+    random = SampleRandom(addresses)
     if kind in ('uniform', 'stratified'):
-        return getattr(draws, kind)(name)[:, None]
+        return getattr(random, kind)(name)[:, None]
     like = torch.empty(len(addresses), 4, 2, 2)
-    return getattr(draws, kind)(name)(like).flatten(1)
+    return getattr(random, kind)(name)(like).flatten(1)
 
 
 KINDS = pytest.mark.parametrize(
@@ -50,17 +50,17 @@ def test_seeds_tell_addresses_and_names_apart():
 
 
 def test_normal_repeats_and_a_stream_goes_on():
-    draws = Draws(ADDRESSES)
-    normal, stream = draws.normal('noise'), draws.normal_stream('noise')
+    random = SampleRandom(ADDRESSES)
+    normal, stream = random.normal('noise'), random.normal_stream('noise')
     first = stream(LIKE)
     assert torch.equal(normal(LIKE), normal(LIKE))
     assert not torch.isclose(stream(LIKE), first).any()
-    assert torch.equal(draws.normal_stream('noise')(LIKE), first)
+    assert torch.equal(random.normal_stream('noise')(LIKE), first)
 
 
 def test_a_stream_goes_on_alike_in_any_batch():
-    whole = Draws(ADDRESSES).normal_stream('solver')
-    alone = Draws(ADDRESSES[1:2]).normal_stream('solver')
+    whole = SampleRandom(ADDRESSES).normal_stream('solver')
+    alone = SampleRandom(ADDRESSES[1:2]).normal_stream('solver')
     for _ in range(3):
         assert torch.equal(whole(LIKE)[1:2], alone(LIKE[:1]))
 
@@ -72,13 +72,13 @@ def distance_to_uniform(u):
 
 def test_normal_numbers_are_standard_normal():
     """Kolmogorov-Smirnov distance; 1.95 / sqrt(n) is passed once in 1000."""
-    draws = Draws([(0, i) for i in range(100)])
-    x = draws.normal('noise')(torch.empty(100, 1000, dtype=torch.float64))
+    random = SampleRandom([(0, i) for i in range(100)])
+    x = random.normal('noise')(torch.empty(100, 1000, dtype=torch.float64))
     assert distance_to_uniform(ndtr(x.flatten())) < 1.95 / x.numel() ** 0.5
 
 
 def test_uniform_numbers_are_uniform():
-    u = Draws([(0, i) for i in range(5000)]).uniform('time')
+    u = SampleRandom([(0, i) for i in range(5000)]).uniform('time')
     assert u.min() >= 0 and u.max() < 1
     assert distance_to_uniform(u) < 1.95 / len(u) ** 0.5
 
@@ -87,17 +87,17 @@ def test_uniform_numbers_are_uniform():
 @pytest.mark.parametrize('size', [8, 64, 1000])
 def test_stratified_numbers_fill_every_window(start, size):
     """No number of a window is far from its place; random ones are."""
-    draws = Draws([(3, start + i) for i in range(size)])
-    u = draws.stratified('time')
+    random = SampleRandom([(3, start + i) for i in range(size)])
+    u = random.stratified('time')
     assert u.min() >= 0 and u.max() < 1
     assert distance_to_uniform(u) < 2.5 / size
     if size > 8:
-        assert distance_to_uniform(draws.uniform('time')) > 2.5 / size
+        assert distance_to_uniform(random.uniform('time')) > 2.5 / size
 
 
 def test_stratified_gaps_are_no_wider_than_three_means():
     """Of windows of any size; random ones have gaps of log(size) means."""
-    u = Draws([(0, i) for i in range(300)]).stratified('time')
+    u = SampleRandom([(0, i) for i in range(300)]).stratified('time')
     for size in range(2, 300):
         ordered = u[:size].sort().values
         gaps = torch.cat([ordered, ordered[:1] + 1]).diff()
@@ -105,14 +105,15 @@ def test_stratified_gaps_are_no_wider_than_three_means():
 
 
 def test_a_stratified_number_is_uniform_over_seeds():
-    u = Draws([(seed, 17) for seed in range(5000)]).stratified('time')
+    u = SampleRandom([(seed, 17) for seed in range(5000)]).stratified('time')
     assert distance_to_uniform(u) < 1.95 / len(u) ** 0.5
 
 
 def test_stratified_numbers_are_exact_far_into_a_run():
     """Three steps of Kronecker's sequence are the same anywhere."""
     near, far = (
-        Draws([(0, start), (0, start + 3)]).stratified('time').diff() % 1
+        SampleRandom([(0, start), (0, start + 3)]).stratified('time').diff()
+        % 1
         for start in (0, 10**9)
     )
     golden = (5**0.5 - 1) / 2
@@ -121,14 +122,14 @@ def test_stratified_numbers_are_exact_far_into_a_run():
 
 
 def test_neighbours_are_not_correlated():
-    x = Draws([(0, i) for i in range(2)]).normal('noise')(
+    x = SampleRandom([(0, i) for i in range(2)]).normal('noise')(
         torch.empty(2, 100_000)
     )
     assert abs((x[0] * x[1]).mean()) < 4 / 100_000**0.5
 
 
 def test_noise_takes_the_dtype_of_the_latent():
-    noise = Draws(ADDRESSES).normal('noise')
+    noise = SampleRandom(ADDRESSES).normal('noise')
     half = noise(LIKE.to(torch.bfloat16))
     assert torch.equal(half, noise(LIKE).to(torch.bfloat16))
 
@@ -136,15 +137,16 @@ def test_noise_takes_the_dtype_of_the_latent():
 def test_samples_bring_their_addresses(labelled):
     samples = [labelled(0, address=a) for a in ADDRESSES]
     assert torch.equal(
-        Draws.of(samples).uniform('time'), Draws(ADDRESSES).uniform('time')
+        SampleRandom.of(samples).uniform('time'),
+        SampleRandom(ADDRESSES).uniform('time'),
     )
 
 
 def test_samples_without_address_follow_the_global_seed(labelled):
     samples = [labelled(0), labelled(0)]
-    first, second = Draws.of(samples), Draws.of(samples)
+    first, second = SampleRandom.of(samples), SampleRandom.of(samples)
     torch.manual_seed(0)
-    again = Draws.of(samples)
+    again = SampleRandom.of(samples)
     u = first.uniform('time')
     assert u[0] != u[1]
     stratified = first.stratified('time')
