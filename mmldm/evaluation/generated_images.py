@@ -131,8 +131,10 @@ class GeneratedImages(BaseMetric):
         dataset = DATASETS.build(self.reference)
         collector = self._collector()
         collector.logits = None
+        # Where the generated images were, whose rounding is the same.
+        device = next(self.network.parameters()).device
         for images in _shares(dataset, rank, world):
-            collector.add(images)
+            collector.add([image.to(device) for image in images])
         return collector.finish(len(dataset), rank, world)
 
 

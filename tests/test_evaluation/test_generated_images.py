@@ -104,6 +104,23 @@ def test_order_and_batches_change_no_digit(
     assert judge(metric, samples[::-1], 30) == wanted
 
 
+def test_the_reference_is_measured_where_generated_images_were(
+    reference, monkeypatch
+):
+    """The device 'meta' stands for a GPU."""
+    seen = set()
+
+    def extract(network, images):
+        seen.add(images.device.type)
+        return Extracted(torch.ones(len(images), 3), None)
+
+    monkeypatch.setattr(Colours, 'extract', extract)
+    metric = metric_of(reference)
+    metric.network.to('meta')
+    assert len(metric._measured_reference(0, 1)) == 30
+    assert seen == {metric.network.scale.device.type} == {'meta'}
+
+
 def test_images_that_a_sampler_repeats_do_not_count(images):
     """Two processes of 15 and 15 images, the set has 29."""
     collector = FeatureCollector(Colours(), keep_features=True)
