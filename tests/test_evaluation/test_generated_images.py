@@ -211,6 +211,14 @@ def test_an_error_of_one_process_is_raised_on_all(
         judge(metric, samples_of(images[:3], reconstruction))
     assert isinstance(sent[0][0], ValueError)
 
+    def fail(generated):
+        raise torch.linalg.LinAlgError('no convergence')
+
+    monkeypatch.setattr(metric, 'compute_metrics', fail)
+    with pytest.raises(torch.linalg.LinAlgError):
+        judge(metric, samples_of(images, reconstruction))
+    assert isinstance(sent[1][0], torch.linalg.LinAlgError)
+
 
 def test_the_protocol_is_in_the_log(
     images, reference, reconstruction, judge, caplog
