@@ -50,7 +50,10 @@ def _tuned_batch(cfg: Config, size: int) -> int:
         ancestor = Config.fromfile(file)
         loader = ancestor.get('train_dataloader')
         batch = loader and loader.get('global_batch_size')
-        if batch and [*_rates(ancestor.get('optim_wrapper'))] == wanted:
+        rates = [*_rates(ancestor.get('optim_wrapper'))]
+        if rates and rates != wanted:
+            break  # what is before it is another tuning
+        if batch and rates == wanted:
             size = batch
     return size
 

@@ -49,6 +49,23 @@ def test_a_child_with_another_batch_keeps_the_base_of_its_rate(
     assert cfg.auto_scale_lr.base_batch_size == expected
 
 
+def test_a_rate_that_a_file_sets_again_is_meant_for_its_batch(tmp_path):
+    """Its parent has another rate, and its grandparent the same."""
+    chain = {'a': (1e-4, 16), 'b': (4e-4, 64), 'c': (1e-4, 256)}
+    above = '[]'
+    for name, (rate, batch) in chain.items():
+        path = tmp_path / f'{name}.py'
+        path.write_text(
+            f'_base_ = {above}\n'
+            f'optim_wrapper = dict(optimizer=dict(lr={rate}))\n'
+            f'train_dataloader = dict(global_batch_size={batch})\n'
+        )
+        above = repr(path.name)
+    cfg = read_config(path)
+    fill_base_batch_size(cfg)
+    assert cfg.auto_scale_lr.base_batch_size == 256
+
+
 @pytest.mark.parametrize(
     ('config', 'expected'),
     [
