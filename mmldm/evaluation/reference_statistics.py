@@ -33,7 +33,8 @@ def save_statistics(
     tensors = {name: getattr(images.moments, name) for name in SUMS}
     if images.features is not None:
         tensors['features'] = images.features
-    protocol = json.dumps({**source, **images.protocol})
+    # A transform may be named by its class.
+    protocol = json.dumps({**source, **images.protocol}, default=str)
     with written_whole(Path(path)) as file:
         file.write(save(tensors, metadata={PROTOCOL: protocol}))
 

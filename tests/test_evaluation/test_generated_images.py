@@ -168,7 +168,8 @@ def test_statistics_in_a_file_are_a_reference(
     collector = FeatureCollector(Colours(), keep_features=True)
     collector.add(torch.load(reference['path']))
     path = str(tmp_path / 'statistics.safetensors')
-    save_statistics(collector.finish(30), path, dict(dataset='Real'))
+    source = dict(dataset='Real', transforms=[dict(type=Real)])
+    save_statistics(collector.finish(30), path, source)
     assert load_statistics(path).protocol['dataset'] == 'Real'
     metric = metric_of(path, measures=['fd', 'kid'])
     assert judge(metric, samples) == wanted
