@@ -26,6 +26,7 @@ from .loss_terms import (
     denoising_terms,
     named_terms,
 )
+from .other_sampling import OtherSampling
 from .part_checks import (
     check_guidance,
     check_parts,
@@ -36,7 +37,9 @@ from .part_checks import (
 
 
 @MODELS.register_module()
-class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
+class LatentDiffusion(
+    OtherSampling, ImageEditing, Guided, FrozenFirstStage, Editor
+):
     """Latent diffusion model; Rombach et al. 2022 (arXiv:2112.10752).
 
     Args:
@@ -160,7 +163,10 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
 
     @torch.no_grad()
     def predict(
-        self, inputs: Tensor | None, data_samples: SampleList
+        self,
+        inputs: Tensor | None,
+        data_samples: SampleList,
+        wrap: Callable[[Denoise], Denoise] | None = None,
     ) -> SampleList:
         """The data samples with ``pred_img``; see also :meth:`with_known`.
 
@@ -169,8 +175,9 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             data_samples: Conditions, ``img_shape`` (H, W) of the wanted
                 images unless ``image_size`` says it, and addresses of what is
                 drawn.
+            wrap: See :meth:`sample`.
         """
-        z = self.sample(data_samples)
+        z = self.sample(data_samples, wrap=wrap)
         x = self.autoencoder.decode(
             z, generated_size(data_samples, self.image_size)
         )
@@ -200,18 +207,15 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         """
         scheduler = self.diffusion_scheduler
         random = SampleRandom.of(data_samples)
-        levels = scheduler.levels() if levels is None else levels
+        levels = levels or scheduler.levels()
         if start is None:
             empty = self._empty_latents(data_samples)
             noise = random.normal('start')(empty)
             start = scheduler.start(noise, levels[0])
         denoise = self.denoise_for(data_samples)
-        return scheduler.solver(
-            denoise if wrap is None else wrap(denoise),
-            start,
-            levels,
-            random.normal_stream('solver'),
-        )
+        denoise = denoise if wrap is None else wrap(denoise)
+        noise = random.normal_stream('solver')
+        return scheduler.solver(denoise, start, levels, noise)
 
     def denoise_for(self, data_samples: SampleList) -> Denoise:
         """(z_t, level) -> the guided estimate of z_0 for data samples.
@@ -277,16 +281,13 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         return denoiser(z_t, t, cond).float()
 
     def _empty_latents(self, data_samples: SampleList) -> Tensor:
-        factor = self.autoencoder.factor
-        device = next(self.denoiser.parameters()).device
+        first_stage = self.autoencoder
+        size = generated_size(data_samples, self.image_size)
         return torch.empty(
             len(data_samples),
-            self.autoencoder.latent_channels,
-            *(
-                -(-side // factor)
-                for side in generated_size(data_samples, self.image_size)
-            ),
-            device=device,
+            first_stage.latent_channels,
+            *(-(-side // first_stage.factor) for side in size),
+            device=next(self.denoiser.parameters()).device,
         )
 
     def check_guidance(self) -> None:
