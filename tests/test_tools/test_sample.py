@@ -306,7 +306,7 @@ def test_images_to_resemble_arrive(draw, files):
         (MAPS, ['--map', 'none.png'], '--map none.png does not exist'),
         (MASKED, ['--image', 'none.png'], '--image none.png does not'),
         (GIVEN, [], 'is missing: give --database'),
-        (TOKENS, [], 'is missing: give --field tokens=FILE, of .png or'),
+        (TOKENS, [], 'is missing: give --field tokens=FILE'),
         (CLASSES, ['--field', 'a'], '--field a must be NAME=FILE'),
         (
             CLASSES,

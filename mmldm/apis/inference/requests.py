@@ -1,6 +1,6 @@
 """What an image should show, by arguments in place of data samples."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,21 +97,41 @@ def read_fields(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_fields(model: LatentDiffusion, given: Mapping[str, Any]) -> None:
-    """Raise unless the fields are exactly those that a model reads.
+    """Raise unless the fields suit a model; name the argument.
 
     Raises:
-        ValueError: Naming the argument.
+        ValueError: If a field is missing or not read, or a class is unknown.
+    """
+    check_reads(model, given, _argument)
+    _check_class(model, given)
+
+
+def check_reads(
+    model: LatentDiffusion,
+    given: Collection[str],
+    named: Callable[[str], str],
+) -> None:
+    """Raise unless the given fields are exactly those that a model reads.
+
+    Args:
+        model: The model.
+        given: Names of fields of data samples.
+        named: What users call a field: their argument or flag.
+
+    Raises:
+        ValueError: Naming the field as users do.
     """
     reads = {*model.conditioner.reads}
-    for name in sorted({*given} - reads):
-        known = ', '.join(sorted(map(_argument, reads))) or 'nothing'
+    for field_name in sorted({*given} - reads):
+        known = ', '.join(sorted(map(named, reads))) or 'nothing'
         raise ValueError(
-            f'{_argument(name)} is unknown to this model, which reads '
-            f'{known}: leave it out'
+            f'{named(field_name)} is unknown to this model, which reads '
+            f'{known}: omit it'
         )
-    for name in sorted(reads - {*given}):
-        raise ValueError(f'{_argument(name)} is missing: this model reads it')
-    _check_class(model, given)
+    for field_name in sorted(reads - {*given}):
+        raise ValueError(
+            f'the field {field_name} is missing: give {named(field_name)}'
+        )
 
 
 def _check_class(model: LatentDiffusion, given: Mapping[str, Any]) -> None:
@@ -130,6 +150,7 @@ def size_of(
     model: LatentDiffusion,
     fields: Mapping[str, Any],
     size: int | tuple[int, int] | None,
+    argument: str = 'size',
 ) -> tuple[int, int]:
     """Height and width of an image, pixels.
 
@@ -137,21 +158,24 @@ def size_of(
         model: The model; its own size is the last resort.
         fields: Images among them set the size.
         size: Side, or height and width; None if not given.
+        argument: What users call it.
 
     Raises:
         ValueError: If neither says it.
     """
     if size is not None:
         return height_and_width(size)
-    for name in ('gt_img', 'gt_sem_seg'):
-        if name in fields:
-            return tuple(fields[name].shape[1:])
+    own = [name for name in fields if name not in ARGUMENTS]
+    for name in ('gt_img', 'gt_sem_seg', *own):
+        value = fields.get(name)
+        if isinstance(value, Tensor) and value.ndim == 3:
+            return tuple(value.shape[1:])
     if 'img_lq' in fields:  # has the size of the latent
         factor = model.autoencoder.factor
         height, width = fields['img_lq'].shape[1:]
         return factor * height, factor * width
     if model.image_size is None:
-        raise ValueError('size is missing: the model does not state one')
+        raise ValueError(f'the image size is missing: give {argument}')
     return height_and_width(model.image_size)
 
 

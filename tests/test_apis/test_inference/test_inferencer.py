@@ -162,7 +162,7 @@ def test_pictures_are_files_images_arrays_or_tensors(filler, tmp_path):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (dict(), 'label is missing'),
+        (dict(), 'gt_label is missing: give label'),
         (dict(label=3, prompt='a cat'), 'prompt is unknown to this model'),
         (dict(label=30), 'label=30 is unknown, expected 0 to 9'),
         (dict(label='cat'), "label='cat' is unknown, expected 0 to 9"),
