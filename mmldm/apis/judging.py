@@ -174,7 +174,7 @@ def judge_images(
         measure_images(images, network, metrics, name)
         for images, name in zip(sets, (generated, reference), strict=False)
     ]
-    judged, real = measured[0], known or measured[1]
+    judged, real = measured[0], measured[1] if known is None else known
     values = compare_sets(judged, real, metrics)
     return dict(
         metrics={f'{network.name}/{k}': v for k, v in values.items()},

@@ -18,6 +18,7 @@ from mmldm.utils.weight_files import file_hash
 
 # Parts of a model's config that say how it samples.
 SAMPLING = ('solver', 'time_grid', 'num_steps')
+AROUND = ('guidance', 'guide_checkpoint', 'windows')
 
 
 def protocol_of_test(runner: Any, checkpoint: str) -> dict[str, Any]:
@@ -29,7 +30,8 @@ def protocol_of_test(runner: Any, checkpoint: str) -> dict[str, Any]:
 
     Returns:
         ``model``, ``sampling`` (of latent diffusion models), ``data``,
-        ``judges`` (feature networks) and ``environment``.
+        ``judges`` (feature networks and what they compare with) and
+        ``environment``.
     """
     model = runner.cfg.model.to_dict()
     protocol = dict(
@@ -37,13 +39,22 @@ def protocol_of_test(runner: Any, checkpoint: str) -> dict[str, Any]:
         sampling=_sampling(model),
         data=_data(runner.cfg.test_dataloader.dataset.to_dict()),
         judges=[
-            metric.network.protocol
+            _judge(metric)
             for metric in runner.test_evaluator.metrics
             if isinstance(getattr(metric, 'network', None), FeatureNetwork)
         ],
         environment=_environment(),
     )
     return {name: part for name, part in protocol.items() if part}
+
+
+def _judge(metric: Any) -> dict[str, Any]:
+    """Feature network, and the real images or their file."""
+    reference = getattr(metric, 'reference', None)
+    if isinstance(reference, Mapping):
+        reference = _data(reference)
+    own = {} if reference is None else dict(reference=reference)
+    return {**metric.network.protocol, **own}
 
 
 def _model(runner: Any, checkpoint: str) -> dict[str, Any]:
@@ -61,9 +72,8 @@ def _sampling(model: Mapping[str, Any]) -> dict[str, Any]:
     """Solver, grid, steps and guidance; empty for other models."""
     scheduler = model.get('diffusion_scheduler') or {}
     parts = {name: scheduler[name] for name in SAMPLING if name in scheduler}
-    if 'guidance' in model:
-        parts['guidance'] = model['guidance']
-    return parts
+    around = {name: model.get(name) for name in AROUND}
+    return parts | {k: v for k, v in around.items() if v is not None}
 
 
 def _data(dataset: Mapping[str, Any]) -> dict[str, Any]:

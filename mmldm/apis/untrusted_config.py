@@ -7,9 +7,11 @@ that its user chose to run; a weights file is not.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from inspect import isclass
 from reprlib import Repr
 from typing import Any
 
+from mmldm.models.feature_networks import FeatureNetwork
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.utils.checks import suggest
 
@@ -82,10 +84,19 @@ def check_untrusted(
 
 
 def _registered() -> set[str]:
-    """Names of all registered parts of models."""
+    """Names of all registered parts of models.
+
+    Feature networks judge models and are no part of one; some would be
+    downloaded.
+    """
     for registry in REGISTRIES:
         registry.import_from_location()
-    return {name for node in REGISTRIES for name in node.module_dict}
+    return {
+        name
+        for node in REGISTRIES
+        for name, cls in node.module_dict.items()
+        if not (isclass(cls) and issubclass(cls, FeatureNetwork))
+    }
 
 
 def tokenizer_folders(config: Mapping[str, Any]) -> list[str]:

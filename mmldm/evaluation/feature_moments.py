@@ -43,17 +43,27 @@ class FeatureMoments:
             self.second += (rows.T @ rows).to(torch.int64)
         self.first += whole.sum(0).to(torch.int64)
         self.count += len(whole)
-        if self.second.diagonal().max() > LARGEST_SUM:
+        self._check_sums(self.second.diagonal())
+
+    def reduce(self) -> None:
+        """Add the sums of all processes, on every process.
+
+        Raises:
+            ValueError: If they are too large, on every process.
+        """
+        # float64 shows an overflow, where int64 would begin anew.
+        largest = self.second.diagonal().double()
+        for value in (self.count, self.first, self.second, largest):
+            all_reduce(value, 'sum')
+        self._check_sums(largest)
+
+    def _check_sums(self, largest: Tensor) -> None:
+        """Raise if sums of squares are too large."""
+        if largest.max() > LARGEST_SUM:
             raise ValueError(
                 f'features of {self.count} images are too large for exact '
                 'sums: use fewer images, or scale the features'
             )
-
-    def reduce(self) -> None:
-        """Add the sums of all processes, on every process."""
-        for name in ('count', 'first', 'second'):
-            value = getattr(self, name)
-            all_reduce(value, 'sum')
 
     @property
     def mean(self) -> Tensor:

@@ -95,15 +95,15 @@ class GeneratedImages(BaseMetric):
             self.known_reference = self._measured_reference(rank, world)
         outcome = [self._outcome(generated) if is_main_process() else None]
         broadcast_object_list(outcome)
-        if isinstance(outcome[0], ValueError):
+        if isinstance(outcome[0], Exception):
             raise outcome[0]
         return outcome[0]
 
-    def _outcome(self, generated: FeatureSet) -> dict | ValueError:
+    def _outcome(self, generated: FeatureSet) -> dict | Exception:
         """The values, or the error that every process is to raise."""
         try:
             return self.compute_metrics(generated)
-        except ValueError as error:
+        except Exception as error:  # the others wait, whatever it is
             return error
 
     def compute_metrics(self, generated: FeatureSet) -> dict[str, float]:
@@ -131,8 +131,10 @@ class GeneratedImages(BaseMetric):
         dataset = DATASETS.build(self.reference)
         collector = self._collector()
         collector.logits = None
+        # Where the generated images were, whose rounding is the same.
+        device = next(self.network.parameters()).device
         for images in _shares(dataset, rank, world):
-            collector.add(images)
+            collector.add([image.to(device) for image in images])
         return collector.finish(len(dataset), rank, world)
 
 

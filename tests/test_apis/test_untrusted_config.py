@@ -156,6 +156,12 @@ def test_weights_that_lie_elsewhere_are_no_data(refusal):
         assert f'embedders.0.pretrained={pretrained!r}, and reading' in told
 
 
+def test_networks_that_judge_images_are_no_parts_of_models(refusal):
+    """Without arguments, one downloads its weights."""
+    told = refusal('autoencoder', dict(type='DINOv2Features'))
+    assert "autoencoder.type='DINOv2Features', which is not a reg" in told
+
+
 # What a class would call an argument that names a file.
 NAMES_A_FILE = re.compile(
     r'(.*_)?(checkpoint|weights|path|file|folder|dir|root|tokenizer)'

@@ -5,6 +5,7 @@ from torch_fidelity.metric_fid import (
     fid_statistics_to_metric,
 )
 
+from mmldm.evaluation import feature_moments
 from mmldm.evaluation.feature_moments import FeatureMoments, moments_distance
 
 
@@ -84,3 +85,14 @@ def test_sums_that_would_overflow_are_refused():
     moments.second += 2**62
     with pytest.raises(ValueError, match='of 1 images are too large'):
         moments.add(torch.ones(1, 1))
+
+
+def test_sums_of_processes_do_not_overflow(monkeypatch):
+    """Each process has sums that fit, but not all of them together."""
+    moments = FeatureMoments(2)
+    moments.second.fill_(2**62 - 1)
+    monkeypatch.setattr(
+        feature_moments, 'all_reduce', lambda value, op: value.mul_(4)
+    )
+    with pytest.raises(ValueError, match='too large for exact sums'):
+        moments.reduce()

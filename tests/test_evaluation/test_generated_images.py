@@ -104,6 +104,23 @@ def test_order_and_batches_change_no_digit(
     assert judge(metric, samples[::-1], 30) == wanted
 
 
+def test_the_reference_is_measured_where_generated_images_were(
+    reference, monkeypatch
+):
+    """The device 'meta' stands for a GPU."""
+    seen = set()
+
+    def extract(network, images):
+        seen.add(images.device.type)
+        return Extracted(torch.ones(len(images), 3), None)
+
+    monkeypatch.setattr(Colours, 'extract', extract)
+    metric = metric_of(reference)
+    metric.network.to('meta')
+    assert len(metric._measured_reference(0, 1)) == 30
+    assert seen == {metric.network.scale.device.type} == {'meta'}
+
+
 def test_images_that_a_sampler_repeats_do_not_count(images):
     """Two processes of 15 and 15 images, the set has 29."""
     collector = FeatureCollector(Colours(), keep_features=True)
@@ -193,6 +210,14 @@ def test_an_error_of_one_process_is_raised_on_all(
     with pytest.raises(ValueError, match='too few'):
         judge(metric, samples_of(images[:3], reconstruction))
     assert isinstance(sent[0][0], ValueError)
+
+    def fail(generated):
+        raise torch.linalg.LinAlgError('no convergence')
+
+    monkeypatch.setattr(metric, 'compute_metrics', fail)
+    with pytest.raises(torch.linalg.LinAlgError):
+        judge(metric, samples_of(images, reconstruction))
+    assert isinstance(sent[1][0], torch.linalg.LinAlgError)
 
 
 def test_the_protocol_is_in_the_log(

@@ -155,6 +155,12 @@ def _held_out(runner, training: Dataset) -> ConfigType:
     Raises:
         ValueError: If it has none.
     """
+    if getattr(training, 'split', None) == 'all':
+        raise ValueError(
+            'ValidationLossHook.dataset is missing, and train_dataloader'
+            ".dataset.split='all' trains on all images: set it to 'train', "
+            'or give the config of a dataset of other images'
+        )
     config = copy.deepcopy(runner.cfg.train_dataloader.dataset)
     if 'split' not in config and not _takes_split(type(training)):
         raise ValueError(

@@ -142,7 +142,10 @@ class FrozenNetwork(FrozenPart, Embedder):
         config = self._config_class(kind, where).from_dict(told)
         cls = self._class(config, where)
         load = partial(
-            cls.from_pretrained, output_loading_info=True, **_options(cls)
+            cls.from_pretrained,
+            output_loading_info=True,
+            attn_implementation=_attention(cls),
+            **_options(cls),
         )
         model, report = self._have(load, where)
         missing = sorted(report['missing_keys'])
@@ -184,6 +187,11 @@ def _options(cls: type) -> dict[str, bool]:
     """Leave out what is made of the tokens: many files lack its weights."""
     pools = 'add_pooling_layer' in signature(cls.__init__).parameters
     return dict(add_pooling_layer=False) if pools else {}
+
+
+def _attention(cls: type) -> str:
+    """The default attention; a config.json could name a package's code."""
+    return 'sdpa' if getattr(cls, '_supports_sdpa', False) else 'eager'
 
 
 def _inner(model: Any, two: bool) -> nn.Module:

@@ -45,9 +45,10 @@ class DINOv2Features(FeatureNetwork):
         network = _network(pretrained)
         patch = network.config.patch_size
         if side % patch:
+            near = max(side // patch, 1) * patch
             raise ValueError(
                 f'DINOv2Features.side={side} must be a multiple of its '
-                f'patches of {patch} pixels: give side={side // patch * patch}'
+                f'patches of {patch} pixels: give side={near}'
             )
         super().__init__(side, _hash(network))
         self.num_features = network.config.hidden_size
@@ -72,13 +73,18 @@ def _network(pretrained: str) -> nn.Module:
     from transformers import Dinov2Model
 
     def load(source: str, **kwargs: Any) -> nn.Module:
-        # Safetensors alone: nothing that a folder brings along is executed.
+        # Nothing that a folder brings along is executed: safetensors alone,
+        # and no attention of a package that its config.json names.
         network, report = Dinov2Model.from_pretrained(
-            source, use_safetensors=True, output_loading_info=True, **kwargs
+            source,
+            use_safetensors=True,
+            attn_implementation='eager',
+            output_loading_info=True,
+            **kwargs,
         )
         if report['missing_keys']:
             raise ValueError(f'{len(report["missing_keys"])} weights missing')
-        return network
+        return network.float()
 
     where = f'DINOv2Features.pretrained={pretrained!r}'
     return required(load, pretrained, where, 'a DINOv2 network')

@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.dataset import pseudo_collate
 
+from mmldm.engine.hooks.validation_loss_hook import _held_out
 from mmldm.models.editors import fixed_errors
 
 HELD_OUT = dict(
@@ -135,3 +138,10 @@ def test_without_a_dataset_the_other_images_are_held_out(trainer, tmp_path):
     """Of the digits, whose splits have other names: refused by the data."""
     with pytest.raises(ValueError, match="split='val'"):
         trainer(default_hooks__validation_loss__dataset=None).train()
+
+
+def test_images_that_are_trained_on_are_not_held_out():
+    """ImageNet's configs train on all images, a folder's by default."""
+    training = SimpleNamespace(split='all')
+    with pytest.raises(ValueError, match="split='all' trains .*to 'train'"):
+        _held_out(None, training)

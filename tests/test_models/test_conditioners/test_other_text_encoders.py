@@ -255,6 +255,19 @@ def test_code_of_a_folder_is_refused_and_not_run(
         build(pretrained=str(tmp_path))
 
 
+def test_a_folder_cannot_name_the_code_of_its_attention(
+    build, trained, tmp_path
+):
+    _, model = trained('bert')
+    model.save_pretrained(tmp_path)
+    path = tmp_path / 'config.json'
+    config = json.loads(path.read_text())
+    # transformers would fetch a package of this name and run it.
+    path.write_text(json.dumps(config | dict(attn_implementation='a/b')))
+    network = build(pretrained=str(tmp_path)).network
+    assert network.config._attn_implementation in ('sdpa', 'eager')
+
+
 def test_code_of_a_tokenizer_is_refused_and_not_run(
     build, trained, samples, words, tmp_path
 ):
