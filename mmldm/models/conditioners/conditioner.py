@@ -42,10 +42,10 @@ class Conditioner(BaseModule):
             (arXiv:2211.09800), drop each of two alone with 0.05 and both
             with 0.05.
 
-        Raises:
-            ValueError: If tokens cannot be joined, if ``drop_prob`` has
-                another length than ``embedders``, or if an embedder without a
-                null condition has a probability above 0.
+    Raises:
+        ValueError: If tokens cannot be joined, if ``drop_prob`` has
+            another length than ``embedders``, or if an embedder without a
+            null condition has a probability above 0.
     """
 
     def __init__(

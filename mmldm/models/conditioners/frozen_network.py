@@ -60,9 +60,9 @@ class FrozenNetwork(FrozenPart, Embedder):
             config: Arguments of a transformers config and its ``model_type``.
             pretrained: Folder, or name on huggingface.co.
 
-            Raises:
-                ValueError: If both or none is given, or the network is not
-                    available.
+        Raises:
+            ValueError: If both or none is given, or the network is not
+                available.
         """
         if (config is None) == (pretrained is None):
             raise ValueError(

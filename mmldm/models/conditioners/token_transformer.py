@@ -63,9 +63,9 @@ class TokenTransformer(Embedder):
         vocab_size: Number of tokens; None for the tokenizer's own.
         max_length: Most tokens of a sample; None for the tokenizer's own.
 
-        Raises:
-            ValueError: If ``vocab_size`` or ``max_length`` is missing and the
-                tokenizer does not know it before it reads its files.
+    Raises:
+        ValueError: If ``vocab_size`` or ``max_length`` is missing and the
+            tokenizer does not know it before it reads its files.
     """
 
     slot = 'tokens'

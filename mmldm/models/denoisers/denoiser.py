@@ -50,13 +50,13 @@ class Denoiser(BaseModule):
         """The network's output, (B, out_channels, h, w).
 
         Args:
-                z_t: Noisy latents, (B, C, h, w). C and the channels of
-                    ``cond.spatial`` add up to in_channels.
-                t: Times, (B,).
-                cond: Condition of the batch.
+            z_t: Noisy latents, (B, C, h, w). C and the channels of
+                ``cond.spatial`` add up to in_channels.
+            t: Times, (B,).
+            cond: Condition of the batch.
 
-            Raises:
-                ValueError: If latents or condition do not fit the network.
+        Raises:
+            ValueError: If latents or condition do not fit the network.
         """
         self._check(z_t, cond)
         if cond.spatial is not None:
