@@ -39,9 +39,7 @@ def test_features_are_the_class_token_of_normalised_images(folder, images):
     torch.testing.assert_close(found, tokens[:, 0], rtol=0, atol=1e-5)
 
 
-def test_weights_in_half_precision_are_computed_with_in_single(
-    folder, images
-):
+def test_weights_in_half_precision_are_computed_with_in_single(folder, images):
     Dinov2Model.from_pretrained(folder).half().save_pretrained(folder)
     network = DINOv2Features(str(folder), side=SIDE)
     assert {w.dtype for w in network.parameters()} == {torch.float32}
