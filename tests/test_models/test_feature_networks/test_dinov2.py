@@ -57,5 +57,5 @@ def test_a_folder_cannot_name_the_code_of_its_attention(folder):
 
 @pytest.mark.parametrize(('side', 'near'), [(30, 28), (7, 14)])
 def test_a_side_without_whole_patches_is_refused(folder, side, near):
-    with pytest.raises(ValueError, match=f'side={side} .*give side={near}$'):
+    with pytest.raises(ValueError, match=f'side={side} .*set side={near}$'):
         DINOv2Features(str(folder), side=side)
