@@ -16,6 +16,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 from mmldm.apis import load_config, tool_parser
+from mmldm.apis.config.derived import fill_base_batch_size
 from mmldm.apis.first_stages import shipped_first_stage
 from mmldm.datasets import AddressedDataset
 from mmldm.models.conditioners.pretrained_tokens import PretrainedTokens
@@ -216,7 +217,9 @@ def test_the_name_says_what_is_in_the_config(path):
 def test_no_config_states_what_follows():
     for path in CONFIGS:
         cfg = Config.fromfile(path)
-        assert 'auto_scale_lr' not in cfg, path
+        stated = cfg.pop('auto_scale_lr', None)
+        fill_base_batch_size(cfg)
+        assert stated is None or stated != cfg.auto_scale_lr, path
         fills_in = MODELS.get(cfg.model.type).fills_in
         for key, arguments in fills_in.items():
             part = cfg.model

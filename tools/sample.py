@@ -37,6 +37,7 @@ from mmldm.utils.memory import check_images_fit
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from mmldm.diffusion import Sampling
     from mmldm.models.editors import LatentDiffusion
     from mmldm.structures import LDMDataSample
 
@@ -144,6 +145,14 @@ def _process_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('sampling (default: as in the config)')
     group.add_argument('--steps', type=int, help='number of solver steps')
     group.add_argument(
+        '--solver', metavar='NAME', help='such as DDIM, Heun or DPMSolverPP'
+    )
+    group.add_argument(
+        '--grid',
+        metavar='NAME',
+        help='levels that the solver visits, such as TrailingGrid',
+    )
+    group.add_argument(
         '--window',
         type=int,
         metavar='PIXELS',
@@ -196,24 +205,26 @@ def _tell(sample: LDMDataSample, fields: dict[str, Any]) -> None:
             sample.set_field(value, field)
 
 
-def prepare(args: argparse.Namespace, model: LatentDiffusion) -> None:
-    """Apply the sampling flags to the model."""
-    from mmldm.diffusion import ClassifierFreeGuidance, Windows
+def prepare(args: argparse.Namespace, model: LatentDiffusion) -> Sampling:
+    """How the flags ask to sample.
+
+    Raises:
+        ValueError: If a flag does not suit the model; names the flag.
+    """
+    from mmldm.diffusion import Sampling, Windows
 
     if args.steps is not None:
         most = model.diffusion_scheduler.noise_schedule.num_timesteps
         check_range('--steps', args.steps, 1, most)
-        model.diffusion_scheduler.num_steps = args.steps
+    parts = {}
     if args.window is not None:
         factor = model.autoencoder.factor
         check_divisible(
             '--window', args.window, 'the factor of the first stage', factor
         )
-        model.windows = Windows(args.window // factor)
-        model.autoencoder.tile_size = TILE_SIZE
-    if args.scale is not None:
-        model.guidance = ClassifierFreeGuidance(args.scale)
-        model.check_guidance()
+        windows = Windows(args.window // factor)
+        parts = dict(windows=windows, tile_size=TILE_SIZE)
+    return Sampling.of(args.solver, args.grid, args.steps, args.scale, **parts)
 
 
 def main() -> None:
@@ -244,7 +255,7 @@ def main() -> None:
     check_flags(model, {name for name, v in given.items() if v is not None})
     negative = negative_of(model, args.negative)
     check_classes(model, given, negative)
-    prepare(args, model)
+    model = model.sampling_by(prepare(args, model))
     size = image_size(args.size, fields, model)
     kinds = kinds_of(args, neighbours(args, model))
     total = len(kinds) * args.num

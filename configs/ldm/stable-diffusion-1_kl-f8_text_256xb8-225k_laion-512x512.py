@@ -35,3 +35,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, by_epoch=False, end=10_000)
 ]
 train_cfg = dict(max_iters=225_000)
+auto_scale_lr = dict(base_batch_size=2048)  # of the rate, though inherited

@@ -6,10 +6,12 @@ from .cli import (
     tool_parser,
 )
 from .converted import write_converted
+from .inference import LatentDiffusionInferencer
 from .models import build_model, init_model
 from .publish import publish_model
 
 __all__ = [
+    'LatentDiffusionInferencer',
     'build_model',
     'build_runner',
     'config_parser',

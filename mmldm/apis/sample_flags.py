@@ -5,26 +5,20 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
-
 from mmldm.models.conditioners.layouts import check_box
 from mmldm.models.editors import LatentDiffusion
 from mmldm.utils import check_count, check_range
 from mmldm.utils.files import check_file, check_folder_to_write
-from mmldm.utils.image_size import height_and_width
 
+from .inference.requests import ARGUMENTS, check_reads, size_of
+
+# Fields whose flags have other names than the arguments of Python.
+OTHER_FLAGS = {'layout': '--object', 'features': '--database'}
 # Field of a data sample -> flag that sets it.
 FLAGS = {
-    'gt_label': '--label',
-    'caption': '--prompt',
-    'layout': '--object',
-    'gt_img': '--image',
-    'mask': '--mask',
-    'img_lq': '--low-res',
-    'gt_sem_seg': '--map',
-    'ref_imgs': '--like',
-    'features': '--database',
-}
+    field: f'--{argument.replace("_", "-")}'
+    for field, argument in ARGUMENTS.items()
+} | OTHER_FLAGS
 
 
 def check_args(args: argparse.Namespace) -> None:
@@ -97,24 +91,13 @@ def check_flags(model: LatentDiffusion, given: Collection[str]) -> None:
     """Raise unless the given fields are exactly those the model reads.
 
     Args:
-        model: What draws.
+        model: The model.
         given: Names of the given fields of data samples.
 
     Raises:
         ValueError: Naming the flags.
     """
-    reads = {*model.conditioner.reads}
-    for field in sorted({*given} - reads):
-        known = ', '.join(sorted(map(_flag, reads))) or 'nothing'
-        raise ValueError(
-            f'{_flag(field)} is unknown to this model, which reads {known}: '
-            'omit it'
-        )
-    for field in sorted(reads - {*given}):
-        how = '' if field in FLAGS else ', of .png or .npy'
-        raise ValueError(
-            f'the field {field} is missing: give {_flag(field)}{how}'
-        )
+    check_reads(model, given, _flag)
 
 
 def _flag(field: str) -> str:
@@ -196,17 +179,5 @@ def image_size(
     Raises:
         ValueError: If neither flags, fields nor model give a size.
     """
-    if size is not None:
-        return size[0], size[-1]
-    own = [field for field in fields if field not in FLAGS]
-    for field in ('gt_img', 'gt_sem_seg', *own):
-        value = fields.get(field)
-        if isinstance(value, Tensor) and value.ndim == 3:
-            return tuple(value.shape[1:])
-    if 'img_lq' in fields:  # has the size of the latent
-        height, width = fields['img_lq'].shape[1:]
-        factor = model.autoencoder.factor
-        return factor * height, factor * width
-    if model.image_size is None:
-        raise ValueError('the image size is missing: give --size')
-    return height_and_width(model.image_size)
+    whole = None if size is None else (size[0], size[-1])
+    return size_of(model, fields, whole, '--size')

@@ -51,6 +51,7 @@ from .predictions import (
     SamplePrediction,
     VelocityPrediction,
 )
+from .sampling import Sampling
 from .solvers import (
     DDIM,
     DDPM,
@@ -129,6 +130,7 @@ __all__ = [
     'Prediction',
     'RectifiedFlow',
     'SamplePrediction',
+    'Sampling',
     'ScaledLinearBetas',
     'SlotGuidance',
     'Solver',

@@ -1,4 +1,4 @@
-"""Everything with weights; importing it fills the MODELS registry."""
+"""All networks and editors; importing it fills the registry MODELS."""
 
 from . import (  # noqa: F401
     autoencoders,

@@ -139,6 +139,6 @@ def test_a_first_stage_of_images_refuses_them():
         ('images', first_stage.encode),
         ('latents', first_stage.decode),
     ):
-        message = rf'{name} must be \(B, 3, H, W\), got .*: give those of'
+        message = rf'{name} must be \(B, 3, H, W\), got .*: give latents'
         with pytest.raises(ValueError, match=message):
             run(videos)

@@ -121,7 +121,7 @@ def test_the_dataset_reads_them(find, images, tmp_path):
         (['--num', '0'], '--num'),
         (
             ['--encoder', '.'],
-            "pretrained='.' is neither a folder with a vision model of CLIP's",
+            "pretrained='.' is neither a folder with a vision model of CLIP",
         ),
     ],
 )

@@ -306,7 +306,7 @@ def test_images_to_resemble_arrive(draw, files):
         (MAPS, ['--map', 'none.png'], '--map none.png does not exist'),
         (MASKED, ['--image', 'none.png'], '--image none.png does not'),
         (GIVEN, [], 'is missing: give --database'),
-        (TOKENS, [], 'is missing: give --field tokens=FILE, of .png or'),
+        (TOKENS, [], 'is missing: give --field tokens=FILE'),
         (CLASSES, ['--field', 'a'], '--field a must be NAME=FILE'),
         (
             CLASSES,
@@ -448,3 +448,23 @@ def test_a_grid_that_would_grow_too_large_says_so(draw, monkeypatch, capsys):
     assert '9 images in' in (told := capsys.readouterr().out)
     assert '4 of them in' in told
     assert images['grid.png'].shape == (22, 22, 3)
+
+
+def test_a_solver_and_a_grid_by_name_arrive(draw):
+    """The images are those of a model whose config has them."""
+    flags = ('--label', 3, '--num', 1)
+    _, plain = draw({}, *flags)
+    _, other = draw({}, *flags, '--solver', 'Heun', '--grid', 'KarrasGrid')
+    scheduler = dict(
+        solver=dict(_delete_=True, type='Heun'),
+        time_grid=dict(_delete_=True, type='KarrasGrid'),
+    )
+    _, wanted = draw(dict(diffusion_scheduler=scheduler), *flags)
+    name = '000000.png'
+    assert np.array_equal(other[name], wanted[name])
+    assert not np.array_equal(other[name], plain[name])
+
+
+def test_an_unknown_solver_is_named(draw):
+    with pytest.raises(ValueError, match="solver='DDIN' is unknown"):
+        draw({}, '--label', 3, '--solver', 'DDIN')

@@ -1,4 +1,4 @@
-"""What an editor may ask of any first stage."""
+"""The base class of all first stages."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -14,13 +14,13 @@ from mmldm.utils.typing import DrawNoise
 
 
 class Coding(NamedTuple):
-    """What a training step decodes, and what it costs.
+    """Latents of a training step, with their losses.
 
     Attributes:
-        z: What :meth:`Autoencoder.decode_for_training` takes.
+        z: Latents for :meth:`Autoencoder.decode_for_training`.
         losses: Terms that regularise latents, by name, each of shape ();
             logged as ``loss_<name>``.
-        logs: What is worth watching, by name, each of shape ().
+        logs: Values to log, by name, each of shape ().
     """
 
     z: Tensor
@@ -29,30 +29,30 @@ class Coding(NamedTuple):
 
 
 class Autoencoder(BaseModule):
-    """Images and *scaled* latents.
+    """Encodes images as *scaled* latents and decodes these.
 
-    Outside of here latents are always (raw - shift) * scale, whose one owner
-    this is (Rombach et al. 2022, section 4.3.2 and app. G).
-
-    ``LatentDiffusion`` needs :meth:`encode_raw` and :meth:`decode_raw` alone.
-    ``FirstStage`` trains what these do, unless :meth:`encode_for_training`
-    and :meth:`decode_for_training` say otherwise; with ``adversarial`` it
-    needs :attr:`last_weight` too.
+    Latents outside of this class are always (raw - shift) * scale, and only
+    this class knows both numbers (Rombach et al. 2022, section 4.3.2 and
+    app. G). ``LatentDiffusion`` needs only :meth:`encode_raw` and
+    :meth:`decode_raw`. ``FirstStage`` trains the same two, unless
+    :meth:`encode_for_training` and :meth:`decode_for_training` are
+    overridden; with ``adversarial`` it also needs :attr:`last_weight`.
 
     Args:
         latent_channels: Channels of a latent.
         factor: Pixels per latent position along each side, a power of 2.
-        latent_scale: Multiplies raw latents so that their standard deviation
-            is about 1, one number or one a channel; ``LatentScaleHook`` and
+        latent_scale: Factor that gives raw latents a standard deviation of
+            about 1: one number, or one per channel. ``LatentScaleHook`` and
             ``tools/analysis_tools/latent_stats.py`` measure it.
-        latent_shift: Subtracted from raw latents before, likewise.
+        latent_shift: Subtracted from raw latents before scaling: one number,
+            or one per channel.
     """
 
-    #: Arguments that are configs, by the type that they have if not said.
+    #: Arguments that are configs, with the default of their ``type``.
     part_types: dict[str, str] = {}
     #: Arguments without effect once weights are loaded.
     training_arguments: tuple[str, ...] = ()
-    #: Size of the codebook, whose :meth:`codes` are looked at; None for none.
+    #: Size of the codebook that :meth:`codes` counts in; None without one.
     num_codes: int | None = None
 
     def __init__(
@@ -77,16 +77,16 @@ class Autoencoder(BaseModule):
     def encode(self, x: Tensor, draw_noise: DrawNoise | None = None) -> Tensor:
         """Scaled latents (B, latent_channels, ceil(H / f), ceil(W / f)).
 
-        Where f does not divide H or W, the last row or column is repeated
-        until it does; :meth:`decode` cuts that off again.
+        If f does not divide H or W, the last row or column is repeated up to
+        a multiple of f; :meth:`decode` removes these again.
 
         Args:
             x: Images in [-1, 1], (B, 3, H, W).
-            draw_noise: Draws a sample of the posterior, where the first
-                stage has one; None takes its mode.
+            draw_noise: Makes the noise for a sample of the posterior, if
+                there is one; None takes the posterior's mode.
 
         Raises:
-            ValueError: If the images have other axes.
+            ValueError: If the images do not have four axes.
         """
         _check_axes('images', x, 3)
         z = self.encode_raw(self.pad(x), draw_noise)
@@ -96,12 +96,12 @@ class Autoencoder(BaseModule):
         """Images of about [-1, 1] from scaled latents (B, C, h, w).
 
         Args:
-            z: The latents.
-            size: (H, W) to cut the image to, whose top left stays; None
-                leaves it at (f h, f w).
+            z: Scaled latents, (B, C, h, w).
+            size: (H, W) to crop the image to, from the top left; None
+                keeps (f h, f w).
 
         Raises:
-            ValueError: If the latents have other axes.
+            ValueError: If the latents do not have four axes.
         """
         _check_axes('latents', z, self.latent_channels)
         raw = z / self.latent_scale + self.latent_shift
@@ -109,7 +109,7 @@ class Autoencoder(BaseModule):
         return x if size is None else x[..., : size[0], : size[1]]
 
     def pad(self, x: Tensor) -> Tensor:
-        """Images (B, 3, H, W) made divisible by f, as of :meth:`encode`."""
+        """Images (B, 3, H, W) padded to a multiple of f, as in encoding."""
         height, width = (-side % self.factor for side in x.shape[2:])
         if not (height or width):
             return x
@@ -117,11 +117,16 @@ class Autoencoder(BaseModule):
 
     @abstractmethod
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
-        """As :meth:`encode`, without scale and shift, f dividing H and W."""
+        """Raw latents, without scale and shift; f divides H and W.
+
+        Args:
+            x: Images in [-1, 1], (B, 3, H, W).
+            draw_noise: See :meth:`encode`.
+        """
 
     @abstractmethod
     def decode_raw(self, z: Tensor) -> Tensor:
-        """As :meth:`decode`, without scale and shift."""
+        """Images from raw latents, without scale and shift."""
 
     def encode_for_training(
         self,
@@ -129,25 +134,24 @@ class Autoencoder(BaseModule):
         draw_noise: DrawNoise,
         transform: Callable[[Tensor], Tensor] = lambda z: z,
     ) -> Coding:
-        """The latents of a training step, and what regularises them.
+        """The latents of a training step, with their losses.
 
-        Here samples of :meth:`encode_raw`, which nothing regularises.
+        By default, a sample of :meth:`encode_raw` without any loss.
 
         Args:
-            x: Images in [-1, 1], (B, 3, H, W), f dividing H and W.
-            draw_noise: Draws what is random.
-            transform: Applied to latents before they are quantised, if they
-                are.
+            x: Images in [-1, 1], (B, 3, H, W); f divides H and W.
+            draw_noise: Makes all random noise.
+            transform: Applied to latents, before any quantisation.
         """
         return Coding(transform(self.encode_raw(x, draw_noise)), {}, {})
 
     def decode_for_training(self, z: Tensor) -> Tensor:
-        """Images from the latents of a :class:`Coding`; here raw ones."""
+        """Images from the latents of a :class:`Coding`, raw by default."""
         return self.decode_raw(z)
 
     @property
     def last_weight(self) -> Tensor:
-        """Weight at which an adversarial loss is weighed: the last layer's."""
+        """Weight of the last layer, for the adaptive adversarial weight."""
         raise ValueError(
             f'{type(self).__name__} has no last_weight, which '
             'model.adversarial needs: give the class a property last_weight, '
@@ -165,20 +169,20 @@ def _check_axes(name: str, x: Tensor, channels: int) -> None:
     if x.ndim != 4 or x.shape[1] != channels:
         raise ValueError(
             f'{name} must be (B, {channels}, H, W), got {tuple(x.shape)}: '
-            'give those of images; a video is encoded frame by frame, or by '
-            'an Autoencoder that overrides encode and decode'
+            'give latents or images of this shape; encode a video frame by '
+            'frame, or by an Autoencoder that overrides encode and decode'
         )
 
 
 def _by_channel(
     name: str, value: float | Sequence[float], channels: int
 ) -> Tensor:
-    """One number or one a channel as a tensor (C, 1, 1).
+    """One number, or one per channel, as a tensor (C, 1, 1).
 
     Raises:
-        ValueError: If there are neither one nor C.
+        ValueError: If the number of values is neither 1 nor C.
     """
-    # On the CPU, also where a model is built on the meta device.
+    # On the CPU even if a model is built on the meta device.
     values = torch.as_tensor(
         value, dtype=torch.float32, device='cpu'
     ).flatten()

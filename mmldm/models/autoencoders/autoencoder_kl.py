@@ -20,7 +20,7 @@ class DiagonalGaussian:
 
     def __init__(self, moments: Tensor) -> None:
         self.mean, log_var = moments.chunk(2, dim=1)
-        # Beyond, the exponential over- or underflows in float16.
+        # Beyond these bounds, exp over- or underflows in float16.
         self.log_var = log_var.clamp(-30, 20)
 
     def sample(self, draw_noise: DrawNoise) -> Tensor:
@@ -40,14 +40,14 @@ class AutoencoderKL(ConvAutoencoder):
 
     Args:
         latent_channels: Channels of a latent.
-        kwargs: As of :class:`ConvAutoencoder`.
+        kwargs: Arguments of :class:`ConvAutoencoder`.
     """
 
     num_maps = 2  # mean and log-variance
 
     def __init__(self, latent_channels: int, **kwargs) -> None:
         super().__init__(latent_channels, **kwargs)
-        # Noise of deviation 1 would drown what the encoder has to learn.
+        # Noise of standard deviation 1 would hide what the encoder learns.
         nn.init.constant_(self.quant_conv.bias[latent_channels:], -6.0)
 
     def posterior(self, x: Tensor) -> DiagonalGaussian:
@@ -66,10 +66,10 @@ class AutoencoderKL(ConvAutoencoder):
         draw_noise: DrawNoise,
         transform: Callable[[Tensor], Tensor] = lambda z: z,
     ) -> Coding:
-        """Samples, and ``kl``: the divergence per *pixel value*.
+        """Samples of the posterior, and ``kl``, its KL per *pixel value*.
 
-        With errors that are means over pixel values, its weight is then that
-        of the paper, whose errors are sums (1e-6).
+        The paper's weight (1e-6), for errors that are sums, thus fits errors
+        that are means over pixel values.
         """
         posterior = self.posterior(x)
         kl = posterior.kl().mean() / x[0].numel()

@@ -1,4 +1,4 @@
-"""The first stage with a codebook."""
+"""The vector-quantised first stage."""
 
 from collections.abc import Callable
 
@@ -13,15 +13,16 @@ from .conv_autoencoder import ConvAutoencoder
 
 @MODELS.register_module()
 class AutoencoderVQ(ConvAutoencoder):
-    """Autoencoder whose decoder sees the nearest codes of a codebook.
+    """Autoencoder whose decoder gets the nearest codes of a codebook.
 
-    The quantiser is the decoder's first layer, so that the latents that a
-    diffusion model learns are continuous (Rombach et al. 2022, section 3.1).
+    The quantiser is the first layer of the decoder. The latents that a
+    diffusion model learns are therefore continuous (Rombach et al. 2022,
+    section 3.1).
 
     Args:
         latent_channels: Channels of a latent and of a code.
-        quantizer: Arguments of ``VectorQuantizer`` but ``dim``.
-        kwargs: As of :class:`ConvAutoencoder`.
+        quantizer: Arguments of ``VectorQuantizer`` without ``dim``.
+        kwargs: Arguments of :class:`ConvAutoencoder`.
     """
 
     part_types = dict(quantizer='VectorQuantizer')
@@ -49,7 +50,7 @@ class AutoencoderVQ(ConvAutoencoder):
     def decode_raw(self, z: Tensor) -> Tensor:
         z_q = self.quantizer.quantize(z)
         if z.requires_grad:
-            # Straight through the codes, for what is guided by a gradient.
+            # The gradient passes straight through, for guidance by gradients.
             z_q = z + (z_q - z).detach()
         return self.decode_for_training(z_q)
 
@@ -68,7 +69,7 @@ class AutoencoderVQ(ConvAutoencoder):
         draw_noise: DrawNoise,
         transform: Callable[[Tensor], Tensor] = lambda z: z,
     ) -> Coding:
-        """Codes, the quantiser's losses, its usage and perplexity."""
+        """Codes, with the quantiser's losses, usage and perplexity."""
         quantized = self.quantizer(
             transform(self.encode_moments(x)), draw_noise
         )

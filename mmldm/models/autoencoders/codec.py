@@ -1,4 +1,4 @@
-"""The convolutional encoder and decoder of every first stage."""
+"""The convolutional encoder and decoder of the first stages."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ EPS = 1e-6
 
 
 class _Blocks:
-    """Makes the blocks of one codec, which share their normalisation."""
+    """Builds the blocks of one codec, with the same normalisation."""
 
     def __init__(self, num_groups: int) -> None:
         self.norm = dict(eps=EPS, num_groups=num_groups)
@@ -26,7 +26,7 @@ class _Blocks:
         return SelfAttention2d(channels, zero_out=False, **self.norm)
 
     def middle(self, channels: int, attention: bool) -> nn.Sequential:
-        """Residual blocks at the lowest resolution, attention between."""
+        """Residual blocks at the lowest resolution, with attention between."""
         layers = [ResBlock(channels, channels, **self.norm) for _ in range(2)]
         if attention:
             layers.insert(1, self.attention(channels))
@@ -49,7 +49,7 @@ class _Blocks:
         return layers
 
     def head(self, channels: int, out_channels: int) -> nn.Sequential:
-        """What makes latents or images of feature maps."""
+        """The last layers, from feature maps to latents or images."""
         return nn.Sequential(
             group_norm(channels, **self.norm),
             nn.SiLU(),
@@ -60,13 +60,13 @@ class _Blocks:
 class Encoder(nn.Sequential):
     """Images to feature maps: (B, 3, H, W) -> (B, out, H / f, W / f).
 
-    f is 2 to the number of levels less one.
+    f = 2^(number of levels - 1).
 
     Args:
         out_channels: Channels of the result.
         channels: Channels of the first level, multiple of ``norm_groups``.
         channel_mults: Factor on ``channels`` at each level.
-        num_res_blocks: Residual blocks a level.
+        num_res_blocks: Residual blocks per level.
         attn_factors: Downsampling factors (1, 2, 4 ...) of the levels whose
             residual blocks are followed by attention.
         mid_attention: Attention in the middle, at the lowest resolution.
@@ -105,13 +105,13 @@ class Decoder(nn.Sequential):
 
     Args:
         in_channels: Channels of the feature map.
-        channels: As of :class:`Encoder`, which it mirrors with one residual
-            block more a level.
-        channel_mults: As of :class:`Encoder`.
-        num_res_blocks: As of :class:`Encoder`.
-        attn_factors: As of :class:`Encoder`.
-        mid_attention: As of :class:`Encoder`.
-        norm_groups: As of :class:`Encoder`.
+        channels: See :class:`Encoder`. The decoder mirrors it, with one more
+            residual block per level.
+        channel_mults: See :class:`Encoder`.
+        num_res_blocks: See :class:`Encoder`.
+        attn_factors: See :class:`Encoder`.
+        mid_attention: See :class:`Encoder`.
+        norm_groups: See :class:`Encoder`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the convolutional first stages have in common."""
+"""The base class of the convolutional first stages."""
 
 from collections.abc import Sequence
 
@@ -14,41 +14,42 @@ from .tiling import check_tile_size, tiled_forward
 
 
 class ConvAutoencoder(Autoencoder):
-    """Encoder and decoder with a 1x1 convolution on either side of latents.
+    """Encoder and decoder with a 1x1 convolution on each side of latents.
 
     Args:
         latent_channels: Channels of a latent.
         channels: Channels of the first level, multiple of ``norm_groups``.
         channel_mults: Factor on ``channels`` at each level; the image is
             halved between levels, so f = 2^(levels - 1).
-        num_res_blocks: Residual blocks a level of the encoder.
+        num_res_blocks: Residual blocks per level of the encoder.
         attn_factors: Downsampling factors (1, 2, 4 ...) of the levels with
             attention.
-        mid_attention: Attention at the lowest resolution.
+        mid_attention: Whether there is attention at the lowest resolution.
         norm_groups: Groups of every normalisation, 32 in all published
-            models. The first level should have two channels a group or more:
-            where it has one, its mean, which is the image's colour, is
-            normalised away.
+            models. The first level should have at least two channels per
+            group: a group of one channel loses its mean, which is the
+            image's colour.
         z_channels: Channels between the codec and the 1x1 convolutions; None
-            for ``latent_channels``, as all published models have it.
-        image_skip: Add the image, averaged over f x f pixels, to the first
-            three channels of latents, and those, enlarged, to what is
-            decoded. The network then starts as a pair of resizings and
-            learns what they lose; colours, which it otherwise learns after
-            thousands of iterations, are there from the first.
-        starts_as_resizing: Begin with weights that average the image over
-            f x f pixels and enlarge that again, see
-            :func:`start_as_resizing`: what ``image_skip`` is for, without any
-            layer that published networks lack. For training alone; the
-            weights of a checkpoint replace these.
-        tile_size: Pixels a side from which images, where no gradients are
-            wanted, are encoded and decoded in tiles of that size: the same
-            result in less memory, see :func:`tiled_forward`. None for never.
+            for ``latent_channels``, as in all published models.
+        image_skip: Whether to add the image, averaged over f x f pixels, to
+            the first three channels of latents, and these, enlarged, to
+            decoded images. The network then starts as a pair of resizings
+            and learns what they lose. Colours are right from the start;
+            otherwise they take thousands of iterations.
+        starts_as_resizing: Whether to start from weights that average the
+            image over f x f pixels and enlarge the result, see
+            :func:`start_as_resizing`. It has the purpose of ``image_skip``,
+            but adds no layer to the published networks. It only matters to
+            training, as a checkpoint replaces these weights.
+        tile_size: Side in pixels above which images are encoded and decoded
+            in tiles of that size, if no gradients are needed. The result
+            is the same and takes less memory, see :func:`tiled_forward`.
+            None for never.
         latent_scale: See :class:`Autoencoder`.
         latent_shift: See :class:`Autoencoder`.
     """
 
-    #: Feature maps of ``latent_channels`` channels that the encoder yields.
+    #: Feature maps of the encoder, each of ``latent_channels`` channels.
     num_maps = 1
     training_arguments = ('starts_as_resizing',)
 
@@ -109,7 +110,7 @@ class ConvAutoencoder(Autoencoder):
         return self.decoder[-1][-1].weight
 
     def encode_moments(self, x: Tensor) -> Tensor:
-        """What latents are made of, (B, maps * C, H / f, W / f)."""
+        """Output of the encoder, (B, num_maps * C, H / f, W / f)."""
         maps = self.quant_conv(self._run(self.encoder, x))
         if not self.image_skip:
             return maps
@@ -127,7 +128,7 @@ class ConvAutoencoder(Autoencoder):
         return x + F.interpolate(z[:, :3], x.shape[2:], mode='bicubic')
 
     def _run(self, net: nn.Sequential, x: Tensor) -> Tensor:
-        """The encoder or the decoder, whole or in tiles."""
+        """Run the encoder or the decoder, whole or in tiles."""
         if self.tile_size is None or torch.is_grad_enabled():
             return net(x)
         return tiled_forward(net, x, self.tile_size)
@@ -136,7 +137,7 @@ class ConvAutoencoder(Autoencoder):
 def _check_colours(
     latent_channels: int, image_skip: bool, starts_as_resizing: bool
 ) -> None:
-    """Raise where latents cannot begin as a small image, or do so twice."""
+    """Raise unless latents can start as a small image, and do so once."""
     if not (image_skip or starts_as_resizing):
         return
     if image_skip and starts_as_resizing:
@@ -154,11 +155,11 @@ def _check_colours(
 
 
 def _check_attention(attn_factors: Sequence[int], factor: int) -> None:
-    """Raise where attention is asked for at a resolution that is not there."""
+    """Raise if attention is configured at a resolution without level."""
     levels = [2**i for i in range(factor.bit_length())]
     missing = sorted(set(attn_factors) - set(levels))
     if missing:
         raise ValueError(
-            f'autoencoder.attn_factors={tuple(attn_factors)}: there is no '
-            f'level with factor {missing[0]}, only {levels}'
+            f'autoencoder.attn_factors={tuple(attn_factors)}: no level has '
+            f'the factor {missing[0]}, choose from {levels}'
         )

@@ -12,7 +12,7 @@ from .autoencoder import Autoencoder
 
 @MODELS.register_module()
 class IdentityAutoencoder(Autoencoder):
-    """Latents are the pixels: LDM-1 of Rombach et al. 2022, section 4.1.
+    """First stage whose latents are the pixels; Rombach et al. 2022, LDM-1.
 
     Args:
         latent_scale: See :class:`Autoencoder`.

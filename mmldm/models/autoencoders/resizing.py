@@ -1,4 +1,4 @@
-"""Weights with which a first stage starts as a pair of resizings."""
+"""Initial weights by which a first stage is a pair of resizings."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,10 +9,10 @@ from ..layers import Downsample, ResBlock, SelfAttention2d, Upsample
 from .codec import Decoder, Encoder
 
 COLOURS = 3
-# A colour's channels in its norm group: x, -x, LEVEL, -LEVEL. The pairs keep
-# the group's mean at 0, and the constants, which are larger than images in
-# [-1, 1], its deviation nearly the same for all of them: the norm takes
-# neither brightness nor contrast away.
+# Each colour has a norm group with these channels: x, -x, LEVEL, -LEVEL. Pairs
+# keep the group's mean at 0. LEVEL is much larger than images in [-1, 1] and
+# makes the group's deviation nearly constant. The norm thus keeps brightness
+# and contrast.
 CARRIERS, LEVEL = 4, 64.0
 
 
@@ -25,18 +25,18 @@ def start_as_resizing(
 ) -> None:
     """Set weights that pass the colours of images through a first stage.
 
-    The first three channels of latents start as means of f x f pixels, and
-    images as these, each repeated f x f times. This needs no layer of its
-    own: SiLU(a) - SiLU(-a) = a passes the activation of the last layers, and
-    residual branches leave the channels of the colours alone. What keeps
-    these channels as they are is not trained: the first steps of training
-    would lose the colours again.
+    The first three latent channels start as means of f x f pixels, and
+    decoded images as these means, each repeated f x f times. This needs no
+    additional layer: SiLU(a) - SiLU(-a) = a passes through the activation
+    before the last layers, and residual branches do not change the channels
+    of the colours. The weights that preserve these channels are not trained,
+    since the first steps of training would lose the colours again.
 
     Args:
-        encoder: Of norm groups of four channels or more.
-        quant_conv: Behind the encoder.
-        post_quant_conv: Before the decoder.
-        decoder: Of norm groups of four channels or more.
+        encoder: Encoder whose norm groups have at least four channels.
+        quant_conv: Convolution after the encoder.
+        post_quant_conv: Convolution before the decoder.
+        decoder: Decoder whose norm groups have at least four channels.
 
     Raises:
         ValueError: If norm groups are too small or too few for the colours.
@@ -55,8 +55,8 @@ def _check(encoder: Encoder) -> None:
     size = norm.num_channels // norm.num_groups
     if norm.num_groups < COLOURS or size < CARRIERS:
         raise ValueError(
-            f'autoencoder.starts_as_resizing=True needs {COLOURS} norm groups '
-            f'or more of {CARRIERS} channels or more, but there are '
+            f'autoencoder.starts_as_resizing=True needs at least {COLOURS} '
+            f'norm groups of at least {CARRIERS} channels, but there are '
             f'{norm.num_groups} of {size}: set '
             f'autoencoder.norm_groups={max(1, norm.num_channels // 8)} or '
             'raise autoencoder.channels'
@@ -64,7 +64,7 @@ def _check(encoder: Encoder) -> None:
 
 
 def _carry_through(layers: Encoder | Decoder) -> None:
-    """Have all layers of an encoder or a decoder pass the colours on."""
+    """Let all layers of an encoder or a decoder pass the colours on."""
     groups = next(
         m.num_groups for m in layers.modules() if isinstance(m, nn.GroupNorm)
     )
@@ -88,7 +88,7 @@ def _carry_through(layers: Encoder | Decoder) -> None:
 
 
 def _flat(layers: Sequence[nn.Module]) -> Iterator[nn.Module]:
-    """The parts of an encoder or a decoder, in order."""
+    """The layers of an encoder or a decoder, in order."""
     for layer in layers:
         if isinstance(layer, nn.Sequential):
             yield from _flat(layer)
@@ -97,13 +97,13 @@ def _flat(layers: Sequence[nn.Module]) -> Iterator[nn.Module]:
 
 
 def _carriers(channels: int, groups: int) -> list[int]:
-    """The channels of all colours: four of each of the first norm groups."""
+    """Channels of all colours: four in each of the first norm groups."""
     size = channels // groups
     return [c * size + i for c in range(COLOURS) for i in range(CARRIERS)]
 
 
 def _taps(places: Sequence[int], value: float) -> Tensor:
-    """A kernel (3, 3) with a value in some rows and columns."""
+    """A kernel (3, 3) with a value at some rows and columns."""
     kernel = torch.zeros(3, 3)
     for row in places:
         kernel[row, [*places]] = value
@@ -111,38 +111,38 @@ def _taps(places: Sequence[int], value: float) -> Tensor:
 
 
 def _clear(layer: nn.Module, rows: Sequence[int]) -> None:
-    """Silence some outputs."""
+    """Set the weights of some outputs to zero."""
     layer.weight[[*rows]] = 0
     layer.bias[[*rows]] = 0
 
 
 def _hold(layer: nn.Module, rows: Sequence[int]) -> None:
-    """Take some outputs out of training."""
+    """Exclude some outputs from training."""
     for weight in (layer.weight, layer.bias):
         _hold_entries(weight, [*rows])
 
 
 def _hold_entries(weight: Tensor, entries: object) -> None:
-    """Take some entries of a weight out of training."""
+    """Exclude some entries of a weight from training."""
     mask = torch.ones_like(weight)
     mask[entries] = 0
     weight.register_hook(lambda grad: grad * mask.to(grad))
 
 
 def _silence(layer: nn.Conv2d | nn.Linear, groups: int) -> None:
-    """Have a residual branch leave the channels of the colours alone."""
+    """Stop a residual branch from changing the channels of the colours."""
     rows = _carriers(len(layer.weight), groups)
     _clear(layer, rows)
     _hold(layer, rows)
 
 
 def _keep(conv: nn.Conv2d, groups: int, kernel: Tensor) -> None:
-    """Pass the colours on, each filtered by itself, their levels alone."""
+    """Pass on each colour through a filter, and its level unchanged."""
     into = _carriers(conv.in_channels, groups)
     out = _carriers(conv.out_channels, groups)
     _clear(conv, out)
     levels = [c for i, c in enumerate(into) if i % CARRIERS >= 2]
-    # Else all other channels would be as large.
+    # Otherwise all other channels would be as large as LEVEL.
     conv.weight[:, levels] = 0
     for row, column in zip(out, into, strict=True):
         conv.weight[row, column] = kernel
@@ -165,9 +165,9 @@ def _start(conv: nn.Conv2d, groups: int) -> None:
 def _end(conv: nn.Conv2d, groups: int) -> None:
     """Make a latent or an image from the channels of the colours."""
     rows = _carriers(conv.in_channels, groups)
-    # What the norm before divided by: the deviation of the group.
+    # Undoes the norm before it, which divided by the group's deviation.
     deviation = LEVEL * (2 * groups / conv.in_channels) ** 0.5
-    # What all other channels add starts small, but not without a gradient.
+    # Other channels start with a small effect, but with a gradient.
     conv.weight[:COLOURS] *= 0.01
     conv.bias[:COLOURS] = 0
     conv.weight[:COLOURS, rows] = 0

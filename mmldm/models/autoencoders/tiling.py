@@ -1,9 +1,9 @@
-"""Encoders and decoders tile by tile, with the result of the whole map.
+"""Encoders and decoders in tiles, with the same result as in one piece.
 
-Overlapping tiles with blended seams differ from it: a tile alone normalises
-by its own mean and variance, which changes its colours. Here a tile carries a
-halo as wide as its convolutions look, which makes them exact, and its norms
-use the whole map's statistics, which one pass a norm over all tiles gathers.
+Overlapping tiles with blended seams change colours, as each tile is normalised
+by its own mean and variance. Here each tile has a halo as wide as its
+convolutions reach. Its norms use the statistics of the whole map, which take
+one pass over all tiles for each norm.
 """
 
 import math
@@ -19,8 +19,8 @@ from torch.overrides import TorchFunctionMode
 
 from ..layers import Downsample, ResBlock, SelfAttention2d, Upsample
 
-# Smaller tiles are mostly halo: published decoders look 8 pixels far, which
-# makes 1.6 times the work at 64 pixels and 2.3 times at 32.
+# Smaller tiles are mostly halo. Published decoders reach 8 pixels, which costs
+# 1.6 times the work for tiles of 64 pixels and 2.3 times for 32.
 MIN_TILE_SIZE = 64
 GROWTH = {Upsample: 2, Downsample: 0.5}  # of height and width
 LOCAL = (nn.Conv2d, nn.GroupNorm, nn.SiLU, ResBlock, *GROWTH)
@@ -29,23 +29,23 @@ Box = tuple[slice, slice]  # rows, columns
 
 
 def tiled_forward(net: nn.Sequential, x: Tensor, tile_size: int) -> Tensor:
-    """``net(x)`` up to rounding, of a large map in little memory.
+    """Compute ``net(x)`` of a large map, up to rounding, in little memory.
 
-    Whole maps are stored where the resolution changes, on its smaller side,
-    around attention, and after residual blocks where they are not larger
-    than those. In between all is computed by tiles, and again for each norm:
-    twice the work of an encoder of f = 4, 3.4 times that of a decoder.
+    Whole maps are stored only where the resolution changes, on the smaller
+    side, around attention, and after residual blocks whose map is not larger
+    than those. All else is computed in tiles, and again for each norm: twice
+    the work for an encoder with f = 4, 3.4 times for a decoder.
 
     Args:
         net: An ``Encoder`` or a ``Decoder``.
-        x: Its input, (B, C, h, w).
-        tile_size: Side of a tile in pixels of the image, the larger of the
-            net's input and output, at least 64; odd ones count as one more.
-            What is not larger goes through the net as a whole.
+        x: Input of ``net``, (B, C, h, w).
+        tile_size: Side of a tile in image pixels, at least 64; an odd size
+            counts as the next even one. An image that is not larger goes
+            through the net in one piece.
 
     Raises:
-        ValueError: If tiles are too small, if there is something to tile but
-            gradients are wanted, or if it is unknown how far a layer looks.
+        ValueError: If tiles are too small, if a map is to be tiled but needs
+            gradients, or if it is unknown how far a layer reaches.
     """
     check_tile_size(tile_size)
     steps = [*_flatten(net)]
@@ -64,7 +64,7 @@ def tiled_forward(net: nn.Sequential, x: Tensor, tile_size: int) -> Tensor:
 
 
 def check_tile_size(tile_size: int) -> None:
-    """Raise unless tiles are larger than their halo."""
+    """Raise unless tiles are much larger than their halo."""
     if tile_size < MIN_TILE_SIZE:
         raise ValueError(
             f'tile_size={tile_size} makes tiles that are mostly halo: set '
@@ -73,7 +73,7 @@ def check_tile_size(tile_size: int) -> None:
 
 
 def _flatten(net: nn.Sequential) -> Iterator[nn.Module]:
-    """The layers of nested sequences."""
+    """The layers of nested ``nn.Sequential``."""
     for layer in net:
         if isinstance(layer, nn.Sequential):
             yield from _flatten(layer)
@@ -81,13 +81,13 @@ def _flatten(net: nn.Sequential) -> Iterator[nn.Module]:
             yield layer
         else:
             raise ValueError(
-                f'{type(layer).__name__} may look further than the halo of a '
+                f'{type(layer).__name__} may reach further than the halo of a '
                 'tile: set tile_size=None'
             )
 
 
 def _growth(step: nn.Module) -> float:
-    """Height of a step's result by that of its input."""
+    """Ratio of the heights of a step's output and input."""
     return GROWTH.get(type(step), 1)
 
 
@@ -96,10 +96,10 @@ def _parts(module: nn.Module, kind: type[nn.Module]) -> list[nn.Module]:
 
 
 def _stages(steps: Sequence[nn.Module]) -> list[nn.Sequential]:
-    """Steps grouped so that whole maps are stored between groups alone.
+    """Steps in groups, with whole maps stored only between groups.
 
-    A residual block, too, ends its group where its map is not larger than
-    what is stored in any case: fewer norms a group, less repetition.
+    A residual block also ends a group if its map is not larger than the maps
+    stored anyway: groups with fewer norms need less repeated work.
     """
     must_store = [
         isinstance(step, Downsample | SelfAttention2d)
@@ -120,7 +120,7 @@ def _stages(steps: Sequence[nn.Module]) -> list[nn.Sequential]:
 
 
 def _map_sizes(steps: Sequence[nn.Module]) -> Iterator[float]:
-    """Channels times area of each step's result, the input's area being 1."""
+    """Channels times area of each step's result; the input has area 1."""
     area, channels = 1.0, 0
     for step in steps:
         area *= _growth(step) ** 2
@@ -133,9 +133,9 @@ class Moments(NamedTuple):
     """Mean and variance of the norm groups in a region.
 
     Args:
-        size: Positions of the region.
-        mean: (B, groups), float32 or better, as is ``var``.
-        var: Mean squared distance from ``mean``.
+        size: Number of positions in the region.
+        mean: (B, groups), float32 or better.
+        var: Mean squared distance from ``mean``, (B, groups).
     """
 
     size: int
@@ -144,7 +144,7 @@ class Moments(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A part of a map, alone, with its halo, and as it lies in the latter."""
+    """Boxes of a tile in the map, of its halo, and of the tile in the halo."""
 
     own: Box
     padded: Box
@@ -152,7 +152,7 @@ class Tile(NamedTuple):
 
 
 def _stage_forward(stage: nn.Sequential, x: Tensor, share: Fraction) -> Tensor:
-    """``stage(x)`` by tiles with this share of the map's longer side."""
+    """``stage(x)`` in tiles with this share of the map's longer side."""
     if isinstance(stage[0], SelfAttention2d):
         return stage(x)
     up = 2 if isinstance(stage[0], Upsample) else 1
@@ -183,9 +183,9 @@ def _stage_forward(stage: nn.Sequential, x: Tensor, share: Fraction) -> Tensor:
 
 
 def _tiles(height: int, width: int, side: Fraction, halo: int) -> list[Tile]:
-    """Tiles of a map, cut at its border, where the zero padding belongs.
+    """Tiles of a map with halos cut at its border, where zeros are padded.
 
-    Their bounds are even, for the change of resolution at either end.
+    Tile bounds are even, since the resolution changes at either end.
     """
     side, halo = (2 * math.ceil(length / 2) for length in (side, halo))
     rows, columns = (
@@ -205,7 +205,7 @@ def _spans(
     stop, before = min(start + side, end), max(start - halo, 0)
     return (
         slice(start, stop),
-        slice(before, stop + halo),  # a slice ends at the border by itself
+        slice(before, stop + halo),  # slicing clips at the border
         slice(start - before, stop - before),
     )
 
@@ -217,7 +217,7 @@ def _crop(x: Tensor, box: Box, factor: int) -> Tensor:
 
 
 class UnknownNorm(Exception):
-    """A tile came to the norm whose moments, its part of them, are wanted."""
+    """Raised at the first norm with unknown moments; holds a tile's share."""
 
     def __init__(self, moments: Moments) -> None:
         super().__init__()
@@ -225,14 +225,14 @@ class UnknownNorm(Exception):
 
 
 class WholeMapNorm(TorchFunctionMode):
-    """Inside, group norms use given moments, not those of their input.
+    """Context in which group norms use given moments.
 
-    It stands between modules and torch and leaves no trace on the modules.
+    This mode replaces torch's function and does not change any module.
 
     Args:
-        known: Moments for the first norms, in the order of their calls; the
-            next one raises :class:`UnknownNorm`.
-        inner: The part of that norm's input that has its moments taken.
+        known: Moments for the first norms, in the order of their calls. The
+            next norm raises :class:`UnknownNorm`.
+        inner: Region of that norm's input whose moments are measured.
     """
 
     def __init__(self, known: Sequence[Moments], inner: Box) -> None:
@@ -265,10 +265,10 @@ def _moments(x: Tensor, num_groups: int) -> Moments:
 
 
 def _merge(parts: Sequence[Moments]) -> Moments:
-    """Moments of disjoint regions together; Chan et al. 1979.
+    """Moments of the union of disjoint regions; Chan et al. 1979.
 
-    Squares are of distances from a mean alone: E[x^2] - E[x]^2 would lose a
-    variance that is small against the mean.
+    Only squared distances from a mean are added: E[x^2] - E[x]^2 would lose a
+    variance that is small relative to the mean.
     """
     size = sum(part.size for part in parts)
     mean = sum(part.mean * (part.size / size) for part in parts)
@@ -287,7 +287,7 @@ def _normalize(
     bias: Tensor,
     eps: float,
 ) -> Tensor:
-    """Group norm of x (B, C, h, w) as if it had these moments."""
+    """Group norm of x (B, C, h, w) by the given moments."""
     mean, var = (
         m.repeat_interleave(x.shape[1] // num_groups, dim=1)
         for m in (moments.mean, moments.var)
@@ -295,6 +295,6 @@ def _normalize(
     scale = weight * (var + eps).rsqrt()
     shift = bias - mean * scale
     out = (x * scale[..., None, None]).add_(shift[..., None, None])
-    # The dtype is torch's choice: under autocast, GPUs have float32 here.
+    # torch chooses the dtype: float32 under autocast on GPUs.
     own = torch.group_norm(x[..., :1, :1], num_groups, weight, bias, eps)
     return out.to(own.dtype)

@@ -18,20 +18,20 @@ from ..layers import (
 
 @MODELS.register_module()
 class LatentClassifier(BaseModule):
-    """The way down of a denoising UNet, averaged over positions.
+    """The downward half of a denoising UNet, with its output averaged.
 
-    Dhariwal & Nichol 2021, section 4 and app. I (arXiv:2105.05233), with
-    mean pooling in place of attention pooling: latents of any size.
+    Dhariwal & Nichol 2021, section 4 and app. I (arXiv:2105.05233), with mean
+    pooling instead of attention pooling, which allows latents of any size.
 
     Args:
         in_channels: Latent channels.
-        num_classes: Classes that are told apart.
+        num_classes: Number of classes.
         channels: Channels of the first level, multiple of 32, at least 64.
         channel_mults: Factor on ``channels`` at each level.
-        num_res_blocks: Residual blocks a level.
-        attn_factors: Downsampling factors at which there is attention.
-        num_heads: Heads of the attention, dividing a level's channels.
-        dropout: In the residual blocks.
+        num_res_blocks: Residual blocks per level.
+        attn_factors: Downsampling factors of the levels with attention.
+        num_heads: Attention heads, a divisor of every level's channels.
+        dropout: Probability of dropout in the residual blocks.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class LatentClassifier(BaseModule):
         """Logits (B, num_classes) of noisy latents.
 
         Args:
-            z_t: (B, in_channels, h, w).
+            z_t: Noisy latents, (B, in_channels, h, w).
             t: Times, (B,).
         """
         embedding = self.time_embed(t)

@@ -1,4 +1,4 @@
-"""Layouts whose boxes may be anywhere, as tokens."""
+"""Layouts with boxes of any place and size, as tokens."""
 
 import torch
 from torch import Tensor, nn
@@ -12,29 +12,29 @@ from .dropping import unless_dropped
 from .embedder import Embedder, Encode
 from .layouts import Corners, corners, read_layout, shown_layout
 
-# Between the lowest frequency, a radian an image, and what comes after the
-# highest; that of the authors' code.
+# Ratio of two frequencies: the one that would follow the highest, and the
+# lowest, 1 radian per image. It is that of the authors' code.
 FREQUENCY_SPAN = 100
-# What is computed where there is no object, and left out.
+# Stands for a missing object in the computation; its result is not used.
 NOTHING = (0, (0.0, 0.0, 0.0, 0.0))
 
 
 @MODELS.register_module()
 class BoxEmbedder(Embedder):
-    """One token an object, of its class and its box; null is no object.
+    """One token for each object, from its class and box; null is no object.
 
-    An MLP of the class's embedding and of sines and cosines of the box's
-    corners, which tell any two boxes apart; the grounding tokens of Li et
-    al. 2023, eq. 5 (arXiv:2301.07093), with a class for their phrase.
-    Missing objects are a learned token. The order of objects is that of the
-    tokens: it says nothing where these are attended to.
+    A token is an MLP of the class's embedding and of sines and cosines of the
+    box's corners, which differ for any two boxes. These are the grounding
+    tokens of Li et al. 2023, eq. 5 (arXiv:2301.07093), with a class instead
+    of a phrase. A learned token stands for a missing object. Tokens are in
+    the order of the objects, which does not matter to attention.
 
     Args:
         num_classes: Classes are in [0, num_classes).
         embed_dim: Channels of the tokens.
-        max_objects: Objects an image at most, to which they are padded.
-        num_frequencies: Of a coordinate's sines and cosines, evenly spaced
-            in their logarithm: 100^(k / num_frequencies) radians an image.
+        max_objects: Most objects of an image; fewer are padded to it.
+        num_frequencies: Number of frequencies for each coordinate, in
+            radians per image: 100^(k / num_frequencies), k = 0, 1, ...
         hidden_dim: Channels within the MLP.
     """
 
@@ -63,7 +63,7 @@ class BoxEmbedder(Embedder):
         self.max_objects = max_objects
         self.num_frequencies = num_frequencies
         self.class_embed = nn.Embedding(num_classes, embed_dim)
-        # Four coordinates, a sine and a cosine each.
+        # Each of the four coordinates has sines and cosines.
         self.mlp = nn.Sequential(
             nn.Linear(embed_dim + 8 * num_frequencies, hidden_dim),
             nn.SiLU(),
@@ -100,13 +100,13 @@ class BoxEmbedder(Embedder):
         boxes = torch.tensor([[box for _, box in row] for row in padded])
         classes = self.class_embed(labels.to(self.device))
         places = self._fourier(boxes).to(classes)
-        # Of missing objects too: data parallelism waits for a gradient of
-        # every weight, whatever a batch shows.
+        # Missing objects are computed too: in every batch, data parallelism
+        # needs a gradient of every weight.
         tokens = self.mlp(torch.cat([classes, places], dim=-1))
         return torch.where(there[..., None].to(self.device), tokens, self.null)
 
     def _layout(self, sample: LDMDataSample) -> list[tuple[int, Corners]]:
-        """Class and corners of every object."""
+        """Classes and corners of all objects."""
         objects = read_layout(
             sample, self.num_classes, 'BoxEmbedder', self.max_objects
         )
@@ -118,8 +118,8 @@ class BoxEmbedder(Embedder):
     def _fourier(self, boxes: Tensor) -> Tensor:
         """(B, L, 4) -> (B, L, 8 num_frequencies), float32.
 
-        On the CPU, before any cast of the model: bfloat16 knows steps of a
-        256th of an image.
+        Computed on the CPU, before the model's dtype applies: in bfloat16,
+        coordinates have steps of 1/256 of an image.
         """
         powers = torch.arange(self.num_frequencies) / self.num_frequencies
         angles = boxes[..., None] * FREQUENCY_SPAN**powers

@@ -15,13 +15,13 @@ from .placed_classes import PlacedClasses
 
 @MODELS.register_module()
 class BoxMap(PlacedClasses):
-    """Which classes have a box at each position of the latent; null is zeros.
+    """The classes whose boxes cover each latent position; null is zeros.
 
-    A position's content is the sum of its objects' class embeddings, each
-    times the share of the position that the object's box covers: boxes may
-    be anywhere, overlap, and be any number. What tokens say of a layout has
-    to be found by attention, which takes a UNet without position embeddings
-    long; this lies where it belongs.
+    The content of a position is a sum over its objects: each class embedding
+    times the share of the position that the object's box covers. Boxes may
+    have any place and number and may overlap. Layout tokens, in contrast, have
+    to be located by attention, which a UNet without position embeddings learns
+    slowly; this map has every class in its place.
 
     Args:
         num_classes: See :class:`PlacedClasses`.
@@ -46,21 +46,20 @@ class BoxMap(PlacedClasses):
         """(B, embed_dim, ceil(H / 2^num_stages), ceil(W / 2^num_stages)).
 
         Args:
-            data_samples: With an ``img_shape`` (H, W), the same for all, and
-                a ``layout`` where not dropped.
-            drop: See :class:`Embedder`.
+            data_samples: Each has an ``img_shape`` (H, W), the same for all,
+                and, where it is not dropped, a ``layout``.
             encode: Not used.
 
         Raises:
-            ValueError: If one is missing, or a layout is wrong.
+            ValueError: If a field is missing, or a layout is invalid.
         """
         layouts = unless_dropped(self._layout, data_samples, drop, [])
         maps = [
             self._map(*sample.require('img_shape', 'BoxMap')[:2], layout)
             for sample, layout in zip(data_samples, layouts, strict=True)
         ]
-        # (B, H, W, classes): a product with the weights reaches every one of
-        # them, whatever a batch shows, which data parallelism waits for.
+        # (B, H, W, classes): the product below gives every weight a gradient
+        # for every batch, which data parallelism needs.
         shares = torch.stack(maps).to(self.class_embed.weight)
         return (shares @ self.class_embed.weight).permute(0, 3, 1, 2)
 

@@ -14,18 +14,17 @@ from .embedder import Embedder, Encode
 
 @MODELS.register_module()
 class ClassEmbedder(Embedder):
-    """A learned embedding a class, and one for 'no class'.
+    """A learned embedding for each class, and one for 'no class'.
 
     Args:
         num_classes: Labels are in [0, num_classes).
         embed_dim: Channels of the embedding.
-        slot: 'tokens', one token of cross-attention as in the paper, or
+        slot: 'tokens', one token for cross-attention as in the paper, or
             'vector', added to the time embedding as in Dhariwal & Nichol
             2021.
-        null: Which row is 'no class': 'extra', one more than there are
-            classes; 'last', that of the last class, as in the original's
-            model of ImageNet with 1001 classes; 'none', there is no such
-            row.
+        null: The row that means 'no class': 'extra', one row more than there
+            are classes; 'last', the row of the last class, as in the
+            original's ImageNet model with 1001 classes; 'none', no row.
     """
 
     reads = ('gt_label',)
@@ -64,13 +63,13 @@ class ClassEmbedder(Embedder):
         """(B, 1, embed_dim) tokens or (B, embed_dim) vectors.
 
         Args:
-            data_samples: With a ``gt_label`` where not dropped.
+            data_samples: Each has a ``gt_label`` where it is not dropped.
             drop: See :class:`Embedder`.
             encode: Not used.
 
         Raises:
-            ValueError: If a label is missing or out of range, or one is
-                dropped and no row is 'no class'.
+            ValueError: If a label is missing or out of range, or is dropped
+                although no row means 'no class'.
         """
         if drop.any() and not self.has_null:
             raise ValueError(

@@ -16,35 +16,36 @@ from .joining import as_condition, join, token_dim
 
 # Fields of data samples that name classes.
 WITH_CLASSES = ('gt_label', 'layout', 'gt_sem_seg')
-# What an embedder is told: samples, and of which it shall say nothing.
+# Input of an embedder: the data samples, and which of them are dropped.
 Told = tuple[SampleList, Tensor]
-# What has a term of the training loss, by its key, and its terms by name.
+# Key of a part in the model, and its loss terms by name.
 Terms = tuple[str, Mapping[str, Tensor]]
 
 
 @MODELS.register_module()
 class Conditioner(BaseModule):
-    """Embedders, which fill the slots of a :class:`Condition`.
+    """Embedders that fill the slots of a :class:`Condition`.
 
-    What several say for one slot is joined in their order in the list:
-    vectors and what is spatial along the channels, tokens along the sequence,
-    or as an embedder's ``tokens_join`` says.
+    Several embedders may fill one slot. Their contents are joined in the order
+    of the list: vectors and spatial conditions along the channels, tokens
+    along the sequence, or as an embedder's ``tokens_join`` says.
 
     Args:
         embedders: Configs of :class:`Embedder` s; empty for an unconditional
             model.
         drop_prob: Probability in [0, 1] of dropping a sample's conditions in
-            training, for classifier-free guidance. A number drops all of
-            them together. A sequence has one for each embedder, dropped
-            independently of the others, for :class:`SlotGuidance`, which
-            leaves out some and all: all are as often as the product says.
-            Brooks et al. 2023, section 3.2.1 (arXiv:2211.09800), have 0.05
-            for each of two alone, and 0.05 for both.
+            training, for classifier-free guidance. A number drops all
+            conditions of a sample together. A sequence has one probability
+            for each embedder, dropped independently, for
+            :class:`SlotGuidance`; all are then dropped together with the
+            product of the probabilities. Brooks et al. 2023, section 3.2.1
+            (arXiv:2211.09800), drop each of two alone with 0.05 and both
+            with 0.05.
 
     Raises:
-        ValueError: If tokens cannot be joined, there are not as many
-            probabilities as embedders, or conditions are dropped that cannot
-            be.
+        ValueError: If tokens cannot be joined, if ``drop_prob`` has
+            another length than ``embedders``, or if an embedder without a
+            null condition has a probability above 0.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Conditioner(BaseModule):
         super().__init__()
         self.embedders = nn.ModuleList(map(MODELS.build, embedders))
         self.drop_prob = drop_prob
-        self.dim('tokens')  # tokens that cannot be joined are refused now
+        self.dim('tokens')  # raises if tokens cannot be joined
         self._check_drop_prob()
 
     @property
@@ -64,7 +65,7 @@ class Conditioner(BaseModule):
         return tuple(dict.fromkeys(s for e in self.embedders for s in e.dims))
 
     def dim(self, slot: str) -> int | None:
-        """Channels of a slot, None where it stays empty."""
+        """Channels of a slot; None for an empty one."""
         filling = [e for e in self.embedders if slot in e.dims]
         if slot == 'tokens':
             return token_dim(filling)
@@ -72,14 +73,14 @@ class Conditioner(BaseModule):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Fields of data samples that conditions are made of."""
+        """Fields of data samples that conditions are made from."""
         return tuple(field for e in self.embedders for field in e.reads)
 
     @property
     def class_counts(self) -> dict[str, tuple[str, int]]:
-        """Fields that name classes: whose key limits them, and to how many.
+        """The limit of each field with classes: config key and class count.
 
-        Of an embedder that has ``num_classes``, or of its tokenizer.
+        It comes from the embedder that reads the field, or its tokenizer.
         """
         found = {}
         for i, embedder in enumerate(self.embedders):
@@ -96,7 +97,7 @@ class Conditioner(BaseModule):
         return found
 
     def never_dropped(self, slots: Collection[str]) -> tuple[str, ...]:
-        """Embedders of some slots that training does not drop, by class."""
+        """Classes of embedders that fill some slots and are never dropped."""
         probs = self.drop_prob
         if not isinstance(probs, Sequence):
             probs = [probs] * len(self.embedders)
@@ -108,7 +109,7 @@ class Conditioner(BaseModule):
 
     @property
     def without_null(self) -> tuple[str, ...]:
-        """Embedders that cannot say nothing, by the name of their class."""
+        """Classes of embedders that have no null condition."""
         return tuple(
             type(e).__name__ for e in self.embedders if not e.has_null
         )
@@ -122,10 +123,10 @@ class Conditioner(BaseModule):
         """The condition of a batch.
 
         Args:
-            data_samples: What the embedders read.
+            data_samples: Samples with the fields that the embedders read.
             random: Decides in training which samples are dropped; None drops
                 none.
-            encode: Of the first stage; for embedders of images.
+            encode: Encoder of the first stage, for embedders of images.
         """
         told = self._told(data_samples, random)
         return join(self.embedders, self._embed(told, encode))
@@ -136,7 +137,7 @@ class Conditioner(BaseModule):
         """The condition of a training batch, and the embedders' loss terms.
 
         Args:
-            data_samples: What the embedders read.
+            data_samples: Samples with the fields that the embedders read.
             random: See :meth:`forward`.
             encode: See :meth:`forward`.
         """
@@ -153,13 +154,13 @@ class Conditioner(BaseModule):
     def null(
         self, data_samples: SampleList, encode: Encode | None = None
     ) -> Condition:
-        """What guidance leads away from, of the same shapes.
+        """The condition that guidance leads away from, in the same shapes.
 
-        A sample's ``negative`` where it has one, else the condition that
-        says nothing; that too of what a negative leaves open.
+        It is made from a sample's ``negative``, if there is one. Everything
+        that a negative does not fill is the null condition.
 
         Args:
-            data_samples: What the embedders read.
+            data_samples: Samples with the fields that the embedders read.
             encode: See :meth:`forward`.
         """
         told = [self._negatives(e, data_samples) for e in self.embedders]
@@ -168,12 +169,12 @@ class Conditioner(BaseModule):
     def _told(
         self, data_samples: SampleList, random: SampleRandom | None
     ) -> list[Told]:
-        """What each embedder is told of data samples."""
+        """The input of each embedder in a batch."""
         drops = self._drops(len(data_samples), random)
         return [(data_samples, drop) for drop in drops]
 
     def _drops(self, count: int, random: SampleRandom | None) -> list[Tensor]:
-        """Which samples are dropped, (count,), for each embedder."""
+        """Which samples are dropped, (count,) bool, for each embedder."""
         probs, together = self.drop_prob, len(self.embedders)
         if random is None:
             return [torch.zeros(count, dtype=torch.bool)] * together
@@ -182,7 +183,7 @@ class Conditioner(BaseModule):
         return [random.uniform(f'drop_{i}') < p for i, p in enumerate(probs)]
 
     def _negatives(self, embedder: Embedder, data_samples: SampleList) -> Told:
-        """What an embedder is told in the place of data samples."""
+        """An embedder's input with each sample replaced by its negative."""
         samples, nothing = [], []
         for sample in data_samples:
             negative = sample.negative
@@ -192,10 +193,10 @@ class Conditioner(BaseModule):
         return samples, torch.tensor(nothing)
 
     def _tells(self, negative: LDMDataSample, embedder: Embedder) -> bool:
-        """Whether an embedder reads a negative.
+        """Whether a negative has a field that an embedder reads.
 
-        One that tells no embedder anything is a mistake, of which those that
-        read it complain.
+        A negative that fits no embedder is a mistake. It counts for all of
+        them, so that they report what is missing.
         """
         own = any(field in negative for field in embedder.reads)
         return own or not any(field in negative for field in self.reads)
@@ -203,7 +204,7 @@ class Conditioner(BaseModule):
     def _embed(
         self, told: Sequence[Told], encode: Encode | None
     ) -> list[Condition]:
-        """What each embedder makes of what it is told."""
+        """The content that each embedder makes from its input."""
         return [
             as_condition(embedder, embedder(samples, drop, encode))
             for embedder, (samples, drop) in zip(
@@ -212,15 +213,15 @@ class Conditioner(BaseModule):
         ]
 
     def _check_drop_prob(self) -> None:
-        """Raise unless all can be dropped as often as asked."""
+        """Raise unless each embedder can be dropped as configured."""
         given, count = self.drop_prob, len(self.embedders)
         if not isinstance(given, Sequence) or isinstance(given, str):
             check_range('drop_prob', given, 0, 1)
             named = [('drop_prob', given)] * count
         elif len(given) != count:
             raise ValueError(
-                f'drop_prob={[*given]} are {len(given)}, but there are '
-                f'{count} embedders: give each its own, or one number for all'
+                f'drop_prob={[*given]} has {len(given)} values, but there are '
+                f'{count} embedders: give one value each, or one for all'
             )
         else:
             named = [(f'drop_prob[{i}]', prob) for i, prob in enumerate(given)]

@@ -1,4 +1,4 @@
-"""Reading what is not dropped."""
+"""Reading of samples that are not dropped."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,13 +17,13 @@ def unless_dropped(
     drop: Tensor,
     null: Said,
 ) -> list[Said]:
-    """What ``read`` makes of every sample; null, unread, where dropped.
+    """The results of ``read`` for all samples, and null for dropped ones.
 
     Args:
-        read: Sample to what it says.
+        read: Reads one sample; not called for dropped ones.
         data_samples: The batch.
-        drop: (B,) bool on the CPU, True where nothing shall be said.
-        null: What says nothing.
+        drop: (B,) bool on the CPU, True for dropped samples.
+        null: Result for dropped samples.
     """
     return [
         null if dropped else read(sample)

@@ -1,4 +1,4 @@
-"""What a conditioner may ask of any embedder."""
+"""The base class of all embedders."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ Encode = Callable[[Tensor], Tensor]
 
 
 class Embedder(BaseModule):
-    """What data samples say, in one slot or several of a ``Condition``.
+    """Makes the content of one or more slots of a ``Condition``.
 
     An embedder of one slot sets ``slot`` and ``dim`` and returns that slot's
     content. One of several slots sets :attr:`dims` and returns a
@@ -28,8 +28,8 @@ class Embedder(BaseModule):
             'sequence' appends them, 'channels' puts them side by side, as
             SDXL does with its two text encoders (Podell et al. 2023, section
             2.1).
-        reads: Fields of data samples that it is made of.
-        has_null: Whether there is a condition that says nothing.
+        reads: Fields of data samples that the content is made from.
+        has_null: Whether there is a null condition, for dropped samples.
     """
 
     slot: str
@@ -41,12 +41,12 @@ class Embedder(BaseModule):
 
     def __init__(self) -> None:
         super().__init__()
-        # Moved and cast with the model, also where there are no weights.
+        # Shows device and dtype even if the embedder has no weights.
         self.register_buffer('_like', torch.empty(0), persistent=False)
 
     @property
     def dims(self) -> Mapping[str, int]:
-        """Channels of every slot that it fills, by the slot's name."""
+        """Channels of every slot that the embedder fills, by slot name."""
         return self._dims or {self.slot: self.dim}
 
     @dims.setter
@@ -55,12 +55,12 @@ class Embedder(BaseModule):
 
     @property
     def device(self) -> torch.device:
-        """Where the slot's content lies."""
+        """Device of the slot's content."""
         return self._like.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the slot's content, where there are no weights."""
+        """Dtype of the slot's content if the embedder has no weights."""
         return self._like.dtype
 
     @abstractmethod
@@ -73,24 +73,24 @@ class Embedder(BaseModule):
         """One slot's content, (B, C), (B, L, C) or (B, C, h, w), or several.
 
         Args:
-            data_samples: What is read.
-            drop: (B,) bool on the CPU, True where nothing shall be said.
-            encode: Of the model's first stage.
+            data_samples: Samples with the fields in ``reads``.
+            drop: (B,) bool on the CPU, True for dropped samples.
+            encode: Encoder of the model's first stage.
 
         Raises:
-            ValueError: If a sample lacks what is read, or it is wrong.
+            ValueError: If a field is missing or invalid.
         """
 
     def losses(
         self, cond: Condition, data_samples: SampleList, drop: Tensor
     ) -> Mapping[str, Tensor]:
-        """Terms of the training loss, each of shape (), by name; here none.
+        """Terms of the training loss, each of shape (), by name; none here.
 
-        The model adds them to its own, and logs a term as ``loss_<name>``.
+        The model adds them to its own and logs each as ``loss_<name>``.
 
         Args:
-            cond: What :meth:`forward` made of the batch, with its graph.
-            data_samples: What it read.
-            drop: As of :meth:`forward`.
+            cond: Result of :meth:`forward` for the batch, with its graph.
+            data_samples: Data samples of the batch.
+            drop: Dropped samples, see :meth:`forward`.
         """
         return {}

@@ -1,26 +1,27 @@
-"""What a hole may be filled with before anything is drawn there."""
+"""Smooth filling of holes in images."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Of Jacobi at each size: the coarse sizes have brought far pixels together.
+# Jacobi sweeps at each size. Coarse sizes already connect distant pixels.
 SWEEPS = 4
 TINY = 1e-6
 
 
 def fill_smoothly(images: Tensor, holes: Tensor) -> Tensor:
-    """A membrane over every hole, held by the pixels around it.
+    """Fill every hole smoothly from the pixels around it.
 
-    The solution of Laplace's equation (Perez et al. 2003, "Poisson Image
-    Editing", with no guidance field), from coarse to fine, approximately.
+    The result approximates the solution of Laplace's equation (Perez et al.
+    2003, "Poisson Image Editing", without guidance field), from coarse to
+    fine.
 
     Args:
-        images: (B, C, H, W); what is in the holes is not looked at.
-        holes: bool (B, 1, H, W). Without any known pixel all is 0.
+        images: (B, C, H, W); pixels in the holes are ignored.
+        holes: bool (B, 1, H, W). An image without known pixels becomes 0.
 
     Returns:
-        (B, C, H, W), the known pixels as they were.
+        (B, C, H, W), with the known pixels unchanged.
     """
     known = (~holes).to(images.dtype)
     values = images.masked_fill(holes, 0)
@@ -31,7 +32,7 @@ def fill_smoothly(images: Tensor, holes: Tensor) -> Tensor:
 
 
 def _fill_mean(values: Tensor, known: Tensor) -> Tensor:
-    """Half the size, filled: what is known of four pixels is their mean."""
+    """Fill at half the size with means of the known ones of four pixels."""
     values, known = (
         F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
         for x in (values, known)
@@ -41,7 +42,7 @@ def _fill_mean(values: Tensor, known: Tensor) -> Tensor:
 
 
 def _relax(values: Tensor, known: Tensor, coarse: Tensor | None) -> Tensor:
-    """Each unknown pixel as the mean of its four neighbours, by sweeps."""
+    """Replace each unknown pixel by the mean of its neighbours, in sweeps."""
     if coarse is None:
         return values
     x = F.interpolate(coarse, values.shape[2:], mode='bilinear')

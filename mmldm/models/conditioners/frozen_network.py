@@ -1,4 +1,4 @@
-"""Embedders around a network of transformers that is never trained."""
+"""Embedders around a frozen network of transformers."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -17,8 +17,8 @@ from mmldm.utils.typing import ConfigType
 from .embedder import Embedder
 
 Part = TypeVar('Part')
-# Of a config: where a network is from, how it was stored, what others do
-# with it.
+# Config keys that do not change the network: its source, how it was stored,
+# and options of other programs.
 NO_NETWORK = (
     *('_name_or_path', 'architectures', 'dtype', 'torch_dtype'),
     *('transformers_version', 'is_encoder_decoder', 'use_cache'),
@@ -27,17 +27,17 @@ NO_NETWORK = (
 
 
 class FrozenNetwork(FrozenPart, Embedder):
-    """What has a ``network``, by ``config`` or ``pretrained``.
+    """Base class of embedders with a frozen ``network``.
 
-    Given by ``config``, its weights are part of the model's checkpoints;
-    given by ``pretrained``, they are not: their hash is, and loading verifies
-    it. Code that a folder brings along is never executed.
+    With ``config``, the weights of the network are part of the model's
+    checkpoints. With ``pretrained``, only their hash is stored, and loading
+    verifies it. Code that a folder contains is never executed.
 
     Attributes:
-        what: What messages call the network.
-        model_type: Of a config that does not say it.
-        sub_config: Where the config of a model of several has that of this
-            network.
+        what: Name of the kind of network, for messages.
+        model_type: Type of the network if its config has no ``model_type``.
+        sub_config: Key of the network's config within the config of a model
+            that has several networks.
     """
 
     part = 'network'
@@ -49,7 +49,7 @@ class FrozenNetwork(FrozenPart, Embedder):
     @staticmethod
     @abstractmethod
     def network_class(config: Any) -> type | None:
-        """The class of transformers that a config is of; None if unfit."""
+        """The transformers class for a config; None if it does not fit."""
 
     def init_network(
         self, config: ConfigType | None, pretrained: str | None
@@ -57,12 +57,12 @@ class FrozenNetwork(FrozenPart, Embedder):
         """Build or load the network, and freeze it.
 
         Args:
-            config: Of transformers, with its ``model_type``.
+            config: Arguments of a transformers config and its ``model_type``.
             pretrained: Folder, or name on huggingface.co.
 
         Raises:
-            ValueError: If not one of them is given, or there is no such
-                network.
+            ValueError: If both or none is given, or the network is not
+                available.
         """
         if (config is None) == (pretrained is None):
             raise ValueError(
@@ -77,10 +77,10 @@ class FrozenNetwork(FrozenPart, Embedder):
         self.freeze_part(has_file=pretrained is not None)
 
     def include_network(self) -> dict[str, Any]:
-        """Let state dicts hold the network too, if it is ``pretrained``.
+        """Store the network in state dicts too, if it is ``pretrained``.
 
         Returns:
-            Arguments of the embedder whose state dicts these are.
+            Arguments for an embedder that loads these state dicts.
         """
         self.pretrained = None
         self.include_part()
@@ -91,7 +91,7 @@ class FrozenNetwork(FrozenPart, Embedder):
         return dict(config=kind | _differences(config))
 
     def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
-        """Of the network by itself."""
+        """The hash of the network's weights."""
         start = f'{self.part}.'
         return weights_hash(
             {n.removeprefix(start): w for n, w in weights.items()}
@@ -110,7 +110,7 @@ class FrozenNetwork(FrozenPart, Embedder):
         return type(self).__name__
 
     def _built(self, config: dict[str, Any]) -> nn.Module:
-        """The network of a config, untrained."""
+        """An untrained network of a config."""
         where = f'{self._name}.config'
         kind = config.pop('model_type', self.model_type)
         cls = self._config_class(kind, where)
@@ -118,8 +118,8 @@ class FrozenNetwork(FrozenPart, Embedder):
         for key in config:
             if key not in known:
                 raise ValueError(
-                    f'{where} has the key {key!r}, which {cls.__name__} has '
-                    f'not{suggest(key, known)}'
+                    f'{where} has an unknown key {key!r}: {cls.__name__} does '
+                    f'not have it{suggest(key, known)}'
                 )
         built = cls(**config)
         network, two = self._class(built, where), built.is_encoder_decoder
@@ -127,16 +127,16 @@ class FrozenNetwork(FrozenPart, Embedder):
         return _inner(network(built, **_options(network)), two)
 
     def _loaded(self, pretrained: str) -> nn.Module:
-        """The network of a folder or name, float32."""
+        """The network from a folder or name, float32."""
         from transformers import PretrainedConfig  # takes seconds
 
         where = f'{self._name}.pretrained={pretrained!r}'
         told, _ = self._have(PretrainedConfig.get_config_dict, where)
         if {'AutoConfig', 'AutoModel'} & {*(told.get('auto_map') or ())}:
             raise ValueError(
-                f'{where} comes with code of its own, which is not executed: '
-                "give a network that is transformers' own; if this is, take "
-                'auto_map out of its config.json'
+                f'{where} comes with its own code, which is not executed: '
+                'give a network whose class transformers has; if it has, '
+                'remove auto_map from its config.json'
             )
         kind = told.get('model_type', self.model_type)
         config = self._config_class(kind, where).from_dict(told)
@@ -157,18 +157,18 @@ class FrozenNetwork(FrozenPart, Embedder):
         return _inner(model.float(), config.is_encoder_decoder)
 
     def _have(self, load: Callable[..., Part], where: str) -> Part:
-        """What a folder or name has."""
+        """Load a part from a folder or name."""
         return required(load, self.pretrained, where, self.what)
 
     def _config_class(self, kind: Any, where: str) -> type:
-        """Of transformers' own; nothing else is looked up."""
+        """A config class of transformers itself, and no other."""
         from transformers import CONFIG_MAPPING
 
         if kind not in CONFIG_MAPPING:
             near = suggest(str(kind), [*CONFIG_MAPPING])
             raise ValueError(
-                f'{where} has model_type={kind!r}, which transformers does '
-                f'not know{near.partition(" Valid names")[0]}'
+                f'{where} has model_type={kind!r}, which is unknown to '
+                f'transformers{near.partition(" Valid names")[0]}'
             )
         return CONFIG_MAPPING[kind]
 
@@ -184,7 +184,7 @@ class FrozenNetwork(FrozenPart, Embedder):
 
 
 def _options(cls: type) -> dict[str, bool]:
-    """Leave out what is made of the tokens: many files lack its weights."""
+    """Arguments that leave out the pooling, missing in many files."""
     pools = 'add_pooling_layer' in signature(cls.__init__).parameters
     return dict(add_pooling_layer=False) if pools else {}
 
@@ -195,17 +195,18 @@ def _attention(cls: type) -> str:
 
 
 def _inner(model: Any, two: bool) -> nn.Module:
-    """The encoder of a pair; one structure for all releases of CLIP.
+    """The encoder of a model, with the same structure in all versions.
 
     Args:
-        model: As transformers has it: before 5 with a shell around.
-        two: Whether it is an encoder with a decoder.
+        model: A model of transformers. Before version 5, CLIP's encoders are
+            wrapped in another module.
+        two: Whether the model has an encoder and a decoder.
     """
     return model.get_encoder() if two else getattr(model, 'text_model', model)
 
 
 def _differences(config: Any) -> dict[str, Any]:
-    """What a config says of the network that is not the default."""
+    """The values of a config that differ from the defaults."""
     default = type(config)().to_dict()
     return {
         key: value

@@ -1,4 +1,4 @@
-"""Images as tokens, by an encoder that others have trained, frozen."""
+"""Images as tokens, by a frozen pretrained encoder."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,13 +19,13 @@ from .frozen_network import FrozenNetwork
 
 @MODELS.register_module()
 class ImageEncoder(FrozenNetwork):
-    """``ref_imgs`` as embeddings of CLIP, a token each; null is zeros.
+    """The images ``ref_imgs`` as CLIP embeddings; null is zeros.
 
-    What an image shows, without where: variations of it, and the neighbours
-    of retrieval-augmented models (Blattmann et al. 2022, arXiv:2204.11824).
-    Tokens have norm 1. Images are scaled, cut and normalised as those that
-    CLIP was trained with. The network is never trained, and stored as that
-    of ``TextEncoder`` is.
+    Each image becomes one token of norm 1, which holds what it shows but not
+    where. Variations of an image need this, and retrieval-augmented models for
+    neighbours (Blattmann et al. 2022, arXiv:2204.11824). Images are scaled,
+    cropped and normalised as in CLIP's training. The network is never trained;
+    it is stored as described for :class:`FrozenNetwork`.
 
     Args:
         config: Arguments of transformers' ``CLIPVisionConfig``.
@@ -33,13 +33,13 @@ class ImageEncoder(FrozenNetwork):
             projection, or name on huggingface.co.
 
     Raises:
-        ValueError: If not one of ``config`` and ``pretrained`` is given, or
-            the network is not to be had or another one.
+        ValueError: If both or none of ``config`` and ``pretrained`` is given,
+            or the network is not available or of another kind.
     """
 
     slot = 'tokens'
     reads = ('ref_imgs',)
-    what = "a vision model of CLIP's"
+    what = 'a vision model of CLIP'
     model_type = 'clip_vision_model'
     sub_config = 'vision_config'
 
@@ -69,23 +69,23 @@ class ImageEncoder(FrozenNetwork):
         drop: Tensor,
         encode: Encode | None = None,
     ) -> Tensor:
-        """(B, K, C).
+        """Embeddings as tokens, (B, K, C).
 
         Args:
-            data_samples: With K ``ref_imgs``, dropped or not.
+            data_samples: Each has K ``ref_imgs``, dropped or not.
             drop: See :class:`Embedder`.
             encode: Not used.
 
         Raises:
-            ValueError: If images are missing, of another type, or not as
-                many in every sample.
+            ValueError: If images are missing, have another type, or differ in
+                number between samples.
         """
         rows = [self._images(sample) for sample in data_samples]
         numbers = sorted({len(row) for row in rows})
         if len(numbers) > 1:
             raise ValueError(
-                f'samples of one batch have {numbers} ref_imgs: give all the '
-                'same number'
+                f'samples of one batch have {numbers} ref_imgs: give the '
+                'same number to each'
             )
         tokens = self.embed([image for row in rows for image in row])
         keep = ~drop[:, None, None].to(tokens.device)
@@ -93,7 +93,7 @@ class ImageEncoder(FrozenNetwork):
 
     @torch.no_grad()
     def embed(self, images: Sequence[np.ndarray]) -> Tensor:
-        """(N, C), of norm 1.
+        """Embeddings of images, (N, C), of norm 1.
 
         Args:
             images: uint8 RGB (H, W, 3), of any sizes.
@@ -105,7 +105,7 @@ class ImageEncoder(FrozenNetwork):
 
     @staticmethod
     def _images(sample: LDMDataSample) -> list[np.ndarray]:
-        """(H, W, 3) each."""
+        """The ``ref_imgs`` of a sample, each (H, W, 3)."""
         images = sample.require('ref_imgs', 'ImageEncoder')
         if not len(images):
             raise ValueError(f'{sample.name} has no image in its ref_imgs')

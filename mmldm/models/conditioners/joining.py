@@ -1,4 +1,4 @@
-"""The conditions of several embedders as one."""
+"""One condition from several embedders."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ TOKENS_JOINS = ('sequence', 'channels')
 
 
 def as_condition(embedder: Embedder, content: Tensor | Condition) -> Condition:
-    """What an embedder returns, as a condition of the slots in its ``dims``.
+    """An embedder's result as a ``Condition`` with the slots in its ``dims``.
 
     Raises:
-        ValueError: If it fills other slots, or one with other channels.
+        ValueError: If slots or channels of the result differ from ``dims``.
     """
     name, dims = type(embedder).__name__, dict(embedder.dims)
     if isinstance(content, Tensor):
@@ -35,16 +35,16 @@ def as_condition(embedder: Embedder, content: Tensor | Condition) -> Condition:
     if found != dims:
         raise ValueError(
             f'{name}.dims={dims}, but its forward fills {found}: set '
-            f'{name}.dims to that'
+            f'{name}.dims={found}'
         )
     return content
 
 
 def token_dim(embedders: Sequence[Embedder]) -> int | None:
-    """Channels of the tokens that embedders make together; None for none.
+    """Channels of the joined tokens of embedders; None without tokens.
 
     Raises:
-        ValueError: If they do not make one sequence.
+        ValueError: If the tokens cannot be joined.
     """
     total = None
     for embedder in embedders:
@@ -62,8 +62,8 @@ def token_dim(embedders: Sequence[Embedder]) -> int | None:
             ]
             raise ValueError(
                 'tokens of several embedders are one sequence, but have the '
-                f'dimensions {", ".join(dims)}: give them one dimension, or '
-                "those of one position tokens_join='channels'"
+                f'dimensions {", ".join(dims)}: give all the same, or set '
+                "tokens_join='channels' for those of one position"
             )
     return total
 
@@ -71,17 +71,17 @@ def token_dim(embedders: Sequence[Embedder]) -> int | None:
 def join(
     embedders: Sequence[Embedder], conditions: Sequence[Condition]
 ) -> Condition:
-    """One condition of the batch.
+    """Join the conditions of several embedders.
 
-    Vectors and what is spatial are joined along the channels, tokens as each
-    embedder's ``tokens_join`` says.
+    Vectors and spatial conditions are joined along the channels, tokens as
+    each embedder's ``tokens_join`` says.
 
     Args:
-        embedders: In the order of the config.
-        conditions: What each of them made.
+        embedders: Embedders in the order of the config.
+        conditions: Condition of each embedder.
 
     Raises:
-        ValueError: If sizes or numbers of tokens differ where they must not.
+        ValueError: If sizes or numbers of tokens differ where they must agree.
     """
     _check_sizes(embedders, conditions)
     slots: dict[str, Tensor] = {}
@@ -111,7 +111,7 @@ def _cat(contents: Sequence[Tensor]) -> Tensor:
 def _behind(
     tokens: Tensor, mask: Tensor | None, cond: Condition
 ) -> Tensor | None:
-    """Which tokens count, where others are appended."""
+    """The token mask of a condition with others appended."""
     if mask is None and cond.tokens_mask is None:
         return None
     masks = [
@@ -126,19 +126,19 @@ def _behind(
 def _beside(
     embedder: Embedder, tokens: Tensor, mask: Tensor | None, cond: Condition
 ) -> Tensor | None:
-    """Which tokens count, where others lie at the same positions.
+    """The token mask of a condition with others at the same positions.
 
-    A position counts if one of the tokens there does.
+    A position counts if one of its tokens counts.
 
     Raises:
-        ValueError: If there are not as many.
+        ValueError: If the numbers of tokens differ.
     """
     before, own = tokens.shape[1], cond.tokens.shape[1]
     if before != own:
         raise ValueError(
             f"{type(embedder).__name__}.tokens_join='channels', but it makes "
             f'{own} tokens where the embedders before it make {before}: give '
-            'them one number of tokens'
+            'all the same number of tokens'
         )
     if mask is None or cond.tokens_mask is None:
         return None
@@ -148,7 +148,7 @@ def _beside(
 def _check_sizes(
     embedders: Sequence[Embedder], conditions: Sequence[Condition]
 ) -> None:
-    """Raise unless what is spatial can be joined."""
+    """Raise unless all spatial conditions have the same size."""
     found = [
         (type(e).__name__, c.spatial)
         for e, c in zip(embedders, conditions, strict=True)
@@ -157,6 +157,6 @@ def _check_sizes(
     if len({x.shape[2:] for _, x in found}) > 1:
         sizes = [f'{name} {size(x)}' for name, x in found]
         raise ValueError(
-            'spatial conditions lie beside one latent, but are of the '
-            f'sizes {", ".join(sizes)}: give them that of the latent'
+            'spatial conditions are joined with one latent, but have the '
+            f'sizes {", ".join(sizes)}: give all the size of the latent'
         )

@@ -9,7 +9,7 @@ from mmldm.utils.boxes import WHOLE, shown_objects
 
 Box = Sequence[float]  # x, y, w, h in [0, 1]
 Corners = tuple[float, float, float, float]
-# What a sum of a box's corner and size may be off by.
+# Allowed rounding error of a box's corner plus its size.
 ROUNDING = 1e-6
 
 
@@ -19,20 +19,21 @@ def read_layout(
     reader: str,
     max_objects: int | None = None,
 ) -> list[tuple[int, Box]]:
-    """The ``layout`` of a sample in the full picture, checked.
+    """The checked ``layout`` of a sample, in the full picture.
 
     Args:
-        sample: What is read.
+        sample: The data sample.
         num_classes: Classes are in [0, num_classes).
-        reader: Class that needs it, with arguments of these names.
-        max_objects: Objects at most; None for any number.
+        reader: Name of the reading class, for messages. It has arguments
+            named ``num_classes`` and ``max_objects``.
+        max_objects: Most objects that are allowed; None for any number.
 
     Returns:
         Class and box of every object.
 
     Raises:
-        ValueError: If there is no layout, or too many objects, or one that
-            is wrong.
+        ValueError: If there is no layout, or too many objects, or an object
+            is invalid.
     """
     layout = list(sample.require('layout', reader))
     if max_objects is not None and len(layout) > max_objects:
@@ -61,14 +62,15 @@ def shown_layout(
     """The objects that the image of a sample shows.
 
     Args:
-        sample: With a ``crop_box``, or the full picture.
-        objects: As of :func:`read_layout`.
+        sample: A sample with a ``crop_box``, or one of the full picture.
+        objects: Result of :func:`read_layout`.
 
     Returns:
-        Class and box of every object; boxes are parts of the image.
+        Class and box of every visible object; boxes are relative to the
+        image.
 
     Raises:
-        ValueError: If the ``crop_box`` is wrong.
+        ValueError: If the ``crop_box`` is invalid.
     """
     return shown_objects(objects, read_crop_box(sample))
 
@@ -77,7 +79,7 @@ def read_crop_box(sample: LDMDataSample) -> Box:
     """The part of the full picture that the image of a sample shows.
 
     Raises:
-        ValueError: If it is no part of the picture.
+        ValueError: If it is not inside the picture.
     """
     crop_box = sample.get('crop_box', WHOLE)
     check_box(crop_box, f'the crop_box of {sample.name}')
@@ -95,7 +97,7 @@ def _object(item: Any, what: str) -> tuple[int, Box]:
 
 
 def check_box(box: Box, what: str) -> None:
-    """Raise unless a box is in the image."""
+    """Raise unless a box is inside the image."""
     inside = len(box) == 4 and all(
         start >= 0 and size > 0 and start + size <= 1 + ROUNDING
         for start, size in zip(box[:2], box[2:], strict=True)
@@ -103,7 +105,7 @@ def check_box(box: Box, what: str) -> None:
     if not inside:
         raise ValueError(
             f'{what} is {tuple(box)}, but must be (x, y, w, h) with x, y >= '
-            '0, w, h > 0 and x + w, y + h <= 1, as parts of the image: clip '
+            '0, w, h > 0 and x + w, y + h <= 1, relative to the image: clip '
             'it to the image'
         )
 

@@ -1,4 +1,4 @@
-"""Images and maps of pixels, as data samples hold them."""
+"""Images and maps of pixels in data samples."""
 
 from collections.abc import Collection
 
@@ -20,15 +20,15 @@ def read_maps(
     """A field of all samples of a batch, (B, channels, H, W).
 
     Args:
-        data_samples: What is read.
-        field: Its name.
-        reader: Who needs it.
-        channels: That it must have.
-        dtypes: Of which it must be.
+        data_samples: The batch.
+        field: Name of the field.
+        reader: Name of the reading class, for messages.
+        channels: Expected number of channels.
+        dtypes: Allowed dtypes.
 
     Raises:
-        ValueError: If one is missing, of another type or shape, or they
-            differ in size.
+        ValueError: If the field is missing, its dtype or shape is invalid,
+            or sizes differ.
     """
     maps = []
     for sample in data_samples:
@@ -47,8 +47,8 @@ def read_maps(
         if maps and value.shape != maps[0].shape:
             raise ValueError(
                 f'{field} of {sample.name} is {size(value)}, that of '
-                f'{data_samples[0].name} {size(maps[0])}: a batch needs one '
-                'size, by a Crop in the dataset pipeline for example'
+                f'{data_samples[0].name} is {size(maps[0])}: a batch needs '
+                'one size, for example by a Crop in the dataset pipeline'
             )
         maps.append(value)
     return torch.stack(maps)
@@ -59,17 +59,17 @@ def check_image_size(
 ) -> None:
     """Raise unless maps (B, C, H, W) are as large as their images.
 
-    Where a sample does not say how large its image is, all is well.
+    Samples without an image size are not checked.
     """
     for value, sample in zip(maps, data_samples, strict=True):
         wanted = tuple(sample.get('img_shape', value.shape[1:]))[:2]
         if tuple(value.shape[1:]) != wanted:
             raise ValueError(
-                f'{field} of {sample.name} is {size(value)}, its image '
-                f'{wanted[0]}x{wanted[1]}: give both one size'
+                f'{field} of {sample.name} is {size(value)}, but its image is '
+                f'{wanted[0]}x{wanted[1]}: give both the same size'
             )
 
 
 def size(x: Tensor) -> str:
-    """'HxW' for an error message."""
+    """Height and width as 'HxW', for an error message."""
     return f'{x.shape[-2]}x{x.shape[-1]}'

@@ -1,4 +1,4 @@
-"""What embedders of classes at places have in common."""
+"""The base class of embedders that map classes to latent positions."""
 
 from mmldm.utils import check_count
 
@@ -10,9 +10,9 @@ class PlacedClasses(Embedder):
 
     Args:
         num_classes: Classes are in [0, num_classes).
-        num_stages: How often height and width of an image are halved until
-            they are those of the latent.
-        embed_dim: Channels.
+        num_stages: How many times height and width of an image are halved to
+            reach the size of the latent.
+        embed_dim: Channels of the condition.
     """
 
     slot = 'spatial'

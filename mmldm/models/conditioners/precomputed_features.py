@@ -1,4 +1,4 @@
-"""What another encoder has made of something, as tokens."""
+"""Features of another encoder as tokens."""
 
 import torch
 from torch import Tensor
@@ -13,10 +13,10 @@ from .embedder import Embedder, Encode
 
 @MODELS.register_module()
 class PrecomputedFeatures(Embedder):
-    """``features`` as they are; null is zeros.
+    """The field ``features`` of data samples, unchanged; null is zeros.
 
-    Such as the CLIP embeddings of neighbours in retrieval-augmented models;
-    Blattmann et al. 2022 (arXiv:2204.11824).
+    An example are the CLIP embeddings of neighbours in retrieval-augmented
+    models; Blattmann et al. 2022 (arXiv:2204.11824).
 
     Args:
         embed_dim: Channels of the features.
@@ -36,23 +36,23 @@ class PrecomputedFeatures(Embedder):
         drop: Tensor,
         encode: Encode | None = None,
     ) -> Tensor:
-        """(B, L, embed_dim).
+        """Features as tokens, (B, L, embed_dim).
 
         Args:
-            data_samples: With ``features`` (L, embed_dim), dropped or not.
+            data_samples: Each has ``features`` (L, embed_dim), dropped or not.
             drop: See :class:`Embedder`.
             encode: Not used.
 
         Raises:
-            ValueError: If features are missing, of another shape, or not of
-                one length.
+            ValueError: If features are missing or have another shape, or
+                their numbers differ between samples.
         """
         rows = [self._features(sample) for sample in data_samples]
         lengths = sorted({len(row) for row in rows})
         if len(lengths) > 1:
             raise ValueError(
-                f'samples of one batch have {lengths} features: give all the '
-                'same number'
+                f'samples of one batch have {lengths} features: give the '
+                'same number to each'
             )
         keep = ~drop[:, None, None]
         return (torch.stack(rows) * keep).to(self.device, self.dtype)

@@ -19,18 +19,18 @@ from .tokenizers import Tokenizer
 
 
 class PretrainedTokens(Tokenizer):
-    """``caption`` by a tokenizer of transformers; null is the empty text.
+    """Ids of a ``caption`` by a transformers tokenizer; null is ''.
 
     Args:
-        pretrained: Folder, or name on huggingface.co; looked for at the
+        pretrained: Folder, or name on huggingface.co. It is loaded at the
             first caption.
-        max_length: Tokens a caption: longer ones are cut, shorter ones
+        max_length: Tokens per caption. Longer captions are cut, shorter ones
             padded as the tokenizer does.
     """
 
     reads = ('caption',)
     data_folders = ('pretrained',)
-    #: Class of transformers.
+    #: Name of the tokenizer's class in transformers.
     kind: str
 
     def __init__(self, pretrained: str, max_length: int) -> None:
@@ -45,16 +45,16 @@ class PretrainedTokens(Tokenizer):
     def with_mask(
         self, data_samples: SampleList, drop: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Ids, and 1 where a token is no padding, both (B, L).
+        """Ids, and a mask that is 0 for padding, both (B, L).
 
-        None for the latter where the tokenizer says nothing of that.
+        The mask is None if the tokenizer makes none.
         """
         captions = unless_dropped(self._caption, data_samples, drop, '')
         found = self._tokens(captions)
         return found.input_ids, found.get('attention_mask')
 
     def ids(self, captions: Sequence[str]) -> Tensor:
-        """Ids (B, L) of texts."""
+        """Ids of texts, (B, L)."""
         return self._tokens(list(captions)).input_ids
 
     def _tokens(self, captions: list[str]) -> Any:
@@ -70,7 +70,7 @@ class PretrainedTokens(Tokenizer):
         return found
 
     def _say_cuts(self, captions: list[str], mask: Tensor | None) -> None:
-        """Say once that captions are cut, with the first and the longest."""
+        """Warn once that captions are cut, with an example."""
         full = [True] * len(captions)
         if mask is not None:
             full = mask.bool().all(dim=1).tolist()
@@ -91,8 +91,8 @@ class PretrainedTokens(Tokenizer):
                 f'{len(cut)} of the {len(captions)} captions here are cut to '
                 f'max_length={self.max_length} tokens, the longest has '
                 f'{max(lengths)}; the first is {cut[0]!r:.80}. '
-                'Later cuts are not said: shorten the captions, or set '
-                'max_length as high as the network reads',
+                'This warning is given once: shorten the captions, or set '
+                'max_length to the most that the network reads',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -102,16 +102,16 @@ class PretrainedTokens(Tokenizer):
         """The tokenizer of transformers.
 
         Raises:
-            ValueError: If it is not to be had.
+            ValueError: If it is not available.
         """
         where = f'{type(self).__name__}.pretrained={self.pretrained!r}'
         return required(self._load, self.pretrained, where, 'a tokenizer')
 
     def _load(self, source: str, **options: Any) -> Any:
-        """A tokenizer with words.
+        """Load a tokenizer, and raise if it has no words.
 
-        transformers 5 makes one without where it finds no files: to that,
-        all captions are the same.
+        If it finds no files, transformers 5 makes a tokenizer without words,
+        for which all captions are the same.
         """
         import transformers  # takes seconds
 
@@ -132,12 +132,12 @@ class PretrainedTokens(Tokenizer):
 
 @MODELS.register_module()
 class BertTokens(PretrainedTokens):
-    """Word pieces; Devlin et al. 2019 (arXiv:1810.04805).
+    """BERT's word pieces; Devlin et al. 2019 (arXiv:1810.04805).
 
     Args:
         pretrained: Folder with a ``vocab.txt``, or name; see
             :class:`PretrainedTokens`.
-        max_length: 77 in all models of the paper.
+        max_length: Tokens per caption; 77 in all models of the paper.
     """
 
     kind = 'BertTokenizerFast'
@@ -149,13 +149,13 @@ class BertTokens(PretrainedTokens):
 
 
 class ClipTokens(PretrainedTokens):
-    """Pairs of bytes; Radford et al. 2021 (arXiv:2103.00020), sec. 2.4."""
+    """CLIP's byte pairs; Radford et al. 2021 (arXiv:2103.00020), sec. 2.4."""
 
     kind = 'CLIPTokenizer'
 
 
 class AutoTokens(PretrainedTokens):
-    """By whatever tokenizer of transformers a folder is of."""
+    """Ids by any tokenizer of transformers that a folder contains."""
 
     kind = 'AutoTokenizer'
 

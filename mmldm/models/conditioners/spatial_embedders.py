@@ -1,4 +1,4 @@
-"""Conditions that lie beside the latent, position by position."""
+"""Spatial conditions, joined with the latent position by position."""
 
 import torch
 import torch.nn.functional as F
@@ -17,10 +17,10 @@ from .placed_classes import PlacedClasses
 
 @MODELS.register_module()
 class SemanticMap(PlacedClasses):
-    """What every pixel shows; null is nothing anywhere.
+    """The class of every pixel; null is no class anywhere.
 
-    One channel a class, halved in size until it is that of the latent, and
-    mapped to few channels; Rombach et al. 2022, app. D.3.2 and E.2.2.
+    The map has one channel per class. It is halved to the size of the latent
+    and mapped to few channels; Rombach et al. 2022, app. D.3.2 and E.2.2.
 
     Args:
         num_classes: See :class:`PlacedClasses`.
@@ -45,29 +45,29 @@ class SemanticMap(PlacedClasses):
         """(B, embed_dim, ceil(H / 2^num_stages), ceil(W / 2^num_stages)).
 
         Args:
-            data_samples: With a ``gt_sem_seg``, dropped or not.
+            data_samples: Each has a ``gt_sem_seg``, dropped or not.
             drop: See :class:`Embedder`.
             encode: Not used.
 
         Raises:
-            ValueError: If a map is missing, not of its image's size, or
-                names a class that there is not.
+            ValueError: If a map is missing, differs in size from its image,
+                or has a class out of range.
         """
         classes = self._classes(data_samples)
         weight = self.linear.weight
-        # Channels are mapped first, which is the same, as all is linear: few
-        # of them are halved, and the many of the classes are never made.
+        # Mapping first and halving then gives the same, as both are linear,
+        # and never stores one channel per class.
         x = F.embedding(classes.to(weight.device).long(), weight.t())
         x = x[:, 0].permute(0, 3, 1, 2) * ~drop[:, None, None, None].to(
             x.device
         )
         height, width = (-side % self.factor for side in x.shape[2:])
         x = F.pad(x, (0, width, 0, height), mode='replicate')
-        # Bilinear halving of an even size is the mean of 2x2.
+        # For even sizes, bilinear halving is the mean of 2x2 pixels.
         return F.avg_pool2d(x, self.factor)
 
     def _classes(self, data_samples: SampleList) -> Tensor:
-        """(B, 1, H, W), on the CPU."""
+        """Classes of a batch, (B, 1, H, W), on the CPU."""
         classes = read_maps(
             data_samples, 'gt_sem_seg', 'SemanticMap', 1, WHOLE
         )
@@ -86,14 +86,14 @@ class SemanticMap(PlacedClasses):
 
 @MODELS.register_module()
 class MaskedImage(Embedder):
-    """An image with a hole, and where that is; null is all hole.
+    """An image with a hole, and the place of the hole; null is all hole.
 
-    The latents of the image, black in the hole, and the mask at their size,
-    1 in the hole and -1 elsewhere; the inpainting model of Rombach et al.
-    2022, section 4.5.
+    The condition holds the latents of the image, black in the hole, and the
+    mask at their size, 1 in the hole and -1 elsewhere. It is that of the
+    inpainting model of Rombach et al. 2022, section 4.5.
 
     Args:
-        latent_channels: Of the first stage.
+        latent_channels: Latent channels of the first stage.
     """
 
     slot = 'spatial'
@@ -113,13 +113,13 @@ class MaskedImage(Embedder):
         """(B, latent_channels + 1, h, w).
 
         Args:
-            data_samples: With a ``gt_img`` and a ``mask``, dropped or not.
+            data_samples: Each has a ``gt_img`` and a ``mask``, dropped or not.
             drop: See :class:`Embedder`.
-            encode: Of the first stage.
+            encode: Encoder of the first stage.
 
         Raises:
-            ValueError: If one is missing, or a mask is not of the image's
-                size, or has other values than 0 and 1.
+            ValueError: If a field is missing, or a mask differs in size from
+                its image or has other values than 0 and 1.
         """
         images, masks = self._read(data_samples)
         masks = masks.bool() | drop[:, None, None, None]
@@ -128,23 +128,23 @@ class MaskedImage(Embedder):
         return self.concat(self.hide(images, masks), masks, encode)
 
     def hide(self, images: Tensor, masks: Tensor) -> Tensor:
-        """Images (B, C, H, W) that do not show what masks hide."""
+        """Images (B, C, H, W) without the content under their masks."""
         return images.masked_fill(masks, -1)
 
     def mark(self, masks: Tensor, size: torch.Size) -> Tensor:
-        """Masks (B, 1, H, W), 0 or 1, at the size of latents."""
+        """Masks (B, 1, H, W), 0 or 1, resized to the size of latents."""
         return F.interpolate(masks, size)
 
     def concat(
         self, masked: Tensor, masks: Tensor, encode: Encode | None
     ) -> Tensor:
-        """(B, latent_channels + 1, h, w).
+        """The condition of masked images, (B, latent_channels + 1, h, w).
 
         Args:
-            masked: Images in [-1, 1] that do not show what is in the hole,
+            masked: Images in [-1, 1] without the content of the hole,
                 (B, 3, H, W).
             masks: True in the hole, (B, 1, H, W).
-            encode: Of the first stage.
+            encode: Encoder of the first stage.
 
         Raises:
             ValueError: If there is no encoder.
@@ -160,7 +160,7 @@ class MaskedImage(Embedder):
 
     @staticmethod
     def _read(data_samples: SampleList) -> tuple[Tensor, Tensor]:
-        """Images and masks, on the CPU."""
+        """Images and masks of a batch, on the CPU."""
         reader = 'MaskedImage'
         images = read_maps(data_samples, 'gt_img', reader, 3)
         masks = read_maps(
@@ -172,8 +172,8 @@ class MaskedImage(Embedder):
         ):
             if image.shape[1:] != mask.shape[1:]:
                 raise ValueError(
-                    f'mask of {sample.name} is {size(mask)}, its image '
-                    f'{size(image)}: give both one size'
+                    f'mask of {sample.name} is {size(mask)}, but its image is '
+                    f'{size(image)}: give both the same size'
                 )
             if mask.max() > 1:
                 raise ValueError(
@@ -188,10 +188,10 @@ class MaskedImage(Embedder):
 class FilledImage(MaskedImage):
     """An image with its hole smoothly filled; null is all hole, grey.
 
-    As :class:`MaskedImage`, with two differences that let a small model with
-    few iterations begin where interpolation ends: the hole is filled by
-    :func:`fill_smoothly`, and the mask is the share of each position that
-    is hole, not that of one of its pixels.
+    Two differences from :class:`MaskedImage` let a small model with few
+    iterations start from interpolation: the hole is filled by
+    :func:`fill_smoothly`, and the mask holds the share of each position that
+    is hole, instead of the value of one of its pixels.
     """
 
     def hide(self, images: Tensor, masks: Tensor) -> Tensor:
@@ -203,13 +203,13 @@ class FilledImage(MaskedImage):
 
 @MODELS.register_module()
 class LowResolution(Embedder):
-    """A small image of what is drawn large; null is grey.
+    """The low-resolution version of the wanted image; null is grey.
 
-    As it is, in [-1, 1], of the latent's size: the super-resolution model of
-    Rombach et al. 2022, section 4.4.
+    It is used as it is, in [-1, 1] and of the latent's size; the
+    super-resolution model of Rombach et al. 2022, section 4.4.
 
     Args:
-        channels: Of the image.
+        channels: Channels of the image.
     """
 
     slot = 'spatial'
@@ -229,7 +229,7 @@ class LowResolution(Embedder):
         """(B, channels, h, w).
 
         Args:
-            data_samples: With an ``img_lq``, dropped or not.
+            data_samples: Each has an ``img_lq``, dropped or not.
             drop: See :class:`Embedder`.
             encode: Not used.
 

@@ -1,4 +1,4 @@
-"""A text encoder that others have trained, frozen."""
+"""Captions as tokens, by a frozen pretrained text encoder."""
 
 from typing import Any
 
@@ -20,37 +20,36 @@ CLIP = 'clip_text_model'
 
 @MODELS.register_module()
 class TextEncoder(FrozenNetwork):
-    """A text model by transformers: CLIP's, as in Stable Diffusion 1 and 2.
+    """A text model of transformers: CLIP's, as in Stable Diffusion 1 and 2.
 
-    Or T5's encoder, as in Imagen (Saharia et al. 2022, arXiv:2205.11487), or
-    BERT, RoBERTa and whatever else transformers' ``AutoModel`` knows that
-    reads text alone; of an encoder with a decoder, the encoder.
+    T5's encoder, as in Imagen (Saharia et al. 2022, arXiv:2205.11487), BERT,
+    RoBERTa and all other text models that transformers' ``AutoModel`` has also
+    work. Of a model with encoder and decoder, only the encoder is used.
 
-    A token for every position of the caption, padding included; null is the
-    empty caption. What reads captions knows which tokens are padding, where
-    its tokenizer says so; CLIP, trained without, attends to all. The network
-    is never trained. Given by ``config``, its weights are part of the model's
-    checkpoints; given by ``pretrained``, they are not: their hash is, and
-    loading verifies it.
+    There is a token for every position of the caption, padding included; null
+    is the empty caption. If the tokenizer marks padding, the denoiser does not
+    attend to it. CLIP was trained without a mask, and all of its tokens count.
+    The network is never trained; it is stored as described for
+    :class:`FrozenNetwork`.
 
     Args:
-        config: Of transformers: ``model_type``, such as 't5', and arguments
-            of the config of that name; those of ``CLIPTextConfig`` without.
+        config: Arguments of a transformers config and its ``model_type``, such
+            as 't5'; without ``model_type``, arguments of ``CLIPTextConfig``.
         pretrained: Folder of a model of transformers, or name on
-            huggingface.co. Code that it brings along is never executed.
-        tokenizer: Folder of its tokenizer, or name, looked for at the first
-            caption; None for that of ``pretrained``.
-        max_length: Tokens a caption: longer ones are cut, shorter ones padded
-            as the tokenizer does.
-        layer: 'last', or 'penultimate', the layer before, as if the last one
-            were not there: what the architecture does behind its last layer
-            is done to either. CLIP and T5 have a final norm there, language
-            models such as Llama too, BERT and RoBERTa nothing.
+            huggingface.co. Code in that folder is never executed.
+        tokenizer: Folder or name of its tokenizer, loaded at the first
+            caption; None for the tokenizer of ``pretrained``.
+        max_length: Tokens per caption. Longer captions are cut, shorter ones
+            padded as the tokenizer does.
+        layer: Layer to read: 'last', or 'penultimate', the one before it, as
+            if the last layer did not exist. If the architecture has a final
+            norm, as CLIP, T5 and language models such as Llama have, it is
+            applied in both cases. BERT and RoBERTa have none.
 
     Raises:
-        ValueError: If not one of ``config`` and ``pretrained`` is given, there
-            is no tokenizer, or the network is not to be had, is no text
-            encoder, or needs code of its own.
+        ValueError: If both or none of ``config`` and ``pretrained`` is given,
+            if the tokenizer is missing, or if the network is not available,
+            is no text encoder, or needs code of its own.
     """
 
     slot = 'tokens'
@@ -72,7 +71,7 @@ class TextEncoder(FrozenNetwork):
         check_choice('TextEncoder.layer', layer, LAYERS)
         if tokenizer is None and config is not None:
             raise ValueError(
-                'TextEncoder.config says nothing of a tokenizer: give '
+                'TextEncoder.config needs a tokenizer, which is missing: give '
                 "tokenizer, such as 'openai/clip-vit-large-patch14'"
             )
         self.init_network(config, pretrained)
@@ -104,7 +103,7 @@ class TextEncoder(FrozenNetwork):
             return MODEL_FOR_TEXT_ENCODING_MAPPING[type(config)]
         found = MODEL_MAPPING.get(type(config), None)
         cls = found[0] if isinstance(found, tuple) else found
-        # What else it reads, images or sounds, has a config of its own.
+        # Models that also read images or sounds have a config for each.
         alone = not getattr(config, 'sub_configs', {})
         reads = getattr(cls, 'main_input_name', None) == 'input_ids'
         return cls if alone and reads else None
@@ -124,16 +123,16 @@ class TextEncoder(FrozenNetwork):
         drop: Tensor,
         encode: Encode | None = None,
     ) -> Tensor:
-        """(B, max_length, C).
+        """Tokens of captions, (B, max_length, C).
 
         Args:
-            data_samples: With a ``caption`` where not dropped.
+            data_samples: Each has a ``caption`` where it is not dropped.
             drop: See :class:`Embedder`.
             encode: Not used.
 
         Raises:
-            ValueError: If a caption is missing, or the tokenizer is not to be
-                had or not that of the network.
+            ValueError: If a caption is missing, or the tokenizer is not
+                available or not that of the network.
         """
         mask = None
         if self.clip:
@@ -148,7 +147,7 @@ class TextEncoder(FrozenNetwork):
         )
         seen = {}
         if mask is not None:
-            # Where an empty caption is but padding, attention needs that.
+            # An empty caption may be all padding; attention needs a token.
             mask = mask.bool() | ~mask.any(1, keepdim=True)
             seen = dict(attention_mask=mask.to(self.device))
         return self.network(ids.to(self.device), **seen).last_hidden_state
@@ -157,16 +156,16 @@ class TextEncoder(FrozenNetwork):
 def _skip(
     layer: nn.Module, args: tuple, kwargs: dict, out: Any
 ) -> Tensor | tuple:
-    """What came into a layer, in the place of what comes out."""
+    """Hook that returns a layer's input in place of its output."""
     x = args[0] if args else kwargs['hidden_states']
     return (x, *out[1:]) if isinstance(out, tuple) else x
 
 
 def _last_layer(network: nn.Module) -> nn.Module:
-    """The last of a network's layers.
+    """The last layer of a network.
 
     Raises:
-        ValueError: If it is not clear which they are.
+        ValueError: If it is not clear which modules are the layers.
     """
     num = network.config.num_hidden_layers
     lists = {
@@ -181,17 +180,17 @@ def _last_layer(network: nn.Module) -> nn.Module:
     ]
     if len(outer) != 1:
         raise ValueError(
-            "TextEncoder.layer='penultimate', but which the layers of a "
-            f"{type(network).__name__} are is not known: set layer='last'"
+            "TextEncoder.layer='penultimate' is not available: the layers of "
+            f"{type(network).__name__} are unknown: set layer='last'"
         )
     return outer[0][-1]
 
 
 def _positions(network: nn.Module) -> int | None:
-    """The most tokens that a network reads; None if that is any number."""
+    """The most tokens that a network reads; None for any number."""
     num = getattr(network.config, 'max_position_embeddings', None)
     for name, module in network.named_modules():
-        # RoBERTa counts from behind the row of padding.
+        # RoBERTa counts positions from after the row of padding.
         padding = getattr(module, 'padding_idx', None)
         if name.endswith('position_embeddings') and padding is not None:
             return num - padding - 1

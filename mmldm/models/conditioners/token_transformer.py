@@ -1,4 +1,4 @@
-"""A transformer over tokens, which learns together with the denoiser."""
+"""A transformer over tokens, trained together with the denoiser."""
 
 from torch import Tensor, nn
 
@@ -17,7 +17,7 @@ class EncoderBlock(nn.Module):
     Args:
         channels: Channels of the sequence.
         num_heads: Attention heads.
-        head_channels: Channels of each, whatever ``channels`` is.
+        head_channels: Channels of a head, independent of ``channels``.
     """
 
     def __init__(
@@ -46,26 +46,26 @@ class EncoderBlock(nn.Module):
 class TokenTransformer(Embedder):
     """The paper's encoder of captions and layouts.
 
-    Rombach et al. 2022, section 3.3 and app. E.2.1: learned positions, and
-    no mask: padding is attended to as well.
+    Rombach et al. 2022, section 3.3 and app. E.2.1. Positions are learned.
+    There is no mask: padding is attended to as well.
 
     Args:
         tokenizer: Config of a :class:`Tokenizer`.
         embed_dim: Channels of the tokens, in and out.
         num_layers: Number of blocks.
         num_heads: Attention heads.
-        head_channels: Channels of each, whatever ``embed_dim`` is.
-        logits: Keep the published models' layer from tokens to vocabulary,
-            which nothing reads and nothing trains.
-        init_std: Of the embeddings of tokens and positions at the beginning,
-            > 0. The default is the original's; with 1 a small transformer
-            learns much sooner which word is beside which.
+        head_channels: Channels of a head, independent of ``embed_dim``.
+        logits: Keep the layer from tokens to vocabulary that published models
+            have. It is neither used nor trained.
+        init_std: Initial standard deviation of the embeddings of tokens and
+            positions, > 0. The default is the original's. With 1, a small
+            transformer learns much sooner which words are neighbours.
         vocab_size: Number of tokens; None for the tokenizer's own.
-        max_length: Tokens a sample at most; None for the tokenizer's own.
+        max_length: Most tokens of a sample; None for the tokenizer's own.
 
     Raises:
-        ValueError: If one of the last two is left out, but the tokenizer does
-            not know it before it reads its files.
+        ValueError: If ``vocab_size`` or ``max_length`` is missing and the
+            tokenizer does not know it before it reads its files.
     """
 
     slot = 'tokens'
@@ -115,16 +115,16 @@ class TokenTransformer(Embedder):
         drop: Tensor,
         encode: Encode | None = None,
     ) -> Tensor:
-        """(B, L, embed_dim).
+        """Tokens of a batch, (B, L, embed_dim).
 
         Args:
-            data_samples: What the tokenizer reads.
+            data_samples: Samples with the fields that the tokenizer reads.
             drop: See :class:`Embedder`.
             encode: Not used.
 
         Raises:
-            ValueError: If there are more tokens, or others, than there are
-                embeddings.
+            ValueError: If there are more tokens than ``max_length``, or ids
+                without an embedding.
         """
         ids = self.tokenizer(data_samples, drop)
         self._check(ids)
@@ -133,7 +133,7 @@ class TokenTransformer(Embedder):
         return self.norm(self.blocks(x))
 
     def _size(self, key: str, stated: int | None) -> int:
-        """A size as the config states it, else as the tokenizer does."""
+        """A size from the config, or else from the tokenizer."""
         size = stated
         if size is None:
             size = getattr(self.tokenizer, key, None)
@@ -141,18 +141,18 @@ class TokenTransformer(Embedder):
             raise ValueError(
                 f'TokenTransformer.{key} is missing, and '
                 f'{type(self.tokenizer).__name__} does not know it before it '
-                'reads its files: give the one that the tokenizer has'
+                f'reads its files: give the {key} of the tokenizer'
             )
         return size
 
     def _check(self, ids: Tensor) -> None:
-        """Raise where an embedding is missing."""
+        """Raise if a position or an id has no embedding."""
         kind = type(self.tokenizer).__name__
         max_length = self.position_embed.num_embeddings
         if ids.shape[1] > max_length:
             raise ValueError(
                 f'{kind} yields {ids.shape[1]} tokens, but '
-                f'TokenTransformer.max_length={max_length}: set them alike'
+                f'TokenTransformer.max_length={max_length}: set both alike'
             )
         check_ids(
             ids,

@@ -1,4 +1,4 @@
-"""From data samples to the ids of tokens."""
+"""Tokenizers: from data samples to the ids of tokens."""
 
 import math
 from abc import ABC, abstractmethod
@@ -17,12 +17,12 @@ from .layouts import Box, corners, read_crop_box, read_layout, shown_layout
 
 
 class Tokenizer(ABC):
-    """What a :class:`TokenTransformer` reads.
+    """The base class of tokenizers, for :class:`TokenTransformer`.
 
     Attributes:
-        reads: Fields of data samples that tokens are made of.
-        vocab_size: Number of tokens; None where only files say it.
-        max_length: Tokens a sample at most; None where only data say it.
+        reads: Fields of data samples that tokens are made from.
+        vocab_size: Number of tokens; None if only files tell it.
+        max_length: Most tokens of a sample; None if only data tell it.
     """
 
     reads: tuple[str, ...]
@@ -31,20 +31,20 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
-        """Ids (B, L), int64 on the CPU.
+        """Ids of a batch, (B, L), int64 on the CPU.
 
         Args:
-            data_samples: What is read.
-            drop: (B,) bool, True where nothing shall be said.
+            data_samples: Samples with the fields in ``reads``.
+            drop: (B,) bool, True for dropped samples.
 
         Raises:
-            ValueError: If a sample lacks what is read, or it is wrong.
+            ValueError: If a field is missing or invalid.
         """
 
 
 @MODELS.register_module()
 class PrecomputedTokens(Tokenizer):
-    """The ids in ``tokens``; null is zeros."""
+    """The ids in the field ``tokens``; null is zeros."""
 
     reads = ('tokens',)
 
@@ -53,7 +53,7 @@ class PrecomputedTokens(Tokenizer):
         if len({row.shape for row in ids}) > 1:
             raise ValueError(
                 'samples of one batch have tokens of the lengths '
-                f'{sorted({len(row) for row in ids})}: pad them to one'
+                f'{sorted({len(row) for row in ids})}: pad them to one length'
             )
         return torch.stack(ids) * ~drop[:, None]
 
@@ -63,29 +63,30 @@ class PrecomputedTokens(Tokenizer):
         if ids.ndim != 1 or not whole:
             raise ValueError(
                 f'the tokens of {sample.name} are {ids.dtype} of shape '
-                f'{tuple(ids.shape)}, but must be whole numbers (L,)'
+                f'{tuple(ids.shape)}, but must be integers of shape (L,)'
             )
         return ids.long()
 
 
 @MODELS.register_module()
 class LayoutTokens(Tokenizer):
-    """Boxes and their classes as three tokens each; null is no object.
+    """Objects as three tokens each, for class and box; null is no object.
 
-    An object is its class, its top left and its bottom right corner; a point
-    is its place in a grid of floor(sqrt(vocab_size)) points a side. Missing
-    objects are three times the last token. As in the layout-to-image models
-    of Rombach et al. 2022, app. D.3.1, which have it from taming-transformers
-    (Esser et al. 2021, arXiv:2012.09841).
+    The tokens of an object are its class, its top left and its bottom right
+    corner. A corner is the number of a point in a grid with
+    floor(sqrt(vocab_size)) points per side. A missing object is three times
+    the last token. The layout-to-image models of Rombach et al. 2022, app.
+    D.3.1, use these tokens, which come from taming-transformers (Esser et al.
+    2021, arXiv:2012.09841).
 
     Args:
         num_classes: Classes are in [0, num_classes); None for as many as
             there are tokens.
-        max_objects: Objects an image at most, to which they are padded.
+        max_objects: Most objects of an image; fewer are padded to it.
         vocab_size: Number of tokens.
-        crop: End with the two corners of ``crop_box``, and tell boxes as
-            parts of the full picture; else, as parts of the image, cut to
-            it.
+        crop: Boxes are relative to the full picture, and two corner tokens of
+            ``crop_box`` end the sequence. Otherwise boxes are relative to the
+            image and clipped to it.
     """
 
     reads = ('layout',)
@@ -106,11 +107,12 @@ class LayoutTokens(Tokenizer):
         self.num_classes = self.none if num_classes is None else num_classes
         if self.num_classes > self.none:
             raise ValueError(
-                f'LayoutTokens.num_classes={num_classes} do not fit into '
-                f'vocab_size={vocab_size}, the last of which means no object'
+                f'LayoutTokens.num_classes={num_classes} does not fit into '
+                f'vocab_size={vocab_size}, whose last token means no object: '
+                f'set num_classes to at most {vocab_size - 1}'
             )
         self.vocab_size = vocab_size
-        # Of a crop, its two corners.
+        # A crop adds its two corners.
         self.max_length = 3 * max_objects + 2 * crop
         self.max_objects = max_objects
         self.side = math.isqrt(vocab_size)
@@ -153,13 +155,13 @@ class LayoutTokens(Tokenizer):
 def check_ids(ids: Tensor, vocab_size: int, source: str, key: str) -> None:
     """Raise unless there is an embedding for every id.
 
-    A GPU says no more than that there is none.
+    Without this check, a GPU reports the mistake without these values.
 
     Args:
-        ids: On the CPU.
-        vocab_size: Embeddings that there are.
-        source: Of the ids.
-        key: What says how many there are.
+        ids: Token ids, on the CPU.
+        vocab_size: Number of embeddings.
+        source: Where the ids come from, for the message.
+        key: Config key of the number of embeddings, for the message.
 
     Raises:
         ValueError: If an id is not in [0, vocab_size).

@@ -20,18 +20,18 @@ WORD = re.compile(r'\w+')
 
 @MODELS.register_module()
 class WordTokens(Tokenizer):
-    """The words of ``caption``, lower-cased, by their number in a list.
+    """The lower-case words of ``caption`` as their numbers in a list.
 
-    Numbers start at 1; 0 fills up to ``max_length``, and null is all zeros.
-    Punctuation says nothing.
+    Numbers start at 1; 0 pads up to ``max_length``, and null is all zeros.
+    Punctuation is ignored.
 
     Args:
-        vocab: All words that captions may have.
-        max_length: Words a caption at most.
+        vocab: All words that captions may contain.
+        max_length: Most words of a caption.
 
     Raises:
-        ValueError: If a word of the vocabulary is no word, or not
-            lower-case, or there twice.
+        ValueError: If an entry of the vocabulary is no single word, is not in
+            lower case, or occurs twice.
     """
 
     reads = ('caption',)
@@ -46,7 +46,7 @@ class WordTokens(Tokenizer):
                 )
         self.ids = {word: i for i, word in enumerate(vocab, 1)}
         if len(self.ids) < len(vocab):
-            raise ValueError('WordTokens.vocab has a word twice')
+            raise ValueError('WordTokens.vocab has a word twice: remove one')
         self.vocab_size = len(vocab) + 1  # 0 is no word
         self.max_length = max_length
 
@@ -74,7 +74,7 @@ class WordTokens(Tokenizer):
                 raise ValueError(
                     f'the caption {caption!r} of {sample.name} has the word '
                     f'{word!r}, which is not in WordTokens.vocab'
-                    f'{suggest(word, self.ids)}: say it in these, or train '
-                    'with a vocab that has it'
+                    f'{suggest(word, self.ids)}: use other words, or train '
+                    'with a vocab that contains it'
                 )
         return [self.ids[word] for word in words]

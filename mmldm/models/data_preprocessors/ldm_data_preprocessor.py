@@ -1,4 +1,4 @@
-"""Between what datasets give and what networks take."""
+"""From the batches of datasets to the inputs of networks."""
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -9,29 +9,28 @@ from mmldm.utils.pixels import to_unit_range
 
 
 def to_images(x: Tensor) -> Tensor:
-    """float RGB of about [-1, 1] -> uint8 RGB, rounded; (B, 3, H, W)."""
+    """float RGB in about [-1, 1] -> uint8 RGB, rounded; (B, 3, H, W)."""
     return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 @MODELS.register_module()
 class LDMDataPreprocessor(BaseDataPreprocessor):
-    """Stacks images, moves the batch and normalises."""
+    """Stacks images, moves the batch to the device and normalises it."""
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """A batch as the editor takes it.
+        """A batch as editors expect it.
 
         Args:
-            data: ``data_samples``, ``inputs`` where there are images: a
-                list of uint8 RGB tensors (3, H, W), and in training the
-                ``iteration``.
-            training: Not used: both phases are fed alike.
+            data: Batch with ``data_samples``; with images, ``inputs``, a list
+                of uint8 RGB tensors (3, H, W); in training, ``iteration``.
+            training: Not used: training and prediction get the same.
 
         Returns:
             ``inputs``, float32 RGB in [-1, 1], (B, 3, H, W), or None, and
-            the rest as it is.
+            everything else unchanged.
 
         Raises:
-            ValueError: If images are not uint8, or of several sizes.
+            ValueError: If images are not uint8, or differ in size.
         """
         images = data.get('inputs')
         if images is not None:

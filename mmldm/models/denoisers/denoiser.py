@@ -1,4 +1,4 @@
-"""What an editor asks of any denoiser."""
+"""The base class of all denoisers."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -12,23 +12,23 @@ from mmldm.structures import Condition
 
 
 class Denoiser(BaseModule):
-    """Base class of the networks that tell a latent from its noise.
+    """Base class of the networks that predict noise or clean latents.
 
-    It compares what comes in with what the network was built for, and lays a
-    spatial condition beside the latents. A subclass builds its layers and has
+    It checks that inputs fit the network and concatenates a spatial condition
+    with the latents. A subclass builds its layers and implements
     :meth:`denoise`.
 
     Args:
-        in_channels: Latent channels and those of a spatial condition.
-        out_channels: Latent channels.
-        context_dim: Channels of the condition's tokens; None for none.
-        vector_dim: Channels of the condition's vector; None for none.
-        checkpointing: Compute each block again in the backward pass in
-            place of keeping what it held: less memory, a third more time
-            (Chen et al. 2016, arXiv:1604.06174).
+        in_channels: Channels of latents and spatial condition together.
+        out_channels: Latent channels, or twice as many with variances.
+        context_dim: Channels of the condition's tokens; None without tokens.
+        vector_dim: Channels of the condition's vector; None without vector.
+        checkpointing: Whether to recompute each block in the backward pass
+            instead of storing its activations: less memory, a third more
+            time (Chen et al. 2016, arXiv:1604.06174).
     """
 
-    #: Divides the height and the width of all latents that it can take.
+    #: Height and width of all latents must be multiples of this.
     patch_size = 1
 
     def __init__(
@@ -50,14 +50,13 @@ class Denoiser(BaseModule):
         """The network's output, (B, out_channels, h, w).
 
         Args:
-            z_t: Noisy latents, (B, C, h, w); with the channels of
-                ``cond.spatial`` in_channels in all.
+            z_t: Noisy latents, (B, C, h, w). C and the channels of
+                ``cond.spatial`` add up to in_channels.
             t: Times, (B,).
-            cond: What the latents should show.
+            cond: Condition of the batch.
 
         Raises:
-            ValueError: If latents or condition are not what the network was
-                built for.
+            ValueError: If latents or condition do not fit the network.
         """
         self._check(z_t, cond)
         if cond.spatial is not None:
@@ -66,23 +65,24 @@ class Denoiser(BaseModule):
 
     @abstractmethod
     def denoise(self, x: Tensor, t: Tensor, cond: Condition) -> Tensor:
-        """The output for what was checked, (B, out_channels, h, w).
+        """The output for checked inputs, (B, out_channels, h, w).
 
         Args:
-            x: Noisy latents and, behind them, the spatial condition,
+            x: Noisy latents followed by the spatial condition,
                 (B, in_channels, h, w).
             t: Times, (B,).
-            cond: Vector and tokens; its spatial part is in ``x``.
+            cond: Condition with vector and tokens; its spatial part is in
+                ``x``.
         """
 
     def run_block(self, block: Callable[..., Tensor], *args: object) -> Tensor:
-        """``block(*args)``, computed twice where ``checkpointing`` asks."""
+        """Call ``block(*args)``, with ``checkpointing`` if it is set."""
         if self.checkpointing and torch.is_grad_enabled():
             return checkpoint(block, *args, use_reentrant=False)
         return block(*args)
 
     def _check(self, z_t: Tensor, cond: Condition) -> None:
-        """Raise where a slot is filled that is not read, or the reverse."""
+        """Raise unless the filled slots are those that the network reads."""
         for slot, key in (('vector', 'vector_dim'), ('tokens', 'context_dim')):
             filled = getattr(cond, slot)
             given = None if filled is None else filled.shape[-1]

@@ -1,4 +1,4 @@
-"""The diffusion transformer: a denoiser of patches."""
+"""The diffusion transformer, a denoiser that works on patches."""
 
 from torch import Tensor, nn
 
@@ -20,7 +20,7 @@ from ..layers import (
 )
 from .denoiser import Denoiser
 
-# Channels of the sinusoidal embedding of the time, in all published models.
+# Channels of the sinusoidal time embedding in all published models.
 TIME_CHANNELS = 256
 
 
@@ -28,32 +28,32 @@ TIME_CHANNELS = 256
 class DiffusionTransformer(Denoiser):
     """Transformer over patches of a latent, modulated by time and vector.
 
-    DiT of Peebles & Xie 2023 (arXiv:2212.09748), which SiT (Ma et al. 2024,
-    arXiv:2401.08740) shares; the defaults are their XL/2. Latents may have any
-    height and width that ``patch_size`` divides: positions are computed for
-    the size at hand.
+    This is DiT of Peebles & Xie 2023 (arXiv:2212.09748), which SiT (Ma et al.
+    2024, arXiv:2401.08740) uses too; the defaults are XL/2 of both. Latents
+    may have any height and width that are multiples of ``patch_size``:
+    positions are computed for each size.
 
     Args:
-        in_channels: Latent channels and those of a spatial condition.
-        out_channels: Latent channels.
+        in_channels: Channels of latents and spatial condition together.
+        out_channels: Latent channels, or twice as many with variances.
         channels: Channels of a token, a multiple of 4.
         patch_size: Side of a patch in latent positions.
         num_layers: Number of blocks.
-        num_heads: Attention heads; they share ``channels`` evenly.
+        num_heads: Attention heads, a divisor of ``channels``.
         positions: 'sine', added to the tokens, or 'rotary', which turns
             queries and keys (Su et al. 2021, arXiv:2104.09864).
         feed_forward: 'gelu', or 'swiglu' (Shazeer 2020, arXiv:2002.05202).
         qk_norm: Normalise queries and keys (Dehghani et al. 2023,
             arXiv:2302.05442), which keeps large models from diverging.
-        context_dim: Channels of the condition's tokens; None for none, and
-            for no cross-attention.
-        vector_dim: Channels of the condition's vector, which is added to the
-            time embedding, by a linear layer unless it has ``channels``; None
-            for none.
+        context_dim: Channels of the condition's tokens; None without tokens
+            and cross-attention.
+        vector_dim: Channels of the condition's vector; None without vector.
+            It is added to the time embedding, after a linear layer unless it
+            has ``channels`` channels.
         checkpointing: See :class:`Denoiser`.
 
     Raises:
-        ValueError: If a number or a choice is not possible.
+        ValueError: If an argument is invalid.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class DiffusionTransformer(Denoiser):
         return unpatchify(self.out(tokens, embedding), grid, self.patch_size)
 
     def _embed(self, t: Tensor, vector: Tensor | None) -> Tensor:
-        """What modulates all blocks, (B, channels)."""
+        """The embedding that modulates all blocks, (B, channels)."""
         embedding = self.time_embed(t)
         if self.vector_embed is not None:
             vector = self.vector_embed(vector)
@@ -130,7 +130,7 @@ def _check(
     num_heads: int,
     positions: str,
 ) -> None:
-    """Raise unless tokens can be split into heads, and placed."""
+    """Raise unless channels fit the heads and the positions."""
     check_count('denoiser.channels', channels)
     check_count('denoiser.patch_size', patch_size)
     check_count('denoiser.num_layers', num_layers)

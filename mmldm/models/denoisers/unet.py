@@ -41,28 +41,28 @@ from .unet_parts import (
 class DenoisingUNet(Denoiser):
     """UNet with attention over positions and over condition tokens.
 
-    Dhariwal & Nichol 2021, with the cross-attention of Rombach et al. 2022,
-    section 3.3. Latents of any height and width.
+    It is the UNet of Dhariwal & Nichol 2021 with the cross-attention of
+    Rombach et al. 2022, section 3.3. Latents may have any height and width.
 
     Args:
-        in_channels: Latent channels and those of a spatial condition.
-        out_channels: Latent channels.
+        in_channels: Channels of latents and spatial condition together.
+        out_channels: Latent channels, or twice as many with variances.
         channels: Channels of the first level, multiple of 32.
         channel_mults: Factor on ``channels`` at each level.
-        num_res_blocks: Residual blocks a level on the way down; one more on
-            the way up.
-        attn_factors: Downsampling factors at which there is attention; those
-            that no level has count nothing, the middle always has it.
+        num_res_blocks: Residual blocks per level on the way down; there is
+            one more on the way up.
+        attn_factors: Downsampling factors of the levels with attention;
+            other factors are ignored. The middle always has attention.
         attention: See :class:`AttentionOptions`.
         res_block: See :class:`ResBlockOptions`.
-        context_dim: Channels of the condition's tokens; None for none.
-        vector_dim: Channels of the condition's vector; None for none.
+        context_dim: Channels of the condition's tokens; None without tokens.
+        vector_dim: Channels of the condition's vector; None without vector.
         checkpointing: See :class:`Denoiser`.
-        channels_last: Keep a position's channels together in memory, which
-            a GPU's convolutions in low precision want. The result is the
-            same; on a CPU a small network takes up to 1.5 times as long.
-        input_skip: Add the input's channels, mixed as the embedding of time
-            and vector says, to the output; see :class:`InputSkip`.
+        channels_last: Whether to store the channels of a position together,
+            which is faster on GPUs in low precision. The result is the same.
+            On a CPU a small network takes up to 1.5 times as long.
+        input_skip: Whether to add the input's channels to the output, mixed
+            by the embedding of time and vector; see :class:`InputSkip`.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class DenoisingUNet(Denoiser):
         return x
 
     def heads(self, channels: int) -> int:
-        """Attention heads of a level with so many channels."""
+        """Attention heads of a level with this number of channels."""
         return self._attention_options.heads(channels)
 
     def _build_down(
@@ -183,7 +183,7 @@ class DenoisingUNet(Denoiser):
     def _build_up(
         self, skips: list[int], widths: Sequence[int], num_res_blocks: int
     ) -> None:
-        """Build ``self.up``, which takes the skips from the end."""
+        """Build ``self.up``, which uses the skips in reverse order."""
         self.up = nn.ModuleList()
         skips, current = list(skips), widths[-1]
         for i, width in reversed(list(enumerate(widths))):
@@ -242,7 +242,10 @@ class DenoisingUNet(Denoiser):
 def _warn_of_cancelled_embedding(
     widths: Sequence[int], options: ResBlockOptions
 ) -> None:
-    """Norm groups of one channel take away what the time embedding adds."""
+    """Warn if a level has norm groups of one channel.
+
+    They cancel the time embedding there.
+    """
     if NUM_GROUPS in widths and not options.scale_shift:
         warnings.warn(
             f'level {widths.index(NUM_GROUPS)} of the denoiser has '

@@ -1,4 +1,4 @@
-"""What the denoising UNet is made of, and how that is chosen."""
+"""Parts of the denoising UNet, and their options."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -20,13 +20,14 @@ from ..layers import (
 
 @dataclass(frozen=True)
 class AttentionOptions:
-    """How attention is built.
+    """Options of the UNet's attention.
 
     Args:
-        head_channels: Channels of a head; 32 where the heads are not given
-            either way.
-        num_heads: Heads of every level, in place of their width.
-        depth: Transformer blocks in a row, where there are context tokens.
+        head_channels: Channels of a head; 32 if neither this nor
+            ``num_heads`` is given.
+        num_heads: Heads of every level; an alternative to ``head_channels``.
+        depth: Number of transformer blocks in a row, if there are context
+            tokens.
     """
 
     head_channels: int | None = None
@@ -44,10 +45,10 @@ class AttentionOptions:
             )
 
     def heads(self, channels: int) -> int:
-        """Heads of a level.
+        """Attention heads of a level.
 
         Raises:
-            ValueError: If they do not share its channels evenly.
+            ValueError: If the heads do not divide the level's channels.
         """
         key = 'head_channels' if self.num_heads is None else 'num_heads'
         value = getattr(self, key) or 32
@@ -61,13 +62,14 @@ class AttentionOptions:
 
 @dataclass(frozen=True)
 class ResBlockOptions:
-    """How residual blocks are built; see :class:`ResBlock`.
+    """Options of the UNet's residual blocks; see :class:`ResBlock`.
 
     Args:
-        dropout: Probability of dropping before the second convolution.
-        scale_shift: The embedding scales and shifts.
-        updown: Residual blocks halve and double the resolution; without it
-            convolutions do.
+        dropout: Probability of dropout before the second convolution.
+        scale_shift: Whether the embedding scales and shifts, instead of
+            being added.
+        updown: Whether residual blocks halve and double the resolution,
+            instead of convolutions.
     """
 
     dropout: float = 0.0
@@ -93,7 +95,7 @@ def read_options(
     """The options of a config; None for all defaults.
 
     Raises:
-        ValueError: If a key is not known, or a value not allowed.
+        ValueError: If a key is unknown or a value is invalid.
     """
     given = {} if given is None else given
     if not isinstance(given, Mapping):
@@ -104,11 +106,12 @@ def read_options(
 
 
 class UNetBlock(nn.Module):
-    """A residual block, and attention after it where there is any.
+    """A residual block, and attention after it if there is any.
 
     Args:
-        res: Takes the time embedding.
-        attention: Over positions alone, over tokens too, or None.
+        res: Residual block, which gets the time embedding.
+        attention: Attention over positions, or over positions and tokens;
+            None for none.
     """
 
     def __init__(
@@ -131,9 +134,9 @@ class UNetLevel(nn.Module):
     """The blocks of one resolution on one side, and the way to the next.
 
     Args:
-        blocks: In the order of their use.
-        resample: Halves or doubles the resolution after them; None at the
-            last level of a side.
+        blocks: Blocks in the order of their use.
+        resample: Halves or doubles the resolution after the blocks; None at
+            the last level of a side.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Arguments of a model's parts that follow from its other parts.
 
 A config may leave them out. First stage, conditioner and denoiser are built
-in this order; each completes the configs of those behind it. A number that a
-config states stays as it is, and is checked.
+in this order, and each completes the configs of the parts after it. A value
+that a config states is kept and checked.
 """
 
 import inspect
@@ -22,7 +22,7 @@ from ..conditioners import Conditioner
 DENOISER = ('in_channels', 'out_channels', 'context_dim', 'vector_dim')
 EMBEDDER = ('latent_channels', 'num_stages')
 CLASSIFIER = ('in_channels',)
-#: What ``LatentDiffusion`` fills in.
+#: Arguments that ``LatentDiffusion`` fills in.
 FILLED_IN = {
     'denoiser': DENOISER,
     'guide': DENOISER,
@@ -37,7 +37,7 @@ def build_networks(
     autoencoder: Autoencoder,
     num_outputs: int,
 ) -> tuple[nn.Module, Conditioner]:
-    """A denoiser and its conditioner, for the latents of a first stage.
+    """Build a denoiser and its conditioner for the latents of a first stage.
 
     Args:
         denoiser: Config of the denoiser.
@@ -54,12 +54,12 @@ def build_networks(
 def complete_conditioner(
     config: Mapping[str, Any], autoencoder: Autoencoder
 ) -> dict[str, Any]:
-    """The config of a conditioner for the latents of a first stage.
+    """Complete the config of a conditioner for a first stage.
 
     Args:
         config: Its embedders may leave out the required arguments
-            ``latent_channels``, and ``num_stages``, how often height and
-            width of an image are halved to be those of the latent.
+            ``latent_channels`` and ``num_stages``. The latter is how many
+            times the first stage halves the height and width of an image.
         autoencoder: The first stage.
 
     Raises:
@@ -90,12 +90,12 @@ def complete_denoiser(
     autoencoder: Autoencoder,
     num_outputs: int,
 ) -> dict[str, Any]:
-    """The config of a denoiser for the other parts of a model.
+    """Complete the config of a denoiser for the other parts of a model.
 
     Args:
-        config: It may leave out what :data:`DENOISER` lists.
-        conditioner: Makes the conditions.
-        autoencoder: Makes the latents.
+        config: May leave out the arguments in :data:`DENOISER`.
+        conditioner: The conditioner of the model.
+        autoencoder: The first stage.
         num_outputs: Outputs for each latent channel, as the diffusion
             scheduler reads them.
     """
@@ -112,19 +112,19 @@ def complete_denoiser(
 def complete_classifier(
     config: Mapping[str, Any], autoencoder: Autoencoder
 ) -> dict[str, Any]:
-    """The config of a classifier for the latents of a first stage."""
+    """Complete the config of a classifier for a first stage."""
     return _filled(config, dict(in_channels=autoencoder.latent_channels))
 
 
 def complete_model(
     config: Mapping[str, Any], model: nn.Module | None = None
 ) -> dict[str, Any]:
-    """The config of an editor, with all that follows stated.
+    """The config of an editor with every derived argument stated.
 
     Args:
-        config: With its ``autoencoder``.
-        model: The editor that was built from it; None builds first stage and
-            conditioner without memory.
+        config: Config of the editor, with its ``autoencoder``.
+        model: The editor that was built from it. If None, first stage and
+            conditioner are built on the meta device, without memory.
     """
     config = dict(config)
     fills_in = getattr(_class(config), 'fills_in', {})
@@ -165,16 +165,17 @@ def _filled(
     values: Mapping[str, Any],
     only_required: bool = False,
 ) -> dict[str, Any]:
-    """A part's config with the values that its class takes and it lacks.
+    """A part's config, completed with values that it lacks.
 
     Args:
-        config: Of the part.
-        values: By argument.
-        only_required: Leave an argument that has a default alone.
+        config: Config of the part.
+        values: Values by argument name. Those that the part's class does not
+            take are ignored.
+        only_required: Fill in only arguments without a default.
     """
     filled = dict(config)
     cls = _class(config)
-    # Without a class, the build says what is wrong.
+    # An unknown class is reported by the build.
     arguments = arguments_of(cls)[0] if cls else {}
     for key, value in values.items():
         if key not in arguments or arguments[key].default == value:

@@ -1,4 +1,4 @@
-"""What the editors have in common."""
+"""The base class of all editors."""
 
 from abc import abstractmethod
 
@@ -9,20 +9,20 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 
 class Editor(BaseModel):
-    """A model as mmengine's Runner trains it.
+    """A model that mmengine's Runner trains and tests.
 
     Args:
         data_preprocessor: Arguments of ``LDMDataPreprocessor``, or, with a
-            ``type``, another one.
+            ``type``, the config of another class.
     """
 
-    #: Arguments, and modules of the same names, that only ``loss`` uses.
+    #: Names of arguments, and of their modules, that only ``loss`` uses.
     training_parts: tuple[str, ...] = ()
-    #: Modules whose running average is judged and kept, where there is one.
+    #: Modules whose running average, if there is one, is tested and published.
     averaged_parts: tuple[str, ...] = ()
-    #: Whether a training has to keep one, unless it is left out by name.
+    #: Whether training needs a running average, unless ema=None is given.
     needs_average = False
-    #: Arguments of its parts that it fills in, by the part's dotted key.
+    #: Arguments that the editor fills in, by the dotted key of their part.
     fills_in: dict[str, tuple[str, ...]] = {}
 
     def __init__(self, data_preprocessor: ConfigType | None) -> None:
@@ -37,7 +37,13 @@ class Editor(BaseModel):
         mode: str = 'loss',
         iteration: int = 0,
     ) -> dict | SampleList:
-        """``mode`` is 'loss' or 'predict', as mmengine's Runner calls it."""
+        """Call ``loss`` or ``predict``, as ``mode`` says.
+
+        Args:
+            inputs: Images in [-1, 1], (B, 3, H, W).
+            data_samples: One data sample for each image.
+            mode: 'loss' or 'predict', given by mmengine's Runner.
+        """
         if mode == 'loss':
             return self.loss(inputs, data_samples, iteration)
         assert mode == 'predict', mode
@@ -47,13 +53,13 @@ class Editor(BaseModel):
     def loss(
         self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
     ) -> dict:
-        """Terms named ``loss_...``, which are added up, and others.
+        """Loss terms by name; the Runner adds up those named ``loss_...``.
 
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
-            data_samples: Conditions, and addresses of what is drawn.
-            iteration: Iterations done before this one, which the training
-                loop counts.
+            data_samples: Conditions and random addresses.
+            iteration: Number of finished iterations, counted by the training
+                loop.
         """
 
     @abstractmethod

@@ -26,29 +26,30 @@ PIXEL_LOSSES = {'l1': F.l1_loss, 'l2': F.mse_loss}
 class FirstStage(Editor):
     """Trains an autoencoder; Rombach et al. 2022, app. G.
 
-    All terms are means over pixel values. Where the original sums the terms
-    of its KL models over an image, weights of a term against another are the
-    same, and ``AdversarialLoss.max_adaptive_weight`` is not.
+    All loss terms are means over pixel values. The original sums the terms of
+    its KL models over an image instead. Relative weights of the terms are the
+    same as there, but ``AdversarialLoss.max_adaptive_weight`` is not.
 
-    With ``adversarial`` there are two optimizers, ``autoencoder`` and
-    ``adversarial`` of an ``OptimWrapperDict``; an iteration is one step of
-    both, with one pass through the autoencoder.
+    With ``adversarial`` there are two optimizers: the keys ``autoencoder``
+    and ``adversarial`` of an ``OptimWrapperDict``. One iteration is one step
+    of both, with one pass through the autoencoder.
 
     Args:
-        autoencoder: What is trained.
-        regularization_weight: Weight of what regularises latents: 1e-6 of a
-            KL divergence, 1 of a codebook's losses.
+        autoencoder: The autoencoder to train.
+        regularization_weight: Weight of the regularisation of the latents,
+            >= 0: 1e-6 for a KL divergence, 1 for a codebook's losses.
         pixel_loss: 'l1' or 'l2'.
-        perceptual: ``LPIPS`` or another distance of images; None for none.
-        perceptual_weight: Its weight against the pixel loss.
-        adversarial: ``AdversarialLoss``; None for none.
-        equivariance: ``Equivariance``; None for none.
+        perceptual: ``LPIPS`` or another image distance; None for none.
+        perceptual_weight: Weight of the perceptual loss, relative to the
+            pixel loss.
+        adversarial: Config of ``AdversarialLoss``; None for none.
+        equivariance: Config of ``Equivariance``; None for none.
         data_preprocessor: See :class:`Editor`.
     """
 
     training_parts = ('perceptual', 'adversarial', 'equivariance')
     averaged_parts = ('autoencoder',)
-    #: What ``LDMRunner`` asks before it wraps a model.
+    #: The parts that ``LDMRunner`` expects an optimizer for.
     averages_gradients = True
 
     def __init__(
@@ -83,26 +84,26 @@ class FirstStage(Editor):
     def loss(
         self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
     ) -> dict:
-        """The terms that the autoencoder is trained on, and logs.
+        """The loss terms of the autoencoder and the values to log.
 
-        ``loss_rec``, ``loss_perceptual``, ``loss_adversarial`` as they are
-        configured, and the autoencoder's own: ``loss_kl`` or
+        Those that are configured among ``loss_rec``, ``loss_perceptual`` and
+        ``loss_adversarial``, and the autoencoder's own: ``loss_kl``, or
         ``loss_codebook`` and ``loss_commit``.
 
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
-            data_samples: Addresses of what is drawn.
-            iteration: Iterations done: when the discriminator counts, and
-                which transform of latents is drawn.
+            data_samples: Random addresses.
+            iteration: Number of finished iterations. It decides when the
+                adversarial loss starts and which transform of latents is used.
         """
         return self._losses(inputs, data_samples, iteration)[0]
 
     def train_step(self, data: dict, optim_wrapper) -> dict:
-        """One step of every optimizer; the values to log.
+        """Make one step of every optimizer and return the values to log.
 
         Args:
-            data: A batch, and ``iteration``, see :meth:`loss`.
-            optim_wrapper: One, or one for each part that is trained.
+            data: A batch, and ``iteration`` as in :meth:`loss`.
+            optim_wrapper: One optimizer wrapper, or one for each trained part.
         """
         data = {'iteration': 0, **self.data_preprocessor(data, True)}
         self._check_size(data['inputs'])
@@ -125,9 +126,9 @@ class FirstStage(Editor):
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """The data samples with ``gt_img`` and its reconstruction.
 
-        Both are uint8 RGB (3, H, W); the latter, ``pred_img``, is decoded
-        from the posterior's mode, ``latent`` (C, h, w), and where there is a
-        codebook of ``num_codes`` from ``codes`` (h, w) of it.
+        Both are uint8 RGB (3, H, W). ``pred_img`` is decoded from
+        ``latent`` (C, h, w), the mode of the posterior. With a codebook,
+        ``codes`` (h, w) number its entries, out of ``num_codes``.
         """
         z = self.autoencoder.encode(inputs)
         x = self.autoencoder.decode(z, inputs.shape[2:])
@@ -152,7 +153,7 @@ class FirstStage(Editor):
         iteration: int,
         loss_scale: float = 1,
     ) -> tuple[dict, Tensor, Tensor]:
-        """Losses and logs, decoded images and what they should be."""
+        """Losses, values to log, decoded images and their targets."""
         random = SampleRandom.of(data_samples)
         transform = self._transform(random, iteration)
         reference = self.autoencoder.pad(inputs)
@@ -176,8 +177,8 @@ class FirstStage(Editor):
     def _adversarial_losses(
         self, x: Tensor, error: Tensor, weight: float, loss_scale: float
     ) -> dict:
-        """``loss_adversarial`` once it counts, and the adaptive weight."""
-        # Without a graph, as in validation, there are no gradients to weigh.
+        """``loss_adversarial``, once it has started, and its weight."""
+        # Validation has no graph, and without gradients no adaptive weight.
         if weight == 0 or not x.requires_grad:
             return {}
         loss = self.adversarial.generator_loss(x)
@@ -192,14 +193,14 @@ class FirstStage(Editor):
     def _transform(
         self, random: SampleRandom, iteration: int
     ) -> Callable[[Tensor, int], Tensor]:
-        """The same for the batch of all processes."""
+        """A random transform, the same in all processes."""
         if self.equivariance is None:
             return lambda x, unit: x
         seed = random.addresses[0][0]
         return self.equivariance.draw((seed, iteration))
 
     def _check_size(self, x: Tensor) -> None:
-        """Raise at once where images are, or would become, too small."""
+        """Raise if images are too small, or will be after a transform."""
         scale = self.equivariance.min_scale if self.equivariance else 1
         least = int(min(x.shape[2:]) * scale)
         judges = {
@@ -213,15 +214,15 @@ class FirstStage(Editor):
                 raise ValueError(
                     f'images of {tuple(x.shape[2:])} pixels, made smaller by '
                     f'up to {scale} (model.equivariance.min_scale), have '
-                    f'{least} a side, but model.{name} needs {needed}: use '
-                    'larger images'
+                    f'sides of {least} pixels, but model.{name} needs '
+                    f'{needed}: use larger images'
                 )
 
     def _wrappers(self, optim_wrapper) -> Mapping:
-        """Optimizer wrappers by what they train.
+        """Optimizer wrappers by the part that each trains.
 
         Raises:
-            ValueError: If they are not those that this model needs.
+            ValueError: If a part has no optimizer, or an optimizer no part.
         """
         wrappers = getattr(
             optim_wrapper, 'optim_wrappers', {'autoencoder': optim_wrapper}
@@ -244,7 +245,7 @@ class FirstStage(Editor):
         return wrappers
 
     def _step(self, wrapper, module: torch.nn.Module, losses: dict) -> dict:
-        """Backward and, unless gradients accumulate, a step; what to log."""
+        """Backward and, unless gradients accumulate, a step; values to log."""
         loss, logged = self.parse_losses(losses)
         wrapper.backward(wrapper.scale_loss(loss))
         if wrapper.should_update():
@@ -259,8 +260,8 @@ def _fit_discriminator(
 ) -> None:
     """Let an autoencoder be loaded with and without its discriminator.
 
-    Where the file has none, this model's own stays as it is, so that its
-    phase can begin from any autoencoder.
+    If the file has no discriminator, the model's own one is kept. The
+    adversarial phase can thus start from any autoencoder.
     """
     prefix += 'adversarial.'
     stored = [name for name in state if name.startswith(prefix)]

@@ -19,15 +19,15 @@ def fixed_errors(
 ) -> Tensor:
     """Weighted denoising errors of a batch, (B,), float32.
 
-    They are what training averages, without its chance: latents are the mode
-    of the posterior, no condition is dropped, and noise depends on the
-    samples' addresses alone.
+    These are the errors that training averages, without randomness: latents
+    are the mode of the posterior, no condition is dropped, and noise depends
+    only on the samples' random addresses.
 
     Args:
-        model: In evaluation.
+        model: A model in evaluation mode.
         inputs: Images in [-1, 1], (B, 3, H, W).
-        data_samples: Conditions and addresses.
-        fraction: Where on the time axis each sample is, in [0, 1), (B,).
+        data_samples: Conditions and random addresses.
+        fraction: Position of each sample on the time axis, in [0, 1), (B,).
     """
     scheduler, schedule = (
         model.diffusion_scheduler,

@@ -16,7 +16,7 @@ from ..autoencoders import Autoencoder
 from ..layers.codebook_state import TRAINING_STATE
 
 PREFIX = 'autoencoder.'
-# Measured, not trained: travels with every model that uses it.
+# These states are measured, not trained, and stored with every model.
 MEASURED = {PREFIX + 'latent_scale', PREFIX + 'latent_shift'}
 HASH = 'autoencoder_hash'
 
@@ -24,9 +24,9 @@ HASH = 'autoencoder_hash'
 class FrozenFirstStage(FrozenPart):
     """Mix-in that owns ``self.autoencoder``.
 
-    With a checkpoint of its own the first stage is not stored again in every
-    checkpoint of the model: its latent scale and the hash of its weights
-    are. Loading verifies the hash.
+    A first stage that has its own checkpoint is not stored again in the
+    checkpoints of the model. These hold only its latent scale and the hash of
+    its weights, and loading verifies the hash.
     """
 
     part = 'autoencoder'
@@ -38,21 +38,21 @@ class FrozenFirstStage(FrozenPart):
         """Build, load and freeze the first stage.
 
         Args:
-            autoencoder: Its config.
+            autoencoder: Config of the first stage.
             checkpoint: A checkpoint of ``FirstStage`` or of the autoencoder
                 alone; None leaves the weights as they are.
 
         Raises:
             FileNotFoundError: If the checkpoint does not exist.
-            ValueError: If it does not fit, or there is no config.
+            ValueError: If the checkpoint does not fit, or there is no config.
         """
         self.autoencoder_checkpoint = checkpoint
         weights = checkpoint and _autoencoder_weights(checkpoint)
         if 'type' not in (autoencoder or {}):
             raise ValueError(
                 'model.autoencoder is missing, and model.'
-                f'autoencoder_checkpoint={checkpoint} does not say what it '
-                'is: give the type and arguments of the first stage'
+                f'autoencoder_checkpoint={checkpoint} does not describe '
+                'it: give the type and arguments of the first stage'
             )
         self.autoencoder: Autoencoder = MODELS.build(autoencoder)
         if weights is not None:
@@ -60,7 +60,7 @@ class FrozenFirstStage(FrozenPart):
         self.freeze_part(has_file=checkpoint is not None)
 
     def include_first_stage(self) -> None:
-        """Let state dicts hold the first stage too.
+        """Store the first stage in state dicts too.
 
         They are then those of a model without ``autoencoder_checkpoint``.
         """
@@ -68,12 +68,15 @@ class FrozenFirstStage(FrozenPart):
         self.include_part()
 
     def frozen_weights(self) -> dict[str, Tensor]:
-        """The first stage's weights but its scale, by name in the model."""
+        """The first stage's weights, without its scale, by model key."""
         weights = super().frozen_weights()
         return {name: w for name, w in weights.items() if name not in MEASURED}
 
     def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
-        """Of what encodes and decodes, however a codebook was trained."""
+        """The hash of all weights that encode or decode.
+
+        State that only trains a codebook is left out.
+        """
         return weights_hash(
             {
                 name: weight
@@ -93,18 +96,18 @@ class FrozenFirstStage(FrozenPart):
         return (
             'the checkpoint was trained on a first stage whose weights have '
             f'SHA-256 {_hex(wanted)}, {told}: set '
-            'model.autoencoder_checkpoint to the file it was trained with'
+            'model.autoencoder_checkpoint to the file of that first stage'
         )
 
 
 def _autoencoder_weights(checkpoint: str) -> dict[str, Tensor]:
-    """The autoencoder's weights in any checkpoint that has them."""
+    """The autoencoder's weights from any checkpoint that has them."""
     try:
         weights = weights_of(read_checkpoint(checkpoint))
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'model.autoencoder_checkpoint={checkpoint!r} does not exist: '
-            'train the first stage before, or give its file or work directory'
+            'train the first stage first, or give its file or work directory'
         ) from error
     if HASH in weights and not any(
         name.startswith(PREFIX) and name not in MEASURED for name in weights

@@ -1,4 +1,4 @@
-"""The weaker model that autoguidance leads away from."""
+"""The weaker model of autoguidance."""
 
 from collections.abc import Callable
 
@@ -15,20 +15,20 @@ from .derived import build_networks
 
 
 class Guide(nn.Module):
-    """Denoiser and conditioner of another model, frozen.
+    """Frozen denoiser and conditioner of another model.
 
     Args:
-        denoiser: Config of its network.
-        conditioner: Config of its conditioner: embeddings are learned
-            together with the network that reads them.
-        checkpoint: File or work directory of the ``LatentDiffusion`` that it
-            is part of.
+        denoiser: Config of the guide's denoiser.
+        conditioner: Config of the guide's conditioner. Its embeddings were
+            trained together with that denoiser.
+        checkpoint: File or work directory of the ``LatentDiffusion`` that the
+            guide is taken from.
         autoencoder: First stage of both models.
-        num_outputs: Outputs for each latent channel, of both too.
+        num_outputs: Outputs of both models for each latent channel.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it does not fit.
+        FileNotFoundError: If the checkpoint does not exist.
+        ValueError: If the checkpoint does not fit.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class Guide(nn.Module):
 class Guided(nn.Module):
     """Mix-in that owns ``self.guide``, a :class:`Guide` or None.
 
-    It is kept beside the module's own parts, moves with them, and else does
-    not exist for them: no checkpoint stores it, no optimizer, average or
-    ``train()`` sees it, and a training resumes with or without it.
+    The guide is no submodule, but moves to other devices and types with the
+    model. No checkpoint stores it, no optimizer, average or ``train()`` sees
+    it, and training resumes with or without it.
     """
 
     files = ('guide_checkpoint',)
-    # In a tuple torch does not find it.
+    # torch does not find modules in a tuple.
     _guide: tuple[Guide | None] = (None,)
 
     def init_guide(
@@ -81,17 +81,17 @@ class Guided(nn.Module):
         """Load the guide, if there is one.
 
         Args:
-            guide: Config of its denoiser.
-            conditioner: Config of its conditioner.
+            guide: Config of the guide's denoiser.
+            conditioner: Config of the guide's conditioner.
             checkpoint: See :class:`Guide`.
 
         Raises:
-            ValueError: If one of denoiser and checkpoint is missing.
+            ValueError: If only one of denoiser and checkpoint is given.
         """
         if (guide is None) != (checkpoint is None):
             raise ValueError(
                 f'model.guide={guide} with model.guide_checkpoint='
-                f'{checkpoint!r}: give both, or none'
+                f'{checkpoint!r}: give both or neither'
             )
         if guide is not None:
             shared = self.autoencoder, self.diffusion_scheduler.num_outputs
@@ -99,11 +99,11 @@ class Guided(nn.Module):
 
     @property
     def guide(self) -> Guide | None:
-        """The weaker model."""
+        """The weaker model, None without one."""
         return self._guide[0]
 
     def _apply(self, fn: Callable, recurse: bool = True) -> nn.Module:
-        """What torch moves and casts modules by."""
+        """Move or cast all modules; torch calls it."""
         if self.guide is not None:
             self.guide._apply(fn, recurse)
         return super()._apply(fn, recurse)
@@ -111,13 +111,13 @@ class Guided(nn.Module):
     def with_guide(
         self, predict: Predict, data_samples: SampleList, encode: Encode
     ) -> Predict:
-        """``predict``, whose guide has conditions of its own.
+        """Add the guide and its conditions to ``predict``.
 
         Args:
-            predict: With ``guide=True``, the estimate of the guide's
+            predict: Estimates z_0, with ``guide=True`` by the guide's
                 denoiser.
-            data_samples: What the guide's conditioner reads.
-            encode: Of the first stage, which both share.
+            data_samples: Conditions, read by the guide's conditioner.
+            encode: Encoder of the first stage, which both models share.
         """
         if self.guide is None:
             return predict

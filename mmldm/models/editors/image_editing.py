@@ -1,4 +1,4 @@
-"""Editing of given images by a model that was not trained for it."""
+"""Editing of given images by a model that was not trained for editing."""
 
 import logging
 from collections.abc import Sequence
@@ -13,32 +13,33 @@ from mmldm.diffusion import add_noise, editing
 from mmldm.utils import SampleRandom
 from mmldm.utils.typing import SampleList
 
-# Parts of a step that are an error of floats.
+# A fraction of a step below this is a rounding error.
 WHOLE_STEP = 1e-6
 
 
 class ImageEditing:
-    """Mix-in of ``LatentDiffusion``: what it does with given images.
+    """Mix-in of ``LatentDiffusion``: variations, inpainting, inversion.
 
-    Images are in [-1, 1], (B, 3, H, W), of any size. Data samples, one an
-    image, hold the conditions and addresses of what is drawn.
+    Images are in [-1, 1], (B, 3, H, W), of any size. Each image has one data
+    sample, with its conditions and random address.
     """
 
     @torch.no_grad()
     def vary(
         self, images: Tensor, data_samples: SampleList, strength: float
     ) -> Tensor:
-        """Images like the given ones, of about [-1, 1], (B, 3, H, W).
+        """Variations of the images, roughly in [-1, 1], (B, 3, H, W).
 
-        Noise is added and taken away again; Meng et al. 2022
+        Noise is added to the images and removed again; Meng et al. 2022
         (arXiv:2108.01073).
 
         Args:
-            images: What to start from.
+            images: The images to start from.
             data_samples: See the class.
-            strength: Share of the steps that are made, in (0, 1]: the image
-                stays near 0; at 1 nothing but a trace of it is left. Rounded
-                to whole steps, at least one, which is said.
+            strength: Fraction of the sampling steps to make, in (0, 1]. Near
+                0 the result stays close to the image; at 1 almost nothing of
+                the image is left. The value is rounded to whole steps, at
+                least one; a warning says so.
 
         Raises:
             ValueError: If strength is out of range, or images and data
@@ -63,21 +64,21 @@ class ImageEditing:
     ) -> Tensor:
         """The images with new content under the mask, (B, 3, H, W).
 
-        What is known steers the rest as of :func:`editing.keep_known`, and
-        stands in the result bit by bit.
+        Known pixels steer the rest, see :func:`editing.keep_known`, and are
+        copied unchanged into the result.
 
         Args:
-            images: What is under the mask does not matter.
+            images: The content under the mask does not matter.
             mask: True or 1 where to fill, False or 0 where the image is
                 known, (B, 1, H, W).
             data_samples: See the class.
-            num_passes: An encoder looks beyond the rim of a hole, which is
-                grey at first; every further pass shows it what the one
-                before has filled in, at the cost of sampling again.
+            num_passes: How often to sample, >= 1. The encoder also sees the
+                inside of a hole, which is grey in the first pass; each
+                further pass replaces it with the result of the pass before.
 
         Raises:
-            ValueError: If the mask is not of that kind or marks nothing, if
-                there is no pass, or images and data samples do not fit.
+            ValueError: If the mask has a wrong type or shape or is empty, if
+                num_passes < 1, or images and data samples do not fit.
         """
         mask = _checked_mask(mask, images)
         if num_passes < 1:
@@ -88,10 +89,10 @@ class ImageEditing:
         return filled
 
     def with_known(self, images: Tensor, data_samples: SampleList) -> Tensor:
-        """The images, uint8, with what the model was shown of them.
+        """The images, uint8, with the pixels that the model was given.
 
-        Of a model that is told ``gt_img`` and ``mask`` only the hole is left
-        as it was drawn; others change nothing.
+        If the conditions include ``gt_img`` and ``mask``, only the hole keeps
+        its generated pixels. Otherwise nothing is changed.
         """
         if not {'gt_img', 'mask'} <= {*self.conditioner.reads}:
             return images
@@ -111,13 +112,13 @@ class ImageEditing:
         """The images with new content around them, larger by the padding.
 
         Args:
-            images: What to go on from.
-            padding: New pixels (left, right, top, bottom), each >= 0, as of
-                ``F.pad``.
+            images: The images to extend.
+            padding: New pixels (left, right, top, bottom), each >= 0, in the
+                order of ``F.pad``.
             data_samples: See the class.
 
         Raises:
-            ValueError: If the padding is not of that kind, or images and
+            ValueError: If the padding is invalid, or images and
                 data samples do not fit.
         """
         if len(padding) != 4 or min(padding) < 0 or not any(padding):
@@ -134,18 +135,18 @@ class ImageEditing:
     def invert(
         self, images: Tensor, data_samples: SampleList, num_iters: int = 1
     ) -> Tensor:
-        """Latents from which ``sample`` leads to the images, (B, C, h, w).
+        """Latents from which ``sample`` generates the images, (B, C, h, w).
 
-        By a deterministic solver, with the same conditions; with others it
-        leads to the image as those would have it:
+        The solver must be deterministic and the conditions the same. With
+        other conditions, ``sample`` generates an edited image:
 
             z = model.invert(images, threes)
             edited = model.sample(eights, start=z)
 
         Args:
-            images: What shall come out.
+            images: The images to reproduce.
             data_samples: See the class.
-            num_iters: Evaluations a step; see :func:`editing.invert`.
+            num_iters: Evaluations per step; see :func:`editing.invert`.
 
         Raises:
             ValueError: If num_iters is less than 1, or images and data
@@ -177,7 +178,7 @@ class ImageEditing:
         return torch.where(mask, filled.to(images), images)
 
     def _encode(self, images: Tensor, data_samples: SampleList) -> Tensor:
-        """Latents of the images; of a posterior, its mode."""
+        """Latents of the images, the modes of their posteriors."""
         if not images.is_floating_point() or images.shape[1:2] != (3,):
             raise ValueError(
                 f'images are {images.dtype} of shape {tuple(images.shape)}, '
@@ -186,13 +187,13 @@ class ImageEditing:
         if len(images) != len(data_samples):
             raise ValueError(
                 f'{len(images)} images with {len(data_samples)} data '
-                'samples: give each image one'
+                'samples: give one data sample for each image'
             )
         return self.autoencoder.encode(images).float()
 
 
 def _say_rounding(strength: float, num_steps: int, most: int) -> None:
-    """Say it if a strength is no whole number of steps."""
+    """Warn if a strength is no whole number of steps."""
     if abs(strength * most - num_steps) > WHOLE_STEP:
         print_log(
             f'strength={strength:g} of {most} steps is rounded to {num_steps} '
@@ -203,7 +204,7 @@ def _say_rounding(strength: float, num_steps: int, most: int) -> None:
 
 
 def _checked_mask(mask: Tensor, images: Tensor) -> Tensor:
-    """The mask as bool."""
+    """The mask as bool, once its type, shape and values are valid."""
     expected = (len(images), 1, *images.shape[2:])
     if mask.shape != expected:
         raise ValueError(

@@ -13,25 +13,25 @@ from .derived import CLASSIFIER, complete_classifier
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
 
-# Shares of the time axis at which predictions are made.
+# Fractions of the time axis at which predictions are made.
 JUDGED = (0.0, 0.25, 0.5, 0.75)
 
 
 @MODELS.register_module()
 class LatentClassification(FrozenFirstStage, Editor):
-    """Labels of images from their latents at any noise level.
+    """Predicts labels of images from their latents at any noise level.
 
-    What classifier guidance needs; Dhariwal & Nichol 2021, section 4
+    Classifier guidance uses the result; Dhariwal & Nichol 2021, section 4
     (arXiv:2105.05233):
 
         log_prob = classifier_log_prob(classification.classify, labels)
         model.sample(samples, wrap=GradientGuidance(log_prob, scale=2.0))
 
     Args:
-        classifier: The network that learns; :data:`CLASSIFIER` follows from
-            the first stage.
-        diffusion_scheduler: That of the model to guide; training draws its
-            times and noise from it.
+        classifier: Config of the network that learns. The arguments in
+            :data:`CLASSIFIER` follow from the first stage.
+        diffusion_scheduler: Config of the scheduler of the model to guide.
+            Training takes its random times and noise from it.
         autoencoder: See ``LatentDiffusion``.
         autoencoder_checkpoint: See ``LatentDiffusion``.
         data_preprocessor: See :class:`Editor`.
@@ -74,8 +74,8 @@ class LatentClassification(FrozenFirstStage, Editor):
 
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
-            data_samples: Labels, and addresses of what is drawn.
-            iteration: Not used: all iterations are alike.
+            data_samples: Labels and random addresses.
+            iteration: Not used.
         """
         random = SampleRandom.of(data_samples)
         z_0 = self._encode(inputs, random)
@@ -92,11 +92,11 @@ class LatentClassification(FrozenFirstStage, Editor):
     def predict(
         self, inputs: Tensor | None, data_samples: SampleList
     ) -> SampleList:
-        """The data samples with ``pred_labels``: by noise, the likeliest.
+        """The data samples with ``pred_labels``, one for each noise level.
 
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
-            data_samples: Addresses of what is drawn.
+            data_samples: Random addresses.
         """
         random = SampleRandom.of(data_samples)
         z_0 = self._encode(inputs, random)
@@ -118,7 +118,7 @@ class LatentClassification(FrozenFirstStage, Editor):
 
         Args:
             z_t: Noisy latents, (B, C, h, w).
-            level: Their level, of shape () or (B,).
+            level: Noise level of ``z_t``, shape () or (B,).
         """
         z_t, t = self.diffusion_scheduler.network_input(z_t, level)
         return self.classifier(z_t, t).float()
@@ -128,10 +128,10 @@ class LatentClassification(FrozenFirstStage, Editor):
         return self.autoencoder.encode(inputs, random.normal('posterior'))
 
     def _labels(self, data_samples: SampleList) -> Tensor:
-        """(B,) int64.
+        """Labels of the samples, (B,) int64.
 
         Raises:
-            ValueError: If one is missing or out of range.
+            ValueError: If a label is missing or out of range.
         """
         labels = [sample.label for sample in data_samples]
         count = self.classifier.num_classes

@@ -26,6 +26,7 @@ from .loss_terms import (
     denoising_terms,
     named_terms,
 )
+from .other_sampling import OtherSampling
 from .part_checks import (
     check_guidance,
     check_parts,
@@ -36,30 +37,32 @@ from .part_checks import (
 
 
 @MODELS.register_module()
-class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
+class LatentDiffusion(
+    OtherSampling, ImageEditing, Guided, FrozenFirstStage, Editor
+):
     """Latent diffusion model; Rombach et al. 2022 (arXiv:2112.10752).
 
     Args:
-        denoiser: The network that learns.
-        conditioner: Data samples to the denoiser's condition.
-        diffusion_scheduler: Noise, loss and sampling.
-        guidance: How conditions act in sampling.
-        autoencoder: The first stage, which stays frozen. Tools and
-            ``mmldm.apis`` read what is not given of it in
-            ``autoencoder_checkpoint``.
-        log_variance: Weighs every time step by its learned uncertainty.
+        denoiser: Config of the network that learns.
+        conditioner: Config of the ``Conditioner``, which makes the denoiser's
+            conditions from data samples.
+        diffusion_scheduler: Config of the noise, loss and sampling.
+        guidance: Config of how conditions act in sampling.
+        autoencoder: Config of the first stage, which stays frozen. Tools and
+            ``mmldm.apis`` read missing arguments from its checkpoint.
+        log_variance: Config of learned weights for the time steps, or None.
         extra_losses: Configs of :class:`ExtraLoss` es, terms of the training
             loss besides the denoising error.
-        autoencoder_checkpoint: File with the first stage's weights. Where
-            given, checkpoints of this model hold their hash in their stead.
-        guide: Denoiser of a weaker model, for :class:`AutoGuidance`.
+        autoencoder_checkpoint: File with the first stage's weights. If it is
+            given, checkpoints of this model hold only the weights' hash.
+        guide: Config of the denoiser of a weaker model, for
+            :class:`AutoGuidance`.
         guide_checkpoint: File or work directory of that model, a
-            ``LatentDiffusion``; it is no part of this model's checkpoints.
-        image_size: The images that it was trained on, and draws where a data
-            sample does not say ``img_shape``: side of a square, or height
-            and width, pixels.
-        windows: :class:`Windows`, by which large images are drawn; None draws
-            them whole.
+            ``LatentDiffusion``. It is not part of this model's checkpoints.
+        image_size: Size of the training images, and of generated images
+            whose data sample has no ``img_shape``: side of a square, or
+            height and width, pixels.
+        windows: Config of :class:`Windows` for large images, or None.
         data_preprocessor: See :class:`Editor`.
 
     Raises:
@@ -121,16 +124,16 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
     ) -> dict:
         """The terms of the training loss, each ().
 
-        ``loss_denoise``, and ``loss_<term>`` of embedders and extra losses
-        that have some. Where log-variances are learned, ``error`` is what
-        they weigh.
+        ``loss_denoise``, and ``loss_<term>`` for each term of embedders and
+        extra losses. With learned log-variances, ``error`` is the denoising
+        error before they weigh it.
 
         Args:
             inputs: Images in [-1, 1], (B, 3, H, W).
-            data_samples: Conditions, and addresses of what is drawn.
-            iteration: Iterations done, which extra losses may look at.
+            data_samples: Conditions and random addresses.
+            iteration: Number of finished iterations, for extra losses.
         """
-        # Once, in training: a model that only samples may know it.
+        # Only once, and in training: sampling alone needs no such warning.
         if not self._warned:
             self._warned = warn_of_untrained_null(
                 self.guidance, self.conditioner
@@ -160,17 +163,22 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
 
     @torch.no_grad()
     def predict(
-        self, inputs: Tensor | None, data_samples: SampleList
+        self,
+        inputs: Tensor | None,
+        data_samples: SampleList,
+        wrap: Callable[[Denoise], Denoise] | None = None,
     ) -> SampleList:
-        """The data samples with ``pred_img``; see also :meth:`with_known`.
+        """The data samples with ``pred_img``, a generated image.
+
+        :meth:`with_known` restores the known pixels of an inpainting task.
 
         Args:
-            inputs: Not used: what to generate is in the data samples.
-            data_samples: Conditions, ``img_shape`` (H, W) of the wanted
-                images unless ``image_size`` says it, and addresses of what is
-                drawn.
+            inputs: Not used; the data samples say what to generate.
+            data_samples: Conditions, random addresses, and ``img_shape``
+                (H, W) of the wanted images unless ``image_size`` is set.
+            wrap: See :meth:`sample`.
         """
-        z = self.sample(data_samples)
+        z = self.sample(data_samples, wrap=wrap)
         x = self.autoencoder.decode(
             z, generated_size(data_samples, self.image_size)
         )
@@ -187,38 +195,36 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         levels: Sequence[NoiseLevel] | None = None,
         wrap: Callable[[Denoise], Denoise] | None = None,
     ) -> Tensor:
-        """Latents drawn for the data samples, (B, C, h, w).
+        """Latents generated for the data samples, (B, C, h, w).
 
         Args:
-            data_samples: Conditions, and addresses of what is drawn; without
-                ``start`` the ``img_shape`` (H, W) of the images too, unless
-                ``image_size`` says it.
+            data_samples: Conditions and random addresses. Without ``start``
+                and ``image_size`` they also need the ``img_shape`` (H, W) of
+                the images.
             start: Latents at ``levels[0]``, (B, C, h, w); None for noise.
-            levels: What the solver visits; None for the time grid's levels.
-            wrap: Changes what the solver calls, such as
-                :class:`GradientGuidance`.
+            levels: Noise levels that the solver visits; None for those of
+                the time grid.
+            wrap: Changes the denoising function that the solver calls; for
+                example :class:`GradientGuidance`.
         """
         scheduler = self.diffusion_scheduler
         random = SampleRandom.of(data_samples)
-        levels = scheduler.levels() if levels is None else levels
+        levels = levels or scheduler.levels()
         if start is None:
             empty = self._empty_latents(data_samples)
             noise = random.normal('start')(empty)
             start = scheduler.start(noise, levels[0])
         denoise = self.denoise_for(data_samples)
-        return scheduler.solver(
-            denoise if wrap is None else wrap(denoise),
-            start,
-            levels,
-            random.normal_stream('solver'),
-        )
+        denoise = denoise if wrap is None else wrap(denoise)
+        noise = random.normal_stream('solver')
+        return scheduler.solver(denoise, start, levels, noise)
 
     def denoise_for(self, data_samples: SampleList) -> Denoise:
-        """(z_t, level) -> the guided estimate of z_0 for data samples.
+        """The function (z_t, level) -> guided estimate of z_0.
 
         Raises:
-            ValueError: If a sample has a negative which guidance ignores;
-                in a call, if a spatial condition is not as large as z_t.
+            ValueError: If a sample has a negative which guidance ignores. A
+                call raises if a spatial condition is not as large as z_t.
         """
         encode = self.autoencoder.encode
         cond = null = self.conditioner(data_samples, encode=encode)
@@ -226,8 +232,8 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
             null = self.conditioner.null(data_samples, encode)
         elif any(sample.negative is not None for sample in data_samples):
             raise ValueError(
-                'a data sample has a negative, of which '
-                f'{type(self.guidance).__name__} takes no notice: leave it '
+                'a data sample has a negative, which guidance '
+                f'{type(self.guidance).__name__} ignores: leave it '
                 "out, or set guidance=dict(_delete_=True, type='Classifier"
                 "FreeGuidance', scale=2.0)"
             )
@@ -251,13 +257,13 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         cond: Condition,
         guide: bool = False,
     ) -> Tensor:
-        """The estimate of z_0 at one level for the batch, (B, C, h, w).
+        """The estimate of z_0 for a batch at one noise level, (B, C, h, w).
 
         Args:
             z_t: Noisy latents, (B, C, h, w).
-            level: Their level, of shape ().
-            cond: What the denoiser is told.
-            guide: Let the weaker model's denoiser estimate.
+            level: Noise level of ``z_t``, shape ().
+            cond: Condition of the batch.
+            guide: Whether to estimate by the weaker model's denoiser.
         """
         denoiser = self.guide.denoiser if guide else self.denoiser
         out = self.output(denoiser, z_t, level, cond)
@@ -270,23 +276,20 @@ class LatentDiffusion(ImageEditing, Guided, FrozenFirstStage, Editor):
         level: NoiseLevel,
         cond: Condition,
     ) -> Tensor:
-        """A network's output for one level or one a sample, float32."""
+        """A network's output, float32, for one level or one per sample."""
         z_t, t = self.diffusion_scheduler.network_input(z_t, level)
         z_t = z_t.to(next(denoiser.parameters()).dtype)
         # float32: solvers subtract nearly equal numbers.
         return denoiser(z_t, t, cond).float()
 
     def _empty_latents(self, data_samples: SampleList) -> Tensor:
-        factor = self.autoencoder.factor
-        device = next(self.denoiser.parameters()).device
+        first_stage = self.autoencoder
+        size = generated_size(data_samples, self.image_size)
         return torch.empty(
             len(data_samples),
-            self.autoencoder.latent_channels,
-            *(
-                -(-side // factor)
-                for side in generated_size(data_samples, self.image_size)
-            ),
-            device=device,
+            first_stage.latent_channels,
+            *(-(-side // first_stage.factor) for side in size),
+            device=next(self.denoiser.parameters()).device,
         )
 
     def check_guidance(self) -> None:

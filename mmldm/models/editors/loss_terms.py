@@ -1,4 +1,4 @@
-"""The training loss of latent diffusion, as a list of terms."""
+"""The terms of latent diffusion's training loss."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,19 +16,19 @@ from ..losses.extra_loss import ExtraLoss, TrainingStep
 
 
 class ExtraLosses(nn.ModuleList):
-    """``model.extra_losses``.
+    """The list ``model.extra_losses``.
 
-    A checkpoint without any term's weights leaves them as they are, so that
-    terms can be added to a trained model; one with weights of terms can be
-    loaded where there is no term. The log says so.
+    A checkpoint that has no weights for these terms can be loaded, and they
+    start untrained. A checkpoint with weights for terms can be loaded into a
+    model without terms. The log reports both.
 
     Args:
-        configs: Of :class:`ExtraLoss` es.
-        denoiser: The network whose hidden features they may read.
+        configs: Configs of :class:`ExtraLoss` es.
+        denoiser: The network whose hidden features the terms may read.
 
     Raises:
-        ValueError: If one is no ``ExtraLoss``, or reads a module that the
-            denoiser lacks.
+        ValueError: If a config builds no ``ExtraLoss``, or a term reads a
+            module that the denoiser lacks.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ExtraLosses(nn.ModuleList):
 
     @contextmanager
     def watch(self, denoiser: nn.Module) -> Iterator[dict[str, Tensor]]:
-        """Collects outputs of the modules that the terms read, by name."""
+        """Collect the outputs of the modules that the terms read, by name."""
         hidden: dict[str, Tensor] = {}
         layers = {layer for loss in self for layer in loss.layers}
         handles = [
@@ -79,23 +79,23 @@ class ExtraLosses(nn.ModuleList):
             )
 
     def terms(self, step: TrainingStep) -> list[Terms]:
-        """The terms of every loss."""
+        """The terms of all losses, one group each."""
         return [
             (f'extra_losses.{i}', loss(step)) for i, loss in enumerate(self)
         ]
 
 
 def _fit_terms(module: ExtraLosses, state: dict, prefix: str, *_) -> None:
-    """Add to or take out of a state dict what other terms have."""
+    """Make a state dict fit where it has other terms' weights."""
     stored = [name for name in state if name.startswith(prefix)]
     own = module.state_dict(prefix=prefix)
     if own and not stored:
         state.update(own)
-        _say('the checkpoint has no weights of them: they start untrained')
+        _say('the checkpoint has no weights for them: they start untrained')
     elif stored and not len(module):
         for name in stored:
             del state[name]
-        _say('there are none, and the weights in the checkpoint are left out')
+        _say('none are configured: weights in the checkpoint are ignored')
 
 
 def _say(text: str) -> None:
@@ -107,12 +107,15 @@ def denoising_terms(
     scheduler: DiffusionScheduler,
     log_variance: nn.Module | None,
 ) -> dict[str, Tensor]:
-    """``loss_denoise``, and ``error`` where log-variances weigh it; each ().
+    """The term ``loss_denoise``, shape (), and with weights ``error``.
+
+    ``error``, shape (), is the denoising error before learned log-variances
+    weigh it.
 
     Args:
-        step: With the denoiser's output.
-        scheduler: What the output should be.
-        log_variance: Learned; None weighs no time step.
+        step: The training step, with the denoiser's output.
+        scheduler: Knows the target of the denoiser's output.
+        log_variance: Learned log-variances; None for no weights.
     """
     errors, bound = scheduler.error_terms(
         step.out, step.z_0, step.noise, step.level
@@ -127,11 +130,11 @@ def denoising_terms(
 
 
 def named_terms(terms: Iterable[Terms]) -> dict[str, Tensor]:
-    """All terms by the name that the log has for them, ``loss_<name>``.
+    """All terms by their name in the log, ``loss_<name>``.
 
     Raises:
-        ValueError: If two parts have a term of one name, or a term is not
-            one number.
+        ValueError: If two parts have a term of the same name, or a term is
+            not a single number.
     """
     found: dict[str, Tensor] = {}
     owners = {'denoise': 'itself'}
@@ -154,7 +157,7 @@ def named_terms(terms: Iterable[Terms]) -> dict[str, Tensor]:
 
 
 def build_log_variance(config: ConfigType, length: int) -> nn.Module:
-    """Learned log-variances, in a table of the noise schedule's length.
+    """Learned log-variances, one for each step of the noise schedule.
 
     Raises:
         ValueError: If the config gives another length.

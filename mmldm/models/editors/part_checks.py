@@ -1,4 +1,4 @@
-"""Whether the parts of a model fit each other."""
+"""Checks that the parts of a model fit each other."""
 
 import warnings
 
@@ -16,13 +16,13 @@ from ..denoisers import Denoiser
 
 
 def check_parts(model: nn.Module) -> None:
-    """Raise where networks of a model do not fit, with the remedy.
+    """Raise if networks of a model do not fit each other.
 
     Args:
         model: A ``LatentDiffusion``.
 
     Raises:
-        ValueError: Naming the key in the model's config.
+        ValueError: If not, with the key in the model's config and the remedy.
     """
     networks = {'denoiser': model}
     if model.guide is not None:
@@ -47,16 +47,16 @@ def check_denoiser(
     conditioner: Conditioner,
     autoencoder: Autoencoder,
 ) -> None:
-    """Raise unless a denoiser takes and gives what the others do.
+    """Raise unless a denoiser fits the conditioner and the autoencoder.
 
     Args:
-        name: Of the denoiser in the model's config.
+        name: Key of the denoiser in the model's config.
         denoiser: The network.
-        conditioner: Makes the conditions that it is told.
-        autoencoder: Makes the latents.
+        conditioner: The conditioner of the model.
+        autoencoder: The first stage of the model.
 
     Raises:
-        ValueError: If not, with the value that would.
+        ValueError: If it does not fit, with the value that would.
     """
     if not isinstance(denoiser, Denoiser):
         raise ValueError(
@@ -86,12 +86,12 @@ def check_denoiser(
 def check_guidance(
     guidance: Guidance, conditioner: Conditioner, has_guide: bool
 ) -> None:
-    """Raise unless a model has what its guidance needs.
+    """Raise if a model lacks what its guidance needs.
 
     Args:
         guidance: How conditions act in sampling.
-        conditioner: Makes the conditions.
-        has_guide: Whether there is a weaker model beside.
+        conditioner: The conditioner of the model.
+        has_guide: Whether the model has a guide.
 
     Raises:
         ValueError: If a slot, a guide or a null condition is missing.
@@ -110,10 +110,10 @@ def check_guidance(
 def warn_of_untrained_null(
     guidance: Guidance, conditioner: Conditioner
 ) -> bool:
-    """Warn if guidance needs a null condition that training never shows.
+    """Warn if guidance needs a null condition that is never trained.
 
     Returns:
-        Whether it does.
+        Whether the warning was given.
     """
     untrained = conditioner.never_dropped(guidance.left_out(conditioner.slots))
     if untrained:
@@ -121,7 +121,7 @@ def warn_of_untrained_null(
             f'{type(guidance).__name__} needs a null condition of '
             f'{" and ".join(untrained)}, which is not trained with '
             f'conditioner.drop_prob={conditioner.drop_prob}: train with '
-            '0.1 in the place of 0',
+            '0.1 instead of 0',
             stacklevel=3,
         )
     return bool(untrained)
@@ -130,16 +130,16 @@ def warn_of_untrained_null(
 def check_outputs(
     name: str, denoiser: Denoiser, autoencoder: Autoencoder, num_outputs: int
 ) -> None:
-    """Raise unless a denoiser has as many outputs as are made use of.
+    """Raise unless a denoiser has the number of outputs that is needed.
 
     Args:
-        name: Of the denoiser in the model's config.
+        name: Key of the denoiser in the model's config.
         denoiser: The network.
-        autoencoder: Makes the latents.
+        autoencoder: The first stage of the model.
         num_outputs: Outputs for each latent channel.
 
     Raises:
-        ValueError: If not, with the value that would.
+        ValueError: If the number differs, with the value that fits.
     """
     latent, key = autoencoder.latent_channels, f'{name}.out_channels'
     found, needed = denoiser.out_channels, num_outputs * latent
@@ -147,7 +147,7 @@ def check_outputs(
         return
     cause, other = '', ''
     if num_outputs == 2:
-        cause = ', each with its variance'
+        cause = ' and each needs a variance'
     elif found == 2 * latent:
         other = (
             ', or, if it predicts variances, diffusion_scheduler.variance='
@@ -162,17 +162,17 @@ def check_outputs(
 def check_sides(
     key: str, size: Size, name: str, denoiser: Denoiser, factor: int = 1
 ) -> None:
-    """Raise unless a denoiser can cut latents of a size into its patches.
+    """Raise unless the denoiser's patches divide latents of a given size.
 
     Args:
-        key: Of the size in the config.
+        key: Key of the size in the config.
         size: Side of a square, or height and width.
-        name: Of the denoiser in the model's config.
+        name: Key of the denoiser in the model's config.
         denoiser: The network.
-        factor: How many units of the size are one latent position.
+        factor: Units of ``size`` per latent position.
 
     Raises:
-        ValueError: If a side of the latents is no multiple of its patches.
+        ValueError: If a side of the latents is no multiple of the patches.
     """
     sides = [-(-side // factor) for side in height_and_width(size)]
     patch_size = denoiser.patch_size
@@ -190,9 +190,9 @@ def check_spatial(
     """Raise unless a spatial condition is as large as the latents.
 
     Args:
-        cond: Of a batch.
-        z: Its latents, (B, C, h, w).
-        data_samples: What both were made for.
+        cond: Condition of a batch.
+        z: Latents of the batch, (B, C, h, w).
+        data_samples: Data samples of the batch.
 
     Raises:
         ValueError: If height or width differ.
@@ -204,21 +204,21 @@ def check_spatial(
     )
     raise ValueError(
         f'the spatial condition of {data_samples[0].name} is {found}, but '
-        f'its latent is {wanted}: give a condition for the size of the image'
+        f'its latent is {wanted}: give a condition that fits the image size'
     )
 
 
 def generated_size(
     data_samples: SampleList, usual: Size | None
 ) -> tuple[int, int]:
-    """Height and width of the images that a batch asks for, pixels.
+    """Height and width of the images to generate for a batch, pixels.
 
     Args:
-        data_samples: With an ``img_shape`` each, or none.
-        usual: What is drawn where none is said; None for no such.
+        data_samples: Either all or none have an ``img_shape``.
+        usual: Size for samples without ``img_shape``; None if there is none.
 
     Raises:
-        ValueError: If they are not given, or differ.
+        ValueError: If sizes are missing or differ.
     """
     default = () if usual is None else height_and_width(usual)
     sizes = {

@@ -1,4 +1,4 @@
-"""Frozen networks whose features judge images."""
+"""Frozen networks whose features measure the quality of images."""
 
 from typing import Any, NamedTuple
 
@@ -9,12 +9,12 @@ from mmldm.registry import MODELS
 
 
 class Extracted(NamedTuple):
-    """What a network says about a batch of images.
+    """Output of a network for a batch of images.
 
     Attributes:
         features: (B, D), float32.
-        logits: Scores of the classes that the network was trained on,
-            (B, K), float32; None where it has none.
+        logits: Scores of the network's own classes, (B, K), float32; None
+            without classes.
     """
 
     features: Tensor
@@ -22,22 +22,22 @@ class Extracted(NamedTuple):
 
 
 class FeatureNetwork(nn.Module):
-    """Base class: a frozen classifier or encoder that images are judged by.
+    """Base class of frozen classifiers or encoders that measure images.
 
-    A distance between sets of images is only comparable with another one
-    that has the same network, weights and preparation of images:
-    :attr:`protocol` names all three.
+    Two distances between sets of images are only comparable if network,
+    weights and preparation of images are the same. :attr:`protocol` names all
+    three.
 
     Args:
         side: Height and width to which images are resized, pixels.
         weights_hash: First digits of the weights' SHA-256.
     """
 
-    #: Short name of the network, which begins the names of its metrics.
+    #: Short name of the network, a prefix of the names of its metrics.
     name: str
-    #: How many features an image has, D.
+    #: Number of features of an image, D.
     num_features: int
-    #: How many classes it tells apart; 0 for none.
+    #: Number of the network's own classes; 0 for none.
     num_classes: int = 0
     #: Filter that resizes the images.
     resize: str = 'bicubic, antialiased'
@@ -49,7 +49,7 @@ class FeatureNetwork(nn.Module):
 
     @property
     def protocol(self) -> dict[str, Any]:
-        """Network, weights and preparation: plain values to be compared."""
+        """Network, weights and preparation, as plain values to compare."""
         return dict(
             network=type(self).__name__,
             weights=self.weights_hash,
@@ -59,13 +59,13 @@ class FeatureNetwork(nn.Module):
 
     @torch.inference_mode()
     def forward(self, images: Tensor) -> Extracted:
-        """Features of images, whatever their size.
+        """Features of images of any size.
 
         Args:
             images: uint8 RGB, (B, 3, H, W).
 
         Raises:
-            ValueError: If they are no such images.
+            ValueError: If the images have another dtype or shape.
         """
         if images.dtype != torch.uint8 or images.ndim != 4:
             raise ValueError(
@@ -76,16 +76,16 @@ class FeatureNetwork(nn.Module):
         return Extracted(*(x if x is None else x.float() for x in extracted))
 
     def extract(self, images: Tensor) -> Extracted:
-        """See :meth:`forward`; a network's own part."""
+        """Features and logits of checked images; see :meth:`forward`."""
         raise NotImplementedError
 
     def train(self, mode: bool = True) -> 'FeatureNetwork':
-        """Stay in evaluation, whatever ``mode`` is asked for."""
+        """Stay in evaluation mode, whatever ``mode`` is."""
         return super().train(False)
 
 
 def resized(images: Tensor, side: int) -> Tensor:
-    """Float images in [0, 255], bicubic with antialiasing, (B, 3, S, S)."""
+    """Resize to floats in [0, 255], bicubic, antialiased, (B, 3, S, S)."""
     small = nn.functional.interpolate(
         images.float(), (side, side), mode='bicubic', antialias=True
     )
@@ -93,13 +93,13 @@ def resized(images: Tensor, side: int) -> Tensor:
 
 
 def build_feature_network(config: dict[str, Any] | None) -> FeatureNetwork:
-    """The network of a config; None for the best one that is at hand.
+    """Build the network of a config, or the best available one for None.
 
-    Without a config it is Inception, if its weights lie in torch's cache,
-    and else the EfficientNet-Lite0 that installs with mmldm.
+    That is Inception if its weights are in torch's cache, and otherwise the
+    EfficientNet-Lite0 that is installed with mmldm.
 
     Raises:
-        ValueError: If the config is of something else.
+        ValueError: If the config's type is no feature network.
     """
     if config is None:
         from .efficientnet_lite import EfficientNetLiteFeatures

@@ -1,4 +1,4 @@
-"""DINOv2, whose distances agree better with people than Inception's."""
+"""DINOv2, whose distances agree with people better than Inception's."""
 
 from typing import Any
 
@@ -12,22 +12,22 @@ from mmldm.utils.hub import required
 
 from .base import Extracted, FeatureNetwork, resized
 
-# Mean and deviation of ImageNet's pixels, of [0, 1].
+# Mean and standard deviation of ImageNet's pixels, in [0, 1].
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 
 
 @MODELS.register_module()
 class DINOv2Features(FeatureNetwork):
-    """The class token of a DINOv2 vision transformer by transformers.
+    """The class token of a DINOv2 vision transformer of transformers.
 
-    Oquab et al. 2023 (arXiv:2304.07193); Stein et al. 2023
-    (arXiv:2306.04675) judge generated images by it (FD-DINOv2, with the
-    large network, ``facebook/dinov2-large``, D = 1024).
+    Oquab et al. 2023 (arXiv:2304.07193). Stein et al. 2023 (arXiv:2306.04675)
+    use it to judge generated images (FD-DINOv2, with the large network,
+    ``facebook/dinov2-large``, D = 1024).
 
     Args:
         pretrained: Folder of a model of transformers, or its name on
-            huggingface.co. Code that it brings along is never executed.
+            huggingface.co. Code in that folder is never executed.
         side: Height and width to which images are resized, a multiple of the
             network's patches of 14 pixels.
 
@@ -48,7 +48,7 @@ class DINOv2Features(FeatureNetwork):
             near = max(side // patch, 1) * patch
             raise ValueError(
                 f'DINOv2Features.side={side} must be a multiple of its '
-                f'patches of {patch} pixels: give side={near}'
+                f'patches of {patch} pixels: set side={near}'
             )
         super().__init__(side, _hash(network))
         self.num_features = network.config.hidden_size
@@ -65,7 +65,7 @@ class DINOv2Features(FeatureNetwork):
 
 
 def _network(pretrained: str) -> nn.Module:
-    """The vision transformer of a folder or a name.
+    """The vision transformer from a folder or name.
 
     Raises:
         ValueError: See :class:`DINOv2Features`.

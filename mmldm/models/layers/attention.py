@@ -28,10 +28,10 @@ class SelfAttention2d(nn.Module):
 
     Args:
         channels: Multiple of ``num_groups``.
-        num_heads: Divides ``channels``.
-        eps: Of the normalisation.
-        num_groups: Of the normalisation.
-        zero_out: Start as the identity, as denoisers do.
+        num_heads: Attention heads, a divisor of ``channels``.
+        eps: Epsilon of the group norm.
+        num_groups: Groups of the group norm.
+        zero_out: Whether to start as the identity, as denoisers do.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class CrossAttention(nn.Module):
     """Attention of (B, L, C) queries over context tokens.
 
     Args:
-        channels: C.
+        channels: Channels of the queries, C.
         context_dim: Channels of the tokens.
-        num_heads: Divides ``channels``, unless their width is given.
+        num_heads: Attention heads, a divisor of ``channels`` unless
+            ``head_channels`` is given.
         head_channels: Channels of a head; None for C / num_heads.
     """
 
@@ -88,12 +89,12 @@ class CrossAttention(nn.Module):
     def forward(
         self, x: Tensor, context: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """Context that the queries ask for, (B, L, C).
+        """The result of attention for each query, (B, L, C).
 
         Args:
             x: Queries, (B, L, C).
             context: Tokens, (B, M, context_dim).
-            mask: True where a token counts, (B, M) bool.
+            mask: True for tokens that count, (B, M) bool.
         """
         out = _attend(
             self.to_q(x),
@@ -105,7 +106,7 @@ class CrossAttention(nn.Module):
         return self.to_out(out)
 
     def of_single_token(self, context: Tensor) -> Tensor:
-        """What all queries get where there is one token, (B, 1, C).
+        """The result for all queries if there is one token, (B, 1, C).
 
         A softmax over one key is 1, whatever the query.
         """
@@ -119,22 +120,22 @@ def attend_to(
     context: Tensor,
     mask: Tensor | None,
 ) -> Tensor:
-    """Pre-normed cross-attention, (B, L, C), or the same for all L (B, 1, C).
+    """Pre-normed cross-attention, (B, L, C); (B, 1, C) if the same for all L.
 
     Args:
-        norm: Of the queries.
-        attention: What they attend by.
+        norm: Norm of the queries.
+        attention: The cross-attention.
         x: Queries before their norm, (B, L, C).
         context: Tokens, (B, M, context_dim).
-        mask: True where a token counts, (B, M) bool.
+        mask: True for tokens that count, (B, M) bool.
     """
     if context.shape[1] > 1 or mask is not None:
         return attention(norm(x), context, mask)
     out = attention.of_single_token(context)
     if not torch.is_grad_enabled():
         return out
-    # Zero gradients for what is left out, as attention itself gives them:
-    # data parallelism waits for a gradient of every weight.
+    # Data parallelism needs a gradient of every weight. Unused ones get zeros,
+    # as attention itself would give them.
     idle = (norm, attention.to_q, attention.to_k)
     weights = [w for module in idle for w in module.parameters()]
     return out + 0 * sum(weight.flatten()[0] for weight in weights)
@@ -144,7 +145,7 @@ class GEGLU(nn.Module):
     """Gated feed-forward unit; Shazeer 2020 (arXiv:2002.05202), eq. 6.
 
     Args:
-        channels: Channels in and out; four times as many inside.
+        channels: Channels in and out; there are four times as many inside.
     """
 
     def __init__(self, channels: int) -> None:
@@ -162,8 +163,8 @@ class TransformerBlock(nn.Module):
 
     Args:
         channels: Channels of the sequence.
-        context_dim: Channels of the tokens attended to.
-        num_heads: Divides ``channels``.
+        context_dim: Channels of the context tokens.
+        num_heads: Attention heads, a divisor of ``channels``.
     """
 
     def __init__(
@@ -180,7 +181,7 @@ class TransformerBlock(nn.Module):
     def forward(
         self, x: Tensor, context: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """(B, L, C) -> (B, L, C)."""
+        """Transform a sequence, (B, L, C) -> (B, L, C)."""
         h = self.norm1(x)
         x = x + self.self_attn(h, h)
         x = x + attend_to(self.norm2, self.cross_attn, x, context, mask)
@@ -192,8 +193,8 @@ class SpatialTransformer(nn.Module):
 
     Args:
         channels: Multiple of 32.
-        context_dim: Channels of the tokens attended to.
-        num_heads: Divides ``channels``.
+        context_dim: Channels of the context tokens.
+        num_heads: Attention heads, a divisor of ``channels``.
         depth: Number of transformer blocks, > 0.
     """
 

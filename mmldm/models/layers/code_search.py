@@ -1,4 +1,4 @@
-"""Finding the nearest codes, and vectors of a batch that become codes."""
+"""Search for nearest codes, and choice of vectors that become codes."""
 
 import torch
 from mmengine.dist import all_gather
@@ -6,20 +6,20 @@ from torch import Tensor
 
 from mmldm.utils.typing import DrawNoise
 
-# Vectors times codes whose distances are held at once: 64 MiB in float32.
+# Most distances that are held at once: 64 MiB in float32.
 MAX_DISTANCES = 2**24
-# Noise that tells copies of a vector apart, relative to the vectors' rms.
+# Noise that makes copies of a vector differ, relative to the vectors' rms.
 COPY_NOISE = 0.01
 
 
 def rows_of(z: Tensor) -> Tensor:
-    """(B, C, h, w) -> (B h w, C)."""
+    """Vectors of all positions, (B, C, h, w) -> (B h w, C)."""
     return z.permute(0, 2, 3, 1).flatten(0, 2)
 
 
 def nearest_codes(vectors: Tensor, codes: Tensor) -> Tensor:
     """Index of the code nearest to each vector, (N, C), (n, C) -> (N,)."""
-    # Half the squared distance, less what all codes have in common.
+    # Half of the squared distance, without the terms equal for all codes.
     half_squares = codes.square().sum(1) / 2
     rows = max(1, MAX_DISTANCES // len(codes))
     with torch.autocast(vectors.device.type, enabled=False):
@@ -36,19 +36,19 @@ def elect_vectors(
 ) -> Tensor:
     """The vectors of the global batch with the highest random ranks.
 
-    Each process offers its highest, so that all agree on the same ones.
+    Each process offers its highest ones. All processes then choose the same.
 
     Args:
-        vectors: (B h w, dim).
-        z: What they are the positions of, (B, dim, h, w).
-        draw_noise: Draws the ranks.
-        count: Vectors wanted.
+        vectors: Vectors of all positions, (B h w, dim).
+        z: The map with these vectors, (B, dim, h, w).
+        draw_noise: Makes the random ranks.
+        count: Number of vectors wanted.
 
     Returns:
-        (min(count, positions of all processes), dim), the highest first.
+        (min(count, positions of all processes), dim), highest rank first.
     """
     noise = draw_noise(z.new_empty(len(z), 2, *z.shape[2:])).double()
-    # Of 20480 single float32 draws 3 tie, and then order would decide.
+    # float64, as 3 of 20480 float32 ranks are equal, and then order decides.
     keys = (noise[:, 0] + 2**-24 * noise[:, 1]).flatten()
     keys, own = keys.topk(min(count, len(keys)))
     offers = torch.cat(all_gather(vectors[own]))
@@ -57,9 +57,9 @@ def elect_vectors(
 
 
 def with_copies(vectors: Tensor, count: int) -> Tensor:
-    """``count`` vectors: the given ones, then noisy copies of them."""
+    """``count`` vectors: the given ones, then noisy copies of these."""
     copies = torch.arange(count - len(vectors)) % len(vectors)
-    # A generator of its own: all processes make the same noise.
+    # An own generator gives the same noise in all processes.
     noise = torch.randn(
         len(copies),
         vectors.shape[1],

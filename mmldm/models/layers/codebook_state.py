@@ -1,18 +1,19 @@
-"""What a checkpoint holds of a codebook besides its codes."""
+"""Checkpoints of a codebook: its state besides the codes."""
 
 from torch import nn
 
-# Buffers of the remedies for collapse; a decoder needs none of them.
+# Buffers for the remedies for collapse; a decoder needs none of these.
 TRAINING_STATE = ('ema_size', 'ema_sum', 'initialized', 'idle')
 
 
 def fit_state(
     quantizer: nn.Module, state_dict: dict, prefix: str, *_: object
 ) -> None:
-    """A codebook that was trained otherwise, or elsewhere, keeps its codes.
+    """Let a codebook be loaded that was trained with other options.
 
-    With the averages of the codes before, the next step would undo it. What
-    it was trained with and this quantiser does not use is left out.
+    Missing averages are set to fit the loaded codes: with averages of other
+    codes, the next step would undo the loading. State that this quantiser
+    does not use is left out.
     """
     codebook = state_dict.get(f'{prefix}codebook')
     if codebook is None:

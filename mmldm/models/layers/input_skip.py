@@ -1,4 +1,4 @@
-"""A way around a network's norms."""
+"""A skip connection around a network's norms."""
 
 import torch
 from torch import Tensor, nn
@@ -8,13 +8,14 @@ from .resnet import zero_init
 
 
 class InputSkip(nn.Module):
-    """Mixes an input's channels position by position, as an embedding says.
+    """Adds channels of the input, mixed per position by an embedding.
 
-    Group norms take an image's mean and contrast away, so that a network can
-    hardly pass on what it is given. What is linear in the input, noise and
-    spatial conditions alike, goes this way around them; with a schedule's
-    constants in place of learned ones and for the noisy input alone it is
-    the skip of Karras et al. 2022 (arXiv:2206.00364), eq. 7. Starts silent.
+    Group norms remove an image's mean and contrast, and a network can hardly
+    pass its input on. All parts that are linear in the input, noise and
+    spatial conditions alike, take this way around the norms. With constants of
+    the noise schedule instead of learned ones, and for the noisy input alone,
+    it is the skip of Karras et al. 2022 (arXiv:2206.00364), eq. 7. It starts
+    at 0.
 
     Args:
         in_channels: Channels of the input.

@@ -3,23 +3,23 @@
 import torch
 from torch import Tensor
 
-# Of Vaswani et al. 2017, section 3.5: the longest wave over the shortest.
+# Longest wave over shortest, as in Vaswani et al. 2017, section 3.5.
 BASE = 10_000
 
 
 def sine_positions(
     height: int, width: int, dim: int, device: torch.device | None = None
 ) -> Tensor:
-    """Sines, then cosines, of the column, and then of the row.
+    """Sines and cosines of each token's column, then of its row.
 
-    Of each place at dim / 4 frequencies from 1 downwards; Vaswani et al. 2017,
+    Both have dim / 4 frequencies from 1 downwards; Vaswani et al. 2017,
     section 3.5, for two axes as in Peebles & Xie 2023 (arXiv:2212.09748).
 
     Args:
         height: Rows of the grid.
-        width: Its columns.
+        width: Columns of the grid.
         dim: Channels of a token, a multiple of 4.
-        device: Where to compute them.
+        device: Device of the result.
 
     Returns:
         float32, (height * width, dim), row by row.
@@ -48,9 +48,9 @@ def rotary_turns(
 
     Args:
         height: Rows of the grid.
-        width: Its columns.
+        width: Columns of the grid.
         dim: Channels of a head, a multiple of 4.
-        device: Where to compute them.
+        device: Device of the result.
 
     Returns:
         float32, (2, height * width, dim / 2), row by row.
@@ -67,14 +67,14 @@ def rotary_turns(
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
-    """Turn pairs of channels: channel i with channel i + D / 2.
+    """Rotate pairs of channels: channel i with channel i + D / 2.
 
     Args:
         x: Queries or keys, (..., L, D).
-        turns: Of :func:`rotary_turns`, (2, L, D / 2).
+        turns: Result of :func:`rotary_turns`, (2, L, D / 2).
 
     Returns:
-        The shape and the dtype of ``x``; turned in float32.
+        Shape and dtype of ``x``; computed in float32.
     """
     first, second = x.float().chunk(2, dim=-1)
     cos, sin = turns
@@ -83,7 +83,7 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
 
 
 def _angles(length: int, count: int, device: torch.device | None) -> Tensor:
-    """Places times frequencies, (length, count)."""
+    """Products of positions and frequencies, (length, count)."""
     places = torch.arange(length, device=device, dtype=torch.float32)
     exponent = torch.arange(count, device=device) / count
     return places[:, None] * BASE**-exponent

@@ -1,14 +1,14 @@
-"""Layers that autocast leaves alone, where 8 bits of mantissa are too few."""
+"""Layers that stay in float32 under autocast, where bfloat16 is too coarse."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Float32Conv2d(nn.Conv2d):
-    """A convolution in the precision of its weights.
+    """A convolution that computes in the precision of its weights.
 
-    For latents and images, for what a residual stream is made of, and where
-    gradients are compared that overflow in float16.
+    It is used for latents and images, for residual streams, and where compared
+    gradients would overflow in float16.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -18,7 +18,7 @@ class Float32Conv2d(nn.Conv2d):
 
 
 class Float32Linear(nn.Linear):
-    """A linear layer in the precision of its weights."""
+    """A linear layer that computes in the precision of its weights."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out), float32 under autocast."""

@@ -1,4 +1,4 @@
-"""Vectors to the nearest codes of a codebook, and what keeps codes in use."""
+"""Vector quantisation, and remedies that keep all codes in use."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,25 +23,25 @@ from .code_search import (
 from .codebook_state import fit_state
 
 KMEANS_STEPS = 20
-# Of the Laplace smoothing of cluster sizes; van den Oord et al. 2017, A.1.
+# Laplace smoothing of cluster sizes; van den Oord et al. 2017, A.1.
 SMOOTHING = 1e-5
 
-# The n vectors of the global batch that replace codes, fewer if it has fewer.
+# (n) -> the n vectors of the global batch, or fewer, that replace codes.
 Elect = Callable[[int], Tensor]
 
 
 class Quantized(NamedTuple):
-    """What a training step sees of a quantised batch.
+    """Result of quantisation in a training step.
 
     Attributes:
-        z_q: The codes, (B, dim, h, w), whose gradient goes to z as
-            if it were not quantised (but normalised, where it is).
-        indices: Of the codes, (B, h, w), int64.
-        losses: ``commit`` pulls z to its codes and, unless averages move
-            them, ``codebook`` the codes to z; weighted, each of shape ().
-        logs: Over the batch of all processes, each of shape ():
-            ``perplexity``, the exponential of the entropy of its codes, and
-            ``code_usage``, the share of the codebook it uses.
+        z_q: The codes, (B, dim, h, w). Their gradient goes straight to z,
+            or with ``normalize`` to the normalised z.
+        indices: Indices of the codes, (B, h, w), int64.
+        losses: ``commit`` pulls z to its codes. ``codebook`` pulls the codes
+            to z, unless averages move them. Weighted, each of shape ().
+        logs: Values over the batch of all processes, each of shape ():
+            ``perplexity``, the exponential of the entropy of the used codes,
+            and ``code_usage``, the share of the codebook that is used.
     """
 
     z_q: Tensor
@@ -52,29 +52,30 @@ class Quantized(NamedTuple):
 
 @MODELS.register_module()
 class VectorQuantizer(nn.Module):
-    """The nearest of learned codes; van den Oord et al. 2017, section 3.
+    """Nearest codes of a codebook; van den Oord et al. 2017, section 3.
 
-    In float32 under autocast too. A training step depends on the global
-    batch, not on how many processes share it, all with as many positions.
+    It computes in float32, also under autocast. A training step depends only
+    on the global batch. All processes must have equally many positions.
 
     Args:
-        num_codes: Of the codebook.
+        num_codes: Number of codes.
         dim: Channels of a code.
         beta: Weight of the commitment term, >= 0.
-        legacy_beta: ``beta`` weighs the codebook term instead, as in the
-            models of Esser et al. 2021 and Rombach et al. 2022.
-        ema_decay: Codes are averages of their vectors that decay so, in
-            (0, 1), and have no gradient (ibid., app. A.1); None trains them.
-        kmeans_init: The first training step sets the codes by k-means of its
-            vectors, unless a state was loaded.
-        revive_after: A code that so many training steps in a row did not use
-            becomes a vector of the batch; None lets it be.
-        normalize: Codes and vectors are compared, and codes used, at length
-            1; Yu et al. 2022 (arXiv:2110.04627), section 3.2.
+        legacy_beta: Whether ``beta`` weighs the codebook term instead, as in
+            the models of Esser et al. 2021 and Rombach et al. 2022.
+        ema_decay: Decay in (0, 1) of the running averages of vectors that
+            codes then are; they have no gradient (ibid., app. A.1). None
+            trains the codes.
+        kmeans_init: Whether the first training step sets the codes by k-means
+            of its vectors, unless a state was loaded.
+        revive_after: Number of training steps in a row after which an unused
+            code is replaced by a vector of the batch; None for never.
+        normalize: Whether codes and vectors have length 1 when they are
+            compared and used; Yu et al. 2022 (arXiv:2110.04627), section 3.2.
 
     Raises:
-        ValueError: If an argument is out of its range, or ``legacy_beta`` is
-            asked for where ``ema_decay`` leaves nothing to weigh.
+        ValueError: If an argument is out of range, or both ``legacy_beta``
+            and ``ema_decay`` are given.
     """
 
     #: Arguments without effect once weights are loaded.
@@ -109,8 +110,8 @@ class VectorQuantizer(nn.Module):
         self.normalize = normalize
         codebook = torch.empty(num_codes, dim)
         nn.init.uniform_(codebook, -1 / num_codes, 1 / num_codes)
-        # At length 1 from the start: a step of an optimizer turns a code by
-        # about the step over its length.
+        # Length 1 from the start: a step of an optimizer turns a code by about
+        # the step divided by the code's length.
         self.codebook = nn.Parameter(
             self._to_length(codebook), requires_grad=ema_decay is None
         )
@@ -126,17 +127,17 @@ class VectorQuantizer(nn.Module):
         return self._to_length(self.codebook)
 
     def forward(self, z: Tensor, draw_noise: DrawNoise) -> Quantized:
-        """Quantise latents; in training mode, also look after the codebook.
+        """Quantise latents; in training mode, also update the codebook.
 
-        All processes must call it alike.
+        All processes must call it the same number of times.
 
         Args:
-            z: (B, dim, h, w).
-            draw_noise: Gives every position a random rank; the highest
-                replace codes.
+            z: Latents, (B, dim, h, w).
+            draw_noise: Makes a random rank for every position; vectors with
+                the highest ranks replace codes.
 
         Raises:
-            ValueError: If z has not ``dim`` channels.
+            ValueError: If z does not have ``dim`` channels.
         """
         z = self._checked(z)
         target = self._to_length(z)
@@ -151,7 +152,7 @@ class VectorQuantizer(nn.Module):
         sizes = self._sizes(flat)
         if self.training:
             self._maintain(vectors, flat, sizes, elect)
-        # Added to zero, so that z_q is the code to the last bit.
+        # Adding it to zero keeps z_q equal to the code in all bits.
         straight = z_q.detach() + (target - target.detach())
         return Quantized(straight, indices, losses, usage_logs(sizes))
 
@@ -159,7 +160,7 @@ class VectorQuantizer(nn.Module):
         """Indices of the nearest codes, (B, dim, h, w) -> (B, h, w).
 
         Raises:
-            ValueError: If z has not ``dim`` channels.
+            ValueError: If z does not have ``dim`` channels.
         """
         vectors = rows_of(self._to_length(self._checked(z)))
         indices = nearest_codes(vectors, self.codes)
@@ -167,10 +168,10 @@ class VectorQuantizer(nn.Module):
 
     def embed(self, indices: Tensor) -> Tensor:
         """Codes of indices, (B, h, w) -> (B, dim, h, w)."""
-        # Looked up, then normalised: backward needs no copy of the codebook,
-        # which a training step may change before.
+        # Lookup before normalisation: backward then needs no copy of the
+        # codebook, which a training step may change before it.
         codes = F.embedding(indices, self.codebook).permute(0, 3, 1, 2)
-        # In memory too: strides of channels-last would spread in a decoder.
+        # Contiguous: a decoder would inherit channels-last strides.
         return self._to_length(codes.contiguous())
 
     def quantize(self, z: Tensor) -> Tensor:
@@ -178,7 +179,7 @@ class VectorQuantizer(nn.Module):
         return self.embed(self.lookup(z))
 
     def _checked(self, z: Tensor) -> Tensor:
-        """z in float32."""
+        """The latents z as float32, once their shape is valid."""
         if z.ndim != 4 or z.shape[1] != self.dim:
             raise ValueError(
                 f'z has the shape {tuple(z.shape)}, but codes have '
@@ -188,7 +189,7 @@ class VectorQuantizer(nn.Module):
         return z.float()
 
     def _to_length(self, vectors: Tensor) -> Tensor:
-        """At length 1 along axis 1, if that is asked for."""
+        """Vectors scaled to length 1 along axis 1, if ``normalize`` is set."""
         return F.normalize(vectors, dim=1) if self.normalize else vectors
 
     def _losses(self, target: Tensor, z_q: Tensor) -> dict[str, Tensor]:
@@ -200,7 +201,7 @@ class VectorQuantizer(nn.Module):
         return losses
 
     def state_of(self, codebook: Tensor) -> dict[str, Tensor]:
-        """The buffers that go with a codebook that somebody gave."""
+        """The buffers that fit a given codebook."""
         state = {}
         if self.ema_decay is not None:
             state['ema_size'] = codebook.new_ones(len(codebook))
@@ -215,7 +216,7 @@ class VectorQuantizer(nn.Module):
     def _maintain(
         self, vectors: Tensor, indices: Tensor, sizes: Tensor, elect: Elect
     ) -> None:
-        """Move the averages on and revive codes."""
+        """Update the averages and revive codes."""
         if self.ema_decay is not None:
             self._average(sizes, self._sums(vectors, indices))
         if self.revive_after is not None:
@@ -235,14 +236,14 @@ class VectorQuantizer(nn.Module):
         dead = (self.idle >= self.revive_after).nonzero().squeeze(1)
         if len(dead):
             vectors = elect(len(dead))
-            # Where the batch has too few, the rest waits for the next one.
+            # If the batch has too few vectors, the rest waits.
             revived = dead[: len(vectors)]
             self._place(revived, vectors)
             self.idle[revived] = 0
 
     @torch.no_grad()
     def _init_by_k_means(self, vectors: Tensor, elect: Elect) -> None:
-        """Lloyd's algorithm, from codes that are vectors of the batch."""
+        """Set the codes by Lloyd's algorithm, from vectors of the batch."""
         codes = with_copies(elect(self.num_codes), self.num_codes)
         for _ in range(KMEANS_STEPS):
             indices = nearest_codes(vectors, codes)
@@ -254,22 +255,22 @@ class VectorQuantizer(nn.Module):
         self.initialized.fill_(True)
 
     def _place(self, where: Tensor | slice, vectors: Tensor) -> None:
-        """Codes with the averages of a code that one vector uses."""
+        """Set codes, with averages as if each were used by one vector."""
         self.codebook[where] = vectors.to(self.codebook)
         if self.ema_decay is not None:
             self.ema_size[where] = 1
             self.ema_sum[where] = vectors.to(self.ema_sum)
 
     def _sizes(self, indices: Tensor) -> Tensor:
-        """How many vectors of all processes have a code, (num_codes,)."""
+        """Number of vectors of all processes per code, (num_codes,)."""
         sizes = torch.bincount(indices, minlength=self.num_codes)
         all_reduce(sizes)
         return sizes
 
     def _sums(self, vectors: Tensor, indices: Tensor) -> Tensor:
-        """Sums of the vectors that have a code, (num_codes, dim)."""
-        # float64: the order of the summands, hence the number of processes,
-        # does not show.
+        """Sums of the vectors of each code, (num_codes, dim)."""
+        # float64: the result does not depend on the order of the summands,
+        # hence not on the number of processes.
         vectors = vectors.double()
         sums = vectors.new_zeros(self.num_codes, self.dim)
         sums.index_add_(0, indices, vectors)
@@ -280,7 +281,7 @@ class VectorQuantizer(nn.Module):
 def _check_weights(
     beta: float, legacy_beta: bool, ema_decay: float | None
 ) -> None:
-    """Raise unless the weights of the losses and averages make sense."""
+    """Raise unless the options of losses and averages fit each other."""
     if beta < 0:
         raise ValueError(
             f'beta={beta} would push vectors off their codes: set beta >= 0'

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 
 
 def halve(x: Tensor) -> Tensor:
-    """Means of 2x2 pixels; an odd border pixel stands for itself.
+    """Means of 2x2 pixels; (B, C, h, w) -> (B, C, ceil(h / 2), ceil(w / 2)).
 
-    (B, C, h, w) -> (B, C, ceil(h / 2), ceil(w / 2)).
+    With an odd h or w, border pixels are averaged only with each other.
     """
     return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
 
@@ -21,10 +21,10 @@ class Downsample(nn.Module):
     """Strided convolution, (B, C, h, w) -> (B, C, h / 2, w / 2).
 
     Args:
-        channels: C.
-        pad_end_only: Pad below and on the right alone, as the autoencoders
-            of latent diffusion do; their denoisers pad all around, which
-            rounds half a pixel up.
+        channels: Channels in and out, C.
+        pad_end_only: Whether to pad only at the bottom and on the right, as
+            the autoencoders of latent diffusion do. Their denoisers pad all
+            sides, and an odd size is rounded up.
     """
 
     def __init__(self, channels: int, pad_end_only: bool = False) -> None:
@@ -43,7 +43,7 @@ class Upsample(nn.Module):
     """:func:`double`, then convolution: (B, C, h, w) -> (B, C, 2h, 2w).
 
     Args:
-        channels: C.
+        channels: Channels in and out, C.
     """
 
     def __init__(self, channels: int) -> None:

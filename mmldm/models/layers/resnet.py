@@ -18,7 +18,7 @@ def group_norm(
     """Group normalisation, with 32 groups in all published models.
 
     Raises:
-        ValueError: If the groups do not share ``channels`` evenly.
+        ValueError: If the number of groups does not divide ``channels``.
     """
     check_divisible(
         'channels', channels, 'the number of norm groups', num_groups
@@ -27,7 +27,7 @@ def group_norm(
 
 
 def zero_init(module: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
-    """The module with zero weights: a residual branch that starts silent."""
+    """Set all weights to zero, for a residual branch that starts at 0."""
     nn.init.zeros_(module.weight)
     nn.init.zeros_(module.bias)
     return module
@@ -40,19 +40,18 @@ class ResBlock(nn.Module):
         in_channels: Multiple of ``num_groups``.
         out_channels: Multiple of ``num_groups``.
         embed_dim: Channels of an embedding that acts between the
-            convolutions, which makes the block start as its skip; None for
-            none.
-        dropout: Probability of dropping before the second convolution.
-        eps: Of the normalisations; 1e-5 in denoisers, 1e-6 in autoencoders.
-        num_groups: Of the normalisations.
-        scale_shift: The embedding scales and shifts what the second
-            normalisation yields, in place of being added before it; Dhariwal
-            & Nichol 2021, section 3.1.
-        resample: ``halve``, ``double`` or None: acts before the first
-            convolution, and on the skip.
+            convolutions; the block then starts as its skip. None for none.
+        dropout: Probability of dropout before the second convolution.
+        eps: Epsilon of the norms; 1e-5 in denoisers, 1e-6 in autoencoders.
+        num_groups: Groups of the norms.
+        scale_shift: Whether the embedding scales and shifts the output of
+            the second norm, instead of being added before it; Dhariwal &
+            Nichol 2021, section 3.1.
+        resample: ``halve``, ``double`` or None. It is applied before the
+            first convolution and on the skip.
 
     Raises:
-        ValueError: If the channels do not suit the groups.
+        ValueError: If the number of groups does not divide the channels.
     """
 
     def __init__(
@@ -80,9 +79,9 @@ class ResBlock(nn.Module):
             width = 2 * out_channels if scale_shift else out_channels
             self.embed = Float32Linear(embed_dim, width)
             zero_init(self.conv2)
-            # The stream of a denoiser stays float32 under bfloat16 autocast,
-            # which halves the error of its output at no cost (measured on a
-            # CPU: 1.6 to 0.9 % in the mean, 1.01 of the time).
+            # A denoiser's stream stays float32 under bfloat16 autocast. This
+            # halves the error of its output at no cost (on a CPU: mean error
+            # 0.9 % instead of 1.6 %, in 1.01 of the time).
             skip = Float32Conv2d
         self.skip = (
             nn.Identity()
@@ -91,7 +90,7 @@ class ResBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
-        """(B, in, h, w) and (B, embed_dim) -> (B, out, h, w).
+        """Transform maps, (B, in, h, w) and (B, embed_dim) -> (B, out, h, w).
 
         ``resample`` changes h and w.
         """
@@ -102,7 +101,7 @@ class ResBlock(nn.Module):
         return self.skip(x) + self.conv2(self.dropout(self.act(h)))
 
     def _embedded(self, h: Tensor, embedding: Tensor | None) -> Tensor:
-        """The second normalisation, told the embedding."""
+        """The second norm, with the embedding added or scaling."""
         if embedding is None:
             return self.norm2(h)
         embedded = self.embed(self.act(embedding))[:, :, None, None]

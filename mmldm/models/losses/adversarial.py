@@ -1,4 +1,4 @@
-"""A discriminator of patches, and what it teaches an autoencoder."""
+"""A patch discriminator, and its adversarial loss for autoencoders."""
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from mmldm.utils.typing import ConfigType
 
 
 class _MeanOverProcesses(torch.autograd.Function):
-    """Mean of a tensor over the processes, and of its gradient."""
+    """Averages a tensor, and its gradient, over the processes."""
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
@@ -31,9 +31,9 @@ class _MeanOverProcesses(torch.autograd.Function):
 class GlobalBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation over the batch of *all* processes.
 
-    So that two processes see what one sees; torch's ``SyncBatchNorm`` needs
-    a GPU. All processes must have batches of one size. Gradients are those
-    of a loss that is a mean over the processes.
+    Two processes thus normalise as one process would; torch's
+    ``SyncBatchNorm`` needs a GPU. All processes must have batches of the same
+    size. Gradients are those of a loss that is a mean over the processes.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         return out.to(x.dtype)
 
     def _track(self, mean: Tensor, var: Tensor, count: int) -> None:
-        """Update the running statistics; ``count`` is of one process."""
+        """Update the running statistics; ``count`` is that of one process."""
         count *= get_world_size()
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
@@ -62,9 +62,9 @@ class PatchDiscriminator(nn.Sequential):
     """Judges overlapping patches; Isola et al. 2017 (arXiv:1611.07004).
 
     Args:
-        channels: Of the first layer; they double at each further one, up to
-            eightfold.
-        num_layers: Layers that halve the image.
+        channels: Channels of the first layer. Each further layer doubles
+            them, up to eight times as many.
+        num_layers: Number of layers that halve the image.
     """
 
     def __init__(self, channels: int = 64, num_layers: int = 3) -> None:
@@ -90,26 +90,26 @@ class PatchDiscriminator(nn.Sequential):
         ]
         super().__init__(*layers)
         self.apply(_init)
-        # The two layers with stride 1 take a position each.
+        # Each of the two layers with stride 1 costs one position.
         self.min_size = 3 * 2**num_layers
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, 1, h, w), high for real, of images (B, 3, H, W).
+        """Logits (B, 1, h, w), high for real images, of images (B, 3, H, W).
 
         Raises:
             ValueError: If the images are smaller than a patch.
         """
         if min(x.shape[2:]) < self.min_size:
             raise ValueError(
-                f'the discriminator sees images of {tuple(x.shape[2:])} '
-                f'pixels and needs {self.min_size}: set '
+                f'the discriminator gets images of {tuple(x.shape[2:])} '
+                f'pixels, but needs {self.min_size}: set '
                 'model.adversarial.discriminator.num_layers lower'
             )
         return super().forward(x)
 
 
 def _init(module: nn.Module) -> None:
-    """Radford et al. 2016 (arXiv:1511.06434), section 3."""
+    """Initialise as in Radford et al. 2016 (arXiv:1511.06434), section 3."""
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
@@ -132,8 +132,8 @@ def _non_saturating(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
-# Of the discriminator and of the autoencoder: Lim & Ye 2017
-# (arXiv:1705.02894); the original latent diffusion's 'vanilla'; Goodfellow et
+# Losses of discriminator and autoencoder. Sources: Lim & Ye 2017
+# (arXiv:1705.02894); 'vanilla' of the original latent diffusion; Goodfellow et
 # al. 2014 (arXiv:1406.2661), section 3.
 GAN_LOSSES = {
     'hinge': (_hinge, _linear),
@@ -144,20 +144,22 @@ GAN_LOSSES = {
 
 @MODELS.register_module()
 class AdversarialLoss(BaseModule):
-    """A discriminator with its loss and its time; Esser et al. 2021.
+    """A discriminator with its loss and schedule; Esser et al. 2021.
 
-    Iterations are those of the training loop, counted from 0. (The original
-    counts steps of the optimizer: with ``accumulative_counts`` multiply.)
+    Iterations are those of the training loop, counted from 0. The original
+    counts steps of the optimizer; multiply by ``accumulative_counts``.
 
     Args:
-        discriminator: What tells images from reconstructions.
-        weight: On the autoencoder's side, besides the adaptive one.
-        start: First iteration in which the autoencoder hears of it.
-        lead: Iterations before ``start`` in which the discriminator alone is
-            trained, so that the autoencoder does not hear a random one.
-        ramp: Iterations over which ``weight`` rises from 0 to its value.
-        loss: One of ``GAN_LOSSES``.
-        max_adaptive_weight: Bound of :meth:`adaptive_weight`.
+        discriminator: Config of the network that tells images from
+            reconstructions.
+        weight: Weight of the autoencoder's loss, times the adaptive weight.
+        start: First iteration whose autoencoder loss has an adversarial term.
+        lead: Number of iterations before ``start`` that train only the
+            discriminator, so that it is not random at ``start``.
+        ramp: Number of iterations in which ``weight`` rises from 0 to its
+            value.
+        loss: A key of ``GAN_LOSSES``.
+        max_adaptive_weight: Largest value of :meth:`adaptive_weight`.
     """
 
     def __init__(
@@ -185,16 +187,16 @@ class AdversarialLoss(BaseModule):
         self.max_adaptive_weight = max_adaptive_weight
 
     def weight_at(self, iteration: int) -> float:
-        """0 before ``start``, then up to ``weight``."""
+        """0 before ``start``, then a weight that rises to ``weight``."""
         done = iteration - self.start + 1
         return self.weight * min(max(done, 0) / max(self.ramp, 1), 1.0)
 
     def is_trained(self, iteration: int) -> bool:
-        """Whether the discriminator learns in an iteration."""
+        """Whether the discriminator is trained in an iteration."""
         return iteration >= self.start - self.lead
 
     def generator_loss(self, x: Tensor) -> Tensor:
-        """How little reconstructions (B, 3, H, W) pass for real, ().
+        """Loss of reconstructions (B, 3, H, W) that do not seem real, ().
 
         The discriminator gets no gradients.
         """
@@ -206,9 +208,9 @@ class AdversarialLoss(BaseModule):
         return self.losses[1](fake.float())
 
     def discriminator_losses(self, x: Tensor, reference: Tensor) -> dict:
-        """``loss_discriminator`` and the mean logits of both.
+        """``loss_discriminator``, and the mean logits of real and fake images.
 
-        Real and fake images go through it apart, each with their own batch
+        Both go through the network separately, each with its own batch
         statistics, as in the original.
         """
         real = self.discriminator(reference).float()
@@ -226,12 +228,12 @@ class AdversarialLoss(BaseModule):
         last_weight: Tensor,
         loss_scale: float = 1.0,
     ) -> Tensor:
-        """What makes both losses pull equally at the last layer, ().
+        """The weight that balances both gradients at the last layer, ().
 
         |d error| / (|d adversarial| + 1e-4), at most ``max_adaptive_weight``;
-        Esser et al. 2021 (arXiv:2012.09841), eq. 7. The gradients are those
-        of the batch of all processes, taken at ``loss_scale`` or less, so
-        that in float16 they neither vanish nor overflow.
+        Esser et al. 2021 (arXiv:2012.09841), eq. 7. Gradients are those of
+        the batch of all processes. They are computed at ``loss_scale`` or
+        less, so that they neither vanish nor overflow in float16.
         """
         pulls = [
             _gradient_norm(loss, last_weight, loss_scale)
@@ -247,7 +249,7 @@ def _gradient_norm(loss: Tensor, weight: Tensor, scale: float) -> Tensor:
         (grad,) = torch.autograd.grad(loss * scale, weight, retain_graph=True)
         all_reduce(grad, 'mean')
         norm = grad.norm() / scale
-        # At 1, as in float32 and bfloat16, without waiting for the answer.
+        # A scale of 1, as in float32 and bfloat16, needs no synchronisation.
         if scale <= 1 or norm.isfinite():
             return norm
         scale /= 16

@@ -1,4 +1,4 @@
-"""Latents that can be turned and shrunk as images can."""
+"""Training for latents that can be rotated and scaled like images."""
 
 from collections.abc import Callable
 
@@ -13,16 +13,17 @@ from mmldm.utils.sample_random import Address
 
 @MODELS.register_module()
 class Equivariance:
-    """Has the decoder decode scaled and turned latents too.
+    """Trains the decoder on scaled and rotated latents too.
 
-    In a share of the iterations the latents of the whole batch are turned by
-    a multiple of 90 degrees and scaled, and what is decoded is compared with
-    the image turned and scaled; Kouzelis et al. 2025, EQ-VAE
+    In a share of the iterations, the latents of the whole batch are rotated by
+    a multiple of 90 degrees and scaled. The decoded result is compared with
+    the image, rotated and scaled in the same way; Kouzelis et al. 2025, EQ-VAE
     (arXiv:2502.09509), section 3.2.
 
     Args:
-        prob: Share of the iterations.
-        min_scale: Least factor on height and on width, drawn apart.
+        prob: Share of the iterations, in [0, 1].
+        min_scale: Smallest scale of height and of width, which are random
+            and independent.
     """
 
     def __init__(self, prob: float = 0.5, min_scale: float = 0.25) -> None:
@@ -32,11 +33,11 @@ class Equivariance:
         self.min_scale = min_scale
 
     def draw(self, address: Address) -> Callable[[Tensor, int], Tensor]:
-        """The transform of one iteration: ``transform(x, unit)``.
+        """The random transform of one iteration, ``transform(x, unit)``.
 
-        It takes images or latents (B, C, H, W); the sides of its result are
-        multiples of ``unit``, so that with the autoencoder's factor for
-        images and 1 for latents both keep fitting each other.
+        It takes images or latents (B, C, H, W). The sides of its result are
+        multiples of ``unit``. With the autoencoder's factor for images and 1
+        for latents, both results fit each other.
         """
         random = SampleRandom([address])
         happens, turn, *scales = (

@@ -1,4 +1,4 @@
-"""A term of the training loss besides the denoising error."""
+"""Base class of additional terms of the training loss."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ from mmldm.utils.typing import SampleList
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """What one training step of a latent diffusion model has computed.
+    """Results of one training step of a latent diffusion model.
 
     Args:
         inputs: Images in [-1, 1], (B, 3, H, W).
-        data_samples: What the conditions were made of.
+        data_samples: Data samples with the conditions.
         random: Random numbers of each sample.
         z_0: Clean latents, (B, C, h, w).
-        noise: The noise added to them, (B, C, h, w).
-        level: The level it was added at, (B,).
+        noise: Noise that was added to ``z_0``, (B, C, h, w).
+        level: Noise level of ``z_t``, (B,).
         z_t: Noisy latents, (B, C, h, w).
-        cond: The denoiser's condition.
-        out: The denoiser's output, float32.
+        cond: Condition of the batch.
+        out: Output of the denoiser, float32.
         hidden: Outputs of those modules of the denoiser that a term reads,
-            by the module's name.
-        iteration: Iterations that the training loop has done.
+            by module name.
+        iteration: Number of finished iterations of the training loop.
     """
 
     inputs: Tensor
@@ -46,20 +46,20 @@ class TrainingStep:
 
 
 class ExtraLoss(BaseModule):
-    """Terms of ``LatentDiffusion``'s training loss, besides its own.
+    """Additional terms of ``LatentDiffusion``'s training loss.
 
-    Its weights train with the model's, are not averaged, and no model that
-    only samples has them. A network that it keeps frozen is a
-    ``FrozenPart``, as in *Representation Alignment*, Yu et al. 2024
-    (arXiv:2410.06940), whose teacher sees the clean image.
+    Its weights are trained with the model's, but are not averaged, and a model
+    that only samples does not have them. A frozen network inside it must be a
+    ``FrozenPart``, such as the teacher of *Representation Alignment*, Yu et
+    al. 2024 (arXiv:2410.06940), which sees the clean image.
 
     Attributes:
-        layers: Modules of the denoiser whose outputs it reads, by name, such
-            as 'mid.0'.
+        layers: Names of modules of the denoiser whose outputs the term reads,
+            such as 'mid.0'.
     """
 
     layers: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, step: TrainingStep) -> Mapping[str, Tensor]:
-        """Terms of shape (), weighted, by name: logged as ``loss_<name>``."""
+        """Weighted terms of shape (), by name; logged as ``loss_<name>``."""

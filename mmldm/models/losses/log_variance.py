@@ -1,4 +1,4 @@
-"""Losses weighed by how uncertain each time step turns out to be."""
+"""Losses weighed by the learned uncertainty of each time step."""
 
 import torch
 from torch import Tensor, nn
@@ -8,15 +8,15 @@ from mmldm.registry import MODELS
 
 @MODELS.register_module()
 class LearnedLogVariance(nn.Module):
-    """error / exp(s) + s, with a learned log-variance s of every time step.
+    """Computes error / exp(s) + s, with a log-variance s per time step.
 
-    The best s is the logarithm of the mean error: all time steps then pull
-    alike. The original latent diffusion's ``learn_logvar``, after Kendall &
-    Gal 2017 (arXiv:1703.04977).
+    The best s is the logarithm of the mean error, with which all time steps
+    have the same influence. This is ``learn_logvar`` of the original latent
+    diffusion, after Kendall & Gal 2017 (arXiv:1703.04977).
 
     Args:
-        num_timesteps: Length of the table, the noise schedule's.
-        init: Log-variance before training; 0 is the plain error.
+        num_timesteps: Length of the table, as of the noise schedule.
+        init: Log-variance before training; 0 leaves the error unchanged.
     """
 
     def __init__(self, num_timesteps: int, init: float = 0.0) -> None:
@@ -29,12 +29,12 @@ class LearnedLogVariance(nn.Module):
         """The loss of every sample, (B,).
 
         Args:
-            errors: Of the network's output, (B,), >= 0. An error that the
-                log-variance should leave alone, such as a variational
-                bound's, is to be added to the result.
+            errors: Errors of the network's output, (B,), >= 0. Add errors
+                that the log-variance should not weigh, such as a variational
+                bound, to the result instead.
             t: Times in [0, num_timesteps], (B,).
-            weight: Of the errors, which the log-variance then has too; the
-                original's ``l_simple_weight``.
+            weight: Factor on the errors and on s, ``l_simple_weight`` of the
+                original.
         """
         step = t.long().clamp(max=len(self.table) - 1)
         log_variance = self.table[step.to(self.table.device)]

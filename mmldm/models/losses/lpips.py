@@ -1,4 +1,4 @@
-"""Errors of images that are nearer to what people see than the pixels'."""
+"""A distance of images that is closer to perception than that of pixels."""
 
 import importlib.util
 import re
@@ -21,7 +21,7 @@ WITHOUT_LPIPS = (
     'model.perceptual=None or model.perceptual=dict(_delete_=True, '
     "type='LaplacianPyramidLoss')"
 )
-# VGG-16 is cut behind relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3.
+# VGG-16 is cut after relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3.
 CUTS = (0, 4, 9, 16, 23, 30)
 CHANNELS = (64, 128, 256, 512, 512)
 # Four poolings halve the images before the last features.
@@ -29,14 +29,14 @@ SMALLEST = 16
 
 
 class _Weights(NamedTuple):
-    """A published file of weights.
+    """A published file with weights.
 
     Attributes:
-        argument: Takes its path.
-        name: In torch's cache.
-        url: Where it is published.
-        prefix: What our names begin with.
-        key: Finds their rest in the names of a file.
+        argument: Name of the argument for the file's path.
+        name: File name in torch's cache.
+        url: Address of the published file.
+        prefix: Beginning of our names of the weights.
+        key: Finds the rest of our names in the file's names.
     """
 
     argument: str
@@ -51,7 +51,7 @@ VGG = _Weights(
     'vgg16-397923af.pth',
     'https://download.pytorch.org/models/vgg16-397923af.pth',
     'features.',
-    # torchvision's names, and those of LPIPS, which has five slices.
+    # The names of torchvision, and those of LPIPS, which has five slices.
     r'(?:^|\.)(?:features|slice\d)\.(\d+\.(?:weight|bias))$',
 )
 LINEAR = _Weights(
@@ -66,32 +66,32 @@ LINEAR = _Weights(
 
 @MODELS.register_module()
 class LPIPS(nn.Module):
-    """Distance of VGG-16's features, weighted as people judge distances.
+    """Distance of VGG-16's features, weighted to agree with people.
 
-    LPIPS v0.1 of Zhang et al. 2018 (arXiv:1801.03924, eq. 1), as latent
-    diffusion trains its first stages with. At five depths the features of
-    both images are scaled to unit length at every position; the weighted
-    squares of their difference are averaged over the positions.
+    This is LPIPS v0.1 of Zhang et al. 2018 (arXiv:1801.03924, eq. 1), which
+    latent diffusion uses to train its first stages. The features of both
+    images, at five depths, are scaled to unit length at every position. The
+    weighted squares of their difference are averaged over the positions.
 
-    It is frozen, has no parameters, the same output in training and in
-    evaluation (the original has dropout before its weights, and its training
-    wakes it), and no place in checkpoints: its weights are read from two
-    published files, which are not downloaded. Under autocast only the
-    convolutions are in low precision.
+    It is frozen, has no parameters and is not stored in checkpoints. Training
+    and evaluation give the same output; the original has an active dropout
+    before its weights in training. The weights are read from two published
+    files, which are not downloaded. Under autocast only the convolutions have
+    low precision.
 
     Args:
-        vgg_weights: Path of torchvision's ``vgg16-397923af.pth``; None
-            looks in torch's cache, ``torch.hub.get_dir()/checkpoints``. A
-            file with names of LPIPS, ``net.slice1.0.weight``, serves too.
-        linear_weights: Path of the weights of the features' differences,
-            ``lpips/weights/v0.1/vgg.pth`` of the authors' repository; None
+        vgg_weights: Path of torchvision's ``vgg16-397923af.pth``; None looks
+            in torch's cache, ``torch.hub.get_dir()/checkpoints``. A file with
+            the names of LPIPS, ``net.slice1.0.weight``, works too.
+        linear_weights: Path of the weights for the differences of features,
+            ``lpips/weights/v0.1/vgg.pth`` in the authors' repository; None
             looks in torch's cache for ``vgg_lpips_v0.1.pth``, then in an
             installed package ``lpips``.
 
     Raises:
-        FileNotFoundError: If a file is not there.
-        ValueError: If one holds other weights, or is not the file whose
-            SHA-256 its name tells.
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file holds other weights, or its SHA-256 is not
+            the one in its name.
     """
 
     min_size = SMALLEST
@@ -121,7 +121,7 @@ class LPIPS(nn.Module):
         linear = _read(LINEAR, linear_file, shapes)
         constants = dict(
             linear=torch.cat([linear[name] for name in shapes], dim=1),
-            # Mean and deviation of ImageNet's pixels, in [-1, 1].
+            # Mean and standard deviation of ImageNet's pixels, in [-1, 1].
             shift=torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1),
             scale=torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1),
         )
@@ -132,11 +132,11 @@ class LPIPS(nn.Module):
         """The distance of every image to its reference, (B,), float32.
 
         Args:
-            x: Images in [-1, 1], (B, 3, H, W), 16 pixels or more a side.
-            reference: What they should be, of the same shape.
+            x: Images in [-1, 1], (B, 3, H, W), with sides of 16 or more.
+            reference: Target images, of the same shape.
 
         Raises:
-            ValueError: If the shapes are others.
+            ValueError: If the shapes differ or are too small.
         """
         check_same_shape(x, reference)
         if x.shape[1] != 3 or min(x.shape[2:]) < SMALLEST:
@@ -159,7 +159,7 @@ class LPIPS(nn.Module):
         )
 
     def _features(self, x: Tensor) -> Iterator[Tensor]:
-        """Of the five depths: (B, C, H / 2^i, W / 2^i)."""
+        """Features of the five depths, each (B, C, H / 2^i, W / 2^i)."""
         x = (x.float() - self.shift) / self.scale
         for stage in self.stages:
             x = stage(x)
@@ -167,14 +167,14 @@ class LPIPS(nn.Module):
 
 
 def _unit(features: Tensor) -> Tensor:
-    """Features of length 1 at every position, 0 where they are; float32."""
+    """Features scaled to length 1 at every position, or 0; float32."""
     features = features.float()
     length = torch.linalg.vector_norm(features, dim=1, keepdim=True)
     return features / (length + 1e-10)
 
 
 def _make_constant(module: nn.Module) -> None:
-    """Parameters become buffers that no checkpoint and no optimizer has."""
+    """Turn parameters into buffers, which are neither stored nor trained."""
     for part in module.modules():
         for name, weight in list(part.named_parameters(recurse=False)):
             delattr(part, name)
@@ -182,10 +182,10 @@ def _make_constant(module: nn.Module) -> None:
 
 
 def _find(vgg_weights: str | None, linear_weights: str | None) -> list[Path]:
-    """The two files.
+    """Find the two files with weights.
 
     Raises:
-        FileNotFoundError: If one is not there; it tells of both.
+        FileNotFoundError: If one is missing; the message names all missing.
     """
     cache = weight_cache()
     places = {
@@ -204,15 +204,15 @@ def _find(vgg_weights: str | None, linear_weights: str | None) -> list[Path]:
             )
     if missing:
         raise FileNotFoundError(
-            f'LPIPS needs weights that are not here: {"; ".join(missing)}. '
-            'The linear weights are in the package lpips, too: pip install '
-            f'--no-deps lpips. {WITHOUT_LPIPS} trains without'
+            f'LPIPS needs weights that are missing: {"; ".join(missing)}. '
+            'The package lpips has the linear weights: pip install '
+            f'--no-deps lpips. To train without LPIPS, set {WITHOUT_LPIPS}'
         )
     return found
 
 
 def _in_lpips_package() -> list[Path]:
-    """Where the package ``lpips`` has the file; it is not imported."""
+    """Path of the file in the package ``lpips``, which is not imported."""
     package = importlib.util.find_spec('lpips')
     folders = package.submodule_search_locations if package else None
     return [Path(f, 'weights', 'v0.1', 'vgg.pth') for f in folders or ()]
@@ -221,11 +221,11 @@ def _in_lpips_package() -> list[Path]:
 def _read(
     weights: _Weights, path: Path, shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, Tensor]:
-    """The weights of a file by our names, float32.
+    """The weights in a file by our names, float32.
 
     Raises:
-        ValueError: If the file is not what its name says, or has not these
-            shapes.
+        ValueError: If the file's hash does not fit its name, or shapes are
+            wrong.
     """
     argument = f'model.perceptual.{weights.argument}={str(path)!r}'
     verify_name(path, argument, f'download {weights.url} again')
@@ -241,8 +241,8 @@ def _read(
     ]
     if unfit:
         raise ValueError(
-            f'{argument} does not hold what {weights.url} holds: '
-            f'{len(unfit)} of {len(shapes)} weights are not in it or have '
-            f'another shape, the first is {unfit[0]}. Give that file'
+            f'{argument} does not hold the weights of {weights.url}: '
+            f'{len(unfit)} of {len(shapes)} are missing or have another '
+            f'shape, the first is {unfit[0]}: give that file'
         )
     return content

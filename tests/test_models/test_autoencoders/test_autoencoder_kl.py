@@ -95,7 +95,7 @@ def test_the_mean_comes_before_the_log_variance(build, x):
 
 
 def test_attention_at_a_factor_that_is_not_there_is_refused(build):
-    message = r'attn_factors=\(4,\): there is no level with factor 4, only'
+    message = r'attn_factors=\(4,\): no level has the factor 4, choose'
     with pytest.raises(ValueError, match=message):
         build(attn_factors=(4,))
 

@@ -281,7 +281,7 @@ def test_a_drop_prob_out_of_range_is_refused(prob):
 
 @pytest.mark.parametrize('probs', [[], [0.1], (0.1, 0.1, 0.1)])
 def test_a_drop_prob_for_each_embedder_is_asked_for(probs):
-    message = rf'are {len(probs)}, but there are 2 embedders: give each'
+    message = rf'has {len(probs)} values, but there are 2 embedders: give one'
     with pytest.raises(ValueError, match=message):
         Conditioner([classes(), features()], probs)
 

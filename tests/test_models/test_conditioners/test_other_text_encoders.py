@@ -215,7 +215,7 @@ def test_of_a_whole_clip_model_it_is_the_part_that_reads(
         (dict(model_type='vit'), "model_type='vit', which is not a text enc"),
         (dict(model_type='whisper'), "'whisper', which is not a text encoder"),
         (dict(model_type='brt'), r"'brt', which .* did you mean .*'bert'"),
-        (dict(model_type='t5', d_modl=8), "'d_modl', which T5Config has not"),
+        (dict(model_type='t5', d_modl=8), "unknown key 'd_modl': T5Config"),
         (
             dict(SIZES, model_type='roberta', max_position_embeddings=8),
             'max_length=7, but the network has 6 positions',
@@ -251,7 +251,7 @@ def test_code_of_a_folder_is_refused_and_not_run(
         json.dumps(config | dict(auto_map=theirs, model_type=kind))
     )
     (tmp_path / 'own.py').write_text("raise SystemExit('it was run')")
-    with pytest.raises(ValueError, match='code of its own, which is not exe'):
+    with pytest.raises(ValueError, match='its own code, which is not exe'):
         build(pretrained=str(tmp_path))
 
 

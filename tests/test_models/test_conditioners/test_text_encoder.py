@@ -150,7 +150,7 @@ def test_a_half_precision_folder_is_used_in_float32(build, network, tmp_path):
         ),
         (
             dict(config=dict(hiden_size=8)),
-            "the key 'hiden_size', .*did you mean 'hidden_size'",
+            "unknown key 'hiden_size': .*did you mean 'hidden_size'",
         ),
         (dict(config={}, tokenizer=None), 'give tokenizer, such as'),
         (dict(config={}, pretrained='x'), "with pretrained='x': give one"),

@@ -212,5 +212,5 @@ def test_a_crop_outside_is_refused():
 def test_classes_are_bounded_by_the_vocabulary():
     with pytest.raises(ValueError, match=r'class 100.* not in \[0, 100\)'):
         ids(LayoutTokens(vocab_size=101), sample(layout=[(100, OBJECT[1])]))
-    with pytest.raises(ValueError, match='num_classes=101 do not fit into'):
+    with pytest.raises(ValueError, match='num_classes=101 does not fit into'):
         LayoutTokens(num_classes=101, vocab_size=101)

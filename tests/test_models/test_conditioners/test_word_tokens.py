@@ -40,7 +40,7 @@ def test_a_dropped_caption_is_all_zeros():
         (
             'a rad circle',
             "caption 'a rad circle' of a.png has the word 'rad', which is not "
-            "in WordTokens.vocab; did you mean 'red'.*: say it in these, or",
+            "in WordTokens.vocab; did you mean 'red'.*: use other words, or",
         ),
         ('a a a a a a a', "'a a .*' of a.png has 7 words, but .*max_length=6"),
         (['red'], r"caption of a.png is \['red'\], not a text"),

@@ -179,7 +179,7 @@ def test_images_that_a_transform_makes_too_small_are_refused_at_once(
         equivariance=dict(type='Equivariance', min_scale=0.5),
     )
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0))
-    message = r'by up to 0.5 .* have 4 a side, but model.perceptual needs 5'
+    message = r'by up to 0.5 .* sides of 4 pixels, .*model.perceptual needs 5'
     with pytest.raises(ValueError, match=message):
         model.train_step(batch, wrapper)
 
@@ -190,7 +190,9 @@ def test_images_too_small_for_the_discriminator_are_refused_at_once(
     """Not when its phase begins."""
     discriminator = dict(type='PatchDiscriminator', num_layers=2)
     model = build(adversarial=dict(ADVERSARIAL, discriminator=discriminator))
-    with pytest.raises(ValueError, match='8 a side, but .*or needs 12'):
+    with pytest.raises(
+        ValueError, match='sides of 8 pixels, but .*or needs 12'
+    ):
         model.train_step(batch, wrappers(model))
 
 

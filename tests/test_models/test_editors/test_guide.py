@@ -171,7 +171,7 @@ def test_a_missing_checkpoint_is_named(tiny_ldm):
 
 def test_half_a_guide_is_refused(tiny_ldm):
     for half in (dict(guide=DENOISER), dict(guide_checkpoint='weaker.pth')):
-        with pytest.raises(ValueError, match='give both, or none'):
+        with pytest.raises(ValueError, match='give both or neither'):
             tiny_ldm(guidance=GUIDANCE, **half)
 
 

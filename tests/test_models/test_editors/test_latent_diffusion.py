@@ -543,7 +543,7 @@ def test_sizes_that_differ_are_refused(tiny_ldm, labelled):
 def test_a_negative_that_nothing_reads_is_refused(tiny_ldm, labelled):
     sample = labelled(3, address=(0, 0))
     sample.negative = labelled(5)
-    with pytest.raises(ValueError, match='of which NoGuidance takes no notic'):
+    with pytest.raises(ValueError, match='NoGuidance ignores: leave it out'):
         tiny_ldm().sample([sample])
 
 

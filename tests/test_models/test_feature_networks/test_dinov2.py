@@ -39,9 +39,7 @@ def test_features_are_the_class_token_of_normalised_images(folder, images):
     torch.testing.assert_close(found, tokens[:, 0], rtol=0, atol=1e-5)
 
 
-def test_weights_in_half_precision_are_computed_with_in_single(
-    folder, images
-):
+def test_weights_in_half_precision_are_computed_with_in_single(folder, images):
     Dinov2Model.from_pretrained(folder).half().save_pretrained(folder)
     network = DINOv2Features(str(folder), side=SIDE)
     assert {w.dtype for w in network.parameters()} == {torch.float32}
@@ -59,5 +57,5 @@ def test_a_folder_cannot_name_the_code_of_its_attention(folder):
 
 @pytest.mark.parametrize(('side', 'near'), [(30, 28), (7, 14)])
 def test_a_side_without_whole_patches_is_refused(folder, side, near):
-    with pytest.raises(ValueError, match=f'side={side} .*give side={near}$'):
+    with pytest.raises(ValueError, match=f'side={side} .*set side={near}$'):
         DINOv2Features(str(folder), side=side)

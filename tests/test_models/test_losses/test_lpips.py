@@ -201,7 +201,7 @@ def test_missing_weights_are_told_at_once(no_files, tmp_path):
         'set model.perceptual.linear_weights to',
         'PerceptualSimilarity/raw/master/lpips/weights/v0.1/vgg.pth',
         'model.perceptual=None',
-        "dict(_delete_=True, type='LaplacianPyramidLoss') trains without",
+        "dict(_delete_=True, type='LaplacianPyramidLoss')",
     ):
         assert told in message
 
@@ -255,8 +255,8 @@ def test_other_weights_are_refused(reference, files, tmp_path):
     vgg, linear = files.values()
     with pytest.raises(
         ValueError,
-        match="linear_weights='.*vgg.pth' does not hold what https.*vgg.pth "
-        'holds: 5 of 5 weights .* the first is lin0.model.1.weight',
+        match="linear_weights='.*vgg.pth' does not hold the weights of "
+        'https.*vgg.pth: 5 of 5 are .* the first is lin0.model.1.weight',
     ):
         LPIPS(vgg, vgg)
     weights = reference.vgg_weights('loss_kl', slices=False)
@@ -370,5 +370,5 @@ def test_a_pyramid_without_levels_is_refused():
 def test_images_of_two_shapes_are_refused(lpips):
     """They would be broadcast."""
     for loss in (lpips, LaplacianPyramidLoss()):
-        with pytest.raises(ValueError, match=r'\(1, 3.* \(2, 3.*one shape'):
+        with pytest.raises(ValueError, match=r'\(1, 3.* \(2, 3.*same shape'):
             loss(images(1, 3, 16, 16), images(2, 3, 16, 16))

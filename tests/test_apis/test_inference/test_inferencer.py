@@ -1,0 +1,199 @@
+"""Images from Python, by arguments."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmldm.apis import LatentDiffusionInferencer
+from mmldm.diffusion import DDIM, Sampling, Windows
+from mmldm.registry import MODELS
+
+HOLE = dict(
+    conditioner=dict(
+        drop_prob=0.0, embedders=[dict(type='MaskedImage', latent_channels=4)]
+    ),
+    denoiser=dict(in_channels=9, context_dim=None),
+    guidance=dict(_delete_=True, type='NoGuidance'),
+)
+
+
+@pytest.fixture
+def model(tiny_ldm):
+    torch.manual_seed(0)
+    return tiny_ldm(image_size=8)
+
+
+@pytest.fixture
+def generate(model):
+    return LatentDiffusionInferencer(model)
+
+
+def pixels(images):
+    return [np.asarray(image) for image in images]
+
+
+def test_it_generates_what_the_model_predicts(generate, model, labelled):
+    samples = [labelled(3, (5, i)) for i in (0, 1)]
+    expected = [s.pred_img for s in model.predict(None, samples)]
+    found = generate(label=3, num=2, seed=5)
+    for image, wanted in zip(pixels(found), expected, strict=True):
+        assert np.array_equal(image, wanted.permute(1, 2, 0))
+
+
+def test_every_label_has_as_many_images_in_order(generate):
+    found = generate(label=[3, 7], num=2, return_datasamples=True)
+    assert [sample.label for sample in found] == [3, 3, 7, 7]
+    alone = pixels(generate(label=7, num=2))
+    batch = pixels(generate(label=[3, 7], num=2, batch_size=3))[2:]
+    for one, other in zip(alone, batch, strict=True):
+        assert abs(one.astype(int) - other).max() <= 1
+
+
+def test_settings_are_of_one_call(generate, model, labelled):
+    """They arrive, and the model stays as it is."""
+    before = pixels(generate(label=3))
+    scheduler = model.diffusion_scheduler
+    parts = scheduler.solver, scheduler.num_steps, model.guidance
+    other = generate(
+        label=3, solver='Heun', grid='KarrasGrid', steps=5, guidance_scale=3
+    )
+    assert not np.array_equal(pixels(other)[0], before[0])
+    assert (scheduler.solver, scheduler.num_steps, model.guidance) == parts
+    assert np.array_equal(pixels(generate(label=3))[0], before[0])
+
+
+def test_settings_do_what_a_model_with_them_does(generate, model, labelled):
+    found = pixels(generate(label=3, solver='DDIM', steps=4))
+    model.diffusion_scheduler.solver = DDIM()
+    model.diffusion_scheduler.num_steps = 4
+    (sample,) = model.predict(None, [labelled(3, (0, 0))])
+    assert np.array_equal(found[0], sample.pred_img.permute(1, 2, 0))
+
+
+def test_threads_with_other_settings_do_not_disturb_each_other(generate):
+    steps = [1, 2, 3, 4]
+    alone = {n: pixels(generate(label=3, steps=n))[0] for n in steps}
+    together = {}
+
+    def work(n):
+        for _ in range(3):
+            together[n] = pixels(generate(label=3, steps=n))[0]
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in steps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for n in steps:
+        assert abs(together[n].astype(int) - alone[n]).max() <= 1
+
+
+def test_windows_and_tiles_are_of_one_call(generate, model):
+    sampling = Sampling(windows=Windows(4), tile_size=64)
+    assert generate(label=3, size=(16, 24), sampling=sampling)
+    assert model.windows is None
+    assert model.autoencoder.tile_size is None
+
+
+def test_the_callback_hears_of_every_evaluation(generate):
+    heard = []
+    generate(
+        label=3,
+        num=2,
+        steps=4,
+        solver='DDIM',
+        callback=lambda n, z_0: heard.append((n, tuple(z_0.shape))),
+    )
+    assert [n for n, _ in heard] == [1, 2, 3, 4]
+    assert {shape for _, shape in heard} == {(2, 4, 4, 4)}
+
+
+def test_an_image_carries_what_reproduces_it(generate):
+    image = generate(label=[3, 7], num=2, seed=9, steps=3)[3]
+    settings = image.info['mmldm']
+    assert settings == dict(
+        gt_label=7, size=(8, 8), seed=9, number=1, num_steps=3
+    )
+    again = generate(label=7, num=2, seed=9, steps=3)[1]
+    assert abs(np.asarray(again).astype(int) - np.asarray(image)).max() <= 1
+
+
+def test_a_full_gpu_halves_the_batch(generate, model, monkeypatch, caplog):
+    sizes, predict = [], type(model).predict
+
+    def full(self, inputs, samples, wrap=None):
+        sizes.append(len(samples))
+        if len(samples) > 2:
+            raise torch.cuda.OutOfMemoryError('full')
+        return predict(self, inputs, samples, wrap)
+
+    monkeypatch.setattr(type(model), 'predict', full)
+    assert len(generate(label=3, num=5, batch_size=5)) == 5
+    assert sizes == [5, 2, 2, 1]
+
+
+@pytest.fixture
+def filler(ldm_config):
+    torch.manual_seed(0)
+    return LatentDiffusionInferencer(MODELS.build(ldm_config(**HOLE)).eval())
+
+
+def test_pictures_are_files_images_arrays_or_tensors(filler, tmp_path):
+    array = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    hole = np.zeros((8, 8), np.uint8)
+    hole[:, 4:] = 255
+    Image.fromarray(array).save(tmp_path / 'image.png')
+    Image.fromarray(hole).save(tmp_path / 'mask.png')
+    kinds = [
+        (tmp_path / 'image.png', tmp_path / 'mask.png'),
+        (Image.fromarray(array), Image.fromarray(hole)),
+        (array, hole),
+        (torch.from_numpy(array).permute(2, 0, 1), torch.from_numpy(hole)),
+    ]
+    found = [pixels(filler(image=i, mask=m))[0] for i, m in kinds]
+    for other in found[1:]:
+        assert np.array_equal(other, found[0])
+    assert np.array_equal(found[0][:, :4], array[:, :4])
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(), 'gt_label is missing: give label'),
+        (dict(label=3, prompt='a cat'), 'prompt is unknown to this model'),
+        (dict(label=30), 'label=30 is unknown, expected 0 to 9'),
+        (dict(label='cat'), "label='cat' is unknown, expected 0 to 9"),
+        (dict(label=3, lable=4), 'lable is unknown. Valid names: label'),
+        (dict(label=3, num=0), 'num=0 must be a whole number'),
+        (dict(label=3, steps=0), 'steps=0 must be in'),
+        (dict(label=3, solver='DDIN'), "solver='DDIN' is unknown"),
+        (dict(label=3, solver='KarrasGrid'), 'a KarrasGrid, expected a Solv'),
+        (dict(label=3, negative='a dog'), "negative='a dog' is not avail"),
+        (dict(label=3, batch_size=0), 'batch_size=0 must be'),
+        (
+            dict(label=3, steps=2, sampling=Sampling()),
+            'sampling and steps are both given',
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_name(generate, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        generate(**arguments)
+
+
+def test_a_missing_picture_names_its_argument(filler, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'image: .*none.png'):
+        filler(image=tmp_path / 'none.png', mask=np.zeros((8, 8), np.uint8))
+    with pytest.raises(ValueError, match='image: expected uint8 RGB'):
+        filler(image=np.zeros((8, 8, 3)), mask=np.zeros((8, 8), np.uint8))
+
+
+def test_another_model_is_refused(tiny_autoencoder):
+    first_stage = MODELS.build(
+        dict(type='FirstStage', autoencoder=tiny_autoencoder)
+    )
+    with pytest.raises(ValueError, match='model is a FirstStage, expected'):
+        LatentDiffusionInferencer(first_stage)
