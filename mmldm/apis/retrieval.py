@@ -19,7 +19,7 @@ from mmldm.datasets.report import DataReport
 from mmldm.models.conditioners import ImageEncoder
 from mmldm.models.conditioners.pretrained_tokens import ClipTokens
 from mmldm.utils import check_count
-from mmldm.utils.hub import first_line, from_hub
+from mmldm.utils.hub import default_attention, first_line, from_hub
 
 from .image_index import ImageIndex, read_index
 
@@ -195,7 +195,9 @@ def _embed_texts(
     from transformers import CLIPTextModelWithProjection  # takes seconds
 
     load = partial(
-        CLIPTextModelWithProjection.from_pretrained, output_loading_info=True
+        CLIPTextModelWithProjection.from_pretrained,
+        output_loading_info=True,
+        attn_implementation=default_attention(CLIPTextModelWithProjection),
     )
     try:
         model, report = from_hub(load, source)

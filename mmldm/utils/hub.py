@@ -58,6 +58,15 @@ def required(
         ) from error
 
 
+def default_attention(cls: type) -> str:
+    """The attention of a class of transformers, to load its networks with.
+
+    A folder's config.json could name a package instead, whose code
+    transformers would fetch and run.
+    """
+    return 'sdpa' if getattr(cls, '_supports_sdpa', False) else 'eager'
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error of transformers, without its advice."""
     return (str(error).strip() or repr(error)).splitlines()[0]

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from mmldm.apis.image_index import read_index, write_index
-from mmldm.apis.retrieval import Retriever, nearest
+from mmldm.apis.retrieval import Retriever, _embed_texts, nearest
 from mmldm.structures import LDMDataSample
 
 NEIGHBOURS = 'dataset_converters/neighbours'
@@ -129,6 +129,20 @@ def expected_image(model, features, place=0):
     )
     (sample,) = model.predict(None, [sample])
     return sample.pred_img.permute(1, 2, 0).numpy()
+
+
+def test_an_encoder_cannot_name_the_code_of_its_attention(clip, tmp_path):
+    """transformers would fetch a package of this name and run it."""
+    folder = tmp_path / 'named'
+    shutil.copytree(clip, folder)
+    path = folder / 'config.json'
+    config = json.loads(path.read_text())
+    config['text_config']['attn_implementation'] = 'a/b'
+    path.write_text(json.dumps(config))
+    found, expected = (
+        _embed_texts(str(source), ['a b'], 'cpu') for source in (folder, clip)
+    )
+    assert torch.equal(found, expected)
 
 
 def test_what_is_found_is_drawn(draw, index, images, capsys):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmldm.utils.checkpoint import weights_hash
 from mmldm.utils.checks import suggest
 from mmldm.utils.frozen_part import FrozenPart
-from mmldm.utils.hub import required
+from mmldm.utils.hub import default_attention, required
 from mmldm.utils.typing import ConfigType
 
 from .embedder import Embedder
@@ -144,7 +144,7 @@ class FrozenNetwork(FrozenPart, Embedder):
         load = partial(
             cls.from_pretrained,
             output_loading_info=True,
-            attn_implementation=_attention(cls),
+            attn_implementation=default_attention(cls),
             **_options(cls),
         )
         model, report = self._have(load, where)
@@ -187,11 +187,6 @@ def _options(cls: type) -> dict[str, bool]:
     """Arguments that leave out the pooling, missing in many files."""
     pools = 'add_pooling_layer' in signature(cls.__init__).parameters
     return dict(add_pooling_layer=False) if pools else {}
-
-
-def _attention(cls: type) -> str:
-    """The default attention; a config.json could name a package's code."""
-    return 'sdpa' if getattr(cls, '_supports_sdpa', False) else 'eager'
 
 
 def _inner(model: Any, two: bool) -> nn.Module:
