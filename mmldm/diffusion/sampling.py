@@ -1,11 +1,12 @@
 """How one call samples, where it differs from a model's config."""
 
 import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from mmldm.registry import DIFFUSION_SCHEDULERS
-from mmldm.utils import check_range
+from mmldm.utils import check_choice, check_range
 
 from .diffusion_scheduler import DiffusionScheduler
 from .guidance import ClassifierFreeGuidance, Guidance
@@ -108,6 +109,10 @@ def _part(
     if given is None:
         return None
     config = dict(type=given) if isinstance(given, str) else given
+    # The registry would import and call whatever has dots in its name.
+    known = DIFFUSION_SCHEDULERS.module_dict
+    for name in _types(config):
+        check_choice(argument, name.removeprefix('mmldm.'), known)
     try:
         part = DIFFUSION_SCHEDULERS.build(config)
     except (KeyError, TypeError) as error:
@@ -122,3 +127,14 @@ def _part(
             f'{kind.__name__}'
         )
     return part
+
+
+def _types(node: Any) -> Iterator[str]:
+    """The names of all types in a config."""
+    if isinstance(node, Mapping):
+        if isinstance(node.get('type'), str):
+            yield node['type']
+        node = [*node.values()]
+    if isinstance(node, list | tuple):
+        for value in node:
+            yield from _types(value)

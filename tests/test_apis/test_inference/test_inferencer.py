@@ -159,6 +159,9 @@ def test_pictures_are_files_images_arrays_or_tensors(filler, tmp_path):
     assert np.array_equal(found[0][:, :4], array[:, :4])
 
 
+CALL = dict(type='os.system', command='exit 1')
+
+
 @pytest.mark.parametrize(
     'arguments, message',
     [
@@ -169,7 +172,13 @@ def test_pictures_are_files_images_arrays_or_tensors(filler, tmp_path):
         (dict(label=3, lable=4), 'lable is unknown. Valid names: label'),
         (dict(label=3, num=0), 'num=0 must be a whole number'),
         (dict(label=3, steps=0), 'steps=0 must be in'),
-        (dict(label=3, solver='DDIN'), "solver='DDIN' is unknown"),
+        (dict(label=3, solver='DDIN'), "solver='DDIN' is not known.*DDIM"),
+        # The registry of mmengine would import and call these.
+        (dict(label=3, solver='os.getcwd'), "'os.getcwd' is not known"),
+        (
+            dict(label=3, grid=dict(type='DiffusersSigmas', time_grid=CALL)),
+            "grid='os.system' is not known",
+        ),
         (dict(label=3, solver='KarrasGrid'), 'a KarrasGrid, expected a Solv'),
         (dict(label=3, negative='a dog'), "negative='a dog' is not avail"),
         (dict(label=3, batch_size=0), 'batch_size=0 must be'),
