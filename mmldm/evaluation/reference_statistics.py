@@ -70,16 +70,23 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _moments(tensors: Mapping[str, Tensor]) -> FeatureMoments:
-    """The sums in a file, after a check of their type and shape."""
-    num_features = len(tensors['first'])
-    moments = FeatureMoments(num_features)
-    for name in SUMS:
-        wanted = getattr(moments, name)
+    """The sums in a file, after a check of all types and shapes."""
+    dim = len(tensors['first'])
+    moments = FeatureMoments(0)  # a small file could ask for much memory
+    for name, wanted in zip(SUMS, ((), (dim,), (dim, dim)), strict=True):
         value = tensors[name]
-        if (value.dtype, value.shape) != (torch.int64, wanted.shape):
+        if (value.dtype, value.shape) != (torch.int64, wanted):
             raise ValueError(
                 f'{name} is {value.dtype} {tuple(value.shape)}, expected '
-                f'int64 {tuple(wanted.shape)}'
+                f'int64 {wanted}'
             )
         setattr(moments, name, value)
+    features = tensors.get('features')
+    if features is not None and (
+        not features.is_floating_point() or features.shape[1:] != (dim,)
+    ):
+        raise ValueError(
+            f'features are {features.dtype} {tuple(features.shape)}, expected '
+            f'floats (N, {dim})'
+        )
     return moments

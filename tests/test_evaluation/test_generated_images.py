@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.dataset import BaseDataset
+from safetensors.torch import load_file, save_file
 
 from mmldm.evaluation import GeneratedImages, generated_images
 from mmldm.evaluation.feature_collector import FeatureCollector
@@ -182,6 +183,27 @@ def test_a_file_without_statistics_is_refused(tmp_path):
     path.write_bytes(b'nothing')
     with pytest.raises(ValueError, match='a.safetensors holds no reference'):
         metric_of(str(path))
+
+
+@pytest.mark.parametrize(
+    ('changed', 'message'),
+    [
+        (dict(count=torch.zeros(2)), r'count is torch.float32 \(2,\)'),
+        # Its matrix would take 8 TB.
+        (dict(first=torch.zeros(10**6, dtype=torch.int64)), 'second is'),
+        (dict(features=torch.ones(4)), r'\(4,\), expected floats \(N, 3\)'),
+    ],
+)
+def test_statistics_of_other_shapes_are_refused(
+    images, tmp_path, changed, message
+):
+    path = tmp_path / 'a.safetensors'
+    collector = FeatureCollector(Colours(), keep_features=True)
+    collector.add(images)
+    save_statistics(collector.finish(30), path, {})
+    save_file(load_file(path) | changed, path, dict(protocol='{}'))
+    with pytest.raises(ValueError, match=message):
+        load_statistics(path)
 
 
 def test_an_unknown_metric_is_refused(reference):
