@@ -32,11 +32,17 @@ def network_config(args: argparse.Namespace) -> dict[str, Any] | None:
     """The config of the feature network that the flags choose; None if none.
 
     Raises:
-        ValueError: If --side is given without --features.
+        ValueError: If --side is given without --features, or with a network
+            of one side.
     """
     if args.features is None and args.side is not None:
         raise ValueError('--side needs --features: give both')
     if args.features is None:
         return None
+    if args.features == 'InceptionFeatures' and args.side is not None:
+        raise ValueError(
+            f'--side {args.side} is not available for InceptionFeatures, '
+            'which sees 299x299 pixels: omit it'
+        )
     side = {} if args.side is None else dict(side=args.side)
     return dict(type=args.features, **side)

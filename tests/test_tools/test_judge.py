@@ -97,6 +97,12 @@ def test_a_file_without_images_is_refused(
         judge(tmp_path / 'nowhere', folders[0])
 
 
+def test_inception_has_one_side(call_tool, folders):
+    flags = ('--features', 'InceptionFeatures', '--side', '128')
+    with pytest.raises(ValueError, match='--side 128 is not .*: omit it'):
+        call_tool('judge', *folders, *flags)
+
+
 @pytest.fixture
 def statistics(folders, call_tool, tmp_path):
     """Those of the second folder, through the pipeline of a config."""
