@@ -103,6 +103,12 @@ def _condition_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--low-res', help='image to enlarge')
     group.add_argument('--map', help='image whose pixel values are classes')
     group.add_argument(
+        '--unconditional',
+        action='store_true',
+        help='no condition: what a model has learned that was trained with '
+        'conditions left out at random',
+    )
+    group.add_argument(
         '--like',
         nargs='+',
         metavar='IMAGE',
@@ -224,6 +230,7 @@ def prepare(args: argparse.Namespace, model: LatentDiffusion) -> Sampling:
         )
         windows = Windows(args.window // factor)
         parts = dict(windows=windows, tile_size=TILE_SIZE)
+    parts['unconditional'] = args.unconditional
     return Sampling.of(args.solver, args.grid, args.steps, args.scale, **parts)
 
 
@@ -252,7 +259,8 @@ def main() -> None:
     told = 'caption' if args.database is None else 'features'
     given = {'gt_label': args.label, told: args.prompt or args.database}
     given |= fields
-    check_flags(model, {name for name, v in given.items() if v is not None})
+    names = {name for name, v in given.items() if v is not None}
+    check_flags(model, names, args.unconditional)
     negative = negative_of(model, args.negative)
     check_classes(model, given, negative)
     model = model.sampling_by(prepare(args, model))

@@ -87,17 +87,26 @@ def _check_database(args: argparse.Namespace) -> None:
         raise ValueError('--negative has no effect with --database: omit it')
 
 
-def check_flags(model: LatentDiffusion, given: Collection[str]) -> None:
+def check_flags(
+    model: LatentDiffusion, given: Collection[str], unconditional: bool = False
+) -> None:
     """Raise unless the given fields are exactly those the model reads.
 
     Args:
         model: The model.
         given: Names of the given fields of data samples.
+        unconditional: Value of ``--unconditional``: no fields at all.
 
     Raises:
         ValueError: Naming the flags.
     """
-    check_reads(model, given, _flag)
+    if not unconditional:
+        check_reads(model, given, _flag)
+    elif given:
+        raise ValueError(
+            f'{_flag(min(given))} has no effect with --unconditional: omit '
+            'one of them'
+        )
 
 
 def _flag(field: str) -> str:

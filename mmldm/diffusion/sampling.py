@@ -26,6 +26,7 @@ class Sampling:
         guidance: How conditions act.
         windows: Windows by which large images are generated.
         tile_size: Side of the tiles that the first stage decodes, pixels.
+        unconditional: Follow the null condition, without guidance.
     """
 
     solver: Solver | None = None
@@ -34,6 +35,7 @@ class Sampling:
     guidance: Guidance | None = None
     windows: Windows | None = None
     tile_size: int | None = None
+    unconditional: bool = False
 
     @classmethod
     def of(
@@ -51,7 +53,7 @@ class Sampling:
             grid: Name or config of a time grid.
             steps: Number of steps.
             guidance_scale: Scale of classifier-free guidance; 1 is off.
-            parts: ``guidance``, ``windows`` and ``tile_size``.
+            parts: ``guidance``, ``windows``, ``tile_size``, ``unconditional``.
 
         Raises:
             ValueError: If a name or a number is invalid; names the argument.
@@ -94,7 +96,7 @@ class Sampling:
         return {
             name: value if isinstance(value, int) else type(value).__name__
             for name, value in values.items()
-            if value is not None
+            if value is not None and value is not False
         }
 
 

@@ -468,3 +468,11 @@ def test_a_solver_and_a_grid_by_name_arrive(draw):
 def test_an_unknown_solver_is_named(draw):
     with pytest.raises(ValueError, match="solver='DDIN' is unknown"):
         draw({}, '--label', 3, '--solver', 'DDIN')
+
+
+def test_a_model_of_classes_needs_none(draw):
+    conditioner = dict(drop_prob=0.1)
+    _, images = draw(dict(conditioner=conditioner), '--unconditional')
+    assert len([name for name in images if name != 'grid.png']) == 4
+    with pytest.raises(ValueError, match='--label has no effect with --unc'):
+        draw(dict(conditioner=conditioner), '--unconditional', '--label', 3)

@@ -99,7 +99,8 @@ class LatentDiffusionInferencer:
             arguments: ``label``, ``prompt`` (one or several of each),
                 ``layout``, ``image``, ``mask``, ``low_res``, ``map``,
                 ``like``, ``features`` as the model reads them, ``fields`` (a
-                dict of fields of your own), and the sampling arguments.
+                dict of fields of your own), and the sampling arguments;
+                ``unconditional=True`` takes no condition.
 
         Returns:
             Images, kind after kind, whose ``info['mmldm']`` holds the
@@ -116,7 +117,9 @@ class LatentDiffusionInferencer:
                 f'sampling and {", ".join(own)} are both given: give one'
             )
         sampling = sampling or Sampling.of(**own)
-        requests = self.requests(num, seed, size, negative, arguments)
+        requests = self.requests(
+            num, seed, size, negative, arguments, sampling.unconditional
+        )
         stream = self.stream(requests, sampling, batch_size, callback)
         samples = [*stream]
         if return_datasamples:
@@ -134,6 +137,7 @@ class LatentDiffusionInferencer:
         size: int | tuple[int, int] | None,
         negative: int | str | None,
         arguments: Mapping[str, Any],
+        unconditional: bool = False,
     ) -> list[Request]:
         """The images that a call asks for; see :meth:`__call__`.
 
@@ -158,7 +162,7 @@ class LatentDiffusionInferencer:
             for values in product(*several.values())
         ]
         for kind in kinds:
-            check_fields(self.model, kind)
+            check_fields(self.model, kind, unconditional)
         away = self._negative(negative)
         return [
             Request(kind, size_of(self.model, kind, size), seed, i, away)
@@ -220,7 +224,10 @@ class LatentDiffusionInferencer:
         return {name: negative}
 
 
-SAMPLING = ('solver', 'grid', 'steps', 'guidance_scale', 'guidance')
+SAMPLING = (
+    *('solver', 'grid', 'steps', 'guidance_scale', 'guidance'),
+    'unconditional',
+)
 KNOWN = (
     *('label', 'prompt', 'layout', 'image', 'mask', 'low_res', 'map'),
     *('like', 'features'),

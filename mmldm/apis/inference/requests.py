@@ -96,12 +96,28 @@ def read_fields(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def check_fields(model: LatentDiffusion, given: Mapping[str, Any]) -> None:
+def check_fields(
+    model: LatentDiffusion,
+    given: Mapping[str, Any],
+    unconditional: bool = False,
+) -> None:
     """Raise unless the fields suit a model; name the argument.
+
+    Args:
+        model: The model.
+        given: Fields of a data sample.
+        unconditional: Whether there shall be none.
 
     Raises:
         ValueError: If a field is missing or not read, or a class is unknown.
     """
+    if unconditional:
+        if given:
+            raise ValueError(
+                f'{_argument([*given][0])} has no effect with '
+                'unconditional=True: omit one of them'
+            )
+        return
     check_reads(model, given, _argument)
     _check_class(model, given)
 

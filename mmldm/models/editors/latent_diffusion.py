@@ -226,20 +226,11 @@ class LatentDiffusion(
             ValueError: If a sample has a negative which guidance ignores. A
                 call raises if a spatial condition is not as large as z_t.
         """
-        encode = self.autoencoder.encode
-        cond = null = self.conditioner(data_samples, encode=encode)
-        if self.guidance.needs_null:
-            null = self.conditioner.null(data_samples, encode)
-        elif any(sample.negative is not None for sample in data_samples):
-            raise ValueError(
-                'a data sample has a negative, which guidance '
-                f'{type(self.guidance).__name__} ignores: leave it '
-                "out, or set guidance=dict(_delete_=True, type='Classifier"
-                "FreeGuidance', scale=2.0)"
-            )
+        cond, null = self.conditions(data_samples)
         predict = self.predict_z_0
         if self.windows is not None:
             predict = self.windows(predict)
+        encode = self.autoencoder.encode
         predict = self.with_guide(predict, data_samples, encode)
         guidance = self.guidance.on(self.diffusion_scheduler.prediction)
         guided = guidance(predict, cond, null)

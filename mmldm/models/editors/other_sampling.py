@@ -3,11 +3,40 @@
 import copy
 from typing import Self
 
-from mmldm.diffusion import Sampling
+from mmldm.diffusion import NoGuidance, Sampling
+from mmldm.structures import Condition
+from mmldm.utils.typing import SampleList
 
 
 class OtherSampling:
     """Mix-in of ``LatentDiffusion``: settings for one call."""
+
+    #: Whether images follow the null condition, whatever samples hold.
+    unconditional = False
+
+    def conditions(
+        self, data_samples: SampleList
+    ) -> tuple[Condition, Condition]:
+        """The condition that images follow, and the one to lead away from.
+
+        Raises:
+            ValueError: If a sample has a negative which guidance ignores.
+        """
+        encode = self.autoencoder.encode
+        if self.unconditional:
+            null = self.conditioner.null(data_samples, encode)
+            return null, null
+        cond = self.conditioner(data_samples, encode=encode)
+        if self.guidance.needs_null:
+            return cond, self.conditioner.null(data_samples, encode)
+        if any(sample.negative is not None for sample in data_samples):
+            raise ValueError(
+                'a data sample has a negative, which guidance '
+                f'{type(self.guidance).__name__} ignores: leave it '
+                "out, or set guidance=dict(_delete_=True, type='Classifier"
+                "FreeGuidance', scale=2.0)"
+            )
+        return cond, cond
 
     def sampling_by(self, sampling: Sampling) -> Self:
         """This model, but for how it samples; all weights are shared.
@@ -25,8 +54,35 @@ class OtherSampling:
         if sampling.guidance is not None:
             view.guidance = sampling.guidance
             view.check_guidance()
+        if sampling.unconditional:
+            self._check_null()
+            view.unconditional = True
+            view.guidance = NoGuidance()
         if sampling.tile_size is not None:
             view._modules = dict(self._modules)
             view.autoencoder = copy.copy(self.autoencoder)
             view.autoencoder.tile_size = sampling.tile_size
         return view
+
+    def _check_null(self) -> None:
+        """Raise unless the model knows the null condition.
+
+        Raises:
+            ValueError: If an embedder has none, or was trained without it.
+        """
+        conditioner = self.conditioner
+        untrained = conditioner.never_dropped(conditioner.slots)
+        lacking = conditioner.without_null or untrained
+        if lacking:
+            why = (
+                'no null condition'
+                if conditioner.without_null
+                else (
+                    'a null condition that was never trained '
+                    f'(conditioner.drop_prob={conditioner.drop_prob})'
+                )
+            )
+            raise ValueError(
+                f'unconditional=True is not available: {" and ".join(lacking)}'
+                f' of this model has {why}; give its conditions'
+            )

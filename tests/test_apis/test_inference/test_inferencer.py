@@ -135,6 +135,27 @@ def test_a_full_gpu_halves_the_batch(generate, model, monkeypatch, caplog):
     assert sizes == [5, 2, 2, 1]
 
 
+def test_no_condition_is_the_null_one(tiny_ldm, labelled):
+    """A scale of 0 leaves nothing but the null condition."""
+    model = tiny_ldm(image_size=8, conditioner=dict(drop_prob=0.1))
+    generate = LatentDiffusionInferencer(model)
+    found = pixels(generate(unconditional=True, num=2))
+    wanted = pixels(generate(label=3, guidance_scale=0, num=2))
+    for one, other in zip(found, wanted, strict=True):
+        assert abs(one.astype(int) - other).max() <= 1
+    assert not model.unconditional
+    with pytest.raises(ValueError, match='label has no effect with uncond'):
+        generate(unconditional=True, label=3)
+
+
+def test_a_null_condition_that_was_not_trained_is_refused(tiny_ldm, filler):
+    model = tiny_ldm(image_size=8, conditioner=dict(drop_prob=0.0))
+    with pytest.raises(ValueError, match='never trained .*drop_prob=0.0'):
+        LatentDiffusionInferencer(model)(unconditional=True)
+    with pytest.raises(ValueError, match='MaskedImage .* never trained'):
+        filler(unconditional=True, size=8)
+
+
 @pytest.fixture
 def filler(ldm_config):
     torch.manual_seed(0)
