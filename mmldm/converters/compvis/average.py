@@ -67,6 +67,6 @@ def _check_shape(
 ) -> None:
     if average.shape != weight.shape:
         raise ValueError(
-            f'{theirs} has shape {tuple(average.shape)}, and {name}, of which '
-            f'it is the running average, {tuple(weight.shape)}'
+            f'{theirs} has shape {tuple(average.shape)}, but {name}, the '
+            f'weight that it averages, has {tuple(weight.shape)}'
         )

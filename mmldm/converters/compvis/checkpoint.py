@@ -152,8 +152,8 @@ def _check_known(weights: Mapping[str, Tensor], known: Set[str]) -> None:
     for name in weights:
         if not name.startswith(starts) and name not in known:
             raise ValueError(
-                f'{name} has no place: it is of no part of a latent '
-                f'diffusion model; those start with {", ".join(starts)}'
+                f'{name} has no place: names of the parts of a latent '
+                f'diffusion model start with {", ".join(starts)}'
             )
 
 

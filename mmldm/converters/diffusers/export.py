@@ -204,7 +204,7 @@ def _diffusion(
     if pipeline is not None:
         folder.files[PIPELINE] = index
     else:
-        folder.notes.append(f'No pipeline draws with these parts: {why_not}')
+        folder.notes.append(f'No pipeline uses these parts: {why_not}')
     folder.notes += [*notes, *differences(config, pipeline, scheduler, factor)]
     return folder, pipeline
 

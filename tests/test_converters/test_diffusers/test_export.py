@@ -336,7 +336,7 @@ SEVERAL = CLASSES | dict(
 )
 def test_without_a_pipeline_the_parts_are_written(export, config, why):
     model, folder, (note, *others) = export(config)
-    assert note.startswith('No pipeline draws with these parts: ')
+    assert note.startswith('No pipeline uses these parts: ')
     assert why in note
     # A small image has no weights.
     learned = bool([*model.conditioner.parameters()])
