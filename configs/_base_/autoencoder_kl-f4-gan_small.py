@@ -4,7 +4,7 @@ _base_ = [
     './default_runtime.py',
 ]
 
-# First stages with a discriminator, for two CPU cores; a leaf has the data.
+# First stages with a discriminator, for two CPU cores; a config adds the data.
 model = dict(
     autoencoder=dict(
         channels=32, num_res_blocks=1, mid_attention=False, norm_groups=8

@@ -1,6 +1,6 @@
 _base_ = './autoencoder_kl-f4-gan_small.py'
 
-# With a codebook that is kept from collapse.
+# The codebook has remedies against collapse.
 model = dict(
     autoencoder=dict(
         type='AutoencoderVQ',

@@ -4,8 +4,8 @@ _base_ = [
     './ldm_runtime.py',
 ]
 
-# What the class-conditional models of Rombach et al. 2022, table 13, share. In
-# a leaf, model = {{_base_.class_conditional}} adds it to a network.
+# Shared by the class-conditional models of Rombach et al. 2022, table 13. A
+# config adds it to a network by model = {{_base_.class_conditional}}.
 class_conditional = dict(
     denoiser=dict(attention=dict(num_heads=1)),
     conditioner=dict(

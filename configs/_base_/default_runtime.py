@@ -16,7 +16,7 @@ default_hooks = dict(
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    # Seconds that a process waits for another one, which may be judging.
+    # Seconds that a process waits for another one, which may be testing.
     dist_cfg=dict(backend='nccl', timeout=1800),
 )
 randomness = dict(seed=0)

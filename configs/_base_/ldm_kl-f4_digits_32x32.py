@@ -5,7 +5,7 @@ _base_ = [
     './ldm_runtime.py',
 ]
 
-# What models of handwritten digits share.
+# Shared by models of handwritten digits.
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4_1xb32-300_digits-32x32',

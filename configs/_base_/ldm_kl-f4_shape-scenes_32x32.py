@@ -5,7 +5,7 @@ _base_ = [
     './ldm_runtime.py',
 ]
 
-# What models of scenes of shapes share.
+# Shared by models of scenes of shapes.
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4_1xb32-1500_shape-scenes-32x32',

@@ -1,4 +1,5 @@
 _base_ = './default_runtime.py'
 
-# What is judged and kept is an average of weights, as of all published models.
+# An average of the weights is tested and published, as for all published
+# models.
 default_hooks = dict(ema=dict(type='ModuleEMAHook', decay=0.9999))

@@ -11,6 +11,6 @@ _base_ = [
     '../_base_/autoencoder_kl-f4-gan_small.py',
     '../_base_/datasets/image-folder-shrunk.py',
 ]
-# In place of the image_skip, which diffusers has not.
+# Instead of image_skip, which diffusers does not have.
 model = dict(autoencoder=dict(starts_as_resizing=True))
 train_dataloader = dict(global_batch_size=16, dataset=dict(size=64))

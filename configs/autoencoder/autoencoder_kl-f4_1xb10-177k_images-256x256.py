@@ -1,7 +1,7 @@
 """KL-f4 autoencoder.
 
 Rombach et al. 2022, table 8; 55.312 M parameters.
-The learning rate is the 4.5e-6 of the original times the batch size.
+The learning rate is the original's 4.5e-6 times the batch size.
 
 Needs LPIPS weights; README.md here says which, and how to train without.
 
@@ -26,7 +26,7 @@ model = dict(
         discriminator=dict(type='PatchDiscriminator', num_layers=3),
         weight=0.5,
         start=50_001,
-        # The original bounds by 1e4 what it sums over an image.
+        # The original bounds sums over an image by 1e4.
         max_adaptive_weight=1e4 / (3 * 256 * 256),
     ),
 )

@@ -1,7 +1,7 @@
 """KL-f4 autoencoder of real photographs, on two CPU cores.
 
-With L1 alone, then with a discriminator; README.md in this folder has what it
-learns in how many minutes.
+It is trained with L1 alone, then with a discriminator. README.md in this
+folder has the results and times.
 
 Train: python tools/train.py \
        configs/autoencoder/autoencoder_kl-f4_1xb16-2k_photographs-64x64.py

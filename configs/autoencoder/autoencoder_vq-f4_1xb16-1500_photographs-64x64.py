@@ -1,6 +1,6 @@
 """VQ-f4 autoencoder of real photographs, on two CPU cores.
 
-As the KL-f4 one, with a codebook that is kept from collapse.
+Like the KL-f4 one, but with a codebook and remedies against its collapse.
 
 Train: python tools/train.py \
        configs/autoencoder/autoencoder_vq-f4_1xb16-1500_photographs-64x64.py
@@ -13,8 +13,8 @@ _base_ = [
     '../_base_/autoencoder_vq-f4-gan_small.py',
     '../_base_/datasets/photographs.py',
 ]
-# Without RandomChannelOrder: codes for colours that no photograph has are
-# taken from those that it has.
+# Without RandomChannelOrder: it would spend codes on colours that photographs
+# do not have.
 train_dataloader = dict(
     global_batch_size=16,
     dataset=dict(

@@ -1,8 +1,8 @@
 """VQ-f4 autoencoder.
 
 Rombach et al. 2022, table 8; 55.323 M parameters.
-The learning rate is the 4.5e-6 of the original times the batch size; the
-codebook is the original's too (README.md has what keeps others from collapse).
+The learning rate is the original's 4.5e-6 times the batch size. The codebook
+is also the original's; README.md has remedies against the collapse of others.
 
 Needs LPIPS weights; README.md here says which, and how to train without.
 

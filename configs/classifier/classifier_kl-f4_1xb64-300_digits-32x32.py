@@ -8,9 +8,9 @@ Judge: python tools/test.py \
        configs/classifier/classifier_kl-f4_1xb64-300_digits-32x32.py \
        work_dirs/classifier_kl-f4_1xb64-300_digits-32x32
 
-Guides models like ldm_kl-f4_class_1xb64-600_digits-32x32.py, whose first
-stage, latent scale and noise it shares: train both with the same first stage,
-data and seed.
+It guides models like ldm_kl-f4_class_1xb64-600_digits-32x32.py, which must
+have the same latents and noise: train both with the same first stage, data and
+seed.
 """
 
 _base_ = '../_base_/ldm_kl-f4_digits_32x32.py'
@@ -30,7 +30,7 @@ model = dict(
     diffusion_scheduler={{_base_.model.diffusion_scheduler}},
 )
 
-# What it classifies are real digits.
+# The test set has real digits.
 val_dataloader = dict(
     _delete_=True,
     batch_size=64,

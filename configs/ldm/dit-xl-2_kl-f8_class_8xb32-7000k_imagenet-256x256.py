@@ -1,9 +1,9 @@
 """DiT-XL/2: a class-conditional latent diffusion transformer of ImageNet.
 
 Peebles & Xie 2023 (arXiv:2212.09748), table 1; batches of 256.
-Denoiser and class embedding have 674.8 M parameters. The published 675.1 M are
-these and a frozen table of positions, which is computed here. The variance is
-learned as published; sampling here does without it.
+Denoiser and class embedding have 674.8 M parameters. The published 675.1 M
+include a frozen table of positions, which is computed here. The variance is
+learned as published; sampling does not use it.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/dit-xl-2_kl-f8_class_8xb32-7000k_imagenet-256x256.py 8
@@ -35,7 +35,7 @@ model = dict(
     ),
     diffusion_scheduler=dict(
         noise_schedule=dict(_delete_=True, type='LinearBetas'),
-        variance=dict(type='LearnedVariance'),  # two outputs a channel
+        variance=dict(type='LearnedVariance'),  # two outputs per channel
     ),
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=1.5),
 )

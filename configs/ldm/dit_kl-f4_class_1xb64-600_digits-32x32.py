@@ -1,7 +1,7 @@
 """Class-conditional latent diffusion of digits by a transformer.
 
-The quickstart's model with another denoiser, for two CPU cores: patches of 2x2
-latent positions, 4.2 M parameters (the UNet has 4.0 M).
+The quickstart's model with another denoiser, for two CPU cores. Patches have
+2x2 latent positions; 4.2 M parameters (the UNet has 4.0 M).
 
 Train: python tools/train.py \
        configs/ldm/dit_kl-f4_class_1xb64-600_digits-32x32.py

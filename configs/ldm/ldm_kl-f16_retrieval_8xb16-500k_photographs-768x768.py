@@ -1,16 +1,16 @@
 """Retrieval-augmented LDM-16: images like their neighbours in CLIP's space.
 
-Blattmann et al. 2022 (arXiv:2204.11824); released as rdm768. Its batch, its
-iterations and how often neighbours were dropped are not published: 128, 500k
-and a tenth are ours; the original's script has a scale of 5.
+Blattmann et al. 2022 (arXiv:2204.11824); released as rdm768. The batch size,
+iterations and drop probability of neighbours are not published: 128, 500k and
+0.1 are ours. The original's script has a guidance scale of 5.
 
 Find:  python tools/dataset_converters/neighbours.py data/photographs/images \
        --out data/photographs/neighbours
 Train: bash tools/dist_train.sh \
        configs/ldm/ldm_kl-f16_retrieval_8xb16-500k_photographs-768x768.py 8
 
-To draw, make an index of any images, and tell the model what is to be found
-in it, a caption or an image:
+To draw, make an index of any images, and give a caption or an image to search
+for in it:
 
 Index:  python tools/dataset_converters/neighbours.py data/photographs/images \
         --index data/photographs/index.safetensors

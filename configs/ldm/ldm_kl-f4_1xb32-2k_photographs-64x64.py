@@ -14,7 +14,7 @@ train_set = dict(
     type='Photographs',
     split='train',
     size=64,
-    # Without RandomChannelOrder: the colours are to be real ones.
+    # Without RandomChannelOrder: colours should be real.
     pipeline=[
         dict(type='RandomDownscale', min_scale=0.4),
         dict(type='Crop', random=True),

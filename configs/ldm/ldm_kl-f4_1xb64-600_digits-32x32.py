@@ -8,7 +8,7 @@ Needs the first stage of autoencoder_kl-f4_1xb32-300_digits-32x32.py.
 """
 
 _base_ = '../_base_/ldm_kl-f4_digits_32x32.py'
-# As many samples as there are real ones to compare with, about.
+# About as many samples as there are real digits to compare with.
 test_dataloader = dict(
     batch_size=64,
     dataset=dict(

@@ -18,17 +18,17 @@ model = dict(
     denoiser=dict(input_skip=True),
     conditioner=dict(embedders=[dict(type='FilledImage')]),
     diffusion_scheduler=dict(
-        # Small errors in smooth places count beside large ones elsewhere.
+        # Gives small errors in smooth places some weight beside large ones.
         loss_function=dict(type='L1Loss'),
-        # Extrapolation from earlier steps adds their errors up: with IPNDM
-        # a sample has 0.9 dB less in the hole.
+        # Extrapolation from earlier steps adds their errors up: IPNDM loses
+        # 0.9 dB in the hole.
         solver=dict(_delete_=True, type='DDIM', eta=0.0),
     ),
 )
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            # Little: the held-out photographs are judged as they are.
+            # Little augmentation, as the held-out photographs have none.
             dict(type='RandomDownscale', min_scale=0.9),
             dict(type='Crop', random=True),
             dict(type='RandomChannelOrder'),
@@ -40,7 +40,7 @@ train_dataloader = dict(
 )
 pipeline = [dict(type='RandomMask'), dict(type='PackInputs', gt_img=True)]
 val_dataloader = dict(dataset=dict(pipeline=pipeline))
-# Eight samples of each: their mean is judged.
+# Eight samples of each image; the metric uses their mean.
 test_dataloader = dict(dataset=dict(pipeline=pipeline, samples_per_entry=8))
 
 val_evaluator = [dict(type='InpaintingMetrics')]

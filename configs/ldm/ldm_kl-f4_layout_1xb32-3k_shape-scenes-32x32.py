@@ -16,7 +16,7 @@ _base_ = '../_base_/ldm_kl-f4_shape-scenes_32x32.py'
 model = dict(
     conditioner=dict(
         embedders=[
-            # As tokens, layouts are hardly followed after 1,000 iterations.
+            # Layouts as tokens have little effect after 1,000 iterations.
             dict(type='BoxMap', num_classes=24, embed_dim=32)
         ]
     )

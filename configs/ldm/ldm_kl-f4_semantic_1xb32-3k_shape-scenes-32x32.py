@@ -15,7 +15,7 @@ _base_ = '../_base_/ldm_kl-f4_shape-scenes_32x32.py'
 model = dict(
     conditioner=dict(
         embedders=[
-            # Of the background and of 24 classes of objects.
+            # One class for the background and 24 for objects.
             dict(type='SemanticMap', num_classes=25, embed_dim=32)
         ]
     )

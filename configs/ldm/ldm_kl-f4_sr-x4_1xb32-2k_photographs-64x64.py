@@ -33,7 +33,7 @@ pipeline = [
     dict(type='PackInputs', gt_img=True),
 ]
 val_dataloader = dict(dataset=dict(pipeline=pipeline))
-# Eight samples of each: their mean is judged.
+# Eight samples of each image; the metric uses their mean.
 test_dataloader = dict(dataset=dict(pipeline=pipeline, samples_per_entry=8))
 
 val_evaluator = [dict(type='SuperResolutionMetrics')]

@@ -16,7 +16,7 @@ _base_ = '../_base_/ldm_kl-f4_shape-scenes_32x32.py'
 model = dict(
     denoiser=dict(
         channel_mults=(1, 2),
-        # Without attention at 8x8 captions are hardly followed after 700
+        # Without attention at 8x8, captions have little effect after 700
         # iterations.
         attn_factors=(1, 2),
     ),
@@ -38,8 +38,8 @@ model = dict(
                 num_layers=1,
                 num_heads=4,
                 head_channels=32,
-                # With 0.02 it does not learn in this time which colour goes
-                # with which shape.
+                # With 0.02, it does not learn in this time which colour
+                # belongs to which shape.
                 init_std=1.0,
             )
         ]

@@ -1,8 +1,8 @@
-"""LDM-8 of LSUN's churches, whose latents are scaled by their deviation.
+"""LDM-8 of LSUN's churches, with latents scaled to unit deviation.
 
 Rombach et al. 2022, table 12; released as lsun_churches256. The learning rate
-is 5e-5: the original's code multiplies it by the batch size unless told
-otherwise, and then learns nothing.
+is 5e-5. The original's code multiplies it by the batch size by default, and
+then the model learns nothing.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/ldm_kl-f8_1xb96-500k_lsun-churches-256x256.py 1

@@ -1,8 +1,8 @@
 """Text-to-image LDM-8 of LAION-400M: 1.45 billion parameters.
 
-Rombach et al. 2022, tables 2, 15 and 17; released as text2img-large. How often
-captions were dropped is not published, the tenth here is ours. The table has a
-scale of 1.5, the original's script 5.
+Rombach et al. 2022, tables 2, 15 and 17; released as text2img-large. The drop
+probability of captions is not published; 0.1 is ours. The guidance scale is
+1.5 in the table and 5 in the original's script.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/ldm_kl-f8_text_8xb85-390k_laion-256x256.py 8

@@ -1,9 +1,10 @@
 """Inpainting of Places, LDM-4 with a larger network.
 
 Rombach et al. 2022, table 7 ("LDM-4, big"); released as inpainting_big. Its
-file says no batch size, warms up in 1,000 iterations from a hundredth of the
-learning rate and falls to a thousandth in 50,000. Here that takes all of the
-iterations; these, batch and learning rate are those of the smaller model.
+file has no batch size. The learning rate starts at a hundredth, rises for
+1,000 iterations and falls to a thousandth in 50,000; here it falls until the
+last iteration. Iterations, batch and learning rate are those of the smaller
+model.
 
 Train and draw: as ldm_vq-f4_inpaint_8xb16-360k_places-256x256.py.
 

@@ -1,7 +1,7 @@
 """LDM-4 of CelebA-HQ.
 
 Rombach et al. 2022, table 12; released as celeba256. LDM-4 of table 14 is the
-same, trained for up to 500k iterations.
+same model, trained for up to 500k iterations.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/ldm_vq-f4_1xb48-410k_celebahq-256x256.py 1

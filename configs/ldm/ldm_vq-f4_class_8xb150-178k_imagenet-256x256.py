@@ -1,8 +1,8 @@
 """Class-conditional LDM-4 of ImageNet, with classifier-free guidance.
 
-Rombach et al. 2022, tables 3 and 15; released as cin256-v2. Class 1000 is 'no
-class'; how often it was trained is not published, the tenth here is ours. The
-table has a scale of 1.5, the original's notebook 3.
+Rombach et al. 2022, tables 3 and 15; released as cin256-v2. Class 1000 means
+'no class'; its probability is not published, 0.1 is ours. The guidance scale
+is 1.5 in the table and 3 in the original's notebook.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/ldm_vq-f4_class_8xb150-178k_imagenet-256x256.py 8

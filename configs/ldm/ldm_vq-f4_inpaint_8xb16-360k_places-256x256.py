@@ -2,7 +2,7 @@
 
 Rombach et al. 2022, tables 6, 7 and 15 ("LDM-4, w/ attn"); not released. Loss
 and noise are those of the released, larger model. The table's learning rate of
-1e-6 is taken for that of an image, as in the original's files: 1.28e-4 for a
+1e-6 is taken as that of one image, as in the original's files: 1.28e-4 for a
 batch of 128.
 
 Train: bash tools/dist_train.sh \

@@ -1,8 +1,7 @@
 """Landscapes from semantic maps, LDM-4.
 
 Rombach et al. 2022, section 4.3.2; released as semantic_synthesis256. Batch,
-iterations and learning rate are those of table 15, whose network has a factor
-of 8.
+iterations and learning rate are those of table 15, whose model is an LDM-8.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/ldm_vq-f4_semantic_1xb48-360k_landscapes-256x256.py 1

@@ -1,8 +1,8 @@
 """Super-resolution of ImageNet, 64x64 to 256x256, LDM-4.
 
 Rombach et al. 2022, tables 5 and 15; not released. The network is that of the
-released model of OpenImages (113.6 M parameters); the paper's has 169 M, with
-attention of which it does not say where it is.
+released model of OpenImages (113.6 M parameters). The paper's has 169 M, with
+attention at an unknown place.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/ldm_vq-f4_sr-x4_1xb64-860k_imagenet-256x256.py 1

@@ -1,7 +1,7 @@
 """Super-resolution of photographs with blur, noise and artefacts, LDM-4.
 
-Rombach et al. 2022, app. D.6.1; released as bsr_sr. How long it was trained is
-not published: 860k are those of the paper's model of ImageNet.
+Rombach et al. 2022, app. D.6.1; released as bsr_sr. The iterations are not
+published: 860k are those of the paper's model of ImageNet.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/ldm_vq-f4_sr-x4_1xb64-860k_openimages-256x256.py 1

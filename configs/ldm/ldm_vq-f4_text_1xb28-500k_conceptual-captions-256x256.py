@@ -1,8 +1,7 @@
 """Text-to-image LDM-4 of Conceptual Captions.
 
-Released as text2img256 (Rombach et al. 2022 report the KL model). How long it
-was trained and how often captions were dropped is not published: 500k and a
-tenth are ours.
+Released as text2img256 (Rombach et al. 2022 report the KL model). Iterations
+and drop probability of captions are not published: 500k and 0.1 are ours.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/ldm_vq-f4_text_1xb28-500k_conceptual-captions-256x256.py 1

@@ -1,6 +1,6 @@
 """Class-conditional LDM-8 of ImageNet.
 
-Rombach et al. 2022, table 10; released as cin256. Without a null condition:
+Rombach et al. 2022, table 10; released as cin256. It has no null condition:
 the paper guides it by a classifier.
 
 Train: bash tools/dist_train.sh \

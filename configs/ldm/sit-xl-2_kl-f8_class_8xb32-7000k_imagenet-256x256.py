@@ -1,7 +1,8 @@
-"""SiT-XL/2: DiT-XL/2 on straight paths, by their speed.
+"""SiT-XL/2: DiT-XL/2 trained on the velocity of straight paths.
 
-Ma et al. 2024 (arXiv:2401.08740), section 3. The network sees times in (0, 1),
-as published; here they run from the image to the noise, there the other way.
+Ma et al. 2024 (arXiv:2401.08740), section 3. The network gets times in (0, 1),
+as published. Here they run from the image to the noise, in the paper the other
+way.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/sit-xl-2_kl-f8_class_8xb32-7000k_imagenet-256x256.py 8

@@ -1,8 +1,8 @@
-"""Stable Diffusion 1.4: text-to-image by CLIP's text encoder.
+"""Stable Diffusion 1.4: text-to-image with CLIP's text encoder.
 
-Its run at 512x512 with a tenth of the captions dropped, as of its model card;
-load_from takes the model of version 1.2 that it went on from. Batches of 2,048
-on 256 GPUs.
+Its run at 512x512 with a tenth of the captions dropped, as in its model card.
+Set load_from to the model of version 1.2, from which it started. Batches have
+2,048 images on 256 GPUs.
 
 Train: bash tools/dist_train.sh \
        configs/ldm/stable-diffusion-1_kl-f8_text_256xb8-225k_laion-512x512.py \

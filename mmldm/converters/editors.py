@@ -1,17 +1,17 @@
-"""Editors around what was converted."""
+"""Configs of editors around converted networks."""
 
 from collections.abc import Mapping
 from typing import Any
 
-# Of the paper's losses; see FirstStage.
+# Weights of the paper's losses; see FirstStage.
 REGULARIZATION = {'AutoencoderKL': 1e-6, 'AutoencoderVQ': 1.0}
 
 
 def first_stage_editor(autoencoder: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of what trains an autoencoder further.
+    """The config of an editor that trains an autoencoder further.
 
     Raises:
-        ValueError: If it has no weights.
+        ValueError: If the autoencoder has no weights.
     """
     kind = autoencoder['type']
     if kind not in REGULARIZATION:

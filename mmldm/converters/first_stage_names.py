@@ -1,4 +1,4 @@
-"""What the parts of our first stages are called elsewhere."""
+"""Names of the parts of our first stages in the other systems."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,9 +8,9 @@ from mmldm.models.autoencoders import Autoencoder
 from mmldm.models.layers import Downsample, SelfAttention2d, Upsample
 
 COMPVIS, DIFFUSERS = range(2)
-# Parts of an encoder or a decoder in the original, and in diffusers. ``way``
-# is down or up; ``level`` counts from the image's size, ``step`` along the
-# way; ``i`` counts parts of a kind in their level from 0, ``number`` from 1.
+# Parts of an encoder or a decoder in the original and in diffusers. ``way`` is
+# down or up; ``level`` counts from the image's size, ``step`` along the way;
+# ``i`` counts parts of one kind in their level from 0, ``number`` from 1.
 NAMES = {
     'conv_in': ('conv_in', 'conv_in'),
     'block': ('{way}.{level}.block.{i}', '{way}_blocks.{step}.resnets.{i}'),
@@ -27,7 +27,7 @@ NAMES = {
     'norm_out': ('norm_out', 'conv_norm_out'),
     'conv_out': ('conv_out', 'conv_out'),
 }
-# Outside of both, the same in either.
+# Parts outside of both, with the same names in both systems.
 OUTER = {
     'quant_conv': 'quant_conv',
     'post_quant_conv': 'post_quant_conv',
@@ -36,7 +36,7 @@ OUTER = {
 
 
 def first_stage_names(system: int) -> Callable[[Autoencoder], dict[str, str]]:
-    """Names of the parts of a first stage in one of both."""
+    """Names of the parts of a first stage in one of the systems."""
 
     def names(model: Autoencoder) -> dict[str, str]:
         last = model.factor.bit_length() - 1
@@ -60,9 +60,9 @@ def first_stage_names(system: int) -> Callable[[Autoencoder], dict[str, str]]:
 def _parts(
     side: str, layers: nn.Sequential
 ) -> Iterator[tuple[str, str, int, int]]:
-    """Our name, the kind, the level and the index there, of every part.
+    """Our name, kind, level and index in the other system of every part.
 
-    What resamples belongs to the level before it.
+    A resampling belongs to the level before it.
     """
     step = 1 if side == 'encoder' else -1
     count = sum(isinstance(x, Downsample | Upsample) for x in layers)
@@ -87,7 +87,7 @@ def _parts(
 def _in_sequence(
     ours: str, layers: nn.Sequential
 ) -> Iterator[tuple[str, str, int, int]]:
-    """Parts of the middle, or of what makes the result."""
+    """Parts of the middle, or of the output."""
     if isinstance(layers[0], nn.GroupNorm):
         yield f'{ours}.0', 'norm_out', 0, 0
         yield f'{ours}.2', 'conv_out', 0, 0

@@ -1,6 +1,7 @@
-"""What each weight of a network of ours is called and shaped elsewhere.
+"""Names and shapes of our weights in other systems.
 
-A converter states one :class:`KeyMapping` a network, which moves weights
+A converter defines one :class:`KeyMapping` for each network. It converts
+weights in both directions, and names those that do not fit.
 along it, either way, and names what does not fit.
 """
 
@@ -10,18 +11,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-# Here, lest the registry imports it where no tensor has memory.
+# Imported here: within a meta device context the registry must be filled.
 import mmldm.models  # noqa: F401
 from mmldm.models.layers import SelfAttention2d, SpatialTransformer
 from mmldm.registry import MODELS
 
 Weights = Mapping[str, Tensor]
 Config = Mapping[str, Any]
-# What may have been given wrongly where weights of the original do not fit,
-# and where those of diffusers do not.
+# Advice if weights do not fit: for the original, and for diffusers.
 YAML = 'Give the yaml file they were trained with'
 JSON = 'Give the config.json that was saved with them'
-# A transformer is called the same by all, who have it from the original.
+# All systems have the original's names for a transformer.
 TRANSFORMER = {
     'blocks.': 'transformer_blocks.',
     '.self_attn.': '.attn1.',
@@ -30,7 +30,7 @@ TRANSFORMER = {
     '.feed_forward.proj_in.': '.ff.net.0.proj.',
     '.feed_forward.proj_out.': '.ff.net.2.',
 }
-# Its projections are convolutions there.
+# Projections are convolutions there.
 POINTWISE = {
     (SpatialTransformer, 'proj_in.weight'): 2,
     (SpatialTransformer, 'proj_out.weight'): 2,
@@ -38,16 +38,16 @@ POINTWISE = {
 
 
 class Pair(NamedTuple):
-    """One weight of ours, and what it is there.
+    """One weight of ours, and its counterpart.
 
     Attributes:
-        ours: Its name.
-        shape: Its shape.
-        theirs: Names of the weights that are its parts along axis 0.
-        part_shape: The shape of each.
-        heads: Attention heads whose queries, keys and values lie together,
-            head after head, where ours has all queries first; 0 for rows in
-            one order.
+        ours: Name of our weight.
+        shape: Shape of our weight.
+        theirs: Names of their weights, the parts of ours along axis 0.
+        part_shape: Shape of each part.
+        heads: Number of attention heads if they store queries, keys and
+            values head by head. Ours stores all queries first. 0 if the
+            order of rows is the same.
     """
 
     ours: str
@@ -61,7 +61,7 @@ class Pair(NamedTuple):
         return f'{theirs} {self.part_shape} -> {self.ours} {self.shape}'
 
     def to_ours(self, weights: Weights) -> Tensor:
-        """It shares the memory of theirs where it is the same."""
+        """Our weight; it shares memory with theirs if it is the same."""
         parts = [weights[name] for name in self.theirs]
         joined = parts[0] if len(parts) == 1 else torch.cat(parts)
         if self.heads:
@@ -69,36 +69,37 @@ class Pair(NamedTuple):
         return joined.reshape(self.shape).contiguous()
 
     def to_theirs(self, weights: Weights) -> Iterator[tuple[str, Tensor]]:
-        """The way back of :meth:`to_ours`."""
+        """Their weights by name, the inverse of :meth:`to_ours`."""
         weight = weights[self.ours]
         if self.heads:
             weight = _swap(weight, 3, self.heads)
         parts = weight.chunk(len(self.theirs))
         for name, part in zip(self.theirs, parts, strict=True):
-            # A copy in the usual order: the model may go on changing its own.
+            # A contiguous copy, as the model may change its own weights.
             part = part.reshape(self.part_shape)
             yield name, part.clone(memory_format=torch.contiguous_format)
 
 
 def _swap(rows: Tensor, outer: int, inner: int) -> Tensor:
-    """Rows in groups of groups, the two kinds of groups exchanged."""
+    """Exchange the outer and the inner groups of rows."""
     return rows.unflatten(0, (outer, inner, -1)).transpose(0, 1).flatten(0, 2)
 
 
 class KeyMapping(NamedTuple):
-    """How others name and shape the weights of a network of ours.
+    """Names and shapes of a network's weights in another system.
 
     Attributes:
-        modules: Parts of a network of ours -> their names there. A part may
-            be named that this network has not.
-        inner: Within a part of this type: what has another name there; all
-            names, in order, where one of ours is several of theirs.
-        pointwise: Linear layers that are convolutions of one position there,
-            by type and name, and the axes of positions they have.
-        heads_first: Queries, keys and values lie head after head.
-        left_out: Starts of their names that have no place here, and why.
-        today: Makes weights of older files those that the others say.
-        remedy: Where weights do not fit: what may have been given wrongly.
+        modules: Names of our network's parts -> names in the other system.
+            Parts that a network does not have are ignored.
+        inner: By type of a part: names within it that differ. If one weight
+            of ours is several of theirs, all their names, in order.
+        pointwise: Linear layers that are 1x1 convolutions there, by type and
+            name, with the number of their spatial axes.
+        heads_first: Whether queries, keys and values are stored head by
+            head.
+        left_out: Prefixes of names that we do not need, with the reason.
+        today: Converts weights of older files to the current names.
+        remedy: Advice if weights do not fit.
     """
 
     modules: Callable[[nn.Module], Mapping[str, str]]
@@ -110,15 +111,15 @@ class KeyMapping(NamedTuple):
     remedy: str = YAML
 
     def read(self, weights: Weights, config: Config) -> dict[str, Tensor]:
-        """All that a network of ours loads.
+        """All weights that a network of ours loads.
 
         Args:
-            weights: Theirs, by name.
-            config: Of the network of ours.
+            weights: Weights of the other system, by name.
+            config: Config of our network.
 
         Raises:
-            ValueError: If any weight is missing, of another shape or not
-                known; theirs and ours are named.
+            ValueError: If a weight is missing, unknown or has another shape.
+                The message has the names in both systems.
         """
         model, weights = without_memory(config), self.today(weights)
         pairs = list(self.pairs(model))
@@ -132,20 +133,20 @@ class KeyMapping(NamedTuple):
         return measured | {pair.ours: pair.to_ours(weights) for pair in pairs}
 
     def write(self, weights: Weights, config: Config) -> dict[str, Tensor]:
-        """The way back: all that their network loads.
+        """All weights that their network loads, the inverse of :meth:`read`.
 
         Args:
-            weights: Of a network that was built from ``config``, by name.
-            config: As of :meth:`read`.
+            weights: Weights of a network built from ``config``, by name.
+            config: Config of our network.
 
         Raises:
-            ValueError: If a part has no counterpart there.
+            ValueError: If a part has no counterpart.
         """
         pairs = self.pairs(without_memory(config))
         return dict(part for pair in pairs for part in pair.to_theirs(weights))
 
     def pairs(self, model: nn.Module) -> Iterator[Pair]:
-        """Every weight of a network, and what it is there."""
+        """Every weight of a network, with its counterpart."""
         modules = self.modules(model)
         for ours, weight in model.named_parameters():
             module = next(
@@ -171,7 +172,7 @@ class KeyMapping(NamedTuple):
             )
 
     def _names(self, kind: type[nn.Module], inner: str) -> list[str]:
-        """A weight's names within its part there."""
+        """Names of a weight within its part in the other system."""
         if kind is SpatialTransformer:
             for ours, theirs in TRANSFORMER.items():
                 inner = inner.replace(ours, theirs)
@@ -186,7 +187,7 @@ class KeyMapping(NamedTuple):
 
 
 def part_of(weights: Weights, start: str) -> dict[str, Tensor]:
-    """Weights whose names start so, by the rest of their names."""
+    """Weights whose names have a prefix, by the rest of their names."""
     return {
         name.removeprefix(start): weight
         for name, weight in weights.items()
@@ -195,12 +196,12 @@ def part_of(weights: Weights, start: str) -> dict[str, Tensor]:
 
 
 def under(start: str, weights: Weights) -> dict[str, Tensor]:
-    """The way back of :func:`part_of`."""
+    """Weights with a prefix before their names."""
     return {start + name: weight for name, weight in weights.items()}
 
 
 def without_memory(config: Config) -> nn.Module:
-    """The model of a config, for the names and shapes of its weights."""
+    """The model of a config on the meta device, for names and shapes."""
     with torch.device('meta'):
         return MODELS.build(dict(config))
 
@@ -215,14 +216,14 @@ def check_weights(
     """Raise unless the weights are those of the pairs, or left out.
 
     Args:
-        weights: Theirs, by name.
-        pairs: All that is expected.
-        left_out: Starts of names that have no place, and need none.
-        remedy: What the user may have given wrongly.
-        most: How many misfits the message names.
+        weights: Weights of the other system, by name.
+        pairs: All expected weights.
+        left_out: Prefixes of names that are not needed.
+        remedy: Advice for the message.
+        most: Largest number of misfits in the message.
 
     Raises:
-        ValueError: If any is missing, of another shape or not known.
+        ValueError: If a weight is missing, unknown or has another shape.
     """
     problems = []
     for pair in pairs:

@@ -1,4 +1,4 @@
-"""What becomes of each key in a config of others: one row a key."""
+"""Tables of the keys in configs of other systems: one row per key."""
 
 from collections.abc import Mapping
 from reprlib import repr as shorten
@@ -6,22 +6,21 @@ from typing import Any, NamedTuple
 
 from .kinds import ANY, Kind
 
-# In place of a default: a key must be there; a key that is left out stays so.
+# Instead of a default: a key is required, or stays missing.
 REQUIRED, UNSAID = object(), object()
 
 
 class Key(NamedTuple):
-    """A key of theirs.
+    """A key in the config of another system.
 
     Attributes:
-        theirs: Its name; 'PART.KEY' for one of a dict in the config.
-        ours: Our argument, 'res_block.dropout' for one of a dict; '' for a
-            key that is read by code, or that changes nothing.
-        kind: What its value must be.
-        default: What they take where it is left out; see also ``REQUIRED``
-            and ``UNSAID``.
-        only: The values that ours has; none for any. Where ours are others,
-            theirs -> ours.
+        theirs: Name of the key; 'PART.KEY' for a key in an inner dict.
+        ours: Our argument, 'res_block.dropout' for one in a dict; '' for a
+            key that code reads, or that has no effect.
+        kind: Kind of its values.
+        default: Its value if it is missing; or ``REQUIRED`` or ``UNSAID``.
+        only: Values with a counterpart, or a mapping of their values to
+            ours; empty for all values.
     """
 
     theirs: str
@@ -32,7 +31,7 @@ class Key(NamedTuple):
 
 
 def fixed(only: Mapping[str, Any]) -> list[Key]:
-    """Keys of which ours has one value, or those of a tuple."""
+    """Keys that have one value, or a tuple of values, with a counterpart."""
     return [
         Key(
             key,
@@ -44,16 +43,16 @@ def fixed(only: Mapping[str, Any]) -> list[Key]:
 
 
 def ignored(keys: str) -> list[Key]:
-    """Keys, parted by spaces, that change no network that is trained."""
+    """Keys, separated by spaces, that do not change a trained network."""
     return [Key(key, default=UNSAID) for key in keys.split()]
 
 
 class Given(dict):
-    """All that a config of theirs says or leaves to its defaults, by key.
+    """All keys of a config of another system, with defaults filled in.
 
     Attributes:
-        where: What comes before a key in messages, 'params.'.
-        ours: Our arguments, of the rows that name one.
+        where: Prefix of keys in messages, 'params.'.
+        ours: Our arguments, from all rows with one.
     """
 
     def __init__(self, where: str) -> None:
@@ -62,19 +61,19 @@ class Given(dict):
         self.ours: dict[str, Any] = {}
 
     def refusal(self, key: str, cause: str) -> ValueError:
-        """The error of a value that cannot be expressed."""
+        """The error for a value that cannot be expressed."""
         value = self.get(key)
         value = list(value) if isinstance(value, tuple) else value
         return ValueError(f'{self.where}{key}={value!r} {cause}')
 
 
 class KeyTable:
-    """All keys of a config of theirs, and what each is here.
+    """All keys of a config of another system, and their meaning.
 
     Args:
-        rows: One a key.
-        remedy: Where a value cannot be: what to do.
-        strict: Whether other keys are refused; else they are passed over.
+        rows: One row per key.
+        remedy: Advice for invalid values.
+        strict: Whether other keys are refused; otherwise they are ignored.
     """
 
     def __init__(self, *rows: Key, remedy: str, strict: bool = True) -> None:
@@ -84,15 +83,15 @@ class KeyTable:
         self.strict = strict
 
     def read(self, where: str, config: Mapping[str, Any]) -> Given:
-        """What a config says, and our arguments.
+        """The values in a config, and our arguments.
 
         Args:
-            where: What comes before a key in messages, 'params.'.
-            config: Theirs.
+            where: Prefix of keys in messages, 'params.'.
+            config: Config of the other system.
 
         Raises:
-            ValueError: If a key is missing or not known, or its value is of
-                another kind than theirs takes or none that ours has.
+            ValueError: If a key is missing or unknown, or its value is invalid
+                or has no counterpart.
         """
         given = Given(where)
         for key, row in self.rows.items():
@@ -115,7 +114,7 @@ class KeyTable:
         return given
 
     def _check(self, given: Given, key: str, value: Any) -> None:
-        """Raise where a key that is said has no such value, or no meaning."""
+        """Raise if a key is unknown or its value has no counterpart."""
         row = self.rows.get(key)
         where = f'{given.where}{key}'
         if row is None:
@@ -137,11 +136,11 @@ class KeyTable:
             )
 
     def write(self, ours: Mapping[str, Any], *said: str) -> dict[str, Any]:
-        """The way back: their config.
+        """The config of the other system, the inverse of :meth:`read`.
 
         Args:
-            ours: Our arguments, none left out.
-            said: Keys of one value that are written as well.
+            ours: All our arguments.
+            said: Keys with only one value that are written too.
         """
         theirs = {}
         for key, row in self.rows.items():
@@ -154,7 +153,7 @@ class KeyTable:
 
 
 def _put(config: dict[str, Any], path: str, value: Any) -> None:
-    """Set what is called 'PART.KEY'; lists are tuples here."""
+    """Set the value at 'PART.KEY'; lists become tuples."""
     *parts, key = path.split('.')
     for part in parts:
         config = config.setdefault(part, {})
@@ -162,7 +161,7 @@ def _put(config: dict[str, Any], path: str, value: Any) -> None:
 
 
 def _get(config: Mapping[str, Any], path: str) -> Any:
-    """What is called 'PART.KEY', or None."""
+    """The value at 'PART.KEY', or None."""
     value: Any = config
     for part in path.split('.'):
         value = (value or {}).get(part)

@@ -1,15 +1,15 @@
-"""Kinds of values in config files of others."""
+"""Kinds of values in config files of other systems."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-# More than any count in a network or a process, and few enough to be tried.
+# More than any count in a network or process, yet few enough to build one.
 MOST = 10**6
 LARGEST = 1e300
 
 
 class Kind(NamedTuple):
-    """What a value must be: in words, and whether one is."""
+    """Description of the valid values, and a test for one."""
 
     words: str
     fits: Callable[[Any], bool]
@@ -17,7 +17,7 @@ class Kind(NamedTuple):
 
 def _is_number(value: Any) -> bool:
     known = isinstance(value, int | float) and not isinstance(value, bool)
-    # Not math.isfinite, which has no answer for 10**400.
+    # math.isfinite would raise for 10**400.
     return known and -LARGEST < value < LARGEST
 
 
@@ -35,7 +35,7 @@ COUNT = Kind(f'a whole number from 1 to {MOST - 1}', _is_count)
 
 
 def either(kind: Kind, value: Any) -> Kind:
-    """A kind, or one value besides."""
+    """A kind, or one additional value."""
     said = 'null' if value is None else value
     return Kind(
         f'{kind.words}, or {said}',
@@ -46,7 +46,7 @@ def either(kind: Kind, value: Any) -> Kind:
 
 
 def list_of(kind: Kind, least: int = 1) -> Kind:
-    """A list of one kind, with so many items or more."""
+    """A list of one kind, with at least so many items."""
     return Kind(
         f'a list of {least} or more, each {kind.words}',
         lambda value: (
@@ -58,7 +58,7 @@ def list_of(kind: Kind, least: int = 1) -> Kind:
 
 
 def one_of(*values: str) -> Kind:
-    """One of some words."""
+    """One of several words."""
     return Kind(
         f'one of {", ".join(values)}',
         lambda value: isinstance(value, str) and value in values,
@@ -66,7 +66,7 @@ def one_of(*values: str) -> Kind:
 
 
 def any_of(*kinds: Kind) -> Kind:
-    """Of one of some kinds."""
+    """A value of any of several kinds."""
     return Kind(
         ', or '.join(kind.words for kind in kinds),
         lambda value: any(kind.fits(value) for kind in kinds),

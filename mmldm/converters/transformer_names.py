@@ -1,4 +1,4 @@
-"""What the parts of our text encoders are called elsewhere."""
+"""Names of the parts of our text encoders in the other systems."""
 
 from collections.abc import Callable
 
@@ -16,8 +16,8 @@ OUTER = {
     'norm': ('transformer.norm', 'model.layer_norm'),
     'to_logits': ('transformer.to_logits', 'to_logits'),
 }
-# Those of a block. In the original attention and feed-forward are layers of
-# one list, each behind its norm.
+# Parts of a block. In the original, attention and feed-forward are layers of
+# one list, each after its norm.
 BLOCK = {
     'norm1': ('{even}.0', '{i}.self_attn_layer_norm'),
     'attn.to_q': ('{even}.1.to_q', '{i}.self_attn.q_proj'),
@@ -29,8 +29,8 @@ BLOCK = {
     'feed_forward.2': ('{odd}.1.net.2', '{i}.fc2'),
 }
 LISTS = 'transformer.attn_layers.layers', 'model.layers'
-# Around a ``CLIPTextModel`` in the original, and in files of transformers
-# before 5; and a count that very old ones have.
+# Prefixes of a ``CLIPTextModel`` in the original and in files of transformers
+# before 5; and a count that very old files have.
 SHELL = 'transformer.', 'text_model.'
 COUNT = 'embeddings.position_ids'
 
@@ -49,7 +49,7 @@ def _names(system: int) -> Callable[[TokenTransformer], dict[str, str]]:
 
 
 def _clip_names(model: TextEncoder) -> dict[str, str]:
-    """Under the names of transformers before 5, which all releases read."""
+    """Names of transformers before 5, which all versions read."""
     return {
         f'network.{name}': f'{SHELL[1]}{name}'
         for name, _ in model.network.named_children()
@@ -57,7 +57,7 @@ def _clip_names(model: TextEncoder) -> dict[str, str]:
 
 
 def _clip_today(weights: Weights) -> dict[str, Tensor]:
-    """Names of any release, and of the original, as the above."""
+    """Convert names of any version, and of the original, to these."""
     for start in SHELL:
         weights = {n.removeprefix(start): w for n, w in weights.items()}
     return {SHELL[1] + n: w for n, w in weights.items() if n != COUNT}

@@ -169,7 +169,7 @@ def test_a_model_takes_its_tokenizer_along(run, text_to_image):
         found = ours(model, 4, caption='a red bus')
         assert_same_image(found, expected)
     printed = run('mmldm_to_diffusers', 'ours', 'back')
-    assert 'Note: guidance_scale=5.0 is to be given in the call' in printed
+    assert 'Note: guidance_scale=5.0 must be given in the call' in printed
     assert_same_image(theirs('back', **said), expected)
 
 

@@ -1,7 +1,7 @@
 _base_ = './image-pairs.py'
 
-# ADE20K's ADEChallengeData2016 as it is unpacked: 150 classes, and 0 for what
-# is none of them.
+# ADE20K's ADEChallengeData2016, unpacked: 150 classes, and 0 for pixels of
+# no class.
 train_dataloader = dict(
     dataset=dict(
         data_root='data/ade20k/ADEChallengeData2016',

@@ -1,4 +1,4 @@
-# Images and their captions in tar files, as img2dataset writes those of LAION
+# Images and their captions in tar files, as img2dataset writes them for LAION
 # and Conceptual Captions. One image in twenty is held out.
 pipeline = [
     dict(type='LoadImage'),
@@ -22,7 +22,7 @@ val_dataloader = dict(
     batch_size=16,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    # Folder and size are those of training.
+    # Folder and size are those of the training data.
     dataset=dict(
         type='ImageShards',
         split='val',
@@ -31,6 +31,6 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-# No metric here: look at the pictures, or add one to test_evaluator.
+# No metric by default: look at the images, or add one to test_evaluator.
 val_evaluator = []
 test_evaluator = []

@@ -1,7 +1,7 @@
 _base_ = './image-folder-requests.py'
 
-# CelebA-HQ at 1024x1024, made smaller as the published models saw it: OpenCV's
-# bilinear interpolation, which aliases, and no flips.
+# CelebA-HQ at 1024x1024, scaled down as for the published models: by OpenCV's
+# bilinear interpolation, which aliases, and without flips.
 # tools/dataset_converters/celebahq.py writes the folder.
 train_dataloader = dict(
     num_workers=8,

@@ -1,6 +1,6 @@
 _base_ = './image-pairs.py'
 
-# COCO of 2017 with its captions, as it is unpacked.
+# COCO 2017 with its captions, as unpacked.
 pipeline = [
     dict(type='LoadImage'),
     dict(type='ResizeShorterSide'),

@@ -1,6 +1,6 @@
 _base_ = './image-pairs.py'
 
-# COCO of 2017 with the boxes of its 80 classes.
+# COCO 2017 with the boxes of its 80 classes.
 train_dataloader = dict(
     dataset=dict(
         data_root='data/coco',

@@ -1,6 +1,6 @@
 _base_ = './ade20k-semantic_256x256.py'
 
-# COCO of 2017 with COCO-Stuff's maps of 182 classes; 255, no class, becomes 0.
+# COCO 2017 with COCO-Stuff's maps of 182 classes; 255, no class, becomes 0.
 load_map = dict(type='LoadLabelMap', num_classes=183, shift=1, ignored=255)
 train_dataloader = dict(
     dataset=dict(

@@ -15,8 +15,8 @@ train_dataloader = dict(
     sampler=dict(type='AddressedSampler'),
     dataset=train_set,
 )
-# What first stages reconstruct; digits-requests_32x32.py has what latent
-# diffusion models draw.
+# Images that first stages reconstruct. The requests of latent diffusion models
+# are in digits-requests_32x32.py.
 val_dataloader = dict(
     batch_size=64,
     num_workers=0,

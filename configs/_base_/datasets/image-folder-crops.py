@@ -1,7 +1,7 @@
 _base_ = './image-folder.py'
 
-# As the published first stages: a crop of a larger image, which shows more of
-# the detail that they are to keep than the whole image made smaller.
+# As for the published first stages: a crop of a larger image shows more of the
+# detail that they should keep than the whole image scaled down.
 train_dataloader = dict(
     dataset=dict(
         pipeline=[

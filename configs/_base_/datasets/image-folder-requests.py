@@ -6,7 +6,7 @@ requests = dict(
     pipeline=[dict(type='PackInputs')],
 )
 val_dataloader = dict(dataset=dict(_delete_=True, **requests))
-# No metric here: look at the pictures, or add one to test_evaluator.
+# No metric by default: look at the images, or add one to test_evaluator.
 val_evaluator = []
 test_dataloader = dict(dataset=dict(_delete_=True, **requests))
 test_evaluator = []

@@ -1,6 +1,6 @@
 _base_ = './image-folder.py'
 
-# Crops at the images' own resolution and below, for small first stages.
+# Crops at the images' own resolution or scaled down, for small first stages.
 train_dataloader = dict(
     num_workers=0,
     dataset=dict(

@@ -1,7 +1,7 @@
 _base_ = '../evaluators/first_stage.py'
 
-# Any folder of images, cut to squares of one size. One image in twenty is held
-# out for validation.
+# Any folder of images, cropped to squares of one size. One image in twenty is
+# held out for validation.
 train_dataloader = dict(
     num_workers=2,
     sampler=dict(type='AddressedSampler'),
@@ -19,8 +19,9 @@ train_dataloader = dict(
         ],
     ),
 )
-# What first stages reconstruct; image-folder-requests.py has what latent
-# diffusion models draw. Folder and size are those of training.
+# Images that first stages reconstruct. The requests of latent diffusion models
+# are in image-folder-requests.py. Folder and size are those of the training
+# data.
 val_dataloader = dict(
     batch_size=16,
     num_workers=0,

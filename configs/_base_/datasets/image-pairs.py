@@ -1,5 +1,5 @@
-# Images with conditions, in a folder for training and one for validation; a
-# model draws what those of validation ask for.
+# Images with conditions, in a folder for training and one for validation. A
+# model generates images for the conditions of the latter.
 train_dataloader = dict(
     num_workers=8,
     sampler=dict(type='AddressedSampler'),
@@ -9,7 +9,7 @@ val_dataloader = dict(
     batch_size=16,
     num_workers=4,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    # Folder and size are those of training.
+    # Folder and size are those of the training data.
     dataset=dict(type='ImageFolder', indices=64),
 )
 test_dataloader = dict(
@@ -18,6 +18,6 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='ImageFolder'),
 )
-# No metric here: look at the pictures, or add one to test_evaluator.
+# No metric by default: look at the images, or add one to test_evaluator.
 val_evaluator = []
 test_evaluator = []

@@ -1,6 +1,6 @@
 _base_ = './imagenet_256x256.py'
 
-# As DiT and SiT see it: the middle of an image, or its mirror image.
+# As for DiT and SiT: the middle of an image, or its mirror image.
 train_dataloader = dict(
     dataset=dict(
         pipeline=[

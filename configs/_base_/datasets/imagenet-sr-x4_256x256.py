@@ -1,7 +1,7 @@
 _base_ = './image-pairs.py'
 
-# Parts of ImageNet's images, cut as the published super-resolution models saw
-# them, and what is left of these at a quarter of the size.
+# Crops of ImageNet's images, as for the published super-resolution models, and
+# the same crops at a quarter of the size.
 train_dataloader = dict(
     dataset=dict(
         data_root='data/imagenet',

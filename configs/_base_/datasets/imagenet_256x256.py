@@ -1,7 +1,7 @@
 _base_ = './image-folder-requests.py'
 
-# ImageNet's folders of synsets below 'train', seen as the published models saw
-# them: bilinear, a random square, no flips.
+# ImageNet's folders of synsets in 'train', as for the published models:
+# bilinear resizing, a random square, no flips.
 train_dataloader = dict(
     num_workers=8,
     dataset=dict(

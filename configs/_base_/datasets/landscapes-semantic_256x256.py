@@ -1,8 +1,8 @@
 _base_ = './image-pairs.py'
 
-# Photographs of landscapes below 'images', and below 'maps' what their pixels
-# show: one of COCO-Stuff's 182 classes. Crops of 384 pixels a side (Rombach et
-# al. 2022, section 4.3.2). One image in twenty is held out.
+# Photographs of landscapes in 'images', and in 'maps' the class of every
+# pixel, one of COCO-Stuff's 182. Crops have 384x384 pixels (Rombach et al.
+# 2022, section 4.3.2). One image in twenty is held out.
 source = dict(
     images='images', annotations=[dict(type='LabelMaps', folder='maps')]
 )

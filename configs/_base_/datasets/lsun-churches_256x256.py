@@ -1,7 +1,7 @@
 _base_ = './image-folder-requests.py'
 
-# LSUN's LMDB as it is downloaded; squares cut out of the middle and resized as
-# the published models saw them.
+# LSUN's LMDB, as downloaded; the central square, resized as for the published
+# models.
 train_dataloader = dict(
     num_workers=8,
     dataset=dict(

@@ -1,8 +1,8 @@
 _base_ = './image-pairs.py'
 
-# Photographs below 'images', and below 'neighbours' an array for each,
-# (4, 768) or so: embeddings by CLIP, of norm 1, of images like it. One image
-# in twenty is held out.
+# Photographs in 'images', and in 'neighbours' an array for each, for example
+# (4, 768): CLIP embeddings, of norm 1, of similar images. One image in twenty
+# is held out.
 source = dict(
     images='images',
     annotations=[dict(type='FeatureFiles', folder='neighbours')],

@@ -1,6 +1,6 @@
 _base_ = './imagenet-sr-x4_256x256.py'
 
-# As bsr_sr was trained: parts of OpenImages, lightly degraded by BSRGAN.
+# As for bsr_sr: crops of OpenImages, lightly degraded by BSRGAN.
 degrade = dict(type='DegradeBSRGAN', factor=4, strength='light')
 train_dataloader = dict(
     dataset=dict(

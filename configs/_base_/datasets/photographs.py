@@ -1,6 +1,6 @@
 _base_ = '../evaluators/first_stage.py'
 
-# The photographs in scikit-learn's and scikit-image's wheels, at their own
+# The photographs in scikit-learn's and scikit-image's wheels, at full
 # resolution. Three are held out.
 train_dataloader = dict(
     num_workers=0,
@@ -10,7 +10,7 @@ train_dataloader = dict(
         split='train',
         size=64,
         pipeline=[
-            # Seven photographs: more scales and colours than they have.
+            # Seven photographs have few scales and colours: add more.
             dict(type='RandomDownscale', min_scale=0.4),
             dict(type='Crop', random=True),
             dict(type='RandomChannelOrder'),

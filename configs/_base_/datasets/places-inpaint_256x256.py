@@ -1,6 +1,6 @@
 _base_ = './image-pairs.py'
 
-# Places365-Standard: squares of it with LaMa's holes, at most half of them.
+# Squares of Places365-Standard with LaMa's holes, which cover at most half.
 train_dataloader = dict(
     dataset=dict(
         data_root='data/places365_standard',

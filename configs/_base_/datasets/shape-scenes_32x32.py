@@ -1,5 +1,5 @@
-# Drawn scenes of one to three shapes: no files, and what a model draws can be
-# checked.
+# Drawn scenes of one to three shapes. They need no files, and generated scenes
+# can be checked.
 train_dataloader = dict(
     global_batch_size=32,
     num_workers=0,
@@ -34,7 +34,8 @@ test_dataloader = dict(
         pipeline=[dict(type='PackInputs')],
     ),
 )
-# Of a first stage's reconstructions; a diffusion model is judged by its task.
+# For the reconstructions of a first stage; diffusion models have other
+# metrics.
 val_evaluator = [
     dict(type='ReconstructionMetrics'),
     dict(type='LatentStatistics'),

@@ -1,6 +1,6 @@
-# What a first stage is judged by: its reconstructions, one by one and as a
-# set, and its latents. Without their files of weights LPIPS and rFID are left
-# out with a warning.
+# Metrics of a first stage: of each reconstruction, of the set of
+# reconstructions, and of latents. LPIPS and rFID need files with weights; if
+# these are missing, they are left out with a warning.
 val_evaluator = [
     dict(type='ReconstructionMetrics', lpips=dict(type='LPIPS')),
     dict(type='ReconstructionFID'),

@@ -1,5 +1,5 @@
-# LDM-4 (Rombach et al. 2022, table 12). What inherits from it names a first
-# stage, whose checkpoint says what that is.
+# LDM-4 (Rombach et al. 2022, table 12). A config that inherits it names a
+# first stage, whose checkpoint has its architecture.
 model = dict(
     type='LatentDiffusion',
     denoiser=dict(

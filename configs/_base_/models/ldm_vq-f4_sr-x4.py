@@ -1,6 +1,6 @@
 _base_ = './ldm_vq-f4.py'
 
-# The released model of super-resolution, bsr_sr.
+# The released super-resolution model, bsr_sr.
 model = dict(
     denoiser=dict(
         channels=160,

@@ -1,4 +1,4 @@
-# Autoencoder and discriminator, with an optimizer each.
+# Autoencoder and discriminator have one optimizer each.
 optim_wrapper = dict(
     constructor='mmagic.MultiOptimWrapperConstructor',
     autoencoder=dict(

@@ -1,7 +1,7 @@
 """The running average in checkpoints of the original code.
 
-``ldm/modules/ema.py`` stores it under the names of the weights, all dots
-taken out; github.com/CompVis/latent-diffusion at a506df5.
+``ldm/modules/ema.py`` stores it under the names of the weights, without their
+dots; github.com/CompVis/latent-diffusion at a506df5.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 AVERAGE = 'model_ema.'
-# Of the average itself: no weights.
+# State of the average that is no weight.
 STATE = {f'{AVERAGE}decay', f'{AVERAGE}num_updates'}
 
 
@@ -19,19 +19,18 @@ def choose_weights(
     start: str,
     left_out: Sequence[str] = (),
 ) -> dict[str, Tensor]:
-    """A checkpoint without its running average, or with it in place.
+    """Choose between the weights of a checkpoint and their running average.
 
     Args:
-        weights: By name.
-        which: 'ema' for the average, 'raw' for the weights that were in
-            training; None for the average where there is one: the original
-            samples from it.
-        start: Of the names of what was averaged; the average's lack it.
-        left_out: Starts of names that need no average.
+        weights: Weights of the checkpoint, by name.
+        which: 'ema' for the average, 'raw' for the weights themselves; None
+            for the average if there is one, as the original samples from it.
+        start: Beginning of the names of averaged weights. The names of the
+            average lack it.
+        left_out: Beginnings of names of weights without average.
 
     Raises:
-        ValueError: If there is no average, or it is not that of these
-            weights; both names are given.
+        ValueError: If there is no average, or it does not fit the weights.
     """
     kept = {n: w for n, w in weights.items() if not n.startswith(AVERAGE)}
     average = {n: w for n, w in weights.items() if n not in {*kept, *STATE}}
@@ -68,6 +67,6 @@ def _check_shape(
 ) -> None:
     if average.shape != weight.shape:
         raise ValueError(
-            f'{theirs} has shape {tuple(average.shape)}, and {name}, of which '
-            f'it is the running average, {tuple(weight.shape)}'
+            f'{theirs} has shape {tuple(average.shape)}, but {name}, the '
+            f'weight that it averages, has {tuple(weight.shape)}'
         )

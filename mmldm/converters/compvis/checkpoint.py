@@ -1,4 +1,4 @@
-"""Checkpoints of the original code of Rombach et al. 2022, whole.
+"""Complete checkpoints of the original code of Rombach et al. 2022.
 
 Names are those of github.com/CompVis/latent-diffusion at a506df5.
 """
@@ -25,9 +25,9 @@ class Part(NamedTuple):
     """A part of a diffusion model's checkpoint.
 
     Attributes:
-        start: Of its names.
-        read: From its weights and our config of it.
-        missing: What is said where the checkpoint has nothing of it.
+        start: Beginning of the names of its weights.
+        read: Converts its weights, given our config of the part.
+        missing: Message for a checkpoint without the part.
     """
 
     start: str
@@ -57,7 +57,7 @@ PARTS = {
     ),
 }
 FIRST, SECOND = PARTS['autoencoder'].start, PARTS['conditioner'].start
-# Why weights are left out.
+# Reasons for leaving out weights.
 REPLACED = 'in training; their running average is taken'
 NOT_TAKEN = 'of a running average; the weights themselves are taken'
 COUNTERS = 'how far the running average is'
@@ -66,13 +66,13 @@ TWICE = 'the first stage under a second name, number by number the same'
 
 
 class Converted(NamedTuple):
-    """A model of ours, and what of the original has no place in it.
+    """A model of ours, and the tensors of the original that it does not need.
 
     Attributes:
-        config: Of the editor.
-        weights: All that it loads, by name.
-        left_out: Names of the original's tensors, by the reason why they are
-            not needed.
+        config: Config of the editor.
+        weights: All weights that the editor loads, by name.
+        left_out: Names of the original's tensors that are not needed, by
+            reason.
     """
 
     config: dict[str, Any]
@@ -85,17 +85,17 @@ def convert_compvis(
     weights: Mapping[str, Tensor],
     which: str | None = None,
 ) -> Converted:
-    """A model of the original and its checkpoint as ours.
+    """Convert a model of the original and its checkpoint.
 
     Args:
-        original: As of :func:`model_config`.
-        weights: The checkpoint's ``state_dict``.
+        original: Config of the model, see :func:`model_config`.
+        weights: The ``state_dict`` of the checkpoint.
         which: See :func:`choose_weights`.
 
     Raises:
         ValueError: If the config cannot be expressed, or a weight is
-            missing, of another shape or not known; theirs and ours are
-            named.
+            missing, unknown or has another shape. The message has the
+            names in both systems.
     """
     config = model_config(original)
     if config['type'] == 'FirstStage':
@@ -112,12 +112,13 @@ def convert_compvis(
 def with_first_stage(
     weights: Mapping[str, Tensor], first_stage: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """A diffusion model's checkpoint with the first stage of another one.
+    """Add the first stage of another checkpoint to a diffusion model's.
 
     Args:
-        weights: Of the diffusion model; a first stage in it is replaced.
-        first_stage: The checkpoint of a first stage, or of a diffusion
-            model, from which the first stage alone is taken.
+        weights: Checkpoint of the diffusion model. A first stage in it is
+            replaced.
+        first_stage: Checkpoint of a first stage, or of a diffusion model
+            that contains one.
     """
     added = under(FIRST, part_of(first_stage, FIRST) or first_stage)
     kept = {n: w for n, w in weights.items() if not n.startswith(FIRST)}
@@ -129,7 +130,7 @@ def _convert_diffusion(
     params: Mapping[str, Any],
     weights: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Its parts one by one; ``config`` gets the scale of latents."""
+    """Convert all parts; ``config`` gets the scale of latents."""
     learned = 'log_variance' in config
     _check_known(weights, SCHEDULE | {SCALE, *[LOG_VARIANCE] * learned})
     check_schedule(weights, config['diffusion_scheduler']['noise_schedule'])
@@ -146,21 +147,21 @@ def _convert_diffusion(
 
 
 def _check_known(weights: Mapping[str, Tensor], known: Set[str]) -> None:
-    """Raise where a weight is neither a part's nor known by name."""
+    """Raise if a weight belongs to no part and its name is unknown."""
     starts = tuple(part.start for part in PARTS.values())
     for name in weights:
         if not name.startswith(starts) and name not in known:
             raise ValueError(
-                f'{name} has no place: it is of no part of a latent '
-                f'diffusion model; those start with {", ".join(starts)}'
+                f'{name} has no place: names of the parts of a latent '
+                f'diffusion model start with {", ".join(starts)}'
             )
 
 
 def _log_variance(weights: Mapping[str, Tensor], length: int) -> Tensor:
-    """The learned table.
+    """The table of learned log-variances.
 
     Raises:
-        ValueError: If it is missing or of another length.
+        ValueError: If it is missing or has another length.
     """
     table = weights.get(LOG_VARIANCE)
     if table is None or table.shape != (length,):
@@ -180,7 +181,7 @@ def _convert_part(
     config: Mapping[str, Any],
     start: str,
 ) -> dict[str, Tensor]:
-    """The weights of one part, by name in the whole model."""
+    """Convert the weights of one part; names are those of the whole model."""
     theirs = part_of(weights, start)
     try:
         ours = PARTS[part].read(theirs, config[part])
@@ -195,11 +196,10 @@ def _convert_part(
 def _latent_scale(
     params: Mapping[str, Any], weights: Mapping[str, Tensor]
 ) -> float:
-    """The measured one, or the config's.
+    """The measured scale of latents, or that of the config.
 
     Raises:
-        ValueError: If it was to be measured, and is not there, or there are
-            several.
+        ValueError: If a measured scale is missing, or there are several.
     """
     if SCALE in weights:
         if weights[SCALE].numel() != 1:
@@ -218,10 +218,10 @@ def _latent_scale(
 
 
 def _without_second(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights without those of the first stage's second name.
+    """The weights without a second copy of the first stage.
 
     Raises:
-        ValueError: If they are another first stage's.
+        ValueError: If that is another first stage.
     """
     for name, weight in weights.items():
         if not name.startswith(SECOND):
@@ -230,19 +230,19 @@ def _without_second(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if twin is None or not torch.equal(weight, twin):
             raise ValueError(
                 f'{name} is not the same as {FIRST}*, though '
-                f'params.cond_stage_config is {FIRST_STAGE!r}: the image '
-                'that conditions is encoded by the first stage alone'
+                f'params.cond_stage_config is {FIRST_STAGE!r}: an image as '
+                'condition must be encoded by the first stage'
             )
     return {n: w for n, w in weights.items() if not n.startswith(SECOND)}
 
 
 def _of_first_stage(start: str) -> dict[str, str]:
-    """Why a first stage's weights are left out, by start of their names."""
+    """Reasons for leaving out weights of a first stage, by name prefix."""
     return {start + name: reason for name, reason in LEFT_OUT.items()}
 
 
 def _of_diffusion(params: Mapping[str, Any]) -> dict[str, str]:
-    """The same of a whole model's."""
+    """Reasons for leaving out weights of a whole model, by name prefix."""
     reasons = _of_first_stage(FIRST)
     reasons |= dict.fromkeys(
         SCHEDULE, 'the noise schedule, which is that of the config'
@@ -258,12 +258,12 @@ def _left_out(
     chosen: Mapping[str, Tensor],
     reasons: Mapping[str, str],
 ) -> dict[str, list[str]]:
-    """Names of what was not converted, by the reason why.
+    """Names of tensors that were not converted, by reason.
 
     Args:
-        weights: The checkpoint's.
-        chosen: Those of them that are converted, the average among them.
-        reasons: By start of the names in ``chosen``.
+        weights: All tensors of the checkpoint.
+        chosen: The converted ones, including those of the average.
+        reasons: Reasons by the prefix of names in ``chosen``.
     """
     replaced = [name for name, w in chosen.items() if w is not weights[name]]
     average = weights.keys() - chosen.keys()

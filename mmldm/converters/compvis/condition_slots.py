@@ -1,4 +1,4 @@
-"""Where conditions of the original code enter its denoiser.
+"""How conditions of the original code enter its denoiser.
 
 ``DiffusionWrapper`` and ``LatentDiffusion.apply_model`` in
 ``ldm/models/diffusion/ddpm.py`` at github.com/CompVis/latent-diffusion
@@ -15,18 +15,18 @@ SLOTS = {
     'crossattn': ('tokens',),
     'hybrid': ('spatial', 'tokens'),
 }
-# Where the denoiser says how many channels of a slot it takes.
+# Keys of the denoiser with the number of channels in each slot.
 KEYS = {'spatial': 'in_channels', 'tokens': 'context_dim'}
-# Channels of images, grey and RGB.
+# Channels of grey and RGB images.
 IMAGES = (1, 3)
 
 
 class Surroundings(NamedTuple):
-    """What the rest of a model says of its condition.
+    """Facts about a model that its condition must fit.
 
     Attributes:
         key: ``cond_stage_key``, the name of the condition in the data.
-        latent_channels: Of the first stage.
+        latent_channels: Latent channels of the first stage.
         dims: Channels that the denoiser takes, by slot; None or 0 for none.
     """
 
@@ -36,14 +36,14 @@ class Surroundings(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What is read of a condition.
+    """Our counterpart of a condition.
 
     Attributes:
-        config: Of our embedder.
-        slot: That it fills.
-        dim: Its channels there.
-        scale: Of guidance in the original's scripts; None where they have
-            none, or no condition that says nothing was trained.
+        config: Config of our embedder.
+        slot: Slot that the embedder fills.
+        dim: Channels in that slot.
+        scale: Guidance scale in the original's scripts; None if they use no
+            guidance, or no null condition was trained.
     """
 
     config: dict[str, Any]
@@ -73,14 +73,14 @@ def condition_slots(original: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def given_condition(slot: str, around: Surroundings) -> Reading:
-    """The condition of a hybrid model that its cond_stage does not yield.
+    """The second condition of a hybrid model, which no cond_stage makes.
 
-    The original is given it ready-made, ``c_concat`` or ``c_crossattn``, and
-    its config says no more than the number of its channels.
+    The original expects it as a finished tensor, ``c_concat`` or
+    ``c_crossattn``, and its config has only the number of channels.
 
     Raises:
         ValueError: If the denoiser has no channels for it, or their number
-            does not tell what they are.
+            does not show what they are.
     """
     dim = around.dims[slot] or 0
     if dim < 1:
@@ -112,19 +112,19 @@ def given_condition(slot: str, around: Surroundings) -> Reading:
 
 
 def precomputed_features(dim: int) -> Reading:
-    """Tokens that come embedded."""
+    """Features that are given as tokens."""
     return Reading(
         dict(type='PrecomputedFeatures', embed_dim=dim), 'tokens', dim
     )
 
 
 def small_image(dim: int) -> Reading:
-    """A small image beside the latent."""
+    """A small image, concatenated with the latent."""
     return Reading(dict(type='LowResolution', channels=dim), 'spatial', dim)
 
 
 def masked_image(around: Surroundings) -> Reading:
-    """Its latent and its mask, as of scripts/inpaint.py there."""
+    """Latent and mask of a masked image, as in scripts/inpaint.py."""
     channels = around.latent_channels
     return Reading(
         dict(type='MaskedImage', latent_channels=channels),
@@ -143,7 +143,7 @@ def check_slot(found: Reading, slots: Collection[str]) -> None:
 
 
 def check_fits(readings: Sequence[Reading], around: Surroundings) -> None:
-    """Raise unless the denoiser takes what the conditions yield."""
+    """Raise unless the denoiser fits all conditions."""
     filled = {found.slot: found.dim for found in readings}
     for slot, key in KEYS.items():
         takes, yields = around.dims[slot] or 0, filled.get(slot, 0)

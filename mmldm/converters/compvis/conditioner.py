@@ -1,8 +1,8 @@
 """Conditions of the original code of Rombach et al. 2022.
 
-``ldm/modules/encoders/modules.py``, and what ``LatentDiffusion`` makes of it;
-names and defaults are those of github.com/CompVis/latent-diffusion at a506df5
-and, for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
+``ldm/modules/encoders/modules.py``, and its use in ``LatentDiffusion``. Names
+and defaults are those of github.com/CompVis/latent-diffusion at a506df5 and,
+for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ IDENTITY = 'torch.nn.Identity'
 BERT = 'bert-base-uncased'
 BERT_VOCABULARY = 30522
 CLIP = 'openai/clip-vit-large-patch14'
-# The network of that name, which a checkpoint does not describe.
+# The network CLIP, which checkpoints do not describe.
 CLIP_NETWORK = dict(
     vocab_size=49408,
     hidden_size=768,
@@ -43,7 +43,7 @@ CLIP_NETWORK = dict(
     bos_token_id=49406,
     eos_token_id=49407,
 )
-# A layout is triples of tokens, and the two corners of the crop.
+# Tokens per object, and tokens for the two corners of the crop.
 LAYOUT, OBJECT, CORNERS = 'coordinates_bbox', 3, 2
 
 
@@ -56,12 +56,12 @@ def conditioner_config(
 
     Args:
         original: ``params`` of a ``LatentDiffusion`` of the original,
-            none left out.
-        latent_channels: Of its first stage.
-        denoiser: As of :func:`denoiser_config`.
+            with all defaults.
+        latent_channels: Latent channels of the first stage.
+        denoiser: Result of :func:`denoiser_config`.
 
     Raises:
-        ValueError: If the condition is not known, or does not fit the
+        ValueError: If the condition is unknown, or does not fit the
             denoiser.
     """
     around = Surroundings(
@@ -81,9 +81,9 @@ def conditioner_config(
 
 
 def _guidance(readings: Sequence[Reading]) -> dict[str, Any]:
-    """That of the original's scripts, if they guide by the cond_stage.
+    """The guidance of the original's scripts, if they use it.
 
-    Of a hybrid model the other condition stays in both evaluations.
+    In a hybrid model, both evaluations get the other condition.
     """
     slot, scale = readings[0].slot, readings[0].scale
     if scale is None:
@@ -96,10 +96,10 @@ def _guidance(readings: Sequence[Reading]) -> dict[str, Any]:
 def _read(
     stage: Any, original: Mapping[str, Any], around: Surroundings
 ) -> list[Reading]:
-    """The conditions, that of ``cond_stage_config`` first.
+    """All conditions; that of ``cond_stage_config`` is first.
 
-    None of an unconditional model; two of a hybrid one, the second of which
-    the original is given ready-made, or both if its cond_stage is an identity.
+    An unconditional model has none. A hybrid model has two: the second, or
+    both if the cond_stage is an identity, are given as finished tensors.
     """
     if stage == UNCONDITIONAL:
         return []
@@ -115,15 +115,15 @@ def _read(
 
 
 def read_stage(stage: Any, slot: str, around: Surroundings) -> Reading:
-    """What a ``cond_stage_config`` says.
+    """Our counterpart of a ``cond_stage_config``.
 
     Args:
         stage: ``target`` and ``params``, or one of two words.
-        slot: Where its condition enters the denoiser.
-        around: The rest of the model.
+        slot: Slot of the condition in the denoiser.
+        around: Facts about the rest of the model.
 
     Raises:
-        ValueError: If it is no condition of ours, or a key or value of it.
+        ValueError: If there is no counterpart, or a key or value is invalid.
     """
     if stage == FIRST_STAGE:
         return masked_image(around)
@@ -139,15 +139,15 @@ def read_stage(stage: Any, slot: str, around: Surroundings) -> Reading:
 
 
 def _identity(given: Given, slot: str, around: Surroundings) -> Reading:
-    """A small image beside the latent, or tokens that come embedded."""
+    """A small image for a spatial slot, or features given as tokens."""
     dim = around.dims[slot] or 0
     return precomputed_features(dim) if slot == 'tokens' else small_image(dim)
 
 
 def _class(given: Given, slot: str, around: Surroundings) -> Reading:
-    """Where the number of classes is said, the last one is 'no class'.
+    """A class; if the config has a class count, the last is 'no class'.
 
-    So it is in the one published model that says it, which guidance needs.
+    This holds for the one published model with a count, and guidance needs it.
     """
     said = 'n_classes' in given
     config = dict(
@@ -160,9 +160,9 @@ def _class(given: Given, slot: str, around: Surroundings) -> Reading:
 
 
 def _transformer(given: Given, slot: str, around: Surroundings) -> Reading:
-    """Over words, or over given tokens, such as those of a layout."""
+    """A transformer over words, or over tokens such as those of a layout."""
     length, size = given['max_seq_len'], given['vocab_size']
-    # Only one of both can have words.
+    # A condition has either words or given tokens.
     words = given.get('use_tokenizer', False)
     if words:
         tokenizer = dict(type='BertTokens', pretrained=BERT, max_length=length)
@@ -175,7 +175,7 @@ def _transformer(given: Given, slot: str, around: Surroundings) -> Reading:
 
 
 def _given_tokens(key: str, length: int, size: int) -> dict[str, Any]:
-    """Of layouts, whose length tells how many objects there are at most."""
+    """The tokenizer for a layout of this length, or else given tokens."""
     max_objects, rest = divmod(length - CORNERS, OBJECT)
     if key != LAYOUT or rest:
         return dict(type='PrecomputedTokens')
@@ -216,7 +216,7 @@ TRANSFORMER = (
     Key('max_seq_len', 'max_length', COUNT, 77),
     *ignored('device embedding_dropout'),
 )
-# Their keys, and what makes a condition of them, by target.
+# Keys of each target, and the function that converts its condition.
 MODULES = 'ldm.modules.encoders.modules.'
 READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
     IDENTITY: (_table(), _identity),

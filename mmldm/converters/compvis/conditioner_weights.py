@@ -1,6 +1,6 @@
 """Weights of conditions of the original code of Rombach et al. 2022.
 
-Those of ``ldm/modules/encoders/modules.py`` at
+The code is ``ldm/modules/encoders/modules.py`` of
 github.com/CompVis/latent-diffusion a506df5.
 """
 
@@ -13,7 +13,7 @@ from ..key_mapping import KeyMapping, check_weights, under
 from ..transformer_names import BERT_KEYS, CLIP_KEYS
 
 NOTHING = KeyMapping(lambda _: {})
-# By type of our embedder; its names are those in a ``cond_stage_model``.
+# By type of our embedder: its names in a ``cond_stage_model``.
 WEIGHTS = {
     'ClassEmbedder': KeyMapping(lambda _: {'embedding': 'embedding'}),
     'PrecomputedFeatures': NOTHING,
@@ -31,21 +31,21 @@ WEIGHTS = {
 def conditioner_weights(
     weights: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> dict[str, Tensor]:
-    """Weights of the original under our names and in our shapes.
+    """Convert weights to our names and shapes.
 
     Args:
-        weights: By name in the original's ``cond_stage_model``.
-        config: As of :func:`conditioner_config`.
+        weights: Weights by name in the original's ``cond_stage_model``.
+        config: Result of :func:`conditioner_config`.
 
     Raises:
-        ValueError: If any weight is missing, of another shape or not known;
-            theirs and ours are named.
+        ValueError: If a weight is missing, unknown or has another shape.
+            The message has the names in both systems.
     """
     embedders = config.get('embedders', ())
     if not embedders:
         check_weights(weights, [])
         return {}
-    # A second one is given ready-made, and has no weights.
+    # A second condition is a finished tensor and has no weights.
     embedder = embedders[0]
     ours = WEIGHTS[embedder['type']].read(weights, embedder)
     return under('embedders.0.', ours)

@@ -1,6 +1,6 @@
 """Denoisers of the original code of Rombach et al. 2022.
 
-``ldm/modules/diffusionmodules/openaimodel.py`` as ours, and weights back;
+Converts ``ldm/modules/diffusionmodules/openaimodel.py``, and weights back;
 names and defaults are those of github.com/CompVis/latent-diffusion at a506df5.
 """
 
@@ -47,23 +47,23 @@ TABLE = KeyTable(
             'use_new_attention_order': False,
         }
     ),
-    # Memory, precision, and how the number of heads is worked out where it
-    # comes to the same.
+    # Memory, precision, and the way to compute the number of heads, if all
+    # ways give the same.
     *ignored('image_size legacy use_checkpoint use_fp16'),
     remedy=REMEDY,
 )
 
 
 def denoiser_config(original: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of the UNet that a config of the original describes.
+    """The config of our UNet for a config of the original.
 
     Args:
         original: ``target`` and ``params``, as under ``unet_config`` of a
             diffusion model.
 
     Raises:
-        ValueError: If it is no UNet, a key is missing or not known, or a
-            value asks for what our network has not.
+        ValueError: If it is no UNet, a key is missing or unknown, or a
+            value has no counterpart in our network.
     """
     _, params = target_and_params(original, [TARGET], ' as a denoiser')
     given = TABLE.read(PARAMS, params)
@@ -79,7 +79,7 @@ def denoiser_config(original: Mapping[str, Any]) -> dict[str, Any]:
             'params.num_heads and params.num_head_channels are missing: '
             f'{REMEDY}'
         )
-    # Where the width of heads is given, the original works their number out.
+    # If the width of heads is given, the original computes their number.
     width = head_channels != -1
     given.ours['attention'] |= (
         dict(head_channels=head_channels)
@@ -90,7 +90,7 @@ def denoiser_config(original: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _module_names(unet: DenoisingUNet) -> dict[str, str]:
-    """Parts of our UNet, and their names there, where they are numbered."""
+    """Parts of our UNet, and their names in the original, by number."""
     down = [['conv_in']]
     for i, level in enumerate(unet.down):
         down += _blocks(f'down.{i}', level)
@@ -119,7 +119,7 @@ def _blocks(ours: str, level: UNetLevel) -> list[list[str]]:
 
 
 def _numbered(theirs: str, blocks: list[list[str]]) -> dict[str, str]:
-    """Names by the number of the block, and the place in it."""
+    """Names with the number of the block and the place in it."""
     return {
         name: f'{theirs}.{i}.{j}'
         for i, block in enumerate(blocks)

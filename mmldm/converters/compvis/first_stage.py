@@ -1,7 +1,7 @@
 """First stages of the original code of Rombach et al. 2022.
 
-Configs and weights of ``ldm/models/autoencoder.py`` as ours, and weights back;
-names and defaults are those of github.com/CompVis/latent-diffusion at a506df5.
+Converts ``ldm/models/autoencoder.py``, and weights back; names and defaults
+are those of github.com/CompVis/latent-diffusion at a506df5.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,9 +21,9 @@ TARGETS = {
     'ldm.models.autoencoder.VQModelInterface': 'AutoencoderVQ',
     'ldm.models.autoencoder.IdentityFirstStage': 'IdentityAutoencoder',
 }
-# Whether levels named so, and the middle, attend.
+# Whether a type of attention attends, in levels and in the middle.
 ATTENTION = {'vanilla': True, 'none': False}
-# Keys on which images and latents of a trained model do not depend here.
+# Keys that do not change images and latents of a trained model.
 COMMON = (
     *fixed(
         {
@@ -36,7 +36,7 @@ COMMON = (
             'ddconfig.use_linear_attn': False,
         }
     ),
-    # For training, logs and interfaces.
+    # Keys for training, logs and interfaces.
     *ignored(
         'batch_resize_range ckpt_path colorize_nlabels ddconfig.dropout '
         'ignore_keys image_key lossconfig lr_g_factor monitor '
@@ -63,10 +63,10 @@ TABLES = {
     ),
     'IdentityAutoencoder': KeyTable(*COMMON, remedy=REMEDY),
 }
-# What all published codebooks were trained with.
+# The value with which all published codebooks were trained.
 QUANTIZER = dict(beta=0.25, legacy_beta=True)
 
-# Weights without a place in a first stage, by the start of their name.
+# Weights that a first stage does not need, by prefix, with the reason.
 LEFT_OUT = {
     'loss.': 'of the training loss: LPIPS, discriminator, log-variance',
     'model_ema.': 'a running average; the weights themselves are taken',
@@ -75,7 +75,7 @@ LEFT_OUT = {
 
 
 def first_stage_config(original: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of the network that a config of the original describes.
+    """The config of our network for a config of the original.
 
     Args:
         original: ``target`` and ``params``, as under ``model`` in a yaml
@@ -83,8 +83,8 @@ def first_stage_config(original: Mapping[str, Any]) -> dict[str, Any]:
             diffusion model.
 
     Raises:
-        ValueError: If it is no first stage, a key is missing or not known,
-            or a value asks for what our networks have not.
+        ValueError: If it is no first stage, a key is missing or unknown, or
+            a value has no counterpart in our networks.
     """
     target, params = target_and_params(original, TARGETS)
     kind = TARGETS[target]
@@ -107,7 +107,7 @@ def first_stage_config(original: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _flat(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Keys of ``ddconfig`` as 'ddconfig.KEY' among the others."""
+    """All keys, with those of ``ddconfig`` as 'ddconfig.KEY'."""
     for key, value in params.items():
         if key == 'ddconfig' and isinstance(value, Mapping):
             yield from ((f'{key}.{k}', v) for k, v in value.items())
@@ -118,7 +118,7 @@ def _flat(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _attn_factors(given: Given) -> tuple[int, ...]:
     """Downsampling factors of the levels whose size is in the list.
 
-    Sizes that no level has are in some published configs, and do nothing.
+    Some published configs have sizes of no level, which have no effect.
     """
     resolution = given['ddconfig.resolution']
     sizes = given['ddconfig.attn_resolutions']

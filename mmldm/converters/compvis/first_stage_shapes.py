@@ -1,8 +1,7 @@
 """The config of a first stage, read from the shapes of its weights.
 
-First stages are often passed on alone, without the config file that they were
-trained with. All that a config of the original says of the network shows in
-its weights.
+First stages are often shared without the config file of their training. Their
+weights show all that a config of the original says about the network.
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ KL = 'ldm.models.autoencoder.AutoencoderKL'
 VQ = 'ldm.models.autoencoder.VQModel'
 FIRST, LAST = 'encoder.conv_in.weight', 'decoder.conv_out.weight'
 CODEBOOK = 'quantize.embedding.weight'
-# Attention is listed by the sizes of images of this side; any side will do.
+# Attention is listed by sizes for images of this side; any side would do.
 RESOLUTION = 256
 
 
@@ -26,7 +25,7 @@ def first_stage_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
         weights: A checkpoint of the original code, by its names.
 
     Raises:
-        ValueError: If they are not those of a first stage alone.
+        ValueError: If the weights are not those of a first stage alone.
     """
     needed = (FIRST, LAST, 'quant_conv.weight', 'post_quant_conv.weight')
     missing = [name for name in needed if name not in weights]
@@ -45,7 +44,7 @@ def first_stage_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def _network(weights: Mapping[str, Tensor], z_channels: int) -> dict[str, Any]:
-    """``ddconfig``: widths, depths, and where the network attends."""
+    """``ddconfig``: widths, depths, and the levels with attention."""
     channels, in_channels = _width(weights, FIRST)
     widths = []
     for level in count():
@@ -78,5 +77,5 @@ def _network(weights: Mapping[str, Tensor], z_channels: int) -> dict[str, Any]:
 
 
 def _width(weights: Mapping[str, Tensor], name: str) -> tuple[int, int]:
-    """Channels that a convolution yields and takes."""
+    """Output and input channels of a convolution."""
     return tuple(weights[name].shape[:2])

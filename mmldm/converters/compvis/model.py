@@ -1,6 +1,6 @@
 """Whole models of the original code of Rombach et al. 2022.
 
-``ldm/models/diffusion/ddpm.py`` and ``ldm/models/autoencoder.py`` as ours,
+Converts ``ldm/models/diffusion/ddpm.py`` and ``ldm/models/autoencoder.py``
 without their weights; names and defaults are those of
 github.com/CompVis/latent-diffusion at a506df5.
 """
@@ -41,8 +41,8 @@ TABLE = KeyTable(
             'use_positional_encodings': False,
         }
     ),
-    # For training and logs, said by another key too, or without effect on
-    # latents.
+    # Keys for training and logs, or that repeat another key, or have no
+    # effect on latents.
     *ignored(
         'channels ckpt_path clip_denoised cond_stage_trainable '
         'first_stage_key ignore_keys load_only_unet log_every_t monitor '
@@ -53,7 +53,7 @@ TABLE = KeyTable(
 
 
 def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
-    """The editor's config that a config of the original describes.
+    """The config of our editor for a config of the original.
 
     Args:
         original: ``target`` and ``params``, as under ``model`` in a yaml
@@ -61,8 +61,8 @@ def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         ValueError: If it is neither a first stage nor a latent diffusion
-            model, a key is missing or not known, or a value asks for what
-            our models have not.
+            model, a key is missing or unknown, or a value has no counterpart
+            in our models.
     """
     target, params = target_and_params(
         original, (*DIFFUSION_TARGETS, *TARGETS)
@@ -93,7 +93,7 @@ def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _log_variance(given: Given) -> dict[str, Any]:
-    """What weighs time steps, where they are weighed."""
+    """Config of learned weights of time steps, if there are any."""
     init = given['logvar_init']
     if given['learn_logvar']:
         return dict(log_variance=dict(type='LearnedLogVariance', init=init))

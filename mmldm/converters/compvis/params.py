@@ -1,4 +1,4 @@
-"""Configs of the original: a target, and what it is built from."""
+"""Targets and params in configs of the original."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,15 +20,15 @@ CONFIG = KeyTable(
 def target_and_params(
     original: Mapping[str, Any], targets: Collection[str], what: str = ''
 ) -> tuple[str, dict[str, Any]]:
-    """What a config asks for.
+    """Target and ``params`` of a config.
 
     Args:
-        original: ``target`` and ``params``.
-        targets: Those that can be converted.
-        what: What they are converted as, for messages.
+        original: Config with ``target`` and ``params``.
+        targets: Targets that can be converted.
+        what: Kind of the result, for messages.
 
     Raises:
-        ValueError: If it is another one.
+        ValueError: If it has another target.
     """
     config = CONFIG.read('', original)
     if config['target'] not in targets:
@@ -41,7 +41,7 @@ def target_and_params(
 
 @contextmanager
 def within(key: str) -> Iterator[None]:
-    """Say in errors that the keys they name are those of a part."""
+    """Prefix the keys in errors with the key of their part."""
     try:
         yield
     except ValueError as error:

@@ -1,6 +1,6 @@
 """The diffusion process of the original code of Rombach et al. 2022.
 
-``ldm/models/diffusion/ddpm.py`` as ours; names and defaults are those of
+Converts ``ldm/models/diffusion/ddpm.py``; names and defaults are those of
 github.com/CompVis/latent-diffusion at a506df5.
 """
 
@@ -16,7 +16,7 @@ from ..key_table import Given, Key, KeyTable
 from ..kinds import COUNT, NUMBER, POSITIVE, WORD, either, list_of
 from .params import PARAMS, REMEDY
 
-# 'linear' there means linear in the square roots.
+# 'linear' of the original means linear in the square roots.
 BETAS = {
     'linear': 'ScaledLinearBetas',
     'sqrt_linear': 'LinearBetas',
@@ -29,9 +29,9 @@ PREDICTIONS = {
     'v': 'VelocityPrediction',
 }
 LOSSES = {'l1': 'L1Loss', 'l2': 'L2Loss'}
-# How noise is added, and what is learned of it.
+# Keys of the noise schedule and of the training objective.
 PROCESS = (
-    # Read by nothing where given_betas are.
+    # Ignored if there are given_betas.
     Key('beta_schedule', '', WORD, 'linear'),
     Key('cosine_s', '', POSITIVE, 8e-3),
     Key('given_betas', '', either(list_of(NUMBER, least=0), None), None),
@@ -69,14 +69,14 @@ MOST_STEPS = 50
 
 
 def diffusion_scheduler_config(original: Mapping[str, Any]) -> dict[str, Any]:
-    """The diffusion scheduler that a config of the original describes.
+    """The config of our diffusion scheduler for a config of the original.
 
     Args:
-        original: ``params`` of a ``LatentDiffusion`` of the original; what
-            it does not say has the original's default.
+        original: ``params`` of a ``LatentDiffusion`` of the original.
+            Missing keys have the original's defaults.
 
     Raises:
-        ValueError: If a value asks for what is not known.
+        ValueError: If a value is unknown.
     """
     params = TABLE.read(PARAMS, original)
     return dict(
@@ -91,21 +91,21 @@ def diffusion_scheduler_config(original: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _num_steps(params: Mapping[str, Any]) -> int:
-    """The most, up to 50, that the original can be asked for.
+    """The largest number of steps, up to 50, that the original can use.
 
-    It may run a few more, and fails where its grid, which is 1 too late,
-    leaves the schedule.
+    The original may run a few more steps, and fails if its grid, which is 1
+    too late, leaves the schedule.
 
     Raises:
-        ValueError: If there are too few time steps for any.
+        ValueError: If there are too few time steps for any number.
     """
     length = params['timesteps']
     if params['given_betas'] is not None:
         length = len(params['given_betas'])
     if length < 2:
         raise ValueError(
-            f'params.timesteps or given_betas say {length} time steps, but '
-            'the original samples from two on'
+            f'params.timesteps or given_betas give {length} time steps, but '
+            'the original needs two or more'
         )
     below = range(1, min(MOST_STEPS, length - 1) + 1)
     return max(n for n in below if (length - 1) % (length // n))
@@ -129,7 +129,7 @@ def _noise_schedule(params: Given) -> dict[str, Any]:
 
 
 def _loss_weighting(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Uniform where, as in all published models, the bound counts nothing."""
+    """Uniform weights if the bound has weight 0, as in published models."""
     simple, bound = params['l_simple_weight'], params['original_elbo_weight']
     if (simple, bound) == (1, 0):
         return dict(type='UniformWeighting')
@@ -160,7 +160,7 @@ def check_schedule(
 
 
 def _same(found: Tensor, expected: Tensor) -> bool:
-    """Whether they differ by rounding alone, in half precision or single."""
+    """Whether they are equal up to rounding to half or single precision."""
     limits = torch.finfo(found.dtype)
     return torch.allclose(
         found.double(),

@@ -1,7 +1,7 @@
-"""Classes as the UNets of diffusers take them: added to the time embedding.
+"""Classes of the UNets of diffusers, added to the time embedding.
 
-There an embedding of as many channels as that of time; here one of any
-dimension, and a linear layer. Their product is the former.
+In diffusers, their embedding has as many channels as the time embedding. Ours
+has any number, and a linear layer. The product of both is the former.
 """
 
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ class VectorClasses(NamedTuple):
     """The classes that fill the vector of a condition.
 
     Attributes:
-        embedder: Name of their embedding in the model.
-        rows: Of the embedding: 'class_labels' there are below this.
-        null: The row that is 'no class', or None.
+        embedder: Name of the class embedder in the model.
+        rows: Number of its rows; 'class_labels' of diffusers are below it.
+        null: The row that means 'no class', or None.
     """
 
     embedder: str
@@ -31,14 +31,14 @@ class VectorClasses(NamedTuple):
 
     @property
     def config(self) -> dict[str, Any]:
-        """Keys of the UNet there."""
+        """The keys of the UNet in diffusers."""
         return dict(num_class_embeds=self.rows)
 
     def weights(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The embedding there.
+        """The class embedding in diffusers.
 
         Args:
-            weights: All of a ``LatentDiffusion``, by name.
+            weights: All weights of a ``LatentDiffusion``, by name.
         """
         embedding, layer, bias = (
             weights[name].double()
@@ -53,16 +53,16 @@ class VectorClasses(NamedTuple):
 
     @property
     def note(self) -> str:
-        """How they are used, in words."""
+        """How to use the classes in diffusers."""
         null = '' if self.null is None else f'; {self.null} is no class'
         return f'Classes are class_labels of the unet{null}'
 
 
 def vector_classes(config: Mapping[str, Any]) -> VectorClasses | None:
-    """The classes of a model whose vector is nothing else.
+    """The classes of a model whose vector holds only classes, or None.
 
     Args:
-        config: Of ``LatentDiffusion``.
+        config: Config of ``LatentDiffusion``.
     """
     embedders = [
         (i, arguments(ClassEmbedder, embedder))
@@ -76,7 +76,7 @@ def vector_classes(config: Mapping[str, Any]) -> VectorClasses | None:
         return None
     ((i, embedder),) = filling
     if embedder['embed_dim'] != config['denoiser'].get('vector_dim'):
-        return None  # others fill it as well
+        return None  # other embedders fill the vector as well
     built = ClassEmbedder(**{k: v for k, v in embedder.items() if k != 'type'})
     return VectorClasses(
         f'conditioner.embedders.{i}.embedding',

@@ -1,4 +1,4 @@
-"""Weights of the UNets of diffusers as ours, and ours as theirs."""
+"""Weights of the UNets of diffusers, both ways."""
 
 import re
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ LINEAR = re.compile(r'\.proj_(in|out)\.weight$')
 
 
 def unet_keys(config: Mapping[str, Any]) -> KeyMapping:
-    """The names there, with projections as their UNet of a config has them."""
+    """Names in diffusers; the config decides the kind of projections."""
     if linear_projections(config):
         return UNET_KEYS._replace(pointwise={})
     return UNET_KEYS
 
 
 def _today(weights: Weights) -> Weights:
-    """Projections of transformers as convolutions, which they may be."""
+    """Turn projections of transformers into convolutions, if needed."""
     return {
         name: weight[..., None, None]
         if LINEAR.search(name) and weight.ndim == 2
@@ -36,7 +36,7 @@ def _today(weights: Weights) -> Weights:
 
 
 def _module_names(unet: DenoisingUNet) -> dict[str, str]:
-    """Parts of our UNet, and their names there."""
+    """Parts of our UNet, and their names in diffusers."""
     names = {
         'time_embed': 'time_embedding',
         'conv_in': 'conv_in',

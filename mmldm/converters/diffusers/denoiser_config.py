@@ -1,4 +1,4 @@
-"""Configs of the UNets of diffusers as ours, and ours as theirs."""
+"""Configs of the UNets of diffusers, both ways."""
 
 from collections.abc import Mapping, Sequence
 from itertools import compress
@@ -12,7 +12,7 @@ from ..key_table import Given
 from .denoiser_table import BLOCKS, CONDITIONAL, PLAIN, TABLES
 from .levels import arguments, class_name
 
-# Numbers that may be given for each level.
+# Numbers that diffusers allows to differ between levels.
 BY_LEVEL = (
     'cross_attention_dim',
     'layers_per_block',
@@ -23,11 +23,11 @@ BY_LEVEL = (
 def denoiser_from_diffusers_config(
     theirs: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Our config of the UNet that a ``config.json`` describes.
+    """Our config for the ``config.json`` of a UNet.
 
     Raises:
-        ValueError: If it is no UNet, a key is not known, or a value asks for
-            what our network has not.
+        ValueError: If it is no UNet, a key is unknown, or a value has no
+            counterpart in our network.
     """
     name = class_name(theirs, TABLES, 'a denoiser')
     given = TABLES[name].read(f'{name}.', _one_for_all(name, theirs))
@@ -40,7 +40,7 @@ def denoiser_from_diffusers_config(
 
 
 def _one_for_all(name: str, theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with one number where each level has the same."""
+    """The config with one number where all levels have the same."""
     config = dict(theirs)
     for key in BY_LEVEL:
         match theirs.get(key):
@@ -59,7 +59,7 @@ def _widths(levels: Mapping[str, Any]) -> list[int]:
 
 
 def _in_use(levels: Mapping[str, Any]) -> list[bool]:
-    """Levels whose heads count: the lowest is that of the middle too."""
+    """Levels whose heads count: those with attention, and the lowest."""
     last = len(levels['channel_mults']) - 1
     return [
         2**i in levels['attn_factors'] or i == last for i in range(last + 1)
@@ -69,7 +69,7 @@ def _in_use(levels: Mapping[str, Any]) -> list[bool]:
 def _heads(
     name: str, given: Given, levels: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A key of one name counts channels of heads or, against it, heads."""
+    """Heads; one key is their width or, despite its name, their number."""
     value = given['attention_head_dim']
     if name == PLAIN:
         return (
@@ -88,13 +88,13 @@ def _heads(
         return dict(num_heads=heads[0])
     raise given.refusal(
         'attention_head_dim',
-        f'has no counterpart here: of levels with {widths} channels '
-        'neither the number of heads is one, nor their width',
+        f'has no counterpart here: levels with {widths} channels '
+        'must have the same number of heads, or heads of the same width',
     )
 
 
 def _check_middle(name: str, given: Given) -> None:
-    """Raise where the middle attention has another normalisation."""
+    """Raise if the middle attention has another normalisation."""
     scales = given['resnet_time_scale_shift'] == 'scale_shift'
     known = (NUM_GROUPS,) if scales and name == PLAIN else (None, NUM_GROUPS)
     if given['attn_norm_num_groups'] not in known:
@@ -108,16 +108,16 @@ def _check_middle(name: str, given: Given) -> None:
 def denoiser_to_diffusers_config(
     config: Mapping[str, Any], sample_size: int | None = None
 ) -> dict[str, Any]:
-    """Arguments of the UNet of diffusers that a config of ours describes.
+    """Arguments of the UNet of diffusers for a config of ours.
 
     Args:
-        config: Of ``DenoisingUNet``.
-        sample_size: Positions a side of the latents that a pipeline draws
-            unless it is told another size.
+        config: Config of ``DenoisingUNet``.
+        sample_size: Default side of the latents that a pipeline generates,
+            in latent positions.
 
     Returns:
-        The arguments, and ``_class_name``: 'UNet2DConditionModel' where there
-        are context tokens, 'UNet2DModel' where there are not.
+        The arguments, and ``_class_name``: 'UNet2DConditionModel' with
+        context tokens, 'UNet2DModel' without.
 
     Raises:
         ValueError: If diffusers has no such network.
@@ -144,12 +144,12 @@ def denoiser_to_diffusers_config(
 def _attention_of_plain(
     options: AttentionOptions, args: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Channels of a head, the same everywhere; None for one head alone."""
+    """Channels of a head, the same in all levels; None for one head."""
     widths = [*compress(_widths(args), _in_use(args))]
     heads = [options.heads(width) for width in widths]
     found = {w // h for w, h in zip(widths, heads, strict=True)}
     scale_shift = args['res_block']['scale_shift']
-    # Without it they leave the normalisation out.
+    # Without groups, diffusers leaves out the normalisation.
     norm = dict(attn_norm_num_groups=NUM_GROUPS) if scale_shift else {}
     if set(heads) == {1}:
         return dict(attention_head_dim=None, **norm)
@@ -165,11 +165,11 @@ def _attention_of_plain(
 def _attention_of_conditional(
     options: AttentionOptions, args: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Numbers of heads, by their name for it."""
+    """Numbers of heads, by the name of the key in diffusers."""
     widths = _widths(args)
     bottom = options.heads(widths[-1])
     heads = [
-        # What a level without attention is told is not read.
+        # Levels without attention ignore their number of heads.
         options.heads(w) if in_use else max(1, bottom * w // widths[-1])
         for w, in_use in zip(widths, _in_use(args), strict=True)
     ]
@@ -180,18 +180,18 @@ def _attention_of_conditional(
 
 
 def linear_projections(config: Mapping[str, Any]) -> bool:
-    """Whether the projections of transformers are linear layers there.
+    """Whether the projections of transformers are linear layers in diffusers.
 
-    Else they are convolutions of one position, which is the same: Stable
-    Diffusion 2, whose heads have one width, has the former, and 1 and the
-    text-to-image model before it, whose levels have one number of heads, the
-    latter.
+    Otherwise they are 1x1 convolutions, which compute the same. They are
+    linear in Stable Diffusion 2, whose heads have one width. They are
+    convolutions in Stable Diffusion 1 and the earlier text-to-image model,
+    whose levels have one number of heads.
     """
     return (config.get('attention') or {}).get('num_heads') is None
 
 
 def _check_kind(kind: str) -> None:
-    """Raise where a denoiser is no UNet."""
+    """Raise unless a denoiser is a UNet."""
     if kind.rpartition('.')[2] != DenoisingUNet.__name__:
         raise ValueError(
             f'denoiser.type={kind!r} has no counterpart in diffusers; '
@@ -201,21 +201,21 @@ def _check_kind(kind: str) -> None:
 
 
 def _check(args: Mapping[str, Any]) -> None:
-    """Raise where diffusers has no such network."""
+    """Raise if diffusers has no such network."""
     if args['vector_dim'] is not None:
         raise ValueError(
-            f'denoiser.vector_dim={args["vector_dim"]}: beside the time '
-            'diffusers has one embedding of classes, that of one '
+            f'denoiser.vector_dim={args["vector_dim"]}: besides the time, '
+            'diffusers has one embedding of classes, from one '
             "ClassEmbedder(slot='vector') alone; give other conditions as "
             'tokens, with context_dim'
         )
     if args['res_block']['updown']:
         raise ValueError(
-            'denoiser.res_block.updown=True: what diffusers builds of blocks '
-            'that resample is another network'
+            'denoiser.res_block.updown=True has no counterpart in diffusers, '
+            'whose resampling blocks are others: train without it'
         )
     if args['input_skip']:
         raise ValueError(
             'denoiser.input_skip=True has no counterpart in diffusers: train '
-            'without it what is to be used there'
+            'without it for diffusers'
         )

@@ -1,4 +1,4 @@
-"""Keys in configs of the UNets of diffusers, and what ours has of them.
+"""Keys in configs of the UNets of diffusers, and our counterparts.
 
 Names and defaults are those of ``UNet2DModel`` and ``UNet2DConditionModel``
 in diffusers 0.42.
@@ -74,8 +74,8 @@ COMMON = (
             'upsample_type': 'conv',
         }
     ),
-    # Precision, what only other values of the keys above read, and the shape
-    # of weights, which are of one use either way.
+    # Precision, keys that only matter with other values of the keys above,
+    # and shapes of weights, which are converted in either case.
     *ignored(
         'addition_embed_type_num_heads num_train_timesteps upcast_attention '
         'use_linear_projection'

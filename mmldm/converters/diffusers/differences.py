@@ -1,10 +1,10 @@
-"""In what the schedulers of diffusers 0.42 draw something else than ours."""
+"""Differences between the samples of schedulers of diffusers 0.42 and ours."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 Keys = Mapping[str, Any]
-# What spaces levels in noise, by the key that asks for it; the first counts.
+# Grids spaced in noise, by the key that selects them; the first one counts.
 MEASURES = {
     'use_karras_sigmas': dict(type='KarrasGrid'),
     'use_lu_lambdas': dict(type='LogSNRGrid'),
@@ -14,12 +14,12 @@ MEASURES = {
 
 
 class Difference(NamedTuple):
-    """In what a scheduler there draws something else than ours.
+    """A case in which a scheduler of diffusers generates other samples.
 
     Attributes:
-        when: Whether it does, by the keys of its config and the number of
-            steps, None where any may be asked for.
-        note: What it does, in words, after its name.
+        when: Whether the case applies, by the keys of the scheduler's config
+            and the number of steps; None stands for any number.
+        note: Description, which continues the name of the scheduler.
     """
 
     when: Callable[[Keys, int | None], bool]
@@ -33,14 +33,14 @@ def steps_elsewhere(keys: Keys, num_steps: int | None) -> bool:
         return True
     if keys['timestep_spacing'] == 'trailing':
         return num_steps is None or length % num_steps != 0
-    # The last step leads to a time >= 0 in place of the end.
+    # The last step leads to a time >= 0 instead of the end.
     return num_steps is not None and (
         keys['steps_offset'] >= length // num_steps
     )
 
 
 def ends_noisy(keys: Keys, num_steps: int | None) -> bool:
-    """Whether DDPM adds noise after its last time, as it does unless at 0."""
+    """Whether DDPM adds noise after its last time, which is not 0."""
     leading = keys['timestep_spacing'] == 'leading'
     last_is_0 = keys['timestep_spacing'] == 'linspace' or (
         leading and keys['steps_offset'] == 0
@@ -57,7 +57,7 @@ def spaced_in_noise(keys: Keys) -> bool:
 
 
 def ends_nowhere(keys: Keys) -> bool:
-    """Whether the last step has no length, and order 3 divides by that."""
+    """Whether the last step has length 0, by which order 3 divides."""
     clean = keys['final_sigmas_type'] == 'zero'
     return spaced_in_noise(keys) and not clean and keys['solver_order'] > 2
 
@@ -68,7 +68,7 @@ def unipc_divides_by_0(keys: Keys, num_steps: int | None) -> bool:
 
 
 def multistep_divides_by_0(keys: Keys, num_steps: int | None) -> bool:
-    # From 15 steps on it lowers no order.
+    # From 15 steps on, it does not lower the order.
     many = num_steps is None or num_steps >= 15
     return ends_nowhere(keys) and (many or not keys['lower_order_final'])
 
@@ -80,7 +80,7 @@ def third_order_of_sde(keys: Keys, num_steps: int | None) -> bool:
 
 
 def bounded(keys: Keys, num_steps: int | None) -> bool:
-    """Whether levels are spaced in noise between given ones."""
+    """Whether levels are spaced in noise between two given levels."""
     given = (keys.get('sigma_min'), keys.get('sigma_max')) != (None, None)
     return given and spaced_in_noise(keys)
 
@@ -93,7 +93,7 @@ def extrapolates_from_pure_noise(keys: Keys, num_steps: int | None) -> bool:
 
 
 def starts_far_away(keys: Keys, num_steps: int | None) -> bool:
-    """Whether averaging noise from sigma 20,291 on costs digits."""
+    """Whether averaging noise from sigma 20,291 on loses digits."""
     cosine = keys.get('beta_schedule') == 'squaredcos_cap_v2'
     leading = keys['timestep_spacing'] == 'leading'
     return cosine and not leading and not spaced_in_noise(keys)

@@ -1,4 +1,4 @@
-"""Models of ours as folders of diffusers, which need none of our code."""
+"""Export of our models as folders of diffusers, without our code."""
 
 import shutil
 from collections.abc import Mapping
@@ -46,13 +46,13 @@ from .text import text_encoder_from_diffusers_config
 
 @dataclass
 class Folder:
-    """What will be in a folder.
+    """Content of a folder before it is written.
 
     Attributes:
         files: Contents of JSON files, by path.
-        weights: By path of their file.
-        tokenizer: That our embedder has, or None.
-        notes: In what it is not as ours, in words.
+        weights: Weights of each file, by path.
+        tokenizer: Tokenizer of our embedder, or None.
+        notes: Sentences about differences from our model.
     """
 
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -67,12 +67,12 @@ class Folder:
         weights: dict[str, Tensor],
         stem: str = STEMS[0],
     ) -> None:
-        """A part with weights; '' for the folder itself."""
+        """Add a part with weights; '' is the folder itself."""
         self.files[str(Path(part, CONFIG))] = config
         self.weights[str(Path(part, f'{stem}.safetensors'))] = weights
 
     def write(self, out_dir: Path) -> None:
-        """Write all, the index last: a folder with one is whole."""
+        """Write all files, the index last: a folder with index is complete."""
         for path, weights in self.weights.items():
             write_weights(out_dir / path, weights)
         if self.tokenizer is not None:
@@ -88,20 +88,20 @@ def write_diffusers(
 ) -> list[str]:
     """Write a model as a folder that diffusers reads.
 
-    Nothing is written unless all can be expressed.
+    Nothing is written unless the whole model can be expressed.
 
     Args:
-        weights: All that the model holds, by name.
-        config: Of the editor, ``LatentDiffusion`` with an ``image_size``, or
-            ``FirstStage``.
-        out_dir: Made where it is missing.
+        weights: All weights of the model, by name.
+        config: Config of the editor, a ``LatentDiffusion`` with an
+            ``image_size`` or a ``FirstStage``.
+        out_dir: Folder to write, created if it is missing.
 
     Returns:
-        What was written, and in what it differs from ours, in words.
+        Sentences about the written files, and differences from our model.
 
     Raises:
         ValueError: If diffusers has no such network or process, or the
-            tokenizer is not to be had.
+            tokenizer is not available.
     """
     if config['type'] == 'FirstStage':
         folder = Folder()
@@ -125,14 +125,14 @@ def whole_model(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """All weights and the config of a model, whatever it reads from files.
 
     Args:
-        model: As of :func:`mmldm.apis.init_model`.
+        model: Result of :func:`mmldm.apis.init_model`.
 
     Returns:
-        What :func:`write_diffusers` takes.
+        Arguments for :func:`write_diffusers`.
     """
     config = model.cfg.model.to_dict()
     weights = model.state_dict()
-    # Frozen parts that have files of their own are not in it.
+    # Frozen parts with files of their own are not in the state dict.
     weights |= model.autoencoder.state_dict(prefix='autoencoder.')
     embedders = getattr(getattr(model, 'conditioner', None), 'embedders', ())
     for i, embedder in enumerate(embedders):
@@ -154,7 +154,7 @@ def _add_first_stage(
     weights: Mapping[str, Tensor],
     config: Mapping[str, Any],
 ) -> str:
-    """The first stage; returns its class."""
+    """Add the first stage; return the name of its class."""
     own, notes = fold_latent_scale(
         part_of(weights, 'autoencoder.'), config['autoencoder']
     )
@@ -172,7 +172,7 @@ def _add_first_stage(
 def _diffusion(
     weights: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> tuple[Folder, str | None]:
-    """All parts, and the pipeline that draws with them, if there is one."""
+    """Add all parts; return the name of the pipeline that uses them."""
     folder = Folder()
     embedders = config['conditioner'].get('embedders') or ()
     parts = PIPELINES.get(text_pipeline(embedders), Pipeline())
@@ -187,7 +187,7 @@ def _diffusion(
     )
     spacing = scheduler.get('timestep_spacing', 'leading')
     if pipeline == STABLE and spacing != 'leading':
-        scheduler['steps_offset'] = 1  # read by nothing, but warned of
+        scheduler['steps_offset'] = 1  # ignored, avoids a warning
     folder.files[f'scheduler/{SCHEDULER}'] = scheduler
     index = {
         '_class_name': pipeline,
@@ -204,7 +204,7 @@ def _diffusion(
     if pipeline is not None:
         folder.files[PIPELINE] = index
     else:
-        folder.notes.append(f'No pipeline draws with these parts: {why_not}')
+        folder.notes.append(f'No pipeline uses these parts: {why_not}')
     folder.notes += [*notes, *differences(config, pipeline, scheduler, factor)]
     return folder, pipeline
 
@@ -215,7 +215,7 @@ def _add_unet(
     config: Mapping[str, Any],
     factor: int,
 ) -> dict[str, Any]:
-    """The denoiser, and classes in its vector; returns its config."""
+    """Add the denoiser, and classes in its vector; return its config."""
     denoiser = dict(config['denoiser'])
     classes = vector_classes(config)
     if classes is not None:
@@ -234,19 +234,18 @@ def _add_unet(
 
 
 def _image_size(config: Mapping[str, Any]) -> int:
-    """Side of the images that a pipeline draws unless it is told."""
+    """Default side of the images that a pipeline generates."""
     size = config.get('image_size')
     if size is None:
         raise ValueError(
-            'model.image_size is not given, the side in pixels of the images '
-            'that a pipeline draws unless it is told another: set it'
+            'model.image_size is missing, the default side in pixels of the '
+            'images that a pipeline generates: set it'
         )
     height, width = height_and_width(size)
     if height != width:
         raise ValueError(
-            f'model.image_size={height}x{width} is no square, and pipelines '
-            'draw squares unless they are told another size: give the side '
-            'of these, --image-size'
+            f'model.image_size={height}x{width} is no square, but the default '
+            'size of pipelines is one: give its side, --image-size'
         )
     return height
 
@@ -264,7 +263,7 @@ def _add_text(
 
 
 def _tokenizer(config: Mapping[str, Any]) -> Any:
-    """What turns captions into tokens, without the network that reads them."""
+    """The tokenizer of a text encoder, without building its network."""
     tokenizer = config['tokenizer']
     if isinstance(tokenizer, Mapping):
         return MODELS.build(dict(tokenizer))
@@ -274,7 +273,7 @@ def _tokenizer(config: Mapping[str, Any]) -> Any:
 
 
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """A folder as it is; of a name, what transformers has of it."""
+    """Copy the tokenizer's folder, or save what its name refers to."""
     source = Path(tokenizer.pretrained)
     if source.is_dir():
         if source.resolve() != folder.resolve():

@@ -13,7 +13,7 @@ from mmldm.utils.checkpoint import read_checkpoint, weights_of, written_whole
 PIPELINE = 'model_index.json'
 CONFIG = 'config.json'
 SCHEDULER = 'scheduler_config.json'
-# Files of weights without their suffixes: of diffusers, of transformers.
+# File names of weights without suffix, in diffusers and in transformers.
 STEMS = ('diffusion_pytorch_model', 'model', 'pytorch_model')
 SUFFIXES = ('safetensors', 'bin')
 
@@ -22,7 +22,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The content of a JSON file.
 
     Raises:
-        FileNotFoundError: If there is none.
+        FileNotFoundError: If the file does not exist.
         ValueError: If it is no JSON, or no dict.
     """
     if not path.is_file():
@@ -30,14 +30,14 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes(), parse_int=_whole_number)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is no JSON ({error})') from error
+        raise ValueError(f'{path} is not valid JSON ({error})') from error
     if not isinstance(content, dict):
         raise ValueError(f'{path} holds no dict of settings')
     return content
 
 
 def _whole_number(text: str) -> int:
-    """A number in JSON, which no network takes beyond 64 bits."""
+    """An integer in JSON; numbers beyond 64 bits fit no network."""
     value = int(text)
     if abs(value) >= 2**63:
         raise ValueError(f'a whole number of {len(text)} digits')
@@ -47,12 +47,12 @@ def _whole_number(text: str) -> int:
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """The weights in a folder, by name; nothing in a file is executed.
 
-    safetensors before ``.bin``, whole precision before a variant such as
-    ``.fp16``; one file, or several with an index.
+    Preferred are safetensors over ``.bin``, and full precision over a variant
+    such as ``.fp16``; in one file, or several with an index.
 
     Raises:
         FileNotFoundError: If there are none.
-        ValueError: If a file is cut off or none of weights.
+        ValueError: If a file is truncated or does not hold weights.
     """
     for pattern in ('{}.{}', '{}.{}.index.json', '{}.*.{}'):
         for suffix in SUFFIXES:
@@ -68,7 +68,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:
-    """Weights of the files that an index names, which lie beside it."""
+    """Weights of the files that an index names, in the same folder."""
     places = read_json(index).get('weight_map')
     names = set(places.values()) if isinstance(places, Mapping) else set()
     if not names or any(Path(name).name != name for name in names):
@@ -82,7 +82,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all; its folder is made."""
+    """Write a JSON file completely or not at all; create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, indent=2) + '\n'
     with written_whole(path) as file:
@@ -90,8 +90,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Write a ``.safetensors`` file, whole or not at all."""
+    """Write a ``.safetensors`` file completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as file:
-        # Without the format, transformers refuses it.
+        # transformers rejects files without the format.
         file.write(save(dict(weights), {'format': 'pt'}))

@@ -41,7 +41,7 @@ COMMON = (
             'use_quant_conv': True,
         }
     ),
-    # Precision, and a way of decoding that no pipeline of latent diffusion
+    # Precision, and a kind of decoding that no latent diffusion pipeline
     # uses.
     *ignored('force_upcast lookup_from_codebook'),
 )
@@ -56,25 +56,25 @@ TABLES = {
         Key('latent_channels', 'z_channels', COUNT, 3),
         Key('vq_embed_dim', 'latent_channels', either(COUNT, None), None),
         Key('num_vq_embeddings', 'quantizer.num_codes', COUNT, 256),
-        # Of diffusers' default, 0.18215, no codebook knows: files without the
-        # key are older than it, and all of those have latents as they are.
+        # diffusers' default, 0.18215, does not apply to codebooks: files
+        # without the key are older, and their latents are not scaled.
         Key('scaling_factor', 'latent_scale', POSITIVE, 1.0),
         *COMMON,
         remedy=REMEDY,
     ),
 }
-# What all published codebooks were trained with, and diffusers' are.
+# The value of all published codebooks, and of diffusers.
 QUANTIZER = dict(beta=0.25, legacy_beta=True)
 
 
 def first_stage_from_diffusers_config(
     theirs: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Our config of the first stage that a ``config.json`` describes.
+    """Our config for the ``config.json`` of a first stage.
 
     Raises:
-        ValueError: If it is no first stage, a key is not known, or a value
-            asks for what our networks have not.
+        ValueError: If it is no first stage, a key is unknown, or a value
+            has no counterpart in our networks.
     """
     name = class_name(theirs, KINDS, 'a first stage')
     given = TABLES[name].read(f'{name}.', theirs)
@@ -89,12 +89,12 @@ def first_stage_from_diffusers_config(
 def first_stage_to_diffusers_config(
     config: Mapping[str, Any], scale: float = 1.0, sample_size: int = 256
 ) -> dict[str, Any]:
-    """The ``config.json`` of the first stage that a config of ours describes.
+    """The ``config.json`` for a first stage of ours.
 
     Args:
-        config: Of ``AutoencoderKL`` or ``AutoencoderVQ``.
-        scale: Of the trained model's latents, see ``latent_scale``.
-        sample_size: Pixels a side of the images it was trained on.
+        config: Config of ``AutoencoderKL`` or ``AutoencoderVQ``.
+        scale: Scale of the trained model's latents, see ``latent_scale``.
+        sample_size: Side of the training images, pixels.
 
     Raises:
         ValueError: If diffusers has no such network.
@@ -119,12 +119,11 @@ def first_stage_to_diffusers_config(
 
 
 def _check(args: Mapping[str, Any]) -> None:
-    """Raise where diffusers has no such network."""
+    """Raise if diffusers has no such network."""
     if args['image_skip']:
         raise ValueError(
             'autoencoder.image_skip=True has no counterpart in diffusers: '
-            'train with starts_as_resizing=True in its place what is to be '
-            'used there'
+            'train with starts_as_resizing=True instead for diffusers'
         )
     if args.get('quantizer', {}).get('normalize'):
         raise ValueError(

@@ -1,7 +1,7 @@
-"""Folders of diffusers as models of ours.
+"""Folders of diffusers, read as models of ours.
 
-Pipelines of latent diffusion, and first stages alone; names and defaults are
-those of diffusers 0.42, which is not needed.
+A folder is a pipeline of latent diffusion or a first stage. Names and defaults
+are those of diffusers 0.42, which need not be installed.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,21 +30,21 @@ from .pipelines import PIPELINES, TEXT, Pipeline
 from .process import scheduler_from_diffusers
 
 TOKENIZER = 'tokenizer'
-# Parts that draw nothing.
+# Parts that do not change generated images.
 UNUSED = {
     'feature_extractor': 'it prepares images for the safety checker',
-    'image_encoder': 'it is of adapters, which this model has not',
+    'image_encoder': 'it is for adapters, which this model does not have',
     'safety_checker': 'it looks at finished images',
 }
 
 
 class FromDiffusers(NamedTuple):
-    """A model of ours, and what a folder says besides.
+    """A converted model, and notes about it.
 
     Attributes:
-        config: Of the editor.
-        weights: All that it loads, by name.
-        notes: What is left out, and in what it is not as there, in words.
+        config: Config of the editor.
+        weights: All weights that the editor loads, by name.
+        notes: Sentences about parts that are left out and other differences.
     """
 
     config: dict[str, Any]
@@ -55,17 +55,17 @@ class FromDiffusers(NamedTuple):
 def read_diffusers(
     folder: str | Path, tokenizer: str | None = None
 ) -> FromDiffusers:
-    """The model in a folder that diffusers saved.
+    """Read the model in a folder that diffusers saved.
 
     Args:
-        folder: Of a pipeline of latent diffusion, or of an ``AutoencoderKL``
-            or ``VQModel``.
-        tokenizer: Folder or name that the config is to give for the
-            tokenizer; None for the one in ``folder``.
+        folder: Folder of a latent diffusion pipeline, or of an
+            ``AutoencoderKL`` or ``VQModel``.
+        tokenizer: Folder or name of the tokenizer, for the config; None for
+            the one in ``folder``.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If it is another model, or asks for what ours have not.
+        ValueError: If the model is another one, or has no counterpart.
     """
     folder = Path(folder)
     if (folder / PIPELINE).is_file():
@@ -75,7 +75,7 @@ def read_diffusers(
         raise FileNotFoundError(
             f'{folder} is no folder of diffusers: it has neither {PIPELINE}, '
             f'of a pipeline, nor {CONFIG}, of a first stage. Models on '
-            'huggingface.co are to be downloaded before'
+            'huggingface.co must be downloaded first'
         )
     autoencoder, weights = _read_part(
         folder, first_stage_from_diffusers_config, FIRST_STAGE_KEYS
@@ -85,14 +85,14 @@ def read_diffusers(
 
 
 def is_diffusers(folder: str | Path) -> bool:
-    """Whether a folder is for :func:`read_diffusers`."""
+    """Whether :func:`read_diffusers` can read a folder."""
     return any((Path(folder) / name).is_file() for name in (PIPELINE, CONFIG))
 
 
 def _read_part(
     folder: Path, to_config: Callable, mapping: KeyMapping
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Config and weights of one part, of a message that names its folder."""
+    """Config and weights of one part; errors name its folder."""
     theirs = read_json(folder / CONFIG)
     try:
         config = to_config(theirs)
@@ -106,7 +106,7 @@ def _read_part(
 
 
 def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
-    """A latent diffusion model, part by part."""
+    """Read a latent diffusion model, part by part."""
     index = read_json(folder / PIPELINE)
     name = index.get('_class_name')
     if not isinstance(name, str) or name not in PIPELINES:
@@ -147,21 +147,21 @@ def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
 def _check_parts(
     folder: Path, index: Mapping[str, Any], pipeline: Pipeline
 ) -> None:
-    """Raise where a part is missing, or one that draws is not known."""
+    """Raise if a part is missing, or an unknown part may change images."""
     needed = [pipeline.first_stage, 'unet', 'scheduler']
     if pipeline.text is not None:
         needed += [pipeline.text.name, TOKENIZER]
     for part in needed:
         if not (folder / part).is_dir():
             raise FileNotFoundError(
-                f'{folder / part} does not exist, of which {PIPELINE} speaks: '
-                'the folder is not whole'
+                f'{folder / part} does not exist, but {PIPELINE} lists it: '
+                'download the whole folder'
             )
     for part, kind in index.items():
         if _is_given(kind) and part not in needed and part not in UNUSED:
             raise ValueError(
                 f'{folder}: the part {part!r} of {PIPELINE} is not known, '
-                f'and may change what is drawn; known are '
+                f'and may change the images; known are '
                 f'{", ".join([*needed, *UNUSED])}'
             )
 
@@ -182,7 +182,10 @@ def _is_given(kind: Any) -> bool:
 def _read_first_stage(
     folder: Path, pipeline: Pipeline
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """As the pipeline uses it: super-resolution scales no latents."""
+    """The first stage as the pipeline uses it.
+
+    Super-resolution does not scale latents.
+    """
 
     def to_config(theirs: Mapping[str, Any]) -> dict[str, Any]:
         config = first_stage_from_diffusers_config(theirs)
@@ -232,7 +235,7 @@ def _read_scheduler(
 
 
 def _image_size(folder: Path, autoencoder: Mapping[str, Any]) -> int | None:
-    """Side of the images that are drawn where none is asked for."""
+    """Default side of the images that the model generates."""
     size = read_json(folder / 'unet' / CONFIG).get('sample_size')
     factor = 2 ** (len(autoencoder['channel_mults']) - 1)
     if isinstance(size, list) and len(set(size)) == 1:

@@ -1,4 +1,4 @@
-"""Scale and shift of latents, where diffusers has one number for both."""
+"""Scale and shift of latents; diffusers has one scale and no shift."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,14 +13,14 @@ REMEDY = (
 
 
 def latent_scale(weights: Mapping[str, Tensor]) -> float:
-    """The one factor on latents that diffusers knows.
+    """The factor on latents, if there is only one.
 
     Args:
-        weights: Of a first stage of ours, by name.
+        weights: Weights of a first stage of ours, by name.
 
     Raises:
-        ValueError: If each channel has its own, or latents are shifted; see
-            :func:`fold_latent_scale`.
+        ValueError: If each channel has its own factor, or latents are
+            shifted; see :func:`fold_latent_scale`.
     """
     for name in ('latent_shift', 'latent_scale'):
         if not _is_one_number(weights, name):
@@ -29,27 +29,27 @@ def latent_scale(weights: Mapping[str, Tensor]) -> float:
                 'no counterpart in diffusers, which has one factor for all '
                 f'channels and no shift: {REMEDY}'
             )
-    # The shortest number that is this float32.
+    # The shortest decimal number that rounds to this float32.
     return float(str(weights['latent_scale'].flatten()[0].cpu().numpy()))
 
 
 def fold_latent_scale(
     weights: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """The same first stage with a scale that diffusers knows.
+    """The same first stage with a scale that diffusers can express.
 
-    A scale and a shift of each channel go into the 1x1 convolutions on
-    either side of the latents of an ``AutoencoderKL``, which changes neither
-    latents nor images. A codebook's nearest code depends on the scale of
-    each channel: others stay as they are, for :func:`latent_scale` to
-    refuse.
+    In an ``AutoencoderKL``, the scale and shift of each channel are moved
+    into the 1x1 convolutions on both sides of the latents. This changes
+    neither latents nor images. Other first stages stay unchanged, as the
+    nearest code depends on the scale of each channel; :func:`latent_scale`
+    raises for them.
 
     Args:
-        weights: Of a first stage of ours, by name.
-        config: Of it.
+        weights: Weights of a first stage of ours, by name.
+        config: Config of the first stage.
 
     Returns:
-        Its weights, and what was folded, in words.
+        The weights, and sentences about the moved scale.
     """
     weights = dict(weights)
     simple = all(
@@ -66,7 +66,7 @@ def fold_latent_scale(
         for name in ('quant_conv', 'post_quant_conv')
         for part in ('weight', 'bias')
     )
-    # Means first, then log-variances.
+    # First the means, then the log-variances.
     channels = len(scale)
     into, into_bias = into.clone(), into_bias.clone()
     into[:channels] *= scale[:, None, None, None]
@@ -89,7 +89,7 @@ def fold_latent_scale(
 
 
 def _is_one_number(weights: Mapping[str, Tensor], name: str) -> bool:
-    """Whether diffusers can have a scale or a shift as it is."""
+    """Whether diffusers can express a scale or a shift as it is."""
     values = weights[name].flatten()
     only = 0 if name == 'latent_shift' else values[0]
     return bool((values == only).all())

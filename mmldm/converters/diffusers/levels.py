@@ -9,8 +9,8 @@ from ..kinds import COUNT, WORD, any_of, either, list_of
 
 REMEDY = 'take the file that diffusers saved'
 SIZE = either(any_of(COUNT, list_of(COUNT)), None)
-# In every file: where it came from, and a size that its network does not
-# depend on.
+# Keys of every file: its origin, and a size that does not change the
+# network.
 HARMLESS = (
     *ignored('_class_name _diffusers_version _name_or_path'),
     Key('sample_size', kind=SIZE, default=UNSAID),
@@ -18,18 +18,18 @@ HARMLESS = (
 
 
 class Blocks(NamedTuple):
-    """Names of the blocks of a network there: without attention, and with.
+    """Names of the blocks of a network: without and with attention.
 
     Attributes:
-        down: On the way down.
-        up: On the way up.
+        down: Names on the way down.
+        up: Names on the way up.
     """
 
     down: tuple[str, str]
     up: tuple[str, str]
 
     def keys(self, attends: list[int], widths: list[int]) -> list[Key]:
-        """Their keys; by default levels of 0, without attention, and 1."""
+        """The keys; by default level 0 has no attention, and level 1 has."""
         down, up = self._names(attends)
         return [
             Key('down_block_types', '', list_of(WORD), down),
@@ -47,9 +47,9 @@ class Blocks(NamedTuple):
         """Our arguments.
 
         Raises:
-            ValueError: If a block is not known, the way up is not the way
-                down in reverse, or widths are no multiples or not one a
-                level.
+            ValueError: If a block is unknown, the way up is not the way down
+                in reverse, or widths are no multiples of the first or do not
+                have one number per level.
         """
         if not {*given['down_block_types']} <= {*self.down}:
             raise given.refusal(
@@ -83,7 +83,7 @@ class Blocks(NamedTuple):
         )
 
     def write(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        """Their keys of our arguments."""
+        """The keys of diffusers for our arguments."""
         mults = args['channel_mults']
         down, up = self._names(
             [int(2**i in args['attn_factors']) for i in range(len(mults))]
@@ -98,10 +98,10 @@ class Blocks(NamedTuple):
 def class_name(
     theirs: Mapping[str, Any], known: Collection[str], what: str
 ) -> str:
-    """The class that a config file is of.
+    """The class that a config file describes.
 
     Raises:
-        ValueError: If it is none of those that are known.
+        ValueError: If the class is unknown.
     """
     name = theirs.get('_class_name')
     if not isinstance(name, str) or name not in known:
@@ -113,7 +113,7 @@ def class_name(
 
 
 def arguments(cls: type, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config of ours with the defaults of its class filled in."""
+    """A config of ours, completed with the defaults of its class."""
     parameters = inspect.signature(cls).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default != p.empty}
     return defaults | dict(config)

@@ -1,4 +1,4 @@
-"""Pipelines of diffusers, and which of them draws as a model of ours."""
+"""Pipelines of diffusers, and the choice of one for a model of ours."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -22,7 +22,7 @@ TEXT_TO_IMAGE = 'LDMTextToImagePipeline'
 SUPER_RESOLUTION = 'LDMSuperResolutionPipeline'
 STABLE = 'StableDiffusionPipeline'
 
-# Embedders that learn nothing.
+# Embedders without weights.
 WITHOUT_WEIGHTS = (
     'FilledImage',
     'PrecomputedFeatures',
@@ -32,17 +32,17 @@ WITHOUT_WEIGHTS = (
 
 
 class TextPart(NamedTuple):
-    """A text encoder there, both ways.
+    """A text encoder of diffusers, and its conversion both ways.
 
     Attributes:
-        name: Of its folder.
+        name: Name of its folder.
         kind: Library and class.
-        model_type: What its config calls it.
+        model_type: Its type in its config.
         tokenizer: Class of its tokenizer.
-        from_config: Our config, from its own and a tokenizer.
-        keys: From its weights.
-        to_config: From our config.
-        to_weights: From our weights and config.
+        from_config: Makes our config from its config and a tokenizer.
+        keys: Converts its weights to ours.
+        to_config: Makes its config from ours.
+        to_weights: Makes its weights from our weights and config.
     """
 
     name: str
@@ -55,7 +55,7 @@ class TextPart(NamedTuple):
     to_weights: Callable
 
 
-# By type of our embedder.
+# Text encoders by type of our embedder.
 TEXT = {
     'TokenTransformer': TextPart(
         'bert',
@@ -81,16 +81,16 @@ TEXT = {
 
 
 class Pipeline(NamedTuple):
-    """What there is in a folder of a pipeline.
+    """The content of a pipeline's folder.
 
     Attributes:
         first_stage: Name of its first stage.
         text: Its text encoder, if it has one.
-        num_steps: Of its sampling, unless it is told.
-        guidance: Its scale in the examples of its authors; None for none.
-        small_image: It draws a larger image of a small one.
-        overrides: What it changes in its scheduler's config.
-        without: Parts of its index that it can do without.
+        num_steps: Default number of sampling steps.
+        guidance: Guidance scale in its authors' examples; None for none.
+        small_image: Whether it enlarges a small image.
+        overrides: Keys that it changes in its scheduler's config.
+        without: Optional parts of its index.
     """
 
     first_stage: str = 'vqvae'
@@ -119,12 +119,12 @@ PIPELINES = {
         ),
     ),
 }
-# What LDMTextToImagePipeline takes every model to be.
+# Values that LDMTextToImagePipeline assumes for every model.
 FACTOR, LENGTH = 8, 77
 
 
 def text_pipeline(embedders: Sequence[Mapping[str, Any]]) -> str | None:
-    """The pipeline whose text encoder these are, and nothing else."""
+    """The pipeline whose only condition is the text encoder of these."""
     if len(embedders) != 1:
         return None
     (embedder,) = embedders
@@ -142,7 +142,7 @@ def choose_pipeline(
     unet: Mapping[str, Any],
     vae: Mapping[str, Any],
 ) -> tuple[str | None, str]:
-    """The pipeline that draws as ours, or why there is none."""
+    """The pipeline that generates the same, or why there is none."""
     kinds = [embedder['type'] for embedder in embedders]
     if not kinds:
         return UNCONDITIONAL, ''
@@ -163,7 +163,7 @@ def choose_pipeline(
             f'image has, 3, and no scale; this model has {channels}, and '
             f'latent_scale={scale}'
         )
-    return None, f'diffusers has none of conditions by {", ".join(kinds)}'
+    return None, f'diffusers has none for conditions by {", ".join(kinds)}'
 
 
 def differences(
@@ -172,22 +172,22 @@ def differences(
     scheduler: Mapping[str, Any],
     factor: int,
 ) -> list[str]:
-    """In what a pipeline is not as ours, its scheduler apart, in words."""
+    """Sentences about differences of a pipeline, except its scheduler's."""
     notes = []
     guidance = config['guidance']
     if guidance['type'] == 'ClassifierFreeGuidance':
         scale = guidance.get('scale', 2.0)
-        notes.append(f'guidance_scale={scale} is to be given in the call')
+        notes.append(f'guidance_scale={scale} must be given in the call')
     elif guidance['type'] != 'NoGuidance':
         notes.append(f'{guidance["type"]} has no counterpart: left out')
     elif pipeline == STABLE:
-        notes.append('guidance_scale=1 is to be given in the call')
+        notes.append('guidance_scale=1 must be given in the call')
     if config.get('log_variance'):
         notes.append('log_variance, which weighs losses, is left out')
     learned = [
         embedder['type']
         for embedder in config['conditioner'].get('embedders') or ()
-        # Classes in the vector are part of the UNet there.
+        # Classes in the vector are part of the UNet in diffusers.
         if embedder['type'] not in WITHOUT_WEIGHTS
         and embedder.get('slot') != 'vector'
     ]
@@ -195,8 +195,8 @@ def differences(
         notes.append(f'What {", ".join(learned)} learned is left out')
     if pipeline == TEXT_TO_IMAGE and factor != FACTOR:
         notes.append(
-            f'{pipeline} takes {FACTOR} pixels for a latent position, which '
-            f'are {factor}: ask it for height and width times '
+            f'{pipeline} counts {FACTOR} pixels per latent position, but '
+            f'this model has {factor}: multiply height and width by '
             f'{FACTOR / factor:g}'
         )
     leading = scheduler.get('timestep_spacing') == 'leading'

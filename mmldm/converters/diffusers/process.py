@@ -1,8 +1,8 @@
 """Schedulers of diffusers: noise and sampling, both ways.
 
-Names and defaults are those of diffusers 0.42. What a model *is*, its betas
-and what it predicts, must have a counterpart; how it is sampled may be
-replaced, and then a note says so.
+Names and defaults are those of diffusers 0.42. The betas and the predicted
+quantity define the model and must have a counterpart. The way of sampling may
+be replaced, and then a note says so.
 """
 
 from collections.abc import Collection, Mapping
@@ -46,8 +46,8 @@ PREDICTIONS = {
     'v_prediction': 'VelocityPrediction',
 }
 BETAS = {'linear': 'LinearBetas', 'scaled_linear': 'ScaledLinearBetas'}
-# Keys of the process, and those of sampling whose kind counts; defaults of a
-# scheduler's own are in ``samplers.py``.
+# Keys of the process, and keys of sampling that need a valid kind. Defaults of
+# each scheduler are in ``samplers.py``.
 TABLE = KeyTable(
     Key('beta_end', '', POSITIVE, 0.02),
     Key('beta_schedule', '', WORD, 'linear'),
@@ -75,19 +75,19 @@ COSINE = 'squaredcos_cap_v2'
 def scheduler_from_diffusers(
     theirs: Mapping[str, Any], num_steps: int = 50
 ) -> tuple[dict[str, Any], list[str]]:
-    """The diffusion scheduler that a ``scheduler_config.json`` describes.
+    """The config of our diffusion scheduler for a scheduler of diffusers.
 
     Args:
-        theirs: Its content. Keys that its scheduler does not read are
-            passed over, as diffusers does.
-        num_steps: Of sampling, which the file does not say.
+        theirs: Content of a ``scheduler_config.json``. Keys that its
+            scheduler does not read are ignored, as diffusers does.
+        num_steps: Number of sampling steps, which the file does not have.
 
     Returns:
-        Config of ``DiffusionScheduler``, and in what its sampling differs
-        from theirs, in words.
+        Config of ``DiffusionScheduler``, and sentences about differences
+        in sampling.
 
     Raises:
-        ValueError: If there are no betas, or they, the prediction or another
+        ValueError: If there are no betas, or betas, prediction or another
             key that changes the model have no counterpart.
     """
     name = theirs.get('_class_name')
@@ -124,7 +124,7 @@ def scheduler_from_diffusers(
 
 
 def _why(name: str) -> str:
-    """What models of a scheduler without betas are, where it is known."""
+    """A remark on the models of a scheduler without betas, if known."""
     return ''.join(
         f' ({why})'
         for start, why in WITHOUT_BETAS.items()
@@ -168,16 +168,16 @@ def _betas(params: Given) -> dict[str, Any]:
 def scheduler_to_diffusers(
     config: Mapping[str, Any], scales_input: bool = True
 ) -> tuple[dict[str, Any], list[str]]:
-    """The ``scheduler_config.json`` of a diffusion scheduler of ours.
+    """The ``scheduler_config.json`` for a diffusion scheduler of ours.
 
     Args:
-        config: Of ``DiffusionScheduler``.
-        scales_input: Whether the pipeline scales what it gives the network,
-            which schedulers in sigma / alpha ask of it.
+        config: Config of ``DiffusionScheduler``.
+        scales_input: Whether the pipeline scales the network's input, which
+            schedulers in sigma / alpha need.
 
     Returns:
-        Its content, with ``_class_name``, and in what sampling with it
-        differs from ours, in words.
+        The content with ``_class_name``, and sentences about differences
+        in sampling.
 
     Raises:
         ValueError: If the noise schedule, the prediction or a learned
@@ -212,7 +212,7 @@ def _sampling(
     keys: Mapping[str, Any],
     excluded: Collection[str],
 ) -> Sampling:
-    """How diffusers will sample: as ours where it can, else by DDIM."""
+    """Our way of sampling if diffusers has it, and DDIM otherwise."""
     sampling = sampling_to_diffusers(scheduler, config, keys)
     if (
         sampling is None
@@ -225,7 +225,7 @@ def _sampling(
             notes=(
                 f'{solver} on {grid}, of this model, is not in diffusers, '
                 f'which will sample by {DDIM.name}: here '
-                f'solver={DDIM.solver}, time_grid={DDIM.time_grid} draws the '
+                f'solver={DDIM.solver}, time_grid={DDIM.time_grid} gives the '
                 'same',
             )
         )
@@ -235,7 +235,7 @@ def _sampling(
 def _betas_to_diffusers(
     scheduler: DiffusionScheduler, config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Keys that give these betas there."""
+    """Keys of diffusers that give these betas."""
     schedule = scheduler.noise_schedule
     kind = type(schedule).__name__
     if not isinstance(schedule, DiscreteSchedule):

@@ -1,7 +1,7 @@
-"""The schedulers of diffusers that ours has too, in its vocabulary.
+"""The schedulers of diffusers that have a counterpart in ours.
 
-What each does otherwise than ours is in ``differences.py`` and, of keys with
-a single counterpart, in ``Sampler.fixed``: imports note it, exports avoid it.
+Their differences from ours are in ``differences.py``. Keys with one value in
+ours are in ``Sampler.fixed``: imports note other values, exports avoid them.
 """
 
 import math
@@ -23,14 +23,14 @@ from .differences import (
 
 
 class Sampling(NamedTuple):
-    """A way of sampling, there and here.
+    """A way of sampling, in diffusers and in ours.
 
     Attributes:
-        name: The scheduler there.
-        keys: Of its config.
-        solver: Config of ours.
-        time_grid: Config of ours.
-        notes: In what one differs from the other.
+        name: Name of the scheduler in diffusers.
+        keys: Keys of its config.
+        solver: Config of our solver.
+        time_grid: Config of our time grid.
+        notes: Sentences about differences between both.
     """
 
     name: str
@@ -41,18 +41,18 @@ class Sampling(NamedTuple):
 
 
 class Sampler(NamedTuple):
-    """A scheduler of diffusers that ours has too.
+    """A scheduler of diffusers that has a counterpart in ours.
 
     Attributes:
-        defaults: What it takes where a key is left out.
-        rounding: Arguments of ``DiffusersGrid`` that are its own.
-        fixed: The values that ours has, by key; another gets a note.
-        end: Key and values for a last step to the clean level, and to the
-            first of the schedule; None where it is always clean.
+        defaults: Its values for missing keys.
+        rounding: Its arguments of ``DiffusersGrid``.
+        fixed: Values with a counterpart, by key; others get a note.
+        end: Key, and its values for a last step to the clean level and to
+            the first level of the schedule; None if it is always clean.
         lacks: Keys of betas and spacing that it does not read.
-        sigmas: How it rounds the times of levels that are spaced in noise,
-            by the key of ``MEASURES`` that asks for them.
-        differs: In what it draws something else than ours.
+        sigmas: Its rounding of the times of levels that are spaced in noise,
+            by the key in ``MEASURES`` that selects these.
+        differs: Cases in which it generates other samples than ours.
     """
 
     defaults: dict[str, Any]
@@ -75,8 +75,8 @@ ROUNDED = dict(
     use_exponential_sigmas='floored',
     use_beta_sigmas='floored',
 )
-# Keys that change what the network is or is told, or what a latent may be:
-# the value that is refused, and why.
+# Keys that change the network, its inputs or the range of latents: the value
+# that is refused, and why.
 REFUSED = {
     'thresholding': (
         True,
@@ -85,7 +85,7 @@ REFUSED = {
     ),
     'timestep_type': (
         'continuous',
-        'tells the network log(sigma) / 4 in place of a time: no noise '
+        'gives the network log(sigma) / 4 instead of a time: no noise '
         "schedule with betas here does: only 'discrete' has a counterpart",
     ),
     'use_flow_sigmas': (
@@ -94,10 +94,10 @@ REFUSED = {
         'betas: there is no counterpart',
     ),
 }
-# Schedulers without betas: what their models are.
+# Schedulers without betas, with a remark on their models.
 WITHOUT_BETAS = {
     'EDM': (
-        'the network is told log(sigma) / 4 in place of a time, and its '
+        'the network is given log(sigma) / 4 instead of a time, and its '
         'inputs and outputs are scaled as in Karras et al. 2022'
     ),
     'FlowMatch': 'latents are those of rectified flow',
@@ -106,7 +106,7 @@ FINAL = ('final_sigmas_type', 'zero', 'sigma_min')
 LEADING = dict(timestep_spacing='leading', steps_offset=0)
 LINSPACE = dict(timestep_spacing='linspace', steps_offset=0)
 CLIPPED = dict(clip_sample=True, clip_sample_range=1.0)
-# Of those whose order can be chosen.
+# Defaults of schedulers with a choice of order.
 ORDERED = LINSPACE | dict(
     solver_order=2, lower_order_final=True, final_sigmas_type='zero'
 )
@@ -136,7 +136,7 @@ SAMPLERS = {
         LINSPACE,
         dict(rounded=False),
         dict(
-            # Its latents are divided by alpha, which then is not 1.
+            # Latents are divided by alpha, which would not be 1 otherwise.
             final_sigmas_type=('zero',),
             interpolation_type=('linear',),
         ),
@@ -195,14 +195,14 @@ SAMPLERS = {
         differs=(BOUNDS, PURE_NOISE, UNIPC_NO_NUMBER),
     ),
 }
-# Those in sigma / alpha, which scale what the network is given.
+# Schedulers in sigma / alpha, which scale the input of the network.
 SCALED = {name for name in SAMPLERS if 'Discrete' in name}
-# Those whose paths begin with the noise of sigma_T alone, unless the spacing
-# is leading.
+# Schedulers that start from the noise of sigma_T alone, unless the spacing is
+# leading.
 IN_NOISE = {'EulerDiscreteScheduler', 'HeunDiscreteScheduler'} | {
     'EulerAncestralDiscreteScheduler'
 }
-# What the original code of latent diffusion does, in both vocabularies.
+# Sampling of the original code of latent diffusion, in both vocabularies.
 DDIM = Sampling(
     'DDIMScheduler',
     dict(

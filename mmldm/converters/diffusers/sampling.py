@@ -1,7 +1,7 @@
-"""How schedulers of diffusers sample: solver and time grid, both ways.
+"""Sampling by schedulers of diffusers: solver and time grid, both ways.
 
-An export is a scheduler whose import is our sampling, step for step, without
-a note.
+An export is a scheduler whose import gives our sampling in every step and
+without a note.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,20 +23,20 @@ from .solvers import (
     solvers_to_diffusers,
 )
 
-# Up to which difference of their deviations two starts draw the same within
-# 1e-3: the ends of paths differ by up to 2.5 times as much.
+# Largest difference of two initial standard deviations whose samples are equal
+# within 1e-3: the ends of paths differ by up to 2.5 times as much.
 SAME_START = 2e-4
 
 
 def sampling_from_diffusers(
     name: str, theirs: Mapping[str, Any], num_steps: int | None = None
 ) -> Sampling:
-    """Solver and grid of a scheduler's config; DDIM where ours has not.
+    """Our solver and grid for a scheduler; DDIM if there is none.
 
     Args:
-        name: Of the scheduler.
-        theirs: Its config.
-        num_steps: Notes are for this number; None for any.
+        name: Name of the scheduler.
+        theirs: Config of the scheduler.
+        num_steps: Number of steps that notes are for; None for any.
     """
     if name not in SAMPLERS:
         return DDIM._replace(
@@ -72,7 +72,7 @@ def _without(keys: Mapping[str, Any], sampler: Sampler) -> dict[str, Any]:
 def _grid(
     name: str, sampler: Sampler, keys: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Our grid of a scheduler there."""
+    """Our time grid for a scheduler of diffusers."""
     spacing = keys['timestep_spacing']
     grid = dict(type='DiffusersGrid', spacing=spacing, **sampler.rounding)
     own = {}
@@ -86,7 +86,7 @@ def _grid(
     for key, measure in MEASURES.items():
         if key in sampler.sigmas and keys.get(key):
             times = _times(name, key, sampler, keys)
-            # The others space all levels of their table.
+            # The other schedulers space all levels of their table.
             ends = dict(ends=grid) if name in IN_NOISE else {}
             return dict(
                 type='DiffusersSigmas',
@@ -101,7 +101,7 @@ def _grid(
 def _times(
     name: str, key: str, sampler: Sampler, keys: Mapping[str, Any]
 ) -> str:
-    """How it rounds times; one of them has an exception."""
+    """The rounding of times by a scheduler; one of them has an exception."""
     times = sampler.sigmas[key]
     cosine = keys.get('beta_schedule') == 'squaredcos_cap_v2'
     if name == 'DPMSolverMultistepScheduler' and cosine:
@@ -114,12 +114,12 @@ def sampling_to_diffusers(
     config: Mapping[str, Any],
     noise: Mapping[str, Any],
 ) -> Sampling | None:
-    """A scheduler there that draws the same; None if none does.
+    """The scheduler of diffusers that generates the same, or None.
 
     Args:
-        scheduler: Ours.
-        config: It was built from.
-        noise: Keys of its betas and prediction there.
+        scheduler: Our scheduler.
+        config: Config of our scheduler.
+        noise: Keys of diffusers for its betas and prediction.
     """
     solver, levels = config['solver'], scheduler.levels()
     aim = plan(solver, levels)
@@ -143,7 +143,7 @@ def sampling_to_diffusers(
 
 
 def _start(theirs: Sampling, scheduler: DiffusionScheduler) -> Iterator[str]:
-    """That a pipeline there starts from more or less noise, if it does."""
+    """Note that a pipeline starts from more or less noise, if it does."""
     first = scheduler.levels()[0]
     grid = DIFFUSION_SCHEDULERS.build(dict(theirs.time_grid))
     ours = float(scheduler.start(torch.ones_like(first.sigma), first))
@@ -152,24 +152,24 @@ def _start(theirs: Sampling, scheduler: DiffusionScheduler) -> Iterator[str]:
         yield (
             f'{theirs.name} starts from noise of deviation {there:.4f} in '
             f'their pipelines, this model from {ours:.4f}: here '
-            f'time_grid={theirs.time_grid} draws the same'
+            f'time_grid={theirs.time_grid} gives the same'
         )
 
 
 def _call(
     scheduler: DiffusionScheduler, solver: Mapping[str, Any]
 ) -> Iterator[str]:
-    """What diffusers is told in the call, or cannot be told."""
+    """Note the arguments that must be given in the call."""
     eta = complete(solver).get('eta', 0)
     if complete(solver)['type'] == 'DDIM' and eta:
         yield f'eta={eta} is not in its file: give it in the call'
 
 
 def _spacings(grid: Any, sampler: Sampler) -> Iterator[dict[str, Any]]:
-    """Keys of the levels that a scheduler there can visit.
+    """Keys for the levels that a scheduler of diffusers can visit.
 
     Args:
-        grid: Ours; what it says of an offset is taken over.
+        grid: Our time grid; its offset is kept.
         sampler: The scheduler.
     """
     spaced = isinstance(grid, DiffusersSigmas)

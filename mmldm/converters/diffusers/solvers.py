@@ -1,4 +1,4 @@
-"""Solvers of ours and of diffusers' schedulers, both ways."""
+"""Our solvers and those in schedulers of diffusers, both ways."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -64,11 +64,11 @@ FROM: dict[str, Callable[[Keys], dict[str, Any]]] = {
 
 
 def solver_from_diffusers(name: str, keys: Keys) -> dict[str, Any]:
-    """Config of our solver.
+    """Config of our solver for a scheduler of diffusers.
 
     Args:
-        name: A scheduler there.
-        keys: Of its config, none left out.
+        name: Name of the scheduler.
+        keys: Its complete config.
     """
     return FROM[name](keys)
 
@@ -96,7 +96,7 @@ def _algorithm(solver: Keys) -> dict[str, Any]:
     return _orders(solver) | dict(algorithm_type=f'{prefix}{PLUS_PLUS}')
 
 
-# Scheduler, and its keys; what they cannot say is found by their import.
+# Scheduler, and its keys; solvers without counterpart show in their import.
 TO: dict[str, tuple[str, Callable[[Keys], dict[str, Any]]]] = {
     'DDIM': ('DDIMScheduler', _clips),
     'DDPM': ('DDPMScheduler', _variance),
@@ -113,10 +113,10 @@ TO: dict[str, tuple[str, Callable[[Keys], dict[str, Any]]]] = {
 def solvers_to_diffusers(
     solver: Keys,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Schedulers there, and their keys, that may solve as this one.
+    """Schedulers of diffusers, with keys, that may equal a solver.
 
     Args:
-        solver: Ours, no argument left out.
+        solver: Complete config of our solver.
     """
     if solver['type'] not in TO:
         return
@@ -131,16 +131,17 @@ def solvers_to_diffusers(
 
 
 def complete(solver: Keys) -> dict[str, Any]:
-    """A config of ours with the defaults of its class filled in."""
+    """A config of ours, completed with the defaults of its class."""
     cls = DIFFUSION_SCHEDULERS.get(solver['type'])
     return arguments(cls, solver) | dict(type=cls.__name__)
 
 
 def plan(solver: Keys, levels: Sequence[NoiseLevel]) -> dict[str, Any]:
-    """What a solver does on these levels: two with the same draw the same.
+    """The steps of a solver on some levels, equal for equal samples.
 
-    Its arguments, but for ``lower_order_final`` the orders of its steps, and
-    without eta of DDIM, which diffusers is told in the call.
+    The result has the solver's arguments, with the orders of its steps for
+    ``lower_order_final``, and without DDIM's eta, an argument of the call
+    in diffusers.
     """
     done = complete(solver)
     built = DIFFUSION_SCHEDULERS.build(dict(solver))
@@ -156,7 +157,7 @@ def plan(solver: Keys, levels: Sequence[NoiseLevel]) -> dict[str, Any]:
 def _order(
     solver: ExtrapolatingSolver, levels: Sequence[NoiseLevel], i: int
 ) -> int:
-    """The order of step i; to the clean level it is always 1."""
+    """The order of step i; a step to the clean level always has order 1."""
     if levels[i + 1].sigma == 0:
         return 1
     past = [(level, level.alpha) for level in reversed(levels[: i + 1])]

@@ -1,8 +1,8 @@
 """Text encoders in folders of diffusers: configs and weights, both ways.
 
-``LDMBertModel`` of diffusers 0.42 is our ``TokenTransformer``, transformers'
-``CLIPTextModel`` our ``TextEncoder``. Configs are the content of their
-``config.json``.
+``LDMBertModel`` of diffusers 0.42 is our ``TokenTransformer``;
+``CLIPTextModel`` of transformers is our ``TextEncoder``. Configs are the
+contents of their ``config.json``.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ COUNTS = (
     'num_attention_heads max_position_embeddings'
 )
 OTHERS = 'hidden_act layer_norm_eps bos_token_id eos_token_id pad_token_id'
-# What the network of CLIPTextConfig depends on; the names are the same.
+# Keys of CLIPTextConfig that the network depends on, with the same names.
 CLIP = KeyTable(
     *(Key(k, f'config.{k}', COUNT, UNSAID) for k in COUNTS.split()),
     *(Key(k, f'config.{k}', default=UNSAID) for k in OTHERS.split()),
@@ -49,10 +49,10 @@ CLIP = KeyTable(
 def transformer_from_diffusers_config(
     theirs: Mapping[str, Any], tokenizer: str = 'bert-base-uncased'
 ) -> dict[str, Any]:
-    """The config of the ``TokenTransformer`` that an ``LDMBertModel`` is.
+    """The config of our ``TokenTransformer`` for an ``LDMBertModel``.
 
     Args:
-        theirs: Of the ``LDMBertModel``.
+        theirs: Config of the ``LDMBertModel``.
         tokenizer: Folder or name of its tokenizer.
 
     Raises:
@@ -77,7 +77,7 @@ def transformer_from_diffusers_config(
 def transformer_to_diffusers_config(
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The config of the ``LDMBertModel`` that is a ``TokenTransformer``."""
+    """The config of the ``LDMBertModel`` for a ``TokenTransformer``."""
     args = arguments(TokenTransformer, config)
     return dict(
         architectures=['LDMBertModel'],
@@ -91,10 +91,10 @@ def transformer_to_diffusers_config(
 def text_encoder_from_diffusers_config(
     theirs: Mapping[str, Any], tokenizer: str
 ) -> dict[str, Any]:
-    """The config of the ``TextEncoder`` that a ``CLIPTextModel`` is.
+    """The config of our ``TextEncoder`` for a ``CLIPTextModel``.
 
     Args:
-        theirs: Of the ``CLIPTextModel``.
+        theirs: Config of the ``CLIPTextModel``.
         tokenizer: Folder or name of its tokenizer.
 
     Raises:
@@ -112,10 +112,10 @@ def text_encoder_from_diffusers_config(
 def text_encoder_to_diffusers_config(
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The config of the ``CLIPTextModel`` that is a ``TextEncoder``.
+    """The config of the ``CLIPTextModel`` for a ``TextEncoder``.
 
-    Pipelines of diffusers read the last layer: where ours reads the one
-    before, the last is left out.
+    Pipelines of diffusers read the last layer. If ours reads the layer
+    before it, the last layer is left out.
 
     Raises:
         ValueError: If ``config`` does not describe the network.
@@ -128,7 +128,7 @@ def text_encoder_to_diffusers_config(
 
 
 def _read_layers(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config without the layers of the network that it does not read."""
+    """The config without layers of the network that are not read."""
     if 'config' not in config:
         raise ValueError(
             f'the TextEncoder has pretrained={config.get("pretrained")!r}, '
@@ -149,10 +149,10 @@ def _read_layers(config: Mapping[str, Any]) -> dict[str, Any]:
 def transformer_to_diffusers(
     weights: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> dict[str, Tensor]:
-    """All that an ``LDMBertModel`` loads.
+    """All weights of an ``LDMBertModel``.
 
-    The layer to the vocabulary, which nothing reads, is zeros where ours has
-    none.
+    The layer to the vocabulary, which is never used, is zeros if ours does
+    not have it.
     """
     if not config.get('logits', False):
         embedded = weights['token_embed.weight']
@@ -167,7 +167,7 @@ def transformer_to_diffusers(
 def text_encoder_to_diffusers(
     weights: Mapping[str, Tensor], config: Mapping[str, Any]
 ) -> dict[str, Tensor]:
-    """All that a ``CLIPTextModel`` loads.
+    """All weights of a ``CLIPTextModel``.
 
     Raises:
         ValueError: If ``config`` does not describe the network.

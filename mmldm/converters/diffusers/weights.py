@@ -1,17 +1,17 @@
-"""Weights of diffusers: today's names, and those of old files."""
+"""Names of weights in diffusers, today and in old files."""
 
 import re
 from collections.abc import Mapping
 
 from torch import Tensor
 
-# What is inside an attention of ours, and its names there.
+# Layers of an attention of ours, and their names in diffusers.
 ATTENTION = {
     'norm': 'group_norm',
     'qkv': ('to_q', 'to_k', 'to_v'),
     'out': 'to_out.0',
 }
-# Before diffusers 0.13.
+# Names before diffusers 0.13.
 OLD = {
     '.query.': '.to_q.',
     '.key.': '.to_k.',
@@ -22,10 +22,10 @@ PROJECTION = re.compile(r'\.(to_[qkv]|to_out\.0)\.weight$')
 
 
 def modern_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under the names and in the shapes of today's diffusers.
+    """Weights with the names and shapes of today's diffusers.
 
     Until 0.13 attention had other names, and in some files its projections
-    are convolutions of one position.
+    are 1x1 convolutions.
     """
     found = {}
     for name, weight in weights.items():

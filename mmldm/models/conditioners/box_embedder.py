@@ -79,10 +79,10 @@ class BoxEmbedder(Embedder):
         drop: Tensor,
         encode: Encode | None = None,
     ) -> Tensor:
-        """(B, max_objects, embed_dim).
+        """Tokens of objects, (B, max_objects, embed_dim).
 
         Args:
-            data_samples: With a ``layout`` where not dropped.
+            data_samples: Each has a ``layout`` where it is not dropped.
             drop: See :class:`Embedder`.
             encode: Not used.
 

@@ -43,7 +43,9 @@ class BoxMap(PlacedClasses):
         drop: Tensor,
         encode: Encode | None = None,
     ) -> Tensor:
-        """(B, embed_dim, ceil(H / 2^num_stages), ceil(W / 2^num_stages)).
+        """The map of a batch, (B, embed_dim, h, w).
+
+        h = ceil(H / 2^num_stages), w = ceil(W / 2^num_stages).
 
         Args:
             data_samples: Each has an ``img_shape`` (H, W), the same for all,

@@ -60,7 +60,7 @@ class ClassEmbedder(Embedder):
         drop: Tensor,
         encode: Encode | None = None,
     ) -> Tensor:
-        """(B, 1, embed_dim) tokens or (B, embed_dim) vectors.
+        """Tokens (B, 1, embed_dim) or vectors (B, embed_dim).
 
         Args:
             data_samples: Each has a ``gt_label`` where it is not dropped.

@@ -42,7 +42,9 @@ class SemanticMap(PlacedClasses):
         drop: Tensor,
         encode: Encode | None = None,
     ) -> Tensor:
-        """(B, embed_dim, ceil(H / 2^num_stages), ceil(W / 2^num_stages)).
+        """The map of a batch, (B, embed_dim, h, w).
+
+        h = ceil(H / 2^num_stages), w = ceil(W / 2^num_stages).
 
         Args:
             data_samples: Each has a ``gt_sem_seg``, dropped or not.
@@ -110,7 +112,7 @@ class MaskedImage(Embedder):
         drop: Tensor,
         encode: Encode | None = None,
     ) -> Tensor:
-        """(B, latent_channels + 1, h, w).
+        """Masked latents and masks, (B, latent_channels + 1, h, w).
 
         Args:
             data_samples: Each has a ``gt_img`` and a ``mask``, dropped or not.
@@ -226,7 +228,7 @@ class LowResolution(Embedder):
         drop: Tensor,
         encode: Encode | None = None,
     ) -> Tensor:
-        """(B, channels, h, w).
+        """The small images of a batch, (B, channels, h, w).
 
         Args:
             data_samples: Each has an ``img_lq``, dropped or not.

@@ -56,7 +56,7 @@ class LaplacianPyramidLoss(nn.Module):
         if min(x.shape[2:]) < self.min_size:
             raise ValueError(
                 f'num_levels={self.num_levels} needs images of '
-                f'{self.min_size} or more pixels a side, got (H, W) = '
+                f'{self.min_size} or more pixels per side, got (H, W) = '
                 f'{tuple(x.shape[2:])}: '
                 'set a smaller model.perceptual.num_levels'
             )

@@ -141,9 +141,9 @@ class LPIPS(nn.Module):
         check_same_shape(x, reference)
         if x.shape[1] != 3 or min(x.shape[2:]) < SMALLEST:
             raise ValueError(
-                f'LPIPS compares RGB images of {SMALLEST} pixels or more a '
-                f'side, got (B, C, H, W) = {tuple(x.shape)}: train on such '
-                f'images, or set {WITHOUT_LPIPS}'
+                f'LPIPS compares RGB images of {SMALLEST} or more pixels '
+                f'per side, got (B, C, H, W) = {tuple(x.shape)}: train on '
+                f'such images, or set {WITHOUT_LPIPS}'
             )
         pairs = zip(
             self.linear.split(CHANNELS, dim=1),

@@ -72,8 +72,8 @@ def test_samples_are_drawn_in_steps_that_the_original_runs(length, num_steps):
 @pytest.mark.parametrize(
     'params, message',
     [
-        (dict(timesteps=1), 'timesteps or given_betas say 1 time steps'),
-        (dict(given_betas=[]), 'timesteps or given_betas say 0 time steps'),
+        (dict(timesteps=1), 'timesteps or given_betas give 1 time steps'),
+        (dict(given_betas=[]), 'timesteps or given_betas give 0 time steps'),
         (dict(loss_type='l3'), "params.loss_type='l3' has no counterpart"),
         (dict(beta_schedule='line'), "only 'linear', 'sqrt_linear', 'sqrt'"),
         (dict(parameterization='mu'), "only 'eps', 'x0', 'v' have"),

@@ -301,9 +301,13 @@ def test_every_tensor_of_a_published_unet_has_its_place(theirs, millions):
             dict(transformer_layers_per_block=[1, 2, 4, 4]),
             r'transformer_layers_per_block=\[1, 2, 4, 4\] has no counterpart',
         ),
-        (SD, dict(attention_head_dim=[1, 2, 3, 4]), 'nor their width'),
+        (SD, dict(attention_head_dim=[1, 2, 3, 4]), 'heads of the same width'),
         # The middle has the heads of the last level, which has none itself.
-        (SD, dict(attention_head_dim=[5, 10, 20, 10]), 'nor their width'),
+        (
+            SD,
+            dict(attention_head_dim=[5, 10, 20, 10]),
+            'heads of the same width',
+        ),
         (SD, dict(attention_head_dim=[1, 2]), 'is not one a block'),
         (SD, dict(magic=2), 'UNet2DConditionModel.magic=2 is not known'),
         (CELEBAHQ, dict(num_class_embeds=10), 'num_class_embeds=10 has no c'),

@@ -326,8 +326,8 @@ SEVERAL = CLASSES | dict(
 @pytest.mark.parametrize(
     'config, why',
     [
-        (CLASSES, 'diffusers has none of conditions by ClassEmbedder'),
-        (SEVERAL, 'of conditions by TokenTransformer, ClassEmbedder'),
+        (CLASSES, 'diffusers has none for conditions by ClassEmbedder'),
+        (SEVERAL, 'for conditions by TokenTransformer, ClassEmbedder'),
         (
             small_image() | dict(autoencoder=KL),
             'takes as many latent channels as an image has, 3, and no scale; ',
@@ -336,7 +336,7 @@ SEVERAL = CLASSES | dict(
 )
 def test_without_a_pipeline_the_parts_are_written(export, config, why):
     model, folder, (note, *others) = export(config)
-    assert note.startswith('No pipeline draws with these parts: ')
+    assert note.startswith('No pipeline uses these parts: ')
     assert why in note
     # A small image has no weights.
     learned = bool([*model.conditioner.parameters()])
@@ -354,7 +354,7 @@ def test_without_a_pipeline_the_parts_are_written(export, config, why):
 @pytest.mark.parametrize(
     'config, note',
     [
-        (CLASSES, 'guidance_scale=2.5 is to be given in the call'),
+        (CLASSES, 'guidance_scale=2.5 must be given in the call'),
         (
             LDM | dict(log_variance=dict(type='LearnedLogVariance')),
             'log_variance, which weighs losses, is left out',
@@ -377,7 +377,7 @@ def test_what_is_not_as_ours_is_said(export, config, note):
 @pytest.mark.parametrize(
     'config, message',
     [
-        (LDM | dict(image_size=None), 'model.image_size is not given'),
+        (LDM | dict(image_size=None), 'model.image_size is missing'),
         (LDM | dict(image_size=[16, 32]), '16x32 is no square.*--image-size'),
         (changed('denoiser', res_block=dict(updown=True)), 'updown=True'),
         (

@@ -447,7 +447,7 @@ def test_a_file_of_2022():
         ),
         (
             dict(_class_name='EDMEulerScheduler'),
-            r'without betas \(the network is told log\(sigma\) / 4',
+            r'without betas \(the network is given log\(sigma\) / 4',
         ),
         (
             dict(_class_name='DEISMultistepScheduler', thresholding=True)
@@ -463,7 +463,7 @@ def test_a_file_of_2022():
                 _class_name='EulerDiscreteScheduler',
                 timestep_type='continuous',
             ),
-            "timestep_type='continuous' tells the network log",
+            "timestep_type='continuous' gives the network log",
         ),
         (
             dict(_class_name='DDPMScheduler', beta_schedule='sigmoid'),

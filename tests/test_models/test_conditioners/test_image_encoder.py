@@ -92,7 +92,7 @@ def test_it_is_stored_as_a_text_encoder_is(folder, samples):
     load_weights(copy, encoder.state_dict(), 'included')
     assert torch.equal(copy(samples, KEEP), expected)
     other = ImageEncoder(config=CLIP)
-    with pytest.raises(ValueError, match=r"CLIP's of other .*pretrained="):
+    with pytest.raises(ValueError, match=r'CLIP of other .*pretrained='):
         load_weights(ImageEncoder(pretrained=folder), other.state_dict(), '')
 
 

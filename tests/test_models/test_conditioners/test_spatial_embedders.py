@@ -224,7 +224,7 @@ def sized(height, width, **fields):
         (
             MAP,
             [sized(8, 16, gt_sem_seg=classes())],
-            'gt_sem_seg of a.png is 16x16, its image 8x16',
+            'gt_sem_seg of a.png is 16x16, but its image is 8x16',
         ),
         (
             MAP,
@@ -239,12 +239,12 @@ def sized(height, width, **fields):
         (
             MASKED,
             [sample(gt_img=image(), mask=mask(8, 16))],
-            'mask of a.png is 8x16, its image 16x16',
+            'mask of a.png is 8x16, but its image is 16x16',
         ),
         (
             MASKED,
             [sized(8, 8, gt_img=image(), mask=mask())],
-            'gt_img of a.png is 16x16, its image 8x8',
+            'gt_img of a.png is 16x16, but its image is 8x8',
         ),
         (
             MASKED,
@@ -264,7 +264,7 @@ def sized(height, width, **fields):
         (
             LOW,
             [sample('b', img_lq=image(4, 4)), sample(img_lq=image(4, 6))],
-            'img_lq of a.png is 4x6, that of b 4x4',
+            'img_lq of a.png is 4x6, that of b is 4x4',
         ),
     ],
 )

@@ -178,8 +178,8 @@ def test_lpips_scales_low_precision_images_in_float32(reference, lpips):
 @pytest.mark.parametrize(
     'shape, remedy',
     [
-        ((1, 3, 15, 32), '16 pixels or more a side, got .*15, 32.*Pyramid'),
-        ((1, 3, 32, 15), '16 pixels or more'),
+        ((1, 3, 15, 32), '16 or more pixels per side, got .*15, 32.*Pyramid'),
+        ((1, 3, 32, 15), '16 or more pixels'),
         ((1, 1, 32, 32), 'RGB images .*got .*1, 1, 32, 32'),
     ],
 )
@@ -356,7 +356,7 @@ def test_images_too_small_for_the_pyramid_are_refused():
     for size in ((8, 16), (16, 8)):
         with pytest.raises(
             ValueError,
-            match=r'num_levels=4 needs images of 9 or more pixels a side, '
+            match=r'num_levels=4 needs images of 9 or more pixels per side, '
             r'got .*8.*: set a smaller model.perceptual.num_levels',
         ):
             LaplacianPyramidLoss()(images(1, 3, *size), images(1, 3, *size))

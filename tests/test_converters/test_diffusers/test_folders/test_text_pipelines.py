@@ -81,7 +81,7 @@ def test_the_layer_that_nothing_reads_is_there_where_ours_has_none(
     'change, note',
     [
         (dict(max_length=9), 'takes captions of 77 tokens, and this model 9'),
-        (dict(levels=2), 'ask it for height and width times 4'),
+        (dict(levels=2), 'multiply height and width by 4'),
     ],
 )
 def test_what_the_text_pipeline_takes_for_granted(
