@@ -91,13 +91,23 @@ class Sampling:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The parts that are replaced, as text or numbers."""
+        """The parts that are replaced, as plain values."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {
-            name: value if isinstance(value, int) else type(value).__name__
+            name: value if isinstance(value, int) else _described(value)
             for name, value in values.items()
             if value is not None and value is not False
         }
+
+
+def _described(part: Any) -> dict[str, Any]:
+    """The class of a part, and its arguments that are numbers or text."""
+    arguments = {
+        name: value
+        for name, value in vars(part).items()
+        if isinstance(value, int | float | str | list | tuple)
+    }
+    return dict(type=type(part).__name__, **arguments)
 
 
 def _part(

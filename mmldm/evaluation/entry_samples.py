@@ -65,7 +65,7 @@ class EntrySamplesMetric(BaseMetric):
 
 
 def mean_of_entries(results: Sequence[EntrySample]) -> list[EntrySample]:
-    """One draw for each entry, with the mean image of its draws, float64."""
+    """One sample for each entry, with the mean of its images, float64."""
     groups: dict[int, list[EntrySample]] = {}
     for sample in results:
         groups.setdefault(sample.source, []).append(sample)

@@ -5,9 +5,9 @@ from mmengine.dist import all_reduce
 from scipy.linalg import eigh
 from torch import Tensor
 
-# Features are rounded to multiples of 2^-20, an error below 5e-7 each; the
+# Features are rounded to multiples of 2^-18, an error below 2e-6 each; the
 # resulting error of a distance is below 1e-6.
-DIGITS = 20
+DIGITS = 18
 # Whole numbers up to 2^53 are exact in float64, and sums up to 2^62 in int64.
 EXACT, LARGEST_SUM = 2.0**53, 2**62
 
@@ -15,7 +15,7 @@ EXACT, LARGEST_SUM = 2.0**53, 2**62
 class FeatureMoments:
     """Count, sum and sum of products of the features of many images.
 
-    They are whole numbers in units of 2^-20 and 2^-40. The sums do not depend
+    They are whole numbers in units of 2^-18 and 2^-36. The sums do not depend
     on the order of features, the batches or the number of processes.
 
     Args:

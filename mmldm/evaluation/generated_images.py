@@ -52,6 +52,9 @@ class GeneratedImages(BaseMetric):
         ValueError: If a measure is unknown, or there is no reference.
     """
 
+    # The network's name is the prefix.
+    default_prefix = ''
+
     def __init__(
         self,
         reference: ConfigType | str | None,

@@ -117,9 +117,8 @@ class LatentDiffusionInferencer:
                 f'sampling and {", ".join(own)} are both given: give one'
             )
         sampling = sampling or Sampling.of(**own)
-        requests = self.requests(
-            num, seed, size, negative, arguments, sampling.unconditional
-        )
+        asked = (num, seed, size, negative, arguments)
+        requests = self.requests(*asked, sampling.unconditional)
         stream = self.stream(requests, sampling, batch_size, callback)
         samples = [*stream]
         if return_datasamples:
