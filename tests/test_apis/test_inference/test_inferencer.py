@@ -118,7 +118,7 @@ def test_an_image_carries_what_reproduces_it(generate):
         gt_label=7, size=(8, 8), seed=9, number=1, num_steps=3
     )
     guided = generate(label=3, guidance_scale=2.5, solver='Heun')[0].info
-    assert guided['mmldm']['guidance']['scales'] == [2.5]
+    assert guided['mmldm']['guidance']['scales'] == (2.5,)
     assert guided['mmldm']['solver']['type'] == 'Heun'
     again = generate(label=7, num=2, seed=9, steps=3)[1]
     assert abs(np.asarray(again).astype(int) - np.asarray(image)).max() <= 1
