@@ -19,9 +19,11 @@ def from_hub(load: Callable[..., Part], source: str) -> Part:
         source: Folder, or name on the hub.
 
     Raises:
+        ValueError: If a folder's config asks for a package that quantizes.
         Exception: Whatever transformers raises; the network's, if the hub
             does not answer.
     """
+    _refuse_quantized(Path(source))
     try:
         return load(source, local_files_only=True)
     except Exception:
@@ -33,6 +35,16 @@ def from_hub(load: Callable[..., Part], source: str) -> Part:
 
     get_session().head(constants.ENDPOINT, timeout=PATIENCE)
     return load(source)
+
+
+def _refuse_quantized(folder: Path) -> None:
+    """Raise if a folder's config names a package that is to be imported."""
+    path = folder / 'config.json'
+    if path.is_file() and b'"quantization_config"' in path.read_bytes():
+        raise ValueError(
+            f'{path} has quantization_config, which imports other packages: '
+            'give weights in full precision, and remove the key'
+        )
 
 
 def required(

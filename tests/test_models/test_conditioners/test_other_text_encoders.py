@@ -255,6 +255,22 @@ def test_code_of_a_folder_is_refused_and_not_run(
         build(pretrained=str(tmp_path))
 
 
+@pytest.mark.parametrize('nested', [False, True])
+def test_a_folder_cannot_name_a_package_that_quantizes(
+    build, trained, tmp_path, nested
+):
+    _, model = trained('bert')
+    model.save_pretrained(tmp_path)
+    path = tmp_path / 'config.json'
+    config = json.loads(path.read_text())
+    part = dict(quantization_config=dict(quant_method='bitsandbytes'))
+    path.write_text(
+        json.dumps(config | (dict(text_config=part) if nested else part))
+    )
+    with pytest.raises(ValueError, match='quantization_config.*remove the'):
+        build(pretrained=str(tmp_path))
+
+
 def test_a_folder_cannot_name_the_code_of_its_attention(
     build, trained, tmp_path
 ):
