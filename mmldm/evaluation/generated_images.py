@@ -57,7 +57,7 @@ class GeneratedImages(BaseMetric):
 
     def __init__(
         self,
-        reference: ConfigType | str | None,
+        reference: ConfigType | str | None = None,
         features: ConfigType | None = None,
         measures: Sequence[str] = ('fd',),
         **kwargs: Any,

@@ -79,7 +79,7 @@ def test_oblong_images_are_trained_on_and_drawn(images, run_tool, call_tool):
         'ldm',
         '--cfg-options',
         *options,
-        'test_evaluator={"type": "GeneratedImages", "reference": None, '
+        'test_evaluator={"type": "GeneratedImages", '
         '"features": {"type": "EfficientNetLiteFeatures", "side": 32}}',
         *SMALL,
         'test_dataloader.dataset.num_samples=3',

@@ -1,7 +1,7 @@
 """Numbers of a run's config that follow from its training data."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -13,6 +13,8 @@ from .source import inherited_files
 
 # Arguments of the training's data set that validation and test inherit.
 SHARED = ('data_root', 'size')
+# The argument of a metric that is the training's data set.
+REFERENCE = ('reference',)
 
 
 def fill_base_batch_size(cfg: Config) -> None:
@@ -75,28 +77,37 @@ def share_with_training(cfg: Config) -> None:
         cfg: A checked config, changed in place.
     """
     training = (cfg.get('train_dataloader') or {}).get('dataset', {})
+    scope = cfg.get('default_scope') or OWN
     for name in ('val_evaluator', 'test_evaluator'):
         metrics = cfg.get(name) or []
         for metric in [metrics] if isinstance(metrics, dict) else metrics:
-            if 'reference' in metric and metric['reference'] is None:
-                metric['reference'] = training or None
+            for key in _left_open(metric, scope, REFERENCE):
+                metric[key] = training or None
     for name in ('val_dataloader', 'test_dataloader'):
         dataset = (cfg.get(name) or {}).get('dataset', {})
-        for key in _left_open(dataset, cfg.get('default_scope') or OWN):
+        for key in _left_open(dataset, scope, SHARED):
             dataset[key] = training.get(key)
 
 
-def _left_open(dataset: Mapping[str, Any], scope: str) -> list[str]:
-    """Arguments of :data:`SHARED` that a data set has, but does not set."""
-    kind = dataset.get('type')
+def _left_open(
+    node: Mapping[str, Any], scope: str, keys: Sequence[str]
+) -> list[str]:
+    """Those of some arguments that a class has, but its config does not set.
+
+    Args:
+        node: Config of a data set or a metric.
+        scope: Scope in which its type is looked up.
+        keys: Names of arguments.
+    """
+    kind = node.get('type')
     cls = find_class(kind, scope) if isinstance(kind, str) else kind
     arguments = arguments_of(cls)[0] if inspect.isclass(cls) else {}
     return [
         key
-        for key in SHARED
-        if dataset.get(key, ...) is None
+        for key in keys
+        if node.get(key, ...) is None
         or (
-            key not in dataset
+            key not in node
             and key in arguments
             and arguments[key].default in (None, inspect.Parameter.empty)
         )
