@@ -14,6 +14,7 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -106,20 +107,26 @@ def main() -> None:
     try:
         runpy.run_path(script, run_name='__main__')
     except BaseException as error:
-        if isinstance(error, SystemExit) and not error.code:
-            return
-        write_report(report_of(error))
-        code = error.code if isinstance(error, SystemExit) else 1
-        leave(code if isinstance(code, int) else 1)
+        if not isinstance(error, SystemExit) or error.code:
+            write_report(report_of(error))
+            code = error.code if isinstance(error, SystemExit) else 1
+            leave(code if isinstance(code, int) else 1, SECONDS_TO_END)
+    leave(0)
 
 
-def leave(status: int) -> None:
+def leave(status: int, seconds: int = 0) -> None:
     """Run the exit functions and end, without Python's own shutdown.
 
-    The destructor of a process group may wait for other processes, or abort.
+    The destructor of a process group may wait for other processes, or abort,
+    even after all work is done.
+
+    Args:
+        status: The exit status.
+        seconds: Time for threads and exit functions to end; 0 is no limit.
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(SECONDS_TO_END)
+    signal.alarm(seconds)
+    threading._shutdown()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

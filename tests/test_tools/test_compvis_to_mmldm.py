@@ -220,7 +220,7 @@ def test_a_file_of_no_such_model_is_refused(convert, content, message):
         (
             {'model_ema.diffusion_modelout2weight': torch.zeros(3)},
             r'model.ckpt: model_ema.diffusion_modelout2weight has shape '
-            r'\(3,\), and model.diffusion_model.out.2.weight, .*\(3, 32',
+            r'\(3,\), but model.diffusion_model.out.2.weight, .*\(3, 32',
         ),
         (
             {'first_stage_model.quant_conv.bias': torch.zeros(7)},

@@ -219,6 +219,44 @@ def test_a_rank_whose_launcher_had_ended_does_not_begin(tmp_path):
     assert done.stdout == ''
 
 
+ENDING = """
+import atexit, os, sys, threading, time
+
+
+class AbortsWhenDestroyed:
+    def __del__(self):
+        os.abort()
+
+
+kept = AbortsWhenDestroyed()
+atexit.register(print, 'exit function')
+late = threading.Thread(target=lambda: (time.sleep(0.3), print('thread')))
+late.start()
+if len(sys.argv) > 1:
+    sys.exit()
+"""
+
+
+@pytest.mark.parametrize('arguments', [[], ['exit']])
+def test_a_rank_ends_without_destructors_that_abort(tmp_path, arguments):
+    """Its threads and exit functions are waited for."""
+    (tmp_path / 'script.py').write_text(ENDING)
+    script = [ROOT / 'tools' / '_rank.py', tmp_path / 'script.py']
+    done = subprocess.run(
+        [sys.executable, *script, *arguments],
+        env={
+            **os.environ,
+            'RANK': '0',
+            'MMLDM_RANK_REPORTS': str(tmp_path),
+            'MMLDM_LAUNCHER_PID': str(os.getpid()),
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split('\n')[:2] == ['thread', 'exit function']
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))

@@ -466,7 +466,7 @@ def test_a_solver_and_a_grid_by_name_arrive(draw):
 
 
 def test_an_unknown_solver_is_named(draw):
-    with pytest.raises(ValueError, match="solver='DDIN' is unknown"):
+    with pytest.raises(ValueError, match="solver='DDIN' is not known.*'DDIM'"):
         draw({}, '--label', 3, '--solver', 'DDIN')
 
 
