@@ -189,26 +189,14 @@ def wishes(
     negative: dict[str, Any],
 ) -> Iterator[LDMDataSample]:
     """A data sample for every image, kind after kind."""
-    from mmldm.structures import LDMDataSample
+    from mmldm.apis.inference.requests import Request
 
     for number in range(len(kinds) * args.num):
         # The noise of an image does not depend on its kind.
-        place = dict(img_shape=size, address=(args.seed, number % args.num))
-        sample = LDMDataSample(metainfo=place)
-        _tell(sample, fields | kinds[number // args.num])
-        if negative:
-            sample.negative = LDMDataSample()
-            _tell(sample.negative, negative)
-        yield sample
-
-
-def _tell(sample: LDMDataSample, fields: dict[str, Any]) -> None:
-    """Write fields into a sample."""
-    for field, value in fields.items():
-        if field == 'gt_label':
-            sample.set_gt_label(value)
-        else:
-            sample.set_field(value, field)
+        kind, place = divmod(number, args.num)
+        shown = fields | kinds[kind]
+        request = Request(shown, size, args.seed, place, negative)
+        yield request.data_sample()
 
 
 def prepare(args: argparse.Namespace, model: LatentDiffusion) -> Sampling:

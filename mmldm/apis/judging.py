@@ -13,10 +13,9 @@ from tqdm import tqdm
 from mmldm.datasets.image_files import read_image
 from mmldm.datasets.image_search import sound_images
 from mmldm.datasets.report import DataReport
-from mmldm.evaluation.feature_collector import FeatureCollector
+from mmldm.evaluation.feature_collector import collector_for
 from mmldm.evaluation.feature_sets import (
     COMPARED,
-    NEED_FEATURES,
     FeatureSet,
     check_protocols,
     compare_sets,
@@ -124,11 +123,7 @@ def measure_images(
         metrics: Metrics to compute later; they decide what is kept.
         what: Name of the images in the progress bar.
     """
-    collector = FeatureCollector(
-        network,
-        keep_features=not NEED_FEATURES.isdisjoint(metrics),
-        keep_logits='is' in metrics,
-    )
+    collector = collector_for(network, metrics)
     device = next(network.parameters()).device
     with tqdm(total=len(images), desc=what, unit='image') as progress:
         for start in range(0, len(images), BATCH):

@@ -9,13 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mmldm.datasets.image_files import (
-    read_image,
-    read_label_map,
-    read_mask,
-)
 from mmldm.utils.files import check_file
 
+from .inference.requests import READERS, read_picture
 from .sample_flags import FLAGS
 
 Content = TypeVar('Content')
@@ -35,18 +31,16 @@ def read_fields(args: argparse.Namespace) -> dict[str, Any]:
     """
     fields: dict[str, Any] = {}
     if args.image is not None:
-        fields['gt_img'] = _file('--image', _image, args.image)
+        fields['gt_img'] = _file('--image', read_picture, args.image)
     if args.mask is not None:
-        mask = _file('--mask', read_mask, args.mask)
-        fields['mask'] = torch.from_numpy(mask)[None]
+        fields['mask'] = _file('--mask', READERS['mask'], args.mask)
     if args.low_res is not None:
-        fields['img_lq'] = _file('--low-res', _image, args.low_res)
+        fields['img_lq'] = _file('--low-res', read_picture, args.low_res)
     if args.map is not None:
-        classes = _file('--map', read_label_map, args.map)
-        fields['gt_sem_seg'] = torch.from_numpy(classes)[None]
+        fields['gt_sem_seg'] = _file('--map', READERS['map'], args.map)
     if args.like is not None and args.database is None:
         fields['ref_imgs'] = [
-            _file('--like', _image, path) for path in args.like
+            _file('--like', read_picture, path) for path in args.like
         ]
     if args.object is not None:
         fields['layout'] = [(int(c), box) for c, *box in args.object]
@@ -81,14 +75,9 @@ def _file(flag: str, read: Callable[[str], Content], path: str) -> Content:
         raise ValueError(f'{flag}: {error}') from error
 
 
-def _image(path: str) -> Tensor:
-    """Read an image as uint8 RGB (3, H, W)."""
-    return torch.from_numpy(read_image(path)).permute(2, 0, 1)
-
-
 def _map(path: str) -> Tensor:
     """Read a grey image as uint8 (1, H, W), another as RGB (3, H, W)."""
-    rgb = _image(path)
+    rgb = read_picture(path)
     with Image.open(path) as image:
         grey = image.mode.startswith(('1', 'L', 'I'))
     return rgb[:1] if grey else rgb

@@ -1,7 +1,7 @@
 """Collection of the features of images that arrive in batches."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from mmldm.models.feature_networks import FeatureNetwork
 
 from .feature_moments import FeatureMoments
-from .feature_sets import FeatureSet
+from .feature_sets import NEED_FEATURES, FeatureSet
 
 # Features to gather before they are summed: few rows would cost as much.
 BLOCK = 256
@@ -88,6 +88,22 @@ class FeatureCollector:
     def _keep(kept: list[Tensor] | None, values: Tensor | None) -> None:
         if kept is not None and values is not None:
             kept += values.cpu()
+
+
+def collector_for(
+    network: FeatureNetwork, metrics: Collection[str]
+) -> FeatureCollector:
+    """A collector that keeps what some metrics need.
+
+    Args:
+        network: The feature network.
+        metrics: Names of :data:`mmldm.evaluation.feature_sets.METRICS`.
+    """
+    return FeatureCollector(
+        network,
+        keep_features=not NEED_FEATURES.isdisjoint(metrics),
+        keep_logits='is' in metrics,
+    )
 
 
 def _batches(images: Sequence[Tensor]) -> Iterator[Tensor]:

@@ -17,9 +17,9 @@ from mmldm.registry import DATASETS, METRICS
 from mmldm.utils import check_choice
 from mmldm.utils.typing import ConfigType
 
-from .feature_collector import FeatureCollector
+from .feature_collector import collector_for
 from .feature_sets import METRICS as KNOWN
-from .feature_sets import NEED_FEATURES, FeatureSet, compare_sets
+from .feature_sets import FeatureSet, compare_sets
 from .reference_statistics import load_statistics
 
 BATCH = 32
@@ -83,7 +83,7 @@ class GeneratedImages(BaseMetric):
         self.known_reference: FeatureSet | None = None
         if isinstance(reference, str):
             self.known_reference = load_statistics(reference)
-        self.collector = self._collector()
+        self.collector = collector_for(self.network, measures)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Take the features of a batch."""
@@ -93,7 +93,7 @@ class GeneratedImages(BaseMetric):
         """The values, on every process, of ``size`` images in all."""
         rank, world = get_dist_info()
         generated = self.collector.finish(size, rank, world)
-        self.collector = self._collector()
+        self.collector = collector_for(self.network, self.measures)
         if self.known_reference is None:
             self.known_reference = self._measured_reference(rank, world)
         outcome = [self._outcome(generated) if is_main_process() else None]
@@ -122,18 +122,10 @@ class GeneratedImages(BaseMetric):
         prefix = self.prefix or self.network.name
         return {f'{prefix}/{name}': value for name, value in values.items()}
 
-    def _collector(self) -> FeatureCollector:
-        return FeatureCollector(
-            self.network,
-            keep_features=not NEED_FEATURES.isdisjoint(self.measures),
-            keep_logits='is' in self.measures,
-        )
-
     def _measured_reference(self, rank: int, world: int) -> FeatureSet:
         """The dataset's features, each process taking its share."""
         dataset = DATASETS.build(self.reference)
-        collector = self._collector()
-        collector.logits = None
+        collector = collector_for(self.network, {*self.measures} - {'is'})
         # Where the generated images were, whose rounding is the same.
         device = next(self.network.parameters()).device
         for images in _shares(dataset, rank, world):

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from inspect import signature
 
 import torch
 from mmengine.dataset import pseudo_collate
@@ -14,6 +13,7 @@ from torch.utils.data import Dataset
 from mmldm.models.editors import LatentDiffusion, fixed_errors
 from mmldm.registry import DATA_SAMPLERS, DATASETS, HOOKS
 from mmldm.utils import check_count
+from mmldm.utils.signatures import arguments_of
 from mmldm.utils.typing import ConfigType
 
 # Neighbouring images are at times far from each other.
@@ -141,12 +141,10 @@ class ValidationLossHook(Hook):
             [draw.position * GOLDEN % 1 for draw in drawn],
             dtype=torch.float64,
         )
-        count = self.num_ranges
-        errors = [
-            fixed_errors(model, **batch, fraction=(i + places) / count)
-            for i in range(count)
-        ]
-        return torch.stack([e.double().sum().cpu() for e in errors])
+        starts = torch.arange(self.num_ranges, dtype=torch.float64)[:, None]
+        fraction = (starts + places) / self.num_ranges
+        errors = fixed_errors(model, **batch, fraction=fraction)
+        return errors.double().sum(1).cpu()
 
 
 def _held_out(runner, training: Dataset) -> ConfigType:
@@ -162,16 +160,10 @@ def _held_out(runner, training: Dataset) -> ConfigType:
             'or give the config of a dataset of other images'
         )
     config = copy.deepcopy(runner.cfg.train_dataloader.dataset)
-    if 'split' not in config and not _takes_split(type(training)):
+    if 'split' not in {*config, *arguments_of(type(training))[0]}:
         raise ValueError(
             'ValidationLossHook.dataset is missing: '
             f'{type(training).__name__} has no split to hold out; give the '
             'config of a dataset of other images'
         )
     return {**config, 'split': 'val'}
-
-
-def _takes_split(cls: type) -> bool:
-    return any(
-        'split' in signature(base.__init__).parameters for base in cls.__mro__
-    )

@@ -17,7 +17,7 @@ def fixed_errors(
     data_samples: SampleList,
     fraction: Tensor,
 ) -> Tensor:
-    """Weighted denoising errors of a batch, (B,), float32.
+    """Weighted denoising errors of a batch, as many as fractions, float32.
 
     These are the errors that training averages, without randomness: latents
     are the mode of the posterior, no condition is dropped, and noise depends
@@ -27,17 +27,20 @@ def fixed_errors(
         model: A model in evaluation mode.
         inputs: Images in [-1, 1], (B, 3, H, W).
         data_samples: Conditions and random addresses.
-        fraction: Position of each sample on the time axis, in [0, 1), (B,).
+        fraction: Position of each sample on the time axis, in [0, 1), (B,);
+            or several for each sample, (..., B), for which latents and
+            conditions are computed once.
     """
-    scheduler, schedule = (
-        model.diffusion_scheduler,
-        model.diffusion_scheduler.noise_schedule,
-    )
+    scheduler = model.diffusion_scheduler
+    schedule = scheduler.noise_schedule
     encode = model.autoencoder.encode
     z_0 = encode(inputs).float()
     cond = model.conditioner(data_samples, encode=encode)
-    level = schedule(schedule.timestep(fraction))
     noise = scheduler.draw_noise(SampleRandom.of(data_samples), z_0)
-    z_t = add_noise(z_0, noise, level)
-    out = model.output(model.denoiser, z_t, level, cond)
-    return scheduler.errors(out, z_0, noise, level).float()
+    errors = []
+    for times in fraction.reshape(-1, len(z_0)):
+        level = schedule(schedule.timestep(times))
+        z_t = add_noise(z_0, noise, level)
+        out = model.output(model.denoiser, z_t, level, cond)
+        errors.append(scheduler.errors(out, z_0, noise, level).float())
+    return torch.stack(errors).view(fraction.shape)
