@@ -36,10 +36,10 @@ MODELS = _child('model', 'MODELS', 'models')
 DIFFUSION_SCHEDULERS = _child(
     'diffusion scheduler', 'DIFFUSION_SCHEDULERS', 'diffusion'
 )
-DATASETS = _child('dataset', 'DATASETS', 'datasets')
+DATASETS = _child('dataset', 'DATASETS', 'datasets', 'toy_data')
 DATA_SAMPLERS = _child('data sampler', 'DATA_SAMPLERS', 'datasets')
 TRANSFORMS = _child('transform', 'TRANSFORMS', 'datasets')
-METRICS = _child('metric', 'METRICS', 'evaluation')
+METRICS = _child('metric', 'METRICS', 'evaluation', 'toy_data')
 HOOKS = _child('hook', 'HOOKS', 'engine', 'visualization')
 LOOPS = _child('loop', 'LOOPS', 'engine')
 RUNNERS = _child('runner', 'RUNNERS', 'engine')

@@ -12,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import base_dataset
+from mmengine.evaluator import Evaluator
 from torch import nn
 
 from mmldm.registry import MODELS
@@ -315,3 +316,16 @@ def labelled():
         return sample.set_gt_label(label)
 
     return labelled
+
+
+@pytest.fixture
+def judge():
+    """What a metric says of samples that come in batches of a size."""
+
+    def judge(metric, samples, batch_size=2):
+        evaluator = Evaluator(metric)
+        for i in range(0, len(samples), batch_size):
+            evaluator.process(samples[i : i + batch_size])
+        return evaluator.evaluate(size=len(samples))
+
+    return judge

@@ -29,6 +29,7 @@ FLOORS = {
     'visualization': 6,
     'datasets': 6,
     'converters': 6,
+    'toy_data': 7,
     'apis': 7,
     '__main__': 8,
     '': 8,

@@ -26,7 +26,7 @@ model = dict(
                 type='TokenTransformer',
                 tokenizer=dict(
                     type='WordTokens',
-                    # mmldm.structures.shape_scene.WORDS
+                    # mmldm.toy_data.shape_scene.WORDS
                     vocab=[
                         *('a', 'and'),
                         *('red', 'green', 'blue', 'yellow', 'magenta', 'cyan'),

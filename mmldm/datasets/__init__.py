@@ -7,7 +7,6 @@ from .annotations import Annotations, LargeImages
 from .base import AddressedDataset
 from .captions import CaptionFiles, Captions
 from .coco import CocoBoxes, CocoCaptions
-from .digits import DigitsDataset
 from .files_beside import (
     FeatureFiles,
     LabelMaps,
@@ -20,9 +19,7 @@ from .image_folder import ImageFolder
 from .image_shards import ImageShards
 from .lsun import LSUN
 from .open_images import OpenImagesBoxes
-from .photographs import Photographs
 from .samplers import AddressedIndex, AddressedSampler
-from .shape_scenes import ShapeScenes
 
 __all__ = [
     'AddressedDataset',
@@ -32,7 +29,6 @@ __all__ = [
     'Captions',
     'CocoBoxes',
     'CocoCaptions',
-    'DigitsDataset',
     'FeatureFiles',
     'FolderClasses',
     'ImageFolder',
@@ -42,9 +38,7 @@ __all__ = [
     'LabelMaps',
     'MaskFiles',
     'OpenImagesBoxes',
-    'Photographs',
     'ReferenceFiles',
     'AddressedIndex',
     'GenerationRequests',
-    'ShapeScenes',
 ]

@@ -6,7 +6,6 @@ from .label_accuracy import LabelAccuracy
 from .latent_statistics import LatentStatistics
 from .reconstruction import ReconstructionMetrics
 from .reconstruction_fid import ReconstructionFID
-from .shape_scenes import SceneCaption, SceneClass, SceneLayout, SceneMap
 from .super_resolution import SuperResolutionMetrics
 
 __all__ = [
@@ -18,9 +17,5 @@ __all__ = [
     'LatentStatistics',
     'ReconstructionFID',
     'ReconstructionMetrics',
-    'SceneCaption',
-    'SceneClass',
-    'SceneLayout',
-    'SceneMap',
     'SuperResolutionMetrics',
 ]

@@ -1,10 +1,9 @@
-"""Reconstructions, judged batch by batch as a test does."""
+"""Reconstructions, and what the log warns of."""
 
 import logging
 
 import pytest
 import torch
-from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 
 from mmldm.structures import LDMDataSample
@@ -35,19 +34,6 @@ def random_reconstructions(reconstruction):
         ]
 
     return build
-
-
-@pytest.fixture
-def judge():
-    """What a metric says of samples that come in batches of a size."""
-
-    def judge(metric, samples, batch_size=2):
-        evaluator = Evaluator(metric)
-        for i in range(0, len(samples), batch_size):
-            evaluator.process(samples[i : i + batch_size])
-        return evaluator.evaluate(size=len(samples))
-
-    return judge
 
 
 @pytest.fixture

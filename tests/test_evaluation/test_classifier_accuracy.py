@@ -3,11 +3,11 @@ import pytest
 import torch
 from mmengine.evaluator import Evaluator
 
-from mmldm.datasets import DigitsDataset
 from mmldm.datasets.transforms import PackInputs
 from mmldm.evaluation.classifier_accuracy import pooled_features
 from mmldm.registry import METRICS
 from mmldm.structures import LDMDataSample
+from mmldm.toy_data import DigitsDataset
 
 
 def digits(split):

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from mmcv.transforms import BaseTransform
 
-from mmldm.datasets import AddressedSampler, ShapeScenes
+from mmldm.datasets import AddressedSampler
 from mmldm.datasets.transforms import Crop, PackInputs
 from mmldm.registry import TRANSFORMS
+from mmldm.toy_data import ShapeScenes
 from mmldm.visualization import render_sample
 
 ROOT = Path(__file__).parents[2]

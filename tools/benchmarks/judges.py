@@ -106,7 +106,7 @@ DISTORTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def read_photographs() -> list[np.ndarray]:
     """The photographs, uint8 RGB (H, W, 3), each once."""
-    from mmldm.datasets.photographs import (
+    from mmldm.toy_data.photographs import (
         FROM_SKIMAGE,
         FROM_SKLEARN,
         read_photograph,

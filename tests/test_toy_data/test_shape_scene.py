@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mmldm.structures.shape_scene import (
+from mmldm.toy_data.shape_scene import (
     CLASSES,
     COLOURS,
     SHAPES,

@@ -2,10 +2,9 @@
 
 import numpy as np
 
+from mmldm.datasets import AddressedDataset
 from mmldm.registry import DATASETS
 from mmldm.utils import check_choice, check_positive
-
-from .base import AddressedDataset
 
 # The photographs in colour. The motorcycle has two views, both for training.
 FROM_SKLEARN = ('china', 'flower')

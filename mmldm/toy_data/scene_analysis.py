@@ -7,7 +7,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from mmldm.structures.shape_scene import (
+from .shape_scene import (
     CLASSES,
     COLOURS,
     SHAPES,

@@ -3,10 +3,9 @@
 import cv2
 import numpy as np
 
+from mmldm.datasets import AddressedDataset
 from mmldm.registry import DATASETS
 from mmldm.utils import check_choice, check_positive
-
-from .base import AddressedDataset
 
 
 @DATASETS.register_module()

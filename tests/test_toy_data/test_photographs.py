@@ -3,8 +3,8 @@ import pytest
 from skimage import data
 from sklearn.datasets import load_sample_image
 
-from mmldm.datasets import Photographs
-from mmldm.datasets.photographs import HELD_OUT
+from mmldm.toy_data import Photographs
+from mmldm.toy_data.photographs import HELD_OUT
 
 
 def dataset(split, size=64, pipeline=()):

@@ -3,10 +3,15 @@
 import pytest
 import torch
 
-from mmldm.datasets import ShapeScenes
-from mmldm.evaluation import SceneCaption, SceneClass, SceneLayout, SceneMap
 from mmldm.structures import LDMDataSample
-from mmldm.structures.shape_scene import CLASSES, Scene, SceneObject
+from mmldm.toy_data import (
+    SceneCaption,
+    SceneClass,
+    SceneLayout,
+    SceneMap,
+    ShapeScenes,
+)
+from mmldm.toy_data.shape_scene import CLASSES, Scene, SceneObject
 
 LEFT, RIGHT = (0.125, 0.25, 0.25, 0.25), (0.625, 0.25, 0.25, 0.25)
 RED, BLUE, GREEN = (

@@ -4,10 +4,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from mmldm.datasets import AddressedIndex, ShapeScenes
+from mmldm.datasets import AddressedIndex
 from mmldm.datasets.transforms import PackInputs
-from mmldm.evaluation.scene_analysis import find_objects, found_labels
-from mmldm.structures.shape_scene import CLASSES, caption_labels
+from mmldm.toy_data import ShapeScenes
+from mmldm.toy_data.scene_analysis import find_objects, found_labels
+from mmldm.toy_data.shape_scene import CLASSES, caption_labels
 
 
 def scenes(split='val', size=32, pipeline=(), **kwargs):

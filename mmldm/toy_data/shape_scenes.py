@@ -4,11 +4,11 @@ from itertools import combinations
 
 import numpy as np
 
+from mmldm.datasets import AddressedDataset
 from mmldm.registry import DATASETS
-from mmldm.structures.shape_scene import CLASSES, Box, Scene, SceneObject
 from mmldm.utils import address_seed, check_choice, check_count
 
-from .base import AddressedDataset
+from .shape_scene import CLASSES, Box, Scene, SceneObject
 
 SPLITS = ('train', 'val')
 # Parts of the image: at 32 pixels, an object has sides of 9.6 to 13.4 pixels,

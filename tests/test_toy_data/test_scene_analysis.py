@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmldm.evaluation.scene_analysis import find_objects, found_labels
-from mmldm.structures.shape_scene import (
+from mmldm.toy_data.scene_analysis import find_objects, found_labels
+from mmldm.toy_data.shape_scene import (
     CLASSES,
     COLOURS,
     SHAPES,

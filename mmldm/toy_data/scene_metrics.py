@@ -10,10 +10,10 @@ from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from mmldm.registry import METRICS
-from mmldm.structures.shape_scene import CLASSES, Box, caption_labels
 from mmldm.utils.boxes import WHOLE, shown_objects
 
 from .scene_analysis import FoundObject, find_objects, found_labels
+from .shape_scene import CLASSES, Box, caption_labels
 
 # Labels of a map: background, classes, and spots that resemble no class.
 NUM_LABELS = len(CLASSES) + 2

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from mmldm.datasets import DigitsDataset
+from mmldm.toy_data import DigitsDataset
 
 FOR_TEST = np.arange(1797) % 5 == 4
 
