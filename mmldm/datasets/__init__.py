@@ -5,6 +5,7 @@ import mmcv.transforms  # noqa: F401  registers what mmcv has
 from . import transforms  # noqa: F401
 from .annotations import Annotations, LargeImages
 from .base import AddressedDataset
+from .cached_latents import CachedLatents
 from .captions import CaptionFiles, Captions
 from .coco import CocoBoxes, CocoCaptions
 from .files_beside import (
@@ -25,6 +26,7 @@ __all__ = [
     'AddressedDataset',
     'AddressedSampler',
     'Annotations',
+    'CachedLatents',
     'CaptionFiles',
     'Captions',
     'CocoBoxes',

@@ -38,6 +38,7 @@ EXTRA_KEYS = {
     'activation_checkpointing',
     'efficient_conv_bn_eval',
     'model_wrapper_cfg',
+    'latent_cache',
 }
 
 
@@ -126,6 +127,7 @@ KINDS: dict[str, Kind] = {
     'work_dir|default_scope': TEXT,
     'load_from': either(TEXT, NONE),
     'experiment_name': either(NAME, NONE),
+    'latent_cache': either(TEXT, NONE),
     'resume|find_unused_parameters': BOOL,
     'launcher': one_of('none', 'pytorch', 'slurm', 'mpi'),
     'log_level': either(one_of(*LEVELS), count(100, 0)),

@@ -55,7 +55,13 @@ class AutoencoderKL(ConvAutoencoder):
         return DiagonalGaussian(self.encode_moments(x))
 
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
-        posterior = self.posterior(x)
+        return self.latents_of(self.encode_moments(x), draw_noise)
+
+    def latents_of(
+        self, moments: Tensor, draw_noise: DrawNoise | None
+    ) -> Tensor:
+        """A sample of the posterior, or its mean without noise."""
+        posterior = DiagonalGaussian(moments)
         if draw_noise is None:
             return posterior.mean
         return posterior.sample(draw_noise)

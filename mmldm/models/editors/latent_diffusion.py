@@ -34,6 +34,7 @@ from .part_checks import (
     generated_size,
     warn_of_untrained_null,
 )
+from .training_latents import training_latents
 
 
 @MODELS.register_module()
@@ -120,7 +121,10 @@ class LatentDiffusion(
         self.check_guidance()
 
     def loss(
-        self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
+        self,
+        inputs: Tensor | None,
+        data_samples: SampleList,
+        iteration: int = 0,
     ) -> dict:
         """The terms of the training loss, each ().
 
@@ -129,7 +133,8 @@ class LatentDiffusion(
         error before they weigh it.
 
         Args:
-            inputs: Images in [-1, 1], (B, 3, H, W).
+            inputs: Images in [-1, 1], (B, 3, H, W); None if the data samples
+                have ``latent_moments``, from a cache.
             data_samples: Conditions and random addresses.
             iteration: Number of finished iterations, for extra losses.
         """
@@ -139,12 +144,9 @@ class LatentDiffusion(
                 self.guidance, self.conditioner
             )
         random = SampleRandom.of(data_samples)
-        encode = self.autoencoder.encode
-        with torch.no_grad():
-            z_0 = encode(inputs, random.normal('posterior'))
-            z_0 = z_0.float()  # whatever the networks' dtype
+        z_0 = training_latents(self.autoencoder, inputs, data_samples, random)
         cond, terms = self.conditioner.with_losses(
-            data_samples, random, encode
+            data_samples, random, self.autoencoder.encode
         )
         check_spatial(cond, z_0, data_samples)
         scheduler = self.diffusion_scheduler
