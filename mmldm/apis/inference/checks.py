@@ -10,8 +10,8 @@ from torch import Tensor
 from mmldm.models.conditioners.layouts import check_box
 from mmldm.models.editors import LatentDiffusion
 from mmldm.models.editors.part_checks import check_sides
-from mmldm.utils import check_range
-from mmldm.utils.image_size import check_size
+from mmldm.utils import check_divisible, check_range
+from mmldm.utils.image_size import Size, check_size, height_and_width
 
 from .requests import argument_of
 
@@ -166,6 +166,14 @@ def check_sizes(
             f'pixels, but size={size} needs {latent[1]}x{latent[0]}: leave '
             'size out'
         )
+
+
+def check_multiple(model: LatentDiffusion, size: Size) -> None:
+    """Raise unless the first stage's factor divides both sides of a size."""
+    check_size('size', size)
+    for side in height_and_width(size):
+        factor = model.autoencoder.factor
+        check_divisible('size', side, 'the factor of the first stage', factor)
 
 
 def check_seed(seed: int) -> None:

@@ -199,7 +199,7 @@ class Editing:
         self._refuse_pictures('invert')
         given = picture_of(image, size)
         shape, view = given.shape[1:], self._view(arguments)
-        (source,), _ = self.asked(size=shape, **arguments)
+        (source,), _ = self.asked(size=shape, any_size=True, **arguments)
         start = view.invert(
             to_unit_range(given)[None].to(next(view.parameters()).device),
             [source.data_sample()],

@@ -12,11 +12,19 @@ from mmldm.diffusion import Sampling
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
+from mmldm.utils.memory import check_images_fit
 
+from ..class_names import class_names, class_number
 from ..models import init_model
 from .arguments import as_list, check_known, split_sampling
 from .batches import Progress, generated, predicted
-from .checks import check_fields, check_seed, check_sizes, check_value
+from .checks import (
+    check_fields,
+    check_multiple,
+    check_seed,
+    check_sizes,
+    check_value,
+)
 from .editing import Editing
 from .edits import Edit
 from .requests import Request, read_fields, size_of
@@ -70,6 +78,11 @@ class LatentDiffusionInferencer(Editing):
         """Fields of data samples that the model needs."""
         return tuple(self.model.conditioner.reads)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the model's classes, in order; () if it has none."""
+        return class_names(self.model)
+
     def __call__(
         self,
         num: int = 1,
@@ -87,8 +100,9 @@ class LatentDiffusionInferencer(Editing):
         Args:
             num: Images of each kind: of each label with each prompt.
             seed: Seed of the noise, >= 0.
-            size: Side, or height and width, pixels; None for that of a given
-                image, or of training.
+            size: Side, or height and width, pixels, multiples of the first
+                stage's factor; None for that of a given image, or of
+                training.
             negative: Caption or label that guidance leads away from.
             sampling: How to sample; None takes ``steps``, ``solver``,
                 ``grid`` and ``guidance_scale`` from the other arguments, and
@@ -99,10 +113,11 @@ class LatentDiffusionInferencer(Editing):
                 number in the batch, from 1, and the estimate of the clean
                 latents, (B, C, h, w).
             return_datasamples: Return data samples with ``pred_img``.
-            arguments: ``label``, ``prompt`` (one or several of each),
-                ``layout``, ``image``, ``mask``, ``low_res``, ``map``,
-                ``like``, ``features`` as the model reads them, ``fields`` (a
-                dict of fields of your own), and the sampling arguments;
+            arguments: ``label``, by number or name (:attr:`classes`), and
+                ``prompt``, one or several of each; ``layout``, ``image``,
+                ``mask``, ``low_res``, ``map``, ``like``, ``features`` as the
+                model reads them; ``fields``, a dict of fields of your own;
+                the sampling arguments;
                 ``unconditional=True`` takes no condition. ``strength`` with
                 ``image`` starts from that image, see :meth:`vary`.
 
@@ -146,7 +161,8 @@ class LatentDiffusionInferencer(Editing):
             return_datasamples: See there.
             arguments: All others.
         """
-        requests, sampling = self.asked(**arguments)
+        known = edit is not None  # the size is that of a picture
+        requests, sampling = self.asked(any_size=known, **arguments)
         stream = self.stream(requests, sampling, batch_size, callback, edit)
         samples = [*stream]
         if return_datasamples:
@@ -165,6 +181,7 @@ class LatentDiffusionInferencer(Editing):
         seed: int = 0,
         size: Size | None = None,
         negative: int | str | None = None,
+        any_size: bool = False,
         **arguments: Any,
     ) -> tuple[list[Request], Sampling]:
         """The images that a call asks for, and how it samples.
@@ -174,6 +191,8 @@ class LatentDiffusionInferencer(Editing):
             seed: See there.
             size: See there.
             negative: See there.
+            any_size: Allow a size that is no multiple of the first stage's
+                factor, as that of a given picture.
             arguments: All others.
 
         Raises:
@@ -181,12 +200,15 @@ class LatentDiffusionInferencer(Editing):
         """
         check_count('num', num)
         check_seed(seed)
+        if size is not None and not any_size:
+            check_multiple(self.model, size)
         sampling, arguments = split_sampling(arguments)
         away = self._negative(negative)
         requests = []
         for kind in self._kinds(arguments, sampling.unconditional):
             shape = size_of(self.model, kind, size)
             check_sizes(self.model, kind, shape)
+            check_images_fit('num', num, shape[0] * shape[1])
             requests += [
                 Request(kind, shape, seed, number, away)
                 for number in range(num)
@@ -232,6 +254,11 @@ class LatentDiffusionInferencer(Editing):
             name: as_list(arguments.pop(name, None))
             for name in ('label', 'prompt')
         }
+        several['label'] = [
+            class_number(self.model, label) for label in several['label']
+        ]
+        if 'layout' in arguments:
+            arguments['layout'] = self._layout(arguments['layout'])
         fields |= read_fields(arguments)
         kinds = [
             fields | read_fields(dict(zip(several, values, strict=True)))
@@ -245,11 +272,26 @@ class LatentDiffusionInferencer(Editing):
         """The field that guidance leads away from."""
         if negative is None:
             return {}
-        name = 'gt_label' if isinstance(negative, int) else 'caption'
+        name = 'caption'
+        if not isinstance(negative, str) or 'caption' not in self.reads:
+            name = 'gt_label'
         if name not in self.reads:
             raise ValueError(
                 f'negative={negative!r} is not available: the model reads '
                 f'{", ".join(self.reads) or "nothing"}; leave it out'
             )
+        if name == 'gt_label':
+            negative = class_number(self.model, negative, 'negative')
         check_value(self.model, name, negative, 'negative')
         return {name: negative}
+
+    def _layout(self, layout: Any) -> Any:
+        """The layout with numbers in place of the names of classes."""
+        if not isinstance(layout, list | tuple):
+            return layout  # refused with the other values
+        return [
+            (class_number(self.model, item[0], 'layout: class'), *item[1:])
+            if isinstance(item, list | tuple) and item
+            else item
+            for item in layout
+        ]

@@ -186,7 +186,7 @@ def test_a_model_that_reads_image_and_mask_fills_as_trained(
         ('inpaint', dict(label=3, box=(0, 0, 4, 4), passes=0), 'passes=0'),
         ('outpaint', dict(label=3), 'left, right, top and bottom are 0'),
         ('outpaint', dict(label=3, left=-1), 'left=-1 must be'),
-        ('outpaint', dict(label=3, left=1.5), 'left=nan|left=1.5'),
+        ('outpaint', dict(label=3, left=1.5), 'left=1.5 must be a whole'),
         ('upscale', dict(label=3, factor=0), 'factor=0 must be'),
         ('upscale', dict(label=3, weight=-1), 'weight=-1 must be'),
         ('invert', dict(label=3, num=2), 'num has no effect with invert'),

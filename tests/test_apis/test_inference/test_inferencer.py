@@ -179,7 +179,7 @@ CALL = dict(type='os.system', command='exit 1')
             "grid='os.system' is not known",
         ),
         (dict(label=3, solver='KarrasGrid'), 'a KarrasGrid, expected a Solv'),
-        (dict(label=3, negative='a dog'), "negative='a dog' is not avail"),
+        (dict(label=3, negative='a dog'), "negative='a dog' is unknown"),
         (dict(label=3, batch_size=0), 'batch_size=0 must be'),
         (
             dict(label=3, steps=2, sampling=Sampling()),
