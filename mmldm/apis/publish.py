@@ -18,9 +18,9 @@ from .models import (
     Weights,
     assemble,
     find_model,
-    training_parts,
 )
 from .referenced_files import NEIGHBOUR, REFERENCE
+from .registered import training_parts
 from .untrusted_config import check_untrusted, tokenizer_folders
 
 SUFFIX = '.safetensors'
