@@ -2,6 +2,7 @@
 
 from mmldm.compat import register_checkpoint_reader, write_configs_as_data
 
+from .generation_loop import GenerationLoop
 from .hooks import (
     AddressedSeedHook,
     AtomicCheckpointHook,
@@ -23,6 +24,7 @@ __all__ = [
     'AddressedTrainLoop',
     'AtomicCheckpointHook',
     'AutocastOptimWrapper',
+    'GenerationLoop',
     'LDMRunner',
     'LatentScaleHook',
     'ModuleEMAHook',
