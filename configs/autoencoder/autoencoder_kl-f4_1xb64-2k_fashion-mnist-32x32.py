@@ -1,4 +1,4 @@
-"""KL-f4 autoencoder of clothes, 8 latent channels, for two CPU cores.
+"""KL-f4 autoencoder of clothes, 12 latent channels, for two CPU cores.
 
 Train: python tools/train.py \
        configs/autoencoder/autoencoder_kl-f4_1xb64-2k_fashion-mnist-32x32.py
@@ -15,13 +15,13 @@ _base_ = [
 ]
 model = dict(
     autoencoder=dict(
-        latent_channels=8,
+        type='GreyAutoencoderKL',
+        latent_channels=12,
         channels=16,
         channel_mults=(1, 4, 4),
         num_res_blocks=1,
         mid_attention=False,
         norm_groups=8,
-        image_skip=True,
     )
 )
 optim_wrapper = dict(

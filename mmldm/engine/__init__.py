@@ -5,11 +5,13 @@ from mmldm.compat import register_checkpoint_reader, write_configs_as_data
 from .hooks import (
     AddressedSeedHook,
     AtomicCheckpointHook,
+    DeadRunHook,
     LatentScaleHook,
     ModuleEMAHook,
     ReferenceMetricsHook,
     RunSummaryHook,
 )
+from .log_processor import ThroughputLogProcessor
 from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
 from .runner import LDMRunner
@@ -23,9 +25,11 @@ __all__ = [
     'AddressedTrainLoop',
     'AtomicCheckpointHook',
     'AutocastOptimWrapper',
+    'DeadRunHook',
     'LDMRunner',
     'LatentScaleHook',
     'ModuleEMAHook',
     'ReferenceMetricsHook',
     'RunSummaryHook',
+    'ThroughputLogProcessor',
 ]
