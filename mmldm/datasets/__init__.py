@@ -16,6 +16,7 @@ from .files_beside import (
 )
 from .folder_classes import FolderClasses
 from .generation_requests import GenerationRequests
+from .idx_images import IdxImages
 from .image_folder import ImageFolder
 from .image_shards import ImageShards
 from .lsun import LSUN
@@ -33,6 +34,7 @@ __all__ = [
     'CocoCaptions',
     'FeatureFiles',
     'FolderClasses',
+    'IdxImages',
     'ImageFolder',
     'ImageShards',
     'LSUN',

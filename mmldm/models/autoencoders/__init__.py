@@ -1,5 +1,9 @@
 from .autoencoder import Autoencoder, Coding
-from .autoencoder_kl import AutoencoderKL, DiagonalGaussian
+from .autoencoder_kl import (
+    AutoencoderKL,
+    DiagonalGaussian,
+    GreyAutoencoderKL,
+)
 from .autoencoder_vq import AutoencoderVQ
 from .conv_autoencoder import ConvAutoencoder
 from .identity_autoencoder import IdentityAutoencoder
@@ -11,5 +15,6 @@ __all__ = [
     'Coding',
     'ConvAutoencoder',
     'DiagonalGaussian',
+    'GreyAutoencoderKL',
     'IdentityAutoencoder',
 ]

@@ -81,3 +81,19 @@ class AutoencoderKL(ConvAutoencoder):
         kl = posterior.kl().mean() / x[0].numel()
         z = transform(posterior.sample(draw_noise))
         return Coding(z, dict(kl=kl), {})
+
+
+@MODELS.register_module()
+class GreyAutoencoderKL(AutoencoderKL):
+    """:class:`AutoencoderKL` whose decoded images are grey.
+
+    The decoder's three channels are averaged. Without this, grey images get
+    faint colours, which networks trained on photographs see: at a third of a
+    grey level they are two fifths of the Frechet distance between clothes and
+    their reconstructions.
+    """
+
+    def decode_for_training(self, z: Tensor) -> Tensor:
+        """See :class:`ConvAutoencoder`; all channels are equal."""
+        x = super().decode_for_training(z)
+        return x.mean(1, keepdim=True).expand_as(x)

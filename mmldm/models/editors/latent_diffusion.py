@@ -25,6 +25,7 @@ from .loss_terms import (
     build_log_variance,
     denoising_terms,
     named_terms,
+    trivial_error,
 )
 from .other_sampling import OtherSampling
 from .part_checks import (
@@ -162,6 +163,12 @@ class LatentDiffusion(
         terms += self.extra_losses.terms(step)
         denoising = denoising_terms(step, scheduler, self.log_variance)
         return denoising | named_terms(terms)
+
+    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+        """The denoising error of zeros; see :class:`Editor`."""
+        name = 'error' if self.log_variance else 'loss_denoise'
+        latent = self.autoencoder.latent_channels
+        return {name: trivial_error(self.diffusion_scheduler, latent)}
 
     @torch.no_grad()
     def predict(
