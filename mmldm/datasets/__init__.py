@@ -13,6 +13,7 @@ from .files_beside import (
     LabelMaps,
     MaskFiles,
     ReferenceFiles,
+    TokenFiles,
 )
 from .folder_classes import FolderClasses
 from .generation_requests import GenerationRequests
@@ -43,6 +44,7 @@ __all__ = [
     'MaskFiles',
     'OpenImagesBoxes',
     'ReferenceFiles',
+    'TokenFiles',
     'AddressedIndex',
     'GenerationRequests',
 ]
