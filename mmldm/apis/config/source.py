@@ -45,7 +45,7 @@ def read_config(path: str | Path) -> Config:
     except BaseException as error:
         if isinstance(error, ValueError) and os.environ.get(DEBUG):
             raise
-        raise ValueError(_told(Path(path), files, error)) from error
+        raise ValueError(_message(Path(path), files, error)) from error
     return cfg
 
 
@@ -106,7 +106,7 @@ def _bases(path: Path) -> list[str]:
         try:
             found: Any = Config._get_base_files(str(path))
         except BaseException as error:
-            raise ValueError(_told(path, [path], error)) from error
+            raise ValueError(_message(path, [path], error)) from error
     else:
         content = read_yaml(path) if path.suffix != '.json' else _json(path)
         if not isinstance(content, dict):
@@ -149,7 +149,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _told(path: Path, files: Sequence[Path], error: BaseException) -> str:
+def _message(path: Path, files: Sequence[Path], error: BaseException) -> str:
     """The message about an error in a config, with file and line."""
     if isinstance(error, ImportError) and 'custom' in str(error):
         return f'config {path}: {describe(error)}'

@@ -131,15 +131,15 @@ class FrozenNetwork(FrozenPart, Embedder):
         from transformers import PretrainedConfig  # takes seconds
 
         where = f'{self._name}.pretrained={pretrained!r}'
-        told, _ = self._have(PretrainedConfig.get_config_dict, where)
-        if {'AutoConfig', 'AutoModel'} & {*(told.get('auto_map') or ())}:
+        stored, _ = self._have(PretrainedConfig.get_config_dict, where)
+        if {'AutoConfig', 'AutoModel'} & {*(stored.get('auto_map') or ())}:
             raise ValueError(
                 f'{where} comes with its own code, which is not executed: '
                 'give a network whose class transformers has; if it has, '
                 'remove auto_map from its config.json'
             )
-        kind = told.get('model_type', self.model_type)
-        config = self._config_class(kind, where).from_dict(told)
+        kind = stored.get('model_type', self.model_type)
+        config = self._config_class(kind, where).from_dict(stored)
         cls = self._class(config, where)
         load = partial(
             cls.from_pretrained,
