@@ -77,8 +77,8 @@ def check_untrusted(
             raise ValueError(f'{start}and reading another file {remedy}')
         elif isinstance(value, str) and not WORD.fullmatch(value):
             raise ValueError(
-                f'{start}and a text other than a word or a name on a hub, NAME '
-                f'or ORGANISATION/NAME, {remedy}'
+                f'{start}and a text other than a word or a name on a hub, '
+                f'NAME or ORGANISATION/NAME, {remedy}'
             )
     check_arguments(config, 'model')
 
