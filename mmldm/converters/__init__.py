@@ -10,6 +10,7 @@ from .diffusers import (
     FromDiffusers,
     is_diffusers,
     read_diffusers,
+    whole_config,
     whole_model,
     write_diffusers,
 )
@@ -23,6 +24,7 @@ __all__ = [
     'model_config',
     'read_compvis_checkpoint',
     'read_diffusers',
+    'whole_config',
     'whole_model',
     'with_first_stage',
     'write_diffusers',

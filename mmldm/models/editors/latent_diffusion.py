@@ -15,6 +15,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from ..losses import TrainingStep
+from .adapted import Adapted
 from .derived import FILLED_IN, build_networks
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
@@ -40,7 +41,7 @@ from .training_latents import training_latents
 
 @MODELS.register_module()
 class LatentDiffusion(
-    OtherSampling, ImageEditing, Guided, FrozenFirstStage, Editor
+    OtherSampling, ImageEditing, Guided, FrozenFirstStage, Adapted, Editor
 ):
     """Latent diffusion model; Rombach et al. 2022 (arXiv:2112.10752).
 
@@ -65,6 +66,8 @@ class LatentDiffusion(
             whose data sample has no ``img_shape``: side of a square, or
             height and width, pixels.
         windows: Config of :class:`Windows` for large images, or None.
+        adapter: Config of a :class:`LoRA` to train instead of the whole
+            model, or None.
         data_preprocessor: See :class:`Editor`.
 
     Raises:
@@ -91,6 +94,7 @@ class LatentDiffusion(
         guide_checkpoint: str | None = None,
         image_size: Size | None = None,
         windows: ConfigType | None = None,
+        adapter: ConfigType | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
@@ -120,6 +124,7 @@ class LatentDiffusion(
         self.init_guide(guide, conditioner, guide_checkpoint)
         check_parts(self)
         self.check_guidance()
+        self.init_adapter(adapter)
 
     def loss(
         self,
