@@ -2,6 +2,7 @@ from .autoencoder import Autoencoder, Coding
 from .autoencoder_kl import AutoencoderKL, DiagonalGaussian
 from .autoencoder_vq import AutoencoderVQ
 from .conv_autoencoder import ConvAutoencoder
+from .diffusers_autoencoder import DiffusersAutoencoder
 from .identity_autoencoder import IdentityAutoencoder
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     'Coding',
     'ConvAutoencoder',
     'DiagonalGaussian',
+    'DiffusersAutoencoder',
     'IdentityAutoencoder',
 ]
