@@ -151,9 +151,31 @@ class BertTokens(PretrainedTokens):
 
 
 class ClipTokens(PretrainedTokens):
-    """CLIP's byte pairs; Radford et al. 2021 (arXiv:2103.00020), sec. 2.4."""
+    """CLIP's byte pairs; Radford et al. 2021 (arXiv:2103.00020), sec. 2.4.
+
+    Args:
+        pretrained: See :class:`PretrainedTokens`.
+        max_length: See :class:`PretrainedTokens`.
+        pad_token: Token that fills short captions; None for the tokenizer's.
+    """
 
     kind = 'CLIPTokenizer'
+
+    def __init__(
+        self, pretrained: str, max_length: int, pad_token: str | None = None
+    ) -> None:
+        super().__init__(pretrained, max_length)
+        self.pad_token = pad_token
+
+    def _load(self, source: str, **options: Any) -> Any:
+        tokenizer = super()._load(source, **options)
+        if self.pad_token is not None:
+            if self.pad_token not in tokenizer.get_vocab():
+                raise ValueError(
+                    f'a tokenizer without pad_token={self.pad_token!r}'
+                )
+            tokenizer.pad_token = self.pad_token
+        return tokenizer
 
 
 class AutoTokens(PretrainedTokens):
