@@ -237,6 +237,10 @@ def run_tool(main: Callable[[], None]) -> None:
             from mmldm.utils.distributed import leave_process_group
 
             leave_process_group()
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit('interrupted; --resume goes on from the newest checkpoint')
     except Exception as error:
