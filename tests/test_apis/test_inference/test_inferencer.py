@@ -11,25 +11,6 @@ from mmldm.apis import LatentDiffusionInferencer
 from mmldm.diffusion import DDIM, Sampling, Windows
 from mmldm.registry import MODELS
 
-HOLE = dict(
-    conditioner=dict(
-        drop_prob=0.0, embedders=[dict(type='MaskedImage', latent_channels=4)]
-    ),
-    denoiser=dict(in_channels=9, context_dim=None),
-    guidance=dict(_delete_=True, type='NoGuidance'),
-)
-
-
-@pytest.fixture
-def model(tiny_ldm):
-    torch.manual_seed(0)
-    return tiny_ldm(image_size=8)
-
-
-@pytest.fixture
-def generate(model):
-    return LatentDiffusionInferencer(model)
-
 
 def pixels(images):
     return [np.asarray(image) for image in images]
@@ -157,12 +138,6 @@ def test_a_null_condition_that_was_not_trained_is_refused(tiny_ldm, filler):
         LatentDiffusionInferencer(model)(unconditional=True)
     with pytest.raises(ValueError, match='MaskedImage .* never trained'):
         filler(unconditional=True, size=8)
-
-
-@pytest.fixture
-def filler(ldm_config):
-    torch.manual_seed(0)
-    return LatentDiffusionInferencer(MODELS.build(ldm_config(**HOLE)).eval())
 
 
 def test_pictures_are_files_images_arrays_or_tensors(filler, tmp_path):
