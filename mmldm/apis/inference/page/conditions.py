@@ -221,14 +221,23 @@ def picture_reader(
     return read
 
 
-def mask_reader(limits: Limits) -> Callable[[str | None], np.ndarray | None]:
-    """A function that makes a mask from what was painted."""
+def mask_reader(
+    limits: Limits, needed: bool = True
+) -> Callable[[str | None], np.ndarray | None]:
+    """A function that makes a mask from what was painted.
+
+    Args:
+        limits: Bounds of the page.
+        needed: Whether a mask without a hole is refused; else it is None.
+    """
 
     def read(drawn: str | None) -> np.ndarray | None:
         painted = read_paint('mask', drawn, limits.side)
-        if painted is not None and not painted.any():
+        if painted is None or painted.any():
+            return None if painted is None else painted.astype(np.uint8)
+        if needed:
             raise ValueError('mask is empty: paint over what is to be filled')
-        return None if painted is None else painted.astype(np.uint8)
+        return None
 
     return read
 

@@ -43,7 +43,8 @@ class Limits:
         """
         self._at_most('num', arguments.get('num'), self.images)
         self._at_most('steps', arguments.get('steps'), self.steps)
-        for side in arguments.get('size') or ():
+        size = arguments.get('size') or ()
+        for side in (size,) if isinstance(size, int) else size:
             self._at_most('size', side, self.side)
         for name in ('prompt', 'negative'):
             text = arguments.get(name)

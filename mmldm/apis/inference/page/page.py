@@ -15,6 +15,7 @@ from mmldm.models.editors import LatentDiffusion
 from ..inferencer import LatentDiffusionInferencer
 from . import status
 from .conditions import Control, make_conditions, own_size
+from .edits import edited, make_edits, read
 from .limits import Limits
 from .studio import CANCELLED, Job, Progress, Studio
 from .ways import fit_boards, make_numbers, make_ways
@@ -63,6 +64,11 @@ class Page:
                     self._make_results()
             self._connect()
 
+    @property
+    def controls(self) -> list[Control]:
+        """All controls, in the order of their values."""
+        return [*self.conditions, *self.others, *self.edits]
+
     def _make_controls(self) -> None:
         model = self.generate.model
         self.conditions = make_conditions(model, self.limits)
@@ -70,6 +76,7 @@ class Page:
         with gr.Accordion('Sampling', open=False):
             self.others += make_ways(model, self.limits)
         fit_boards(self.conditions, self.others)
+        self.edits = make_edits(model, self.limits)
         with gr.Row():
             self.start = gr.Button('Draw', variant='primary', elem_id='draw')
             self.stop = gr.Button('Cancel', elem_id='cancel')
@@ -102,7 +109,7 @@ class Page:
         self.kept = gr.State([])
 
     def _connect(self) -> None:
-        components = [c.component for c in (*self.conditions, *self.others)]
+        components = [c.component for c in self.controls]
         private = dict(api_visibility='private', show_progress='hidden')
         self.start.click(
             self._draw,
@@ -177,14 +184,16 @@ class Page:
         Raises:
             ValueError: If a value is invalid; names the argument.
         """
-        count = len(self.conditions)
-        arguments = _read(self.others, values[count:])
+        count, last = len(self.conditions), len(values) - len(self.edits)
+        arguments = read(self.others, values[count:last])
         sides = arguments.pop('height', None), arguments.pop('width', None)
         if sides != (None, None):
             arguments['size'] = sides
         if not arguments.get('unconditional'):
             arguments.pop('unconditional', None)
-            arguments |= _read(self.conditions, values[:count])
+            arguments |= read(self.conditions, values[:count])
+        changes = read(self.edits, values[last:])
+        arguments |= edited(self.generate.model, changes)
         given = {name: v for name, v in arguments.items() if v is not None}
         return dict(given, batch_size=BATCH_SIZE)
 
@@ -227,13 +236,6 @@ class Page:
         """End all requests, and the server."""
         self.studio.close()
         self.blocks.close(verbose=False)
-
-
-def _read(controls: list[Control], values: tuple) -> dict[str, Any]:
-    return {
-        control.argument: control.read(value)
-        for control, value in zip(controls, values, strict=True)
-    }
 
 
 def heading(title: str, model: LatentDiffusion) -> str:

@@ -77,7 +77,8 @@ class Studio:
 
         Args:
             visitor: Who asks; everyone has one request at a time.
-            arguments: Those of the inferencer's call.
+            arguments: Those of the inferencer's call, or of the method that
+                ``edit`` names.
 
         Raises:
             ValueError: If a bound is exceeded, or the line is too long.
@@ -159,7 +160,7 @@ class Job:
     Args:
         generate: The model.
         visitor: Who asks.
-        arguments: Those of the model's call.
+        arguments: See :meth:`Studio.submit`.
     """
 
     def __init__(
@@ -179,7 +180,10 @@ class Job:
     def run(self) -> Progress:
         """Draw; the last news."""
         try:
-            images = self.generate(callback=self._step, **self.arguments)
+            arguments = dict(self.arguments)
+            edit = arguments.pop('edit', None)
+            call = getattr(self.generate, edit) if edit else self.generate
+            images = call(callback=self._step, **arguments)
         except CancelledError:
             return Progress(error=CANCELLED)
         except Exception as error:  # the page lives on

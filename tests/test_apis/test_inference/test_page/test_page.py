@@ -43,7 +43,7 @@ def picture(tmp_path):
 
 def values(page, **changes):
     """What the controls send, some of them changed."""
-    controls = (*page.conditions, *page.others)
+    controls = page.controls
     assert {*changes} <= {control.argument for control in controls}
     return tuple(
         changes.get(control.argument, control.component.value)
@@ -125,6 +125,28 @@ def test_images_are_those_of_a_call_bit_for_bit(page, inferencer, picture):
                     json.dumps(settings)
                 )
             assert settings['seed'] == arguments.get('seed', 0)
+
+
+@pytest.mark.parametrize('painted', [False, True])
+def test_a_picture_is_varied_or_its_painted_part_filled(
+    page, inferencer, picture, painted
+):
+    changes = dict(label=3, image=picture, strength=0.5)
+    generate = inferencer('class')
+    # Shorter side 16, as the model's images.
+    asked = dict(image=picture, size=16, label=3, num=4, batch_size=4)
+    if painted:
+        changes['mask'] = MASK
+        mask = np.zeros((8, 12), np.uint8)
+        mask[4:] = 1
+        wanted = generate.inpaint(mask=mask, **asked)
+    else:
+        wanted = generate.vary(strength=0.5, **asked)
+    _, _, kept = drawn(page('class'), **changes)
+    for (file, *_), image in zip(kept, wanted, strict=True):
+        with Image.open(file) as found:
+            assert found.size == (24, 16)
+            assert np.array_equal(found, image)
 
 
 def test_newer_images_come_first_and_old_ones_are_let_go(page, monkeypatch):
