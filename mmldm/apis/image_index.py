@@ -51,9 +51,9 @@ def write_index(path: str | Path, index: ImageIndex) -> None:
         embeddings=index.embeddings.contiguous(),
         paths=torch.from_numpy(np.frombuffer(names, np.uint8).copy()),
     )
-    told = json.dumps(dict(encoder=index.encoder, digest=index.digest))
+    header = json.dumps(dict(encoder=index.encoder, digest=index.digest))
     with written_whole(path) as file:
-        save_file(tensors, file.name, {KEY: told})
+        save_file(tensors, file.name, {KEY: header})
 
 
 def read_index(path: str | Path) -> ImageIndex:
@@ -67,13 +67,13 @@ def read_index(path: str | Path) -> ImageIndex:
         raise FileNotFoundError(f'index {path} does not exist: set its path')
     try:
         with safe_open(path, 'pt') as file:
-            told = json.loads(file.metadata()[KEY])
+            header = json.loads(file.metadata()[KEY])
             names = file.get_tensor('paths').numpy().tobytes()
             index = ImageIndex(
                 file.get_tensor('embeddings'),
                 names.decode().split(END.decode()),
-                told['encoder'],
-                told['digest'],
+                header['encoder'],
+                header['digest'],
             )
     except (
         SafetensorError,

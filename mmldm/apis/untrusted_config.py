@@ -29,6 +29,8 @@ IMPORTS = ('custom_imports', '_scope_')
 OWN_SCOPE = ('_scope_', 'mmldm')
 # A word, or the name of a model on a hub; a path elsewhere does not match.
 WORD = re.compile(r'(?!\.)[\w.+-]+(/(?!\.)[\w.+-]+)?|', re.ASCII)
+# Names of classes are shown and compared, never looked up.
+NAMES = re.compile(r'model\.conditioner\.class_names\.\d+')
 # Characters of a dotted path; Python's stack holds about 900 dicts.
 LONGEST_PATH = 500
 
@@ -66,21 +68,31 @@ def check_untrusted(
     ):
         if not isinstance(value, list | tuple):
             check_numbers(f'{source}: {path}', value, infinite=True)
-        told = f'{source}: its config says {path}={_shorten.repr(value)}, '
+        start = f'{source}: its config says {path}={_shorten.repr(value)}, '
         if key == 'type':
-            _check_type(value, names, told)
+            _check_type(value, names, start)
         elif key in IMPORTS and (key, value) != OWN_SCOPE:
-            raise ValueError(f'{told}and importing {remedy}')
-        elif may_read or value is None or key in files_of(owner, DATA):
+            raise ValueError(f'{start}and importing {remedy}')
+        elif (
+            may_read
+            or value is None
+            or NAMES.fullmatch(path)
+            or key in files_of(owner, DATA)
+        ):
             continue
         elif key in files_of(owner):
-            raise ValueError(f'{told}and reading another file {remedy}')
+            raise ValueError(f'{start}and reading another file {remedy}')
         elif isinstance(value, str) and not WORD.fullmatch(value):
             raise ValueError(
-                f'{told}and a text other than a word or a name on a hub, NAME '
-                f'or ORGANISATION/NAME, {remedy}'
+                f'{start}and a text other than a word or a name on a hub, '
+                f'NAME or ORGANISATION/NAME, {remedy}'
             )
     check_arguments(config, 'model')
+
+
+def _is_harmless(path: str, key: str, owner: Any) -> bool:
+    """Whether any text is allowed: folders of data, and names of classes."""
+    return key in files_of(owner, DATA) or bool(NAMES.fullmatch(path))
 
 
 def _registered() -> set[str]:
@@ -134,12 +146,12 @@ def _entries(node: Any, path: str) -> Iterator[tuple[str, str, Any, Any]]:
         yield from _entries(value, below)
 
 
-def _check_type(value: Any, names: Collection[str], told: str) -> None:
+def _check_type(value: Any, names: Collection[str], start: str) -> None:
     if not isinstance(value, str) or value.removeprefix('mmldm.') not in names:
         # All valid names are too many to list.
         near = suggest(str(value)[:80], names).partition(' Valid names')[0]
         raise ValueError(
-            f'{told}which is not a registered part of a model'
+            f'{start}which is not a registered part of a model'
             f'{near.rstrip(".")}; nothing else is built from a weights file: '
             'if the class is your own, import its module first, or give the '
             'config file that imports it'

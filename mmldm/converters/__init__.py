@@ -11,6 +11,7 @@ from .diffusers import (
     FromDiffusers,
     is_diffusers,
     read_diffusers,
+    whole_config,
     whole_model,
     write_diffusers,
 )
@@ -25,6 +26,7 @@ __all__ = [
     'read_compvis_checkpoint',
     'read_diffusers',
     'recognised',
+    'whole_config',
     'whole_model',
     'with_first_stage',
     'write_diffusers',

@@ -14,6 +14,8 @@ def check_frozen_parts(model: nn.Module) -> None:
     Raises:
         ValueError: Names the key that gives the part its weights.
     """
+    if getattr(model, 'adapter', None) is not None:
+        return  # all weights come from adapter.base
     for name, module in model.named_modules():
         if not isinstance(module, FrozenPart) or module.part_hash is not None:
             continue

@@ -68,9 +68,9 @@ def claimed(work_dir: str | Path, logger: Any) -> Iterator[None]:
     lock, owner, missing = None, None, None
     if is_main_process():
         lock, owner, missing = _lock(Path(work_dir))
-    told = [owner, missing]
-    broadcast_object_list(told)
-    owner, missing = told
+    found = [owner, missing]
+    broadcast_object_list(found)
+    owner, missing = found
     if owner is not None:
         raise ValueError(
             f'{work_dir} is used by a running training ({owner}): '

@@ -20,7 +20,7 @@ from .grid import choose, contact_sheet, sample_grid, spread_over_classes
 from .image_files import image_path, other_images, write_image
 
 # Number of images that a test shows together with their conditions.
-NUM_TOLD = 16
+NUM_CONDITIONED = 16
 
 
 @HOOKS.register_module()
@@ -53,7 +53,7 @@ class ImageGridHook(Hook):
 
     def _forget(self) -> None:
         self.shown: list[tuple] = []
-        self.told: list[tuple] = []
+        self.conditioned: list[tuple] = []
         self.chosen: Chosen | None = None
 
     def before_val_epoch(self, runner) -> None:
@@ -87,8 +87,8 @@ class ImageGridHook(Hook):
             runner.test_dataloader.dataset,
         )
         self._keep(runner, generated, dataset)
-        self._keep_told(runner, generated, dataset)
-        if self.show_dir is not None:
+        self._keep_conditioned(runner, generated, dataset)
+        if self.show_dir is not None and not _stores_images(runner):
             for sample in generated:
                 path = image_path(self.show_dir, sample.sample_idx)
                 write_image(_array(sample.pred_img), path)
@@ -129,7 +129,7 @@ class ImageGridHook(Hook):
                 labels = _labels(dataset)
             self.chosen = Chosen(
                 choose(labels, self.num_images),
-                spread_over_classes(labels, NUM_TOLD),
+                spread_over_classes(labels, NUM_CONDITIONED),
             )
         return self.chosen
 
@@ -139,35 +139,35 @@ class ImageGridHook(Hook):
             pair = [_array(sample.pred_img)]
             if 'gt_img' in sample:
                 pair.insert(0, _array(sample.gt_img))
-            told = 'gt_label' in _read_by(runner.model)
-            label = sample.label if told else None
+            has_label = 'gt_label' in _read_by(runner.model)
+            label = sample.label if has_label else None
             self.shown.append((sample.sample_idx, pair, label))
 
-    def _keep_told(
+    def _keep_conditioned(
         self, runner, outputs: Sequence, dataset: BaseDataset
     ) -> None:
         chosen = self._choose(runner, dataset).with_conditions
         for sample in _those(outputs, chosen):
             fields = [f for f in _read_by(runner.model) if f in sample]
             if any(is_rendered(f, sample.get(f)) for f in fields):
-                told = type(sample)(
+                conditions = type(sample)(
                     metainfo=sample.metainfo,
                     **{field: sample.get(field) for field in fields},
                 )
                 picture = render_sample(
                     _array(sample.pred_img),
-                    told,
+                    conditions,
                     dataset.metainfo.get('classes'),
                 )
-                self.told.append((sample.sample_idx, picture))
+                self.conditioned.append((sample.sample_idx, picture))
 
     def _sheet(self, runner) -> np.ndarray | None:
         """The picture of images and conditions; None on ranks other than 0."""
-        parts = all_gather_object(self.told)
+        parts = all_gather_object(self.conditioned)
         if runner.rank > 0:
             return None
-        told = dict(item for part in parts for item in part)
-        ordered = [told[index] for index in sorted(told)]
+        pictures = dict(item for part in parts for item in part)
+        ordered = [pictures[index] for index in sorted(pictures)]
         return contact_sheet(ordered) if ordered else None
 
     def _grid(self, runner) -> np.ndarray | None:
@@ -191,6 +191,11 @@ class Chosen(NamedTuple):
 
     for_grid: set[int]
     with_conditions: set[int]
+
+
+def _stores_images(runner) -> bool:
+    """Whether the test's loop writes the images itself."""
+    return hasattr(getattr(runner, 'test_loop', None), 'store')
 
 
 def _those(outputs: Sequence, chosen: set[int]) -> list:

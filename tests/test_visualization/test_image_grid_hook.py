@@ -63,13 +63,13 @@ def test_what_a_model_is_not_told_is_not_shown(tmp_path):
     hook.after_test_iter(
         Testing, 0, outputs=told_samples(1, layout=layout, caption=caption)
     )
-    ((_, picture),) = hook.told
+    ((_, picture),) = hook.conditioned
     image = np.zeros((64, 64, 3), np.uint8)
     (told,) = told_samples(1, layout=layout)
     assert np.array_equal(picture, render_sample(image, told, ['cat', 'dog']))
     hook.before_test_epoch(Testing)
     hook.after_test_iter(Testing, 0, outputs=told_samples(1, caption=caption))
-    assert not hook.told
+    assert not hook.conditioned
 
 
 def test_classes_that_a_model_is_not_told_make_no_rows():

@@ -204,8 +204,11 @@ def main() -> None:
         raise ValueError(f'{args.checkpoint}: {error}') from error
     files = filter(None, (args.yaml, args.checkpoint))
     source = ' and '.join(Path(file).name for file in files)
-    write_converted(args.out_dir, converted.config, converted.weights, source)
+    training = write_converted(
+        args.out_dir, converted.config, converted.weights, source
+    )
     report(args.out_dir, converted)
+    print(training)
 
 
 if __name__ == '__main__':

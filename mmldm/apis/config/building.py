@@ -77,7 +77,7 @@ def describe_building_error(error: BaseException) -> str | None:
             node = frame.f_locals.get('cfg')
             if not isinstance(node, Mapping):
                 return f'{node!r:.80} must be a dict with a type'
-            return _told(_path(node, cfg), node, error)
+            return _message(_path(node, cfg), node, error)
         if frame.f_code in STEPS:
             key = STEPS[frame.f_code]
             if key == 'dataloader':
@@ -101,7 +101,7 @@ def _config_in(frame: FrameType) -> Config | None:
     return next((v for v in values if isinstance(v, Config)), None)
 
 
-def _told(path: str, node: Mapping[str, Any], error: BaseException) -> str:
+def _message(path: str, node: Mapping[str, Any], error: BaseException) -> str:
     """The message about a dict with a type."""
     kind = node.get('type')
     name = kind if isinstance(kind, str) else getattr(kind, '__name__', kind)

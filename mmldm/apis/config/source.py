@@ -14,6 +14,7 @@ from mmldm.utils.files import check_file
 from mmldm.utils.shipped import PREFIX, config_path
 from mmldm.utils.yaml_file import MOST_BYTES, read_yaml
 
+from ..referenced_files import weights_beside
 from ..tokenizer_folders import locate_tokenizers
 from .custom_imports import describe
 
@@ -25,6 +26,8 @@ MOST_BASES = 200
 
 def read_config(path: str | Path) -> Config:
     """Read a config file and all files that it inherits from.
+
+    ``load_from`` and tokenizers may name files beside these.
 
     Args:
         path: The file's path, or the name of a config that comes with
@@ -41,11 +44,14 @@ def read_config(path: str | Path) -> Config:
     try:
         read_yaml_safely()
         cfg = Config.fromfile(path)
-        locate_tokenizers(cfg.get('model'), [file.parent for file in files])
+        folders = [file.parent for file in files]
+        locate_tokenizers(cfg.get('model'), folders)
+        if isinstance(cfg.get('load_from'), str):
+            cfg.load_from = weights_beside(cfg.load_from, folders)
     except BaseException as error:
         if isinstance(error, ValueError) and os.environ.get(DEBUG):
             raise
-        raise ValueError(_told(Path(path), files, error)) from error
+        raise ValueError(_message(Path(path), files, error)) from error
     return cfg
 
 
@@ -106,7 +112,7 @@ def _bases(path: Path) -> list[str]:
         try:
             found: Any = Config._get_base_files(str(path))
         except BaseException as error:
-            raise ValueError(_told(path, [path], error)) from error
+            raise ValueError(_message(path, [path], error)) from error
     else:
         content = read_yaml(path) if path.suffix != '.json' else _json(path)
         if not isinstance(content, dict):
@@ -149,7 +155,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _told(path: Path, files: Sequence[Path], error: BaseException) -> str:
+def _message(path: Path, files: Sequence[Path], error: BaseException) -> str:
     """The message about an error in a config, with file and line."""
     if isinstance(error, ImportError) and 'custom' in str(error):
         return f'config {path}: {describe(error)}'

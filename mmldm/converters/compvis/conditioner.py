@@ -8,6 +8,7 @@ for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..editors import DROP_PROB
 from ..key_table import UNSAID, Given, Key, KeyTable, fixed, ignored
 from ..kinds import BOOL, COUNT, DICT, one_of
 from .condition_slots import (
@@ -85,7 +86,16 @@ def conditioner_config(
     if not readings:
         return dict(type='Conditioner'), dict(type='NoGuidance')
     embedders = [found.config for found in readings]
-    return dict(type='Conditioner', embedders=embedders), _guidance(readings)
+    conditioner = dict(type='Conditioner', embedders=embedders)
+    return conditioner | _dropping(readings), _guidance(readings)
+
+
+def _dropping(readings: Sequence[Reading]) -> dict[str, Any]:
+    """How often training drops the condition that guidance needs."""
+    if readings[0].scale is None:
+        return {}
+    others = [0.0] * (len(readings) - 1)
+    return dict(drop_prob=[DROP_PROB, *others] if others else DROP_PROB)
 
 
 def _guidance(readings: Sequence[Reading]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ..editors import first_stage_editor
+from ..editors import DROP_PROB, first_stage_editor
 from ..key_mapping import under
 from .denoiser import read_unet
 from .denoiser_config import denoiser_from_diffusers_config
@@ -231,7 +231,10 @@ def _read_conditioner(
         lambda theirs: known[kind].from_config(theirs, tokenizer),
         known[kind].keys.read,
     )
-    return dict(type='Conditioner', embedders=[embedder]), weights
+    conditioner = dict(
+        type='Conditioner', embedders=[embedder], drop_prob=DROP_PROB
+    )
+    return conditioner, weights
 
 
 def _read_scheduler(

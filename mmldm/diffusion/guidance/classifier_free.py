@@ -187,11 +187,11 @@ class SlotGuidance(ChainGuidance):
         self, predict: Predict, condition: Condition, null: Condition
     ) -> Estimates:
         self.check(condition.filled, has_guide=False)
-        told = [self.slots[:k] for k in range(len(self.slots) + 1)]
+        leading = [self.slots[:k] for k in range(len(self.slots) + 1)]
         nothing = condition.with_slots_of(null, self.slots)
         return in_one_call(
             predict,
-            [nothing.with_slots_of(condition, slots) for slots in told],
+            [nothing.with_slots_of(condition, slots) for slots in leading],
         )
 
 

@@ -82,19 +82,14 @@ class AtomicCheckpointHook(CheckpointHook):
         filename_tmpl: str | None = None,
         backend_args: dict | None = None,
     ) -> None:
-        check_count(f'{KEY}.interval', interval)
-        if max_keep_ckpts != -1:
-            check_count(f'{KEY}.max_keep_ckpts', max_keep_ckpts)
-        check_range(f'{KEY}.save_begin', save_begin, 0, math.inf)
-        for name in [rule] if isinstance(rule, str) else rule or ():
+        _check_counts(interval, max_keep_ckpts, save_begin)
+        for name in _as_list(rule) or ():
             check_choice(f'{KEY}.rule', name, ('greater', 'less'))
-        for name, value in dict(
+        _refuse(
             out_dir=out_dir,
             filename_tmpl=filename_tmpl,
             backend_args=backend_args,
-        ).items():
-            if value:
-                raise ValueError(f'{KEY}.{name}={value!r}: {REFUSED[name]}')
+        )
         super().__init__(
             interval=interval,
             by_epoch=False,
@@ -240,3 +235,17 @@ def _as_list(names: str | Sequence[str] | None) -> list[str] | None:
     if names is None:
         return None
     return [names] if isinstance(names, str) else list(names)
+
+
+def _check_counts(interval: int, max_keep_ckpts: int, save_begin: int) -> None:
+    check_count(f'{KEY}.interval', interval)
+    if max_keep_ckpts != -1:
+        check_count(f'{KEY}.max_keep_ckpts', max_keep_ckpts)
+    check_range(f'{KEY}.save_begin', save_begin, 0, math.inf)
+
+
+def _refuse(**arguments: object) -> None:
+    """Raise if an argument that is not available here is given."""
+    for name, value in arguments.items():
+        if value:
+            raise ValueError(f'{KEY}.{name}={value!r}: {REFUSED[name]}')

@@ -1,5 +1,9 @@
 from .autoencoder import Autoencoder, Coding
-from .autoencoder_kl import AutoencoderKL, DiagonalGaussian
+from .autoencoder_kl import (
+    AutoencoderKL,
+    DiagonalGaussian,
+    GreyAutoencoderKL,
+)
 from .autoencoder_vq import AutoencoderVQ
 from .conv_autoencoder import ConvAutoencoder
 from .diffusers_autoencoder import DiffusersAutoencoder
@@ -13,5 +17,6 @@ __all__ = [
     'ConvAutoencoder',
     'DiagonalGaussian',
     'DiffusersAutoencoder',
+    'GreyAutoencoderKL',
     'IdentityAutoencoder',
 ]

@@ -55,7 +55,13 @@ class AutoencoderKL(ConvAutoencoder):
         return DiagonalGaussian(self.encode_moments(x))
 
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
-        posterior = self.posterior(x)
+        return self.latents_of(self.encode_moments(x), draw_noise)
+
+    def latents_of(
+        self, moments: Tensor, draw_noise: DrawNoise | None
+    ) -> Tensor:
+        """A sample of the posterior, or its mean without noise."""
+        posterior = DiagonalGaussian(moments)
         if draw_noise is None:
             return posterior.mean
         return posterior.sample(draw_noise)
@@ -75,3 +81,19 @@ class AutoencoderKL(ConvAutoencoder):
         kl = posterior.kl().mean() / x[0].numel()
         z = transform(posterior.sample(draw_noise))
         return Coding(z, dict(kl=kl), {})
+
+
+@MODELS.register_module()
+class GreyAutoencoderKL(AutoencoderKL):
+    """:class:`AutoencoderKL` whose decoded images are grey.
+
+    The decoder's three channels are averaged. Without this, grey images get
+    faint colours, which networks trained on photographs see: at a third of a
+    grey level they are two fifths of the Frechet distance between clothes and
+    their reconstructions.
+    """
+
+    def decode_for_training(self, z: Tensor) -> Tensor:
+        """See :class:`ConvAutoencoder`; all channels are equal."""
+        x = super().decode_for_training(z)
+        return x.mean(1, keepdim=True).expand_as(x)

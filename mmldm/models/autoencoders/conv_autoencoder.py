@@ -77,14 +77,8 @@ class ConvAutoencoder(Autoencoder):
         factor = 2 ** (len(channel_mults) - 1)
         super().__init__(latent_channels, factor, latent_scale, latent_shift)
         _check_attention(attn_factors, factor)
-        body = (
-            channels,
-            channel_mults,
-            num_res_blocks,
-            attn_factors,
-            mid_attention,
-            norm_groups,
-        )
+        body = (channels, channel_mults, num_res_blocks)
+        body += (attn_factors, mid_attention, norm_groups)
         z_channels = z_channels or latent_channels
         maps = self.num_maps
         self.encoder = Encoder(maps * z_channels, *body)
@@ -111,12 +105,8 @@ class ConvAutoencoder(Autoencoder):
             zero_init(self.moments_layer)
             zero_init(self.decoder[-1][-1])
         if starts_as_resizing:
-            start_as_resizing(
-                self.encoder,
-                self.quant_conv,
-                self.post_quant_conv,
-                self.decoder,
-            )
+            into = (self.encoder, self.quant_conv)
+            start_as_resizing(*into, self.post_quant_conv, self.decoder)
 
     @property
     def moments_layer(self) -> nn.Conv2d:

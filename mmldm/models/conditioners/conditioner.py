@@ -11,13 +11,14 @@ from mmldm.structures import Condition, LDMDataSample
 from mmldm.utils import SampleRandom, check_range
 from mmldm.utils.typing import ConfigType, SampleList
 
+from .class_names import Names, read_class_names
 from .embedder import Embedder, Encode
 from .joining import as_condition, join, token_dim
 
 # Fields of data samples that name classes.
 WITH_CLASSES = ('gt_label', 'layout', 'gt_sem_seg')
 # Input of an embedder: the data samples, and which of them are dropped.
-Told = tuple[SampleList, Tensor]
+EmbedderInput = tuple[SampleList, Tensor]
 # Key of a part in the model, and its loss terms by name.
 Terms = tuple[str, Mapping[str, Tensor]]
 
@@ -52,9 +53,11 @@ class Conditioner(BaseModule):
         self,
         embedders: Sequence[ConfigType] = (),
         drop_prob: float | Sequence[float] = 0.0,
+        class_names: Names | None = None,
     ) -> None:
         super().__init__()
         self.embedders = nn.ModuleList(map(MODELS.build, embedders))
+        self.class_names = read_class_names(class_names, self.class_counts)
         self.drop_prob = drop_prob
         self.dim('tokens')  # raises if tokens cannot be joined
         self._check_drop_prob()
@@ -128,8 +131,8 @@ class Conditioner(BaseModule):
                 none.
             encode: Encoder of the first stage, for embedders of images.
         """
-        told = self._told(data_samples, random)
-        return join(self.embedders, self._embed(told, encode))
+        inputs = self._embedder_inputs(data_samples, random)
+        return join(self.embedders, self._embed(inputs, encode))
 
     def with_losses(
         self, data_samples: SampleList, random: SampleRandom, encode: Encode
@@ -141,12 +144,12 @@ class Conditioner(BaseModule):
             random: See :meth:`forward`.
             encode: See :meth:`forward`.
         """
-        told = self._told(data_samples, random)
-        conditions = self._embed(told, encode)
+        inputs = self._embedder_inputs(data_samples, random)
+        conditions = self._embed(inputs, encode)
         terms = [
             (f'conditioner.embedders.{i}', embedder.losses(cond, *own))
             for i, (embedder, cond, own) in enumerate(
-                zip(self.embedders, conditions, told, strict=True)
+                zip(self.embedders, conditions, inputs, strict=True)
             )
         ]
         return join(self.embedders, conditions), terms
@@ -163,12 +166,12 @@ class Conditioner(BaseModule):
             data_samples: Samples with the fields that the embedders read.
             encode: See :meth:`forward`.
         """
-        told = [self._negatives(e, data_samples) for e in self.embedders]
-        return join(self.embedders, self._embed(told, encode))
+        inputs = [self._negatives(e, data_samples) for e in self.embedders]
+        return join(self.embedders, self._embed(inputs, encode))
 
-    def _told(
+    def _embedder_inputs(
         self, data_samples: SampleList, random: SampleRandom | None
-    ) -> list[Told]:
+    ) -> list[EmbedderInput]:
         """The input of each embedder in a batch."""
         drops = self._drops(len(data_samples), random)
         return [(data_samples, drop) for drop in drops]
@@ -182,7 +185,9 @@ class Conditioner(BaseModule):
             return [random.uniform('drop') < probs] * together
         return [random.uniform(f'drop_{i}') < p for i, p in enumerate(probs)]
 
-    def _negatives(self, embedder: Embedder, data_samples: SampleList) -> Told:
+    def _negatives(
+        self, embedder: Embedder, data_samples: SampleList
+    ) -> EmbedderInput:
         """An embedder's input with each sample replaced by its negative."""
         samples, nothing = [], []
         for sample in data_samples:
@@ -202,13 +207,13 @@ class Conditioner(BaseModule):
         return own or not any(field in negative for field in self.reads)
 
     def _embed(
-        self, told: Sequence[Told], encode: Encode | None
+        self, inputs: Sequence[EmbedderInput], encode: Encode | None
     ) -> list[Condition]:
         """The content that each embedder makes from its input."""
         return [
             as_condition(embedder, embedder(samples, drop, encode))
             for embedder, (samples, drop) in zip(
-                self.embedders, told, strict=True
+                self.embedders, inputs, strict=True
             )
         ]
 

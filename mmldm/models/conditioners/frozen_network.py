@@ -2,10 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from inspect import signature
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from mmldm.utils.checkpoint import weights_hash
@@ -90,6 +92,11 @@ class FrozenNetwork(FrozenPart, Embedder):
             kind = {}
         return dict(config=kind | _differences(config))
 
+    def gradients(self) -> AbstractContextManager:
+        """A context that records gradients only if an adapter is trained."""
+        trained = any(w.requires_grad for w in self.network.parameters())
+        return torch.set_grad_enabled(torch.is_grad_enabled() and trained)
+
     def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
         """The hash of the network's weights."""
         start = f'{self.part}.'
@@ -131,15 +138,15 @@ class FrozenNetwork(FrozenPart, Embedder):
         from transformers import PretrainedConfig  # takes seconds
 
         where = f'{self._name}.pretrained={pretrained!r}'
-        told, _ = self._have(PretrainedConfig.get_config_dict, where)
-        if {'AutoConfig', 'AutoModel'} & {*(told.get('auto_map') or ())}:
+        stored, _ = self._have(PretrainedConfig.get_config_dict, where)
+        if {'AutoConfig', 'AutoModel'} & {*(stored.get('auto_map') or ())}:
             raise ValueError(
                 f'{where} comes with its own code, which is not executed: '
                 'give a network whose class transformers has; if it has, '
                 'remove auto_map from its config.json'
             )
-        kind = told.get('model_type', self.model_type)
-        config = self._config_class(kind, where).from_dict(told)
+        kind = stored.get('model_type', self.model_type)
+        config = self._config_class(kind, where).from_dict(stored)
         cls = self._class(config, where)
         load = partial(
             cls.from_pretrained,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
@@ -29,8 +28,8 @@ class TextEncoder(FrozenNetwork):
     There is a token for every position of the caption, padding included; null
     is the empty caption. If the tokenizer marks padding, the denoiser does not
     attend to it. CLIP was trained without a mask, and all of its tokens count.
-    The network is never trained; it is stored as described for
-    :class:`FrozenNetwork`.
+    The network is never trained, but may have a trained adapter
+    (:class:`LoRA`). It is stored as described for :class:`FrozenNetwork`.
 
     Args:
         config: Arguments of a transformers config and its ``model_type``, such
@@ -133,7 +132,6 @@ class TextEncoder(FrozenNetwork):
             pad_token=getattr(self.tokenizer, 'pad_token', None),
         )
 
-    @torch.no_grad()
     def forward(
         self,
         data_samples: SampleList,
@@ -167,7 +165,8 @@ class TextEncoder(FrozenNetwork):
             # An empty caption may be all padding; attention needs a token.
             mask = mask.bool() | ~mask.any(1, keepdim=True)
             seen = dict(attention_mask=mask.to(self.device))
-        return self.network(ids.to(self.device), **seen).last_hidden_state
+        with self.gradients():
+            return self.network(ids.to(self.device), **seen).last_hidden_state
 
 
 def _skip(

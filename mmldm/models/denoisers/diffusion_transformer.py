@@ -85,9 +85,8 @@ class DiffusionTransformer(Denoiser):
         self.vector_embed = None
         if vector_dim not in (None, channels):
             self.vector_embed = Float32Linear(vector_dim, channels)
-        self.patch_embed = xavier_init(
-            Float32Linear(area * in_channels, channels)
-        )
+        patch_embed = Float32Linear(area * in_channels, channels)
+        self.patch_embed = xavier_init(patch_embed)
         self.blocks = nn.ModuleList(
             AdaptiveBlock(
                 channels, num_heads, feed_forward, qk_norm, context_dim
@@ -95,8 +94,8 @@ class DiffusionTransformer(Denoiser):
             for _ in range(num_layers)
         )
         self.out = AdaptiveOutput(channels, area * out_channels)
-        for layer in (self.time_embed.mlp[0], self.time_embed.mlp[2]):
-            nn.init.normal_(layer.weight, std=0.02)
+        for i in (0, 2):
+            nn.init.normal_(self.time_embed.mlp[i].weight, std=0.02)
 
     def denoise(self, x: Tensor, t: Tensor, cond: Condition) -> Tensor:
         """See :class:`Denoiser`."""

@@ -84,10 +84,7 @@ class DenoisingUNet(Denoiser):
         super().__init__(
             in_channels, out_channels, context_dim, vector_dim, checkpointing
         )
-        check_count('denoiser.channels', channels)
-        check_count('denoiser.num_res_blocks', num_res_blocks)
-        for mult in channel_mults:
-            check_count('denoiser.channel_mults: factor', mult)
+        _check_counts(channels, channel_mults, num_res_blocks)
         self.channels_last = channels_last
         self._attention_options = read_options(
             AttentionOptions, 'denoiser.attention', attention
@@ -105,19 +102,9 @@ class DenoisingUNet(Denoiser):
         widths = [channels * mult for mult in channel_mults]
         _warn_of_cancelled_embedding(widths, self._res_block_options)
         skips = self._build_down(channels, widths, num_res_blocks)
-        bottom = widths[-1]
-        self.mid = nn.ModuleList(
-            [
-                UNetBlock(self._res(bottom, bottom), self._attention(bottom)),
-                UNetBlock(self._res(bottom, bottom)),
-            ]
-        )
+        self.mid = self._middle(widths[-1])
         self._build_up(skips, widths, num_res_blocks)
-        self.out = nn.Sequential(
-            group_norm(widths[0], 1e-5),
-            nn.SiLU(),
-            zero_init(Float32Conv2d(widths[0], out_channels, 3, padding=1)),
-        )
+        self.out = _output(widths[0], out_channels)
         self.input_skip = None
         if input_skip:
             self.input_skip = InputSkip(
@@ -180,6 +167,16 @@ class DenoisingUNet(Denoiser):
             self.down.append(UNetLevel(blocks, resample))
         return skips
 
+    def _middle(self, channels: int) -> nn.ModuleList:
+        return nn.ModuleList(
+            [
+                UNetBlock(
+                    self._res(channels, channels), self._attention(channels)
+                ),
+                UNetBlock(self._res(channels, channels)),
+            ]
+        )
+
     def _build_up(
         self, skips: list[int], widths: Sequence[int], num_res_blocks: int
     ) -> None:
@@ -237,6 +234,24 @@ class DenoisingUNet(Denoiser):
             self._res(in_channels, out_channels),
             self._attention(out_channels) if attends else None,
         )
+
+
+def _check_counts(
+    channels: int, channel_mults: Sequence[int], num_res_blocks: int
+) -> None:
+    check_count('denoiser.channels', channels)
+    check_count('denoiser.num_res_blocks', num_res_blocks)
+    for mult in channel_mults:
+        check_count('denoiser.channel_mults: factor', mult)
+
+
+def _output(channels: int, out_channels: int) -> nn.Sequential:
+    """The last layers, which begin as zero."""
+    return nn.Sequential(
+        group_norm(channels, 1e-5),
+        nn.SiLU(),
+        zero_init(Float32Conv2d(channels, out_channels, 3, padding=1)),
+    )
 
 
 def _warn_of_cancelled_embedding(

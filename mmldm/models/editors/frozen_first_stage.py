@@ -88,14 +88,14 @@ class FrozenFirstStage(FrozenPart):
     def other_part(self, wanted: Tensor) -> str:
         """See :class:`FrozenPart`."""
         own, file = self.part_hash, self.autoencoder_checkpoint
-        told = (
+        source = (
             'and model.autoencoder_checkpoint is not given'
             if own is None
             else f'but {file} has {_hex(own)}'
         )
         return (
             'the checkpoint was trained on a first stage whose weights have '
-            f'SHA-256 {_hex(wanted)}, {told}: set '
+            f'SHA-256 {_hex(wanted)}, {source}: set '
             'model.autoencoder_checkpoint to the file of that first stage'
         )
 

@@ -11,25 +11,6 @@ from mmldm.apis import LatentDiffusionInferencer
 from mmldm.diffusion import DDIM, Sampling, Windows
 from mmldm.registry import MODELS
 
-HOLE = dict(
-    conditioner=dict(
-        drop_prob=0.0, embedders=[dict(type='MaskedImage', latent_channels=4)]
-    ),
-    denoiser=dict(in_channels=9, context_dim=None),
-    guidance=dict(_delete_=True, type='NoGuidance'),
-)
-
-
-@pytest.fixture
-def model(tiny_ldm):
-    torch.manual_seed(0)
-    return tiny_ldm(image_size=8)
-
-
-@pytest.fixture
-def generate(model):
-    return LatentDiffusionInferencer(model)
-
 
 def pixels(images):
     return [np.asarray(image) for image in images]
@@ -159,12 +140,6 @@ def test_a_null_condition_that_was_not_trained_is_refused(tiny_ldm, filler):
         filler(unconditional=True, size=8)
 
 
-@pytest.fixture
-def filler(ldm_config):
-    torch.manual_seed(0)
-    return LatentDiffusionInferencer(MODELS.build(ldm_config(**HOLE)).eval())
-
-
 def test_pictures_are_files_images_arrays_or_tensors(filler, tmp_path):
     array = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     hole = np.zeros((8, 8), np.uint8)
@@ -204,7 +179,7 @@ CALL = dict(type='os.system', command='exit 1')
             "grid='os.system' is not known",
         ),
         (dict(label=3, solver='KarrasGrid'), 'a KarrasGrid, expected a Solv'),
-        (dict(label=3, negative='a dog'), "negative='a dog' is not avail"),
+        (dict(label=3, negative='a dog'), "negative='a dog' is unknown"),
         (dict(label=3, batch_size=0), 'batch_size=0 must be'),
         (
             dict(label=3, steps=2, sampling=Sampling()),
