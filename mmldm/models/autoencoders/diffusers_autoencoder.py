@@ -16,14 +16,15 @@ from mmldm.utils.hub import first_line, required
 from mmldm.utils.typing import ConfigType, DrawNoise
 
 from .autoencoder import Autoencoder, Coding
+from .autoencoder_kl import DiagonalGaussian
 from .diffusers_scale import Numbers, scale_and_shift
 
 PACKAGE = 'diffusers.models.autoencoders.'
 CLASS = '_class_name'
 WHAT = 'an autoencoder of diffusers'
-# Side in pixels of the image that is encoded without memory, to see the size
-# of latents: a multiple of every published factor, at most 64.
-TRIAL = 256
+# Pixels of the image that is encoded without memory, to see the size of
+# latents: multiples of every published factor, at most 64.
+HEIGHT, WIDTH = 256, 128
 
 
 @MODELS.register_module()
@@ -70,7 +71,7 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
             network, config = _loaded(pretrained)
         else:
             network = _built(config, 'DiffusersAutoencoder.config')
-        channels, factor = _latent_size(config)
+        channels, factor, has_posterior = _latent_size(config)
         scale, shift = scale_and_shift(config)
         super().__init__(
             channels,
@@ -78,7 +79,7 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
             scale if latent_scale is None else latent_scale,
             shift if latent_shift is None else latent_shift,
         )
-        self.pretrained = pretrained
+        self.pretrained, self.has_posterior = pretrained, has_posterior
         self.network = network
         self.freeze_part(has_file=pretrained is not None)
 
@@ -106,13 +107,22 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
         return weights_hash(weights)
 
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
-        found = self.network.encode(x)
-        posterior = getattr(found, 'latent_dist', None)
-        if posterior is None:
-            return _only_tensor(found)
+        return self.latents_of(self.encode_moments(x), draw_noise)
+
+    def encode_moments(self, x: Tensor) -> Tensor:
+        """See :class:`Autoencoder`; mean and log-variance of a posterior."""
+        return _moments(self.network.encode(x))[0]
+
+    def latents_of(
+        self, moments: Tensor, draw_noise: DrawNoise | None
+    ) -> Tensor:
+        """See :class:`Autoencoder`."""
+        if not self.has_posterior:
+            return moments
+        posterior = DiagonalGaussian(moments)
         if draw_noise is None:
-            return posterior.mode()
-        return posterior.mean + posterior.std * draw_noise(posterior.mean)
+            return posterior.mean
+        return posterior.sample(draw_noise)
 
     def decode_raw(self, z: Tensor) -> Tensor:
         return self.network.decode(z).sample
@@ -131,11 +141,14 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
         )
 
 
-def _only_tensor(found: Any) -> Tensor:
-    """The latents of an output without posterior."""
+def _moments(found: Any) -> tuple[Tensor, bool]:
+    """Moments or latents of an encoder's output; whether it has moments."""
+    posterior = getattr(found, 'latent_dist', None)
+    if posterior is not None:
+        return posterior.parameters, True
     for name in ('latents', 'latent'):
         if (z := getattr(found, name, None)) is not None:
-            return z
+            return z, False
     raise ValueError(f'{type(found).__name__} has no latents')
 
 
@@ -207,25 +220,27 @@ def _built(config: Mapping[str, Any], where: str) -> nn.Module:
 
 
 @torch.no_grad()
-def _latent_size(config: Mapping[str, Any]) -> tuple[int, int]:
-    """Channels of latents, and pixels per latent position."""
+def _latent_size(config: Mapping[str, Any]) -> tuple[int, int, bool]:
+    """Channels, pixels per latent position, whether there is a posterior."""
     where = f'DiffusersAutoencoder of {config[CLASS]}'
     with torch.device('meta'):
         network = _built(config, where).eval()
         try:
-            found = network.encode(torch.empty(1, 3, TRIAL, TRIAL))
-            posterior = getattr(found, 'latent_dist', None)
-            z = _only_tensor(found) if posterior is None else posterior.mean
+            z, has_posterior = _moments(
+                network.encode(torch.empty(1, 3, HEIGHT, WIDTH))
+            )
             _, channels, height, width = z.shape
         except Exception as error:  # whatever a network for videos raises
             raise ValueError(
-                f'{where} cannot encode an image of {TRIAL} pixels '
-                f'({first_line(error)}): give an autoencoder of RGB images'
+                f'{where} cannot encode an image of {HEIGHT}x{WIDTH} '
+                f'pixels ({first_line(error)}): give an autoencoder of RGB '
+                'images of any size'
             ) from error
-    factor = TRIAL // height
-    if height != width or factor * height != TRIAL or factor & (factor - 1):
+    factor = HEIGHT // height
+    fits = (factor * height, factor * width) == (HEIGHT, WIDTH)
+    if not fits or factor & (factor - 1):
         raise ValueError(
             f'{where} makes latents of {height}x{width} from images of '
-            f'{TRIAL}x{TRIAL}: give one with a power of 2 pixels per position'
+            f'{HEIGHT}x{WIDTH}: give one with a power of 2 pixels per position'
         )
-    return channels, factor
+    return channels // (1 + has_posterior), factor, has_posterior

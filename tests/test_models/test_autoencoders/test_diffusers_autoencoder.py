@@ -91,8 +91,12 @@ def test_a_posterior_is_sampled(saved):
     network, folder = saved('AutoencoderKL', KL_BLOCKS)
     x = torch.rand(1, 3, 8, 8)
     posterior = network.encode(x).latent_dist
-    z = built(folder, latent_scale=1.0).encode(x, torch.ones_like)
+    ours = built(folder, latent_scale=1.0)
+    z = ours.encode(x, torch.ones_like)
     torch.testing.assert_close(z, posterior.mean + posterior.std)
+    # As from a cache of latents.
+    cached = ours.latents_of(ours.encode_moments(x), torch.ones_like)
+    assert torch.equal(cached, z)
 
 
 def test_a_scale_that_is_given_counts(saved):
