@@ -118,6 +118,11 @@ def watched(callback: Progress | None) -> Wrap | None:
     """Wraps ``denoise`` so that a function hears of every evaluation."""
     if callback is None:
         return None
+    if not callable(callback):
+        raise ValueError(
+            f'callback={callback!r} must be a function of the number of the '
+            'evaluation and its estimate'
+        )
     count = 0
 
     def wrap(denoise: Denoise) -> Denoise:
