@@ -151,7 +151,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.setdefault('launcher', 'none')
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
-    cfg.setdefault('work_dir', f'work_dirs/{Path(args.config).stem}')
+    cfg.setdefault('work_dir', f'work_dirs/{_run_name(args.config)}')
     _apply_randomness(cfg, args)
     take_first_stage(cfg.get('model'))
     check_config(cfg, args.cfg_options)
@@ -160,6 +160,15 @@ def load_config(args: argparse.Namespace) -> Config:
     share_with_training(cfg)
     anchor_files(cfg.get('model') or {}, cfg.work_dir)
     return cfg
+
+
+def _run_name(config: str) -> str:
+    """The name of a config's work directory.
+
+    A converted model is known by its folder: its config is ``config.py``.
+    """
+    path = Path(config)
+    return path.absolute().parent.name if path.stem == 'config' else path.stem
 
 
 def _check_launcher(launcher: str) -> None:
@@ -237,6 +246,10 @@ def run_tool(main: Callable[[], None]) -> None:
             from mmldm.utils.distributed import leave_process_group
 
             leave_process_group()
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit('interrupted; --resume goes on from the newest checkpoint')
     except Exception as error:

@@ -6,11 +6,13 @@ from .generation_loop import GenerationLoop
 from .hooks import (
     AddressedSeedHook,
     AtomicCheckpointHook,
+    DeadRunHook,
     LatentScaleHook,
     ModuleEMAHook,
     ReferenceMetricsHook,
     RunSummaryHook,
 )
+from .log_processor import ThroughputLogProcessor
 from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
 from .runner import LDMRunner
@@ -25,9 +27,11 @@ __all__ = [
     'AtomicCheckpointHook',
     'AutocastOptimWrapper',
     'GenerationLoop',
+    'DeadRunHook',
     'LDMRunner',
     'LatentScaleHook',
     'ModuleEMAHook',
     'ReferenceMetricsHook',
     'RunSummaryHook',
+    'ThroughputLogProcessor',
 ]

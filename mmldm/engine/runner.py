@@ -30,6 +30,7 @@ from mmldm.utils.memory import keep_freed_memory
 from mmldm.utils.newest_checkpoint import newest_checkpoint
 
 from .batch_sizes import note_base_rates, scale_rates, share_batch
+from .cached_training import read_from_cache
 from .checkpoint_content import advice_after_nan, check_finite, content
 from .checkpoint_state import hub_state_for_loading, plain
 from .loop_choice import addressed_loop, generation_loop
@@ -70,6 +71,8 @@ class LDMRunner(Runner):
                 'randomness.diff_rank_seed=True is not available: remove it; '
                 'noise differs by sample and thus by rank in any case'
             )
+        if isinstance(self._train_dataloader, dict):
+            read_from_cache(self._train_dataloader, self.cfg)
         if get_device() == 'cpu':
             keep_freed_memory()
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mmldm.models.adapters import merged_state
+from mmldm.models.conditioners import TextEncoder
 from mmldm.registry import MODELS
 from mmldm.utils.image_size import height_and_width
 
@@ -28,7 +30,7 @@ from .first_stage import (
     first_stage_to_diffusers_config,
 )
 from .folder import TOKENIZER
-from .latent_scale import fold_latent_scale, latent_scale
+from .latent_scale import fold_latent_scale, scale_keys
 from .pipelines import (
     LENGTH,
     PIPELINES,
@@ -124,28 +126,49 @@ def write_diffusers(
 def whole_model(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """All weights and the config of a model, whatever it reads from files.
 
+    Adapters are added to the weights.
+
     Args:
         model: Result of :func:`mmldm.apis.init_model`.
 
     Returns:
         Arguments for :func:`write_diffusers`.
     """
-    config = model.cfg.model.to_dict()
-    weights = model.state_dict()
+    weights = merged_state(model)
     # Frozen parts with files of their own are not in the state dict.
     weights |= model.autoencoder.state_dict(prefix='autoencoder.')
-    embedders = getattr(getattr(model, 'conditioner', None), 'embedders', ())
-    for i, embedder in enumerate(embedders):
+    for i, embedder in _pretrained_text(model):
+        prefix = f'conditioner.embedders.{i}.network.'
+        weights |= merged_state(embedder.network, prefix)
+    return weights, whole_config(model)
+
+
+def whole_config(model: nn.Module) -> dict[str, Any]:
+    """The config of a model without files and adapters.
+
+    Args:
+        model: Result of :func:`mmldm.apis.init_model`.
+    """
+    config = model.cfg.model.to_dict()
+    config.pop('adapter', None)
+    for i, embedder in _pretrained_text(model):
         own = config['conditioner']['embedders'][i]
-        if own['type'] == 'TextEncoder' and own.get('pretrained'):
-            name = f'conditioner.embedders.{i}'
-            weights |= embedder.network.state_dict(prefix=f'{name}.network.')
-            own |= text_encoder_from_diffusers_config(
-                embedder.network.config.to_dict(),
-                own.get('tokenizer') or own.pop('pretrained'),
-            )
-            own.pop('pretrained', None)
-    return weights, config
+        own |= text_encoder_from_diffusers_config(
+            embedder.network.config.to_dict(),
+            own.get('tokenizer') or own.pop('pretrained'),
+        )
+        own.pop('pretrained', None)
+    return config
+
+
+def _pretrained_text(model: nn.Module) -> list[tuple[int, nn.Module]]:
+    """Text encoders that are read from a folder, with their numbers."""
+    conditioner = getattr(model, 'conditioner', None)
+    return [
+        (i, embedder)
+        for i, embedder in enumerate(getattr(conditioner, 'embedders', ()))
+        if isinstance(embedder, TextEncoder) and embedder.pretrained
+    ]
 
 
 def _add_first_stage(
@@ -154,17 +177,19 @@ def _add_first_stage(
     weights: Mapping[str, Tensor],
     config: Mapping[str, Any],
 ) -> str:
-    """Add the first stage; return the name of its class."""
-    own, notes = fold_latent_scale(
-        part_of(weights, 'autoencoder.'), config['autoencoder']
-    )
-    folder.notes += notes
+    """Add the first stage; return the name of its class.
+
+    Alone, it keeps its convolutions, and a shift or a scale per channel has
+    keys of its own. Pipelines of latent diffusion ignore these keys.
+    """
+    own, stage = part_of(weights, 'autoencoder.'), config['autoencoder']
+    if config['type'] != 'FirstStage':
+        own, stage, notes = fold_latent_scale(own, stage)
+        folder.notes += notes
     theirs = first_stage_to_diffusers_config(
-        config['autoencoder'],
-        latent_scale(own),
-        config.get('image_size') or 256,
+        stage, scale_keys(own, stage['type']), config.get('image_size') or 256
     )
-    found = FIRST_STAGE_KEYS.write(own, config['autoencoder'])
+    found = FIRST_STAGE_KEYS.write(own, stage)
     folder.add(part, theirs, found)
     return theirs['_class_name']
 
@@ -269,13 +294,15 @@ def _tokenizer(config: Mapping[str, Any]) -> Any:
         return MODELS.build(dict(tokenizer))
     from mmldm.models.conditioners.text_encoder import ClipTokens
 
-    return ClipTokens(tokenizer, config.get('max_length', LENGTH))
+    length = config.get('max_length', LENGTH)
+    return ClipTokens(tokenizer, length, config.get('pad_token'))
 
 
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
     """Copy the tokenizer's folder, or save what its name refers to."""
     source = Path(tokenizer.pretrained)
-    if source.is_dir():
+    pads = getattr(tokenizer, 'pad_token', None)
+    if source.is_dir() and pads is None:
         if source.resolve() != folder.resolve():
             shutil.copytree(source, folder, dirs_exist_ok=True)
     else:

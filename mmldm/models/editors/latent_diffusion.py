@@ -15,6 +15,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from ..losses import TrainingStep
+from .adapted import Adapted
 from .derived import FILLED_IN, build_networks
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
@@ -25,6 +26,7 @@ from .loss_terms import (
     build_log_variance,
     denoising_terms,
     named_terms,
+    trivial_error,
 )
 from .other_sampling import OtherSampling
 from .part_checks import (
@@ -34,11 +36,12 @@ from .part_checks import (
     generated_size,
     warn_of_untrained_null,
 )
+from .training_latents import training_latents
 
 
 @MODELS.register_module()
 class LatentDiffusion(
-    OtherSampling, ImageEditing, Guided, FrozenFirstStage, Editor
+    OtherSampling, ImageEditing, Guided, FrozenFirstStage, Adapted, Editor
 ):
     """Latent diffusion model; Rombach et al. 2022 (arXiv:2112.10752).
 
@@ -63,6 +66,8 @@ class LatentDiffusion(
             whose data sample has no ``img_shape``: side of a square, or
             height and width, pixels.
         windows: Config of :class:`Windows` for large images, or None.
+        adapter: Config of a :class:`LoRA` to train instead of the whole
+            model, or None.
         data_preprocessor: See :class:`Editor`.
 
     Raises:
@@ -89,6 +94,7 @@ class LatentDiffusion(
         guide_checkpoint: str | None = None,
         image_size: Size | None = None,
         windows: ConfigType | None = None,
+        adapter: ConfigType | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
@@ -118,9 +124,13 @@ class LatentDiffusion(
         self.init_guide(guide, conditioner, guide_checkpoint)
         check_parts(self)
         self.check_guidance()
+        self.init_adapter(adapter)
 
     def loss(
-        self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
+        self,
+        inputs: Tensor | None,
+        data_samples: SampleList,
+        iteration: int = 0,
     ) -> dict:
         """The terms of the training loss, each ().
 
@@ -129,7 +139,8 @@ class LatentDiffusion(
         error before they weigh it.
 
         Args:
-            inputs: Images in [-1, 1], (B, 3, H, W).
+            inputs: Images in [-1, 1], (B, 3, H, W); None if the data samples
+                have ``latent_moments``, from a cache.
             data_samples: Conditions and random addresses.
             iteration: Number of finished iterations, for extra losses.
         """
@@ -139,12 +150,9 @@ class LatentDiffusion(
                 self.guidance, self.conditioner
             )
         random = SampleRandom.of(data_samples)
-        encode = self.autoencoder.encode
-        with torch.no_grad():
-            z_0 = encode(inputs, random.normal('posterior'))
-            z_0 = z_0.float()  # whatever the networks' dtype
+        z_0 = training_latents(self.autoencoder, inputs, data_samples, random)
         cond, terms = self.conditioner.with_losses(
-            data_samples, random, encode
+            data_samples, random, self.autoencoder.encode
         )
         check_spatial(cond, z_0, data_samples)
         scheduler = self.diffusion_scheduler
@@ -160,6 +168,12 @@ class LatentDiffusion(
         terms += self.extra_losses.terms(step)
         denoising = denoising_terms(step, scheduler, self.log_variance)
         return denoising | named_terms(terms)
+
+    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+        """The denoising error of zeros; see :class:`Editor`."""
+        name = 'error' if self.log_variance else 'loss_denoise'
+        latent = self.autoencoder.latent_channels
+        return {name: trivial_error(self.diffusion_scheduler, latent)}
 
     @torch.no_grad()
     def predict(

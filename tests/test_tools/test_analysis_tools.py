@@ -1,0 +1,127 @@
+"""The tools around a training: logs, costs, schedules, files."""
+
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+
+from mmldm.apis.file_report import report_file
+from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.model_file import write_model_file
+
+FOLDER = 'analysis_tools'
+SHIPPED = 'mmldm::ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
+
+
+@pytest.fixture
+def log(tmp_path):
+    folder = tmp_path / 'run/1/vis_data'
+    folder.mkdir(parents=True)
+    lines = [
+        json.dumps(dict(iter=i, step=i, loss=1 / i, lr=0.1, time=0.2))
+        for i in range(1, 5)
+    ]
+    (folder / 'scalars.json').write_text('\n'.join(lines))
+    return tmp_path / 'run'
+
+
+@pytest.fixture
+def model_file(tiny_ldm, ldm_config, tmp_path):
+    path = tmp_path / 'model.safetensors'
+    weights = tiny_ldm().state_dict()
+    write_model_file(path, weights, ldm_config().to_dict())
+    return path, weights
+
+
+def test_curves_are_written(log, call_tool, tmp_path):
+    out = tmp_path / 'curves.png'
+    flags = ('--keys', 'loss', 'lr', '--smooth', 0.5, '--out', out)
+    call_tool(f'{FOLDER}/analyze_logs', 'plot_curve', log, log, *flags)
+    assert cv2.imread(str(out)).std() > 0
+
+
+def test_the_table_has_first_last_and_least(log, call_tool, capsys):
+    call_tool(f'{FOLDER}/analyze_logs', 'table', log)
+    (line,) = [
+        line.split()
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith('loss')
+    ]
+    assert line == ['loss', '1', '0.25', '0.25', 'at', '4']
+
+
+def test_every_log_needs_a_name_of_the_legend(log, call_tool):
+    flags = ('--legend', 'one')
+    with pytest.raises(ValueError, match='--legend has 1 names for 2 logs'):
+        call_tool(f'{FOLDER}/analyze_logs', 'plot_curve', log, log, *flags)
+
+
+def test_a_config_is_printed_with_its_options(call_tool, capsys):
+    flags = ('--key', 'train_dataloader', '--cfg-options')
+    option = 'train_dataloader.num_workers=3'
+    call_tool(f'{FOLDER}/print_config', SHIPPED, *flags, option)
+    assert 'num_workers = 3' in capsys.readouterr().out
+
+
+def test_an_unknown_key_has_its_neighbour_named(call_tool):
+    flags = ('--key', 'model.denoser')
+    with pytest.raises(ValueError, match="denoser .*'denoiser'"):
+        call_tool(f'{FOLDER}/print_config', SHIPPED, *flags)
+
+
+def test_costs_of_a_config(call_tool, capsys):
+    call_tool(f'{FOLDER}/get_flops', SHIPPED, '--shape', 32, 64)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == '1 x 3 x 32 x 64'
+    assert any('sample, 30 evaluations' in line for line in lines)
+
+
+def test_schedules_are_plotted(call_tool, tmp_path):
+    out = tmp_path / 'schedules.png'
+    flags = ('--save-path', out, '--steps', 5)
+    call_tool(f'{FOLDER}/vis_scheduler', SHIPPED, *flags)
+    assert cv2.imread(str(out)).std() > 0
+
+
+def test_a_sound_file_has_no_problems(model_file):
+    path, weights = model_file
+    report = report_file(path)
+    assert not report.problems
+    assert report.kind == 'model file'
+    assert sum(part.values for part in report.parts) == sum(
+        weight.numel() for weight in weights.values()
+    )
+
+
+def test_equal_weights_have_one_hash_in_any_file(model_file, tmp_path):
+    path, weights = model_file
+    other = tmp_path / 'other.pth'
+    write_checkpoint(dict(state_dict=weights), other)
+    one, two = report_file(path), report_file(other)
+    assert one.content == two.content
+    assert one.sha256 != two.sha256
+
+
+def test_weights_that_are_not_finite_or_do_not_fit_are_problems(
+    model_file, ldm_config
+):
+    path, weights = model_file
+    name = next(n for n in weights if n.startswith('denoiser.'))
+    bad = dict(weights, **{name: torch.full((3, 3), float('nan'))})
+    write_model_file(path, bad, ldm_config().to_dict())
+    first, second = report_file(path).problems
+    assert name in first and 'not finite' in first
+    assert name.removeprefix('denoiser.') in second
+
+
+def test_a_bad_file_does_not_end_the_report(model_file, call_tool, capsys):
+    path, _ = model_file
+    cut = Path(path).with_name('cut.pth')
+    cut.write_bytes(b'PK')
+    with pytest.raises(SystemExit):
+        call_tool(f'{FOLDER}/verify_checkpoint', cut, path)
+    out = capsys.readouterr().out
+    assert f'{cut}: problem' in out
+    assert 'The file is whole' in out

@@ -1,0 +1,83 @@
+"""Print parameters, operations and memory of a config's model.
+
+    python tools/analysis_tools/get_flops.py CONFIG
+    python tools/analysis_tools/get_flops.py CONFIG --shape 512 768 \\
+        --batch-size 8
+
+Neither weights nor memory are needed: only the shapes of tensors are computed.
+A multiplication and an addition count as two operations; papers often state
+half of that as 'FLOPs'. The memory is that of the tensors beside the weights,
+in float32.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from mmldm.apis import config_parser, load_config, run_tool
+from mmldm.utils import check_count
+
+if TYPE_CHECKING:
+    from mmldm.apis.model_costs import Cost
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = config_parser(__doc__)
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs='+',
+        metavar=('HEIGHT', 'WIDTH'),
+        help='side, or height and width of the images, pixels (default: '
+        'model.image_size, or 256)',
+    )
+    parser.add_argument(
+        '--batch-size', type=int, default=1, help='images (default: 1)'
+    )
+    parser.add_argument(
+        '--tokens',
+        type=int,
+        help='tokens of the condition (default: the most of the model)',
+    )
+    return parser.parse_args()
+
+
+def report(costs: list[Cost]) -> str:
+    """A table of the costs."""
+    head = ('', 'parameters', 'operations', 'memory')
+    units = ((1e6, 'M'), (1e9, 'G'), (2**20, 'MB'))
+    lines = [f'{head[0]:24}' + ''.join(f'{name:>14}' for name in head[1:])]
+    for cost in costs:
+        numbers = (cost.parameters, cost.operations, cost.memory)
+        cells = (
+            '' if number is None else f'{number / unit:,.1f} {name}'
+            for number, (unit, name) in zip(numbers, units, strict=True)
+        )
+        lines.append(f'{cost.name:24}' + ''.join(f'{c:>14}' for c in cells))
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    """Compute and print the costs."""
+    args = parse_args()
+    check_count('--batch-size', args.batch_size)
+    if args.tokens is not None:
+        check_count('--tokens', args.tokens)
+    if args.shape is not None and len(args.shape) > 2:
+        raise ValueError('--shape takes a side, or height and width')
+    cfg = load_config(args)
+    from mmldm.apis.model_costs import model_costs
+    from mmldm.utils.image_size import height_and_width
+
+    model = cfg.model.to_dict()
+    size = args.shape or model.get('image_size') or 256
+    size = height_and_width(size[0] if args.shape and len(size) < 2 else size)
+    costs = model_costs(model, size, args.batch_size, args.tokens)
+    print(f'{args.batch_size} x 3 x {size[0]} x {size[1]}')
+    print(report(costs))
+
+
+if __name__ == '__main__':
+    run_tool(main)
