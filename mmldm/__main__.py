@@ -28,6 +28,7 @@ COMMANDS = {
     'convert diffusers': 'tools/model_converters/diffusers_to_mmldm.py',
     'convert to-diffusers': 'tools/model_converters/mmldm_to_diffusers.py',
     'analyze-logs': 'tools/analysis_tools/analyze_logs.py',
+    'convert adapter': 'tools/model_converters/export_adapter.py',
     'browse': 'tools/analysis_tools/browse_dataset.py',
     'compare-results': 'tools/analysis_tools/compare_results.py',
     'flops': 'tools/analysis_tools/get_flops.py',

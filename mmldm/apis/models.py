@@ -25,6 +25,7 @@ from mmldm.utils.model_size import bounded_networks
 from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
 
+from .adapter_base import take_adapter_base
 from .config import check_config, read_config
 from .config.derived import say_image_size
 from .converted import MODEL_NAME, weights_in
@@ -101,6 +102,7 @@ def build_model(
     device = available_device(device)
     locate_files(cfg.model, checkpoint)
     take_first_stage(cfg.model)
+    take_adapter_base(cfg)
     return assemble(Found(cfg, _read(checkpoint), checkpoint), device)
 
 
@@ -199,6 +201,7 @@ def _find_by_config(
         raise ValueError(f'{path} has no model: set model')
     locate_files(cfg.model, checkpoint)
     take_first_stage(cfg.model)
+    take_adapter_base(cfg)
     check_config(cfg, {})
     return Found(cfg, _read(checkpoint, pick), checkpoint)
 
