@@ -152,7 +152,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.setdefault('launcher', 'none')
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
-    cfg.setdefault('work_dir', f'work_dirs/{Path(args.config).stem}')
+    cfg.setdefault('work_dir', f'work_dirs/{_run_name(args.config)}')
     _apply_randomness(cfg, args)
     take_first_stage(cfg.get('model'))
     take_adapter_base(cfg)
@@ -162,6 +162,15 @@ def load_config(args: argparse.Namespace) -> Config:
     share_with_training(cfg)
     anchor_files(cfg.get('model') or {}, cfg.work_dir)
     return cfg
+
+
+def _run_name(config: str) -> str:
+    """The name of a config's work directory.
+
+    A converted model is known by its folder: its config is ``config.py``.
+    """
+    path = Path(config)
+    return path.absolute().parent.name if path.stem == 'config' else path.stem
 
 
 def _check_launcher(launcher: str) -> None:

@@ -15,6 +15,7 @@ from mmldm.utils.newest_checkpoint import newest_checkpoint
 from mmldm.utils.shipped import FOLDER, PREFIX
 
 from .config_differences import differences
+from .recipes import data_recipe, how_to_train
 from .referenced_files import REFERENCE
 from .untrusted_config import check_untrusted
 
@@ -23,16 +24,17 @@ MODEL_NAME = 'model.safetensors'
 # A copy of the model file's config for people; no program reads it.
 JSON_NAME = 'model.json'
 CONFIG_NAME = 'config.py'
-# Bases for data, schedule and runtime, by editor; the model's base is added.
+# Bases for schedule and runtime, by editor; those of model and data are added.
 BASES = {
     'FirstStage': (
-        'datasets/image-folder.py',
-        'schedules/adam_autoencoder.py',
-        'default_runtime.py',
+        'schedules/adam_fine-tune.py',
+        'autoencoder_fine-tune_runtime.py',
     ),
-    'LatentDiffusion': ('schedules/adamw.py', 'ldm_runtime.py'),
+    'LatentDiffusion': (
+        'schedules/adamw_fine-tune.py',
+        'ldm_fine-tune_runtime.py',
+    ),
 }
-REQUESTS = 'datasets/image-folder-requests.py'
 
 
 def weights_in(folder: Path) -> Path | None:
@@ -50,12 +52,13 @@ def write_converted(
     model: Mapping[str, Any],
     weights: Mapping[str, Tensor],
     source: str,
-) -> None:
+) -> str:
     """Write ``model.safetensors``, ``model.json`` and ``config.py``.
 
     The model file is complete: it holds its own config, which ``model.json``
-    shows to people. ``config.py`` inherits from the most similar base that
-    comes with mmldm, and states the differences as literals. All three name
+    shows to people. ``config.py`` trains the model further, beginning from its
+    weights. It inherits from the most similar base that comes with mmldm, and
+    states the differences as literals. All three name
     a tokenizer in ``out_dir`` by its folder's name, so that ``out_dir`` can
     be moved.
 
@@ -64,6 +67,9 @@ def write_converted(
         model: Config of the editor.
         weights: All weights of the editor, name to tensor.
         source: Origin of the model, for the config's first line.
+
+    Returns:
+        A sentence on how the model is trained further.
 
     Raises:
         ValueError: If the model is not an editor of mmldm, or its config has
@@ -78,16 +84,16 @@ def write_converted(
     for name, content in ((JSON_NAME, readable), (CONFIG_NAME, text)):
         with written_whole(out_dir / name) as file:
             file.write(content.encode())
+    return how_to_train(model, str(out_dir / CONFIG_NAME))
 
 
 def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
     base, changes = _nearest_base(model)
-    names = [base, *BASES[model['type']]]
-    content: dict[str, Any] = dict(model=changes)
-    if (requests := _requests(model)) is not None:
-        names.append(REQUESTS)
-        content |= requests
+    data, content = data_recipe(model)
+    names = [base, *[data] * (data is not None), *BASES[model['type']]]
     bases = [f'{PREFIX}_base_/{name}' for name in names]
+    # A name without a folder is that of a file beside the config.
+    content = dict(model=changes, load_from=MODEL_NAME, **content)
     return config_text(
         dict(_base_=bases, **content), f'Converted from {source}.'
     )
@@ -105,20 +111,3 @@ def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
             found.append((len(str(changes)), f'models/{path.name}', changes))
     _, name, changes = min(found)
     return name, changes
-
-
-def _requests(model: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Requests for a test without data; None if the conditions need data."""
-    if model['type'] != 'LatentDiffusion':
-        return None
-    size = dict(train_dataloader=dict(dataset=dict(size=model['image_size'])))
-    embedders = model['conditioner'].get('embedders', [])
-    if not embedders:
-        return size
-    if [embedder['type'] for embedder in embedders] != ['ClassEmbedder']:
-        return None
-    num_classes = embedders[0]['num_classes'] - (
-        embedders[0].get('null') == 'last'
-    )
-    classes = dict(dataset=dict(num_classes=num_classes))
-    return {**size, 'val_dataloader': classes, 'test_dataloader': classes}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmldm.utils.files import check_file
 
-from .inference.requests import READERS, read_picture
+from .inference.pictures import READERS, read_picture
 from .sample_flags import FLAGS
 
 Content = TypeVar('Content')

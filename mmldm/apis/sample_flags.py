@@ -10,7 +10,8 @@ from mmldm.models.editors import LatentDiffusion
 from mmldm.utils import check_count, check_range
 from mmldm.utils.files import check_file, check_folder_to_write
 
-from .inference.requests import ARGUMENTS, check_reads, size_of
+from .inference.checks import check_reads
+from .inference.requests import ARGUMENTS, size_of
 
 # Fields whose flags have other names than the arguments of Python.
 OTHER_FLAGS = {'layout': '--object', 'features': '--database'}

@@ -1,6 +1,5 @@
 """Collection of the features of images that arrive in batches."""
 
-import contextlib
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
@@ -9,6 +8,7 @@ from mmengine.dist import collect_results
 from torch import Tensor
 
 from mmldm.models.feature_networks import FeatureNetwork
+from mmldm.utils.same_rounding import same_rounding
 
 from .feature_moments import FeatureMoments
 from .feature_sets import NEED_FEATURES, FeatureSet
@@ -48,7 +48,7 @@ class FeatureCollector:
         if device != next(self.network.parameters()).device:
             self.network.to(device)
         for batch in _batches(images):
-            with _same_rounding(device):
+            with same_rounding(device):
                 features, logits = self.network(batch)
             self._keep(self.waiting, features)
             self._keep(self.features, features)
@@ -117,20 +117,6 @@ def _batches(images: Sequence[Tensor]) -> Iterator[Tensor]:
         yield torch.stack(list(images))
     else:
         yield from (image[None] for image in images)
-
-
-@contextlib.contextmanager
-def _same_rounding(device: torch.device) -> Iterator[None]:
-    """Use one thread on a CPU, as rounding depends on their number."""
-    threads = torch.get_num_threads()
-    if device.type != 'cpu' or threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _gathered(values: list[Tensor] | None, size: int) -> Tensor | None:

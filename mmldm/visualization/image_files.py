@@ -5,13 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-# Folder for images only, so that it can be compared with other folders.
-IMAGES = 'images'
-
-
-def image_path(folder: str | Path, number: int) -> Path:
-    """Path of the image with this number: ``images/000000.png`` ..."""
-    return Path(folder, IMAGES, f'{number:06d}.png')
+from mmldm.utils.image_store import IMAGES, image_path
 
 
 def other_images(folder: str | Path, count: int) -> str | None:

@@ -88,7 +88,7 @@ class ImageGridHook(Hook):
         )
         self._keep(runner, generated, dataset)
         self._keep_conditioned(runner, generated, dataset)
-        if self.show_dir is not None:
+        if self.show_dir is not None and not _stores_images(runner):
             for sample in generated:
                 path = image_path(self.show_dir, sample.sample_idx)
                 write_image(_array(sample.pred_img), path)
@@ -191,6 +191,11 @@ class Chosen(NamedTuple):
 
     for_grid: set[int]
     with_conditions: set[int]
+
+
+def _stores_images(runner) -> bool:
+    """Whether the test's loop writes the images itself."""
+    return hasattr(getattr(runner, 'test_loop', None), 'store')
 
 
 def _those(outputs: Sequence, chosen: set[int]) -> list:

@@ -66,3 +66,16 @@ def test_the_key_of_any_frozen_part_is_named():
     with pytest.raises(ValueError, match=message):
         check_frozen_parts(model)
     check_frozen_parts(embedders[0])
+
+
+def test_a_part_that_has_its_own_file_has_weights():
+    """As a first stage of diffusers in a diffusion model."""
+
+    class Outer(Words):
+        def __init__(self, inner):
+            super().__init__(has_file=False)
+            self.network = inner
+
+    check_frozen_parts(Outer(Words(has_file=True)))
+    with pytest.raises(ValueError, match='model.network.pretrained is missi'):
+        check_frozen_parts(Outer(Words(has_file=False)))

@@ -9,13 +9,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from mmldm.utils.checkpoint import few
+
 from ..key_mapping import Config, Weights, part_of, under
+from ..transformer_names import CLIP_UNUSED, SHELL
 from .average import STATE, choose_weights
 from .conditioner import FIRST_STAGE
 from .conditioner_weights import conditioner_weights
 from .denoiser import UNET_KEYS
 from .first_stage import FIRST_STAGE_KEYS, LEFT_OUT
+from .first_stage_aliases import first_stage_part
 from .model import model_config
+from .open_clip import LAYERS, UNUSED
 from .process import SCHEDULE, check_schedule
 
 SCALE, LOG_VARIANCE = 'scale_factor', 'logvar'
@@ -61,7 +66,11 @@ FIRST, SECOND = PARTS['autoencoder'].start, PARTS['conditioner'].start
 REPLACED = 'in training; their running average is taken'
 NOT_TAKEN = 'of a running average; the weights themselves are taken'
 COUNTERS = 'how far the running average is'
-POSITIONS = 'cond_stage_model.transformer.text_model.embeddings.position_ids'
+# Names that common files have besides the model's.
+EXTRAS = {
+    'embedding_manager.': 'of textual inversion, which is not in use',
+    'denoiser.': 'noise levels of another sampler',
+}
 TWICE = 'the first stage under a second name, number by number the same'
 
 
@@ -105,7 +114,7 @@ def convert_compvis(
     else:
         chosen = choose_weights(weights, which, 'model.')
         ours = _convert_diffusion(config, original['params'], chosen)
-        reasons = _of_diffusion(original['params'])
+        reasons = _of_diffusion(config, original['params'])
     return Converted(config, ours, _left_out(weights, chosen, reasons))
 
 
@@ -120,7 +129,7 @@ def with_first_stage(
         first_stage: Checkpoint of a first stage, or of a diffusion model
             that contains one.
     """
-    added = under(FIRST, part_of(first_stage, FIRST) or first_stage)
+    added = under(FIRST, first_stage_part(first_stage))
     kept = {n: w for n, w in weights.items() if not n.startswith(FIRST)}
     return kept | added
 
@@ -147,14 +156,20 @@ def _convert_diffusion(
 
 
 def _check_known(weights: Mapping[str, Tensor], known: Set[str]) -> None:
-    """Raise if a weight belongs to no part and its name is unknown."""
+    """Raise if weights belong to no part and their names are unknown."""
     starts = tuple(part.start for part in PARTS.values())
-    for name in weights:
-        if not name.startswith(starts) and name not in known:
-            raise ValueError(
-                f'{name} has no place: names of the parts of a latent '
-                f'diffusion model start with {", ".join(starts)}'
-            )
+    extra = [
+        name
+        for name in weights
+        if not name.startswith((*starts, *EXTRAS)) and name not in known
+    ]
+    if extra:
+        raise ValueError(
+            f'{few(extra)} {"has" if len(extra) == 1 else "have"} no place: '
+            'names of the parts of a latent '
+            f'diffusion model start with {", ".join(starts)}. Leave weights '
+            'out that are not needed, --ignore NAME'
+        )
 
 
 def _log_variance(weights: Mapping[str, Tensor], length: int) -> Tensor:
@@ -241,13 +256,29 @@ def _of_first_stage(start: str) -> dict[str, str]:
     return {start + name: reason for name, reason in LEFT_OUT.items()}
 
 
-def _of_diffusion(params: Mapping[str, Any]) -> dict[str, str]:
+def _of_clip(config: Config) -> dict[str, str]:
+    """Reasons for leaving out weights of a text encoder, by name prefix."""
+    reasons = {
+        f'{SECOND}{start}{name}': reason
+        for name, reason in CLIP_UNUSED.items()
+        for start in ('', SHELL[0], ''.join(SHELL))
+    } | under(SECOND, UNUSED)
+    for embedder in config['conditioner'].get('embedders', ()):
+        if embedder['type'] == 'TextEncoder':
+            last = embedder['config']['num_hidden_layers']
+            reasons[f'{SECOND}{LAYERS}{last}.'] = (
+                'after the layer that is read'
+            )
+    return reasons
+
+
+def _of_diffusion(config: Config, params: Config) -> dict[str, str]:
     """Reasons for leaving out weights of a whole model, by name prefix."""
     reasons = _of_first_stage(FIRST)
     reasons |= dict.fromkeys(
         SCHEDULE, 'the noise schedule, which is that of the config'
     )
-    reasons[POSITIONS] = 'the numbers 0, 1, 2 ...'
+    reasons |= EXTRAS | _of_clip(config)
     if params['cond_stage_config'] == FIRST_STAGE:
         reasons[SECOND] = TWICE
     return reasons

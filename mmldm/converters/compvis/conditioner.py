@@ -8,8 +8,9 @@ for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..editors import DROP_PROB
 from ..key_table import UNSAID, Given, Key, KeyTable, fixed, ignored
-from ..kinds import BOOL, COUNT
+from ..kinds import BOOL, COUNT, DICT, one_of
 from .condition_slots import (
     Reading,
     Surroundings,
@@ -42,6 +43,14 @@ CLIP_NETWORK = dict(
     layer_norm_eps=1e-5,
     bos_token_id=49406,
     eos_token_id=49407,
+)
+# That of OpenCLIP ViT-H/14, in Stable Diffusion 2.
+OPEN_CLIP_NETWORK = CLIP_NETWORK | dict(
+    hidden_size=1024,
+    intermediate_size=4096,
+    num_hidden_layers=24,
+    num_attention_heads=16,
+    hidden_act='gelu',
 )
 # Tokens per object, and tokens for the two corners of the crop.
 LAYOUT, OBJECT, CORNERS = 'coordinates_bbox', 3, 2
@@ -77,7 +86,16 @@ def conditioner_config(
     if not readings:
         return dict(type='Conditioner'), dict(type='NoGuidance')
     embedders = [found.config for found in readings]
-    return dict(type='Conditioner', embedders=embedders), _guidance(readings)
+    conditioner = dict(type='Conditioner', embedders=embedders)
+    return conditioner | _dropping(readings), _guidance(readings)
+
+
+def _dropping(readings: Sequence[Reading]) -> dict[str, Any]:
+    """How often training drops the condition that guidance needs."""
+    if readings[0].scale is None:
+        return {}
+    others = [0.0] * (len(readings) - 1)
+    return dict(drop_prob=[DROP_PROB, *others] if others else DROP_PROB)
 
 
 def _guidance(readings: Sequence[Reading]) -> dict[str, Any]:
@@ -201,15 +219,34 @@ def _semantic_map(given: Given, slot: str, around: Surroundings) -> Reading:
 
 def _clip(given: Given, slot: str, around: Surroundings) -> Reading:
     """The text encoder of Stable Diffusion 1."""
-    config = dict(type='TextEncoder', tokenizer=CLIP, **given.ours)
-    config['config'] = dict(CLIP_NETWORK)
-    return Reading(config, 'tokens', CLIP_NETWORK['hidden_size'], 7.5)
+    return _text_encoder(given, {**CLIP_NETWORK, **given['network']})
+
+
+def _open_clip(given: Given, slot: str, around: Surroundings) -> Reading:
+    """The text encoder of Stable Diffusion 2; unread layers are left out."""
+    network = {**OPEN_CLIP_NETWORK, **given['network']}
+    network['num_hidden_layers'] -= given['layer'] == 'penultimate'
+    return _text_encoder(given, network, pad_token='!')
+
+
+def _text_encoder(
+    given: Given, network: dict[str, Any], **options: Any
+) -> Reading:
+    config = dict(type='TextEncoder', tokenizer=CLIP, **options, **given.ours)
+    config['config'] = network
+    return Reading(config, 'tokens', network['hidden_size'], 7.5)
 
 
 def _table(*rows: Key) -> KeyTable:
     return KeyTable(*rows, remedy=REMEDY)
 
 
+CLIP_ROWS = (
+    Key('max_length', 'max_length', COUNT, 77),
+    # In no yaml file; see text_shapes.py.
+    Key('network', '', DICT, {}),
+    *ignored('device freeze'),
+)
 TRANSFORMER = (
     Key('n_embed', 'embed_dim', COUNT),
     Key('n_layer', 'num_layers', COUNT),
@@ -222,11 +259,18 @@ READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
     IDENTITY: (_table(), _identity),
     f'{MODULES}FrozenCLIPEmbedder': (
         _table(
-            Key('max_length', 'max_length', COUNT, 77),
+            *CLIP_ROWS,
             *fixed({'version': CLIP}),
-            *ignored('device'),
         ),
         _clip,
+    ),
+    f'{MODULES}FrozenOpenCLIPEmbedder': (
+        _table(
+            *CLIP_ROWS,
+            Key('layer', '', one_of('last', 'penultimate'), 'last'),
+            *fixed({'arch': 'ViT-H-14', 'version': 'laion2b_s32b_b79k'}),
+        ),
+        _open_clip,
     ),
     f'{MODULES}ClassEmbedder': (
         _table(

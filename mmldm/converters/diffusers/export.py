@@ -30,7 +30,7 @@ from .first_stage import (
     first_stage_to_diffusers_config,
 )
 from .folder import TOKENIZER
-from .latent_scale import fold_latent_scale, latent_scale
+from .latent_scale import fold_latent_scale, scale_keys
 from .pipelines import (
     LENGTH,
     PIPELINES,
@@ -177,17 +177,19 @@ def _add_first_stage(
     weights: Mapping[str, Tensor],
     config: Mapping[str, Any],
 ) -> str:
-    """Add the first stage; return the name of its class."""
-    own, notes = fold_latent_scale(
-        part_of(weights, 'autoencoder.'), config['autoencoder']
-    )
-    folder.notes += notes
+    """Add the first stage; return the name of its class.
+
+    Alone, it keeps its convolutions, and a shift or a scale per channel has
+    keys of its own. Pipelines of latent diffusion ignore these keys.
+    """
+    own, stage = part_of(weights, 'autoencoder.'), config['autoencoder']
+    if config['type'] != 'FirstStage':
+        own, stage, notes = fold_latent_scale(own, stage)
+        folder.notes += notes
     theirs = first_stage_to_diffusers_config(
-        config['autoencoder'],
-        latent_scale(own),
-        config.get('image_size') or 256,
+        stage, scale_keys(own, stage['type']), config.get('image_size') or 256
     )
-    found = FIRST_STAGE_KEYS.write(own, config['autoencoder'])
+    found = FIRST_STAGE_KEYS.write(own, stage)
     folder.add(part, theirs, found)
     return theirs['_class_name']
 
@@ -292,13 +294,15 @@ def _tokenizer(config: Mapping[str, Any]) -> Any:
         return MODELS.build(dict(tokenizer))
     from mmldm.models.conditioners.text_encoder import ClipTokens
 
-    return ClipTokens(tokenizer, config.get('max_length', LENGTH))
+    length = config.get('max_length', LENGTH)
+    return ClipTokens(tokenizer, length, config.get('pad_token'))
 
 
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
     """Copy the tokenizer's folder, or save what its name refers to."""
     source = Path(tokenizer.pretrained)
-    if source.is_dir():
+    pads = getattr(tokenizer, 'pad_token', None)
+    if source.is_dir() and pads is None:
         if source.resolve() != folder.resolve():
             shutil.copytree(source, folder, dirs_exist_ok=True)
     else:

@@ -26,15 +26,16 @@ from .loss_terms import (
     build_log_variance,
     denoising_terms,
     named_terms,
+    trivial_error,
 )
 from .other_sampling import OtherSampling
 from .part_checks import (
-    check_guidance,
     check_parts,
     check_spatial,
     generated_size,
     warn_of_untrained_null,
 )
+from .training_latents import training_latents
 
 
 @MODELS.register_module()
@@ -64,8 +65,7 @@ class LatentDiffusion(
             whose data sample has no ``img_shape``: side of a square, or
             height and width, pixels.
         windows: Config of :class:`Windows` for large images, or None.
-        adapter: Config of a :class:`LoRA` to train instead of the whole
-            model, or None.
+        adapter: Config of a :class:`LoRA` that is trained alone, or None.
         data_preprocessor: See :class:`Editor`.
 
     Raises:
@@ -125,7 +125,10 @@ class LatentDiffusion(
         self.init_adapter(adapter)
 
     def loss(
-        self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
+        self,
+        inputs: Tensor | None,
+        data_samples: SampleList,
+        iteration: int = 0,
     ) -> dict:
         """The terms of the training loss, each ().
 
@@ -134,7 +137,8 @@ class LatentDiffusion(
         error before they weigh it.
 
         Args:
-            inputs: Images in [-1, 1], (B, 3, H, W).
+            inputs: Images in [-1, 1], (B, 3, H, W); None if the data samples
+                have ``latent_moments``, from a cache.
             data_samples: Conditions and random addresses.
             iteration: Number of finished iterations, for extra losses.
         """
@@ -144,12 +148,9 @@ class LatentDiffusion(
                 self.guidance, self.conditioner
             )
         random = SampleRandom.of(data_samples)
-        encode = self.autoencoder.encode
-        with torch.no_grad():
-            z_0 = encode(inputs, random.normal('posterior'))
-            z_0 = z_0.float()  # whatever the networks' dtype
+        z_0 = training_latents(self.autoencoder, inputs, data_samples, random)
         cond, terms = self.conditioner.with_losses(
-            data_samples, random, encode
+            data_samples, random, self.autoencoder.encode
         )
         check_spatial(cond, z_0, data_samples)
         scheduler = self.diffusion_scheduler
@@ -165,6 +166,12 @@ class LatentDiffusion(
         terms += self.extra_losses.terms(step)
         denoising = denoising_terms(step, scheduler, self.log_variance)
         return denoising | named_terms(terms)
+
+    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+        """The denoising error of zeros; see :class:`Editor`."""
+        name = 'error' if self.log_variance else 'loss_denoise'
+        latent = self.autoencoder.latent_channels
+        return {name: trivial_error(self.diffusion_scheduler, latent)}
 
     @torch.no_grad()
     def predict(
@@ -287,11 +294,3 @@ class LatentDiffusion(
             *(-(-side // first_stage.factor) for side in size),
             device=next(self.denoiser.parameters()).device,
         )
-
-    def check_guidance(self) -> None:
-        """Raise unless the model has what its guidance needs.
-
-        Raises:
-            ValueError: If a slot, a guide or a null condition is missing.
-        """
-        check_guidance(self.guidance, self.conditioner, self.guide is not None)

@@ -292,8 +292,16 @@ def test_a_vector_of_more_than_classes_is_refused(export):
         export(config)
 
 
-def test_a_scale_of_each_channel_draws_as_ours(export):
-    model, folder, (note,) = export(OWN_IMAGES)
+# As that of FLUX; its shift has no place in the pipeline.
+SHIFTED = LDM | dict(
+    autoencoder=KL
+    | dict(quant_conv=False, post_quant_conv=False, latent_shift=0.5)
+)
+
+
+@pytest.mark.parametrize('config', [OWN_IMAGES, SHIFTED])
+def test_a_scale_that_pipelines_lack_draws_as_ours(export, config):
+    model, folder, (note,) = export(config)
     assert note.startswith('latent_scale and latent_shift of each channel')
     pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
     assert pipeline.vqvae.config.scaling_factor == 1

@@ -154,3 +154,13 @@ def test_an_index_names_no_other_folders(small, tmp_path):
     path.write_text(json.dumps(dict(weight_map={'a': '../../b.safetensors'})))
     with pytest.raises(ValueError, match='no weight_map of files that lie'):
         read_diffusers(tmp_path / 'theirs')
+
+
+def test_a_shift_that_the_pipeline_ignores_is_left_out(small, tmp_path):
+    pipeline = small.stable_diffusion(tmp_path)
+    pipeline.vae.register_to_config(shift_factor=0.5)
+    folder = small.saved(pipeline, tmp_path / 'theirs')
+    found = read_diffusers(folder)
+    assert found.config['autoencoder']['latent_shift'] == 0
+    (note,) = (n for n in found.notes if 'shift_factor' in n)
+    assert 'shift_factor=0.5 of vae is left out: this pipeline' in note
