@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from torch import Tensor
+
+from mmldm.models.editors.adapted import HASH
+from mmldm.utils.model_file import read_model_file
 
 from .converted import weights_in
 
@@ -37,3 +41,20 @@ def _resolve(adapter: MutableMapping[str, Any]) -> None:
         found = weights_in(Path(base))
         if found is not None:
             adapter[KEY] = str(found)
+
+
+def read_whole_model(
+    path: Path,
+) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    """Read the weights and the config of a model file.
+
+    Raises:
+        ValueError: If the file holds an adapter alone, or cannot be read.
+    """
+    weights, config = read_model_file(path)
+    if HASH in weights:
+        raise ValueError(
+            f'{path} is an adapter: give the model that it was trained on, '
+            f'and --adapter {path} (in Python, load_adapters)'
+        )
+    return weights, config

@@ -132,6 +132,8 @@ def test_a_file_of_several_is_their_sum(base, training, tmp_path):
     load_adapters(model, adapters)
     save_adapter(model, tmp_path / 'sum.safetensors')
     found = weights(base, tmp_path / 'sum.safetensors')
+    with pytest.raises(ValueError, match='is an adapter: give the model'):
+        init_model(tmp_path / 'sum.safetensors')
     for name, weight in weights(base, *adapters).items():
         torch.testing.assert_close(found[name], weight)
 
