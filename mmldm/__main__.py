@@ -47,6 +47,7 @@ COMMANDS = {
     'launch': 'tools/launch.py',
     'slurm-train': 'tools/slurm_train.sh',
     'slurm-test': 'tools/slurm_test.sh',
+    'benchmark adapter-memory': 'tools/benchmarks/adapter_memory.py',
     'benchmark denoiser': 'tools/benchmarks/denoiser.py',
     'benchmark judges': 'tools/benchmarks/judges.py',
     'benchmark page-faults': 'tools/benchmarks/page_faults.py',

@@ -1,8 +1,14 @@
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
-from mmldm.apis import init_model, load_adapters, save_adapter
+from mmldm.apis import (
+    LatentDiffusionInferencer,
+    init_model,
+    load_adapters,
+    save_adapter,
+)
 from mmldm.apis.adapters import split_scale
 from mmldm.models.adapters import merged_state
 from mmldm.registry import MODELS
@@ -178,3 +184,17 @@ def test_scales_are_split_from_paths(tmp_path):
     for text in ('b.pth:half', 'b.pth:nan', 'b.pth:'):
         with pytest.raises(ValueError, match='give FILE:SCALE, such as'):
             split_scale(text)
+
+
+def test_the_inferencer_draws_with_adapters(base, training, labelled):
+    one = training('one', 1)
+    plain, adapted = (
+        LatentDiffusionInferencer(base, device='cpu', adapters=adapters)
+        for adapters in ([], [f'{one}:2'])
+    )
+    first, second = (
+        np.asarray(draw(label=3, size=8)[0], int) for draw in (plain, adapted)
+    )
+    assert abs(first - second).max() > 10
+    with pytest.raises(ValueError, match=r'call load_adapters\(model'):
+        LatentDiffusionInferencer(plain.model, adapters=[one])
