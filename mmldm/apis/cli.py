@@ -134,6 +134,7 @@ def load_config(args: argparse.Namespace) -> Config:
             value, a flag or the work directory is invalid.
     """
     check_range('--local-rank', args.local_rank, 0, math.inf)
+    from .adapter_base import take_adapter_base
     from .config import (
         check_config,
         merge_options,
@@ -154,6 +155,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.setdefault('work_dir', f'work_dirs/{_run_name(args.config)}')
     _apply_randomness(cfg, args)
     take_first_stage(cfg.get('model'))
+    take_adapter_base(cfg)
     check_config(cfg, args.cfg_options)
     _check_launcher(cfg.launcher)
     check_folder_to_write('work_dir', cfg.work_dir)

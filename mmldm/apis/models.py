@@ -25,6 +25,7 @@ from mmldm.utils.model_size import bounded_networks
 from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
 
+from .adapter_base import read_whole_model, take_adapter_base
 from .class_names import keep_class_names, trained_names
 from .config import check_config, read_config
 from .config.derived import say_image_size
@@ -104,6 +105,7 @@ def build_model(
     device = available_device(device)
     locate_files(cfg.model, checkpoint)
     take_first_stage(cfg.model)
+    take_adapter_base(cfg)
     return assemble(_found(cfg, checkpoint), device)
 
 
@@ -202,12 +204,13 @@ def _find_by_config(
         raise ValueError(f'{path} has no model: set model')
     locate_files(cfg.model, checkpoint)
     take_first_stage(cfg.model)
+    take_adapter_base(cfg)
     check_config(cfg, {})
     return _found(cfg, checkpoint, pick)
 
 
 def _find_in_model_file(path: Path, pick: Pick) -> Found:
-    weights, config = read_model_file(path)
+    weights, config = read_whole_model(path)
     if config is None:
         raise ValueError(
             f'{path} holds weights without a config: give the config file as '

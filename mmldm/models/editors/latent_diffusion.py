@@ -30,7 +30,6 @@ from .loss_terms import (
 )
 from .other_sampling import OtherSampling
 from .part_checks import (
-    check_guidance,
     check_parts,
     check_spatial,
     generated_size,
@@ -68,8 +67,7 @@ class LatentDiffusion(
             whose data sample has no ``img_shape``: side of a square, or
             height and width, pixels.
         windows: Config of :class:`Windows` for large images, or None.
-        adapter: Config of a :class:`LoRA` to train instead of the whole
-            model, or None.
+        adapter: Config of a :class:`LoRA` that is trained alone, or None.
         data_preprocessor: See :class:`Editor`.
 
     Raises:
@@ -301,11 +299,3 @@ class LatentDiffusion(
             *(-(-side // first_stage.factor) for side in size),
             device=next(self.denoiser.parameters()).device,
         )
-
-    def check_guidance(self) -> None:
-        """Raise unless the model has what its guidance needs.
-
-        Raises:
-            ValueError: If a slot, a guide or a null condition is missing.
-        """
-        check_guidance(self.guidance, self.conditioner, self.guide is not None)
