@@ -226,7 +226,7 @@ def _open_clip(given: Given, slot: str, around: Surroundings) -> Reading:
     """The text encoder of Stable Diffusion 2; unread layers are left out."""
     network = {**OPEN_CLIP_NETWORK, **given['network']}
     network['num_hidden_layers'] -= given['layer'] == 'penultimate'
-    return _text_encoder(given, network, pad_token='!')
+    return _text_encoder(given, network, pad_id=0)
 
 
 def _text_encoder(

@@ -295,13 +295,13 @@ def _tokenizer(config: Mapping[str, Any]) -> Any:
     from mmldm.models.conditioners.text_encoder import ClipTokens
 
     length = config.get('max_length', LENGTH)
-    return ClipTokens(tokenizer, length, config.get('pad_token'))
+    return ClipTokens(tokenizer, length, config.get('pad_id'))
 
 
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
     """Copy the tokenizer's folder, or save what its name refers to."""
     source = Path(tokenizer.pretrained)
-    pads = getattr(tokenizer, 'pad_token', None)
+    pads = getattr(tokenizer, 'pad_id', None)
     if source.is_dir() and pads is None:
         if source.resolve() != folder.resolve():
             shutil.copytree(source, folder, dirs_exist_ok=True)
