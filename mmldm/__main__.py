@@ -22,6 +22,7 @@ COMMANDS = {
     'test': 'tools/test.py',
     'sample': 'tools/sample.py',
     'edit': 'demo/edit_image.py',
+    'app': 'demo/app.py',
     'judge': 'tools/judge.py',
     'publish': 'tools/model_converters/publish_model.py',
     'convert compvis': 'tools/model_converters/compvis_to_mmldm.py',

@@ -269,6 +269,7 @@ FILES = dict(map_path='map.png', features_path='features.npy')
 CAPTIONS = dict(captions=['a red circle'])
 LAYOUT = dict(layout=[(0, (0.25, 0.5, 0.5, 0.25)), (1, (0.1, 0.1, 0.5, 0.5))])
 FIELDS = dict(
+    CaptionFiles=CAPTIONS,
     CocoBoxes=LAYOUT,
     FeatureFiles=dict(features_path=None),
     FolderClasses=dict(gt_label=0),

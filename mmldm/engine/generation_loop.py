@@ -223,16 +223,9 @@ class GenerationLoop(TestLoop):
             self._generated(i).permute(1, 2, 0).cpu().numpy()
             for i in range(len(dataset))
         )
-        labels = None
-        first = dataset[0]['data_samples']
-        if 'gt_label' in first:
-            labels = np.array(
-                [
-                    int(dataset[i]['data_samples'].gt_label.item)
-                    for i in range(len(dataset))
-                ]
-            )
-        write_archive(self.npz, images, len(dataset), labels)
+        samples = (dataset[i]['data_samples'] for i in range(len(dataset)))
+        labels = [s.label for s in samples if 'gt_label' in s]
+        write_archive(self.npz, images, len(dataset), labels or None)
         self.runner.logger.info(f'All images are in {self.npz}')
 
 

@@ -71,9 +71,6 @@ class LDMRunner(Runner):
                 'randomness.diff_rank_seed=True is not available: remove it; '
                 'noise differs by sample and thus by rank in any case'
             )
-        if isinstance(self._train_dataloader, dict):
-            share_batch(self._train_dataloader, self.world_size)
-            read_from_cache(self._train_dataloader, self.cfg)
         if get_device() == 'cpu':
             keep_freed_memory()
 
@@ -161,6 +158,10 @@ class LDMRunner(Runner):
         Raises:
             ValueError: If the loop cannot; names the remedy.
         """
+        # A test may have any number of processes.
+        if isinstance(self._train_dataloader, dict):
+            share_batch(self._train_dataloader, self.world_size)
+            read_from_cache(self._train_dataloader, self.cfg)
         return super().build_train_loop(addressed_loop(loop))
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:

@@ -14,6 +14,7 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.memory import check_images_fit
 
+from .batch_size import fitting_batch_size
 from .requests import Request
 
 Progress = Callable[[int, Tensor], None]
@@ -21,7 +22,6 @@ Wrap = Callable[[Denoise], Denoise]
 Samples = Sequence[LDMDataSample]
 # Gives data samples their ``pred_img``.
 Make = Callable[[LatentDiffusion, Samples, Wrap | None], Samples]
-DEFAULT_BATCH_SIZE = 4
 
 
 def predicted(
@@ -45,15 +45,19 @@ def generated(
     Args:
         model: The model, which samples as wanted.
         requests: The images.
-        batch_size: Images at a time; None for 4.
+        batch_size: Images at a time; None for what fits.
         callback: Called with the number of the evaluation and its estimate.
         make: Makes the images of a batch.
 
     Yields:
         Data samples with ``pred_img``, uint8 RGB (3, H, W).
     """
+    if not requests:
+        return
     if batch_size is None:
-        batch_size = DEFAULT_BATCH_SIZE
+        batch_size = fitting_batch_size(
+            model, requests[0], len(requests), make
+        )
     check_count('batch_size', batch_size)
     place = 0
     while place < len(requests):

@@ -1,7 +1,6 @@
 """Images from a trained model, from Python."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,16 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.memory import check_images_fit
 
-from ..class_names import class_names, class_number
+from ..class_names import class_names
 from ..models import init_model
-from .arguments import as_list, check_known, split_sampling
+from .arguments import sampling_of, split_sampling
 from .batches import Progress, generated, predicted
-from .checks import (
-    check_fields,
-    check_multiple,
-    check_seed,
-    check_sizes,
-    check_value,
-)
+from .checks import check_multiple, check_sizes, check_whole
+from .defaults import Defaults, defaults_of
 from .editing import Editing
 from .edits import Edit
-from .requests import Request, read_fields, size_of
+from .kinds import kinds_of, negative_of
+from .requests import Request, size_of
 from .results import settings_of, to_picture
 
 Size = int | tuple[int, int]
@@ -83,6 +78,14 @@ class LatentDiffusionInferencer(Editing):
         """Names of the model's classes, in order; () if it has none."""
         return class_names(self.model)
 
+    @property
+    def settings(self) -> Defaults:
+        """What a call does where an argument is not given, and why.
+
+        ``print(generate.settings)`` shows one line for each argument.
+        """
+        return defaults_of(self.model)
+
     def __call__(
         self,
         num: int = 1,
@@ -104,11 +107,10 @@ class LatentDiffusionInferencer(Editing):
                 stage's factor; None for that of a given image, or of
                 training.
             negative: Caption or label that guidance leads away from.
-            sampling: How to sample; None takes ``steps``, ``solver``,
-                ``grid`` and ``guidance_scale`` from the other arguments, and
-                leaves what is not given to the model's config.
+            sampling: How to sample; None takes it from the other arguments.
+                What is not given is as in the model's config.
             batch_size: Images at a time, which does not change them; None
-                for 4.
+                for 4, and on a GPU for as many as its free memory holds.
             callback: Called after every evaluation of the network with its
                 number in the batch, from 1, and the estimate of the clean
                 latents, (B, C, h, w).
@@ -116,14 +118,20 @@ class LatentDiffusionInferencer(Editing):
             arguments: ``label``, by number or name (:attr:`classes`), and
                 ``prompt``, one or several of each; ``layout``, ``image``,
                 ``mask``, ``low_res``, ``map``, ``like``, ``features`` as the
-                model reads them; ``fields``, a dict of fields of your own;
-                the sampling arguments;
+                model reads them; ``fields``, a dict of fields of your own.
                 ``unconditional=True`` takes no condition. ``strength`` with
                 ``image`` starts from that image, see :meth:`vary`.
+                ``number`` is that of the first image of the seed, 0. How to
+                sample: ``steps``, ``solver``, ``grid`` by name or config;
+                ``guidance_scale``, ``guidance_rescale``,
+                ``guidance_interval`` of classifier-free guidance, or
+                ``guidance``; ``window``, the side of windows for large
+                images, pixels; ``dtype``, 'float16' or 'bfloat16', and
+                ``compile`` of the denoiser, see :class:`Sampling`.
 
         Returns:
-            Images, kind after kind, whose ``info['mmldm']`` holds the
-            settings that reproduce them.
+            Images, kind after kind. ``generate(**image.info['mmldm'])`` is
+            the image again, if no picture was given.
 
         Raises:
             ValueError: If an argument is unknown, invalid, or not read by the
@@ -167,7 +175,7 @@ class LatentDiffusionInferencer(Editing):
         samples = [*stream]
         if return_datasamples:
             return samples
-        settings = sampling.settings
+        settings, _ = split_sampling(arguments)
         if edit is not None:
             settings |= edit.settings
         return [
@@ -181,6 +189,7 @@ class LatentDiffusionInferencer(Editing):
         seed: int = 0,
         size: Size | None = None,
         negative: int | str | None = None,
+        number: int = 0,
         any_size: bool = False,
         **arguments: Any,
     ) -> tuple[list[Request], Sampling]:
@@ -191,6 +200,7 @@ class LatentDiffusionInferencer(Editing):
             seed: See there.
             size: See there.
             negative: See there.
+            number: See there.
             any_size: Allow a size that is no multiple of the first stage's
                 factor, as that of a given picture.
             arguments: All others.
@@ -199,19 +209,21 @@ class LatentDiffusionInferencer(Editing):
             ValueError: If the model does not read exactly these arguments.
         """
         check_count('num', num)
-        check_seed(seed)
+        check_whole('seed', seed)
+        check_whole('number', number)
         if size is not None and not any_size:
             check_multiple(self.model, size)
-        sampling, arguments = split_sampling(arguments)
-        away = self._negative(negative)
+        own, arguments = split_sampling(arguments)
+        sampling = sampling_of(self.model, own)
+        away = negative_of(self.model, negative)
         requests = []
-        for kind in self._kinds(arguments, sampling.unconditional):
+        for kind in kinds_of(self.model, arguments, sampling.unconditional):
             shape = size_of(self.model, kind, size)
             check_sizes(self.model, kind, shape)
             check_images_fit('num', num, shape[0] * shape[1])
             requests += [
-                Request(kind, shape, seed, number, away)
-                for number in range(num)
+                Request(kind, shape, seed, number + i, away)
+                for i in range(num)
             ]
         return requests, sampling
 
@@ -242,56 +254,3 @@ class LatentDiffusionInferencer(Editing):
         return generated(
             model, requests, batch_size, callback, edit or predicted
         )
-
-    def _kinds(
-        self, arguments: Mapping[str, Any], unconditional: bool
-    ) -> list[dict[str, Any]]:
-        """Fields of each kind of image: every label with every prompt."""
-        arguments = dict(arguments)
-        fields = dict(arguments.pop('fields', None) or {})
-        check_known(arguments)
-        several = {
-            name: as_list(arguments.pop(name, None))
-            for name in ('label', 'prompt')
-        }
-        several['label'] = [
-            class_number(self.model, label) for label in several['label']
-        ]
-        if 'layout' in arguments:
-            arguments['layout'] = self._layout(arguments['layout'])
-        fields |= read_fields(arguments)
-        kinds = [
-            fields | read_fields(dict(zip(several, values, strict=True)))
-            for values in product(*several.values())
-        ]
-        for kind in kinds:
-            check_fields(self.model, kind, unconditional)
-        return kinds
-
-    def _negative(self, negative: int | str | None) -> dict[str, Any]:
-        """The field that guidance leads away from."""
-        if negative is None:
-            return {}
-        name = 'caption'
-        if not isinstance(negative, str) or 'caption' not in self.reads:
-            name = 'gt_label'
-        if name not in self.reads:
-            raise ValueError(
-                f'negative={negative!r} is not available: the model reads '
-                f'{", ".join(self.reads) or "nothing"}; leave it out'
-            )
-        if name == 'gt_label':
-            negative = class_number(self.model, negative, 'negative')
-        check_value(self.model, name, negative, 'negative')
-        return {name: negative}
-
-    def _layout(self, layout: Any) -> Any:
-        """The layout with numbers in place of the names of classes."""
-        if not isinstance(layout, list | tuple):
-            return layout  # refused with the other values
-        return [
-            (class_number(self.model, item[0], 'layout: class'), *item[1:])
-            if isinstance(item, list | tuple) and item
-            else item
-            for item in layout
-        ]

@@ -16,7 +16,7 @@ __all__ = [
     'Coding',
     'ConvAutoencoder',
     'DiagonalGaussian',
-    'DiffusersAutoencoder',
     'GreyAutoencoderKL',
+    'DiffusersAutoencoder',
     'IdentityAutoencoder',
 ]

@@ -57,6 +57,10 @@ class PretrainedTokens(Tokenizer):
         """Ids of texts, (B, L)."""
         return self._tokens(list(captions)).input_ids
 
+    def length(self, caption: str) -> int:
+        """Number of tokens of a whole caption, which may be cut."""
+        return len(self.tokenizer(caption, verbose=False).input_ids)
+
     def _tokens(self, captions: list[str]) -> Any:
         found = self.tokenizer(
             captions,
@@ -75,9 +79,7 @@ class PretrainedTokens(Tokenizer):
         if mask is not None:
             full = mask.bool().all(dim=1).tolist()
         lengths = [
-            len(self.tokenizer(caption, verbose=False).input_ids)
-            if is_full
-            else 0
+            self.length(caption) if is_full else 0
             for caption, is_full in zip(captions, full, strict=True)
         ]
         cut = [

@@ -1,5 +1,6 @@
 """Images from Python, by arguments."""
 
+import json
 import threading
 
 import numpy as np
@@ -95,14 +96,27 @@ def test_the_callback_hears_of_every_evaluation(generate):
 def test_an_image_carries_what_reproduces_it(generate):
     image = generate(label=[3, 7], num=2, seed=9, steps=3)[3]
     settings = image.info['mmldm']
-    assert settings == dict(
-        gt_label=7, size=(8, 8), seed=9, number=1, num_steps=3
-    )
-    guided = generate(label=3, guidance_scale=2.5, solver='Heun')[0].info
-    assert guided['mmldm']['guidance']['scales'] == (2.5,)
-    assert guided['mmldm']['solver']['type'] == 'Heun'
-    again = generate(label=7, num=2, seed=9, steps=3)[1]
+    assert settings == dict(label=7, size=[8, 8], seed=9, number=1, steps=3)
+    (again,) = generate(**settings)
     assert abs(np.asarray(again).astype(int) - np.asarray(image)).max() <= 1
+
+
+def test_settings_of_guidance_reproduce_it_even_through_json(tiny_ldm):
+    model = tiny_ldm(image_size=8, conditioner=dict(drop_prob=0.1))
+    generate = LatentDiffusionInferencer(model)
+    (image,) = generate(
+        label=3,
+        negative=5,
+        size=(8, 12),
+        solver=dict(type='DDIM', eta=1.0),
+        guidance_scale=2.5,
+        guidance_rescale=0.5,
+        guidance_interval=(0.1, float('inf')),
+    )
+    settings = json.loads(json.dumps(image.info['mmldm'], allow_nan=False))
+    assert settings['guidance_interval'] == [0.1, None]
+    (again,) = generate(**settings)
+    assert np.array_equal(np.asarray(again), np.asarray(image))
 
 
 def test_a_full_gpu_halves_the_batch(generate, model, monkeypatch, caplog):
@@ -170,7 +184,7 @@ CALL = dict(type='os.system', command='exit 1')
         (dict(label='cat'), "label='cat' is unknown, expected 0 to 9"),
         (dict(label=3, lable=4), 'lable is unknown. Valid names: label'),
         (dict(label=3, num=0), 'num=0 must be a whole number'),
-        (dict(label=3, steps=0), 'steps=0 must be in'),
+        (dict(label=3, steps=0), 'steps=0 must be a whole'),
         (dict(label=3, solver='DDIN'), "solver='DDIN' is not known.*DDIM"),
         # The registry of mmengine would import and call these.
         (dict(label=3, solver='os.getcwd'), "'os.getcwd' is not known"),
