@@ -115,16 +115,10 @@ def first_stage_to_diffusers_config(
     Raises:
         ValueError: If diffusers has no such network.
     """
-    kinds = {ours: theirs for theirs, ours in KINDS.items()}
-    if config['type'] not in kinds:
-        raise ValueError(
-            f'autoencoder.type={config["type"]!r} has no counterpart in '
-            f'diffusers; these have: {", ".join(kinds)}'
-        )
+    name = first_stage_class(config)
     args = arguments(ConvAutoencoder, config)
     _check(args)
     args['z_channels'] = args['z_channels'] or args['latent_channels']
-    name = kinds[config['type']]
     said = 'in_channels', 'out_channels', 'act_fn'
     return dict(
         _class_name=name,
@@ -133,6 +127,21 @@ def first_stage_to_diffusers_config(
         **TABLES[name].write(args, *said)
         | {'scaling_factor': 1.0, **(scale or {})},
     )
+
+
+def first_stage_class(config: Mapping[str, Any]) -> str:
+    """The class of diffusers for a first stage of ours.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    kinds = {ours: theirs for theirs, ours in KINDS.items()}
+    if config['type'] not in kinds:
+        raise ValueError(
+            f'autoencoder.type={config["type"]!r} has no counterpart in '
+            f'diffusers; these have: {", ".join(kinds)}'
+        )
+    return kinds[config['type']]
 
 
 def _check(args: Mapping[str, Any]) -> None:

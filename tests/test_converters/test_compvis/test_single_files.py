@@ -404,7 +404,7 @@ def test_a_file_of_another_kind_says_what_it_is(name):
 
 def test_open_clip_of_full_size_is_that_of_the_paper():
     """Its numbers come from the shapes; heads have 64 channels."""
-    from mmldm.converters.compvis.conditioner import OPEN_CLIP_NETWORK
+    from mmldm.converters.compvis.clip import OPEN_CLIP_NETWORK
     from mmldm.converters.compvis.text_shapes import text_network
 
     with torch.device('meta'):
