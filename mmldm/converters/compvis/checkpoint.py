@@ -103,6 +103,7 @@ def convert_compvis(
     """
     config = model_config(original)
     if config['type'] == 'FirstStage':
+        weights = first_stage_part(weights)
         chosen = choose_weights(weights, which, '', tuple(LEFT_OUT))
         ours = _convert_part('autoencoder', chosen, config, '')
         reasons = of_first_stage('')

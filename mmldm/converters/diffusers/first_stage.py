@@ -19,6 +19,10 @@ from .levels import HARMLESS, REMEDY, Blocks, arguments, class_name
 from .weights import ATTENTION, modern_weights
 
 KINDS = {'AutoencoderKL': 'AutoencoderKL', 'VQModel': 'AutoencoderVQ'}
+OTHERS = (
+    '. Other autoencoders of diffusers work as they are, '
+    "model.autoencoder=dict(type='DiffusersAutoencoder', pretrained=FOLDER)"
+)
 BLOCKS = Blocks(
     ('DownEncoderBlock2D', 'AttnDownEncoderBlock2D'),
     ('UpDecoderBlock2D', 'AttnUpDecoderBlock2D'),
@@ -87,7 +91,7 @@ def first_stage_from_diffusers_config(
         ValueError: If it is no first stage, a key is unknown, or a value
             has no counterpart in our networks.
     """
-    name = class_name(theirs, KINDS, 'a first stage')
+    name = class_name(theirs, KINDS, 'a first stage', OTHERS)
     given = TABLES[name].read(f'{name}.', theirs)
     config = dict(type=KINDS[name], **given.ours, **BLOCKS.read(given))
     if name == 'VQModel':

@@ -370,6 +370,14 @@ def test_a_file_of_diffusers_is_the_same_first_stage(options, old):
         assert torch.equal(found.weights[f'autoencoder.{name}'], weight), name
 
 
+@pytest.mark.parametrize('start', [FIRST, 'vae.', ''])
+def test_prefixes_are_taken_off_with_a_yaml_file_too(stage, start):
+    original, _ = recognised(stage)
+    average = {'model_ema.num_updates': torch.tensor(1)} if not start else {}
+    found = convert_compvis(original, under(start, stage) | average)
+    assert same(found, convert_compvis(original, stage))
+
+
 def test_two_names_of_one_weight_are_refused(stage):
     twice = stage | {
         'encoder.mid.attn_1.to_q.bias': stage['encoder.mid.attn_1.q.bias']

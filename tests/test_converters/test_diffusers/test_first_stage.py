@@ -282,6 +282,7 @@ def test_a_posterior_of_2022_has_the_scale_of_stable_diffusion():
     'change, message',
     [
         (dict(_class_name='UNet2DModel'), "='UNet2DModel' cannot be conv"),
+        (dict(_class_name='AutoencoderDC'), 'DC.*DiffusersAutoencoder'),
         (dict(act_fn='gelu'), "VQModel.act_fn='gelu' has no counterpart"),
         (dict(norm_type='spatial'), "norm_type='spatial' .* only 'group' has"),
         (dict(in_channels=1), 'VQModel.in_channels=1 has no counterpart'),
