@@ -23,7 +23,9 @@ from mmldm.apis import run_tool
 from mmldm.apis.feature_flags import add_network_flags, network_config
 from mmldm.utils.files import check_file_to_write
 
-METRICS = ('fd', 'kid', 'is', 'precision_recall', 'density_coverage')
+METRICS = (
+    *('fd', 'kid', 'is', 'precision_recall', 'density_coverage', 'cmmd'),
+)
 
 
 def parse_args() -> argparse.Namespace:

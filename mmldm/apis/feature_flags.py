@@ -6,7 +6,17 @@ import argparse
 from typing import Any
 
 # Listed here, so that --help does not import torch.
-NETWORKS = ('InceptionFeatures', 'EfficientNetLiteFeatures', 'DINOv2Features')
+NETWORKS = (
+    'InceptionFeatures',
+    'EfficientNetLiteFeatures',
+    'DINOv2Features',
+    'CLIPFeatures',
+)
+# Networks of one side.
+FIXED = {
+    'InceptionFeatures': '299x299 pixels',
+    'CLIPFeatures': 'the size of its training',
+}
 
 
 def add_network_flags(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +49,10 @@ def network_config(args: argparse.Namespace) -> dict[str, Any] | None:
         raise ValueError('--side needs --features: give both')
     if args.features is None:
         return None
-    if args.features == 'InceptionFeatures' and args.side is not None:
+    if args.features in FIXED and args.side is not None:
         raise ValueError(
-            f'--side {args.side} is not available for InceptionFeatures, '
-            'which sees 299x299 pixels: omit it'
+            f'--side {args.side} is not available for {args.features}, '
+            f'which sees {FIXED[args.features]}: omit it'
         )
     side = {} if args.side is None else dict(side=args.side)
     return dict(type=args.features, **side)
