@@ -167,10 +167,13 @@ def load_config(args: argparse.Namespace) -> Config:
 def _run_name(config: str) -> str:
     """The name of a config's work directory.
 
-    A converted model is known by its folder: its config is ``config.py``.
+    A converted model is known by its folder, which has its configs.
     """
     path = Path(config)
-    return path.absolute().parent.name if path.stem == 'config' else path.stem
+    suffix = {'config': '', 'first_stage': '_first-stage'}.get(path.stem)
+    if suffix is None:
+        return path.stem
+    return path.absolute().parent.name + suffix
 
 
 def _check_launcher(launcher: str) -> None:

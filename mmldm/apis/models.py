@@ -69,7 +69,7 @@ def init_model(
             ``tools/model_converters/publish_model.py`` writes; a training
             checkpoint; a work directory, whose newest checkpoint is taken; a
             folder of diffusers.
-        checkpoint: With a config file: the file, or work directory, of its
+        checkpoint: With a config file: the file, or folder, of its
             weights. With a folder: a file to take instead of the folder's.
         device: Device of the model; None for the GPU, if there is one.
 
@@ -250,10 +250,13 @@ def _as_config(model: Mapping[str, Any]) -> Config:
 
 
 def _content(checkpoint: Source) -> dict[str, Any]:
-    """The content of a file, or of a work directory's newest checkpoint."""
-    if Path(checkpoint).is_file() and str(checkpoint).endswith('.safetensors'):
-        return read_model_file(checkpoint)[0]
-    return read_checkpoint(checkpoint)
+    """The content of a file, a converted folder, or a work directory."""
+    path = Path(checkpoint)
+    if (path / MODEL_NAME).is_file():
+        path = path / MODEL_NAME
+    if path.is_file() and path.suffix == '.safetensors':
+        return read_model_file(path)[0]
+    return read_checkpoint(path)
 
 
 def _found(cfg: Config, checkpoint: Source, pick: Pick = weights_of) -> Found:

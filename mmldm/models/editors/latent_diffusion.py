@@ -57,6 +57,8 @@ class LatentDiffusion(
             loss besides the denoising error.
         autoencoder_checkpoint: File with the first stage's weights. If it is
             given, checkpoints of this model hold only the weights' hash.
+        other_first_stage: Load weights that were trained on another first
+            stage than this one, to train them further on it.
         guide: Config of the denoiser of a weaker model, for
             :class:`AutoGuidance`.
         guide_checkpoint: File or work directory of that model, a
@@ -88,6 +90,7 @@ class LatentDiffusion(
         log_variance: ConfigType | None = None,
         extra_losses: Sequence[ConfigType] = (),
         autoencoder_checkpoint: str | None = None,
+        other_first_stage: bool = False,
         guide: ConfigType | None = None,
         guide_checkpoint: str | None = None,
         image_size: Size | None = None,
@@ -96,7 +99,9 @@ class LatentDiffusion(
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
-        self.init_first_stage(autoencoder, autoencoder_checkpoint)
+        self.init_first_stage(
+            autoencoder, autoencoder_checkpoint, other_first_stage
+        )
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
             diffusion_scheduler
         )
