@@ -69,7 +69,7 @@ def load_adapters(model: nn.Module, adapters: Sequence[AdapterSource]) -> None:
         ValueError: If an adapter does not fit the model, or peft is not
             installed. The model is then as before.
     """
-    if not hasattr(model, 'denoiser'):
+    if adapters and not hasattr(model, 'denoiser'):
         raise ValueError(
             f'a {type(model).__name__} takes no adapters: give a '
             'LatentDiffusion'
@@ -78,7 +78,7 @@ def load_adapters(model: nn.Module, adapters: Sequence[AdapterSource]) -> None:
     found = [(read_adapter(path, model), scale) for path, scale in given]
     if found:
         load_peft()
-    parts = [getattr(model, name) for name in ADAPTED]
+    parts = [getattr(model, name, nn.Module()) for name in ADAPTED]
     for part in parts:
         remove_adapters(part, keep=[OWN])
     for i, (adapter, scale) in enumerate(found):

@@ -134,6 +134,7 @@ def load_config(args: argparse.Namespace) -> Config:
             value, a flag or the work directory is invalid.
     """
     check_range('--local-rank', args.local_rank, 0, math.inf)
+    from .adapter_base import take_adapter_base
     from .config import (
         check_config,
         merge_options,
@@ -154,6 +155,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.setdefault('work_dir', f'work_dirs/{_run_name(args.config)}')
     _apply_randomness(cfg, args)
     take_first_stage(cfg.get('model'))
+    take_adapter_base(cfg)
     check_config(cfg, args.cfg_options)
     _check_launcher(cfg.launcher)
     check_folder_to_write('work_dir', cfg.work_dir)
@@ -165,10 +167,13 @@ def load_config(args: argparse.Namespace) -> Config:
 def _run_name(config: str) -> str:
     """The name of a config's work directory.
 
-    A converted model is known by its folder: its config is ``config.py``.
+    A converted model is known by its folder, which has its configs.
     """
     path = Path(config)
-    return path.absolute().parent.name if path.stem == 'config' else path.stem
+    suffix = {'config': '', 'first_stage': '_first-stage'}.get(path.stem)
+    if suffix is None:
+        return path.stem
+    return path.absolute().parent.name + suffix
 
 
 def _check_launcher(launcher: str) -> None:

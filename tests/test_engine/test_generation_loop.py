@@ -6,7 +6,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 
 from mmldm.engine import GenerationLoop
-from mmldm.registry import METRICS
+from mmldm.registry import DIFFUSION_SCHEDULERS, METRICS
 from mmldm.utils.image_store import ImageStore, image_path
 
 NUM_IMAGES = 20
@@ -110,6 +110,32 @@ def test_the_batch_size_is_used_on_request(tested, tmp_path):
     runner = tested(test_cfg__same_everywhere=False)
     runner.test()
     assert [*map(len, runner.drawn)] == [7, 7, 6]
+
+
+def test_a_test_samples_by_its_own_settings(tested, whole):
+    """The model keeps its own."""
+    steps = len(tested().model.diffusion_scheduler.levels())
+    runner = tested(test_cfg__sampling=dict(solver='Heun', steps=5))
+    del runner.model.predict  # the spy is bound to the model itself
+    seen, solver = [], type(runner.model.diffusion_scheduler.solver)
+    heun = DIFFUSION_SCHEDULERS.get('Heun')
+    with pytest.MonkeyPatch.context() as patch:
+        call = heun.__call__
+        patch.setattr(
+            heun,
+            '__call__',
+            lambda self, denoise, z, levels, *rest: (
+                seen.append(len(levels))
+                or call(self, denoise, z, levels, *rest)
+            ),
+        )
+        runner.test()
+    assert {*seen} == {6}
+    assert not torch.equal(Seen.images, whole[1])
+    own = runner.model.diffusion_scheduler
+    assert type(own.solver) is solver and len(own.levels()) == steps
+    settings = runner.test_loop.sampling.settings
+    assert settings['num_steps'] == 5 and settings['solver']['type'] == 'Heun'
 
 
 def test_one_thread_draws(tested, monkeypatch):

@@ -13,6 +13,7 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.memory import check_images_fit
 
+from ..adapters import AdapterSource, load_adapters
 from ..class_names import class_names
 from ..models import init_model
 from .arguments import sampling_of, split_sampling
@@ -47,10 +48,12 @@ class LatentDiffusionInferencer(Editing):
             published file, converted folder, or config; or a model.
         checkpoint: The weights, if ``model`` is a config.
         device: Device; None for the GPU if there is one.
+        adapters: Adapters of the model that is read; see
+            :func:`mmldm.apis.load_adapters`, which takes a model in memory.
 
     Raises:
-        FileNotFoundError, ValueError: If the model cannot be read, or is no
-            latent diffusion model.
+        FileNotFoundError, ValueError: If the model or an adapter cannot be
+            read, or is no latent diffusion model.
     """
 
     def __init__(
@@ -58,9 +61,16 @@ class LatentDiffusionInferencer(Editing):
         model: str | Path | LatentDiffusion,
         checkpoint: str | Path | None = None,
         device: str | torch.device | None = None,
+        adapters: Sequence[AdapterSource] = (),
     ) -> None:
         if not isinstance(model, torch.nn.Module):
             model = init_model(model, checkpoint, device)
+            load_adapters(model, adapters)
+        elif adapters:
+            raise ValueError(
+                'adapters are loaded with a model from a file: call '
+                'load_adapters(model, adapters) for a model in memory'
+            )
         if not isinstance(model, LatentDiffusion):
             raise ValueError(
                 f'model is a {type(model).__name__}, expected a '

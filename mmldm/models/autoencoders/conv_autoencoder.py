@@ -56,6 +56,8 @@ class ConvAutoencoder(Autoencoder):
     num_maps = 1
     training_arguments = ('starts_as_resizing',)
 
+    decoding_parts = ('post_quant_conv', 'decoder')
+
     def __init__(
         self,
         latent_channels: int,
