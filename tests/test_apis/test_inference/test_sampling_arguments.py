@@ -169,7 +169,23 @@ def test_defaults_are_explained(guided):
     assert 'size = 8  # model.image_size' in str(settings)
 
 
-def test_the_defaults_are_what_a_call_does(guided):
+@pytest.mark.parametrize(
+    'solver',
+    [
+        dict(type='DDIM', eta=0.5),
+        dict(_delete_=True, type='IPNDM', order=3, coordinates='flow'),
+    ],
+)
+def test_the_defaults_are_what_a_call_does(tiny_ldm, solver):
+    guided = tiny_ldm(
+        image_size=8,
+        guidance=GUIDED,
+        conditioner=dict(drop_prob=0.1),
+        diffusion_scheduler=dict(
+            solver=solver,
+            time_grid=dict(_delete_=True, type='EqualErrorGrid'),
+        ),
+    )
     generate = LatentDiffusionInferencer(guided)
     given = {
         name: value
