@@ -24,7 +24,9 @@ from mmldm.apis.cli import add_flags
 from mmldm.apis.feature_flags import FLAGS, network_config
 from mmldm.utils.files import check_file_to_write
 
-METRICS = ('fd', 'kid', 'is', 'precision_recall', 'density_coverage')
+METRICS = (
+    *('fd', 'kid', 'is', 'precision_recall', 'density_coverage', 'cmmd'),
+)
 
 
 def parse_args() -> argparse.Namespace:

@@ -3,7 +3,17 @@
 from typing import Any
 
 # Listed here, so that --help does not import torch.
-NETWORKS = ('InceptionFeatures', 'EfficientNetLiteFeatures', 'DINOv2Features')
+NETWORKS = (
+    'InceptionFeatures',
+    'EfficientNetLiteFeatures',
+    'DINOv2Features',
+    'CLIPFeatures',
+)
+# Networks of one side.
+FIXED = {
+    'InceptionFeatures': '299x299 pixels',
+    'CLIPFeatures': 'the size of its training',
+}
 
 
 FLAGS = {
@@ -38,10 +48,10 @@ def network_config(
         raise ValueError('--side needs --features: give both')
     if features is None:
         return None
-    if features == 'InceptionFeatures' and side is not None:
+    if features in FIXED and side is not None:
         raise ValueError(
-            f'--side {side} is not available for InceptionFeatures, '
-            'which sees 299x299 pixels: omit it'
+            f'--side {side} is not available for {features}, '
+            f'which sees {FIXED[features]}: omit it'
         )
     sides = {} if side is None else dict(side=side)
     return dict(type=features, **sides)
