@@ -84,7 +84,7 @@ def plan_of(asked: Asked, args: argparse.Namespace) -> Plan:
 def main() -> None:
     """Generate the images."""
     args = parse_args()
-    from mmengine.dist import barrier
+    from mmengine.dist import all_gather_object
 
     from mmldm.apis.inference.drawing import write_images
     from mmldm.apis.inference.sample_writer import SampleWriter
@@ -102,7 +102,7 @@ def main() -> None:
     else:
         batches = [plan.again(asked.settings)]
     old = write_images(plan, writer, batches, share, args.show_steps)
-    barrier()
+    old = sum(all_gather_object(old))  # and all images are written
     if share.rank == 0:
         print('\n'.join(writer.finish(old, asked.settings)))
 

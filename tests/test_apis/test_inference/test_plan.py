@@ -181,7 +181,7 @@ def test_sheets_hold_images_of_any_size(write, tmp_path):
     _, writer = write('out')
     lines = writer.finish()
     assert lines == [
-        f'4 images in {tmp_path}/out/images, all of them in '
+        f'4 images in {tmp_path}/out/images, all in '
         f'{tmp_path}/out/grid.png'
     ]
     with Image.open(tmp_path / 'out/grid.png') as grid:
