@@ -12,6 +12,8 @@ NETWORKS = (
     'DINOv2Features',
     'CLIPFeatures',
 )
+# Networks that transformers loads.
+FROM_FOLDERS = ('DINOv2Features', 'CLIPFeatures')
 # Networks of one side.
 FIXED = {
     'InceptionFeatures': '299x299 pixels',
@@ -34,6 +36,12 @@ def add_network_flags(parser: argparse.ArgumentParser) -> None:
         "DINOv2Features resizes images, pixels (default: the network's)",
     )
     parser.add_argument(
+        '--pretrained',
+        metavar='FOLDER',
+        help='folder of DINOv2Features or CLIPFeatures, as transformers '
+        'writes it, or its name on huggingface.co',
+    )
+    parser.add_argument(
         '--device', default=None, help='default: cuda if there is one'
     )
 
@@ -42,11 +50,13 @@ def network_config(args: argparse.Namespace) -> dict[str, Any] | None:
     """The config of the feature network that the flags choose; None if none.
 
     Raises:
-        ValueError: If --side is given without --features, or with a network
-            of one side.
+        ValueError: If --side or --pretrained is given without --features, or
+            for a network that does not have it.
     """
-    if args.features is None and args.side is not None:
-        raise ValueError('--side needs --features: give both')
+    given = dict(side=args.side, pretrained=args.pretrained)
+    given = {name: v for name, v in given.items() if v is not None}
+    if args.features is None and given:
+        raise ValueError(f'--{min(given)} needs --features: give both')
     if args.features is None:
         return None
     if args.features in FIXED and args.side is not None:
@@ -54,5 +64,9 @@ def network_config(args: argparse.Namespace) -> dict[str, Any] | None:
             f'--side {args.side} is not available for {args.features}, '
             f'which sees {FIXED[args.features]}: omit it'
         )
-    side = {} if args.side is None else dict(side=args.side)
-    return dict(type=args.features, **side)
+    if args.pretrained is not None and args.features not in FROM_FOLDERS:
+        raise ValueError(
+            f'--pretrained is for {" and ".join(FROM_FOLDERS)}, not for '
+            f'{args.features}: omit it'
+        )
+    return dict(type=args.features, **given)
