@@ -21,7 +21,8 @@ from typing import Any
 from mmengine.config import Config
 
 from mmldm.apis import config_parser, load_config, run_tool
-from mmldm.apis.feature_flags import add_network_flags, network_config
+from mmldm.apis.cli import add_flags
+from mmldm.apis.feature_flags import FLAGS, network_config
 from mmldm.utils import check_range
 from mmldm.utils.files import check_file_to_write
 
@@ -40,7 +41,7 @@ def parse_args() -> argparse.Namespace:
         'the data, for kid, precision_recall and density_coverage (default: '
         '10000; 0 for none)',
     )
-    add_network_flags(parser)
+    add_flags(parser, {'': FLAGS})
     return parser.parse_args()
 
 
@@ -85,7 +86,9 @@ def main() -> None:
         raise ValueError(f'OUT={args.out} must end in .safetensors')
     check_range('--keep', args.keep, 0, float('inf'))
     check_file_to_write('OUT', args.out)
-    network_settings = network_config(args)
+    network_settings = network_config(
+        args.features, args.side, args.pretrained
+    )
     config = dataset_config(load_config(args))
     from mmldm.apis.judging import measure_images
     from mmldm.evaluation.reference_statistics import (

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from mmldm.models.editors import FirstStage
 from mmldm.utils.frozen_part import FrozenPart
 
 
@@ -16,6 +17,12 @@ def check_frozen_parts(model: nn.Module) -> None:
     """
     if getattr(model, 'adapter', None) is not None:
         return  # all weights come from adapter.base
+    if isinstance(model, FirstStage) and model.keeps_encoder:
+        raise ValueError(
+            "load_from is missing: model.trained='decoder' keeps the encoder, "
+            'but its weights are not trained: set load_from to the first '
+            'stage, or to a model that contains it'
+        )
     for name, module in model.named_modules():
         if not isinstance(module, FrozenPart) or module.part_hash is not None:
             continue

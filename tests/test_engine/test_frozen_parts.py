@@ -4,6 +4,7 @@ import pytest
 from torch import nn
 
 from mmldm.engine.frozen_parts import check_frozen_parts
+from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.frozen_part import FrozenPart
 
@@ -79,3 +80,14 @@ def test_a_part_that_has_its_own_file_has_weights():
     check_frozen_parts(Outer(Words(has_file=True)))
     with pytest.raises(ValueError, match='model.network.pretrained is missi'):
         check_frozen_parts(Outer(Words(has_file=False)))
+
+
+def test_a_decoder_of_an_untrained_encoder_is_refused(tiny_autoencoder):
+    model = MODELS.build(
+        dict(
+            type='FirstStage', autoencoder=tiny_autoencoder, trained='decoder'
+        )
+    )
+    message = "load_from is missing: model.trained='decoder' keeps the encoder"
+    with pytest.raises(ValueError, match=message):
+        check_frozen_parts(model)

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ..key_mapping import part_of
 from .checkpoint import PARTS
-from .conditioner import MODULES
 from .first_stage_aliases import first_stage_part
 from .first_stage_shapes import first_stage_of
 from .model import DIFFUSION_TARGETS
 from .open_clip import is_open_clip
+from .params import MODULES
 from .strangers import check_known
 from .text_shapes import clip_start, text_network
 from .unet_shapes import FIRST as UNET

@@ -49,4 +49,6 @@ def text_network(weights: Mapping[str, Tensor]) -> dict[str, Any]:
         num_hidden_layers=num_layers,
         num_attention_heads=max(1, hidden_size // HEAD_CHANNELS),
         max_position_embeddings=len(weights[positions]),
+        bos_token_id=vocab_size - 2,
+        eos_token_id=vocab_size - 1,
     )

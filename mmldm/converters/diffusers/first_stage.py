@@ -11,7 +11,7 @@ from mmldm.models.autoencoders import ConvAutoencoder
 from mmldm.models.autoencoders.diffusers_scale import scale_and_shift
 from mmldm.models.layers import ResBlock, SelfAttention2d, VectorQuantizer
 
-from ..first_stage_names import DIFFUSERS, first_stage_names
+from ..first_stage_names import DIFFUSERS, QUANTIZER, first_stage_names
 from ..key_mapping import JSON, KeyMapping
 from ..key_table import Key, KeyTable, fixed, ignored
 from ..kinds import BOOL, COUNT, NUMBER, POSITIVE, either, list_of
@@ -19,6 +19,10 @@ from .levels import HARMLESS, REMEDY, Blocks, arguments, class_name
 from .weights import ATTENTION, modern_weights
 
 KINDS = {'AutoencoderKL': 'AutoencoderKL', 'VQModel': 'AutoencoderVQ'}
+OTHERS = (
+    '. Other autoencoders of diffusers work as they are, '
+    "model.autoencoder=dict(type='DiffusersAutoencoder', pretrained=FOLDER)"
+)
 BLOCKS = Blocks(
     ('DownEncoderBlock2D', 'AttnDownEncoderBlock2D'),
     ('UpDecoderBlock2D', 'AttnUpDecoderBlock2D'),
@@ -74,8 +78,6 @@ TABLES = {
         remedy=REMEDY,
     ),
 }
-# The value of all published codebooks, and of diffusers.
-QUANTIZER = dict(beta=0.25, legacy_beta=True)
 
 
 def first_stage_from_diffusers_config(
@@ -87,7 +89,7 @@ def first_stage_from_diffusers_config(
         ValueError: If it is no first stage, a key is unknown, or a value
             has no counterpart in our networks.
     """
-    name = class_name(theirs, KINDS, 'a first stage')
+    name = class_name(theirs, KINDS, 'a first stage', OTHERS)
     given = TABLES[name].read(f'{name}.', theirs)
     config = dict(type=KINDS[name], **given.ours, **BLOCKS.read(given))
     if name == 'VQModel':
@@ -115,16 +117,10 @@ def first_stage_to_diffusers_config(
     Raises:
         ValueError: If diffusers has no such network.
     """
-    kinds = {ours: theirs for theirs, ours in KINDS.items()}
-    if config['type'] not in kinds:
-        raise ValueError(
-            f'autoencoder.type={config["type"]!r} has no counterpart in '
-            f'diffusers; these have: {", ".join(kinds)}'
-        )
+    name = first_stage_class(config)
     args = arguments(ConvAutoencoder, config)
     _check(args)
     args['z_channels'] = args['z_channels'] or args['latent_channels']
-    name = kinds[config['type']]
     said = 'in_channels', 'out_channels', 'act_fn'
     return dict(
         _class_name=name,
@@ -133,6 +129,21 @@ def first_stage_to_diffusers_config(
         **TABLES[name].write(args, *said)
         | {'scaling_factor': 1.0, **(scale or {})},
     )
+
+
+def first_stage_class(config: Mapping[str, Any]) -> str:
+    """The class of diffusers for a first stage of ours.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    kinds = {ours: theirs for theirs, ours in KINDS.items()}
+    if config['type'] not in kinds:
+        raise ValueError(
+            f'autoencoder.type={config["type"]!r} has no counterpart in '
+            f'diffusers; these have: {", ".join(kinds)}'
+        )
+    return kinds[config['type']]
 
 
 def _check(args: Mapping[str, Any]) -> None:

@@ -115,7 +115,7 @@ def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
         raise ValueError(
             f'{folder}: _class_name={name!r} in {PIPELINE} cannot be '
             f'converted; these can: {", ".join(PIPELINES)}, and folders of '
-            f'{" and ".join(KINDS)} alone'
+            f'{" and ".join(KINDS)} alone{_stage_alone(folder)}'
         )
     pipeline = PIPELINES[name]
     _check_parts(folder, index, pipeline)
@@ -146,6 +146,12 @@ def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
     return FromDiffusers(
         config, weights, notes + _left_out(folder, index, pipeline)
     )
+
+
+def _stage_alone(folder: Path) -> str:
+    """Advice to take the first stage of a pipeline."""
+    stages = [name for name in ('vae', 'vqvae') if (folder / name).is_dir()]
+    return f', such as {folder / stages[0]}' if stages else ''
 
 
 def _check_parts(

@@ -21,17 +21,18 @@ def scale_keys(weights: Mapping[str, Tensor], kind: str) -> dict[str, Any]:
 
     Args:
         weights: Weights of a first stage of ours, by name.
-        kind: Type of the first stage, such as 'AutoencoderKL'.
+        kind: Class of diffusers; other classes than 'AutoencoderKL' have
+            one factor alone.
 
     Raises:
-        ValueError: If it has a codebook, and each channel has its own
-            factor, or latents are shifted.
+        ValueError: If there is one factor alone, and each channel has its
+            own, or latents are shifted.
     """
     scale, shift = _numbers(weights, 'scale'), _numbers(weights, 'shift')
     one_scale, one_shift = len({*scale}) == 1, len({*shift}) == 1
     if kind != KL:
-        _check(dict(shift=shift) if any(shift) else {})
-        _check({} if one_scale else dict(scale=scale))
+        _check(kind, dict(shift=shift) if any(shift) else {})
+        _check(kind, {} if one_scale else dict(scale=scale))
         return dict(scaling_factor=scale[0])
     if one_scale and one_shift:
         return dict(
@@ -52,13 +53,13 @@ def _numbers(weights: Mapping[str, Tensor], name: str) -> list[float]:
     return [float(str(value)) for value in values]
 
 
-def _check(values: Mapping[str, list[float]]) -> None:
-    """Raise if there is a value that a codebook's class cannot express."""
+def _check(kind: str, values: Mapping[str, list[float]]) -> None:
+    """Raise if there is a value that a class cannot express."""
     for name, numbers in values.items():
         raise ValueError(
             f'autoencoder.latent_{name}={numbers} has no counterpart in '
-            'VQModel of diffusers, which has one factor for all channels and '
-            f'no shift: {REMEDY}'
+            f'{kind} of diffusers: its pipelines have one factor for all '
+            f'channels and no shift: {REMEDY}'
         )
 
 

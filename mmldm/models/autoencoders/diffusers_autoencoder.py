@@ -91,6 +91,10 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
         """
         self.pretrained = None
         self.include_part()
+        return self.own_config()
+
+    def own_config(self) -> dict[str, Any]:
+        """The config of the same first stage without a folder."""
         arguments = inspect.signature(type(self.network)).parameters
         config = {
             key: value

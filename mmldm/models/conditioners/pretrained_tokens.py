@@ -156,25 +156,25 @@ class ClipTokens(PretrainedTokens):
     Args:
         pretrained: See :class:`PretrainedTokens`.
         max_length: See :class:`PretrainedTokens`.
-        pad_token: Token that fills short captions; None for the tokenizer's.
+        pad_id: Id of the token that fills short captions; None for the
+            tokenizer's.
     """
 
     kind = 'CLIPTokenizer'
 
     def __init__(
-        self, pretrained: str, max_length: int, pad_token: str | None = None
+        self, pretrained: str, max_length: int, pad_id: int | None = None
     ) -> None:
         super().__init__(pretrained, max_length)
-        self.pad_token = pad_token
+        self.pad_id = pad_id
 
     def _load(self, source: str, **options: Any) -> Any:
         tokenizer = super()._load(source, **options)
-        if self.pad_token is not None:
-            if self.pad_token not in tokenizer.get_vocab():
-                raise ValueError(
-                    f'a tokenizer without pad_token={self.pad_token!r}'
-                )
-            tokenizer.pad_token = self.pad_token
+        if self.pad_id is not None:
+            token = tokenizer.convert_ids_to_tokens(self.pad_id)
+            if token is None:
+                raise ValueError(f'a tokenizer without pad_id={self.pad_id}')
+            tokenizer.pad_token = token
         return tokenizer
 
 

@@ -44,8 +44,8 @@ class TextEncoder(FrozenNetwork):
             if the last layer did not exist. If the architecture has a final
             norm, as CLIP, T5 and language models such as Llama have, it is
             applied in both cases. BERT and RoBERTa have none.
-        pad_token: Token that fills short captions of a CLIP, '!' in Stable
-            Diffusion 2; None for the tokenizer's.
+        pad_id: Id of the token that fills short captions of a CLIP, 0 in
+            Stable Diffusion 2; None for the tokenizer's.
 
     Raises:
         ValueError: If both or none of ``config`` and ``pretrained`` is given,
@@ -67,7 +67,7 @@ class TextEncoder(FrozenNetwork):
         tokenizer: str | None = None,
         max_length: int = 77,
         layer: str = 'last',
-        pad_token: str | None = None,
+        pad_id: int | None = None,
     ) -> None:
         super().__init__()
         check_choice('TextEncoder.layer', layer, LAYERS)
@@ -79,7 +79,7 @@ class TextEncoder(FrozenNetwork):
         self.init_network(config, pretrained)
         self.clip = self.network.config.model_type == CLIP
         self.tokenizer = self._tokens(
-            tokenizer or pretrained, max_length, pad_token
+            tokenizer or pretrained, max_length, pad_id
         )
         self.dim = self.network.config.hidden_size
         self.layer = layer
@@ -95,13 +95,13 @@ class TextEncoder(FrozenNetwork):
             )
 
     def _tokens(
-        self, tokenizer: str, max_length: int, pad_token: str | None
+        self, tokenizer: str, max_length: int, pad_id: int | None
     ) -> ClipTokens | AutoTokens:
         if self.clip:
-            return ClipTokens(tokenizer, max_length, pad_token)
-        if pad_token is not None:
+            return ClipTokens(tokenizer, max_length, pad_id)
+        if pad_id is not None:
             raise ValueError(
-                f'TextEncoder.pad_token={pad_token!r} is for a CLIP, but the '
+                f'TextEncoder.pad_id={pad_id} is for a CLIP, but the '
                 f'network is a {self.network.config.model_type!r}: remove it'
             )
         return AutoTokens(tokenizer, max_length)
@@ -129,7 +129,7 @@ class TextEncoder(FrozenNetwork):
             tokenizer=self.tokenizer.pretrained,
             max_length=self.tokenizer.max_length,
             layer=self.layer,
-            pad_token=getattr(self.tokenizer, 'pad_token', None),
+            pad_id=getattr(self.tokenizer, 'pad_id', None),
         )
 
     def forward(

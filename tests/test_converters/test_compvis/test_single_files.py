@@ -233,7 +233,7 @@ def test_stable_diffusion_2_is_accepted(second, said):
     (text,) = found.config['conditioner']['embedders']
     assert text['config']['num_hidden_layers'] == 2
     assert text['config']['hidden_act'] == 'gelu'
-    assert text['pad_token'] == '!'
+    assert text['pad_id'] == 0
     scheduler = found.config['diffusion_scheduler']
     assert scheduler['prediction'] == dict(type='VelocityPrediction')
     assert found.config['denoiser']['attention']['head_channels'] == 64
@@ -370,6 +370,14 @@ def test_a_file_of_diffusers_is_the_same_first_stage(options, old):
         assert torch.equal(found.weights[f'autoencoder.{name}'], weight), name
 
 
+@pytest.mark.parametrize('start', [FIRST, 'vae.', ''])
+def test_prefixes_are_taken_off_with_a_yaml_file_too(stage, start):
+    original, _ = recognised(stage)
+    average = {'model_ema.num_updates': torch.tensor(1)} if not start else {}
+    found = convert_compvis(original, under(start, stage) | average)
+    assert same(found, convert_compvis(original, stage))
+
+
 def test_two_names_of_one_weight_are_refused(stage):
     twice = stage | {
         'encoder.mid.attn_1.to_q.bias': stage['encoder.mid.attn_1.q.bias']
@@ -404,10 +412,13 @@ def test_a_file_of_another_kind_says_what_it_is(name):
 
 def test_open_clip_of_full_size_is_that_of_the_paper():
     """Its numbers come from the shapes; heads have 64 channels."""
-    from mmldm.converters.compvis.conditioner import OPEN_CLIP_NETWORK
+    from mmldm.converters.compvis.clip import OPEN_CLIP_NETWORK
     from mmldm.converters.compvis.text_shapes import text_network
 
     with torch.device('meta'):
         weights = open_clip_weights(1024, 24)
-    found = text_network(weights) | dict(vocab_size=49408)
+    weights['model.token_embedding.weight'] = torch.empty(
+        49408, 1024, device='meta'
+    )
+    found = text_network(weights)
     assert found.items() <= OPEN_CLIP_NETWORK.items()

@@ -8,6 +8,7 @@ import torch
 
 from mmldm.converters.diffusers.first_stage import (
     FIRST_STAGE_KEYS,
+    first_stage_class,
     first_stage_from_diffusers_config,
     first_stage_to_diffusers_config,
 )
@@ -92,7 +93,7 @@ def test_a_model_of_ours_computes_the_same_there(config):
     weights = ours.state_dict()
     theirs = build_theirs(
         first_stage_to_diffusers_config(
-            config, scale_keys(weights, config['type'])
+            config, scale_keys(weights, first_stage_class(config))
         )
     )
     theirs.load_state_dict(FIRST_STAGE_KEYS.write(weights, config))
@@ -151,7 +152,9 @@ def assert_back(weights, config, theirs, saved):
     for key, weight in theirs.state_dict().items():
         assert torch.equal(back[key], weight), key
     arguments = first_stage_to_diffusers_config(
-        config, scale_keys(weights, config['type']), saved['sample_size']
+        config,
+        scale_keys(weights, first_stage_class(config)),
+        saved['sample_size'],
     )
     found = build_theirs(arguments).config
     unsaid = {'_class_name', '_diffusers_version', 'vq_embed_dim'}
@@ -170,7 +173,7 @@ def test_there_and_back_every_number_is_the_same(config):
     config = config | dict(latent_scale=0.3)
     ours = MODELS.build(config).state_dict()
     theirs = FIRST_STAGE_KEYS.write(ours, config)
-    scale = scale_keys(ours, config['type'])
+    scale = scale_keys(ours, first_stage_class(config))
     assert scale['scaling_factor'] == 0.3
     arguments = first_stage_to_diffusers_config(config, scale)
     read = first_stage_from_diffusers_config(arguments)
@@ -279,6 +282,7 @@ def test_a_posterior_of_2022_has_the_scale_of_stable_diffusion():
     'change, message',
     [
         (dict(_class_name='UNet2DModel'), "='UNet2DModel' cannot be conv"),
+        (dict(_class_name='AutoencoderDC'), 'DC.*DiffusersAutoencoder'),
         (dict(act_fn='gelu'), "VQModel.act_fn='gelu' has no counterpart"),
         (dict(norm_type='spatial'), "norm_type='spatial' .* only 'group' has"),
         (dict(in_channels=1), 'VQModel.in_channels=1 has no counterpart'),

@@ -109,7 +109,7 @@ def test_a_token_that_fills_captions_is_written(small, tmp_path):
 
     folder = small.saved(small.stable_diffusion(tmp_path), tmp_path / 'theirs')
     weights, config = small.read(folder)
-    config['conditioner']['embedders'][0]['pad_token'] = 'a'
+    config['conditioner']['embedders'][0]['pad_id'] = 0
     write_diffusers(weights, config, tmp_path / 'back')
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path / 'back/tokenizer')
     assert tokenizer.pad_token == 'a'
