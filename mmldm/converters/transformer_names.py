@@ -33,11 +33,12 @@ LISTS = 'transformer.attn_layers.layers', 'model.layers'
 # before 5.
 SHELL = 'transformer.', 'text_model.'
 # Weights of very old files, and those that compare texts with images.
+COMPARISON = 'of the comparison of texts with images'
 CLIP_UNUSED = {
     'embeddings.position_ids': 'the numbers 0, 1, 2 ...',
-    'logit_scale': 'of the comparison of texts with images',
-    'text_projection': 'of the comparison of texts with images',
-    'text_projection.weight': 'of the comparison of texts with images',
+    'logit_scale': COMPARISON,
+    'text_projection': COMPARISON,
+    'text_projection.weight': COMPARISON,
 }
 
 

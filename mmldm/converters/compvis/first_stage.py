@@ -9,7 +9,7 @@ from typing import Any
 
 from mmldm.models.layers import ResBlock, SelfAttention2d, VectorQuantizer
 
-from ..first_stage_names import COMPVIS, first_stage_names
+from ..first_stage_names import COMPVIS, QUANTIZER, first_stage_names
 from ..key_mapping import KeyMapping
 from ..key_table import UNSAID, Given, Key, KeyTable, fixed, ignored
 from ..kinds import BOOL, COUNT, DICT, WORD, list_of
@@ -67,8 +67,6 @@ TABLES = {
     ),
     'IdentityAutoencoder': KeyTable(*COMMON, remedy=REMEDY),
 }
-# The value with which all published codebooks were trained.
-QUANTIZER = dict(beta=0.25, legacy_beta=True)
 
 # Weights that a first stage does not need, by prefix, with the reason.
 LEFT_OUT = {

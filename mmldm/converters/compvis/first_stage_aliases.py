@@ -8,25 +8,21 @@ from torch import Tensor
 
 from mmldm.utils.checkpoint import few
 
-from ..first_stage_names import COMPVIS, DIFFUSERS, NAMES
+from ..first_stage_names import COMPVIS, DIFFUSERS, NAMES, OLD
 from ..key_mapping import part_of
 
 FIRST = 'encoder.conv_in.weight'
 # Prefixes of a first stage in a file of its own or of a whole model.
 PREFIXES = 'first_stage_model.', 'vae.', 'model.'
-# Layers of blocks and of attention in diffusers, today and before 0.13. Some
+# Layers of blocks and of attention in diffusers, before 0.13 and today. Some
 # files have these in the middle of the original's names.
-LAYERS = {
+LAYERS = OLD | {
     '.conv_shortcut.': '.nin_shortcut.',
     '.group_norm.': '.norm.',
     '.to_q.': '.q.',
     '.to_k.': '.k.',
     '.to_v.': '.v.',
     '.to_out.0.': '.proj_out.',
-    '.query.': '.q.',
-    '.key.': '.k.',
-    '.value.': '.v.',
-    '.proj_attn.': '.proj_out.',
 }
 
 

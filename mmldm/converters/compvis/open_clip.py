@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from ..transformer_names import COMPARISON
+
 # Parts of names there, and in transformers.
 NAMES = {
     'token_embedding.': 'embeddings.token_embedding.',
@@ -24,8 +26,8 @@ START, LAYERS = 'model.', 'model.transformer.resblocks.'
 TOKENS = f'{START}token_embedding.weight'
 JOINED = '.attn.in_proj_'
 UNUSED = {
-    'model.text_projection': 'of the comparison of texts with images',
-    'model.logit_scale': 'of the comparison of texts with images',
+    'model.text_projection': COMPARISON,
+    'model.logit_scale': COMPARISON,
     'model.attn_mask': 'the mask of later tokens',
 }
 

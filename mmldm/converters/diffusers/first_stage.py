@@ -11,7 +11,7 @@ from mmldm.models.autoencoders import ConvAutoencoder
 from mmldm.models.autoencoders.diffusers_scale import scale_and_shift
 from mmldm.models.layers import ResBlock, SelfAttention2d, VectorQuantizer
 
-from ..first_stage_names import DIFFUSERS, first_stage_names
+from ..first_stage_names import DIFFUSERS, QUANTIZER, first_stage_names
 from ..key_mapping import JSON, KeyMapping
 from ..key_table import Key, KeyTable, fixed, ignored
 from ..kinds import BOOL, COUNT, NUMBER, POSITIVE, either, list_of
@@ -78,8 +78,6 @@ TABLES = {
         remedy=REMEDY,
     ),
 }
-# The value of all published codebooks, and of diffusers.
-QUANTIZER = dict(beta=0.25, legacy_beta=True)
 
 
 def first_stage_from_diffusers_config(

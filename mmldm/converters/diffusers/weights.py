@@ -7,18 +7,13 @@ from torch import Tensor
 
 from mmldm.utils.checkpoint import few
 
+from ..first_stage_names import OLD
+
 # Layers of an attention of ours, and their names in diffusers.
 ATTENTION = {
     'norm': 'group_norm',
     'qkv': ('to_q', 'to_k', 'to_v'),
     'out': 'to_out.0',
-}
-# Names before diffusers 0.13.
-OLD = {
-    '.query.': '.to_q.',
-    '.key.': '.to_k.',
-    '.value.': '.to_v.',
-    '.proj_attn.': '.to_out.0.',
 }
 
 
