@@ -315,15 +315,15 @@ NO_CONVOLUTIONS = dict(
 # The config of a first stage, what is done to its file, and a line, if any.
 STAGES = [
     ({}, lambda w: w, None),
-    ({}, lambda w: under(FIRST, w), None),
+    ({}, lambda w: under(FIRST, w), 'is read from first_stage_model'),
     ({}, lambda w: under('module.' + FIRST, w), 'wrappers of torch'),
-    ({}, lambda w: under('vae.', w), None),
+    ({}, lambda w: under('vae.', w), 'is read from vae'),
     ({}, lambda w: dict(model=w), 'The weights are read from model'),
     ({}, lambda w: w | {'loss.logvar': torch.ones(1)}, None),
     (
         {},
         lambda w: under(FIRST, w) | {'model.x': torch.ones(1)},
-        r'besides the first stage .* left out: model.x',
+        r'from first_stage_model.*1 other weights are left out: model.x',
     ),
     (NO_CONVOLUTIONS, lambda w: w, None),
     (dict(post_quant_conv=False), lambda w: w, None),
