@@ -89,6 +89,11 @@ class GenerationLoop(TestLoop):
         return next(self.runner.bare_model.parameters()).device
 
     @property
+    def total_length(self) -> int:
+        """Number of batches, as mmagic's timer reads it."""
+        return len(self.dataloader)
+
+    @property
     def exact(self) -> bool:
         """Whether images are the same for any batch size."""
         return self.same_everywhere and self.device.type == 'cpu'

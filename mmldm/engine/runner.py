@@ -155,10 +155,13 @@ class LDMRunner(Runner):
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """See ``Runner``; the loop must resume exactly.
 
+        The training's batch is shared only here: a test may have any number
+        of processes.
+
         Raises:
-            ValueError: If the loop cannot; names the remedy.
+            ValueError: If the loop cannot, or the global batch is no multiple
+                of the number of processes; names the remedy.
         """
-        # A test may have any number of processes.
         if isinstance(self._train_dataloader, dict):
             share_batch(self._train_dataloader, self.world_size)
             read_from_cache(self._train_dataloader, self.cfg)

@@ -16,6 +16,8 @@ PRECISION_NEIGHBOUR, DENSITY_NEIGHBOUR = 3, 5
 # Binkowski et al. 2018 (arXiv:1801.01401), and torch-fidelity's splits.
 KID_SUBSETS, KID_SUBSET_SIZE, KID_SEED = 100, 1000, 2020
 SPLITS = 10
+# Jayasumana et al. 2024 (arXiv:2401.09603), section 4.
+CMMD_DEVIATION = 10.0
 # Rows of a matrix of distances that are computed at a time.
 ROWS = 1024
 
@@ -149,17 +151,47 @@ def density_coverage(
     )
 
 
+def clip_discrepancy(
+    generated: FeatureSet, reference: FeatureSet
+) -> dict[str, float]:
+    """``cmmd``, the squared maximum mean discrepancy of CLIP's embeddings.
+
+    Jayasumana et al. 2024 (arXiv:2401.09603), section 4: a Gaussian kernel
+    with a deviation of 10, biased estimate, times 1000.
+    """
+    for images in (generated, reference):
+        network = images.protocol.get('network')
+        if network != 'CLIPFeatures':
+            raise ValueError(
+                f"metric cmmd is for CLIP's embeddings, got {network}: set "
+                "features=dict(type='CLIPFeatures'), or omit 'cmmd'"
+            )
+    fake, real = (_features(s).double() for s in (generated, reference))
+    within = _mean_kernel(fake, fake) + _mean_kernel(real, real)
+    return dict(cmmd=1000 * (within - 2 * _mean_kernel(fake, real)))
+
+
+def _mean_kernel(x: Tensor, y: Tensor) -> float:
+    """Mean of the Gaussian kernel over all pairs."""
+    total = 0.0
+    for rows in x.split(ROWS):
+        squares = torch.cdist(rows, y).square()
+        total += float((-squares / (2 * CMMD_DEVIATION**2)).exp().sum())
+    return total / (len(x) * len(y))
+
+
 METRICS: dict[str, Callable[[FeatureSet, FeatureSet], dict[str, float]]] = {
     'fd': frechet,
     'kid': kernel_distance,
     'is': inception_score,
     'precision_recall': precision_recall,
     'density_coverage': density_coverage,
+    'cmmd': clip_discrepancy,
 }
 #: Keys of a protocol that must be equal.
 COMPARED = ('network', 'weights', 'side', 'resize')
 #: Metrics that need the features of each image.
-NEED_FEATURES = {'kid', 'precision_recall', 'density_coverage'}
+NEED_FEATURES = {'kid', 'precision_recall', 'density_coverage', 'cmmd'}
 
 
 def compare_sets(

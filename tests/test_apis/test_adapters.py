@@ -12,9 +12,9 @@ from mmldm.apis import (
 from mmldm.apis.adapters import split_scale
 from mmldm.models.adapters import merged_state
 from mmldm.registry import MODELS
-from mmldm.utils.checkpoint import write_checkpoint
+from mmldm.utils.checkpoint import read_checkpoint, write_checkpoint
 from mmldm.utils.model_file import write_model_file
-from mmldm.utils.stored_config import store_config
+from mmldm.utils.stored_config import store_config, stored_config
 
 pytest.importorskip('peft')
 
@@ -173,6 +173,41 @@ def test_an_adapter_that_does_not_fit_is_refused(
         load_adapters(model, [tmp_path / 'none.safetensors'])
     with pytest.raises(ValueError, match='the model has no adapter'):
         save_adapter(model, tmp_path / 'x.safetensors')
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (lambda w: w * torch.nan, 'its update of denoiser.* is not finite'),
+        (lambda w: w[0], 'its update'),
+        (lambda w: w[:, :1], 'its update'),
+        (None, '1 of its weights are missing or unknown: .*: write it again'),
+    ],
+)
+def test_a_broken_file_is_refused(base, training, tmp_path, change, message):
+    model = init_model(base, device='cpu')
+    content = read_checkpoint(training('one', 1))
+    weights = content['state_dict']
+    name = next(n for n in weights if 'lora_B' in n)
+    weight = weights.pop(name)
+    if change is not None:
+        weights[name] = change(weight)
+    write_checkpoint(content, tmp_path / 'broken.pth')
+    with pytest.raises(ValueError, match=f'broken.pth: .*{message}'):
+        load_adapters(model, [tmp_path / 'broken.pth'])
+
+
+def test_the_type_in_a_file_is_not_built(base, training, tmp_path):
+    content = read_checkpoint(training('one', 1))
+    config = stored_config(content)
+    file = tmp_path / 'touched'
+    config['model']['adapter'] = dict(
+        type='pathlib.Path.touch', self=str(file), alpha=4.0, rank=2
+    )
+    content['meta']['cfg'] = store_config(config)
+    write_checkpoint(content, tmp_path / 'odd.pth')
+    load_adapters(init_model(base, device='cpu'), [tmp_path / 'odd.pth'])
+    assert not file.exists()
 
 
 def test_scales_are_split_from_paths(tmp_path):

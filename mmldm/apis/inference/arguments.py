@@ -61,7 +61,7 @@ def sampling_of(model: LatentDiffusion, own: Mapping[str, Any]) -> Sampling:
     """
     parts = dict(own)
     if 'sampling' in parts:
-        return parts['sampling']
+        return _checked('sampling', parts['sampling'], Sampling)
     if 'steps' in parts:
         check_count('steps', parts['steps'])
     given = {name: parts.pop(name) for name in GUIDANCE if name in parts}
@@ -71,10 +71,25 @@ def sampling_of(model: LatentDiffusion, own: Mapping[str, Any]) -> Sampling:
                 f'{", ".join(given)} and guidance are both given: give one'
             )
         parts['guidance'] = _guidance(model, **given)
+    if 'guidance' in parts:
+        _checked('guidance', parts['guidance'], Guidance)
     window = parts.pop('window', None)
     if window is not None:
         parts |= _windows(model, window)
     return Sampling.of(**parts)
+
+
+def _checked(name: str, value: Any, kind: type) -> Any:
+    """The value, if it is of a kind.
+
+    Raises:
+        ValueError: If not.
+    """
+    if not isinstance(value, kind):
+        raise ValueError(
+            f'{name}={value!r} must be a {kind.__name__} of mmldm.diffusion'
+        )
+    return value
 
 
 def _guidance(

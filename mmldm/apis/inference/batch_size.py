@@ -7,12 +7,13 @@ import torch
 from mmengine.logging import print_log
 
 from mmldm.diffusion import Sampling
+from mmldm.engine.generation_loop import GROUP
 from mmldm.models.editors import LatentDiffusion
 
 from .requests import Request
 
-# Images at a time on a CPU, where more are no faster.
-DEFAULT = 4
+# Images at a time on a CPU: as in tools/test.py; more are no faster there.
+DEFAULT = GROUP
 # More images at a time are no faster, and progress is seen less often.
 MOST = 64
 # Part of the free memory to use: the memory of a batch is not quite

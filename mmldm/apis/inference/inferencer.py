@@ -40,8 +40,9 @@ class LatentDiffusionInferencer(Editing):
         generate.vary('three.png', strength=0.5, label=3)[0].save('other.png')
 
     An image depends on its seed, its number and its conditions alone: neither
-    on the batch size nor on the images beside it. Calls do not change the
-    model: several threads may use it with other settings at the same time.
+    on the batch size nor on the images beside it, but for rounding. Calls do
+    not change the model: several threads may use it with other settings at
+    the same time.
 
     Args:
         model: A source of :func:`mmldm.apis.init_model`: work directory,
@@ -106,6 +107,7 @@ class LatentDiffusionInferencer(Editing):
         batch_size: int | None = None,
         callback: Progress | None = None,
         return_datasamples: bool = False,
+        exact: bool = False,
         **arguments: Any,
     ) -> list[Image.Image] | list[LDMDataSample]:
         """Generate images.
@@ -120,11 +122,15 @@ class LatentDiffusionInferencer(Editing):
             sampling: How to sample; None takes it from the other arguments.
                 What is not given is as in the model's config.
             batch_size: Images at a time, which does not change them; None
-                for 4, and on a GPU for as many as its free memory holds.
+                for 8, and on a GPU for as many as its free memory holds.
             callback: Called after every evaluation of the network with its
                 number in the batch, from 1, and the estimate of the clean
                 latents, (B, C, h, w).
             return_datasamples: Return data samples with ``pred_img``.
+            exact: On a CPU, fill batches up to eight images and use one
+                thread, so that the bits of an image depend on its request
+                alone, and are those of tools/test.py. Otherwise a pixel may
+                differ by one grey level.
             arguments: ``label``, by number or name (:attr:`classes`), and
                 ``prompt``, one or several of each; ``layout``, ``image``,
                 ``mask``, ``low_res``, ``map``, ``like``, ``features`` as the
@@ -156,6 +162,7 @@ class LatentDiffusionInferencer(Editing):
             batch_size=batch_size,
             callback=callback,
             return_datasamples=return_datasamples,
+            exact=exact,
         )
         strength = arguments.pop('strength', None)
         if strength is None:
@@ -168,6 +175,7 @@ class LatentDiffusionInferencer(Editing):
         batch_size: int | None = None,
         callback: Progress | None = None,
         return_datasamples: bool = False,
+        exact: bool = False,
         **arguments: Any,
     ) -> list[Image.Image] | list[LDMDataSample]:
         """The images of a call, which is described there.
@@ -177,12 +185,14 @@ class LatentDiffusionInferencer(Editing):
             batch_size: See :meth:`__call__`, as for the other arguments.
             callback: See there.
             return_datasamples: See there.
+            exact: See there.
             arguments: All others.
         """
         known = edit is not None  # the size is that of a picture
         requests, sampling = self.asked(any_size=known, **arguments)
-        stream = self.stream(requests, sampling, batch_size, callback, edit)
-        samples = [*stream]
+        samples = [
+            *self.stream(requests, sampling, batch_size, callback, edit, exact)
+        ]
         if return_datasamples:
             return samples
         settings, _ = split_sampling(arguments)
@@ -244,6 +254,7 @@ class LatentDiffusionInferencer(Editing):
         batch_size: int | None = None,
         callback: Progress | None = None,
         edit: Edit | None = None,
+        exact: bool = False,
     ) -> Iterator[LDMDataSample]:
         """Generate images one after the other, in batches of equal size.
 
@@ -256,11 +267,12 @@ class LatentDiffusionInferencer(Editing):
             batch_size: See :meth:`__call__`.
             callback: See :meth:`__call__`.
             edit: What makes the images; None generates them from noise.
+            exact: See :meth:`__call__`.
 
         Yields:
             Data samples with ``pred_img``, uint8 RGB (3, H, W).
         """
         model = self.model.sampling_by(sampling or Sampling())
         return generated(
-            model, requests, batch_size, callback, edit or predicted
+            model, requests, batch_size, callback, edit or predicted, exact
         )

@@ -27,16 +27,23 @@ def kinds_of(
             invalid; names the argument.
     """
     arguments = dict(arguments)
-    fields = dict(arguments.pop('fields', None) or {})
+    fields = arguments.pop('fields', None) or {}
+    if not isinstance(fields, Mapping):
+        raise ValueError(
+            f'fields={fields!r} must be a dict of fields of data samples'
+        )
     check_known(arguments)
     several = {
         name: as_list(arguments.pop(name, None))
         for name in ('label', 'prompt')
     }
+    for name, values in several.items():
+        if not values:
+            raise ValueError(f'{name} is an empty list: give at least one')
     several['label'] = [class_number(model, n) for n in several['label']]
     if 'layout' in arguments:
         arguments['layout'] = _numbered(model, arguments['layout'])
-    fields |= read_fields(arguments)
+    fields = dict(fields) | read_fields(arguments)
     kinds = [
         fields | read_fields(dict(zip(several, values, strict=True)))
         for values in product(*several.values())

@@ -68,13 +68,19 @@ class DeadRunHook(Hook):
             message = signs.latents(_root_mean_square(runner))
             self._warn(runner, 'latents', message)
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch=None):
+    def before_train_iter(
+        self, runner, batch_idx: int, data_batch: dict | None = None
+    ) -> None:
         """Have the gradients of the next step measured."""
         if (runner.iter - self.first) % self.interval == 0:
             self.norms.ask()
 
     def after_train_iter(
-        self, runner, batch_idx: int, data_batch=None, outputs=None
+        self,
+        runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
     ) -> None:
         """Look at gradients, loss and codes."""
         for part, norm in self.norms.take().items():

@@ -88,25 +88,25 @@ class ConvAutoencoder(Autoencoder):
         _check_pointwise(
             z_channels, latent_channels, quant_conv, post_quant_conv
         )
-        self.quant_conv = (
-            Float32Conv2d(maps * z_channels, maps * latent_channels, 1)
-            if quant_conv
-            else nn.Identity()
-        )
-        self.post_quant_conv = (
-            nn.Conv2d(latent_channels, z_channels, 1)
-            if post_quant_conv
-            else nn.Identity()
-        )
+        self.quant_conv = self.post_quant_conv = nn.Identity()
+        if quant_conv:
+            sizes = (maps * z_channels, maps * latent_channels)
+            self.quant_conv = Float32Conv2d(*sizes, 1)
+        if post_quant_conv:
+            self.post_quant_conv = nn.Conv2d(latent_channels, z_channels, 1)
         if tile_size is not None:
             check_tile_size(tile_size)
         self.tile_size = tile_size
         self.image_skip = image_skip
         _check_colours(latent_channels, image_skip, starts_as_resizing)
-        if image_skip:
+        self._start(starts_as_resizing)
+
+    def _start(self, as_resizing: bool) -> None:
+        """Set the first weights of layers that carry a small image."""
+        if self.image_skip:
             zero_init(self.moments_layer)
             zero_init(self.decoder[-1][-1])
-        if starts_as_resizing:
+        if as_resizing:
             into = (self.encoder, self.quant_conv)
             start_as_resizing(*into, self.post_quant_conv, self.decoder)
 

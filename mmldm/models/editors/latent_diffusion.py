@@ -228,7 +228,7 @@ class LatentDiffusion(
         random = SampleRandom.of(data_samples)
         levels = levels or scheduler.levels()
         if start is None:
-            empty = self._empty_latents(data_samples)
+            empty = self.empty_latents(data_samples)
             noise = random.normal('start')(empty)
             start = scheduler.start(noise, levels[0])
         denoise = self.denoise_for(data_samples)
@@ -290,7 +290,8 @@ class LatentDiffusion(
         # float32: solvers subtract nearly equal numbers.
         return denoiser(z_t, t, cond).float()
 
-    def _empty_latents(self, data_samples: SampleList) -> Tensor:
+    def empty_latents(self, data_samples: SampleList) -> Tensor:
+        """Uninitialized latents of the wanted images, (B, C, h, w)."""
         first_stage = self.autoencoder
         size = generated_size(data_samples, self.image_size)
         return torch.empty(

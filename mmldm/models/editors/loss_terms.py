@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
 from mmengine.logging import print_log
@@ -131,6 +132,7 @@ def denoising_terms(
     )
 
 
+@lru_cache(maxsize=1)  # DeadRunHook asks again and again
 @torch.no_grad()
 def trivial_error(
     scheduler: DiffusionScheduler, channels: int, num_samples: int = 1024

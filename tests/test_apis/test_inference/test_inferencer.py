@@ -55,22 +55,31 @@ def test_settings_do_what_a_model_with_them_does(generate, model, labelled):
     assert np.array_equal(found[0], sample.pred_img.permute(1, 2, 0))
 
 
-def test_threads_with_other_settings_do_not_disturb_each_other(generate):
-    steps = [1, 2, 3, 4]
-    alone = {n: pixels(generate(label=3, steps=n))[0] for n in steps}
-    together = {}
+def test_threads_with_other_settings_do_not_disturb_each_other(tiny_ldm):
+    model = tiny_ldm(image_size=8, conditioner=dict(drop_prob=0.1))
+    generate = LatentDiffusionInferencer(model)
+    large = dict(size=(16, 8), window=8, dtype='bfloat16')
+    ways = [
+        dict(label=3, steps=3),
+        dict(label=3, steps=2, solver='Heun', guidance_scale=3.0),
+        dict(unconditional=True),
+        dict(label=3, negative=5, guidance_scale=2.0, **large),
+    ]
+    alone = [pixels(generate(**way)) for way in ways]
+    together = [[] for _ in ways]
 
-    def work(n):
+    def work(i):
         for _ in range(3):
-            together[n] = pixels(generate(label=3, steps=n))[0]
+            together[i] += pixels(generate(**ways[i]))
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in steps]
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for n in steps:
-        assert abs(together[n].astype(int) - alone[n]).max() <= 1
+    for found, (wanted,) in zip(together, alone, strict=True):
+        assert len(found) == 3
+        assert all(np.array_equal(image, wanted) for image in found)
 
 
 def test_windows_and_tiles_are_of_one_call(generate, model):

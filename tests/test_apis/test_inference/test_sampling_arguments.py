@@ -137,8 +137,8 @@ def test_free_memory_sets_the_batch_size(generate, batches, gpu, logged):
 
 
 def test_few_images_need_no_trial(generate, batches, gpu):
-    generate(label=3, num=4)
-    assert not gpu and [count for count, _ in batches] == [4]
+    generate(label=3, num=8)
+    assert not gpu and [count for count, _ in batches] == [8]
 
 
 def test_a_given_batch_size_is_kept(generate, batches, gpu):
@@ -146,9 +146,17 @@ def test_a_given_batch_size_is_kept(generate, batches, gpu):
     assert not gpu and [count for count, _ in batches] == [5, 1]
 
 
-def test_on_a_cpu_four_images_are_generated_at_a_time(generate, batches):
-    generate(label=3, num=6)
-    assert [count for count, _ in batches] == [4, 2]
+def test_on_a_cpu_eight_images_are_generated_at_a_time(generate, batches):
+    generate(label=3, num=11)
+    assert [count for count, _ in batches] == [8, 3]
+
+
+def test_exact_bits_depend_on_the_request_alone(generate, batches):
+    whole = generate(label=[3, 7], num=8, exact=True)
+    alone = generate(label=7, num=3, batch_size=1, exact=True)
+    for found, wanted in zip(alone, whole[8:11], strict=True):
+        assert np.array_equal(found, wanted)
+    assert {count for count, _ in batches} == {8}
 
 
 def test_defaults_are_explained(guided):

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from safetensors.torch import load_file, save_file
 
 from mmldm.apis import init_model, load_adapters, save_adapter
-from mmldm.apis.adapters import read_adapter
+from mmldm.apis.adapter_files import read_adapter
 from mmldm.converters import whole_config, whole_model, write_diffusers
 from mmldm.converters.diffusers.lora import adapter_to_diffusers
 from mmldm.models.adapters import active_updates

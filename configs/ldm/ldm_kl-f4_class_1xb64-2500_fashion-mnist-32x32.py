@@ -1,14 +1,14 @@
 """Class-conditional latent diffusion of clothes, for two CPU cores.
 
 Train: python tools/train.py \
-       configs/ldm/ldm_kl-f4_class_1xb64-5k_fashion-mnist-32x32.py
+       configs/ldm/ldm_kl-f4_class_1xb64-2500_fashion-mnist-32x32.py
 Judge: python tools/test.py \
-       configs/ldm/ldm_kl-f4_class_1xb64-5k_fashion-mnist-32x32.py \
-       work_dirs/ldm_kl-f4_class_1xb64-5k_fashion-mnist-32x32
+       configs/ldm/ldm_kl-f4_class_1xb64-2500_fashion-mnist-32x32.py \
+       work_dirs/ldm_kl-f4_class_1xb64-2500_fashion-mnist-32x32
 
 Needs the first stage of
 autoencoder_kl-f4_1xb64-2k_fashion-mnist-32x32.py. The test draws an image
-for each of 5,000 held-out ones, with its class, and judges these, their
+for each of 2,000 held-out ones, with its class, and judges these, their
 reconstructions and decoded noise too.
 """
 
@@ -38,14 +38,14 @@ model = dict(
 optim_wrapper = dict(type='AutocastOptimWrapper')
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=5000),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2500),
 ]
-train_cfg = dict(max_iters=5000, val_interval=1000)
+train_cfg = dict(max_iters=2500, val_interval=500)
 default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(interval=500),
     visualization=dict(num_images=100),
-    latent_scale=dict(type='LatentScaleHook'),
+    latent_scale=dict(type='LatentScaleHook', per_channel=True),
     ema=dict(decay=0.999),
     reference=dict(type='ReferenceMetricsHook', noise=True),
 )
@@ -60,7 +60,7 @@ val_dataloader = dict(
     ),
 )
 val_evaluator = []
-test_dataloader = dict(batch_size=100, dataset=dict(indices=5000))
+test_dataloader = dict(batch_size=100, dataset=dict(indices=2000))
 test_evaluator = [
     dict(
         type='GeneratedImages',
