@@ -238,7 +238,7 @@ def _built(config: Mapping[str, Any], where: str) -> nn.Module:
     """An untrained network of a config."""
     cls = _class(config, where)
     try:
-        return cls.from_config(config)
+        return cls.from_config(dict(config))
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(
             f'{where} does not describe a {cls.__name__} '

@@ -398,6 +398,7 @@ STRANGERS = {
     'conditioner.embedders.0.transformer.x': 'XL.*--only-first-stage',
     'model.diffusion_model.joint_blocks.0.x': 'Diffusion 3.*--only-first',
     'double_blocks.0.img_attn.qkv.weight': '3 or FLUX',
+    'model.diffusion_model.x_embedder.weight': 'denoiser .*x_embedder.* is n',
     'denoiser.conv_in.weight': 'a file of mmldm .*needs no conversion',
     'down_blocks.0.resnets.0.conv1.weight': 'UNet of diffusers .*to_mmldm.py',
     'text_model.encoder.layers.0.mlp.fc1.weight': 'a text encoder alone',
@@ -411,6 +412,30 @@ STRANGERS = {
 def test_a_file_of_another_kind_says_what_it_is(name):
     with pytest.raises(ValueError, match=STRANGERS[name]):
         recognised({name: torch.ones(1)})
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        MODEL + 'input_blocks.0.0.weight',
+        MODEL + 'input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight',
+        MODEL + 'input_blocks.1.0.out_layers.3.weight',
+        MODEL + 'out.2.weight',
+        FIRST + 'decoder.conv_in.weight',
+        FIRST + 'post_quant_conv.weight',
+        FIRST + 'encoder.down.1.block.0.conv1.weight',
+        SECOND + 'transformer.text_model.embeddings.token_embedding.weight',
+        SECOND + 'transformer.text_model.embeddings.position_embedding.weight',
+    ],
+)
+@pytest.mark.parametrize('shape', [None, (), (0, 0), (3,)])
+def test_odd_shapes_are_refused(first, name, shape):
+    """Each by an error of the converter, not of Python."""
+    odd = without(first, name)
+    if shape is not None:
+        odd[name] = torch.zeros(shape)
+    with pytest.raises(ValueError, match='yaml file|shape|max_length=77'):
+        converted(odd)
 
 
 # v2-inference-v.yaml, without the keys of training.
