@@ -35,6 +35,8 @@ OTHERS = {
     8: 'of InstructPix2Pix',
     9: 'for inpainting',
 }
+# Heads of the UNets of both versions.
+HEADS = dict(num_heads=8), dict(num_head_channels=64)
 OTHER_MODEL = (
     'give the yaml file of the model before the checkpoint, or take only its '
     'first stage by --only-first-stage'
@@ -100,9 +102,8 @@ def _stable_diffusion(
     if not stage:
         raise ValueError(PARTS['autoencoder'].missing)
     prediction = prediction or _prediction(second)
-    version = 2 if second else 1
     print_log(
-        f'Recognised as Stable Diffusion {version} that predicts '
+        f'Recognised as Stable Diffusion {1 + second} that predicts '
         f'{"v" if prediction == "v" else "the noise (eps)"}',
         logger='current',
     )
@@ -113,10 +114,7 @@ def _stable_diffusion(
         parameterization=prediction,
         first_stage_config=first_stage_of(stage),
         cond_stage_config=_text(text, second),
-        unet_config=unet_of(
-            unet,
-            dict(num_head_channels=64) if second else dict(num_heads=8),
-        ),
+        unet_config=unet_of(unet, HEADS[second]),
     )
     others = {
         n: w for n, w in weights.items() if not n.startswith(STAGE_START)
