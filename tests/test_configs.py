@@ -55,7 +55,13 @@ def narrowed(model):
     elif model.get('perceptual') and model.perceptual.type == 'LPIPS':
         # Its weights are not here.
         model.perceptual = dict(type='LaplacianPyramidLoss')
-    return with_words(MODELS.build(model))
+    adapter = model.pop('adapter', None)
+    built = with_words(MODELS.build(model))
+    if adapter is not None:
+        built.requires_grad_(False)
+        parts = dict(denoiser=built.denoiser, conditioner=built.conditioner)
+        MODELS.build(adapter).adapt(parts)
+    return built
 
 
 def narrow_denoiser(denoiser):

@@ -136,24 +136,37 @@ def read_values(path: str, content: bytes | None = None) -> np.ndarray:
 
 
 def read_label_map(path: str) -> np.ndarray:
-    """Read the class of each pixel, int64 (H, W).
+    """Read the class of each pixel, int64 (H, W); see :func:`label_map_of`.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ValueError: If the file is damaged or no label map; it is named.
+    """
+    return label_map_of(_read(path, None, 'label image').image, path)
+
+
+def label_map_of(image: Image.Image, name: str) -> np.ndarray:
+    """The class of each pixel, int64 (H, W).
 
     The map is turned as its EXIF data says. Colours are accepted if the three
     values of each pixel are equal, and alpha if nothing is transparent.
 
+    Args:
+        image: The map.
+        name: Its name, for errors.
+
     Raises:
-        FileNotFoundError: If the file is missing.
-        ValueError: If the file is damaged or not an image, or has colours or
-            fractions instead of one whole number a pixel; it is named.
+        ValueError: If the map has colours or fractions instead of one whole
+            number a pixel; it is named.
     """
-    image = upright(_read(path, None, 'label image').image)
+    image = upright(image)
     classes = np.asarray(image)
     if classes.ndim == 3:
-        classes = _one_channel(classes, image.mode, path)
+        classes = _one_channel(classes, image.mode, name)
     numbers = classes.astype(np.int64)
     if not np.array_equal(numbers, classes):
         raise ValueError(
-            f'label image {printable(path)} has numbers that are not whole: '
+            f'label image {printable(name)} has numbers that are not whole: '
             'save its classes as whole numbers'
         )
     return numbers
@@ -176,9 +189,7 @@ def _one_channel(classes: np.ndarray, mode: str, path: str) -> np.ndarray:
 
 
 def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
-    """Read a mask, uint8 (H, W): 1 where the file is white, 0 where black.
-
-    Grey counts as white above 127, and transparent pixels count as black.
+    """Read a mask, uint8 (H, W); see :func:`mask_of`.
 
     Args:
         path: The file's path.
@@ -186,17 +197,35 @@ def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If the file is missing.
-        ValueError: If the file is damaged or not an image, is all black or
-            all white, or has colours beside transparent pixels; it is named.
+        ValueError: If the file is damaged or no mask; it is named.
+    """
+    return mask_of(_read(path, None, 'mask').image, path, report)
+
+
+def mask_of(
+    image: Image.Image, name: str, report: DataReport | None = None
+) -> np.ndarray:
+    """The mask of an image, uint8 (H, W): 1 where white, 0 where black.
+
+    Grey counts as white above 127, and transparent pixels count as black.
+
+    Args:
+        image: The mask.
+        name: Its name, for messages.
+        report: Counts masks with grey; None logs them at once.
+
+    Raises:
+        ValueError: If the image is all black or all white, or has colours
+            beside transparent pixels; it is named.
     """
     own = DataReport('mask') if report is None else report
-    values, alpha = _mask_values(path)
+    values, alpha = _mask_values(image, name)
     mask = (values > MASK_THRESHOLD).astype(np.uint8)
     if mask.all() or not mask.any():
         colour = 'white' if mask.all() else 'black'
         why = ', transparent pixels (alpha) count as black'
         raise ValueError(
-            f'mask {printable(path)} is all {colour} (its values are '
+            f'mask {printable(name)} is all {colour} (its values are '
             f'{values.min()} to {values.max()}, white is 255'
             f'{why if alpha else ""}): it must be white in the hole and '
             'black elsewhere'
@@ -205,16 +234,16 @@ def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
         own.note(
             'masks have grey pixels, which count as white above '
             f'{MASK_THRESHOLD}',
-            path,
+            name,
         )
     if report is None:
         own.tell()
     return mask
 
 
-def _mask_values(path: str) -> tuple[np.ndarray, bool]:
+def _mask_values(image: Image.Image, name: str) -> tuple[np.ndarray, bool]:
     """Grey values, uint8 (H, W), and whether alpha made some black."""
-    image = upright(_read(path, None, 'mask').image)
+    image = upright(image)
     if image.mode[0] in 'IF' or not has_alpha(image):
         return to_rgb(image, None).max(axis=2), False
     rgba = np.asarray(image.convert('RGBA'))
@@ -223,7 +252,7 @@ def _mask_values(path: str) -> tuple[np.ndarray, bool]:
     coloured = _between(values)[opaque]
     if not opaque.all() and coloured.any() and coloured.mean() > MOST_GREY:
         raise ValueError(
-            f'mask {printable(path)} has an alpha channel with transparent '
+            f'mask {printable(name)} has an alpha channel with transparent '
             'pixels, and colours where it is opaque: give black and white, '
             'white in the hole, without alpha'
         )

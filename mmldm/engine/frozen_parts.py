@@ -15,6 +15,8 @@ def check_frozen_parts(model: nn.Module) -> None:
     Raises:
         ValueError: Names the key that gives the part its weights.
     """
+    if getattr(model, 'adapter', None) is not None:
+        return  # all weights come from adapter.base
     if isinstance(model, FirstStage) and model.keeps_encoder:
         raise ValueError(
             "load_from is missing: model.trained='decoder' keeps the encoder, "
@@ -24,7 +26,9 @@ def check_frozen_parts(model: nn.Module) -> None:
     for name, module in model.named_modules():
         if not isinstance(module, FrozenPart) or module.part_hash is not None:
             continue
-        if not any(True for _ in getattr(module, module.part).parameters()):
+        part = getattr(module, module.part)
+        # A part that is one of these too is checked by its own key.
+        if isinstance(part, FrozenPart) or not [*part.parameters()]:
             continue
         own = [name] if name else []
         key = '.'.join(['model', *own, module.files[0]])

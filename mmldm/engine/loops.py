@@ -11,6 +11,7 @@ from mmldm.utils import check_count
 from mmldm.utils.typing import ConfigType
 
 from .batch_names import images_of
+from .cached_training import check_cache
 from .data_checks import (
     check_classes,
     check_image_size,
@@ -62,6 +63,7 @@ class AddressedTrainLoop(BaseLoop):
             )
         check_classes(self.dataloader.dataset, runner.bare_model)
         check_image_size(self.dataloader.dataset, runner.bare_model)
+        check_cache(self.dataloader.dataset, runner.bare_model)
         count_cut_captions(self.dataloader.dataset, runner.bare_model)
         self._check_log(runner)
         self.max_iters = max_iters

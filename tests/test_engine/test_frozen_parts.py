@@ -69,6 +69,19 @@ def test_the_key_of_any_frozen_part_is_named():
     check_frozen_parts(embedders[0])
 
 
+def test_a_part_that_has_its_own_file_has_weights():
+    """As a first stage of diffusers in a diffusion model."""
+
+    class Outer(Words):
+        def __init__(self, inner):
+            super().__init__(has_file=False)
+            self.network = inner
+
+    check_frozen_parts(Outer(Words(has_file=True)))
+    with pytest.raises(ValueError, match='model.network.pretrained is missi'):
+        check_frozen_parts(Outer(Words(has_file=False)))
+
+
 def test_a_decoder_of_an_untrained_encoder_is_refused(tiny_autoencoder):
     model = MODELS.build(
         dict(

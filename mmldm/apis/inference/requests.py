@@ -1,23 +1,16 @@
 """What an image should show, by arguments in place of data samples."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 
-from mmldm.datasets.image_files import (
-    read_image,
-    read_label_map,
-    read_mask,
-)
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
 from mmldm.utils.image_size import height_and_width
+
+from .pictures import READERS
 
 # Argument -> field of a data sample.
 FIELDS = {
@@ -32,7 +25,6 @@ FIELDS = {
     'features': 'features',
 }
 ARGUMENTS = {name: argument for argument, name in FIELDS.items()}
-Picture = str | Path | Image.Image | np.ndarray | Tensor
 
 
 @dataclass(frozen=True)
@@ -96,72 +88,6 @@ def read_fields(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def check_fields(
-    model: LatentDiffusion,
-    given: Mapping[str, Any],
-    unconditional: bool = False,
-) -> None:
-    """Raise unless the fields suit a model; name the argument.
-
-    Args:
-        model: The model.
-        given: Fields of a data sample.
-        unconditional: Whether there shall be none.
-
-    Raises:
-        ValueError: If a field is missing or not read, or a class is unknown.
-    """
-    if unconditional:
-        if given:
-            raise ValueError(
-                f'{_argument([*given][0])} has no effect with '
-                'unconditional=True: omit one of them'
-            )
-        return
-    check_reads(model, given, _argument)
-    _check_class(model, given)
-
-
-def check_reads(
-    model: LatentDiffusion,
-    given: Collection[str],
-    named: Callable[[str], str],
-) -> None:
-    """Raise unless the given fields are exactly those that a model reads.
-
-    Args:
-        model: The model.
-        given: Names of fields of data samples.
-        named: What users call a field: their argument or flag.
-
-    Raises:
-        ValueError: Naming the field as users do.
-    """
-    reads = {*model.conditioner.reads}
-    for field_name in sorted({*given} - reads):
-        known = ', '.join(sorted(map(named, reads))) or 'nothing'
-        raise ValueError(
-            f'{named(field_name)} is unknown to this model, which reads '
-            f'{known}: omit it'
-        )
-    for field_name in sorted(reads - {*given}):
-        raise ValueError(
-            f'the field {field_name} is missing: give {named(field_name)}'
-        )
-
-
-def _check_class(model: LatentDiffusion, given: Mapping[str, Any]) -> None:
-    """Raise if a label is no class of the model."""
-    label = given.get('gt_label')
-    if label is None:
-        return
-    whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
-    _, count = model.conditioner.class_counts.get('gt_label', ('', None))
-    if not whole or not (count is None or 0 <= label < count):
-        expected = 'a whole number' if count is None else f'0 to {count - 1}'
-        raise ValueError(f'label={label!r} is unknown, expected {expected}')
-
-
 def size_of(
     model: LatentDiffusion,
     fields: Mapping[str, Any],
@@ -195,73 +121,6 @@ def size_of(
     return height_and_width(model.image_size)
 
 
-def _argument(name: str) -> str:
+def argument_of(name: str) -> str:
     """The argument that sets a field."""
     return ARGUMENTS.get(name, f'fields[{name!r}]')
-
-
-def read_picture(picture: Picture) -> Tensor:
-    """A picture as uint8 RGB, (3, H, W).
-
-    Args:
-        picture: File, PIL image, uint8 RGB array (H, W, 3) or tensor
-            (3, H, W).
-
-    Raises:
-        FileNotFoundError: If the file is missing.
-        ValueError: If it is no such picture.
-    """
-    if isinstance(picture, Tensor):
-        return _checked(picture, (3, -1, -1))
-    if isinstance(picture, str | Path):
-        picture = read_image(str(picture))
-    elif isinstance(picture, Image.Image):
-        picture = np.array(picture.convert('RGB'))
-    array = _checked(torch.from_numpy(np.asarray(picture)), (-1, -1, 3))
-    return array.permute(2, 0, 1)
-
-
-def _plane(picture: Picture, read: Any) -> Tensor:
-    """A picture of one channel, (1, H, W)."""
-    if isinstance(picture, str | Path):
-        picture = read(str(picture))
-    elif isinstance(picture, Image.Image):
-        picture = np.array(picture.convert('L'))
-    plane = torch.as_tensor(picture)
-    return plane if plane.ndim == 3 else plane[None]
-
-
-def _mask(picture: Picture) -> Tensor:
-    """A mask, 1 in the hole: white pixels of a picture, or 1 and True."""
-    plane = _plane(picture, read_mask)
-    if plane.dtype == torch.uint8 and plane.max() > 1:
-        return (plane > 127).to(torch.uint8)
-    return plane
-
-
-def _checked(image: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """The image, if it is uint8 of a shape in which -1 is any size."""
-    fits = image.ndim == 3 and all(
-        wanted in (-1, found)
-        for wanted, found in zip(shape, image.shape, strict=True)
-    )
-    if image.dtype != torch.uint8 or not fits:
-        raise ValueError(
-            f'expected uint8 RGB {shape}, got {image.dtype} '
-            f'{tuple(image.shape)}'
-        )
-    return image
-
-
-READERS = {
-    'image': read_picture,
-    'low_res': read_picture,
-    'mask': _mask,
-    'map': lambda picture: _plane(picture, read_label_map),
-    'like': lambda pictures: [
-        read_picture(p)
-        for p in (
-            pictures if isinstance(pictures, list | tuple) else [pictures]
-        )
-    ],
-}

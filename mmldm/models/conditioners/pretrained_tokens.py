@@ -151,9 +151,31 @@ class BertTokens(PretrainedTokens):
 
 
 class ClipTokens(PretrainedTokens):
-    """CLIP's byte pairs; Radford et al. 2021 (arXiv:2103.00020), sec. 2.4."""
+    """CLIP's byte pairs; Radford et al. 2021 (arXiv:2103.00020), sec. 2.4.
+
+    Args:
+        pretrained: See :class:`PretrainedTokens`.
+        max_length: See :class:`PretrainedTokens`.
+        pad_id: Id of the token that fills short captions; None for the
+            tokenizer's.
+    """
 
     kind = 'CLIPTokenizer'
+
+    def __init__(
+        self, pretrained: str, max_length: int, pad_id: int | None = None
+    ) -> None:
+        super().__init__(pretrained, max_length)
+        self.pad_id = pad_id
+
+    def _load(self, source: str, **options: Any) -> Any:
+        tokenizer = super()._load(source, **options)
+        if self.pad_id is not None:
+            token = tokenizer.convert_ids_to_tokens(self.pad_id)
+            if token is None:
+                raise ValueError(f'a tokenizer without pad_id={self.pad_id}')
+            tokenizer.pad_token = token
+        return tokenizer
 
 
 class AutoTokens(PretrainedTokens):

@@ -162,6 +162,12 @@ class FirstStage(Editor):
         return logged
 
     @torch.no_grad()
+    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+        """``loss_rec`` of the batch's mean colour; see :class:`Editor`."""
+        colour = inputs.mean((0, 2, 3), keepdim=True).expand_as(inputs)
+        return dict(loss_rec=self.pixel_loss(colour, inputs).item())
+
+    @torch.no_grad()
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """The data samples with ``gt_img`` and its reconstruction.
 

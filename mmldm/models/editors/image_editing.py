@@ -1,7 +1,7 @@
 """Editing of given images by a model that was not trained for editing."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -10,23 +10,30 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmldm.diffusion import add_noise, editing
+from mmldm.diffusion.solvers import Denoise
 from mmldm.utils import SampleRandom
 from mmldm.utils.typing import SampleList
 
 # A fraction of a step below this is a rounding error.
 WHOLE_STEP = 1e-6
+Wrap = Callable[[Denoise], Denoise]
 
 
 class ImageEditing:
     """Mix-in of ``LatentDiffusion``: variations, inpainting, inversion.
 
     Images are in [-1, 1], (B, 3, H, W), of any size. Each image has one data
-    sample, with its conditions and random address.
+    sample, with its conditions and random address. ``wrap`` changes the
+    denoising function, see ``LatentDiffusion.sample``.
     """
 
     @torch.no_grad()
     def vary(
-        self, images: Tensor, data_samples: SampleList, strength: float
+        self,
+        images: Tensor,
+        data_samples: SampleList,
+        strength: float,
+        wrap: Wrap | None = None,
     ) -> Tensor:
         """Variations of the images, roughly in [-1, 1], (B, 3, H, W).
 
@@ -40,6 +47,7 @@ class ImageEditing:
                 0 the result stays close to the image; at 1 almost nothing of
                 the image is left. The value is rounded to whole steps, at
                 least one; a warning says so.
+            wrap: See the class.
 
         Raises:
             ValueError: If strength is out of range, or images and data
@@ -51,7 +59,7 @@ class ImageEditing:
         z_0 = self._encode(images, data_samples)
         noise = SampleRandom.of(data_samples).normal('start')(z_0)
         start = add_noise(z_0, noise, levels[0])
-        z = self.sample(data_samples, start, levels)
+        z = self.sample(data_samples, start, levels, wrap)
         return self.autoencoder.decode(z, images.shape[2:])
 
     @torch.no_grad()
@@ -61,6 +69,7 @@ class ImageEditing:
         mask: Tensor,
         data_samples: SampleList,
         num_passes: int = 2,
+        wrap: Wrap | None = None,
     ) -> Tensor:
         """The images with new content under the mask, (B, 3, H, W).
 
@@ -75,6 +84,7 @@ class ImageEditing:
             num_passes: How often to sample, >= 1. The encoder also sees the
                 inside of a hole, which is grey in the first pass; each
                 further pass replaces it with the result of the pass before.
+            wrap: See the class.
 
         Raises:
             ValueError: If the mask has a wrong type or shape or is empty, if
@@ -85,7 +95,7 @@ class ImageEditing:
             raise ValueError(f'num_passes={num_passes} must be at least 1')
         filled = images.masked_fill(mask, 0)
         for _ in range(num_passes):
-            filled = self._fill(filled, mask, data_samples)
+            filled = self._fill(filled, mask, data_samples, wrap)
         return filled
 
     def with_known(self, images: Tensor, data_samples: SampleList) -> Tensor:
@@ -133,7 +143,11 @@ class ImageEditing:
 
     @torch.no_grad()
     def invert(
-        self, images: Tensor, data_samples: SampleList, num_iters: int = 1
+        self,
+        images: Tensor,
+        data_samples: SampleList,
+        num_iters: int = 1,
+        wrap: Wrap | None = None,
     ) -> Tensor:
         """Latents from which ``sample`` generates the images, (B, C, h, w).
 
@@ -147,20 +161,26 @@ class ImageEditing:
             images: The images to reproduce.
             data_samples: See the class.
             num_iters: Evaluations per step; see :func:`editing.invert`.
+            wrap: See the class.
 
         Raises:
             ValueError: If num_iters is less than 1, or images and data
                 samples do not fit.
         """
+        denoise = self.denoise_for(data_samples)
         return editing.invert(
-            self.denoise_for(data_samples),
+            denoise if wrap is None else wrap(denoise),
             self._encode(images, data_samples),
             self.diffusion_scheduler.levels(),
             num_iters,
         )
 
     def _fill(
-        self, images: Tensor, mask: Tensor, data_samples: SampleList
+        self,
+        images: Tensor,
+        mask: Tensor,
+        data_samples: SampleList,
+        wrap: Wrap | None,
     ) -> Tensor:
         """One pass of :meth:`inpaint`."""
         z_known = self._encode(images, data_samples)
@@ -168,11 +188,12 @@ class ImageEditing:
         known = F.max_pool2d(holes, self.autoencoder.factor) == 0
         levels = self.diffusion_scheduler.levels()
         noise = SampleRandom.of(data_samples).normal('start')(z_known)
+        keep = partial(editing.keep_known, z_known=z_known, mask=known)
         z = self.sample(
             data_samples,
             start=add_noise(z_known * known, noise, levels[0]),
             levels=levels,
-            wrap=partial(editing.keep_known, z_known=z_known, mask=known),
+            wrap=keep if wrap is None else lambda d: wrap(keep(d)),
         )
         filled = self.autoencoder.decode(z, images.shape[2:])
         return torch.where(mask, filled.to(images), images)
@@ -190,6 +211,21 @@ class ImageEditing:
                 'samples: give one data sample for each image'
             )
         return self.autoencoder.encode(images).float()
+
+
+def whole_strength(strength: float, most: int) -> float:
+    """The strength that whole steps make, with a warning if it differs.
+
+    Args:
+        strength: Fraction of the steps to make, in (0, 1].
+        most: Number of steps.
+
+    Raises:
+        ValueError: If strength is out of range.
+    """
+    num_steps = len(editing.last_levels(range(most + 1), strength)) - 1
+    _say_rounding(strength, num_steps, most)
+    return num_steps / most
 
 
 def _say_rounding(strength: float, num_steps: int, most: int) -> None:

@@ -118,3 +118,15 @@ def test_a_text_model_draws_without_a_text(small, tmp_path, kind):
     expected, _ = model.conditions([sample])
     followed, _ = view.conditions([LDMDataSample()])
     assert torch.equal(followed.tokens, expected.tokens)
+
+
+def test_a_token_that_fills_captions_is_written(small, tmp_path):
+    """As in Stable Diffusion 2; the tokenizer's folder has another one."""
+    from transformers import CLIPTokenizer
+
+    folder = small.saved(small.stable_diffusion(tmp_path), tmp_path / 'theirs')
+    weights, config = small.read(folder)
+    config['conditioner']['embedders'][0]['pad_id'] = 0
+    write_diffusers(weights, config, tmp_path / 'back')
+    tokenizer = CLIPTokenizer.from_pretrained(tmp_path / 'back/tokenizer')
+    assert tokenizer.pad_token == 'a'
