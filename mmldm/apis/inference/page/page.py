@@ -1,7 +1,9 @@
 """A page in the browser that draws with a model."""
 
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from html import escape
 from typing import Any
@@ -73,13 +75,13 @@ class Page:
         model = self.generate.model
         self.conditions = make_conditions(model, self.limits)
         self.others = make_numbers(self.limits)
+        with gr.Row():
+            self.start = gr.Button('Draw', variant='primary', elem_id='draw')
+            self.stop = gr.Button('Cancel', elem_id='cancel')
         with gr.Accordion('Sampling', open=False):
             self.others += make_ways(model, self.limits)
         fit_boards(self.conditions, self.others)
         self.edits = make_edits(model, self.limits)
-        with gr.Row():
-            self.start = gr.Button('Draw', variant='primary', elem_id='draw')
-            self.stop = gr.Button('Cancel', elem_id='cancel')
 
     def _make_results(self) -> None:
         self.status = gr.HTML(
@@ -168,7 +170,7 @@ class Page:
     def _keep(self, picture: Image.Image) -> tuple[str, str, dict[str, Any]]:
         """A file of an image, with its caption and settings."""
         settings = dict(picture.info['mmldm'])
-        caption = f'seed {settings["seed"]}, number {settings["number"]}'
+        caption = f'seed {settings["seed"]} #{settings["number"]}'
         picture.info['mmldm'] = json.dumps(settings)
         path = save_pil_to_cache(
             picture,
@@ -227,10 +229,9 @@ class Page:
 
     def wait(self) -> None:
         """Serve until the process is interrupted."""
-        try:
-            self.blocks.block_thread()
-        finally:
-            self.close()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        self.close()
 
     def close(self) -> None:
         """End all requests, and the server."""
