@@ -55,7 +55,13 @@ def narrowed(model):
     elif model.get('perceptual') and model.perceptual.type == 'LPIPS':
         # Its weights are not here.
         model.perceptual = dict(type='LaplacianPyramidLoss')
-    return with_words(MODELS.build(model))
+    adapter = model.pop('adapter', None)
+    built = with_words(MODELS.build(model))
+    if adapter is not None:
+        built.requires_grad_(False)
+        parts = dict(denoiser=built.denoiser, conditioner=built.conditioner)
+        MODELS.build(adapter).adapt(parts)
+    return built
 
 
 def narrow_denoiser(denoiser):
@@ -269,6 +275,7 @@ FILES = dict(map_path='map.png', features_path='features.npy')
 CAPTIONS = dict(captions=['a red circle'])
 LAYOUT = dict(layout=[(0, (0.25, 0.5, 0.5, 0.25)), (1, (0.1, 0.1, 0.5, 0.5))])
 FIELDS = dict(
+    CaptionFiles=CAPTIONS,
     CocoBoxes=LAYOUT,
     FeatureFiles=dict(features_path=None),
     FolderClasses=dict(gt_label=0),

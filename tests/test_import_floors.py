@@ -15,6 +15,7 @@ FLOORS = {
     'compat': 1,
     'diffusion': 2,
     'models.layers': 3,
+    'models.adapters': 4,
     'models.autoencoders': 4,
     'models.classifiers': 4,
     'models.denoisers': 4,

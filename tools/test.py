@@ -7,7 +7,9 @@ A latent diffusion model generates the images that test_dataloader requests,
 and a first stage reconstructs the images of test_dataloader. The metrics of
 test_evaluator are printed and written to metrics.json, and beside it to
 metrics_protocol.json with all that they depend on: weights, sampling, data,
-feature networks, versions and machine.
+feature networks, versions and machine. A test that was interrupted goes on
+if the same command is given again: each generated image is kept in a file of
+the work directory, or of --show-dir, until the metrics are written.
 tools/analysis_tools/compare_results.py lays several of them beside each other.
 """
 
@@ -46,6 +48,12 @@ def parse_args() -> argparse.Namespace:
         help='write grid.png to this directory, and every image to its '
         'folder images',
     )
+    parser.add_argument(
+        '--npz',
+        metavar='FILE.npz',
+        help='write all generated images, and labels, to this file, in the '
+        "form of OpenAI's evaluation",
+    )
     return parser.parse_args()
 
 
@@ -73,6 +81,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
         cfg.merge_from_dict(
             {'default_hooks.visualization.show_dir': args.show_dir}
         )
+    if args.npz is not None:
+        cfg.merge_from_dict({'test_cfg.npz': args.npz})
 
 
 def takes_seed(dataset: str) -> bool:
@@ -97,7 +107,11 @@ def by_channel(metrics: dict[str, float]) -> dict[str, float | list[float]]:
 
 def write_json(path: Path, content: dict) -> None:
     """Write a file for programs and people."""
-    path.write_text(json.dumps(content, indent=2, default=str) + '\n')
+    from mmldm.utils.checkpoint import written_whole
+
+    text = json.dumps(content, indent=2, default=str) + '\n'
+    with written_whole(path) as file:
+        file.write(text.encode())
 
 
 def main() -> None:
@@ -111,8 +125,9 @@ def main() -> None:
     cfg = load_config(args)
     apply_flags(cfg, args)
     check_batch_memory(cfg, 'test')
-    if args.out is not None:
-        check_file_to_write('--out', args.out)
+    for flag in ('out', 'npz'):
+        if getattr(args, flag) is not None:
+            check_file_to_write(f'--{flag}', getattr(args, flag))
     runner = build_runner(cfg)
     metrics = by_channel(runner.test())
     if is_main_process():
@@ -122,6 +137,9 @@ def main() -> None:
         protocol = protocol_of_test(runner, args.checkpoint)
         beside = path.with_name(f'{path.stem}_protocol.json')
         write_json(beside, dict(metrics=metrics, protocol=protocol))
+        # Now no interruption can lose the images' numbers.
+        if hasattr(runner.test_loop, 'forget_images'):
+            runner.test_loop.forget_images()
 
 
 if __name__ == '__main__':

@@ -60,6 +60,12 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
             f'{args.config} has no optim_wrapper: set train_dataloader, '
             'train_cfg and optim_wrapper'
         )
+    if cfg.get('train_dataloader') is None:
+        raise ValueError(
+            f'{args.config} has no train_dataloader: inherit one of '
+            'configs/_base_/datasets/, or write one that gives the conditions '
+            'of the model (docs/en/data.md)'
+        )
     if args.amp is not None:
         use_amp(cfg.optim_wrapper, args.amp)
     if args.auto_scale_lr:

@@ -1,5 +1,5 @@
 _base_ = [
-    './datasets/imagenet_256x256.py',
+    './evaluators/fid-50k_imagenet-256x256.py',
     './schedules/adamw.py',
     './ldm_runtime.py',
 ]
@@ -20,3 +20,11 @@ class_conditional = dict(
     ),
 )
 train_cfg = dict(max_iters=2_000_000)
+# As in table 13.
+test_cfg = dict(
+    sampling=dict(
+        solver=dict(type='DDIM', eta=0.0),
+        grid='CompVisGrid',
+        steps=100,
+    )
+)

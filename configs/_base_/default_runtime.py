@@ -11,6 +11,7 @@ default_hooks = dict(
     ),
     visualization=dict(type='ImageGridHook'),
     summary=dict(type='RunSummaryHook'),
+    health=dict(type='DeadRunHook'),
 )
 
 env_cfg = dict(
@@ -20,7 +21,7 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl', timeout=1800),
 )
 randomness = dict(seed=0)
-log_processor = dict(by_epoch=False)
+log_processor = dict(type='ThroughputLogProcessor', by_epoch=False)
 log_level = 'INFO'
 visualizer = dict(
     type='mmengine.Visualizer', vis_backends=[dict(type='LocalVisBackend')]

@@ -22,3 +22,4 @@ model = dict(
         prediction=dict(_delete_=True, type='FlowPrediction'),
     ),
 )
+test_cfg = dict(sampling=dict(_delete_=True, steps=250))

@@ -1,3 +1,4 @@
+from .adapters import load_adapters, save_adapter
 from .cli import (
     build_runner,
     config_parser,
@@ -16,9 +17,11 @@ __all__ = [
     'build_runner',
     'config_parser',
     'init_model',
+    'load_adapters',
     'load_config',
     'publish_model',
     'run_tool',
+    'save_adapter',
     'tool_parser',
     'write_converted',
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 from torch import Tensor
 
+from mmldm.converters.editors import REGULARIZATION, first_stage_editor
 from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.config_text import config_text
 from mmldm.utils.model_file import write_model_file
@@ -15,6 +16,7 @@ from mmldm.utils.newest_checkpoint import newest_checkpoint
 from mmldm.utils.shipped import FOLDER, PREFIX
 
 from .config_differences import differences
+from .recipes import data_recipe, how_to_train
 from .referenced_files import REFERENCE
 from .untrusted_config import check_untrusted
 
@@ -23,16 +25,19 @@ MODEL_NAME = 'model.safetensors'
 # A copy of the model file's config for people; no program reads it.
 JSON_NAME = 'model.json'
 CONFIG_NAME = 'config.py'
-# Bases for data, schedule and runtime, by editor; the model's base is added.
+# The config that trains the first stage of a latent diffusion model further.
+FIRST_STAGE_NAME = 'first_stage.py'
+# Bases for schedule and runtime, by editor; those of model and data are added.
 BASES = {
     'FirstStage': (
-        'datasets/image-folder.py',
-        'schedules/adam_autoencoder.py',
-        'default_runtime.py',
+        'schedules/adam_fine-tune.py',
+        'autoencoder_fine-tune_runtime.py',
     ),
-    'LatentDiffusion': ('schedules/adamw.py', 'ldm_runtime.py'),
+    'LatentDiffusion': (
+        'schedules/adamw_fine-tune.py',
+        'ldm_fine-tune_runtime.py',
+    ),
 }
-REQUESTS = 'datasets/image-folder-requests.py'
 
 
 def weights_in(folder: Path) -> Path | None:
@@ -50,14 +55,17 @@ def write_converted(
     model: Mapping[str, Any],
     weights: Mapping[str, Tensor],
     source: str,
-) -> None:
+) -> str:
     """Write ``model.safetensors``, ``model.json`` and ``config.py``.
 
+    Beside the config of a latent diffusion model, ``first_stage.py`` trains
+    the decoder of its first stage further.
+
     The model file is complete: it holds its own config, which ``model.json``
-    shows to people. ``config.py`` inherits from the most similar base that
-    comes with mmldm, and states the differences as literals. All three name
-    a tokenizer in ``out_dir`` by its folder's name, so that ``out_dir`` can
-    be moved.
+    shows to people. ``config.py`` trains the model further, beginning from its
+    weights. It inherits from the most similar base that comes with mmldm, and
+    states the differences as literals. All files name each other and a
+    tokenizer in ``out_dir`` by name, so that ``out_dir`` can be moved.
 
     Args:
         out_dir: Folder of the three files; it is created if missing.
@@ -65,32 +73,60 @@ def write_converted(
         weights: All weights of the editor, name to tensor.
         source: Origin of the model, for the config's first line.
 
+    Returns:
+        A sentence on how the model is trained further.
+
     Raises:
         ValueError: If the model is not an editor of mmldm, or its config has
             an argument of a wrong type; nothing is written.
     """
     check_untrusted(model, source)
-    text = _config_text(Path(out_dir), model, source)
+    size = model.get('image_size')
+    texts = {CONFIG_NAME: _config_text(model, source, size)}
+    if (first_stage := _first_stage(model)) is not None:
+        texts[FIRST_STAGE_NAME] = _config_text(first_stage, source, size)
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     write_model_file(out_dir / MODEL_NAME, weights, dict(model))
     readable = json.dumps(dict(model), indent=2) + '\n'
-    for name, content in ((JSON_NAME, readable), (CONFIG_NAME, text)):
+    for name, content in {JSON_NAME: readable, **texts}.items():
         with written_whole(out_dir / name) as file:
             file.write(content.encode())
+    return how_to_train(model, str(out_dir / CONFIG_NAME))
 
 
-def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
+def _config_text(
+    model: Mapping[str, Any], source: str, size: Any = None
+) -> str:
+    """A config that trains a model further.
+
+    Args:
+        model: Config of an editor.
+        source: See :func:`write_converted`.
+        size: Size of the training images; None for that of the base.
+    """
     base, changes = _nearest_base(model)
-    names = [base, *BASES[model['type']]]
-    content: dict[str, Any] = dict(model=changes)
-    if (requests := _requests(model)) is not None:
-        names.append(REQUESTS)
-        content |= requests
+    data, content = data_recipe(model, size)
+    names = [base, *[data] * (data is not None), *BASES[model['type']]]
     bases = [f'{PREFIX}_base_/{name}' for name in names]
+    # A name without a folder is that of a file beside the config.
+    content = dict(model=changes, load_from=MODEL_NAME, **content)
     return config_text(
         dict(_base_=bases, **content), f'Converted from {source}.'
     )
+
+
+def _first_stage(model: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The editor that trains the decoder of a model's first stage further.
+
+    None if the model has no first stage with weights.
+    """
+    autoencoder = model.get('autoencoder') or {}
+    if model['type'] == 'FirstStage' or (
+        autoencoder.get('type') not in REGULARIZATION
+    ):
+        return None
+    return dict(first_stage_editor(autoencoder), trained='decoder')
 
 
 def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -105,20 +141,3 @@ def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
             found.append((len(str(changes)), f'models/{path.name}', changes))
     _, name, changes = min(found)
     return name, changes
-
-
-def _requests(model: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Requests for a test without data; None if the conditions need data."""
-    if model['type'] != 'LatentDiffusion':
-        return None
-    size = dict(train_dataloader=dict(dataset=dict(size=model['image_size'])))
-    embedders = model['conditioner'].get('embedders', [])
-    if not embedders:
-        return size
-    if [embedder['type'] for embedder in embedders] != ['ClassEmbedder']:
-        return None
-    num_classes = embedders[0]['num_classes'] - (
-        embedders[0].get('null') == 'last'
-    )
-    classes = dict(dataset=dict(num_classes=num_classes))
-    return {**size, 'val_dataloader': classes, 'test_dataloader': classes}

@@ -1,7 +1,7 @@
 """Loading of models from configs, model files, checkpoints and folders."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,12 +25,15 @@ from mmldm.utils.model_size import bounded_networks
 from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
 
+from .adapter_base import read_whole_model, take_adapter_base
+from .class_names import keep_class_names, trained_names
 from .config import check_config, read_config
 from .config.derived import say_image_size
 from .converted import MODEL_NAME, weights_in
 from .first_stages import take_first_stage
 from .network_trial import try_networks
 from .referenced_files import first_stage_beside, locate_files
+from .registered import training_parts
 from .tokenizer_folders import check_files, locate_tokenizers
 from .untrusted_config import check_untrusted
 
@@ -41,11 +44,12 @@ Pick = Callable[[Mapping[str, Any]], Weights]
 
 
 class Found(NamedTuple):
-    """A model's config and weights, and the weights' source."""
+    """A model's config and weights, their source, and names of classes."""
 
     cfg: Config
     weights: Weights
     source: Source
+    class_names: Sequence[str] = ()
 
 
 def init_model(
@@ -65,7 +69,7 @@ def init_model(
             ``tools/model_converters/publish_model.py`` writes; a training
             checkpoint; a work directory, whose newest checkpoint is taken; a
             folder of diffusers.
-        checkpoint: With a config file: the file, or work directory, of its
+        checkpoint: With a config file: the file, or folder, of its
             weights. With a folder: a file to take instead of the folder's.
         device: Device of the model; None for the GPU, if there is one.
 
@@ -101,7 +105,8 @@ def build_model(
     device = available_device(device)
     locate_files(cfg.model, checkpoint)
     take_first_stage(cfg.model)
-    return assemble(Found(cfg, _read(checkpoint), checkpoint), device)
+    take_adapter_base(cfg)
+    return assemble(_found(cfg, checkpoint), device)
 
 
 def find_model(
@@ -164,7 +169,7 @@ def _find_in_folder(
     if checkpoint is None:
         return find(own, pick)
     return find(own, weights_of)._replace(
-        weights=_read(checkpoint, pick), source=checkpoint
+        weights=pick(_content(checkpoint)), source=checkpoint
     )
 
 
@@ -199,12 +204,13 @@ def _find_by_config(
         raise ValueError(f'{path} has no model: set model')
     locate_files(cfg.model, checkpoint)
     take_first_stage(cfg.model)
+    take_adapter_base(cfg)
     check_config(cfg, {})
-    return Found(cfg, _read(checkpoint, pick), checkpoint)
+    return _found(cfg, checkpoint, pick)
 
 
 def _find_in_model_file(path: Path, pick: Pick) -> Found:
-    weights, config = read_model_file(path)
+    weights, config = read_whole_model(path)
     if config is None:
         raise ValueError(
             f'{path} holds weights without a config: give the config file as '
@@ -234,7 +240,8 @@ def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
     check_untrusted(config.get('model'), str(path), may_read=True)
     locate_files(config['model'], path)
     say_image_size(config)
-    return Found(_as_config(config['model']), pick(checkpoint), path)
+    cfg, names = _as_config(config['model']), trained_names(checkpoint)
+    return Found(cfg, pick(checkpoint), path, names)
 
 
 def _as_config(model: Mapping[str, Any]) -> Config:
@@ -242,11 +249,20 @@ def _as_config(model: Mapping[str, Any]) -> Config:
     return Config(dict(model=dict(model)))
 
 
-def _read(checkpoint: Source, pick: Pick = weights_of) -> Weights:
-    """The weights of a file, or of a work directory's newest checkpoint."""
-    if Path(checkpoint).is_file() and str(checkpoint).endswith('.safetensors'):
-        return pick(read_model_file(checkpoint)[0])
-    return pick(read_checkpoint(checkpoint))
+def _content(checkpoint: Source) -> dict[str, Any]:
+    """The content of a file, a converted folder, or a work directory."""
+    path = Path(checkpoint)
+    if (path / MODEL_NAME).is_file():
+        path = path / MODEL_NAME
+    if path.is_file() and path.suffix == '.safetensors':
+        return read_model_file(path)[0]
+    return read_checkpoint(path)
+
+
+def _found(cfg: Config, checkpoint: Source, pick: Pick = weights_of) -> Found:
+    """A config with the weights of a checkpoint."""
+    content = _content(checkpoint)
+    return Found(cfg, pick(content), checkpoint, trained_names(content))
 
 
 def assemble(found: Found, device: torch.device) -> nn.Module:
@@ -282,12 +298,6 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
         ) from error
     load_weights(model, weights, found.source)
     found.cfg.model = complete_model(config, model)
+    keep_class_names(found.cfg.model, model, found.class_names)
     model.cfg = found.cfg
     return model.to(device).eval()
-
-
-def training_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names of an editor's arguments and modules that only training uses."""
-    kind = config['type']
-    cls = MODELS.get(kind) if isinstance(kind, str) else kind
-    return getattr(cls, 'training_parts', ())

@@ -1,26 +1,29 @@
 """Publication of a model: one file, without the state of training."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from mmldm.models.adapters import merged_state
+from mmldm.models.autoencoders import DiffusersAutoencoder
 from mmldm.models.conditioners.frozen_network import FrozenNetwork
 from mmldm.utils.checkpoint import newest_checkpoint, weights_of
 from mmldm.utils.files import check_file_to_write
 from mmldm.utils.model_file import publish_model_file
 
+from .adapters import AdapterSource, load_adapters
 from .models import (
     Pick,
     Source,
     Weights,
     assemble,
     find_model,
-    training_parts,
 )
 from .referenced_files import NEIGHBOUR, REFERENCE
+from .registered import training_parts
 from .untrusted_config import check_untrusted, tokenizer_folders
 
 SUFFIX = '.safetensors'
@@ -32,6 +35,7 @@ def publish_model(
     which: str | None = None,
     config: Source | None = None,
     with_first_stage: bool = True,
+    adapters: Sequence[AdapterSource] = (),
 ) -> Path:
     """Write a model file that :func:`init_model` reads alone.
 
@@ -48,6 +52,8 @@ def publish_model(
         config: Config file to use instead of the one in ``source``.
         with_first_stage: False omits a first stage that has a file of its
             own; users must then put this file beside the result.
+        adapters: Adapters to merge into the weights; see
+            :func:`load_adapters`.
 
     Returns:
         Path of the file.
@@ -64,6 +70,8 @@ def publish_model(
     else:
         found = find_model(config, source, pick)
     model = assemble(found, 'cpu')
+    if adapters:
+        load_adapters(model, adapters)
     config = _published(found.cfg.model.to_dict(), model, with_first_stage)
     check_untrusted(
         {k: v for k, v in config.items() if k != REFERENCE}, str(source)
@@ -75,7 +83,7 @@ def publish_model(
             stacklevel=2,
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    return publish_model_file(out, model.state_dict(), config)
+    return publish_model_file(out, merged_state(model), config)
 
 
 def _named(out: Source) -> Path:
@@ -129,13 +137,15 @@ def _published(
             'be published with it: give a config without model.guide and '
             "with model.guidance=dict(type='NoGuidance')"
         )
-    unused = (*training_parts(config), 'guide', 'guide_checkpoint')
+    unused = (*training_parts(config), 'guide', 'guide_checkpoint', 'adapter')
     reference = config.pop(REFERENCE, None)
     config = {k: v for k, v in config.items() if k not in unused}
     if not with_first_stage:
         config[REFERENCE] = _neighbour(reference)
     elif reference is not None:
         model.include_first_stage()
+    if isinstance(model.autoencoder, DiffusersAutoencoder):
+        config['autoencoder'] = model.autoencoder.include_network()
     conditioner = getattr(model, 'conditioner', None)
     for i, embedder in enumerate(getattr(conditioner, 'embedders', ())):
         if isinstance(embedder, FrozenNetwork):

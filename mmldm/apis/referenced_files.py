@@ -7,7 +7,7 @@ tokenizer's.
 
 import os
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,22 @@ def anchor_files(model: MutableMapping[str, Any], work_dir: str) -> None:
     for node, key in named_files(model):
         if Path(node[key]).exists():
             node[key] = os.path.abspath(node[key])
+
+
+def weights_beside(name: str, folders: Iterable[Path]) -> str:
+    """The path of a weights file in one of ``folders``, else the name itself.
+
+    A config that a converter wrote names the file beside it.
+
+    Args:
+        name: Name of the file; one with a folder is a path already.
+        folders: Folders of the config file and of all its bases.
+    """
+    if NEIGHBOUR.fullmatch(name):
+        for folder in folders:
+            if (folder / name).is_file():
+                return str(folder / name)
+    return name
 
 
 def named_files(

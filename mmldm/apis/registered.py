@@ -7,6 +7,7 @@ and any other name is unknown.
 
 import contextlib
 import importlib.util
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -181,3 +182,10 @@ def _cause(name: str) -> str:
         'is in no registry, and a name with dots is never imported: name the '
         'module that registers the class in custom_imports'
     )
+
+
+def training_parts(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of an editor's arguments and modules that only training uses."""
+    kind = config['type']
+    cls = registries.MODELS.get(kind) if isinstance(kind, str) else kind
+    return getattr(cls, 'training_parts', ())

@@ -6,6 +6,9 @@ from typing import Any
 # Weights of the paper's losses; see FirstStage.
 REGULARIZATION = {'AutoencoderKL': 1e-6, 'AutoencoderVQ': 1.0}
 
+# How often models that are guided by a condition were trained without it.
+DROP_PROB = 0.1
+
 
 def first_stage_editor(autoencoder: Mapping[str, Any]) -> dict[str, Any]:
     """The config of an editor that trains an autoencoder further.

@@ -5,6 +5,7 @@ import mmcv.transforms  # noqa: F401  registers what mmcv has
 from . import transforms  # noqa: F401
 from .annotations import Annotations, LargeImages
 from .base import AddressedDataset
+from .cached_latents import CachedLatents
 from .captions import CaptionFiles, Captions
 from .coco import CocoBoxes, CocoCaptions
 from .files_beside import (
@@ -12,9 +13,11 @@ from .files_beside import (
     LabelMaps,
     MaskFiles,
     ReferenceFiles,
+    TokenFiles,
 )
 from .folder_classes import FolderClasses
 from .generation_requests import GenerationRequests
+from .idx_images import IdxImages
 from .image_folder import ImageFolder
 from .image_shards import ImageShards
 from .lsun import LSUN
@@ -25,12 +28,14 @@ __all__ = [
     'AddressedDataset',
     'AddressedSampler',
     'Annotations',
+    'CachedLatents',
     'CaptionFiles',
     'Captions',
     'CocoBoxes',
     'CocoCaptions',
     'FeatureFiles',
     'FolderClasses',
+    'IdxImages',
     'ImageFolder',
     'ImageShards',
     'LSUN',
@@ -39,6 +44,7 @@ __all__ = [
     'MaskFiles',
     'OpenImagesBoxes',
     'ReferenceFiles',
+    'TokenFiles',
     'AddressedIndex',
     'GenerationRequests',
 ]

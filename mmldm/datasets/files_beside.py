@@ -221,6 +221,8 @@ class FeatureFiles(FilesBeside):
 
     key = 'features_path'
     what = 'features'
+    #: Axes of the array, kinds of its numbers, and both for messages.
+    ndim, kinds, expected = 2, 'f', 'floats (L, C)'
 
     def __init__(self, folder: str, suffix: str = '.npy') -> None:
         super().__init__(folder, suffix)
@@ -230,7 +232,23 @@ class FeatureFiles(FilesBeside):
         damage = super().damage(entry, report)
         if damage is None and self.suffix.lower().endswith('.npy'):
             array = np.load(entry[self.key], mmap_mode='r')
-            if array.ndim != 2 or array.dtype.kind != 'f':
+            if array.ndim != self.ndim or array.dtype.kind not in self.kinds:
                 shape = f'{array.dtype} of shape {array.shape}'
-                damage = f'it is {shape}, expected floats (L, C)'
+                damage = f'it is {shape}, expected {self.expected}'
         return damage
+
+
+@DATASETS.register_module()
+class TokenFiles(FeatureFiles):
+    """``tokens_path``: the path of an array with the ids of tokens.
+
+    ``LoadTokens`` reads it.
+
+    Args:
+        folder: See :class:`FilesBeside`.
+        suffix: See :class:`FilesBeside`.
+    """
+
+    key = 'tokens_path'
+    what = 'tokens'
+    ndim, kinds, expected = 1, 'iu', 'integers (L,)'

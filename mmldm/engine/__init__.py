@@ -2,14 +2,17 @@
 
 from mmldm.compat import register_checkpoint_reader, write_configs_as_data
 
+from .generation_loop import GenerationLoop
 from .hooks import (
     AddressedSeedHook,
     AtomicCheckpointHook,
+    DeadRunHook,
     LatentScaleHook,
     ModuleEMAHook,
     ReferenceMetricsHook,
     RunSummaryHook,
 )
+from .log_processor import ThroughputLogProcessor
 from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
 from .runner import LDMRunner
@@ -23,9 +26,12 @@ __all__ = [
     'AddressedTrainLoop',
     'AtomicCheckpointHook',
     'AutocastOptimWrapper',
+    'GenerationLoop',
+    'DeadRunHook',
     'LDMRunner',
     'LatentScaleHook',
     'ModuleEMAHook',
     'ReferenceMetricsHook',
     'RunSummaryHook',
+    'ThroughputLogProcessor',
 ]

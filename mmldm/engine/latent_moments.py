@@ -6,6 +6,7 @@ from mmengine.dist import all_gather_object, get_dist_info
 from torch import Tensor
 
 from mmldm.models.autoencoders import Autoencoder
+from mmldm.models.editors.training_latents import cached_latents
 from mmldm.utils import SampleRandom
 from mmldm.utils.moments import pooled_moments, sample_moments
 
@@ -76,6 +77,9 @@ def _moments(runner, indices: list) -> Tensor:
         pseudo_collate([dataset[index] for index in indices])
     )
     posterior = SampleRandom.of(batch['data_samples']).normal('posterior')
-    autoencoder = model.autoencoder
-    z = autoencoder.encode_raw(autoencoder.pad(batch['inputs']), posterior)
+    autoencoder, images = model.autoencoder, batch['inputs']
+    if images is None:
+        z = cached_latents(autoencoder, batch['data_samples'], posterior)
+    else:
+        z = autoencoder.encode_raw(autoencoder.pad(images), posterior)
     return sample_moments(z)

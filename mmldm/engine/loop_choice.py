@@ -1,12 +1,15 @@
-"""The training loop that ``train_cfg`` selects."""
+"""The loops that ``train_cfg`` and ``test_cfg`` select."""
 
 from typing import Any
 
 from mmengine.runner import BaseLoop
+from torch import nn
 
+from mmldm.models.editors import LatentDiffusion
 from mmldm.registry import LOOPS
 from mmldm.utils.checks import suggest
 
+from .generation_loop import GenerationLoop
 from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
 
 # train_cfg.by_epoch -> loop and its keys.
@@ -46,6 +49,23 @@ def addressed_loop(loop: BaseLoop | dict[str, Any]) -> BaseLoop | dict:
             "to the training's length"
         )
     return dict(loop, type=cls)
+
+
+def generation_loop(
+    loop: BaseLoop | dict[str, Any], model: nn.Module
+) -> BaseLoop | dict:
+    """The config of a model's test loop, unless it names a type itself."""
+    if not isinstance(loop, dict) or 'type' in loop:
+        return loop
+    if isinstance(model, LatentDiffusion):
+        return dict(loop, type=GenerationLoop)
+    unknown = loop.keys() - {'fp16'}
+    if unknown:
+        raise ValueError(
+            f'test_cfg.{min(unknown)} is for models that generate images, '
+            f'{type(model).__name__} is none: remove it'
+        )
+    return loop
 
 
 def _check_type(loop: dict[str, Any]) -> None:

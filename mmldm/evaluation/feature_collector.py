@@ -1,20 +1,22 @@
 """Collection of the features of images that arrive in batches."""
 
-import contextlib
 from collections.abc import Collection, Iterator, Sequence
 
-import numpy as np
 import torch
-from mmengine.dist import collect_results
+from mmengine.dist import all_gather, get_rank, get_world_size
 from torch import Tensor
 
 from mmldm.models.feature_networks import FeatureNetwork
+from mmldm.utils.distributed import wait_for_all
+from mmldm.utils.same_rounding import same_rounding
 
 from .feature_moments import FeatureMoments
 from .feature_sets import NEED_FEATURES, FeatureSet
 
 # Features to gather before they are summed: few rows would cost as much.
 BLOCK = 256
+# Rows that all processes exchange at a time.
+ROWS = 1024
 
 
 class FeatureCollector:
@@ -39,20 +41,36 @@ class FeatureCollector:
         self.moments = FeatureMoments(network.num_features)
         self.waiting: list[Tensor] = []
         self.count = 0
+        self.kept: list[int] = []
         self.features: list[Tensor] | None = [] if keep_features else None
         self.logits: list[Tensor] | None = [] if keep_logits else None
 
-    def add(self, images: Sequence[Tensor]) -> None:
-        """Add images, uint8 RGB (3, H, W) of any sizes."""
+    def add(
+        self, images: Sequence[Tensor], kept: Sequence[bool] | None = None
+    ) -> None:
+        """Add images.
+
+        Args:
+            images: uint8 RGB (3, H, W), of any sizes.
+            kept: Whether to keep the features of an image if features are
+                kept; None keeps all.
+        """
+        numbers = range(self.count, self.count + len(images))
+        flags = [True] * len(images) if kept is None else kept
+        self.kept += [
+            n for n, flag in zip(numbers, flags, strict=True) if flag
+        ]
+        flags = iter(flags)
         device = images[0].device
         if device != next(self.network.parameters()).device:
             self.network.to(device)
         for batch in _batches(images):
-            with _same_rounding(device):
+            with same_rounding(device):
                 features, logits = self.network(batch)
-            self._keep(self.waiting, features)
-            self._keep(self.features, features)
-            self._keep(self.logits, logits)
+            self.waiting += features.cpu()
+            wanted = [next(flags) for _ in batch]
+            self._keep(self.features, features, wanted)
+            self._keep(self.logits, logits, wanted)
         self.count += len(images)
         # The last image is not summed yet: it may be a repeated one.
         if len(self.waiting) > BLOCK:
@@ -76,18 +94,25 @@ class FeatureCollector:
             del self.waiting[-repeated:]
         if self.waiting:
             self.moments.add(torch.stack(self.waiting))
+        wait_for_all('features')
         self.moments.reduce()
-        return FeatureSet(
-            self.moments,
-            self.network.protocol,
-            _gathered(self.features, size),
-            _gathered(self.logits, size),
-        )
+        numbers = torch.tensor([rank + world * n for n in self.kept])
+        tables = [
+            _gathered(rows, width, numbers, size)
+            for rows, width in (
+                (self.features, self.network.num_features),
+                (self.logits, self.network.num_classes),
+            )
+        ]
+        return FeatureSet(self.moments, self.network.protocol, *tables)
 
     @staticmethod
-    def _keep(kept: list[Tensor] | None, values: Tensor | None) -> None:
-        if kept is not None and values is not None:
-            kept += values.cpu()
+    def _keep(
+        rows: list[Tensor] | None, values: Tensor | None, wanted: list[bool]
+    ) -> None:
+        if rows is not None and values is not None:
+            # A copy: a row of a batch would keep the whole batch.
+            rows += [row.clone() for row in values.cpu()[torch.tensor(wanted)]]
 
 
 def collector_for(
@@ -119,23 +144,54 @@ def _batches(images: Sequence[Tensor]) -> Iterator[Tensor]:
         yield from (image[None] for image in images)
 
 
-@contextlib.contextmanager
-def _same_rounding(device: torch.device) -> Iterator[None]:
-    """Use one thread on a CPU, as rounding depends on their number."""
-    threads = torch.get_num_threads()
-    if device.type != 'cpu' or threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def spread(count: int, most: int) -> set[int]:
+    """Numbers of at most ``most`` images, evenly spread over ``count``."""
+    return (
+        {i * count // most for i in range(most)}
+        if count > most
+        else {*range(count)}
+    )
 
 
-def _gathered(values: list[Tensor] | None, size: int) -> Tensor | None:
-    """Values of all processes in image order; None on ranks other than 0."""
-    if values is None:
+def _gathered(
+    rows: list[Tensor] | None, width: int, numbers: Tensor, size: int
+) -> Tensor | None:
+    """Rows of all processes in image order; None on ranks other than 0.
+
+    Args:
+        rows: Values of images, (width,) each; they are removed from the list.
+            None where nothing was kept.
+        width: Number of values of an image.
+        numbers: Number of each image in the set; those from ``size`` on are
+            repeated images.
+        size: Number of images in the set.
+    """
+    if rows is None:
         return None
-    rows = collect_results([v.numpy() for v in values], size, 'cpu')
-    return torch.from_numpy(np.stack(rows)) if rows else None
+    table = torch.stack(rows) if rows else torch.empty(0, width)
+    rows.clear()
+    table, numbers = _all_rows(table), _all_rows(numbers)
+    if get_rank() > 0:
+        return None
+    order = numbers.argsort()
+    order = order[numbers[order] < size]
+    in_order = torch.equal(order, torch.arange(len(table)))
+    return table if in_order else table[order]
+
+
+def _all_rows(table: Tensor) -> Tensor:
+    """The rows of all processes, one process after the other, on rank 0."""
+    if get_world_size() == 1:
+        return table
+    counts = [int(n) for n in all_gather(torch.tensor(len(table)))]
+    parts: list[list[Tensor]] = [[] for _ in counts]
+    for start in range(0, max(counts), ROWS):
+        block = table.new_zeros(ROWS, *table.shape[1:])
+        own = table[start : start + ROWS]
+        block[: len(own)] = own
+        blocks = all_gather(block)
+        for part, other, count in zip(parts, blocks, counts, strict=True):
+            if get_rank() == 0 and count > start:
+                part.append(other[: count - start].cpu())
+    found = [block for part in parts for block in part]
+    return torch.cat(found) if found else table

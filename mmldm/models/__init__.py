@@ -1,6 +1,7 @@
 """All networks and editors; importing it fills the registry MODELS."""
 
 from . import (  # noqa: F401
+    adapters,
     autoencoders,
     classifiers,
     conditioners,

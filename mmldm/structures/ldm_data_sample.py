@@ -9,7 +9,7 @@ from mmldm.utils.sample_random import Address
 
 # Fields that are not images of the sample's size.
 PLAIN = ('caption', 'layout', 'ref_imgs')
-NUMBERS = ('tokens', 'features')
+NUMBERS = ('tokens', 'features', 'latent_moments')
 
 
 class LDMDataSample(DataSample):
@@ -26,6 +26,7 @@ class LDMDataSample(DataSample):
     corner and the size of the box, relative to the full picture, which is the
     image unless there is a ``crop_box``; ``tokens`` (L,), token ids computed
     beforehand; ``features`` (L, C), an encoder's output computed beforehand;
+    ``latent_moments`` (M, h, w), what :class:`CachedLatents` has of an image;
     ``negative``, an ``LDMDataSample`` with conditions that guidance leads away
     from; ``pred_labels``, a classifier's labels by name.
 

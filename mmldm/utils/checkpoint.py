@@ -243,7 +243,7 @@ def _refuse(
     """Raise if there are problems."""
     if any(problems.values()):
         lists = '; '.join(
-            f'{len(names)} {what}: {_few(names)}'
+            f'{len(names)} {what}: {few(names)}'
             for what, names in problems.items()
             if names
         )
@@ -253,7 +253,8 @@ def _refuse(
         )
 
 
-def _few(names: Sequence[str], most: int = 3) -> str:
+def few(names: Sequence[str], most: int = 3) -> str:
+    """The first names of a list, and the number of the others."""
     more = [f'... {len(names) - most} more'] if len(names) > most else []
     return ', '.join([*names[:most], *more])
 

@@ -1,11 +1,39 @@
 """Communication between processes, in addition to mmengine's."""
 
+import time
 from collections.abc import Iterable
+from itertools import count
 
 import torch
 from mmengine.dist import all_reduce, broadcast, get_world_size
 from torch import Tensor, nn
 from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
+
+# Seconds between two looks at the other processes.
+LOOK = 0.05
+# Makes the keys of meetings unique.
+_meetings = count()
+
+
+def wait_for_all(what: str) -> None:
+    """Wait until all processes are here, however long their work takes.
+
+    Collective operations end a process that waits longer than
+    ``env_cfg.dist_cfg.timeout``. This wait has no limit: if a process dies,
+    the launcher ends the others.
+
+    Args:
+        what: Name of the place; all processes visit the same places in the
+            same order.
+    """
+    world = get_world_size()
+    if world == 1:
+        return
+    store = torch.distributed.distributed_c10d._get_default_store()
+    key = f'mmldm/{what}/{next(_meetings)}'
+    store.add(key, 1)
+    while store.add(key, 0) < world:
+        time.sleep(LOOK)
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

@@ -272,6 +272,22 @@ def test_small_parts_grow_as_the_published_models_saw_them(tmp_path, name):
         assert np.array_equal(pixels(dataset), expected), phase
 
 
+def test_clothes_are_enlarged_and_their_files_found(tmp_path):
+    """Two files for training, two for validation and test."""
+    for part, level in (('train', 10), ('t10k', 20)):
+        for kind, sides in (('images-idx3', (2, 28, 28)), ('labels-idx1', 2)):
+            values = np.full(sides, level if kind[0] == 'i' else 9, np.uint8)
+            header = np.array([0x800 + values.ndim, *values.shape], '>u4')
+            path = tmp_path / f'{part}-{kind}-ubyte'
+            path.write_bytes(header.tobytes() + values.tobytes())
+    sets = load('fashion-mnist_32x32.py', tmp_path, size=32)
+    for phase, dataset in sets.items():
+        image = np.full((32, 32, 3), 10 if phase == 'train' else 20)
+        assert np.array_equal(pixels(dataset), image)
+        assert dataset[0]['data_samples'].label == 9
+        assert dataset.metainfo['classes'][9] == 'ankle boot'
+
+
 def test_no_config_is_left_out():
     """Those that are tested with their models aside."""
     own = Path(__file__).read_text()

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mmldm.datasets import ImageFolder
-from mmldm.datasets.transforms import LoadFeatures, PackInputs
+from mmldm.datasets.transforms import LoadFeatures, LoadTokens, PackInputs
 
 
 @pytest.fixture
@@ -47,3 +47,22 @@ def test_features_lie_beside_their_image(features):
 def test_other_files_are_refused_by_name(features, content, message):
     with pytest.raises(ValueError, match=message):
         features(content)
+
+
+def test_tokens_lie_beside_their_image(tmp_path):
+    """Whole numbers of one axis, which the sample gets as int64."""
+    for name in ('images', 'tokens'):
+        (tmp_path / name).mkdir()
+    Image.new('RGB', (4, 4)).save(tmp_path / 'images/a.png')
+    options = dict(
+        images='images',
+        annotations=[dict(type='TokenFiles', folder='tokens')],
+        pipeline=[LoadTokens(), PackInputs()],
+    )
+    np.save(tmp_path / 'tokens/a.npy', np.arange(3, dtype=np.uint16))
+    sample = ImageFolder(str(tmp_path), **options)[0]['data_samples']
+    assert sample.tokens.tolist() == [0, 1, 2]
+    assert str(sample.tokens.dtype) == 'torch.int64'
+    np.save(tmp_path / 'tokens/a.npy', np.zeros(3))
+    with pytest.raises(ValueError, match=r'expected integers \(L,\)'):
+        ImageFolder(str(tmp_path), **options)[0]

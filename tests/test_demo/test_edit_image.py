@@ -62,7 +62,9 @@ def edit(monkeypatch, tmp_path, tiny):
     out = tmp_path / 'out' / 'picture.png'
 
     def run(name, *options):
-        command = [name, *tiny, '--out', out, *options]
+        config, checkpoint, image = tiny
+        command = [name, config, image, '--checkpoint', checkpoint]
+        command += ['--out', out, *options]
         monkeypatch.setattr(sys, 'argv', ['edit_image.py', *map(str, command)])
         run_tool(module.main)
         results = sorted(out.parent.glob('picture_*.png'))
@@ -90,10 +92,10 @@ def spied(monkeypatch):
 
 def test_variations_are_drawn_by_seed_label_and_strength(edit, spied):
     calls = spied('vary')
-    options = ('--label', 3, '--negative', 5, '--strength', 0.3, '--num', 2)
+    options = ('--label', 3, '--negative', 5, '--strength', 0.5, '--num', 2)
     picture, first = edit('vary', *options)
-    _, _, samples, strength = calls[0]
-    assert strength == 0.3
+    _, _, samples, strength, _ = calls[0]
+    assert strength == 0.5
     assert [s.label for s in samples] == [3, 3]
     assert [s.negative.label for s in samples] == [5, 5]
     assert [s.random_address for s in samples] == [(0, 0), (0, 1)]
@@ -148,8 +150,8 @@ def test_an_inverted_image_is_drawn_again_as_another_class(edit, spied):
     _, results = edit(
         'invert', '--label', 3, '--to-label', 8, '--iterations', 5
     )
-    assert inverted[0][-1] == 5
-    assert [sample.label for sample in drawn[0][1]] == [3, 8]
+    assert inverted[0][-2] == 5
+    assert [samples[0].label for _, samples in drawn] == [3, 8]
     assert (results[0] != results[1]).any()
     assert len(edit('invert', '--label', 3)[1]) >= 1
 
@@ -163,7 +165,7 @@ def test_an_upscaled_image_follows_the_image_by_its_weight(edit, tiny):
             'upscale',
             *('--label', 3, '--num', 1, '--factor', 2, '--weight', weight),
             # In two steps, a network of random weights hardly follows.
-            *('--cfg-options', 'model.diffusion_scheduler.num_steps=20'),
+            *('--steps', 20),
         )
         assert result.shape == (16, 32, 3)
         small = result.reshape(8, 2, 16, 2, 3).mean((1, 3))
@@ -179,15 +181,21 @@ def test_an_image_is_scaled_first(edit):
 @pytest.mark.parametrize(
     'command, message',
     [
-        (('vary',), 'error: the field gt_label is missing: give --label'),
+        (('vary',), 'error: the field gt_label is missing: give label'),
         (('vary', '--label', 3, '--strength', 2), 'error: strength=2.0 must'),
-        (('vary', '--label', 30), 'error: label 30'),
-        (('vary', '--label', 3, '--num', 0), 'error: --num=0 must be'),
+        (
+            ('vary', '--label', 30),
+            'error: label=30 is unknown, expected 0 to 9',
+        ),
+        (('vary', '--label', 3, '--num', 0), 'error: num=0 must be'),
         (('vary', '--label', 3, '--out', 'folder'), "extension='' is not kn"),
-        (('outpaint', '--label', 3), 'error: padding=.0, 0, 0, 0. must'),
+        (
+            ('outpaint', '--label', 3),
+            'error: left, right, top and bottom are 0',
+        ),
         (
             ('inpaint', '--label', 3, '--box', 20, 0, 30, 8),
-            'holds no pixel of 16x8',
+            r'box=.20, 0, 30, 8. must be .left',
         ),
         (
             ('inpaint', '--label', 3, '--mask', 'nowhere.png'),
@@ -210,4 +218,4 @@ def test_help_is_given_for_every_edit(edit, capsys):
     for name in ('vary', 'inpaint', 'outpaint', 'invert', 'upscale'):
         with pytest.raises(SystemExit, match='0'):
             edit(name, '--help')
-        assert 'checkpoint file, or a work dir' in capsys.readouterr().out
+        assert 'file or folder of a model' in capsys.readouterr().out

@@ -280,12 +280,12 @@ def test_a_batch_that_does_not_divide_is_refused(
     monkeypatch.setattr(ldm_runner.LDMRunner, 'world_size', 2)
     message = 'global_batch_size=5 is not divisible by .* processes=2'
     with pytest.raises(ValueError, match=message):
-        build_runner(train_dataloader__global_batch_size=5)
+        build_runner(train_dataloader__global_batch_size=5).train()
 
 
 def test_two_batch_sizes_are_refused(build_runner):
     with pytest.raises(ValueError, match='global_batch_size=4 instead'):
-        build_runner(train_dataloader__global_batch_size=6)
+        build_runner(train_dataloader__global_batch_size=6).train()
 
 
 def test_a_sampler_that_cannot_resume_is_refused(build_runner):

@@ -68,6 +68,9 @@ def data(tmp_path):
         path = (data / 'features' / name).with_suffix('.npy')
         path.parent.mkdir(parents=True)
         np.save(path, np.ones((2, 8), np.float32))
+        path = (data / 'tokens' / name).with_suffix('.npy')
+        path.parent.mkdir(parents=True)
+        np.save(path, np.arange(8))
         (data / 'images' / name).with_suffix('.txt').write_text('a cat')
     write_texts(data)
     return data

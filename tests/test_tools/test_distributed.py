@@ -242,3 +242,29 @@ def test_three_processes_move_the_weights_as_one_does(
     assert len(found) >= 2
     assert max(found.values()) < bound, found
     assert terms <= assert_same_terms(work_dirs, 20)
+
+
+@pytest.mark.slow
+def test_three_processes_judge_ten_images(run_tool, config, tmp_path):
+    """Nobody waits for a fourth image, nor for a batch of the training's 4.
+
+    The values are those of one process, whose images are the same.
+    """
+    run_tool('train', config, '--work-dir', tmp_path / 'work')
+    arguments = (config, tmp_path / 'work', '--work-dir', tmp_path / 'test')
+    run_tool('test', *arguments, '--out', tmp_path / '1.json', *JUDGE)
+    status, log = launch(
+        'dist_test.sh',
+        *arguments[:2],
+        3,
+        *arguments[2:],
+        '--out',
+        tmp_path / '3.json',
+        *JUDGE,
+    )
+    assert status == 0, log
+    one, three = (
+        json.loads((tmp_path / f'{n}.json').read_text()) for n in (1, 3)
+    )
+    assert three == pytest.approx(one, rel=1e-2)
+    assert three['efficientnet_lite0/num_images'] == 10

@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
+from pathlib import Path
 
 import pytest
 import torch
 
 from mmldm.engine import AutocastOptimWrapper
 from mmldm.utils.checkpoint import newest_checkpoint, read_checkpoint
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -42,6 +46,25 @@ def test_train_then_test_writes_what_it_says(train, test, work_dir, tmp_path):
     assert metrics['test_accuracy_real'] > 0.95
     assert sorted(os.listdir(show)) == ['grid.png', 'images']
     assert len(os.listdir(show / 'images')) == 10
+
+
+def test_a_few_samples_choose_the_best_checkpoint(run_tool, config, tmp_path):
+    """The example of docs/en/judging.md, for a tiny model and few images."""
+    page = (ROOT / 'docs/en/judging.md').read_text()
+    (example,) = re.findall(r'```python\n# child.py\n(.*?)```', page, re.S)
+    child, work = tmp_path / 'child.py', tmp_path / 'work'
+    child.write_text(re.sub("_base_ = '.*'", f'_base_ = {config!r}', example))
+    runner = run_tool(
+        *('train', child, '--work-dir', work, '--cfg-options'),
+        *('val_dataloader.dataset.num_samples=6', 'train_cfg.val_interval=2'),
+        *('val_evaluator.features.side=32', 'train_cfg.max_iters=6'),
+        'train_dataloader.dataset.indices=20',
+    )
+    values = runner.message_hub.get_scalar('val/efficientnet_lite0/fd').data[0]
+    best = 2 * (1 + int(values.argmin()))
+    assert len(values) == 3
+    name = f'best_efficientnet_lite0_fd_iter_{best}.pth'
+    assert [path.name for path in work.glob('best*')] == [name]
 
 
 def test_resume_goes_on_from_the_newest(train, work_dir):

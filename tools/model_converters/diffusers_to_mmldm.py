@@ -67,12 +67,13 @@ def main() -> None:
         check_files(tokenizer, folder)
     found = read_diffusers(folder, TOKENIZER)
     source = folder.resolve().name
-    write_converted(out_dir, found.config, found.weights, source)
+    training = write_converted(out_dir, found.config, found.weights, source)
     if tokenizer.is_dir():
         left_out = copy_tokenizer(tokenizer, out_dir / TOKENIZER)
         if left_out:
             print(f'Left out of {TOKENIZER}: {", ".join(left_out)}')
     report(args.out_dir, found)
+    print(training)
 
 
 if __name__ == '__main__':

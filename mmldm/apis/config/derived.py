@@ -11,10 +11,13 @@ from mmldm.utils.signatures import arguments_of
 from ..registered import OWN, find_class
 from .source import inherited_files
 
-# Arguments of the training's data set that validation and test inherit.
+# Arguments of the training's data set that validation, test and their metrics
+# inherit.
 SHARED = ('data_root', 'size')
-# The argument of a metric that is the training's data set.
-REFERENCE = ('reference',)
+# Arguments of a metric that are the training's data set.
+REFERENCE = ('reference', 'data')
+# Arguments of metrics that are other data sets.
+METRIC_DATASETS = ('dataset', 'train_dataset', 'test_dataset')
 
 
 def fill_base_batch_size(cfg: Config) -> None:
@@ -83,10 +86,20 @@ def share_with_training(cfg: Config) -> None:
         for metric in [metrics] if isinstance(metrics, dict) else metrics:
             for key in _left_open(metric, scope, REFERENCE):
                 metric[key] = training or None
-    for name in ('val_dataloader', 'test_dataloader'):
-        dataset = (cfg.get(name) or {}).get('dataset', {})
+    for dataset in _other_datasets(cfg):
         for key in _left_open(dataset, scope, SHARED):
             dataset[key] = training.get(key)
+
+
+def _other_datasets(cfg: Config) -> Iterator[dict[str, Any]]:
+    """The data sets of validation and test, and those of their metrics."""
+    for phase in ('val', 'test'):
+        yield (cfg.get(f'{phase}_dataloader') or {}).get('dataset', {})
+        metrics = cfg.get(f'{phase}_evaluator') or []
+        for metric in [metrics] if isinstance(metrics, dict) else metrics:
+            for key in METRIC_DATASETS:
+                if isinstance(metric.get(key), dict):
+                    yield metric[key]
 
 
 def _left_open(

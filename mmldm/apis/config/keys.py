@@ -38,6 +38,7 @@ EXTRA_KEYS = {
     'activation_checkpointing',
     'efficient_conv_bn_eval',
     'model_wrapper_cfg',
+    'latent_cache',
 }
 
 
@@ -94,7 +95,9 @@ UNTYPED: dict[str, set[str]] = {
     'randomness': {'seed', 'diff_rank_seed', 'deterministic'},
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'auto_scale_lr': {'enable', 'base_batch_size'},
-    '(val|test)_cfg': {'fp16'},
+    'val_cfg': {'fp16'},
+    'test_cfg': {'fp16', 'npz', 'same_everywhere', 'sampling'},
+    r'test_cfg\.sampling': {'solver', 'grid', 'steps', 'guidance_scale'},
     r'model\.data_preprocessor': {'non_blocking'},
     'log_processor': _parameters(LogProcessor),
     r'env_cfg\.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
@@ -126,6 +129,7 @@ KINDS: dict[str, Kind] = {
     'work_dir|default_scope': TEXT,
     'load_from': either(TEXT, NONE),
     'experiment_name': either(NAME, NONE),
+    'latent_cache': either(TEXT, NONE),
     'resume|find_unused_parameters': BOOL,
     'launcher': one_of('none', 'pytorch', 'slurm', 'mpi'),
     'log_level': either(one_of(*LEVELS), count(100, 0)),

@@ -14,6 +14,7 @@ from mmldm.utils.files import check_file
 from mmldm.utils.shipped import PREFIX, config_path
 from mmldm.utils.yaml_file import MOST_BYTES, read_yaml
 
+from ..referenced_files import weights_beside
 from ..tokenizer_folders import locate_tokenizers
 from .custom_imports import describe
 
@@ -25,6 +26,8 @@ MOST_BASES = 200
 
 def read_config(path: str | Path) -> Config:
     """Read a config file and all files that it inherits from.
+
+    ``load_from`` and tokenizers may name files beside these.
 
     Args:
         path: The file's path, or the name of a config that comes with
@@ -41,7 +44,10 @@ def read_config(path: str | Path) -> Config:
     try:
         read_yaml_safely()
         cfg = Config.fromfile(path)
-        locate_tokenizers(cfg.get('model'), [file.parent for file in files])
+        folders = [file.parent for file in files]
+        locate_tokenizers(cfg.get('model'), folders)
+        if isinstance(cfg.get('load_from'), str):
+            cfg.load_from = weights_beside(cfg.load_from, folders)
     except BaseException as error:
         if isinstance(error, ValueError) and os.environ.get(DEBUG):
             raise

@@ -1,6 +1,5 @@
 """The picture that an edit is given, and the part of it to fill."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +13,8 @@ from .pictures import Picture
 from .requests import read_fields
 
 Box = Sequence[int]
+SIDES = ('left', 'right', 'top', 'bottom')
+MOST_PIXELS = 2**15  # a side, as image formats hold them
 
 
 def picture_of(image: Picture, size: int | None) -> Tensor:
@@ -111,8 +112,9 @@ def canvas_of(given: Tensor, padding: dict[str, int]) -> tuple[Tensor, Tensor]:
         ValueError: If there is none, or a number is invalid.
     """
     for side, pixels in padding.items():
-        whole = isinstance(pixels, int | np.integer)
-        check_range(side, pixels if whole else math.nan, 0, 2**15)
+        if pixels:
+            check_count(side, pixels)
+        check_range(side, pixels, 0, MOST_PIXELS)
     if not any(padding.values()):
         raise ValueError(
             'left, right, top and bottom are 0, which adds nothing: give the '
@@ -129,6 +131,7 @@ def _scaled(
 ) -> tuple[Tensor, Tensor | None]:
     """Picture and mask, scaled to a shorter side."""
     check_count('size', size)
+    check_range('size', size, 1, MOST_PIXELS)
     arrays = dict(img=given.permute(1, 2, 0).numpy())
     if hole is not None:
         arrays['mask'] = hole[0].numpy()

@@ -1,7 +1,6 @@
 """Images from a trained model, from Python."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,19 @@ from mmldm.diffusion import Sampling
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
+from mmldm.utils.memory import check_images_fit
 
+from ..adapters import AdapterSource, load_adapters
+from ..class_names import class_names
 from ..models import init_model
-from .arguments import as_list, check_known, split_sampling
+from .arguments import sampling_of, split_sampling
 from .batches import Progress, generated, predicted
-from .checks import check_fields, check_seed, check_sizes, check_value
+from .checks import check_multiple, check_sizes, check_whole
+from .defaults import Defaults, defaults_of
 from .editing import Editing
 from .edits import Edit
-from .requests import Request, read_fields, size_of
+from .kinds import kinds_of, negative_of
+from .requests import Request, size_of
 from .results import settings_of, to_picture
 
 Size = int | tuple[int, int]
@@ -36,18 +40,21 @@ class LatentDiffusionInferencer(Editing):
         generate.vary('three.png', strength=0.5, label=3)[0].save('other.png')
 
     An image depends on its seed, its number and its conditions alone: neither
-    on the batch size nor on the images beside it. Calls do not change the
-    model: several threads may use it with other settings at the same time.
+    on the batch size nor on the images beside it, but for rounding. Calls do
+    not change the model: several threads may use it with other settings at
+    the same time.
 
     Args:
         model: A source of :func:`mmldm.apis.init_model`: work directory,
             published file, converted folder, or config; or a model.
         checkpoint: The weights, if ``model`` is a config.
         device: Device; None for the GPU if there is one.
+        adapters: Adapters of the model that is read; see
+            :func:`mmldm.apis.load_adapters`, which takes a model in memory.
 
     Raises:
-        FileNotFoundError, ValueError: If the model cannot be read, or is no
-            latent diffusion model.
+        FileNotFoundError, ValueError: If the model or an adapter cannot be
+            read, or is no latent diffusion model.
     """
 
     def __init__(
@@ -55,9 +62,16 @@ class LatentDiffusionInferencer(Editing):
         model: str | Path | LatentDiffusion,
         checkpoint: str | Path | None = None,
         device: str | torch.device | None = None,
+        adapters: Sequence[AdapterSource] = (),
     ) -> None:
         if not isinstance(model, torch.nn.Module):
             model = init_model(model, checkpoint, device)
+            load_adapters(model, adapters)
+        elif adapters:
+            raise ValueError(
+                'adapters are loaded with a model from a file: call '
+                'load_adapters(model, adapters) for a model in memory'
+            )
         if not isinstance(model, LatentDiffusion):
             raise ValueError(
                 f'model is a {type(model).__name__}, expected a '
@@ -70,6 +84,19 @@ class LatentDiffusionInferencer(Editing):
         """Fields of data samples that the model needs."""
         return tuple(self.model.conditioner.reads)
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the model's classes, in order; () if it has none."""
+        return class_names(self.model)
+
+    @property
+    def settings(self) -> Defaults:
+        """What a call does where an argument is not given, and why.
+
+        ``print(generate.settings)`` shows one line for each argument.
+        """
+        return defaults_of(self.model)
+
     def __call__(
         self,
         num: int = 1,
@@ -80,6 +107,7 @@ class LatentDiffusionInferencer(Editing):
         batch_size: int | None = None,
         callback: Progress | None = None,
         return_datasamples: bool = False,
+        exact: bool = False,
         **arguments: Any,
     ) -> list[Image.Image] | list[LDMDataSample]:
         """Generate images.
@@ -87,28 +115,39 @@ class LatentDiffusionInferencer(Editing):
         Args:
             num: Images of each kind: of each label with each prompt.
             seed: Seed of the noise, >= 0.
-            size: Side, or height and width, pixels; None for that of a given
-                image, or of training.
+            size: Side, or height and width, pixels, multiples of the first
+                stage's factor; None for that of a given image, or of
+                training.
             negative: Caption or label that guidance leads away from.
-            sampling: How to sample; None takes ``steps``, ``solver``,
-                ``grid`` and ``guidance_scale`` from the other arguments, and
-                leaves what is not given to the model's config.
+            sampling: How to sample; None takes it from the other arguments.
+                What is not given is as in the model's config.
             batch_size: Images at a time, which does not change them; None
-                for 4.
+                for 8, and on a GPU for as many as its free memory holds.
             callback: Called after every evaluation of the network with its
                 number in the batch, from 1, and the estimate of the clean
                 latents, (B, C, h, w).
             return_datasamples: Return data samples with ``pred_img``.
-            arguments: ``label``, ``prompt`` (one or several of each),
-                ``layout``, ``image``, ``mask``, ``low_res``, ``map``,
-                ``like``, ``features`` as the model reads them, ``fields`` (a
-                dict of fields of your own), and the sampling arguments;
+            exact: On a CPU, fill batches up to eight images and use one
+                thread, so that the bits of an image depend on its request
+                alone, and are those of tools/test.py. Otherwise a pixel may
+                differ by one grey level.
+            arguments: ``label``, by number or name (:attr:`classes`), and
+                ``prompt``, one or several of each; ``layout``, ``image``,
+                ``mask``, ``low_res``, ``map``, ``like``, ``features`` as the
+                model reads them; ``fields``, a dict of fields of your own.
                 ``unconditional=True`` takes no condition. ``strength`` with
                 ``image`` starts from that image, see :meth:`vary`.
+                ``number`` is that of the first image of the seed, 0. How to
+                sample: ``steps``, ``solver``, ``grid`` by name or config;
+                ``guidance_scale``, ``guidance_rescale``,
+                ``guidance_interval`` of classifier-free guidance, or
+                ``guidance``; ``window``, the side of windows for large
+                images, pixels; ``dtype``, 'float16' or 'bfloat16', and
+                ``compile`` of the denoiser, see :class:`Sampling`.
 
         Returns:
-            Images, kind after kind, whose ``info['mmldm']`` holds the
-            settings that reproduce them.
+            Images, kind after kind. ``generate(**image.info['mmldm'])`` is
+            the image again, if no picture was given.
 
         Raises:
             ValueError: If an argument is unknown, invalid, or not read by the
@@ -123,6 +162,7 @@ class LatentDiffusionInferencer(Editing):
             batch_size=batch_size,
             callback=callback,
             return_datasamples=return_datasamples,
+            exact=exact,
         )
         strength = arguments.pop('strength', None)
         if strength is None:
@@ -135,6 +175,7 @@ class LatentDiffusionInferencer(Editing):
         batch_size: int | None = None,
         callback: Progress | None = None,
         return_datasamples: bool = False,
+        exact: bool = False,
         **arguments: Any,
     ) -> list[Image.Image] | list[LDMDataSample]:
         """The images of a call, which is described there.
@@ -144,14 +185,17 @@ class LatentDiffusionInferencer(Editing):
             batch_size: See :meth:`__call__`, as for the other arguments.
             callback: See there.
             return_datasamples: See there.
+            exact: See there.
             arguments: All others.
         """
-        requests, sampling = self.asked(**arguments)
-        stream = self.stream(requests, sampling, batch_size, callback, edit)
-        samples = [*stream]
+        known = edit is not None  # the size is that of a picture
+        requests, sampling = self.asked(any_size=known, **arguments)
+        samples = [
+            *self.stream(requests, sampling, batch_size, callback, edit, exact)
+        ]
         if return_datasamples:
             return samples
-        settings = sampling.settings
+        settings, _ = split_sampling(arguments)
         if edit is not None:
             settings |= edit.settings
         return [
@@ -165,6 +209,8 @@ class LatentDiffusionInferencer(Editing):
         seed: int = 0,
         size: Size | None = None,
         negative: int | str | None = None,
+        number: int = 0,
+        any_size: bool = False,
         **arguments: Any,
     ) -> tuple[list[Request], Sampling]:
         """The images that a call asks for, and how it samples.
@@ -174,22 +220,30 @@ class LatentDiffusionInferencer(Editing):
             seed: See there.
             size: See there.
             negative: See there.
+            number: See there.
+            any_size: Allow a size that is no multiple of the first stage's
+                factor, as that of a given picture.
             arguments: All others.
 
         Raises:
             ValueError: If the model does not read exactly these arguments.
         """
         check_count('num', num)
-        check_seed(seed)
-        sampling, arguments = split_sampling(arguments)
-        away = self._negative(negative)
+        check_whole('seed', seed)
+        check_whole('number', number)
+        if size is not None and not any_size:
+            check_multiple(self.model, size)
+        own, arguments = split_sampling(arguments)
+        sampling = sampling_of(self.model, own)
+        away = negative_of(self.model, negative)
         requests = []
-        for kind in self._kinds(arguments, sampling.unconditional):
+        for kind in kinds_of(self.model, arguments, sampling.unconditional):
             shape = size_of(self.model, kind, size)
             check_sizes(self.model, kind, shape)
+            check_images_fit('num', num, shape[0] * shape[1])
             requests += [
-                Request(kind, shape, seed, number, away)
-                for number in range(num)
+                Request(kind, shape, seed, number + i, away)
+                for i in range(num)
             ]
         return requests, sampling
 
@@ -200,6 +254,7 @@ class LatentDiffusionInferencer(Editing):
         batch_size: int | None = None,
         callback: Progress | None = None,
         edit: Edit | None = None,
+        exact: bool = False,
     ) -> Iterator[LDMDataSample]:
         """Generate images one after the other, in batches of equal size.
 
@@ -212,44 +267,12 @@ class LatentDiffusionInferencer(Editing):
             batch_size: See :meth:`__call__`.
             callback: See :meth:`__call__`.
             edit: What makes the images; None generates them from noise.
+            exact: See :meth:`__call__`.
 
         Yields:
             Data samples with ``pred_img``, uint8 RGB (3, H, W).
         """
         model = self.model.sampling_by(sampling or Sampling())
         return generated(
-            model, requests, batch_size, callback, edit or predicted
+            model, requests, batch_size, callback, edit or predicted, exact
         )
-
-    def _kinds(
-        self, arguments: Mapping[str, Any], unconditional: bool
-    ) -> list[dict[str, Any]]:
-        """Fields of each kind of image: every label with every prompt."""
-        arguments = dict(arguments)
-        fields = dict(arguments.pop('fields', None) or {})
-        check_known(arguments)
-        several = {
-            name: as_list(arguments.pop(name, None))
-            for name in ('label', 'prompt')
-        }
-        fields |= read_fields(arguments)
-        kinds = [
-            fields | read_fields(dict(zip(several, values, strict=True)))
-            for values in product(*several.values())
-        ]
-        for kind in kinds:
-            check_fields(self.model, kind, unconditional)
-        return kinds
-
-    def _negative(self, negative: int | str | None) -> dict[str, Any]:
-        """The field that guidance leads away from."""
-        if negative is None:
-            return {}
-        name = 'gt_label' if isinstance(negative, int) else 'caption'
-        if name not in self.reads:
-            raise ValueError(
-                f'negative={negative!r} is not available: the model reads '
-                f'{", ".join(self.reads) or "nothing"}; leave it out'
-            )
-        check_value(self.model, name, negative, 'negative')
-        return {name: negative}

@@ -8,8 +8,10 @@ for CLIP, of github.com/CompVis/stable-diffusion at 21f890f.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..editors import DROP_PROB
 from ..key_table import UNSAID, Given, Key, KeyTable, fixed, ignored
 from ..kinds import BOOL, COUNT
+from .clip import CLIP_READERS
 from .condition_slots import (
     Reading,
     Surroundings,
@@ -21,7 +23,7 @@ from .condition_slots import (
     precomputed_features,
     small_image,
 )
-from .params import PARAMS, REMEDY, target_and_params, within
+from .params import MODULES, PARAMS, table, target_and_params, within
 
 UNCONDITIONAL = '__is_unconditional__'
 FIRST_STAGE = '__is_first_stage__'
@@ -29,20 +31,6 @@ WORDS = UNCONDITIONAL, FIRST_STAGE
 IDENTITY = 'torch.nn.Identity'
 BERT = 'bert-base-uncased'
 BERT_VOCABULARY = 30522
-CLIP = 'openai/clip-vit-large-patch14'
-# The network CLIP, which checkpoints do not describe.
-CLIP_NETWORK = dict(
-    vocab_size=49408,
-    hidden_size=768,
-    intermediate_size=3072,
-    num_hidden_layers=12,
-    num_attention_heads=12,
-    max_position_embeddings=77,
-    hidden_act='quick_gelu',
-    layer_norm_eps=1e-5,
-    bos_token_id=49406,
-    eos_token_id=49407,
-)
 # Tokens per object, and tokens for the two corners of the crop.
 LAYOUT, OBJECT, CORNERS = 'coordinates_bbox', 3, 2
 
@@ -77,7 +65,16 @@ def conditioner_config(
     if not readings:
         return dict(type='Conditioner'), dict(type='NoGuidance')
     embedders = [found.config for found in readings]
-    return dict(type='Conditioner', embedders=embedders), _guidance(readings)
+    conditioner = dict(type='Conditioner', embedders=embedders)
+    return conditioner | _dropping(readings), _guidance(readings)
+
+
+def _dropping(readings: Sequence[Reading]) -> dict[str, Any]:
+    """How often training drops the condition that guidance needs."""
+    if readings[0].scale is None:
+        return {}
+    others = [0.0] * (len(readings) - 1)
+    return dict(drop_prob=[DROP_PROB, *others] if others else DROP_PROB)
 
 
 def _guidance(readings: Sequence[Reading]) -> dict[str, Any]:
@@ -199,17 +196,6 @@ def _semantic_map(given: Given, slot: str, around: Surroundings) -> Reading:
     return Reading(config, 'spatial', given['out_channels'])
 
 
-def _clip(given: Given, slot: str, around: Surroundings) -> Reading:
-    """The text encoder of Stable Diffusion 1."""
-    config = dict(type='TextEncoder', tokenizer=CLIP, **given.ours)
-    config['config'] = dict(CLIP_NETWORK)
-    return Reading(config, 'tokens', CLIP_NETWORK['hidden_size'], 7.5)
-
-
-def _table(*rows: Key) -> KeyTable:
-    return KeyTable(*rows, remedy=REMEDY)
-
-
 TRANSFORMER = (
     Key('n_embed', 'embed_dim', COUNT),
     Key('n_layer', 'num_layers', COUNT),
@@ -217,19 +203,11 @@ TRANSFORMER = (
     *ignored('device embedding_dropout'),
 )
 # Keys of each target, and the function that converts its condition.
-MODULES = 'ldm.modules.encoders.modules.'
 READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
-    IDENTITY: (_table(), _identity),
-    f'{MODULES}FrozenCLIPEmbedder': (
-        _table(
-            Key('max_length', 'max_length', COUNT, 77),
-            *fixed({'version': CLIP}),
-            *ignored('device'),
-        ),
-        _clip,
-    ),
+    IDENTITY: (table(), _identity),
+    **CLIP_READERS,
     f'{MODULES}ClassEmbedder': (
-        _table(
+        table(
             Key('embed_dim', 'embed_dim', COUNT),
             Key('n_classes', 'num_classes', COUNT, UNSAID),
             *ignored('key'),
@@ -237,7 +215,7 @@ READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
         _class,
     ),
     f'{MODULES}BERTEmbedder': (
-        _table(
+        table(
             Key('vocab_size', 'vocab_size', COUNT, BERT_VOCABULARY),
             Key('use_tokenizer', '', BOOL, True),
             *TRANSFORMER,
@@ -245,7 +223,7 @@ READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
         _transformer,
     ),
     f'{MODULES}TransformerEmbedder': (
-        _table(
+        table(
             Key('vocab_size', 'vocab_size', COUNT),
             *ignored('use_tokenizer'),
             *TRANSFORMER,
@@ -253,7 +231,7 @@ READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
         _transformer,
     ),
     f'{MODULES}SpatialRescaler': (
-        _table(
+        table(
             Key('out_channels', 'embed_dim', COUNT, UNSAID),
             Key('in_channels', 'num_classes', COUNT, 3),
             Key('n_stages', 'num_stages', COUNT, 1),

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmldm.registry import MODELS
 from mmldm.utils.image_size import height_and_width
 
-from ..key_mapping import part_of
+from ..key_mapping import part_of, without_memory
 from .class_embedding import vector_classes
 from .denoiser import unet_keys
 from .denoiser_config import denoiser_to_diffusers_config
@@ -25,10 +25,12 @@ from .files import (
 )
 from .first_stage import (
     FIRST_STAGE_KEYS,
+    first_stage_class,
     first_stage_to_diffusers_config,
 )
 from .folder import TOKENIZER
-from .latent_scale import fold_latent_scale, latent_scale
+from .latent_scale import fold_latent_scale, scale_keys
+from .library_stage import LIBRARY, library_stage
 from .pipelines import (
     LENGTH,
     PIPELINES,
@@ -41,7 +43,6 @@ from .pipelines import (
     text_pipeline,
 )
 from .process import scheduler_to_diffusers
-from .text import text_encoder_from_diffusers_config
 
 
 @dataclass
@@ -121,50 +122,30 @@ def write_diffusers(
     return [f'{written}: {", ".join(folder.files)}', *folder.notes]
 
 
-def whole_model(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """All weights and the config of a model, whatever it reads from files.
-
-    Args:
-        model: Result of :func:`mmldm.apis.init_model`.
-
-    Returns:
-        Arguments for :func:`write_diffusers`.
-    """
-    config = model.cfg.model.to_dict()
-    weights = model.state_dict()
-    # Frozen parts with files of their own are not in the state dict.
-    weights |= model.autoencoder.state_dict(prefix='autoencoder.')
-    embedders = getattr(getattr(model, 'conditioner', None), 'embedders', ())
-    for i, embedder in enumerate(embedders):
-        own = config['conditioner']['embedders'][i]
-        if own['type'] == 'TextEncoder' and own.get('pretrained'):
-            name = f'conditioner.embedders.{i}'
-            weights |= embedder.network.state_dict(prefix=f'{name}.network.')
-            own |= text_encoder_from_diffusers_config(
-                embedder.network.config.to_dict(),
-                own.get('tokenizer') or own.pop('pretrained'),
-            )
-            own.pop('pretrained', None)
-    return weights, config
-
-
 def _add_first_stage(
     folder: Folder,
     part: str,
     weights: Mapping[str, Tensor],
     config: Mapping[str, Any],
 ) -> str:
-    """Add the first stage; return the name of its class."""
-    own, notes = fold_latent_scale(
-        part_of(weights, 'autoencoder.'), config['autoencoder']
-    )
-    folder.notes += notes
+    """Add the first stage; return the name of its class.
+
+    Alone, it keeps its convolutions, and a shift or a scale per channel has
+    keys of its own. Pipelines of latent diffusion ignore these keys.
+    """
+    own, stage = part_of(weights, 'autoencoder.'), config['autoencoder']
+    if stage['type'] == LIBRARY:
+        theirs, found = library_stage(own, stage)
+        folder.add(part, theirs, found)
+        return theirs['_class_name']
+    if config['type'] != 'FirstStage':
+        own, stage, notes = fold_latent_scale(own, stage)
+        folder.notes += notes
+    scale = scale_keys(own, first_stage_class(stage))
     theirs = first_stage_to_diffusers_config(
-        config['autoencoder'],
-        latent_scale(own),
-        config.get('image_size') or 256,
+        stage, scale, config.get('image_size') or 256
     )
-    found = FIRST_STAGE_KEYS.write(own, config['autoencoder'])
+    found = FIRST_STAGE_KEYS.write(own, stage)
     folder.add(part, theirs, found)
     return theirs['_class_name']
 
@@ -178,7 +159,7 @@ def _diffusion(
     parts = PIPELINES.get(text_pipeline(embedders), Pipeline())
     kind = _add_first_stage(folder, parts.first_stage, weights, config)
     vae = folder.files[f'{parts.first_stage}/{CONFIG}']
-    factor = 2 ** (len(vae['block_out_channels']) - 1)
+    factor = without_memory(config['autoencoder']).factor
     unet = _add_unet(folder, weights, config, factor)
     pipeline, why_not = choose_pipeline(embedders, unet, vae)
     scheduler, notes = scheduler_to_diffusers(
@@ -269,13 +250,15 @@ def _tokenizer(config: Mapping[str, Any]) -> Any:
         return MODELS.build(dict(tokenizer))
     from mmldm.models.conditioners.text_encoder import ClipTokens
 
-    return ClipTokens(tokenizer, config.get('max_length', LENGTH))
+    length = config.get('max_length', LENGTH)
+    return ClipTokens(tokenizer, length, config.get('pad_id'))
 
 
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
     """Copy the tokenizer's folder, or save what its name refers to."""
     source = Path(tokenizer.pretrained)
-    if source.is_dir():
+    pads = getattr(tokenizer, 'pad_id', None)
+    if source.is_dir() and pads is None:
         if source.resolve() != folder.resolve():
             shutil.copytree(source, folder, dirs_exist_ok=True)
     else:

@@ -14,6 +14,7 @@ from .loading import (
     LoadFeatures,
     LoadImage,
     LoadLabelMap,
+    LoadTokens,
 )
 from .masks import LoadMask, RandomMask
 from .references import KeepReference, LoadReference
@@ -28,6 +29,7 @@ __all__ = [
     'RandomMask',
     'KeepReference',
     'LoadFeatures',
+    'LoadTokens',
     'LoadImage',
     'LoadLabelMap',
     'LoadMask',

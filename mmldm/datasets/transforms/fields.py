@@ -10,6 +10,7 @@ GIVERS = {
     'map_path': 'LabelMaps',
     'mask_path': 'MaskFiles',
     'ref_path': 'ReferenceFiles',
+    'tokens_path': 'TokenFiles',
 }
 
 

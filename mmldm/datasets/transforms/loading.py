@@ -129,28 +129,41 @@ class LoadFeatures(BaseTransform):
     images.
     """
 
+    field = 'features'
+    ndim, kinds, expected = 2, 'f', 'floats (L, C)'
+    dtype = np.float32
+
     def transform(self, results: dict) -> dict:
         """Read the file.
 
         Raises:
-            ValueError: If it is not such a file, or its array is not floats
-                (L, C).
+            ValueError: If it is not such a file, or its array has other axes
+                or other numbers.
         """
-        path = require(results, 'features_path', self)
+        path = require(results, f'{self.field}_path', self)
         try:
-            features = np.load(path, allow_pickle=False)
+            array = np.load(path, allow_pickle=False)
         except (ValueError, EOFError) as error:
             raise ValueError(
-                f'features {path} cannot be read ({error}): write them with '
-                'numpy.save'
+                f'{self.field} {path} cannot be read ({error}): write them '
+                'with numpy.save'
             ) from error
-        if features.ndim != 2 or features.dtype.kind != 'f':
+        if array.ndim != self.ndim or array.dtype.kind not in self.kinds:
             raise ValueError(
-                f'features {path} are {features.dtype} of shape '
-                f'{features.shape}, expected floats (L, C)'
+                f'{self.field} {path} are {array.dtype} of shape '
+                f'{array.shape}, expected {self.expected}'
             )
-        results['features'] = features.astype(np.float32)
+        results[self.field] = array.astype(self.dtype)
         return results
+
+
+@TRANSFORMS.register_module()
+class LoadTokens(LoadFeatures):
+    """``tokens_path`` -> ``tokens``, int64 (L,), from NumPy's ``.npy``."""
+
+    field = 'tokens'
+    ndim, kinds, expected = 1, 'iu', 'integers (L,)'
+    dtype = np.int64
 
 
 @TRANSFORMS.register_module()

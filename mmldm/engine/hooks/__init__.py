@@ -1,5 +1,6 @@
 from .addressed_seed_hook import AddressedSeedHook
 from .atomic_checkpoint_hook import AtomicCheckpointHook
+from .dead_run_hook import DeadRunHook
 from .latent_scale_hook import LatentScaleHook
 from .module_ema_hook import ModuleEMAHook
 from .reference_metrics_hook import ReferenceMetricsHook
@@ -9,6 +10,7 @@ from .validation_loss_hook import ValidationLossHook
 __all__ = [
     'AddressedSeedHook',
     'AtomicCheckpointHook',
+    'DeadRunHook',
     'LatentScaleHook',
     'ModuleEMAHook',
     'ReferenceMetricsHook',

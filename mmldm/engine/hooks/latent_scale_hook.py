@@ -16,8 +16,8 @@ class LatentScaleHook(Hook):
     app. G, use the first batch of one process; here the samples are spread
     over the data, see ``latent_moments``. A first stage whose scale or shift
     is measured already (``tools/analysis_tools/latent_stats.py``) keeps them.
-    Checkpoints hold both: neither a resumed run nor one with ``load_from``
-    measures again.
+    Checkpoints hold both: neither a resumed run nor one with ``load_from`` or
+    with an adapter measures again.
 
     Args:
         num_samples: Images to encode, or all if there are fewer.
@@ -41,7 +41,8 @@ class LatentScaleHook(Hook):
         Raises:
             ValueError: If latents do not vary.
         """
-        if runner._has_loaded:
+        adapter = getattr(runner.bare_model, 'adapter', None)
+        if runner._has_loaded or adapter is not None:
             return
         autoencoder = runner.bare_model.autoencoder
         scale, shift = autoencoder.latent_scale, autoencoder.latent_shift

@@ -1,7 +1,7 @@
 """A test's metrics of real images: bounds for generated ones."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from mmengine.evaluator import Evaluator
@@ -12,6 +12,7 @@ from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.registry import HOOKS
 from mmldm.structures import LDMDataSample
 from mmldm.utils import SampleRandom
+from mmldm.utils.same_rounding import same_rounding
 
 
 @HOOKS.register_module()
@@ -85,8 +86,12 @@ class ReferenceMetricsHook(Hook):
 @torch.no_grad()
 def _copies(model, images: Tensor) -> Tensor:
     """Images (B, 3, H, W), encoded to the mode and decoded."""
-    z = model.autoencoder.encode(images)
-    return model.autoencoder.decode(z, images.shape[2:])
+
+    def copy(part: Tensor) -> Tensor:
+        z = model.autoencoder.encode(part)
+        return model.autoencoder.decode(z, images.shape[2:])
+
+    return _one_by_one(copy, images)
 
 
 @torch.no_grad()
@@ -94,7 +99,19 @@ def _decoded_noise(model, images: Tensor, samples: Sequence) -> Tensor:
     """Decoded noise with the shape of ``images``, (B, 3, H, W)."""
     draw = SampleRandom.of(samples).normal('start')
     noise = draw(model.autoencoder.encode(images))
-    return model.autoencoder.decode(noise, images.shape[2:])
+
+    def decode(part: Tensor) -> Tensor:
+        return model.autoencoder.decode(part, images.shape[2:])
+
+    return _one_by_one(decode, noise)
+
+
+def _one_by_one(process: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+    """``process(batch)``; on a CPU, the same for any batch size."""
+    if batch.device.type != 'cpu':
+        return process(batch)
+    with same_rounding(batch.device):
+        return torch.cat([process(part) for part in batch.split(1)])
 
 
 def _showing(samples: Sequence, images: Tensor) -> list[LDMDataSample]:

@@ -52,6 +52,8 @@ class Autoencoder(BaseModule):
     part_types: dict[str, str] = {}
     #: Arguments without effect once weights are loaded.
     training_arguments: tuple[str, ...] = ()
+    #: Modules that decode only: with others of these, latents are the same.
+    decoding_parts: tuple[str, ...] = ()
     #: Size of the codebook that :meth:`codes` counts in; None without one.
     num_codes: int | None = None
 
@@ -89,7 +91,10 @@ class Autoencoder(BaseModule):
             ValueError: If the images do not have four axes.
         """
         _check_axes('images', x, 3)
-        z = self.encode_raw(self.pad(x), draw_noise)
+        return self.scaled(self.encode_raw(self.pad(x), draw_noise))
+
+    def scaled(self, z: Tensor) -> Tensor:
+        """Scaled latents from raw ones, (B, C, h, w)."""
         return (z - self.latent_shift) * self.latent_scale
 
     def decode(self, z: Tensor, size: Sequence[int] | None = None) -> Tensor:
@@ -127,6 +132,30 @@ class Autoencoder(BaseModule):
     @abstractmethod
     def decode_raw(self, z: Tensor) -> Tensor:
         """Images from raw latents, without scale and shift."""
+
+    def encode_moments(self, x: Tensor) -> Tensor:
+        """What determines the distribution of raw latents, (B, M, h, w).
+
+        Caches of latents hold it; :meth:`latents_of` gives latents from it.
+
+        Args:
+            x: Images in [-1, 1], (B, 3, H, W); f divides H and W.
+        """
+        raise ValueError(
+            f'latents of {type(self).__name__} cannot be cached: give it the '
+            'methods encode_moments and latents_of, or train from images'
+        )
+
+    def latents_of(
+        self, moments: Tensor, draw_noise: DrawNoise | None
+    ) -> Tensor:
+        """Raw latents from :meth:`encode_moments`, which they are by default.
+
+        Args:
+            moments: Output of :meth:`encode_moments`, (B, M, h, w).
+            draw_noise: See :meth:`encode`.
+        """
+        return moments
 
     def encode_for_training(
         self,

@@ -48,14 +48,20 @@ class AutoencoderKL(ConvAutoencoder):
     def __init__(self, latent_channels: int, **kwargs) -> None:
         super().__init__(latent_channels, **kwargs)
         # Noise of standard deviation 1 would hide what the encoder learns.
-        nn.init.constant_(self.quant_conv.bias[latent_channels:], -6.0)
+        nn.init.constant_(self.moments_layer.bias[latent_channels:], -6.0)
 
     def posterior(self, x: Tensor) -> DiagonalGaussian:
         """The Gaussian of raw latents of images (B, 3, H, W) in [-1, 1]."""
         return DiagonalGaussian(self.encode_moments(x))
 
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
-        posterior = self.posterior(x)
+        return self.latents_of(self.encode_moments(x), draw_noise)
+
+    def latents_of(
+        self, moments: Tensor, draw_noise: DrawNoise | None
+    ) -> Tensor:
+        """A sample of the posterior, or its mean without noise."""
+        posterior = DiagonalGaussian(moments)
         if draw_noise is None:
             return posterior.mean
         return posterior.sample(draw_noise)
@@ -75,3 +81,19 @@ class AutoencoderKL(ConvAutoencoder):
         kl = posterior.kl().mean() / x[0].numel()
         z = transform(posterior.sample(draw_noise))
         return Coding(z, dict(kl=kl), {})
+
+
+@MODELS.register_module()
+class GreyAutoencoderKL(AutoencoderKL):
+    """:class:`AutoencoderKL` whose decoded images are grey.
+
+    The decoder's three channels are averaged. Without this, grey images get
+    faint colours, which networks trained on photographs see: at a third of a
+    grey level they are two fifths of the Frechet distance between clothes and
+    their reconstructions.
+    """
+
+    def decode_for_training(self, z: Tensor) -> Tensor:
+        """See :class:`ConvAutoencoder`; all channels are equal."""
+        x = super().decode_for_training(z)
+        return x.mean(1, keepdim=True).expand_as(x)

@@ -29,5 +29,9 @@ class IdentityAutoencoder(Autoencoder):
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:
         return x
 
+    def encode_moments(self, x: Tensor) -> Tensor:
+        """The pixels."""
+        return x
+
     def decode_raw(self, z: Tensor) -> Tensor:
         return z

@@ -11,6 +11,7 @@ from mmldm.structures import Condition, LDMDataSample
 from mmldm.utils import SampleRandom, check_range
 from mmldm.utils.typing import ConfigType, SampleList
 
+from .class_names import Names, read_class_names
 from .embedder import Embedder, Encode
 from .joining import as_condition, join, token_dim
 
@@ -52,9 +53,11 @@ class Conditioner(BaseModule):
         self,
         embedders: Sequence[ConfigType] = (),
         drop_prob: float | Sequence[float] = 0.0,
+        class_names: Names | None = None,
     ) -> None:
         super().__init__()
         self.embedders = nn.ModuleList(map(MODELS.build, embedders))
+        self.class_names = read_class_names(class_names, self.class_counts)
         self.drop_prob = drop_prob
         self.dim('tokens')  # raises if tokens cannot be joined
         self._check_drop_prob()

@@ -2,10 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from inspect import signature
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from mmldm.utils.checkpoint import weights_hash
@@ -89,6 +91,11 @@ class FrozenNetwork(FrozenPart, Embedder):
         if config.model_type == self.model_type:
             kind = {}
         return dict(config=kind | _differences(config))
+
+    def gradients(self) -> AbstractContextManager:
+        """A context that records gradients only if an adapter is trained."""
+        trained = any(w.requires_grad for w in self.network.parameters())
+        return torch.set_grad_enabled(torch.is_grad_enabled() and trained)
 
     def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
         """The hash of the network's weights."""

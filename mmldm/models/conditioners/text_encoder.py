@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
@@ -29,8 +28,8 @@ class TextEncoder(FrozenNetwork):
     There is a token for every position of the caption, padding included; null
     is the empty caption. If the tokenizer marks padding, the denoiser does not
     attend to it. CLIP was trained without a mask, and all of its tokens count.
-    The network is never trained; it is stored as described for
-    :class:`FrozenNetwork`.
+    The network is never trained, but may have a trained adapter
+    (:class:`LoRA`). It is stored as described for :class:`FrozenNetwork`.
 
     Args:
         config: Arguments of a transformers config and its ``model_type``, such
@@ -45,6 +44,8 @@ class TextEncoder(FrozenNetwork):
             if the last layer did not exist. If the architecture has a final
             norm, as CLIP, T5 and language models such as Llama have, it is
             applied in both cases. BERT and RoBERTa have none.
+        pad_id: Id of the token that fills short captions of a CLIP, 0 in
+            Stable Diffusion 2; None for the tokenizer's.
 
     Raises:
         ValueError: If both or none of ``config`` and ``pretrained`` is given,
@@ -66,6 +67,7 @@ class TextEncoder(FrozenNetwork):
         tokenizer: str | None = None,
         max_length: int = 77,
         layer: str = 'last',
+        pad_id: int | None = None,
     ) -> None:
         super().__init__()
         check_choice('TextEncoder.layer', layer, LAYERS)
@@ -76,8 +78,9 @@ class TextEncoder(FrozenNetwork):
             )
         self.init_network(config, pretrained)
         self.clip = self.network.config.model_type == CLIP
-        tokens = ClipTokens if self.clip else AutoTokens
-        self.tokenizer = tokens(tokenizer or pretrained, max_length)
+        self.tokenizer = self._tokens(
+            tokenizer or pretrained, max_length, pad_id
+        )
         self.dim = self.network.config.hidden_size
         self.layer = layer
         if layer == 'penultimate':
@@ -90,6 +93,18 @@ class TextEncoder(FrozenNetwork):
                 f'TextEncoder.max_length={max_length}, but the network has '
                 f'{positions} positions: set max_length={positions}'
             )
+
+    def _tokens(
+        self, tokenizer: str, max_length: int, pad_id: int | None
+    ) -> ClipTokens | AutoTokens:
+        if self.clip:
+            return ClipTokens(tokenizer, max_length, pad_id)
+        if pad_id is not None:
+            raise ValueError(
+                f'TextEncoder.pad_id={pad_id} is for a CLIP, but the '
+                f'network is a {self.network.config.model_type!r}: remove it'
+            )
+        return AutoTokens(tokenizer, max_length)
 
     @staticmethod
     def network_class(config: Any) -> type | None:
@@ -114,9 +129,9 @@ class TextEncoder(FrozenNetwork):
             tokenizer=self.tokenizer.pretrained,
             max_length=self.tokenizer.max_length,
             layer=self.layer,
+            pad_id=getattr(self.tokenizer, 'pad_id', None),
         )
 
-    @torch.no_grad()
     def forward(
         self,
         data_samples: SampleList,
@@ -150,7 +165,8 @@ class TextEncoder(FrozenNetwork):
             # An empty caption may be all padding; attention needs a token.
             mask = mask.bool() | ~mask.any(1, keepdim=True)
             seen = dict(attention_mask=mask.to(self.device))
-        return self.network(ids.to(self.device), **seen).last_hidden_state
+        with self.gradients():
+            return self.network(ids.to(self.device), **seen).last_hidden_state
 
 
 def _skip(

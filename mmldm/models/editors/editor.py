@@ -62,6 +62,17 @@ class Editor(BaseModel):
                 loop.
         """
 
+    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+        """Terms of the loss, by name, of a network that has learned nothing.
+
+        A training whose terms stay there is dead; ``DeadRunHook`` compares
+        them. Terms that are left out are not compared.
+
+        Args:
+            inputs: Images in [-1, 1], (B, 3, H, W).
+        """
+        return {}
+
     @abstractmethod
     def predict(
         self, inputs: Tensor | None, data_samples: SampleList

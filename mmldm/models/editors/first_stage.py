@@ -18,6 +18,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from .editor import Editor
+from .first_stage_hash import ORIGIN, PREFIX, first_stage_hash
 
 PIXEL_LOSSES = {'l1': F.l1_loss, 'l2': F.mse_loss}
 
@@ -44,6 +45,9 @@ class FirstStage(Editor):
             pixel loss.
         adversarial: Config of ``AdversarialLoss``; None for none.
         equivariance: Config of ``Equivariance``; None for none.
+        trained: 'all', or 'decoder' to train a decoder further whose encoder
+            stays as it is: latent diffusion models of the first stage before
+            can use the new one.
         data_preprocessor: See :class:`Editor`.
     """
 
@@ -61,6 +65,7 @@ class FirstStage(Editor):
         perceptual_weight: float = 1.0,
         adversarial: ConfigType | None = None,
         equivariance: ConfigType | None = None,
+        trained: str = 'all',
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
@@ -79,7 +84,41 @@ class FirstStage(Editor):
         if self.adversarial is not None:
             _ = self.autoencoder.last_weight  # refused now, not at `start`
         self.equivariance = _build(equivariance)
+        check_choice('trained', trained, ('all', 'decoder'))
+        self.fixed_parts: list[torch.nn.Module] = []
+        if trained == 'decoder':
+            self._fix_encoder()
+        self.register_load_state_dict_pre_hook(_fit_parts)
         self.register_load_state_dict_pre_hook(_fit_discriminator)
+
+    def train(self, mode: bool = True) -> 'FirstStage':
+        """See :meth:`nn.Module.train`; what is not trained stays as it is."""
+        super().train(mode)
+        for part in self.fixed_parts:
+            part.eval()
+        return self
+
+    @property
+    def keeps_encoder(self) -> bool:
+        """Whether the decoder alone is trained."""
+        return bool(self.fixed_parts)
+
+    def _fix_encoder(self) -> None:
+        """Exclude all but the decoding parts from training."""
+        parts = self.autoencoder.decoding_parts
+        if not parts:
+            raise ValueError(
+                f"trained='decoder' is not available for "
+                f'{type(self.autoencoder).__name__}, which names no '
+                "decoding_parts: set trained='all'"
+            )
+        self.autoencoder.requires_grad_(False)
+        for name, part in self.autoencoder.named_children():
+            if name in parts:
+                part.requires_grad_(True)
+            else:
+                self.fixed_parts.append(part)
+        self.register_buffer(ORIGIN, torch.zeros(32, dtype=torch.uint8))
 
     def loss(
         self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
@@ -121,6 +160,12 @@ class FirstStage(Editor):
             other = self._step(wrapper, self.adversarial, losses)
             logged.update(other, loss=logged['loss'])
         return logged
+
+    @torch.no_grad()
+    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+        """``loss_rec`` of the batch's mean colour; see :class:`Editor`."""
+        colour = inputs.mean((0, 2, 3), keepdim=True).expand_as(inputs)
+        return dict(loss_rec=self.pixel_loss(colour, inputs).item())
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
@@ -253,6 +298,26 @@ class FirstStage(Editor):
             wrapper.step()
             wrapper.zero_grad()
         return logged
+
+
+def _fit_parts(model: FirstStage, state: dict, prefix: str, *_) -> None:
+    """Let the first stage of a latent diffusion model be loaded.
+
+    One that keeps its encoder notes the hash of the first stage that it
+    begins from, unless the file has noted it.
+    """
+    if f'{prefix}denoiser.' in {n[: len(prefix) + 9] for n in state}:
+        for name in [n for n in state if not n.startswith(prefix + PREFIX)]:
+            del state[name]
+    if not model.keeps_encoder:
+        state.pop(prefix + ORIGIN, None)
+    elif prefix + ORIGIN not in state:
+        own = {prefix + n: w.dtype for n, w in model.state_dict().items()}
+        weights = {
+            name.removeprefix(prefix): weight.to(own.get(name, weight.dtype))
+            for name, weight in state.items()
+        }
+        state[prefix + ORIGIN] = first_stage_hash(weights)
 
 
 def _fit_discriminator(

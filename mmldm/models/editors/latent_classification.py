@@ -1,5 +1,7 @@
 """The editor that trains a classifier of noisy latents."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -87,6 +89,10 @@ class LatentClassification(FrozenFirstStage, Editor):
             loss_classify=F.cross_entropy(logits, labels),
             accuracy=(logits.argmax(1) == labels).float().mean(),
         )
+
+    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+        """``loss_classify`` of equal chances; see :class:`Editor`."""
+        return dict(loss_classify=math.log(self.classifier.num_classes))
 
     @torch.no_grad()
     def predict(

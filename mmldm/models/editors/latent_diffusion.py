@@ -15,6 +15,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from ..losses import TrainingStep
+from .adapted import Adapted
 from .derived import FILLED_IN, build_networks
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
@@ -25,20 +26,21 @@ from .loss_terms import (
     build_log_variance,
     denoising_terms,
     named_terms,
+    trivial_error,
 )
 from .other_sampling import OtherSampling
 from .part_checks import (
-    check_guidance,
     check_parts,
     check_spatial,
     generated_size,
     warn_of_untrained_null,
 )
+from .training_latents import training_latents
 
 
 @MODELS.register_module()
 class LatentDiffusion(
-    OtherSampling, ImageEditing, Guided, FrozenFirstStage, Editor
+    OtherSampling, ImageEditing, Guided, FrozenFirstStage, Adapted, Editor
 ):
     """Latent diffusion model; Rombach et al. 2022 (arXiv:2112.10752).
 
@@ -55,6 +57,8 @@ class LatentDiffusion(
             loss besides the denoising error.
         autoencoder_checkpoint: File with the first stage's weights. If it is
             given, checkpoints of this model hold only the weights' hash.
+        other_first_stage: Load weights that were trained on another first
+            stage than this one, to train them further on it.
         guide: Config of the denoiser of a weaker model, for
             :class:`AutoGuidance`.
         guide_checkpoint: File or work directory of that model, a
@@ -63,6 +67,7 @@ class LatentDiffusion(
             whose data sample has no ``img_shape``: side of a square, or
             height and width, pixels.
         windows: Config of :class:`Windows` for large images, or None.
+        adapter: Config of a :class:`LoRA` that is trained alone, or None.
         data_preprocessor: See :class:`Editor`.
 
     Raises:
@@ -85,14 +90,18 @@ class LatentDiffusion(
         log_variance: ConfigType | None = None,
         extra_losses: Sequence[ConfigType] = (),
         autoencoder_checkpoint: str | None = None,
+        other_first_stage: bool = False,
         guide: ConfigType | None = None,
         guide_checkpoint: str | None = None,
         image_size: Size | None = None,
         windows: ConfigType | None = None,
+        adapter: ConfigType | None = None,
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
-        self.init_first_stage(autoencoder, autoencoder_checkpoint)
+        self.init_first_stage(
+            autoencoder, autoencoder_checkpoint, other_first_stage
+        )
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
             diffusion_scheduler
         )
@@ -118,9 +127,13 @@ class LatentDiffusion(
         self.init_guide(guide, conditioner, guide_checkpoint)
         check_parts(self)
         self.check_guidance()
+        self.init_adapter(adapter)
 
     def loss(
-        self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
+        self,
+        inputs: Tensor | None,
+        data_samples: SampleList,
+        iteration: int = 0,
     ) -> dict:
         """The terms of the training loss, each ().
 
@@ -129,7 +142,8 @@ class LatentDiffusion(
         error before they weigh it.
 
         Args:
-            inputs: Images in [-1, 1], (B, 3, H, W).
+            inputs: Images in [-1, 1], (B, 3, H, W); None if the data samples
+                have ``latent_moments``, from a cache.
             data_samples: Conditions and random addresses.
             iteration: Number of finished iterations, for extra losses.
         """
@@ -139,12 +153,9 @@ class LatentDiffusion(
                 self.guidance, self.conditioner
             )
         random = SampleRandom.of(data_samples)
-        encode = self.autoencoder.encode
-        with torch.no_grad():
-            z_0 = encode(inputs, random.normal('posterior'))
-            z_0 = z_0.float()  # whatever the networks' dtype
+        z_0 = training_latents(self.autoencoder, inputs, data_samples, random)
         cond, terms = self.conditioner.with_losses(
-            data_samples, random, encode
+            data_samples, random, self.autoencoder.encode
         )
         check_spatial(cond, z_0, data_samples)
         scheduler = self.diffusion_scheduler
@@ -160,6 +171,12 @@ class LatentDiffusion(
         terms += self.extra_losses.terms(step)
         denoising = denoising_terms(step, scheduler, self.log_variance)
         return denoising | named_terms(terms)
+
+    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+        """The denoising error of zeros; see :class:`Editor`."""
+        name = 'error' if self.log_variance else 'loss_denoise'
+        latent = self.autoencoder.latent_channels
+        return {name: trivial_error(self.diffusion_scheduler, latent)}
 
     @torch.no_grad()
     def predict(
@@ -211,7 +228,7 @@ class LatentDiffusion(
         random = SampleRandom.of(data_samples)
         levels = levels or scheduler.levels()
         if start is None:
-            empty = self._empty_latents(data_samples)
+            empty = self.empty_latents(data_samples)
             noise = random.normal('start')(empty)
             start = scheduler.start(noise, levels[0])
         denoise = self.denoise_for(data_samples)
@@ -273,7 +290,8 @@ class LatentDiffusion(
         # float32: solvers subtract nearly equal numbers.
         return denoiser(z_t, t, cond).float()
 
-    def _empty_latents(self, data_samples: SampleList) -> Tensor:
+    def empty_latents(self, data_samples: SampleList) -> Tensor:
+        """Uninitialized latents of the wanted images, (B, C, h, w)."""
         first_stage = self.autoencoder
         size = generated_size(data_samples, self.image_size)
         return torch.empty(
@@ -282,11 +300,3 @@ class LatentDiffusion(
             *(-(-side // first_stage.factor) for side in size),
             device=next(self.denoiser.parameters()).device,
         )
-
-    def check_guidance(self) -> None:
-        """Raise unless the model has what its guidance needs.
-
-        Raises:
-            ValueError: If a slot, a guide or a null condition is missing.
-        """
-        check_guidance(self.guidance, self.conditioner, self.guide is not None)

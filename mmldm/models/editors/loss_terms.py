@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 
+import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmldm.diffusion import DiffusionScheduler
 from mmldm.registry import MODELS
+from mmldm.utils import SampleRandom
 from mmldm.utils.checks import suggest
 from mmldm.utils.typing import ConfigType
 
@@ -127,6 +130,30 @@ def denoising_terms(
         loss_denoise=(weighed + bound).mean(),
         error=(errors + bound).mean().detach(),
     )
+
+
+@lru_cache(maxsize=1)  # DeadRunHook asks again and again
+@torch.no_grad()
+def trivial_error(
+    scheduler: DiffusionScheduler, channels: int, num_samples: int = 1024
+) -> float:
+    """The mean denoising error of an output of zeros.
+
+    It is estimated for latents of N(0, 1), with a relative deviation of less
+    than a hundredth for usual weightings.
+
+    Args:
+        scheduler: Knows target and weights of the error.
+        channels: Channels of a latent.
+        num_samples: Number of random latents, 4x4, and times.
+    """
+    random = SampleRandom([(0, i) for i in range(num_samples)])
+    empty = torch.zeros(num_samples, channels, 4, 4)
+    z_0 = random.normal('trivial')(empty)
+    level = scheduler.sample_level(random)
+    noise = scheduler.draw_noise(random, z_0)
+    out = empty.repeat(1, scheduler.num_outputs, 1, 1)
+    return scheduler.loss(out, z_0, noise, level).item()
 
 
 def named_terms(terms: Iterable[Terms]) -> dict[str, Tensor]:

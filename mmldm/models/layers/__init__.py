@@ -2,6 +2,7 @@ from .adaptive_transformer import (
     FEED_FORWARDS,
     AdaptiveBlock,
     AdaptiveOutput,
+    GridAttention,
     xavier_init,
 )
 from .attention import CrossAttention, SelfAttention2d, SpatialTransformer
@@ -18,6 +19,7 @@ __all__ = [
     'FEED_FORWARDS',
     'AdaptiveBlock',
     'AdaptiveOutput',
+    'GridAttention',
     'InputSkip',
     'CrossAttention',
     'Downsample',

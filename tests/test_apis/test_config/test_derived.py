@@ -102,3 +102,21 @@ def test_a_model_draws_as_it_was_trained(stated, expected):
     config = dict(model=model, train_dataloader=dict(dataset=dataset))
     say_image_size(config)
     assert config['model']['image_size'] == expected
+
+
+def test_the_data_sets_of_metrics_are_in_the_folder_of_the_training(tmp_path):
+    """Those that name another one keep it."""
+    child = tmp_path / 'child.py'
+    child.write_text(
+        f"""
+_base_ = {str(DIGITS)!r}
+images = dict(_delete_=True, type='IdxImages', images='a', pipeline=[])
+train_dataloader = dict(dataset=dict(data_root='own', **images))
+test_evaluator = dict(
+    train_dataset=dict(data_root=None, **images),
+    test_dataset=dict(data_root='other', **images))
+"""
+    )
+    cfg = load_config(tool_parser(None).parse_args([str(child)]))
+    assert cfg.test_evaluator.train_dataset.data_root == 'own'
+    assert cfg.test_evaluator.test_dataset.data_root == 'other'

@@ -121,9 +121,7 @@ def test_what_is_no_file_is_not_read(verdict, special, files):
             assert f'is {kind}' in verdict('tools/test.py', config, path)
             line = verdict(TRAIN, config, '--resume', path)
             assert f'is {kind}' in line
-        line = verdict(
-            'demo/edit_image.py', 'vary', config, files / 'ldm.pth', path
-        )
+        line = verdict('demo/edit_image.py', 'vary', files / 'ldm.pth', path)
         assert f'is {kind}' in line
         line = verdict('tools/sample.py', 'MODEL', '--image', path)
         assert f'--image {path} is {kind}' in line

@@ -199,12 +199,13 @@ CONDITIONS = {
 def test_every_condition_has_its_embedder(condition):
     stage, params, embedder, scale = CONDITIONS[condition]
     config = model_config(original(stage, **params))
-    assert config['conditioner'] == dict(
-        type='Conditioner', embedders=[embedder]
-    )
+    conditioner = dict(type='Conditioner', embedders=[embedder])
     expected = dict(type='NoGuidance')
     if scale is not None:
+        # What guidance leads away from was trained, and is trained further.
+        conditioner['drop_prob'] = 0.1
         expected = dict(type='ClassifierFreeGuidance', scale=scale)
+    assert config['conditioner'] == conditioner
     assert config['guidance'] == expected
 
 
@@ -257,6 +258,7 @@ def test_a_hybrid_model_is_guided_by_what_its_stage_yields():
     assert config['guidance'] == dict(
         type='SlotGuidance', scales=dict(tokens=3.0)
     )
+    assert config['conditioner']['drop_prob'] == [0.1, 0.0]
 
 
 CLASSES = encoder('ClassEmbedder', embed_dim=48)

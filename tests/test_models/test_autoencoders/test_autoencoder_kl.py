@@ -187,3 +187,14 @@ def test_large_images_are_tiled_where_no_gradients_are_wanted(
 def test_tiles_that_are_mostly_halo_are_refused_at_once(build):
     with pytest.raises(ValueError, match='tile_size=16 makes tiles'):
         build(tile_size=16)
+
+
+def test_a_grey_autoencoder_shows_the_mean_of_the_colours(tiny_autoencoder):
+    colour = MODELS.build(tiny_autoencoder)
+    grey = MODELS.build({**tiny_autoencoder, 'type': 'GreyAutoencoderKL'})
+    grey.load_state_dict(colour.state_dict())
+    z = torch.randn(2, 4, 4, 4)
+    expected = colour.decode(z, (8, 8)).mean(1, keepdim=True)
+    torch.testing.assert_close(
+        grey.decode(z, (8, 8)), expected.expand(-1, 3, -1, -1)
+    )

@@ -101,3 +101,15 @@ def test_what_the_text_pipeline_takes_for_granted(
     assert (tmp_path / 'back/model_index.json').exists() == (
         'levels' in change
     )
+
+
+def test_a_token_that_fills_captions_is_written(small, tmp_path):
+    """As in Stable Diffusion 2; the tokenizer's folder has another one."""
+    from transformers import CLIPTokenizer
+
+    folder = small.saved(small.stable_diffusion(tmp_path), tmp_path / 'theirs')
+    weights, config = small.read(folder)
+    config['conditioner']['embedders'][0]['pad_id'] = 0
+    write_diffusers(weights, config, tmp_path / 'back')
+    tokenizer = CLIPTokenizer.from_pretrained(tmp_path / 'back/tokenizer')
+    assert tokenizer.pad_token == 'a'

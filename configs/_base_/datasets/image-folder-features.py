@@ -1,0 +1,18 @@
+_base_ = './image-folder-pairs.py'
+
+# Below the folder of the data, images in 'images', and in 'features' an array
+# for each: features/a/0.npy for images/a/0.png.
+source = dict(
+    images='images',
+    annotations=[dict(type='FeatureFiles', folder='features')],
+    pipeline=[
+        dict(type='LoadImage'),
+        dict(type='LoadFeatures'),
+        dict(type='ResizeShorterSide'),
+        dict(type='Crop', random=False),
+        dict(type='PackInputs'),
+    ],
+)
+train_dataloader = dict(dataset=source)
+val_dataloader = dict(dataset=source)
+test_dataloader = dict(dataset=source)

@@ -1,0 +1,214 @@
+"""Encode a data set once, for trainings without images."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import barrier, get_dist_info
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset
+
+from mmldm.datasets import AddressedDataset
+from mmldm.datasets.base import seeded
+from mmldm.datasets.cached_latents import comparable
+from mmldm.datasets.latent_cache import (
+    count_parts,
+    part_file,
+    write_manifest,
+    write_part,
+)
+from mmldm.datasets.transforms import RandomFlip
+from mmldm.engine.cached_training import first_stage_hash
+from mmldm.structures import LDMDataSample
+
+PART_SIZE = 512
+# Meta information that belongs to a sample of a run, not to an entry.
+OF_RUN = ('address', 'sample_idx', 'source_idx')
+Advance = Callable[[int], None]
+
+
+class Versions(Dataset):
+    """Every entry of a data set, and its mirrored version.
+
+    Args:
+        dataset: The data set of a training.
+
+    Raises:
+        ValueError: If the data set cannot be cached; a sample raises if an
+            augmentation other than one ``RandomFlip`` is random.
+    """
+
+    def __init__(self, dataset: AddressedDataset) -> None:
+        flips = _flips(dataset)
+        self.dataset = dataset
+        self.count = len(dataset) // dataset.samples_per_entry
+        self.flip = flips[0] if flips else None
+        self.flip_prob = self.flip.prob if flips else 0.0
+        self.versions = 2 if 0 < self.flip_prob < 1 else 1
+
+    def __len__(self) -> int:
+        return self.count * self.versions
+
+    def part(self, number: int) -> Subset:
+        """What a file of the cache has."""
+        first = number * PART_SIZE
+        last = min(first + PART_SIZE, self.count)
+        return Subset(self, range(first * self.versions, last * self.versions))
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        entry, version = divmod(place, self.versions)
+        if self.versions > 1:
+            self.flip.prob = float(version)
+        info = self.dataset.get_data_info(entry)
+        info.update(source_idx=entry, sample_idx=entry, address=(0, entry))
+        with seeded((0, 0, entry)):
+            for i, step in enumerate(self.dataset.pipeline.transforms):
+                before = _state()
+                info = step(info)
+                if step is not self.flip and _state() != before:
+                    raise ValueError(
+                        f'train_dataloader.dataset.pipeline.{i} '
+                        f'({type(step).__name__}) is random, and a cache has '
+                        'one version of an image: use one that is not, such '
+                        'as Crop in the centre, or train without a cache'
+                    )
+        return info
+
+
+def _flips(dataset: Any) -> list[RandomFlip]:
+    """The flip of a data set's pipeline, if it has one."""
+    if not isinstance(dataset, AddressedDataset):
+        raise ValueError(
+            f'a {type(dataset).__name__} cannot be cached: set '
+            'train_dataloader.dataset to one that derives from '
+            'AddressedDataset'
+        )
+    steps = dataset.pipeline.transforms
+    flips = [step for step in steps if isinstance(step, RandomFlip)]
+    if len(flips) > 1:
+        raise ValueError(
+            'train_dataloader.dataset.pipeline has more than one RandomFlip: '
+            'leave one'
+        )
+    return flips
+
+
+def _state() -> tuple:
+    """What changes if a random number is drawn."""
+    _, words, place, *_ = np.random.get_state()
+    return (
+        random.getstate(),
+        place,
+        int(words[0]),
+        torch.get_rng_state().numpy().tobytes(),
+    )
+
+
+def cache_latents(
+    runner: Any,
+    root: Path,
+    batch_size: int,
+    dtype: torch.dtype = torch.float32,
+    advance: Advance = lambda count: None,
+) -> int:
+    """Encode the training data of a runner into a cache.
+
+    Processes share the parts. Parts that exist are kept: an interrupted call
+    goes on.
+
+    Args:
+        runner: A runner of a latent diffusion model.
+        root: Folder of the cache.
+        batch_size: Images to encode at a time.
+        dtype: Type in which moments are stored.
+        advance: Called with the number of entries that were done.
+
+    Returns:
+        Number of entries.
+
+    Raises:
+        ValueError: If the data cannot be cached, or the folder has a cache
+            of something else.
+    """
+    samples = Versions(runner.train_dataloader.dataset)
+    manifest = _manifest(runner, samples, dtype)
+    rank, world_size = get_dist_info()
+    if rank == 0:
+        write_manifest(root, manifest)
+    barrier()
+    workers = runner.cfg.train_dataloader.get('num_workers', 0)
+    for number in range(rank, count_parts(manifest), world_size):
+        file, part = part_file(root, number), samples.part(number)
+        if not file.exists():
+            loader = DataLoader(
+                part,
+                batch_size,
+                num_workers=workers,
+                collate_fn=pseudo_collate,
+            )
+            moments, fields = _encoded(runner.bare_model, loader)
+            moments = moments.to(dtype).unflatten(0, (-1, samples.versions))
+            write_part(file, moments, fields)
+        advance(len(part) // samples.versions)
+    barrier()
+    return samples.count
+
+
+def _manifest(
+    runner: Any, samples: 'Versions', dtype: torch.dtype
+) -> dict[str, Any]:
+    """What the cache is made from."""
+    dataset = samples.dataset
+    sample = samples[0]['data_samples']
+    config = runner.cfg.train_dataloader.dataset.to_dict()
+    return dict(
+        num_entries=samples.count,
+        part_size=PART_SIZE,
+        versions=samples.versions,
+        flip_prob=samples.flip_prob,
+        dtype=str(dtype).removeprefix('torch.'),
+        first_stage=first_stage_hash(runner.bare_model),
+        size=getattr(dataset, 'size', None),
+        fields=sorted(_fields(sample).keys() - {'meta'}),
+        metainfo=comparable(dataset.metainfo),
+        dataset=comparable(config),
+    )
+
+
+@torch.no_grad()
+def _encoded(
+    model: Any, loader: DataLoader
+) -> tuple[Tensor, list[dict[str, Any]]]:
+    """Moments (N, M, h, w) on the CPU, and the fields of each image."""
+    moments, fields = [], []
+    stage = model.autoencoder
+    for batch in loader:
+        fields += map(_fields, batch['data_samples'])
+        images = model.data_preprocessor(batch)['inputs']
+        moments.append(stage.encode_moments(stage.pad(images)).float().cpu())
+    return torch.cat(moments), fields
+
+
+def _fields(sample: LDMDataSample) -> dict[str, Any]:
+    """The conditions of a sample, and its meta information as ``meta``."""
+    fields = {name.removeprefix('_'): v for name, v in sample.items()}
+    if 'gt_label' in fields:
+        fields['gt_label'] = sample.label
+    for name, value in fields.items():
+        if not isinstance(value, Tensor | str | int | list):
+            raise ValueError(
+                f'the field {name} of {sample.name} is a '
+                f'{type(value).__name__}, which cannot be cached: train '
+                'without a cache'
+            )
+    if 'ref_imgs' in fields:
+        raise ValueError(
+            'ref_imgs, images of any size, cannot be cached: train without a '
+            'cache'
+        )
+    meta = {k: v for k, v in sample.metainfo.items() if k not in OF_RUN}
+    return dict(fields, meta=meta)

@@ -1,0 +1,158 @@
+"""Files of a latent cache.
+
+``manifest.json`` says what the cache was made from. ``part-00000.safetensors``
+and so on hold the moments of some entries, (n, V, M, h, w), and their fields:
+maps as tensors, everything else as JSON. V is 2 if entries have a mirrored
+version.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from mmldm.utils.checkpoint import written_whole
+from mmldm.utils.mapped_tensors import mapped_tensors
+
+MANIFEST = 'manifest.json'
+FORMAT = 1
+MOMENTS = 'moments'
+PLAIN, OFFSETS = 'plain', 'offsets'
+FIELD = 'field.'
+
+
+def write_manifest(root: Path, manifest: Mapping[str, Any]) -> None:
+    """Write what a cache is made from; an equal one may exist.
+
+    Raises:
+        ValueError: If the folder has a cache of something else.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({'format': FORMAT, **manifest}, indent=1)
+    file = root / MANIFEST
+    if file.exists():
+        other = difference(json.loads(file.read_text()), json.loads(text))
+        if other is not None:
+            raise ValueError(
+                f'{root} has another cache: {other}: give a new folder'
+            )
+        return
+    with written_whole(file) as open_file:
+        open_file.write(text.encode())
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """What a cache was made from.
+
+    Raises:
+        FileNotFoundError: If there is no cache, or it is not complete.
+        ValueError: If it is no manifest of this version.
+    """
+    file = root / MANIFEST
+    how = 'make it by tools/cache_latents.py CONFIG FOLDER'
+    if not file.is_file():
+        raise FileNotFoundError(f'{root} has no {MANIFEST}: {how}')
+    try:
+        manifest = json.loads(file.read_text())
+        known = manifest['format'] == FORMAT
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f'{file} is not a manifest: {how}') from error
+    if not known:
+        raise ValueError(
+            f'{file} has format {manifest["format"]}, this version reads '
+            f'{FORMAT}: {how} anew'
+        )
+    missing = [
+        number
+        for number in range(count_parts(manifest))
+        if not part_file(root, number).exists()
+    ]
+    if missing:
+        raise FileNotFoundError(
+            f'{root} lacks {len(missing)} of {count_parts(manifest)} parts, '
+            f'such as {part_file(root, missing[0]).name}: {how}, which goes on'
+        )
+    return manifest
+
+
+def difference(stored: Any, wanted: Any, path: str = '') -> str | None:
+    """The first key in which two plain values differ, in words."""
+    if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
+        for key in [*stored, *(k for k in wanted if k not in stored)]:
+            inner = f'{path}.{key}' if path else key
+            found = difference(stored.get(key), wanted.get(key), inner)
+            if found is not None:
+                return found
+        return None
+    if stored == wanted:
+        return None
+    return f'{path}={stored!r:.80} there, {wanted!r:.80} here'
+
+
+def count_parts(manifest: Mapping[str, Any]) -> int:
+    """Number of files."""
+    return -(-manifest['num_entries'] // manifest['part_size'])
+
+
+def part_file(root: Path, number: int) -> Path:
+    """The file of a part."""
+    return root / f'part-{number:05}.safetensors'
+
+
+def write_part(
+    path: Path, moments: Tensor, fields: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write a part, whole or not at all.
+
+    Args:
+        path: The file.
+        moments: Of n entries in V versions, (n, V, M, h, w).
+        fields: The fields of each, n V mappings; a field's tensors have one
+            shape.
+    """
+    count, versions = moments.shape[:2]
+    tensors = {MOMENTS: moments.contiguous()}
+    names = [k for k, v in fields[0].items() if isinstance(v, Tensor)]
+    for name in names:
+        values = torch.stack([field[name] for field in fields])
+        tensors[FIELD + name] = values.unflatten(0, (count, versions))
+    texts = [
+        json.dumps({k: v for k, v in f.items() if k not in names}).encode()
+        for f in fields
+    ]
+    ends = torch.tensor([0, *map(len, texts)]).cumsum(0)
+    tensors[OFFSETS] = ends
+    tensors[PLAIN] = torch.frombuffer(
+        bytearray(b''.join(texts)), dtype=torch.uint8
+    )
+    with written_whole(path) as file:
+        file.write(save(tensors))
+
+
+def read_entry(
+    path: Path, row: int, version: int, versions: int
+) -> tuple[Tensor, dict[str, Any]]:
+    """Moments (M, h, w) and fields of an entry.
+
+    Args:
+        path: File of its part.
+        row: Its place in the part.
+        version: 1 for the mirrored version.
+        versions: Number of versions.
+    """
+    part = mapped_tensors(path)
+    found = {
+        name: part.get_slice(name)[row : row + 1, version : version + 1][0, 0]
+        for name in [*part.keys()]
+        if name == MOMENTS or name.startswith(FIELD)
+    }
+    place = row * versions + version
+    start, end = part.get_slice(OFFSETS)[place : place + 2].tolist()
+    fields = json.loads(part.get_slice(PLAIN)[start:end].numpy().tobytes())
+    moments = found.pop(MOMENTS)
+    fields |= {k.removeprefix(FIELD): v for k, v in found.items()}
+    return moments, fields

@@ -1,0 +1,47 @@
+"""Latents of a training batch, from images or from a cache."""
+
+import torch
+from torch import Tensor
+
+from mmldm.utils import SampleRandom
+from mmldm.utils.typing import DrawNoise, SampleList
+
+from ..autoencoders import Autoencoder
+
+
+@torch.no_grad()
+def training_latents(
+    autoencoder: Autoencoder,
+    inputs: Tensor | None,
+    data_samples: SampleList,
+    random: SampleRandom,
+) -> Tensor:
+    """Scaled latents of a batch, float32, (B, C, h, w).
+
+    Args:
+        autoencoder: The first stage.
+        inputs: Images in [-1, 1], (B, 3, H, W), or None.
+        data_samples: Without images, they have ``latent_moments``.
+        random: Random numbers of the batch.
+    """
+    noise = random.normal('posterior')
+    if inputs is not None:
+        z = autoencoder.encode(inputs, noise)
+    else:
+        z = autoencoder.scaled(
+            cached_latents(autoencoder, data_samples, noise)
+        )
+    return z.float()  # whatever the networks' dtype
+
+
+def cached_latents(
+    autoencoder: Autoencoder,
+    data_samples: SampleList,
+    draw_noise: DrawNoise | None,
+) -> Tensor:
+    """Raw latents from the ``latent_moments`` of samples, (B, C, h, w)."""
+    moments = torch.stack(
+        [s.require('latent_moments', 'LatentDiffusion') for s in data_samples]
+    )
+    moments = moments.to(autoencoder.latent_scale, non_blocking=True)
+    return autoencoder.latents_of(moments, draw_noise)
