@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from html import escape
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import gradio as gr
-from gradio.processing_utils import save_pil_to_cache
+import numpy as np
 from PIL import Image
 
 from mmldm.models.editors import LatentDiffusion
 
 from ..inferencer import LatentDiffusionInferencer
+from ..picture_settings import write_picture
 from . import status
 from .conditions import Control, make_conditions, own_size
 from .edits import edited, make_edits, read
@@ -22,7 +25,7 @@ from .limits import Limits
 from .studio import CANCELLED, Job, Progress, Studio
 from .ways import fit_boards, make_numbers, make_ways
 
-BATCH_SIZE = 4
+BATCH_SIZE = 8  # that of a call on a CPU
 SMALL = 128  # pixels; single pixels of such images are to be seen
 MOST_KEPT = 48  # images that a page goes on showing
 # Seconds between two looks for old files, and their age.
@@ -171,14 +174,11 @@ class Page:
         """A file of an image, with its caption and settings."""
         settings = dict(picture.info['mmldm'])
         caption = f'seed {settings["seed"]} #{settings["number"]}'
-        picture.info['mmldm'] = json.dumps(settings)
-        path = save_pil_to_cache(
-            picture,
-            self.gallery.GRADIO_CACHE,
-            f'seed{settings["seed"]}_{settings["number"]}',
-            'png',
-        )
-        return path, caption, settings
+        # Two visitors may get the same image at the same time.
+        folder = Path(self.gallery.GRADIO_CACHE) / uuid4().hex
+        name = f'seed{settings["seed"]}_{settings["number"]}.png'
+        write_picture(np.asarray(picture), folder / name, settings)
+        return str(folder / name), caption, settings
 
     def arguments(self, values: tuple) -> dict[str, Any]:
         """Arguments of the inferencer's call, from values of the controls.
