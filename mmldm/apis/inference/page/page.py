@@ -6,22 +6,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from html import escape
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import gradio as gr
-import numpy as np
-from PIL import Image
 
 from mmldm.models.editors import LatentDiffusion
 
 from ..inferencer import LatentDiffusionInferencer
-from ..picture_settings import write_picture
 from . import status
 from .conditions import Control, make_conditions, own_size
 from .edits import edited, make_edits, read
 from .limits import Limits
+from .shelf import OLD, Kept, Shelf
 from .studio import CANCELLED, Job, Progress, Studio
 from .ways import fit_boards, make_numbers, make_ways
 
@@ -29,13 +25,12 @@ BATCH_SIZE = 8  # that of a call on a CPU
 SMALL = 128  # pixels; single pixels of such images are to be seen
 MOST_KEPT = 48  # images that a page goes on showing
 # Seconds between two looks for old files, and their age.
-OLD_FILES = (3600, 86400)
+OLD_FILES = (3600, OLD)
 # Solvers with more than one evaluation a step.
 EVALUATIONS = {'Heun': 2}
+EDITS = {'inpaint': 2}  # passes
 FONT = ('system-ui', 'sans-serif')  # none is fetched
 LARGEST_FILE = '32mb'
-# Images that were drawn: file, caption, settings.
-Kept = list[tuple[str, str, dict[str, Any]]]
 
 
 class Page:
@@ -56,6 +51,7 @@ class Page:
         self.generate = generate
         self.limits = limits or Limits()
         self.studio = Studio(generate, self.limits)
+        self.shelf = Shelf()
         small = max(own_size(generate.model)) <= SMALL
         self.look = 'small' if small else 'large'
         with gr.Blocks(
@@ -133,7 +129,7 @@ class Page:
         self.studio.cancel(request.session_hash)
 
     def _draw(
-        self, request: gr.Request, kept: Kept, *values: Any
+        self, request: gr.Request, kept: list[Kept], *values: Any
     ) -> Iterator[tuple]:
         """Draw what the controls say; update status, gallery and kept."""
         try:
@@ -153,32 +149,28 @@ class Page:
 
     def _going_on(self, news: Progress, job: Job) -> str:
         scheduler = self.generate.model.diffusion_scheduler
-        solver = job.arguments.get('solver') or type(scheduler.solver).__name__
-        steps = job.arguments['steps'] * EVALUATIONS.get(solver, 1)
-        return status.progress(news, job.arguments['num'], BATCH_SIZE, steps)
+        asked = job.arguments
+        solver = asked.get('solver') or type(scheduler.solver).__name__
+        steps = asked.get('steps', scheduler.num_steps)
+        steps *= EVALUATIONS.get(solver, 1) * EDITS.get(asked.get('edit'), 1)
+        if 'strength' in asked:
+            steps = max(1, round(steps * asked['strength']))
+        return status.progress(news, asked.get('num', 1), BATCH_SIZE, steps)
 
-    def _ended(self, news: Progress, kept: Kept) -> tuple:
+    def _ended(self, news: Progress, kept: list[Kept]) -> tuple:
         """The last update of a request."""
         if news.error == CANCELLED:
             return status.line('Cancelled.'), gr.skip(), gr.skip()
         if news.images is None:
             return status.error(news.error), gr.skip(), gr.skip()
-        kept = [*map(self._keep, news.images), *kept][:MOST_KEPT]
+        self.shelf.remove_old()
+        older = [image for image in kept if image.is_there]
+        kept = [*map(self.shelf.keep, news.images), *older][:MOST_KEPT]
         count = len(news.images)
         done = f'{count} image{"s"[: count > 1]} drawn.'
-        pairs = [(path, caption) for path, caption, _ in kept]
+        pairs = [(image.path, image.caption) for image in kept]
         gallery = gr.Gallery(pairs, selected_index=None)
         return status.line(done), gallery, kept
-
-    def _keep(self, picture: Image.Image) -> tuple[str, str, dict[str, Any]]:
-        """A file of an image, with its caption and settings."""
-        settings = dict(picture.info['mmldm'])
-        caption = f'seed {settings["seed"]} #{settings["number"]}'
-        # Two visitors may get the same image at the same time.
-        folder = Path(self.gallery.GRADIO_CACHE) / uuid4().hex
-        name = f'seed{settings["seed"]}_{settings["number"]}.png'
-        write_picture(np.asarray(picture), folder / name, settings)
-        return str(folder / name), caption, settings
 
     def arguments(self, values: tuple) -> dict[str, Any]:
         """Arguments of the inferencer's call, from values of the controls.
@@ -237,6 +229,7 @@ class Page:
         """End all requests, and the server."""
         self.studio.close()
         self.blocks.close(verbose=False)
+        self.shelf.close()
 
 
 def heading(title: str, model: LatentDiffusion) -> str:
@@ -250,7 +243,7 @@ def heading(title: str, model: LatentDiffusion) -> str:
     )
 
 
-def show_settings(event: gr.SelectData, kept: Kept) -> gr.Code:
+def show_settings(event: gr.SelectData, kept: list[Kept]) -> gr.Code:
     """The settings of the image that was chosen."""
-    settings = kept[event.index][2]
+    settings = kept[event.index].settings
     return gr.Code(json.dumps(settings, indent=2), visible=True)

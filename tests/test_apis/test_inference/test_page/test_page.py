@@ -169,6 +169,17 @@ def test_newer_images_come_first_and_old_ones_are_let_go(page, monkeypatch):
     assert len(gallery.value) == 6
 
 
+def test_images_are_deleted_when_they_are_old(page):
+    made = page('class')
+    _, _, kept = drawn(made, label=1)
+    made.shelf.remove_old()
+    assert all(image.is_there for image in kept)
+    made.shelf.remove_old(age=-1)
+    assert not any(image.is_there for image in kept)
+    _, gallery, both = drawn(made, kept, label=2)
+    assert len(gallery.value) == len(both) == 4
+
+
 @pytest.mark.parametrize(
     'kind, changes, message',
     [
