@@ -66,9 +66,8 @@ def generate(model: nn.Module, num: int) -> tuple[list, float]:
 
 def own_metrics(work_dir: str, samples: list) -> float:
     """Seconds for each image by the metrics of a training's config."""
-    from mmengine.evaluator import Evaluator
-
     from mmengine.config import Config
+    from mmengine.evaluator import Evaluator
 
     path = next(Path(work_dir).glob('*.py'))
     evaluator = Evaluator(Config.fromfile(path).test_evaluator)
