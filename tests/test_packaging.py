@@ -230,12 +230,12 @@ def test_the_lock_holds_all_that_is_required():
         return name.lower().replace('_', '-')
 
     locked = {plain(name) for name in requirements('lock')}
-    for name in ('runtime', 'mminstall', 'tests'):
+    for name in ('app', 'runtime', 'mminstall', 'tests'):
         assert {plain(n) for n in requirements(name)} <= locked
 
 
 def test_the_typed_package_ships_its_stubs():
     project = tomllib.loads((ROOT / 'pyproject.toml').read_text())
     shipped = project['tool']['setuptools']['package-data']['mmldm']
-    assert {'py.typed', '**/*.pyi'} <= {*shipped}
+    assert {'py.typed', '**/*.pyi', '**/*.js'} <= {*shipped}
     assert (ROOT / 'mmldm/py.typed').is_file()
