@@ -69,8 +69,12 @@ def own_metrics(work_dir: str, samples: list) -> float:
     from mmengine.config import Config
     from mmengine.evaluator import Evaluator
 
+    import mmldm.evaluation  # noqa: F401 registers the metrics
+    import mmldm.toy_data  # noqa: F401 and data sets
+    from mmldm.registry import METRICS
+
     path = next(Path(work_dir).glob('*.py'))
-    evaluator = Evaluator(Config.fromfile(path).test_evaluator)
+    evaluator = Evaluator(METRICS.build(Config.fromfile(path).test_evaluator))
     start = time.process_time()
     for first in range(0, len(samples), GROUP):
         evaluator.process(samples[first : first + GROUP])
