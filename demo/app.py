@@ -85,7 +85,8 @@ def main() -> None:
     )
     title = args.title or Path(args.model).stem
     page = Page(generate, limits, title)
-    print(f'The page is at {page.launch(args.host, args.port)}')
+    url = page.launch(args.host, args.port)
+    print(f'The page is at {url}', flush=True)
     page.wait()
 
 

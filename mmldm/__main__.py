@@ -49,6 +49,7 @@ COMMANDS = {
     'slurm-test': 'tools/slurm_test.sh',
     'benchmark adapter-memory': 'tools/benchmarks/adapter_memory.py',
     'benchmark denoiser': 'tools/benchmarks/denoiser.py',
+    'benchmark inferencer': 'tools/benchmarks/inferencer.py',
     'benchmark judges': 'tools/benchmarks/judges.py',
     'benchmark page-faults': 'tools/benchmarks/page_faults.py',
     'benchmark solvers': 'tools/benchmarks/solvers.py',

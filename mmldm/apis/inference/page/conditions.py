@@ -10,7 +10,9 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from mmldm.apis.class_names import class_names as names_of_classes
 from mmldm.datasets.image_files import read_header, read_image
+from mmldm.models.conditioners.class_names import NAMED
 from mmldm.models.editors import LatentDiffusion
 from mmldm.utils.image_size import height_and_width
 
@@ -36,10 +38,11 @@ class Control:
     read: Callable[[Any], Any] = lambda value: value
 
 
-def make_upload(label: str) -> gr.Image:
+def make_upload(label: str, elem_id: str) -> gr.Image:
     """An uploaded picture as a file, which only our own reader opens."""
     upload = gr.Image(
         label=label,
+        elem_id=elem_id,
         type='filepath',
         image_mode=None,
         sources=['upload', 'clipboard'],
@@ -57,9 +60,11 @@ def own_size(model: LatentDiffusion) -> tuple[int, int]:
 
 
 def class_names(model: LatentDiffusion, field: str) -> list[str]:
-    """Names of the classes of a field; numbers if there are none."""
+    """Names of the classes of a field; numbers of those that have none."""
     _, count = model.conditioner.class_counts.get(field, ('', 0))
-    return [str(label) for label in range(count)]
+    numbers = [*map(str, range(count))]
+    names = names_of_classes(model) if field in NAMED else ()
+    return [*names, *numbers[len(names) :]]
 
 
 def make_conditions(model: LatentDiffusion, limits: Limits) -> list[Control]:
@@ -134,7 +139,7 @@ def _map(model: LatentDiffusion, limits: Limits) -> list[Control]:
 
 def _image(model: LatentDiffusion, limits: Limits) -> list[Control]:
     """The image to change, and a board on it for the mask."""
-    upload = make_upload('Image')
+    upload = make_upload('Image', 'image')
     board = mask_board(upload, limits)
     return [
         Control('image', upload, picture_reader('image', limits)),

@@ -32,7 +32,7 @@ def make_edits(model: LatentDiffusion, limits: Limits) -> list[Control]:
     if {*PICTURES}.intersection(model.conditioner.reads):
         return []
     with gr.Accordion('Start from a picture', open=False, elem_id='edit'):
-        upload = make_upload('Picture')
+        upload = make_upload('Picture', 'image')
         strength = gr.Slider(
             0.05,
             1,

@@ -1,14 +1,14 @@
 """A page in the browser that draws with a model."""
 
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from html import escape
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_pil_to_cache
-from PIL import Image
 
 from mmldm.models.editors import LatentDiffusion
 
@@ -17,20 +17,20 @@ from . import status
 from .conditions import Control, make_conditions, own_size
 from .edits import edited, make_edits, read
 from .limits import Limits
+from .shelf import OLD, Kept, Shelf
 from .studio import CANCELLED, Job, Progress, Studio
 from .ways import fit_boards, make_numbers, make_ways
 
-BATCH_SIZE = 4
+BATCH_SIZE = 8  # that of a call on a CPU
 SMALL = 128  # pixels; single pixels of such images are to be seen
 MOST_KEPT = 48  # images that a page goes on showing
 # Seconds between two looks for old files, and their age.
-OLD_FILES = (3600, 86400)
+OLD_FILES = (3600, OLD)
 # Solvers with more than one evaluation a step.
 EVALUATIONS = {'Heun': 2}
+EDITS = {'inpaint': 2}  # passes
 FONT = ('system-ui', 'sans-serif')  # none is fetched
 LARGEST_FILE = '32mb'
-# Images that were drawn: file, caption, settings.
-Kept = list[tuple[str, str, dict[str, Any]]]
 
 
 class Page:
@@ -51,6 +51,7 @@ class Page:
         self.generate = generate
         self.limits = limits or Limits()
         self.studio = Studio(generate, self.limits)
+        self.shelf = Shelf()
         small = max(own_size(generate.model)) <= SMALL
         self.look = 'small' if small else 'large'
         with gr.Blocks(
@@ -73,13 +74,13 @@ class Page:
         model = self.generate.model
         self.conditions = make_conditions(model, self.limits)
         self.others = make_numbers(self.limits)
+        with gr.Row():
+            self.start = gr.Button('Draw', variant='primary', elem_id='draw')
+            self.stop = gr.Button('Cancel', elem_id='cancel')
         with gr.Accordion('Sampling', open=False):
             self.others += make_ways(model, self.limits)
         fit_boards(self.conditions, self.others)
         self.edits = make_edits(model, self.limits)
-        with gr.Row():
-            self.start = gr.Button('Draw', variant='primary', elem_id='draw')
-            self.stop = gr.Button('Cancel', elem_id='cancel')
 
     def _make_results(self) -> None:
         self.status = gr.HTML(
@@ -128,7 +129,7 @@ class Page:
         self.studio.cancel(request.session_hash)
 
     def _draw(
-        self, request: gr.Request, kept: Kept, *values: Any
+        self, request: gr.Request, kept: list[Kept], *values: Any
     ) -> Iterator[tuple]:
         """Draw what the controls say; update status, gallery and kept."""
         try:
@@ -148,35 +149,28 @@ class Page:
 
     def _going_on(self, news: Progress, job: Job) -> str:
         scheduler = self.generate.model.diffusion_scheduler
-        solver = job.arguments.get('solver') or type(scheduler.solver).__name__
-        steps = job.arguments['steps'] * EVALUATIONS.get(solver, 1)
-        return status.progress(news, job.arguments['num'], BATCH_SIZE, steps)
+        asked = job.arguments
+        solver = asked.get('solver') or type(scheduler.solver).__name__
+        steps = asked.get('steps', scheduler.num_steps)
+        steps *= EVALUATIONS.get(solver, 1) * EDITS.get(asked.get('edit'), 1)
+        if 'strength' in asked:
+            steps = max(1, round(steps * asked['strength']))
+        return status.progress(news, asked.get('num', 1), BATCH_SIZE, steps)
 
-    def _ended(self, news: Progress, kept: Kept) -> tuple:
+    def _ended(self, news: Progress, kept: list[Kept]) -> tuple:
         """The last update of a request."""
         if news.error == CANCELLED:
             return status.line('Cancelled.'), gr.skip(), gr.skip()
         if news.images is None:
             return status.error(news.error), gr.skip(), gr.skip()
-        kept = [*map(self._keep, news.images), *kept][:MOST_KEPT]
+        self.shelf.remove_old()
+        older = [image for image in kept if image.is_there]
+        kept = [*map(self.shelf.keep, news.images), *older][:MOST_KEPT]
         count = len(news.images)
         done = f'{count} image{"s"[: count > 1]} drawn.'
-        pairs = [(path, caption) for path, caption, _ in kept]
+        pairs = [(image.path, image.caption) for image in kept]
         gallery = gr.Gallery(pairs, selected_index=None)
         return status.line(done), gallery, kept
-
-    def _keep(self, picture: Image.Image) -> tuple[str, str, dict[str, Any]]:
-        """A file of an image, with its caption and settings."""
-        settings = dict(picture.info['mmldm'])
-        caption = f'seed {settings["seed"]}, number {settings["number"]}'
-        picture.info['mmldm'] = json.dumps(settings)
-        path = save_pil_to_cache(
-            picture,
-            self.gallery.GRADIO_CACHE,
-            f'seed{settings["seed"]}_{settings["number"]}',
-            'png',
-        )
-        return path, caption, settings
 
     def arguments(self, values: tuple) -> dict[str, Any]:
         """Arguments of the inferencer's call, from values of the controls.
@@ -227,15 +221,15 @@ class Page:
 
     def wait(self) -> None:
         """Serve until the process is interrupted."""
-        try:
-            self.blocks.block_thread()
-        finally:
-            self.close()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        self.close()
 
     def close(self) -> None:
         """End all requests, and the server."""
         self.studio.close()
         self.blocks.close(verbose=False)
+        self.shelf.close()
 
 
 def heading(title: str, model: LatentDiffusion) -> str:
@@ -249,7 +243,7 @@ def heading(title: str, model: LatentDiffusion) -> str:
     )
 
 
-def show_settings(event: gr.SelectData, kept: Kept) -> gr.Code:
+def show_settings(event: gr.SelectData, kept: list[Kept]) -> gr.Code:
     """The settings of the image that was chosen."""
-    settings = kept[event.index][2]
+    settings = kept[event.index].settings
     return gr.Code(json.dumps(settings, indent=2), visible=True)

@@ -44,7 +44,8 @@ def progress(news: Progress, num: int, batch: int, total: int) -> str:
         total: Evaluations of the network in a batch.
     """
     if news.ahead:
-        return line(f'The model is busy: {news.ahead} before yours.')
+        before = f'{news.ahead} request{"s"[: news.ahead > 1]}'
+        return line(f'The model is busy: {before} before yours.')
     if not news.evaluations:
         return line('The model starts.')
     first = news.batch * batch

@@ -91,9 +91,15 @@ class Studio:
                     'for it, or cancel it'
                 )
             if len(self._jobs) > self.limits.waiting:
+                waiting = len(self._jobs) - 1
+                count = (
+                    '1 request is'
+                    if waiting == 1
+                    else (f'{waiting} requests are')
+                )
                 raise ValueError(
-                    f'the model is busy, and {len(self._jobs) - 1} requests '
-                    'are waiting: try again in a moment'
+                    f'the model is busy, and {count} waiting: try again in a '
+                    'moment'
                 )
             job = Job(self.generate, visitor, arguments)
             self._jobs.append(job)

@@ -74,6 +74,17 @@ def test_a_page_has_a_control_for_what_its_model_takes(page):
         assert [c.argument for c in made.others] == [*sampling, *others]
 
 
+def test_classes_are_chosen_by_name(page, inferencer):
+    generate = inferencer('class')
+    names = [f'digit {i}' for i in range(9)]  # the last row is 'no class'
+    generate.model.conditioner.class_names = tuple(names)
+    made = Page(generate)
+    (control,) = made.conditions
+    assert control.component.choices[:2] == [('digit 0', 0), ('digit 1', 1)]
+    assert control.component.choices[9] == ('9', 9)
+    made.studio.close()
+
+
 def test_a_model_without_a_control_is_refused(ldm_config):
     model = MODELS.build(
         ldm_config(
@@ -115,7 +126,7 @@ def test_images_are_those_of_a_call_bit_for_bit(page, inferencer, picture):
         ('nothing', dict(num=5), dict(num=5)),
     ):
         _, _, kept = drawn(page(kind), **changes)
-        arguments = dict(num=4, batch_size=4) | arguments
+        arguments = dict(num=4) | arguments
         for (file, _, settings), wanted in zip(
             kept, inferencer(kind)(**arguments), strict=True
         ):
@@ -134,7 +145,7 @@ def test_a_picture_is_varied_or_its_painted_part_filled(
     changes = dict(label=3, image=picture, strength=0.5)
     generate = inferencer('class')
     # Shorter side 16, as the model's images.
-    asked = dict(image=picture, size=16, label=3, num=4, batch_size=4)
+    asked = dict(image=picture, size=16, label=3, num=4)
     if painted:
         changes['mask'] = MASK
         mask = np.zeros((8, 12), np.uint8)
@@ -154,8 +165,19 @@ def test_newer_images_come_first_and_old_ones_are_let_go(page, monkeypatch):
     monkeypatch.setattr('mmldm.apis.inference.page.page.MOST_KEPT', 6)
     _, _, first = drawn(made, label=1)
     _, gallery, both = drawn(made, first, label=2)
-    assert [settings['gt_label'] for *_, settings in both] == [2] * 4 + [1] * 2
+    assert [settings['label'] for *_, settings in both] == [2] * 4 + [1] * 2
     assert len(gallery.value) == 6
+
+
+def test_images_are_deleted_when_they_are_old(page):
+    made = page('class')
+    _, _, kept = drawn(made, label=1)
+    made.shelf.remove_old()
+    assert all(image.is_there for image in kept)
+    made.shelf.remove_old(age=-1)
+    assert not any(image.is_there for image in kept)
+    _, gallery, both = drawn(made, kept, label=2)
+    assert len(gallery.value) == len(both) == 4
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_full_line_and_a_second_request_are_refused(held):
     with pytest.raises(ValueError, match='is being drawn already'):
         studio.submit('a', ASKED)
     studio.submit('b', ASKED)
-    with pytest.raises(ValueError, match='busy, and 1 requests are waiting'):
+    with pytest.raises(ValueError, match='busy, and 1 request is waiting'):
         studio.submit('c', ASKED)
 
 
