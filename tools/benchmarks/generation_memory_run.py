@@ -1,13 +1,5 @@
-"""Peak memory of a test of many generated images.
+"""A test of fake images with a cheap feature network."""
 
-    python tools/benchmarks/test_memory.py --images 50000 --size 256
-
-The images are fake and the feature network is cheap, but has as many features
-as Inception: what is measured is what a test keeps. The peak is that of the
-process, without what it held before the test.
-"""
-
-import argparse
 import resource
 import tempfile
 import time
@@ -101,36 +93,27 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main() -> None:
-    """Measure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('--images', type=int, default=50_000)
-    parser.add_argument('--size', type=int, default=256)
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix='test_memory_') as folder:
+def measured(count: int, size: int) -> str:
+    """Run a test and say its metrics, its peak of memory and its time.
+
+    Args:
+        count: Number of images.
+        size: Height and width, pixels.
+    """
+    with tempfile.TemporaryDirectory(prefix='generation_memory_') as folder:
         torch.hub.set_dir(folder)
-        runner = RUNNERS.build(config(args.images, args.size, folder))
-        model = runner.bare_model
+        runner = RUNNERS.build(config(count, size, folder))
 
         def predict(inputs: None, samples: list) -> list:
             for sample in samples:
-                sample.pred_img = fake_image(sample.sample_idx, args.size)
+                sample.pred_img = fake_image(sample.sample_idx, size)
             return samples
 
-        model.predict = predict
+        runner.bare_model.predict = predict
         before, start = peak(), time.monotonic()
         metrics = runner.test()
         seconds = time.monotonic() - start
-        print(metrics)
-        print(
-            f'{args.images} images of {args.size}x{args.size}: peak '
-            f'{peak():.0f} MB, {peak() - before:.0f} MB beyond the model; '
-            f'{seconds:.0f} s'
-        )
-
-
-if __name__ == '__main__':
-    main()
+    return (
+        f'{metrics}\n{count} images of {size}x{size}: peak {peak():.0f} MB, '
+        f'{peak() - before:.0f} MB beyond the model; {seconds:.0f} s'
+    )
