@@ -103,7 +103,7 @@ def test_a_shell_tool_is_a_command(tmp_path):
     [
         (['trian'], "did you mean 'train'"),
         (['convert', 'compvi'], "did you mean 'convert compvis'"),
-        (['convert'], 'Valid names: convert compvis, convert diffusers'),
+        (['convert'], 'Valid names: convert adapter, convert compvis'),
     ],
 )
 def test_an_unknown_command_is_refused_with_the_nearest(words, hint, capsys):
@@ -114,7 +114,7 @@ def test_an_unknown_command_is_refused_with_the_nearest(words, hint, capsys):
 
 
 def test_configs_are_found_by_words():
-    assert console.find_configs(['ldm_', 'digits', 'class']) == [
+    assert console.find_configs(['ldm_', 'digits', 'class_1']) == [
         'mmldm::ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
     ]
     with pytest.raises(SystemExit, match='configs has digits and no-such'):

@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from mmldm.apis import run_tool
-from mmldm.apis.feature_flags import add_network_flags, network_config
+from mmldm.apis.cli import add_flags
+from mmldm.apis.feature_flags import FLAGS, network_config
 from mmldm.utils.files import check_file_to_write
 
-METRICS = ('fd', 'kid', 'is', 'precision_recall', 'density_coverage')
+METRICS = (
+    *('fd', 'kid', 'is', 'precision_recall', 'density_coverage', 'cmmd'),
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,7 +47,7 @@ def parse_args() -> argparse.Namespace:
         default=['fd'],
         help='metrics to compute (default: fd)',
     )
-    add_network_flags(parser)
+    add_flags(parser, {'': FLAGS})
     parser.add_argument(
         '--out', metavar='FILE.json', help='write values and protocol here'
     )
@@ -74,7 +77,7 @@ def main() -> None:
     args = parse_args()
     if args.out is not None:
         check_file_to_write('--out', args.out)
-    config = network_config(args)
+    config = network_config(args.features, args.side, args.pretrained)
     from mmldm.apis.judging import judge_images
     from mmldm.models.feature_networks import build_feature_network
     from mmldm.utils.devices import available_device

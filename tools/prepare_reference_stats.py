@@ -16,18 +16,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmengine.config import Config
 
 from mmldm.apis import config_parser, load_config, run_tool
-from mmldm.apis.feature_flags import add_network_flags, network_config
+from mmldm.apis.cli import add_flags
+from mmldm.apis.feature_flags import FLAGS, network_config
 from mmldm.utils import check_range
 from mmldm.utils.files import check_file_to_write
-
-# Imported where it is used: --help does not wait for torch.
-if TYPE_CHECKING:
-    from mmldm.evaluation.feature_sets import FeatureSet
 
 LOADER = 'train_dataloader'
 
@@ -44,7 +41,7 @@ def parse_args() -> argparse.Namespace:
         'the data, for kid, precision_recall and density_coverage (default: '
         '10000; 0 for none)',
     )
-    add_network_flags(parser)
+    add_flags(parser, {'': FLAGS})
     return parser.parse_args()
 
 
@@ -61,30 +58,6 @@ def dataset_config(cfg: Config) -> dict[str, Any]:
             'a training'
         )
     return loader.dataset.to_dict()
-
-
-def describe_data(dataset: dict[str, Any], count: int) -> dict[str, Any]:
-    """The part of the protocol that describes the data."""
-    transforms = [
-        dict(transform) for transform in dataset.get('pipeline') or ()
-    ]
-    return dict(
-        dataset=str(dataset['type']),
-        data_root=str(dataset.get('data_root')),
-        num_images=count,
-        dataset_size=dataset.get('size'),
-        transforms=transforms,
-    )
-
-
-def thin(images: FeatureSet, keep: int) -> None:
-    """Keep the features of some images, evenly spread over all."""
-    if not keep:
-        images.features = None
-    elif images.features is not None and len(images.features) > keep:
-        count = len(images.features)
-        places = [i * count // keep for i in range(keep)]
-        images.features = images.features[places].contiguous()
 
 
 class Inputs(Sequence):
@@ -113,10 +86,15 @@ def main() -> None:
         raise ValueError(f'OUT={args.out} must end in .safetensors')
     check_range('--keep', args.keep, 0, float('inf'))
     check_file_to_write('OUT', args.out)
-    network_settings = network_config(args)
+    network_settings = network_config(
+        args.features, args.side, args.pretrained
+    )
     config = dataset_config(load_config(args))
     from mmldm.apis.judging import measure_images
-    from mmldm.evaluation.reference_statistics import save_statistics
+    from mmldm.evaluation.reference_statistics import (
+        describe_data,
+        save_statistics,
+    )
     from mmldm.models.feature_networks import build_feature_network
     from mmldm.registry import DATASETS
     from mmldm.utils.devices import available_device
@@ -125,8 +103,9 @@ def main() -> None:
     network = build_feature_network(network_settings)
     network.to(available_device(args.device))
     wanted = ['fd', 'kid'] if args.keep else ['fd']
-    images = measure_images(Inputs(dataset), network, wanted, LOADER)
-    thin(images, args.keep)
+    images = measure_images(
+        Inputs(dataset), network, wanted, LOADER, args.keep
+    )
     save_statistics(images, args.out, describe_data(config, len(images)))
     print(f'Statistics of {len(images)} images written to {args.out}')
 

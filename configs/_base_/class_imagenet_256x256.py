@@ -1,5 +1,5 @@
 _base_ = [
-    './datasets/imagenet_256x256.py',
+    './evaluators/fid-50k_imagenet-256x256.py',
     './schedules/adamw.py',
     './ldm_runtime.py',
 ]
@@ -9,6 +9,7 @@ _base_ = [
 class_conditional = dict(
     denoiser=dict(attention=dict(num_heads=1)),
     conditioner=dict(
+        class_names='imagenet',
         embedders=[
             dict(
                 type='ClassEmbedder',
@@ -16,7 +17,15 @@ class_conditional = dict(
                 embed_dim=512,
                 null='none',
             )
-        ]
+        ],
     ),
 )
 train_cfg = dict(max_iters=2_000_000)
+# As in table 13.
+test_cfg = dict(
+    sampling=dict(
+        solver=dict(type='DDIM', eta=0.0),
+        grid='CompVisGrid',
+        steps=100,
+    )
+)

@@ -15,7 +15,7 @@ Needs the first stage of autoencoder_kl-f8_1xb4-247k_images-256x256.py.
 
 _base_ = [
     '../_base_/models/ldm_kl-f8.py',
-    '../_base_/datasets/imagenet-flips_256x256.py',
+    '../_base_/evaluators/fid-50k_imagenet-flips-256x256.py',
     '../_base_/schedules/adamw.py',
     '../_base_/ldm_runtime.py',
 ]
@@ -23,6 +23,7 @@ model = dict(
     autoencoder=dict(latent_scale=0.18215),
     denoiser=dict(_delete_=True, type='DiffusionTransformer'),
     conditioner=dict(
+        class_names='imagenet',
         drop_prob=0.1,
         embedders=[
             dict(
@@ -43,3 +44,4 @@ train_dataloader = dict(global_batch_size=256)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4, weight_decay=0.0))
 train_cfg = dict(max_iters=7_000_000)
+test_cfg = dict(sampling=dict(solver=dict(type='DDIM', eta=1.0), steps=250))

@@ -10,7 +10,7 @@ Draw:  python tools/sample.py \
 
 _base_ = [
     '../_base_/models/ldm_identity.py',
-    '../_base_/datasets/celebahq_256x256.py',
+    '../_base_/evaluators/fid-50k_celebahq-256x256.py',
     '../_base_/schedules/adamw.py',
     '../_base_/ldm_runtime.py',
 ]
@@ -18,3 +18,10 @@ train_dataloader = dict(global_batch_size=9)
 
 optim_wrapper = dict(optimizer=dict(lr=9e-5))
 train_cfg = dict(max_iters=500_000)
+test_cfg = dict(
+    sampling=dict(
+        solver=dict(type='DDIM', eta=0.0),
+        grid='CompVisGrid',
+        steps=100,
+    )
+)

@@ -22,3 +22,5 @@ model = dict(
         prediction=dict(_delete_=True, type='FlowPrediction'),
     ),
 )
+# DDIM with eta=1, as for DiT, is not for straight paths.
+test_cfg = dict(sampling=None)

@@ -36,3 +36,7 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=225_000)
 auto_scale_lr = dict(base_batch_size=2048)  # of the rate, though inherited
+
+# 50 steps of DDIM, as in the model card; images are judged against COCO's.
+test_dataloader = dict(dataset=dict(size=512))
+test_cfg = dict(sampling=dict(steps=50, guidance_scale=7.5))

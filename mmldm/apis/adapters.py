@@ -1,20 +1,13 @@
 """Adapters of models: reading, use in drawing, and files for others."""
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import torch
-from safetensors import safe_open
-from torch import Tensor, nn
+from torch import nn
 
 from mmldm.converters import whole_config
-from mmldm.converters.diffusers.lora import (
-    adapter_from_diffusers,
-    adapter_to_diffusers,
-)
+from mmldm.converters.diffusers.lora import adapter_to_diffusers
 from mmldm.models.adapters import (
     LowRank,
     active_updates,
@@ -23,32 +16,18 @@ from mmldm.models.adapters import (
     load_peft,
     remove_adapters,
 )
-from mmldm.models.adapters.layers import PARTS, layers_of
-from mmldm.models.editors.adapted import ADAPTED, HASH, denoiser_hash
-from mmldm.registry import MODELS
-from mmldm.utils.checkpoint import read_checkpoint, weights_of
+from mmldm.models.adapters.lora import NAME as OWN
+from mmldm.models.editors.adapted import ADAPTED, HASH
 from mmldm.utils.files import check_file_to_write
 from mmldm.utils.model_file import write_model_file
-from mmldm.utils.stored_config import stored_config
 
-SUFFIX = '.safetensors'
-# Of an adapter in training, and of those added to it.
-OWN, ADDED = 'default', 'added_'
+from .adapter_files import base_hash, read_adapter
+
+# Of adapters that are added to one in training.
+ADDED = 'added_'
 
 #: File or work directory, FILE:SCALE, or both as a pair.
 AdapterSource = str | Path | tuple[str | Path, float]
-
-
-class Adapter(NamedTuple):
-    """An adapter as a file holds it.
-
-    Attributes:
-        updates: The update of each layer, by its name in the model.
-        base: Hash of the denoiser that it was trained on; None if unknown.
-    """
-
-    updates: dict[str, LowRank]
-    base: Tensor | None
 
 
 def load_adapters(model: nn.Module, adapters: Sequence[AdapterSource]) -> None:
@@ -69,7 +48,7 @@ def load_adapters(model: nn.Module, adapters: Sequence[AdapterSource]) -> None:
         ValueError: If an adapter does not fit the model, or peft is not
             installed. The model is then as before.
     """
-    if not hasattr(model, 'denoiser'):
+    if adapters and not hasattr(model, 'denoiser'):
         raise ValueError(
             f'a {type(model).__name__} takes no adapters: give a '
             'LatentDiffusion'
@@ -78,7 +57,7 @@ def load_adapters(model: nn.Module, adapters: Sequence[AdapterSource]) -> None:
     found = [(read_adapter(path, model), scale) for path, scale in given]
     if found:
         load_peft()
-    parts = [getattr(model, name) for name in ADAPTED]
+    parts = [getattr(model, name, nn.Module()) for name in ADAPTED]
     for part in parts:
         remove_adapters(part, keep=[OWN])
     for i, (adapter, scale) in enumerate(found):
@@ -117,42 +96,6 @@ def split_scale(adapter: AdapterSource) -> tuple[Path, float]:
     return Path(path), number
 
 
-def read_adapter(path: str | Path, model: nn.Module) -> Adapter:
-    """Read an adapter for a model, with any scale of its own applied.
-
-    A warning says if the adapter was trained on other weights.
-
-    Args:
-        path: See :func:`load_adapters`.
-        model: The model that it is for.
-
-    Raises:
-        FileNotFoundError: If the file is missing.
-        ValueError: If the file is no adapter, or does not fit the model.
-    """
-    content = read_checkpoint(path)
-    weights = weights_of(content)
-    try:
-        if _is_ours(weights):
-            scale = _scaling(stored_config(content), path)
-            adapter = Adapter(_updates(weights, scale), weights.get(HASH))
-        else:
-            found = adapter_from_diffusers(
-                weights, _metadata(path), whole_config(model)
-            )
-            adapter = Adapter(found, None)
-        _check(adapter.updates, model)
-    except ValueError as error:
-        raise ValueError(f'adapter {path}: {error}') from error
-    if adapter.base is not None and not _is_base(model, adapter.base):
-        warnings.warn(
-            f'adapter {path} was trained on a denoiser of other weights than '
-            "this model's: what it draws may be wrong",
-            stacklevel=3,
-        )
-    return adapter
-
-
 def save_adapter(
     model: nn.Module, path: str | Path, diffusers: bool = False
 ) -> None:
@@ -183,7 +126,7 @@ def save_adapter(
     if diffusers:
         weights = adapter_to_diffusers(updates, whole_config(model))
     else:
-        weights = {HASH: _base_hash(model)}
+        weights = {HASH: base_hash(model)}
         for layer, (down, up) in updates.items():
             weights[f'{layer}.lora_A.weight'] = down
             weights[f'{layer}.lora_B.weight'] = up
@@ -202,8 +145,8 @@ def _add(
     layers = adapted_layers(network)
     for layer, (down, up) in updates.items():
         layers[layer].lora_A[name].weight.data.copy_(down)
-        layers[layer].lora_B[name].weight.data.copy_(up)
-        layers[layer].scaling[name] = scale
+        # Not as the layer's scaling, which no state dict shows.
+        layers[layer].lora_B[name].weight.data.copy_(up * scale)
 
 
 def _inside(updates: Mapping[str, LowRank], part: str) -> dict[str, LowRank]:
@@ -213,90 +156,3 @@ def _inside(updates: Mapping[str, LowRank], part: str) -> dict[str, LowRank]:
         for name, update in updates.items()
         if name.startswith(f'{part}.')
     }
-
-
-def _is_ours(weights: Mapping[str, Tensor]) -> bool:
-    """Whether a file has our names; raise if it is not an adapter."""
-    ours = tuple(f'{name}.' for name in ADAPTED)
-    adapted = [n for n in weights if 'lora' in n]
-    if not adapted:
-        raise ValueError(
-            'it holds no adapter: give the file of a training with '
-            'model.adapter, or one of diffusers'
-        )
-    return any(name.startswith(ours) for name in adapted)
-
-
-def _scaling(config: Mapping | None, path: str | Path) -> float:
-    """The factor alpha / rank that a training applies to its updates."""
-    model = (config or {}).get('model') or {}
-    adapter = model.get('adapter')
-    if not isinstance(adapter, Mapping):
-        return 1.0  # a file of ours contains it
-    built = MODELS.build({**adapter, 'base': str(path)})
-    return 1.0 if built.alpha is None else built.alpha / built.rank
-
-
-def _updates(weights: Mapping[str, Tensor], scale: float) -> dict:
-    """The updates in a file with our names, by layer."""
-    plain = {n.replace(f'.{OWN}.', '.'): w for n, w in weights.items()}
-    down, up = (f'{part}weight' for part in PARTS)
-    layers = [n.removesuffix(down) for n in plain if n.endswith(down)]
-    known = {HASH, *(layer + end for layer in layers for end in (down, up))}
-    if known - {HASH} - plain.keys() or plain.keys() - known:
-        odd = sorted((known - {HASH}) ^ (plain.keys() - {HASH}))
-        raise ValueError(
-            f'{len(odd)} of its weights are missing or unknown: '
-            f'{", ".join(odd[:3])}: write it again'
-        )
-    return {
-        layer: LowRank(
-            plain[layer + down].float(), plain[layer + up].float() * scale
-        )
-        for layer in layers
-    }
-
-
-def _metadata(path: str | Path) -> dict[str, str]:
-    """The metadata of a file; empty if it has none."""
-    if Path(path).suffix != SUFFIX:
-        return {}
-    with safe_open(path, 'pt') as file:
-        return file.metadata() or {}
-
-
-def _check(updates: Mapping[str, LowRank], model: nn.Module) -> None:
-    """Raise unless the model has all layers, with these shapes."""
-    layers = {
-        f'{name}.{layer}': module
-        for name in ADAPTED
-        for layer, module in layers_of(getattr(model, name)).items()
-    }
-    wrong = []
-    for name, (down, up) in updates.items():
-        if name not in layers:
-            wrong.append(f'{name} is missing')
-            continue
-        shape = tuple(layers[name].weight.shape)
-        given = (len(up), *down.shape[1:])
-        if given != shape or up.shape[1] != len(down):
-            wrong.append(f'{name} is {shape}, its update {given}')
-    if wrong:
-        raise ValueError(
-            f'{len(wrong)} of its layers do not fit this model: '
-            f'{"; ".join(wrong[:3])}: use the model that it was trained on'
-        )
-
-
-def _base_hash(model: nn.Module) -> Tensor:
-    """Hash of the model's denoiser without adapters."""
-    own = getattr(model, HASH, None)
-    return (denoiser_hash(model) if own is None else own).cpu()
-
-
-def _is_base(model: nn.Module, wanted: Tensor) -> bool:
-    """Whether an adapter was trained on this denoiser, as far as known."""
-    rounded = next(model.denoiser.parameters()).dtype != torch.float32
-    if rounded and not hasattr(model, HASH):
-        return True
-    return torch.equal(wanted.cpu(), _base_hash(model))

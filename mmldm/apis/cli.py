@@ -10,31 +10,23 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config
 
 from mmldm.utils import check_range
-from mmldm.utils.files import check_checkpoint, check_folder_to_write
-
-from .referenced_files import anchor_files
+from mmldm.utils.files import check_checkpoint
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
+Flags = Mapping[str, Mapping[str, Any]]
 DEBUG = 'MMLDM_DEBUG'
 # Errors of the user, which get one line; our own keep their traceback.
 USER_ERRORS = (ValueError, OSError, FloatingPointError)
 # Characters; a longer message, as from a long value, is cut.
 LONGEST_LINE = 2000
-# The variable that each launcher sets, and the command that starts it.
-LAUNCHED_BY = {
-    'pytorch': ('RANK', 'tools/dist_train.sh or dist_test.sh'),
-    'slurm': ('SLURM_PROCID', 'tools/slurm_train.sh or slurm_test.sh'),
-    'mpi': ('OMPI_COMM_WORLD_RANK', 'mpirun'),
-}
 
 
 class ConfigAction(argparse.Action):
@@ -63,6 +55,22 @@ class ConfigAction(argparse.Action):
                 )
             options[key] = value
         setattr(namespace, self.dest, options)
+
+
+def add_flags(
+    parser: argparse.ArgumentParser, groups: Mapping[str, Flags]
+) -> None:
+    """Add the flags of tables such as those of ``sample_flags``.
+
+    Args:
+        parser: What reads the command line.
+        groups: Title of a group, or '', to its flags: name to arguments of
+            ``add_argument``.
+    """
+    for title, flags in groups.items():
+        group = parser.add_argument_group(title) if title else parser
+        for name, arguments in flags.items():
+            group.add_argument(name, **arguments)
 
 
 def config_parser(description: str | None) -> argparse.ArgumentParser:
@@ -108,6 +116,12 @@ def tool_parser(description: str | None) -> argparse.ArgumentParser:
         action='store_true',
         help='use only deterministic algorithms on a GPU, which is slower',
     )
+    add_launcher(parser)
+    return parser
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of tools that several processes may run."""
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -122,7 +136,6 @@ def tool_parser(description: str | None) -> argparse.ArgumentParser:
         default=0,
         help=argparse.SUPPRESS,
     )
-    return parser
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -134,64 +147,17 @@ def load_config(args: argparse.Namespace) -> Config:
             value, a flag or the work directory is invalid.
     """
     check_range('--local-rank', args.local_rank, 0, math.inf)
-    from .config import (
-        check_config,
-        merge_options,
-        read_config,
-    )
-    from .config.derived import fill_base_batch_size, share_with_training
-    from .first_stages import take_first_stage
+    from .run_config import read_run_config
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config)
-    fill_base_batch_size(cfg)
-    merge_options(cfg, args.cfg_options)
-    if args.launcher != 'none':
-        cfg.launcher = args.launcher
-    cfg.setdefault('launcher', 'none')
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    cfg.setdefault('work_dir', f'work_dirs/{_run_name(args.config)}')
-    _apply_randomness(cfg, args)
-    take_first_stage(cfg.get('model'))
-    check_config(cfg, args.cfg_options)
-    _check_launcher(cfg.launcher)
-    check_folder_to_write('work_dir', cfg.work_dir)
-    share_with_training(cfg)
-    anchor_files(cfg.get('model') or {}, cfg.work_dir)
-    return cfg
-
-
-def _run_name(config: str) -> str:
-    """The name of a config's work directory.
-
-    A converted model is known by its folder: its config is ``config.py``.
-    """
-    path = Path(config)
-    return path.absolute().parent.name if path.stem == 'config' else path.stem
-
-
-def _check_launcher(launcher: str) -> None:
-    """Raise if the launcher did not start this process."""
-    variable, how = LAUNCHED_BY.get(launcher, ('PATH', ''))
-    if variable not in os.environ:
-        raise ValueError(
-            f'launcher={launcher!r}, but the environment has no {variable}: '
-            f'start by {how}, or omit --launcher'
-        )
-
-
-def _apply_randomness(cfg: Config, args: argparse.Namespace) -> None:
-    """Write --seed and --deterministic into a config."""
-    from .config import merge_options
-
-    flags: dict[str, Any] = {}
-    if args.seed is not None:
-        check_range('--seed', args.seed, 0, 2**32 - 1)
-        flags['randomness.seed'] = args.seed
-    if args.deterministic:
-        flags['randomness.deterministic'] = True
-    merge_options(cfg, flags)
+    return read_run_config(
+        args.config,
+        args.cfg_options,
+        args.work_dir,
+        args.seed,
+        args.deterministic,
+        args.launcher,
+    )
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 from torch import Tensor
 
+from mmldm.converters.editors import REGULARIZATION, first_stage_editor
 from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.config_text import config_text
 from mmldm.utils.model_file import write_model_file
@@ -24,6 +25,8 @@ MODEL_NAME = 'model.safetensors'
 # A copy of the model file's config for people; no program reads it.
 JSON_NAME = 'model.json'
 CONFIG_NAME = 'config.py'
+# The config that trains the first stage of a latent diffusion model further.
+FIRST_STAGE_NAME = 'first_stage.py'
 # Bases for schedule and runtime, by editor; those of model and data are added.
 BASES = {
     'FirstStage': (
@@ -55,12 +58,14 @@ def write_converted(
 ) -> str:
     """Write ``model.safetensors``, ``model.json`` and ``config.py``.
 
+    Beside the config of a latent diffusion model, ``first_stage.py`` trains
+    the decoder of its first stage further.
+
     The model file is complete: it holds its own config, which ``model.json``
     shows to people. ``config.py`` trains the model further, beginning from its
     weights. It inherits from the most similar base that comes with mmldm, and
-    states the differences as literals. All three name
-    a tokenizer in ``out_dir`` by its folder's name, so that ``out_dir`` can
-    be moved.
+    states the differences as literals. All files name each other and a
+    tokenizer in ``out_dir`` by name, so that ``out_dir`` can be moved.
 
     Args:
         out_dir: Folder of the three files; it is created if missing.
@@ -76,20 +81,32 @@ def write_converted(
             an argument of a wrong type; nothing is written.
     """
     check_untrusted(model, source)
-    text = _config_text(Path(out_dir), model, source)
+    size = model.get('image_size')
+    texts = {CONFIG_NAME: _config_text(model, source, size)}
+    if (first_stage := _first_stage(model)) is not None:
+        texts[FIRST_STAGE_NAME] = _config_text(first_stage, source, size)
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     write_model_file(out_dir / MODEL_NAME, weights, dict(model))
     readable = json.dumps(dict(model), indent=2) + '\n'
-    for name, content in ((JSON_NAME, readable), (CONFIG_NAME, text)):
+    for name, content in {JSON_NAME: readable, **texts}.items():
         with written_whole(out_dir / name) as file:
             file.write(content.encode())
     return how_to_train(model, str(out_dir / CONFIG_NAME))
 
 
-def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
+def _config_text(
+    model: Mapping[str, Any], source: str, size: Any = None
+) -> str:
+    """A config that trains a model further.
+
+    Args:
+        model: Config of an editor.
+        source: See :func:`write_converted`.
+        size: Size of the training images; None for that of the base.
+    """
     base, changes = _nearest_base(model)
-    data, content = data_recipe(model)
+    data, content = data_recipe(model, size)
     names = [base, *[data] * (data is not None), *BASES[model['type']]]
     bases = [f'{PREFIX}_base_/{name}' for name in names]
     # A name without a folder is that of a file beside the config.
@@ -97,6 +114,19 @@ def _config_text(out_dir: Path, model: Mapping[str, Any], source: str) -> str:
     return config_text(
         dict(_base_=bases, **content), f'Converted from {source}.'
     )
+
+
+def _first_stage(model: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The editor that trains the decoder of a model's first stage further.
+
+    None if the model has no first stage with weights.
+    """
+    autoencoder = model.get('autoencoder') or {}
+    if model['type'] == 'FirstStage' or (
+        autoencoder.get('type') not in REGULARIZATION
+    ):
+        return None
+    return dict(first_stage_editor(autoencoder), trained='decoder')
 
 
 def _nearest_base(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -104,7 +104,9 @@ def _file(source: Path) -> Path | None:
         raise ValueError(
             f'model.{REFERENCE}={source} is a folder of diffusers: convert '
             'it by tools/model_converters/diffusers_to_mmldm.py, and set '
-            f'model.{REFERENCE} to the folder that it writes'
+            f'model.{REFERENCE} to the folder that it writes; or use it as it '
+            "is, model.autoencoder=dict(type='DiffusersAutoencoder', "
+            f"pretrained='{source}')"
         )
     return weights_in(source)
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from mmldm.datasets.image_files import read_image
 from mmldm.datasets.image_search import sound_images
 from mmldm.datasets.report import DataReport
-from mmldm.evaluation.feature_collector import collector_for
+from mmldm.evaluation.feature_collector import collector_for, spread
 from mmldm.evaluation.feature_sets import (
     COMPARED,
     FeatureSet,
@@ -114,6 +114,7 @@ def measure_images(
     network: FeatureNetwork,
     metrics: Sequence[str],
     what: str,
+    keep: int | None = None,
 ) -> FeatureSet:
     """Measure the features of images on the network's device.
 
@@ -122,14 +123,20 @@ def measure_images(
         network: The feature network.
         metrics: Metrics to compute later; they decide what is kept.
         what: Name of the images in the progress bar.
+        keep: Number of images, evenly spread, whose features are kept if a
+            metric needs features; None keeps those of all.
     """
+    places = spread(len(images), keep or len(images))
     collector = collector_for(network, metrics)
     device = next(network.parameters()).device
     with tqdm(total=len(images), desc=what, unit='image') as progress:
         for start in range(0, len(images), BATCH):
-            places = range(start, min(start + BATCH, len(images)))
-            collector.add([images[i].to(device) for i in places])
-            progress.update(len(places))
+            batch = range(start, min(start + BATCH, len(images)))
+            collector.add(
+                [images[i].to(device) for i in batch],
+                [i in places for i in batch],
+            )
+            progress.update(len(batch))
     return collector.finish(len(images))
 
 

@@ -110,21 +110,7 @@ def _costs(
     first_stage = _built(model['autoencoder']).eval()
     image = torch.empty(batch_size, 3, *size)
     z = torch.empty_like(encoded(first_stage, image))
-    costs = [
-        measure(
-            'first stage: encode',
-            first_stage,
-            lambda: encoded(first_stage, image),
-        ),
-        replace(
-            measure(
-                'first stage: decode',
-                first_stage,
-                lambda: first_stage.decode(z),
-            ),
-            parameters=None,
-        ),
-    ]
+    costs = _first_stage_costs(first_stage, image, z)
     if 'denoiser' not in model:
         return costs
     denoiser = _built(model['denoiser']).eval()
@@ -143,6 +129,26 @@ def _costs(
             None,
             costs[0].operations + step.operations,
             max(costs[0].memory, step.memory),
+        ),
+    ]
+
+
+def _first_stage_costs(
+    first_stage: nn.Module, image: Tensor, z: Tensor
+) -> list[Cost]:
+    """The costs of encoding and of decoding."""
+
+    def encode() -> None:
+        encoded(first_stage, image)
+
+    def decode() -> None:
+        first_stage.decode(z)
+
+    return [
+        measure('first stage: encode', first_stage, encode),
+        replace(
+            measure('first stage: decode', first_stage, decode),
+            parameters=None,
         ),
     ]
 

@@ -25,6 +25,7 @@ from mmldm.utils.model_size import bounded_networks
 from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
 
+from .adapter_base import read_whole_model, take_adapter_base
 from .class_names import keep_class_names, trained_names
 from .config import check_config, read_config
 from .config.derived import say_image_size
@@ -68,7 +69,7 @@ def init_model(
             ``tools/model_converters/publish_model.py`` writes; a training
             checkpoint; a work directory, whose newest checkpoint is taken; a
             folder of diffusers.
-        checkpoint: With a config file: the file, or work directory, of its
+        checkpoint: With a config file: the file, or folder, of its
             weights. With a folder: a file to take instead of the folder's.
         device: Device of the model; None for the GPU, if there is one.
 
@@ -104,6 +105,7 @@ def build_model(
     device = available_device(device)
     locate_files(cfg.model, checkpoint)
     take_first_stage(cfg.model)
+    take_adapter_base(cfg)
     return assemble(_found(cfg, checkpoint), device)
 
 
@@ -202,12 +204,13 @@ def _find_by_config(
         raise ValueError(f'{path} has no model: set model')
     locate_files(cfg.model, checkpoint)
     take_first_stage(cfg.model)
+    take_adapter_base(cfg)
     check_config(cfg, {})
     return _found(cfg, checkpoint, pick)
 
 
 def _find_in_model_file(path: Path, pick: Pick) -> Found:
-    weights, config = read_model_file(path)
+    weights, config = read_whole_model(path)
     if config is None:
         raise ValueError(
             f'{path} holds weights without a config: give the config file as '
@@ -247,10 +250,13 @@ def _as_config(model: Mapping[str, Any]) -> Config:
 
 
 def _content(checkpoint: Source) -> dict[str, Any]:
-    """The content of a file, or of a work directory's newest checkpoint."""
-    if Path(checkpoint).is_file() and str(checkpoint).endswith('.safetensors'):
-        return read_model_file(checkpoint)[0]
-    return read_checkpoint(checkpoint)
+    """The content of a file, a converted folder, or a work directory."""
+    path = Path(checkpoint)
+    if (path / MODEL_NAME).is_file():
+        path = path / MODEL_NAME
+    if path.is_file() and path.suffix == '.safetensors':
+        return read_model_file(path)[0]
+    return read_checkpoint(path)
 
 
 def _found(cfg: Config, checkpoint: Source, pick: Pick = weights_of) -> Found:

@@ -36,7 +36,7 @@ def protocol_of_test(runner: Any, checkpoint: str) -> dict[str, Any]:
     model = runner.cfg.model.to_dict()
     protocol = dict(
         model=_model(runner, checkpoint),
-        sampling=_sampling(model),
+        sampling=_sampling(model) | _of_test(runner.test_loop),
         data=_data(runner.cfg.test_dataloader.dataset.to_dict()),
         judges=[
             _judge(metric)
@@ -74,6 +74,12 @@ def _sampling(model: Mapping[str, Any]) -> dict[str, Any]:
     parts = {name: scheduler[name] for name in SAMPLING if name in scheduler}
     around = {name: model.get(name) for name in AROUND}
     return parts | {k: v for k, v in around.items() if v is not None}
+
+
+def _of_test(loop: Any) -> dict[str, Any]:
+    """The settings in which a test samples otherwise than its model."""
+    sampling = getattr(loop, 'sampling', None)
+    return {} if sampling is None else sampling.settings
 
 
 def _data(dataset: Mapping[str, Any]) -> dict[str, Any]:

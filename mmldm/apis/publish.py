@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from mmldm.models.adapters import merged_state
+from mmldm.models.autoencoders import DiffusersAutoencoder
 from mmldm.models.conditioners.frozen_network import FrozenNetwork
 from mmldm.utils.checkpoint import newest_checkpoint, weights_of
 from mmldm.utils.files import check_file_to_write
@@ -143,6 +144,8 @@ def _published(
         config[REFERENCE] = _neighbour(reference)
     elif reference is not None:
         model.include_first_stage()
+    if isinstance(model.autoencoder, DiffusersAutoencoder):
+        config['autoencoder'] = model.autoencoder.include_network()
     conditioner = getattr(model, 'conditioner', None)
     for i, embedder in enumerate(getattr(conditioner, 'embedders', ())):
         if isinstance(embedder, FrozenNetwork):

@@ -1,4 +1,4 @@
-"""The training data that a converted model can be trained further with.
+"""How a converted model is trained further: data for its conditions.
 
 A base in ``configs/_base_/datasets`` reads images and the conditions of one
 kind from a folder of one's own. What depends on the model is changed in it.
@@ -16,42 +16,37 @@ from .registered import find_class
 Content = dict[str, Any]
 # Changes of a base's content for a model.
 Change = Callable[[Content, Mapping[str, Any]], Content]
-BATCH_SIZE = 8
+# Images of 256x256 pixels in 24 GB; larger ones need fewer, or --amp.
+BATCH_SIZES = {'FirstStage': 4, 'LatentDiffusion': 8}
 SUBSETS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-def data_recipe(model: Mapping[str, Any]) -> tuple[str | None, Content]:
+def data_recipe(
+    model: Mapping[str, Any], size: Any = None
+) -> tuple[str | None, Content]:
     """The base with the data for a model, and the changes of the base.
 
     Args:
         model: Config of an editor.
+        size: Size of the training images; None for that of the base.
 
     Returns:
         The base's name below ``configs/_base_``, and the content of a config
         that inherits it. The name is None if there is no base for the model's
         conditions.
     """
-    batch = dict(train_dataloader=dict(global_batch_size=BATCH_SIZE))
-    if model['type'] != 'LatentDiffusion':
-        return 'datasets/image-folder.py', batch
-    kinds = [_kind(embedder) for embedder in _embedders(model)]
-    name, change = None, _unchanged
-    if not kinds:
-        name, change = 'image-folder-requests', _requests
-    elif len(kinds) == 1:
-        name, change = RECIPES.get(kinds[0], (None, _unchanged))
+    training: Content = dict(global_batch_size=BATCH_SIZES[model['type']])
+    if size is not None:
+        training['dataset'] = dict(size=size)
+    name, change = _recipe(model)
     if name is None:
         return None, {}
     base = f'datasets/{name}.py'
     content = Config.fromfile(FOLDER / 'configs/_base_' / base).to_dict()
     changes = change(content, model)
-    training = batch['train_dataloader'] | changes.get('train_dataloader', {})
-    if model.get('image_size') is not None:
-        training['dataset'] = {
-            'size': model['image_size'],
-            **training.get('dataset', {}),
-        }
-    return base, {**changes, 'train_dataloader': training}
+    for key, value in changes.pop('train_dataloader', {}).items():
+        training[key] = {**training.get(key, {}), **value}
+    return base, {'train_dataloader': training, **changes}
 
 
 def how_to_train(model: Mapping[str, Any], config: str) -> str:
@@ -71,6 +66,18 @@ def how_to_train(model: Mapping[str, Any], config: str) -> str:
         f'fields {", ".join(_fields(model))} of a data sample '
         '(docs/en/data.md) to train it further'
     )
+
+
+def _recipe(model: Mapping[str, Any]) -> tuple[str | None, Change]:
+    """Name of the base for a model, and the changes of the base."""
+    if model['type'] == 'FirstStage':
+        return 'image-folder', _unchanged
+    kinds = [_kind(embedder) for embedder in _embedders(model)]
+    if not kinds:
+        return 'image-folder-requests', _requests
+    if len(kinds) > 1:
+        return None, _unchanged
+    return RECIPES.get(kinds[0], (None, _unchanged))
 
 
 def _embedders(model: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -103,14 +110,22 @@ def _requests(content: Content, model: Mapping[str, Any]) -> Content:
 
 
 def _classes(content: Content, model: Mapping[str, Any]) -> Content:
-    """Requests for as many classes as the model has."""
+    """Requests for all classes of the model; and its rows learn faster.
+
+    A row of the table that gets a new meaning has to move far, and has a
+    gradient only where its class is in the batch.
+    """
     (embedder,) = _embedders(model)
     null_is_last = embedder.get('null') == 'last'
     classes = dict(num_classes=embedder['num_classes'] - null_is_last)
     found = _requests(content, model)
     for name in SUBSETS[1:]:
         found[name]['dataset'] |= classes
-    return found
+    rows = dict(conditioner=dict(lr_mult=10.0))
+    return {
+        **found,
+        'optim_wrapper': dict(paramwise_cfg=dict(custom_keys=rows)),
+    }
 
 
 def _maps(content: Content, model: Mapping[str, Any]) -> Content:

@@ -166,8 +166,8 @@ def retrieve(
     retriever: Retriever,
     texts: Sequence[str] | None,
     images: Sequence[str] | None,
-) -> list[Tensor]:
-    """``features`` of every text, or every image; print the neighbours.
+) -> dict[str, Tensor]:
+    """``features`` of every text, or every image, by the query.
 
     Args:
         retriever: Retriever of the index.
@@ -178,9 +178,7 @@ def retrieve(
         found = retriever.of_texts(texts)
     else:
         found = retriever.of_images([read_image(path) for path in images])
-    for query, features in zip(texts or images, found, strict=True):
-        print(f'like {query}: {", ".join(retriever.names(features))}')
-    return [*found]
+    return dict(zip(texts or images, found, strict=True))
 
 
 def _digest(encoder: ImageEncoder) -> str:

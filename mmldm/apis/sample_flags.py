@@ -1,193 +1,150 @@
-"""Checks of the flags of tools/sample.py, and their values for a model."""
+"""The flags of tools/sample.py, as tables.
 
-import argparse
-import math
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+They are read before torch is imported: --help answers at once.
+"""
 
-from mmldm.models.conditioners.layouts import check_box
-from mmldm.models.editors import LatentDiffusion
-from mmldm.utils import check_count, check_range
-from mmldm.utils.files import check_file, check_folder_to_write
+NAMES = ('index', 'seed', 'label')
 
-from .inference.checks import check_reads
-from .inference.requests import ARGUMENTS, size_of
-
-# Fields whose flags have other names than the arguments of Python.
-OTHER_FLAGS = {'layout': '--object', 'features': '--database'}
-# Field of a data sample -> flag that sets it.
-FLAGS = {
-    field: f'--{argument.replace("_", "-")}'
-    for field, argument in ARGUMENTS.items()
-} | OTHER_FLAGS
-
-
-def check_args(args: argparse.Namespace) -> None:
-    """Raise if flags are invalid for any model.
-
-    Args:
-        args: Arguments of tools/sample.py.
-
-    Raises:
-        ValueError: Naming the flag.
-    """
-    counts = ('num', 'batch_size', 'num_neighbours', 'steps', 'window')
-    for name in counts:
-        value = getattr(args, name)
-        if value is not None:
-            check_count(f'--{name.replace("_", "-")}', value)
-    if args.scale is not None:
-        check_range('--scale', args.scale, 0, math.inf, '; 1 is off')
-    _check_size(args.size)
-    check_folder_to_write('--out', args.out)
-    for flag, texts in (
-        ('--prompt', args.prompt or ()),
-        ('--negative', () if args.negative is None else (args.negative,)),
-    ):
-        if not all(text.strip() for text in texts):
-            raise ValueError(f"{flag} '' is empty: give a text")
-    for told in args.object or ():
-        _check_object(*told)
-    _check_database(args)
-    for path in args.like or ():
-        check_file('--like', path)
-
-
-def _check_size(size: Sequence[int] | None) -> None:
-    if size is not None and (not 1 <= len(size) <= 2 or min(size) < 1):
-        raise ValueError(
-            f'--size {" ".join(map(str, size))} must be one side, or height '
-            'and width, in pixels'
-        )
-
-
-def _check_object(label: float, *box: float) -> None:
-    told = ' '.join(f'{number:g}' for number in (label, *box))
-    if not label.is_integer():
-        raise ValueError(f'--object {told}: the class must be a whole number')
-    try:
-        check_box(box, '')
-    except ValueError as error:
-        raise ValueError(
-            f'--object {told}: X Y W H must be parts of the image, with X, Y '
-            '>= 0, W, H > 0 and X + W, Y + H <= 1'
-        ) from error
-
-
-def _check_database(args: argparse.Namespace) -> None:
-    """Raise unless --database has exactly one kind of query."""
-    if args.database is None:
-        for name in ('num_neighbours', 'encoder'):
-            if getattr(args, name) is not None:
-                flag = f'--{name.replace("_", "-")}'
-                raise ValueError(f'{flag} needs --database: give both')
-        return
-    if (args.prompt is None) == (args.like is None):
-        raise ValueError('--database: give one of --prompt and --like')
-    if args.negative is not None:
-        raise ValueError('--negative has no effect with --database: omit it')
-
-
-def check_flags(
-    model: LatentDiffusion, given: Collection[str], unconditional: bool = False
-) -> None:
-    """Raise unless the given fields are exactly those the model reads.
-
-    Args:
-        model: The model.
-        given: Names of the given fields of data samples.
-        unconditional: Value of ``--unconditional``: no fields at all.
-
-    Raises:
-        ValueError: Naming the flags.
-    """
-    if not unconditional:
-        check_reads(model, given, _flag)
-    elif given:
-        raise ValueError(
-            f'{_flag(min(given))} has no effect with --unconditional: omit '
-            'one of them'
-        )
-
-
-def _flag(field: str) -> str:
-    """The flag that sets a field."""
-    return FLAGS.get(field, f'--field {field}=FILE')
-
-
-def check_classes(
-    model: LatentDiffusion,
-    told: Mapping[str, Any],
-    negative: Mapping[str, Any],
-) -> None:
-    """Raise if a class is unknown to the model.
-
-    Args:
-        model: What draws.
-        told: Values of the flags, by field; ``gt_label`` is a list.
-        negative: The result of :func:`negative_of`.
-
-    Raises:
-        ValueError: Naming the flag.
-    """
-    pixels = told.get('gt_sem_seg')
-    away = negative.get('gt_label')
-    counts = model.conditioner.class_counts
-    for flag, field, found in (
-        ('--label', 'gt_label', told.get('gt_label') or ()),
-        ('--object', 'layout', [c for c, _ in told.get('layout', ())]),
-        ('--map', 'gt_sem_seg', () if pixels is None else pixels.unique()),
-        ('--negative', 'gt_label', () if away is None else (away,)),
-    ):
-        _, count = counts.get(field, ('', math.inf))
-        for label in map(int, found):
-            if not 0 <= label < count:
-                raise ValueError(
-                    f'{flag}: the class {label} is unknown, expected 0 to '
-                    f'{count - 1}'
-                )
-
-
-def negative_of(
-    model: LatentDiffusion, negative: str | None
-) -> dict[str, int | str]:
-    """The field of a data sample that ``--negative`` sets.
-
-    Raises:
-        ValueError: If the model reads neither a caption nor a class.
-    """
-    reads = model.conditioner.reads
-    if negative is None:
-        return {}
-    if 'caption' in reads:
-        return dict(caption=negative)
-    if 'gt_label' not in reads:
-        raise ValueError(
-            f'--negative {negative} is not available for this model, which '
-            'reads neither a caption nor a class: omit it'
-        )
-    try:
-        return dict(gt_label=int(negative))
-    except ValueError as error:
-        raise ValueError(
-            f'--negative {negative} is not a class: give its number'
-        ) from error
-
-
-def image_size(
-    size: Sequence[int] | None,
-    fields: Mapping[str, Any],
-    model: LatentDiffusion,
-) -> tuple[int, int]:
-    """Height and width of the images to generate, pixels.
-
-    Args:
-        size: Value of ``--size``: one side, or both; None if not given.
-        fields: The given fields; images among them set the size.
-        model: The model.
-
-    Raises:
-        ValueError: If neither flags, fields nor model give a size.
-    """
-    whole = None if size is None else (size[0], size[-1])
-    return size_of(model, fields, whole, '--size')
+IMAGES = {
+    '--num': dict(type=int, help='images of each kind (default: 4)'),
+    '--seed': dict(type=int, help='seed of the images (default: 0)'),
+    '--out': dict(default='samples', help='output folder (default: samples)'),
+    '--batch-size': dict(
+        type=int, help='images at a time (default: 4, or on a GPU what fits)'
+    ),
+    '--device': dict(help='such as cpu or cuda:1'),
+    '--adapter': dict(
+        nargs='+',
+        default=[],
+        metavar='FILE[:SCALE]',
+        help='adapters (LoRA) of the model: files, or work directories of '
+        'their training; FILE:0.5 takes half of one, and several add up',
+    ),
+    '--from': dict(
+        dest='rows',
+        metavar='FILE',
+        help='rows of images: .jsonl, .csv or, for prompts, .txt; other '
+        'flags are the defaults of each row',
+    ),
+    '--like-settings': dict(
+        metavar='IMAGE.png',
+        help='generate an image of this tool again by the settings in it',
+    ),
+    '--name-by': dict(
+        choices=NAMES,
+        default='index',
+        help='what names of files start with (default: index)',
+    ),
+    '--show-steps': dict(
+        action='store_true',
+        help='write the denoising of each image to OUT/steps, as a strip and '
+        'an animation',
+    ),
+    '--interpolate': dict(
+        type=int,
+        nargs=2,
+        metavar='SEED',
+        help='images from the noise of one seed to that of another, as a '
+        'strip (grid.png) and an animation (frames.webp)',
+    ),
+    '--frames': dict(
+        type=int, help='number of them, both ends included (default: 16)'
+    ),
+}
+CONDITIONS = {
+    '--label': dict(
+        nargs='+', metavar='CLASS', help='classes, by number or name'
+    ),
+    '--prompt': dict(nargs='+', metavar='TEXT', help='captions'),
+    '--negative': dict(
+        metavar='TEXT|CLASS', help='condition to lead away from'
+    ),
+    '--object': dict(
+        nargs=5,
+        type=float,
+        action='append',
+        metavar=('CLASS', 'X', 'Y', 'W', 'H'),
+        help='object of a layout, box relative to the image; may be repeated',
+    ),
+    '--image': dict(
+        help='image with a hole to fill, or, with --strength, image to start '
+        'from'
+    ),
+    '--mask': dict(help='mask of its size, white in the hole'),
+    '--strength': dict(
+        type=float,
+        help='how much of --image is generated anew, in (0, 1], by a model '
+        'that reads no image',
+    ),
+    '--low-res': dict(help='image to enlarge'),
+    '--map': dict(help='image whose pixel values are classes'),
+    '--unconditional': dict(
+        action='store_true',
+        help='no condition: what a model has learned that was trained with '
+        'conditions left out at random',
+    ),
+    '--like': dict(
+        nargs='+',
+        metavar='IMAGE',
+        help='images to resemble; with --database, one after the other',
+    ),
+    '--field': dict(
+        action='append',
+        metavar='NAME=FILE',
+        help='another field of data samples: .npy, or an image, (1, H, W) if '
+        'grey, else RGB; may be repeated',
+    ),
+    '--database': dict(
+        metavar='INDEX',
+        help='index of images by neighbours.py; the images most similar to '
+        '--prompt or --like become the condition',
+    ),
+    '--num-neighbours': dict(
+        type=int, help='number of these images (default: 4)'
+    ),
+    '--encoder': dict(help="the index's CLIP model, if moved"),
+    '--size': dict(
+        type=int,
+        nargs='+',
+        metavar='PIXELS',
+        help='side, or height and width (default: those of the given image, '
+        'or of training)',
+    ),
+}
+SAMPLING = {
+    '--steps': dict(type=int, help='number of solver steps'),
+    '--solver': dict(metavar='NAME', help='such as DDIM, Heun or DPMSolverPP'),
+    '--grid': dict(
+        metavar='NAME',
+        help='levels that the solver visits, such as TrailingGrid',
+    ),
+    '--window': dict(
+        type=int,
+        metavar='PIXELS',
+        help='generate large images by overlapping windows of this side, such '
+        'as the training size, in the memory of one window',
+    ),
+    '--scale': dict(
+        type=float, help='classifier-free guidance scale; 1 is off'
+    ),
+    '--rescale': dict(
+        type=float,
+        help='share of the contrast that guidance adds to remove; 0 is off',
+    ),
+    '--interval': dict(
+        type=float,
+        nargs=2,
+        metavar=('LOW', 'HIGH'),
+        help='noise-to-signal ratios between which guidance acts',
+    ),
+    '--dtype': dict(
+        metavar='NAME',
+        help='precision of the denoiser: bfloat16 or float16',
+    ),
+    '--compile': dict(action='store_true', help='compile the denoiser'),
+}
+SAMPLE_FLAGS = {
+    '': IMAGES,
+    'conditions, as the model needs them': CONDITIONS,
+    'sampling (default: as in the config)': SAMPLING,
+}

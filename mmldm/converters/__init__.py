@@ -1,9 +1,10 @@
 from .compvis import (
     Converted,
     convert_compvis,
-    first_stage_of,
+    first_stage_part,
     model_config,
     read_compvis_checkpoint,
+    recognised,
     with_first_stage,
 )
 from .diffusers import (
@@ -19,12 +20,13 @@ __all__ = [
     'Converted',
     'FromDiffusers',
     'convert_compvis',
-    'first_stage_of',
+    'first_stage_part',
     'is_diffusers',
     'model_config',
     'read_compvis_checkpoint',
     'read_diffusers',
     'whole_config',
+    'recognised',
     'whole_model',
     'with_first_stage',
     'write_diffusers',

@@ -27,6 +27,15 @@ NAMES = {
     'norm_out': ('norm_out', 'conv_norm_out'),
     'conv_out': ('conv_out', 'conv_out'),
 }
+# Names of attention in diffusers before 0.13, and today.
+OLD = {
+    '.query.': '.to_q.',
+    '.key.': '.to_k.',
+    '.value.': '.to_v.',
+    '.proj_attn.': '.to_out.0.',
+}
+# The value of all published codebooks, and of diffusers.
+QUANTIZER = dict(beta=0.25, legacy_beta=True)
 # Parts outside of both, with the same names in both systems.
 OUTER = {
     'quant_conv': 'quant_conv',

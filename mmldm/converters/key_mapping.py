@@ -2,19 +2,20 @@
 
 A converter defines one :class:`KeyMapping` for each network. It converts
 weights in both directions, and names those that do not fit.
-along it, either way, and names what does not fit.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 # Imported here: within a meta device context the registry must be filled.
 import mmldm.models  # noqa: F401
 from mmldm.models.layers import SelfAttention2d, SpatialTransformer
 from mmldm.registry import MODELS
+from mmldm.utils.checkpoint import few
 
 Weights = Mapping[str, Tensor]
 Config = Mapping[str, Any]
@@ -123,6 +124,7 @@ class KeyMapping(NamedTuple):
         """
         model, weights = without_memory(config), self.today(weights)
         pairs = list(self.pairs(model))
+        weights = _with_axes(weights, pairs)
         check_weights(weights, pairs, self.left_out, self.remedy)
         stored = model.state_dict()
         measured = {
@@ -184,6 +186,36 @@ class KeyMapping(NamedTuple):
             theirs = (theirs,) if isinstance(theirs, str) else theirs
             return [name + rest for name in theirs]
         return [inner]
+
+
+def _with_axes(weights: Weights, pairs: Sequence[Pair]) -> dict[str, Tensor]:
+    """Weights of 1x1 convolutions and of linear layers in the usual form.
+
+    Both compute the same, and files differ in the axes of length 1.
+    """
+    found = dict(weights)
+    for pair in pairs:
+        for name in pair.theirs:
+            wanted, weight = pair.part_shape, weights.get(name)
+            if weight is None or tuple(weight.shape) == wanted:
+                continue
+            if _without_ones(weight.shape) == _without_ones(wanted):
+                found[name] = weight.reshape(wanted)
+    changed = [n for n in found if found[n] is not weights[n]]
+    if changed:
+        print_log(
+            f'{len(changed)} projections are linear layers in place of 1x1 '
+            f'convolutions, or the reverse, which compute the same: '
+            f'{few(changed)}',
+            logger='current',
+        )
+    return found
+
+
+def _without_ones(shape: Sequence[int]) -> tuple[int, ...]:
+    """The first two axes of a shape whose other axes have length 1."""
+    ones = set(shape[2:]) <= {1}
+    return tuple(shape[:2]) if ones else tuple(shape)
 
 
 def part_of(weights: Weights, start: str) -> dict[str, Tensor]:

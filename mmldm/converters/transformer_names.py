@@ -30,9 +30,16 @@ BLOCK = {
 }
 LISTS = 'transformer.attn_layers.layers', 'model.layers'
 # Prefixes of a ``CLIPTextModel`` in the original and in files of transformers
-# before 5; and a count that very old files have.
+# before 5.
 SHELL = 'transformer.', 'text_model.'
-COUNT = 'embeddings.position_ids'
+# Weights of very old files, and those that compare texts with images.
+COMPARISON = 'of the comparison of texts with images'
+CLIP_UNUSED = {
+    'embeddings.position_ids': 'the numbers 0, 1, 2 ...',
+    'logit_scale': COMPARISON,
+    'text_projection': COMPARISON,
+    'text_projection.weight': COMPARISON,
+}
 
 
 def _names(system: int) -> Callable[[TokenTransformer], dict[str, str]]:
@@ -60,7 +67,9 @@ def _clip_today(weights: Weights) -> dict[str, Tensor]:
     """Convert names of any version, and of the original, to these."""
     for start in SHELL:
         weights = {n.removeprefix(start): w for n, w in weights.items()}
-    return {SHELL[1] + n: w for n, w in weights.items() if n != COUNT}
+    return {
+        SHELL[1] + n: w for n, w in weights.items() if n not in CLIP_UNUSED
+    }
 
 
 BERT_KEYS = KeyMapping(_names(0))

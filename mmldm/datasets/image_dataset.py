@@ -4,18 +4,22 @@ import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 from mmldm.utils import check_choice
 from mmldm.utils.image_size import Size, check_size
 
 from .base import AddressedDataset
+from .entry_index import find_index, index_file, write_index
 from .image_checks import Found, Stored, look_at_all
 from .image_search import CANNOT_READ, DELETE
 from .pixel_checks import PixelChecks
-from .report import DataReport
+from .report import DataReport, repeat
 
 HOLD_OUT = 20
+# Fewer entries are read again at every start, which takes seconds.
+LEAST_INDEXED = 10_000
 
 
 class ImageDataset(AddressedDataset):
@@ -60,6 +64,7 @@ class ImageDataset(AddressedDataset):
         self.split = split
         self.size = size
         self.strict = strict
+        self.report = DataReport(name, strict)
         if data_root is None or not Path(data_root).is_dir():
             raise FileNotFoundError(
                 f'data_root={data_root!r} is not a folder; give the one that '
@@ -67,6 +72,54 @@ class ImageDataset(AddressedDataset):
                 'train_dataloader.dataset.data_root=FOLDER'
             )
         super().__init__(pipeline, data_root=str(data_root), **kwargs)
+
+    def full_init(self) -> None:
+        """See ``BaseDataset``; entries come from an index if there is one."""
+        path = None if self._fully_initialized else self._index_file()
+        if path is None:
+            super().full_init()
+            return
+        index = find_index(path)
+        if index is None:
+            super().full_init()
+            if len(self) >= LEAST_INDEXED:
+                entries = map(super().get_data_info, range(len(self)))
+                write_index(path, entries, self._found())
+            return
+        found, classes = index.header
+        repeat(type(self).__name__, found)
+        if classes is not None:
+            self._metainfo['classes'] = tuple(classes)
+        # The file is shared by all processes; nothing is left to serialize.
+        self.data_list, self.serialize_data = index, False
+        self._fully_initialized = True
+
+    def _found(self) -> tuple:
+        """What an index keeps beside the entries."""
+        return self.report.found(), self._metainfo.get('classes')
+
+    def _index_file(self) -> Path | None:
+        """Where the index of the entries is; None if none is kept."""
+        key = self.index_key()
+        if key is None or self._indices is not None or self.filter_cfg:
+            return None
+        root = os.path.abspath(self.data_root)
+        shared = (root, self.split, self.strict, self.size)
+        pixels = self._pixel_checks().key()
+        return index_file(
+            [type(self).__name__, shared, pixels, key], self.indexed_files()
+        )
+
+    def index_key(self) -> Any:
+        """Plain values that determine the entries, besides their files.
+
+        None, which is the default, keeps no index.
+        """
+        return None
+
+    def indexed_files(self) -> Sequence[str]:
+        """The files that entries are read from, in order."""
+        return ()
 
     def load_data_list(self) -> list[dict]:
         """One entry for each image: ``img_path``, ``size`` and annotations."""

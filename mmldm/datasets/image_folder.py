@@ -4,15 +4,21 @@ import os
 from collections.abc import Mapping, Sequence
 from inspect import isclass
 from pathlib import Path
+from typing import Any
 
 from mmldm.registry import DATASETS
 from mmldm.utils.typing import ConfigType
 
-from .annotations import Annotations
+from .annotations import Annotations, LargeImages
 from .files_beside import FilesBeside
+from .folder_classes import FolderClasses
 from .image_dataset import ImageDataset
 from .image_files import fits, read_header
 from .image_search import find_images
+from .report import DataReport
+
+# Annotations that the images' own names and files determine.
+OF_NAMES = (FolderClasses, LargeImages)
 
 
 @DATASETS.register_module()
@@ -53,6 +59,21 @@ class ImageFolder(ImageDataset):
             for i, annotation in enumerate(annotations)
         ]
         super().__init__(data_root, pipeline, **kwargs)
+
+    def index_key(self) -> Any:
+        """See :class:`ImageDataset`; annotations in files have no index."""
+        if all(isinstance(a, OF_NAMES) for a in self.annotations):
+            own = [[type(a).__name__, vars(a)] for a in self.annotations]
+            return [self.images, own]
+        return None
+
+    def indexed_files(self) -> list[str]:
+        """See :class:`ImageDataset`."""
+        folder = str(Path(self.data_root) / self.images)
+        report = DataReport(type(self).__name__)
+        if not Path(folder).is_dir():
+            return []  # refused when it is read
+        return find_images(folder, f'data_root={folder!r}', report)
 
     def list_entries(self) -> list[dict]:
         """See :class:`ImageDataset`."""

@@ -56,9 +56,7 @@ class ImageShards(ImageDataset):
     def list_entries(self) -> list[dict]:
         """See :class:`ImageDataset`; adds ``shard``, and places in it."""
         others: list[str] = []
-        shards = sorted(
-            files_below(self.data_root, ('.tar',), self.report, others)
-        )
+        shards = self._shards(self.report, others)
         for path in others:
             if path.lower().endswith(('.tar.gz', '.tgz', '.tar.zst')):
                 self.report.defect(
@@ -77,6 +75,18 @@ class ImageShards(ImageDataset):
                 f'images{self.report.reasons()}'
             )
         return self._complete(entries)
+
+    def _shards(self, report: DataReport, others: list[str]) -> list[str]:
+        """The tar files, in order; other files are appended to a list."""
+        return sorted(files_below(self.data_root, ('.tar',), report, others))
+
+    def index_key(self) -> Any:
+        """See :class:`ImageDataset`."""
+        return self.caption_key or ''
+
+    def indexed_files(self) -> list[str]:
+        """See :class:`ImageDataset`."""
+        return self._shards(DataReport(type(self).__name__), [])
 
     def _complete(self, entries: list[dict]) -> list[dict]:
         """The samples that have every kind of text that others have."""

@@ -7,26 +7,22 @@ version.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from mmldm.utils.checkpoint import written_whole
+from mmldm.utils.mapped_tensors import mapped_tensors
 
 MANIFEST = 'manifest.json'
 FORMAT = 1
 MOMENTS = 'moments'
 PLAIN, OFFSETS = 'plain', 'offsets'
 FIELD = 'field.'
-# Parts that a process keeps open.
-MOST_OPEN = 256
 
 
 def write_manifest(root: Path, manifest: Mapping[str, Any]) -> None:
@@ -148,7 +144,7 @@ def read_entry(
         version: 1 for the mirrored version.
         versions: Number of versions.
     """
-    part = _opened(str(path), os.getpid())
+    part = mapped_tensors(path)
     found = {
         name: part.get_slice(name)[row : row + 1, version : version + 1][0, 0]
         for name in [*part.keys()]
@@ -160,9 +156,3 @@ def read_entry(
     moments = found.pop(MOMENTS)
     fields |= {k.removeprefix(FIELD): v for k, v in found.items()}
     return moments, fields
-
-
-@lru_cache(MOST_OPEN)
-def _opened(path: str, process: int) -> Any:
-    """A part, opened by this process."""
-    return safe_open(path, 'pt')

@@ -69,6 +69,15 @@ class PixelChecks:
                 self._judge_sizes(entries, height_and_width(wanted))
                 return
 
+    def key(self) -> list:
+        """Plain values that determine what the checks find."""
+        sizes = [
+            getattr(step, 'size', None)
+            for step in self.steps
+            if isinstance(step, ResizeShorterSide)
+        ]
+        return [self._range(), sizes]
+
     def _judge_levels(self, entries: Sequence[dict]) -> None:
         """Warn if 16-bit images use a small part of their range."""
         wide = [e for e in entries if _mode(e) not in NATURAL]

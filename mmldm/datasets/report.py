@@ -78,6 +78,10 @@ class DataReport:
     def _add(self, what: str, kind: _Kind) -> None:
         self.kinds.setdefault(what, kind).count += 1
 
+    def found(self) -> list[list]:
+        """Level and line of every kind, for :func:`repeat`."""
+        return [[k.level, k.line(what)] for what, k in self.kinds.items()]
+
     def lines(self) -> list[str]:
         """One text for each kind."""
         return [kind.line(what) for what, kind in self.kinds.items()]
@@ -101,12 +105,18 @@ class DataReport:
                 f'{self.owner}.strict=True, but {"; ".join(defects)}. Repair '
                 'them, or set strict=False to use the rest'
             )
-        for what, kind in self.kinds.items():
-            print_log(
-                f'{self.owner}: {kind.line(what)}',
-                logger='current',
-                level=kind.level,
-            )
+        repeat(self.owner, self.found())
+
+
+def repeat(owner: str, found: list[list]) -> None:
+    """Log what a report has found.
+
+    Args:
+        owner: Name of the data set.
+        found: Level and line of every kind.
+    """
+    for level, line in found:
+        print_log(f'{owner}: {line}', logger='current', level=level)
 
 
 def printable(text: str) -> str:

@@ -14,6 +14,10 @@ from .solvers import Solver
 from .time_grids import TimeGrid
 from .windows import Windows
 
+# Precisions of autocast.
+DTYPES = ('float32', 'float16', 'bfloat16')
+PLAIN = (int, str, dict)
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -27,6 +31,14 @@ class Sampling:
         windows: Windows by which large images are generated.
         tile_size: Side of the tiles that the first stage decodes, pixels.
         unconditional: Follow the null condition, without guidance.
+        dtype: Precision in which the denoiser computes, by autocast: 'float16'
+            or 'bfloat16'; 'float32' for weights in float32; None is that of
+            its weights. The first stage keeps its own.
+        compile: Whether to compile the denoiser, or the arguments of
+            ``torch.compile``.
+
+    Raises:
+        ValueError: If ``dtype`` or ``compile`` is none of these.
     """
 
     solver: Solver | None = None
@@ -36,6 +48,17 @@ class Sampling:
     windows: Windows | None = None
     tile_size: int | None = None
     unconditional: bool = False
+    dtype: str | None = None
+    compile: bool | Mapping[str, Any] = False
+
+    def __post_init__(self) -> None:
+        if self.dtype is not None:
+            check_choice('dtype', self.dtype, DTYPES)
+        if not isinstance(self.compile, bool | Mapping):
+            raise ValueError(
+                f'compile={self.compile!r} must be True, False or a dict of '
+                "arguments of torch.compile, such as dict(mode='max-autotune')"
+            )
 
     @classmethod
     def of(
@@ -53,7 +76,9 @@ class Sampling:
             grid: Name or config of a time grid.
             steps: Number of steps.
             guidance_scale: Scale of classifier-free guidance; 1 is off.
-            parts: ``guidance``, ``windows``, ``tile_size``, ``unconditional``.
+            parts: The other arguments of the class: ``guidance``,
+                ``windows``, ``tile_size``, ``unconditional``, ``dtype``,
+                ``compile``.
 
         Raises:
             ValueError: If a name or a number is invalid; names the argument.
@@ -94,7 +119,7 @@ class Sampling:
         """The parts that are replaced, as plain values."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {
-            name: value if isinstance(value, int) else _described(value)
+            name: value if isinstance(value, PLAIN) else _described(value)
             for name, value in values.items()
             if value is not None and value is not False
         }

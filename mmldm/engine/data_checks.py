@@ -1,17 +1,22 @@
 """Checks that a model suits its training data."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
+from mmengine.logging import print_log
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmldm.models.conditioners.pretrained_tokens import PretrainedTokens
 from mmldm.models.denoisers import Denoiser
 from mmldm.models.editors.part_checks import check_sides
 from mmldm.registry import TRANSFORMS
 
 # Fields whose classes a data set names.
 NAMED = ('gt_label', 'layout')
+# Images whose captions are counted; 1,000 take about a second.
+MOST_CAPTIONS = 1000
 
 
 def check_classes(dataset: Dataset, model: nn.Module) -> None:
@@ -53,6 +58,53 @@ def check_image_size(dataset: Dataset, model: nn.Module) -> None:
     if size is not None and isinstance(denoiser, Denoiser):
         key, factor = 'train_dataloader.dataset.size', model.autoencoder.factor
         check_sides(key, size, 'denoiser', denoiser, factor)
+
+
+def count_cut_captions(dataset: Dataset, model: nn.Module) -> None:
+    """Warn, with their number, if captions are longer than an encoder reads.
+
+    Of more captions than ``MOST_CAPTIONS``, as many images are looked at,
+    spread over the data set.
+
+    Args:
+        dataset: The training data set.
+        model: An editor; one without a tokenizer that cuts is not checked.
+    """
+    found = [m for m in map(_tokenizer, model.modules()) if m is not None]
+    for tokenizer in found:
+        captions = _captions(dataset)
+        lengths = [tokenizer.length(caption) for caption in captions]
+        cut = sum(length > tokenizer.max_length for length in lengths)
+        if not cut:
+            continue
+        tokenizer.cut_is_said = True
+        longest = max(lengths)
+        print_log(
+            f'{cut} of {len(captions)} captions of train_dataloader.dataset '
+            f'are cut to the {tokenizer.max_length} tokens that the text '
+            f'encoder reads; the longest has {longest}, '
+            f'{captions[lengths.index(longest)]!r:.80}: shorten them, as '
+            'their ends have no effect',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _tokenizer(module: nn.Module) -> PretrainedTokens | None:
+    """The tokenizer of an embedder if it cuts captions."""
+    found = getattr(module, 'tokenizer', None)
+    return found if isinstance(found, PretrainedTokens) else None
+
+
+def _captions(dataset: Any) -> list[str]:
+    """The captions of images that are spread over a data set."""
+    if not hasattr(dataset, 'get_data_info'):
+        return []
+    count = len(dataset) // getattr(dataset, 'samples_per_entry', 1)
+    step = -(-count // MOST_CAPTIONS) or 1
+    entries = [dataset.get_data_info(i) for i in range(0, count, step)]
+    captions = [c for entry in entries for c in entry.get('captions', ())]
+    return [caption for caption in captions if isinstance(caption, str)]
 
 
 def _classes(dataset: Any) -> Iterator[tuple[str, int, str]]:

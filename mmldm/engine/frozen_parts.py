@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from mmldm.models.editors import FirstStage
 from mmldm.utils.frozen_part import FrozenPart
 
 
@@ -16,10 +17,18 @@ def check_frozen_parts(model: nn.Module) -> None:
     """
     if getattr(model, 'adapter', None) is not None:
         return  # all weights come from adapter.base
+    if isinstance(model, FirstStage) and model.keeps_encoder:
+        raise ValueError(
+            "load_from is missing: model.trained='decoder' keeps the encoder, "
+            'but its weights are not trained: set load_from to the first '
+            'stage, or to a model that contains it'
+        )
     for name, module in model.named_modules():
         if not isinstance(module, FrozenPart) or module.part_hash is not None:
             continue
-        if not any(True for _ in getattr(module, module.part).parameters()):
+        part = getattr(module, module.part)
+        # A part that is one of these too is checked by its own key.
+        if isinstance(part, FrozenPart) or not [*part.parameters()]:
             continue
         own = [name] if name else []
         key = '.'.join(['model', *own, module.files[0]])

@@ -15,12 +15,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmldm import __version__
+from mmldm.diffusion import Sampling
 from mmldm.registry import LOOPS
 from mmldm.utils.checkpoint import weights_hash
 from mmldm.utils.distributed import wait_for_all
 from mmldm.utils.image_archive import write_archive
 from mmldm.utils.image_store import ImageStore, image_path
 from mmldm.utils.same_rounding import same_rounding
+from mmldm.utils.typing import ConfigType
 
 from .progress import Progress
 
@@ -57,6 +59,11 @@ class GenerationLoop(TestLoop):
             :func:`write_archive`; None for no file.
         same_everywhere: Whether to use small groups and one thread on a CPU.
             False uses the batch size and all threads.
+        sampling: Arguments of :meth:`Sampling.of`, such as the steps of a
+            paper's table; None samples as the model does.
+
+    Raises:
+        ValueError: If the sampling does not suit the model.
     """
 
     def __init__(
@@ -67,8 +74,11 @@ class GenerationLoop(TestLoop):
         fp16: bool = False,
         npz: str | None = None,
         same_everywhere: bool = True,
+        sampling: ConfigType | None = None,
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
+        self.sampling = Sampling.of(**sampling or {})
+        self.model = runner.bare_model.sampling_by(self.sampling)
         self.npz = npz
         self.same_everywhere = same_everywhere
         self.store: ImageStore | None = None
@@ -77,6 +87,11 @@ class GenerationLoop(TestLoop):
     def device(self) -> torch.device:
         """The model's device."""
         return next(self.runner.bare_model.parameters()).device
+
+    @property
+    def total_length(self) -> int:
+        """Number of batches, as mmagic's timer reads it."""
+        return len(self.dataloader)
 
     @property
     def exact(self) -> bool:
@@ -141,6 +156,7 @@ class GenerationLoop(TestLoop):
         weights = dict(model.named_parameters()) | dict(model.named_buffers())
         facts = dict(
             model=self.runner.cfg.model,
+            sampling=self.sampling.settings,
             weights=weights_hash(weights).tolist(),
             data=self.runner.cfg.test_dataloader.dataset,
             at_a_time=self.group_size,
@@ -200,7 +216,7 @@ class GenerationLoop(TestLoop):
         if self.exact:
             rounding = same_rounding(self.device)
         with rounding, autocast(enabled=self.fp16):
-            return self.runner.model.test_step(batch)
+            return self.model.test_step(batch)
 
     def _generated(self, number: int) -> Tensor:
         """An image that was generated, uint8 (3, H, W).
@@ -223,16 +239,9 @@ class GenerationLoop(TestLoop):
             self._generated(i).permute(1, 2, 0).cpu().numpy()
             for i in range(len(dataset))
         )
-        labels = None
-        first = dataset[0]['data_samples']
-        if 'gt_label' in first:
-            labels = np.array(
-                [
-                    int(dataset[i]['data_samples'].gt_label.item)
-                    for i in range(len(dataset))
-                ]
-            )
-        write_archive(self.npz, images, len(dataset), labels)
+        samples = (dataset[i]['data_samples'] for i in range(len(dataset)))
+        labels = [s.label for s in samples if 'gt_label' in s]
+        write_archive(self.npz, images, len(dataset), labels or None)
         self.runner.logger.info(f'All images are in {self.npz}')
 
 

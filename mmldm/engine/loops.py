@@ -12,7 +12,11 @@ from mmldm.utils.typing import ConfigType
 
 from .batch_names import images_of
 from .cached_training import check_cache
-from .data_checks import check_classes, check_image_size
+from .data_checks import (
+    check_classes,
+    check_image_size,
+    count_cut_captions,
+)
 from .frozen_parts import check_frozen_parts
 from .resume.schedules import plateaus
 
@@ -60,6 +64,7 @@ class AddressedTrainLoop(BaseLoop):
         check_classes(self.dataloader.dataset, runner.bare_model)
         check_image_size(self.dataloader.dataset, runner.bare_model)
         check_cache(self.dataloader.dataset, runner.bare_model)
+        count_cut_captions(self.dataloader.dataset, runner.bare_model)
         self._check_log(runner)
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one

@@ -1,6 +1,9 @@
 from .classifier_accuracy import ClassifierAccuracy
+from .clip_score import CLIPScore
+from .diversity import LPIPSDiversity
 from .frechet_distance import FrechetDistance
 from .generated_images import GeneratedImages
+from .holes import HoleMetrics
 from .inpainting import InpaintingMetrics
 from .label_accuracy import LabelAccuracy
 from .latent_statistics import LatentStatistics
@@ -9,10 +12,13 @@ from .reconstruction_fid import ReconstructionFID
 from .super_resolution import SuperResolutionMetrics
 
 __all__ = [
+    'CLIPScore',
     'ClassifierAccuracy',
     'FrechetDistance',
     'GeneratedImages',
+    'HoleMetrics',
     'InpaintingMetrics',
+    'LPIPSDiversity',
     'LabelAccuracy',
     'LatentStatistics',
     'ReconstructionFID',

@@ -17,6 +17,51 @@ from .feature_sets import FeatureSet
 
 PROTOCOL = 'protocol'
 SUMS = ('count', 'first', 'second')
+# Images whose own features are kept, for metrics that compare images.
+KEPT = 10_000
+# Parts of the description of data that change an image's features.
+DESCRIBING = ('dataset', 'dataset_size', 'transforms')
+
+
+def describe_data(dataset: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The part of a protocol that describes the data.
+
+    Args:
+        dataset: Config of the data set.
+        count: Number of images in it.
+    """
+    described = dict(
+        dataset=str(dataset['type']),
+        data_root=str(dataset.get('data_root')),
+        num_images=count,
+        dataset_size=dataset.get('size'),
+        transforms=[dict(t) for t in dataset.get('pipeline') or ()],
+    )
+    # As it will be read from a file.
+    return json.loads(json.dumps(described, default=str))
+
+
+def check_data(statistics: FeatureSet, dataset: Mapping[str, Any]) -> None:
+    """Raise if statistics are of images that are prepared otherwise.
+
+    Args:
+        statistics: The content of a file.
+        dataset: Config of the data set that is expected.
+
+    Raises:
+        ValueError: Names the difference.
+    """
+    expected = describe_data(dataset, len(statistics))
+    for key in DESCRIBING:
+        # A file of other tools does not describe its data.
+        found = statistics.protocol.get(key, expected[key])
+        if found != expected[key]:
+            raise ValueError(
+                f'GeneratedImages.reference has statistics with {key}='
+                f'{found}, but the training has {key}={expected[key]}: '
+                'prepare them again by tools/prepare_reference_stats.py, '
+                'or set data={} to compare all the same'
+            )
 
 
 def save_statistics(

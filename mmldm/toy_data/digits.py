@@ -1,11 +1,13 @@
 """Handwritten digits that need no download."""
 
+from collections.abc import Collection
+
 import cv2
 import numpy as np
 
 from mmldm.datasets import AddressedDataset
 from mmldm.registry import DATASETS
-from mmldm.utils import check_choice, check_positive
+from mmldm.utils import check_choice, check_count, check_positive
 
 
 @DATASETS.register_module()
@@ -20,18 +22,30 @@ class DigitsDataset(AddressedDataset):
         split: 'train' (1,438 images) or 'test' (359).
         size: Height and width.
         pipeline: Transforms; the image is under ``img``.
+        mirrored: Digits that are mirrored, left to right.
+        most: Number of images of each digit, the first ones; None for all.
         kwargs: Arguments of mmengine's ``BaseDataset``.
     """
 
     METAINFO = dict(classes=tuple('0123456789'))
 
     def __init__(
-        self, split: str, size: int, pipeline: list, **kwargs
+        self,
+        split: str,
+        size: int,
+        pipeline: list,
+        mirrored: Collection[int] = (),
+        most: int | None = None,
+        **kwargs,
     ) -> None:
         check_choice('DigitsDataset.split', split, ('train', 'test'))
         check_positive('DigitsDataset.size', size)
         self.split = split
+        if most is not None:
+            check_count('DigitsDataset.most', most)
         self.size = size
+        self.mirrored = mirrored
+        self.most = most
         super().__init__(pipeline, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -41,12 +55,16 @@ class DigitsDataset(AddressedDataset):
         digits = load_digits()
         for_test = np.arange(len(digits.images)) % 5 == 4
         chosen = np.flatnonzero(for_test == (self.split == 'test'))
+        images, labels = digits.images[chosen], digits.target[chosen]
+        # The place of each image among those of its digit.
+        places = [(labels[:i] == n).sum() for i, n in enumerate(labels)]
         return [
             dict(
-                img=self._enlarge(digits.images[i]),
-                gt_label=int(digits.target[i]),
+                img=self._enlarge(x[:, ::-1] if n in self.mirrored else x),
+                gt_label=int(n),
             )
-            for i in chosen
+            for x, n, place in zip(images, labels, places, strict=True)
+            if self.most is None or place < self.most
         ]
 
     def _enlarge(self, image: np.ndarray) -> np.ndarray:

@@ -124,9 +124,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
     try:
         with open(aside, 'wb') as file:
+            mode = os.fstat(file.fileno()).st_mode
             yield file
-            file.flush()
+        # safetensors puts a file of its own there, which nobody else may read.
+        with open(aside, 'rb') as file:
             os.fsync(file.fileno())
+        os.chmod(aside, mode)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
@@ -243,7 +246,7 @@ def _refuse(
     """Raise if there are problems."""
     if any(problems.values()):
         lists = '; '.join(
-            f'{len(names)} {what}: {_few(names)}'
+            f'{len(names)} {what}: {few(names)}'
             for what, names in problems.items()
             if names
         )
@@ -253,7 +256,8 @@ def _refuse(
         )
 
 
-def _few(names: Sequence[str], most: int = 3) -> str:
+def few(names: Sequence[str], most: int = 3) -> str:
+    """The first names of a list, and the number of the others."""
     more = [f'... {len(names) - most} more'] if len(names) > most else []
     return ', '.join([*names[:most], *more])
 

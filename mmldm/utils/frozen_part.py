@@ -66,6 +66,14 @@ class FrozenPart(nn.Module):
         """Hash of :meth:`frozen_weights`, uint8 (32,)."""
         return weights_hash(weights)
 
+    def accepts(self, wanted: Tensor) -> bool:
+        """Whether this part serves a checkpoint that was made with another.
+
+        Args:
+            wanted: Hash of the checkpoint's part, uint8 (32,).
+        """
+        return torch.equal(self.part_hash.cpu(), wanted.cpu())
+
     def other_part(self, wanted: Tensor) -> str:
         """The message if a checkpoint was made with another part.
 
@@ -107,7 +115,12 @@ def _complete(
     """
     own, frozen = module.part_hash, module.frozen_weights()
     key = prefix + module.hash_name
-    given = {n: state[prefix + n] for n in frozen if prefix + n in state}
+    # Of the module's types: the hash is that of weights once loaded.
+    given = {
+        n: state[prefix + n].to(w.dtype)
+        for n, w in frozen.items()
+        if prefix + n in state
+    }
     if given:
         # A whole model: its part is identified by the weights themselves.
         state.pop(key, None)
@@ -117,6 +130,7 @@ def _complete(
     wanted = state.get(key)
     if wanted is None:
         return
-    if own is None or not torch.equal(own.cpu(), wanted.cpu()):
+    if own is None or not module.accepts(wanted):
         raise ValueError(module.other_part(wanted))
+    state[key] = own
     state.update({prefix + name: w for name, w in frozen.items()})

@@ -1,7 +1,7 @@
 """Images in one file, in the form of OpenAI's evaluation of ADM."""
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def write_archive(
     path: str | Path,
     images: Iterable[np.ndarray],
     count: int,
-    labels: np.ndarray | None = None,
+    labels: Sequence[int] | None = None,
 ) -> None:
     """Write images to an ``.npz`` file, one at a time.
 
@@ -25,7 +25,7 @@ def write_archive(
         path: Path of the file; its folder is made.
         images: uint8 RGB (H, W, 3), all of one size.
         count: Their number, N.
-        labels: Class of each image, (N,); None for none.
+        labels: Class of each image; None for none.
 
     Raises:
         ValueError: If sizes differ.
@@ -47,7 +47,7 @@ def write_archive(
                 entry.write(np.ascontiguousarray(image).tobytes())
         if labels is not None:
             with archive.open(f'{LABELS}.npy', 'w') as entry:
-                np.lib.format.write_array(entry, labels.astype(np.int64))
+                np.lib.format.write_array(entry, np.array(labels, np.int64))
 
 
 def _write_header(file, shape: tuple[int, ...]) -> None:

@@ -14,9 +14,10 @@ from reprlib import repr as shorten
 from typing import Any, BinaryIO, NamedTuple
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
-from .checkpoint import read_checkpoint, without_wrappers
+from .checkpoint import few, read_checkpoint, without_wrappers
 from .restricted_pickle import (
     PickledTensor,
     RefusedError,
@@ -26,6 +27,8 @@ from .restricted_pickle import (
 # What the files of torch before 1.6 begin with, a pickle each.
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_VERSION = 1001
+# Keys under which programs store weights; the first one that exists counts.
+NESTS = 'state_dict', 'model_state_dict', 'model', 'module'
 
 
 class Content(NamedTuple):
@@ -159,24 +162,56 @@ def _check_byte_order(little: bool) -> None:
 
 
 def _state_dict(root: Any) -> Mapping[str, PickledTensor]:
-    """The weights by name; under 'state_dict', or all that there is."""
+    """The weights by name, from the dict that holds them.
+
+    Plain values beside tensors are left out and named.
+    """
     if not isinstance(root, dict):
         raise _NoWeightsError(f'holds a {type(root).__name__}, not a dict')
-    weights = root.get('state_dict', root)
-    if not isinstance(weights, dict):
-        raise _NoWeightsError(
-            f'has a {type(weights).__name__} as its state_dict, not a dict'
-        )
-    whose = 'its state_dict' if weights is not root else 'it, or a state_dict'
+    weights, path = _innermost(root)
+    whose = f'its {path}' if path else 'it, or a state_dict'
     if not weights:
         raise _NoWeightsError(f'has no weights: {whose} is empty')
+    found = {n: w for n, w in weights.items() if isinstance(w, PickledTensor)}
     for name, value in weights.items():
-        if not (isinstance(name, str) and isinstance(value, PickledTensor)):
+        if isinstance(name, str) and found:
+            continue
+        raise _NoWeightsError(
+            f'has no weights: {whose} should hold tensors by name, not a '
+            f'{type(value).__name__} as {shorten(name):.80}'
+        )
+    if others := sorted(weights.keys() - found.keys()):
+        print_log(
+            f'{len(others)} entries that are no tensors are left out: '
+            f'{few(others)}',
+            logger='current',
+        )
+    return found
+
+
+def _innermost(root: dict) -> tuple[dict, str]:
+    """The dict that holds tensors, and its keys, 'model.state_dict'."""
+    weights, path = root, []
+    # A hostile dict may hold itself.
+    while len(path) < len(NESTS) and (key := _nest(weights)) is not None:
+        path.append(key)
+        weights = weights[key]
+        if not isinstance(weights, dict):
             raise _NoWeightsError(
-                f'has no weights: {whose} should hold tensors by name, not a '
-                f'{type(value).__name__} as {shorten(name):.80}'
+                f'has a {type(weights).__name__} as its {key}, not a dict'
             )
-    return weights
+    if path not in ([], ['state_dict']):
+        print_log(
+            f'The weights are read from {".".join(path)}', logger='current'
+        )
+    return weights, '.'.join(path)
+
+
+def _nest(weights: dict) -> str | None:
+    """The key of a dict of weights in another dict, or of what should be."""
+    if NESTS[0] in weights:
+        return NESTS[0]
+    return next((k for k in NESTS if isinstance(weights.get(k), dict)), None)
 
 
 def _tensors(

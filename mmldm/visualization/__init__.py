@@ -2,7 +2,7 @@
 
 from .conditions import render_sample
 from .grid import assemble, contact_sheet, most_tiles, sample_grid
-from .image_files import image_path, other_images, write_image
+from .image_files import other_images, write_image
 from .image_grid_hook import ImageGridHook
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     'assemble',
     'contact_sheet',
     'render_sample',
-    'image_path',
     'most_tiles',
     'other_images',
     'sample_grid',

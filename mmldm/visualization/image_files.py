@@ -5,12 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmldm.utils.image_store import IMAGES, image_path
+from mmldm.utils.image_store import IMAGES
 
 
-def other_images(folder: str | Path, count: int) -> str | None:
-    """A warning about images beside the first ``count``; None if none."""
-    written = {image_path(folder, i) for i in range(count)}
+def other_images(folder: str | Path, written: set[Path]) -> str | None:
+    """A warning about files beside the written images; None if none."""
     others = {*Path(folder, IMAGES).glob('*')} - written
     if not others:
         return None

@@ -14,10 +14,11 @@ from torch import nn
 
 from mmldm.registry import HOOKS
 from mmldm.utils import check_range
+from mmldm.utils.image_store import image_path
 
 from .conditions import is_rendered, render_sample
 from .grid import choose, contact_sheet, sample_grid, spread_over_classes
-from .image_files import image_path, other_images, write_image
+from .image_files import other_images, write_image
 
 # Number of images that a test shows together with their conditions.
 NUM_CONDITIONED = 16
@@ -118,7 +119,8 @@ class ImageGridHook(Hook):
         """Log the folder of the images, and warn of those of another run."""
         runner.logger.info(f'Images in {image_path(self.show_dir, 0).parent}')
         count = len(runner.test_dataloader.dataset)
-        if warning := other_images(self.show_dir, count):
+        written = {image_path(self.show_dir, i) for i in range(count)}
+        if warning := other_images(self.show_dir, written):
             runner.logger.warning(warning)
 
     def _choose(self, runner, dataset: Sized) -> 'Chosen':

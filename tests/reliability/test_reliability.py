@@ -10,6 +10,11 @@ def test_killed_trainings_end_alike(run):
     assert status == 0, printed
 
 
+def test_killed_tests_give_the_same(run):
+    status, printed = run('killed_tests', '--runs', 3)
+    assert status == 0, printed
+
+
 def test_no_disk_costs_a_training(run):
     """All scenarios, by one process: it takes seconds to start."""
     status, printed = run('disks')

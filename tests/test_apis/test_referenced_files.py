@@ -195,7 +195,9 @@ def test_a_test_finds_it_from_any_folder(trained, elsewhere):
             test_dataloader=dict(dataset=dataset),
         )
     )
-    flags = argparse.Namespace(checkpoint=folder, seed=None, show_dir=None)
+    flags = argparse.Namespace(
+        checkpoint=folder, seed=None, show_dir=None, npz=None
+    )
     runpy.run_path(ROOT / 'tools/test.py')['apply_flags'](cfg, flags)
     found = folder.parents[1] / FIRST
     assert cfg.model.autoencoder_checkpoint == str(found)

@@ -21,7 +21,7 @@ def idx(values, kind=0x08):
 @pytest.fixture
 def folder(tmp_path):
     """Six images and labels: the one compressed, the other not."""
-    (tmp_path / 'images.gz').write_bytes(gzip.compress(idx(GREY)))
+    (tmp_path / 'images.gz').write_bytes(gzip.compress(idx(GREY), mtime=0))
     (tmp_path / 'labels').write_bytes(idx(LABELS))
     return tmp_path
 
@@ -73,8 +73,8 @@ WHOLE = idx(GREY)
         (WHOLE[:9], 'its header is cut off'),
         (WHOLE[:-1], 'is for 6x5x4 bytes, but 119 follow'),
         (WHOLE + b'0', 'is for 6x5x4 bytes, but 121 follow'),
-        (gzip.compress(WHOLE)[:-20], 'cannot be read'),
-        (gzip.compress(WHOLE)[:20] + b'0' * 60, 'cannot be read'),
+        (gzip.compress(WHOLE, mtime=0)[:-20], 'cannot be read'),
+        (gzip.compress(WHOLE, mtime=0)[:20] + b'0' * 60, 'cannot be read'),
         (b'\0\0\x08\x03' + b'\xff' * 12, 'but 0 follow'),
     ],
 )

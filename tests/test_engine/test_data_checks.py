@@ -3,9 +3,16 @@
 import cv2
 import numpy as np
 import pytest
+from torch import nn
 
 from mmldm.datasets import ImageFolder
-from mmldm.engine.data_checks import check_classes, check_image_size
+from mmldm.engine import data_checks
+from mmldm.engine.data_checks import (
+    check_classes,
+    check_image_size,
+    count_cut_captions,
+)
+from mmldm.models.conditioners import BertTokens, pretrained_tokens
 from mmldm.models.denoisers import DiffusionTransformer
 from mmldm.registry import TRANSFORMS
 
@@ -116,3 +123,68 @@ def test_a_size_that_patches_do_not_divide_is_refused(tiny_ldm, size):
         check_image_size(dataset, model)
     dataset.size = 8
     check_image_size(dataset, model)
+
+
+@pytest.fixture
+def told(tmp_path):
+    """A model that reads two words between BERT's two marks."""
+    words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'a', 'red', 'circle']
+    (tmp_path / 'vocab.txt').write_text('\n'.join(words))
+    model = nn.Module()
+    model.tokenizer = BertTokens(str(tmp_path), max_length=4)
+    return model
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """What is logged about captions, before and in training."""
+    lines = []
+    for module in (data_checks, pretrained_tokens):
+        monkeypatch.setattr(
+            module, 'print_log', lambda text, **how: lines.append(text)
+        )
+    return lines
+
+
+class Captioned:
+    """Images with one caption, and the last one with two."""
+
+    def __init__(self, *captions, last):
+        self.entries = [dict(captions=[caption]) for caption in captions]
+        self.entries.append(dict(captions=last))
+
+    def __len__(self):
+        return len(self.entries)
+
+    def get_data_info(self, index):
+        return self.entries[index]
+
+
+def test_captions_that_will_be_cut_are_counted(told, lines):
+    """Once: the tokenizer does not warn of them again in training."""
+    long = 'a red red circle'
+    data = Captioned('a', 'a circle', last=['a red circle', long])
+    count_cut_captions(data, told)
+    (line,) = lines
+    assert line.startswith(
+        '2 of 4 captions of train_dataloader.dataset are cut to the 4 tokens '
+        f'that the text encoder reads; the longest has 6, {long!r}: shorten'
+    )
+    told.tokenizer.ids([long])
+    assert len(lines) == 1
+
+
+def test_captions_that_fit_are_not_named(told, lines):
+    count_cut_captions(Captioned('a', last=['a circle']), told)
+    count_cut_captions(object(), told)  # a foreign data set
+    assert not lines
+
+
+def test_of_many_captions_a_thousand_are_looked_at(told, monkeypatch):
+    """Those of images from the first to nearly the last."""
+    seen = []
+    monkeypatch.setattr(
+        BertTokens, 'length', lambda self, caption: seen.append(caption) or 1
+    )
+    count_cut_captions(Captioned(*map(str, range(2998)), last=['last']), told)
+    assert seen == [str(i) for i in range(0, 2999, 3)]

@@ -4,6 +4,7 @@ import pytest
 from torch import nn
 
 from mmldm.engine.frozen_parts import check_frozen_parts
+from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.frozen_part import FrozenPart
 
@@ -66,3 +67,27 @@ def test_the_key_of_any_frozen_part_is_named():
     with pytest.raises(ValueError, match=message):
         check_frozen_parts(model)
     check_frozen_parts(embedders[0])
+
+
+def test_a_part_that_has_its_own_file_has_weights():
+    """As a first stage of diffusers in a diffusion model."""
+
+    class Outer(Words):
+        def __init__(self, inner):
+            super().__init__(has_file=False)
+            self.network = inner
+
+    check_frozen_parts(Outer(Words(has_file=True)))
+    with pytest.raises(ValueError, match='model.network.pretrained is missi'):
+        check_frozen_parts(Outer(Words(has_file=False)))
+
+
+def test_a_decoder_of_an_untrained_encoder_is_refused(tiny_autoencoder):
+    model = MODELS.build(
+        dict(
+            type='FirstStage', autoencoder=tiny_autoencoder, trained='decoder'
+        )
+    )
+    message = "load_from is missing: model.trained='decoder' keeps the encoder"
+    with pytest.raises(ValueError, match=message):
+        check_frozen_parts(model)

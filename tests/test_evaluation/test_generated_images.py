@@ -1,16 +1,20 @@
 import pytest
 import torch
-from mmengine.dataset import BaseDataset
 from safetensors.torch import load_file, save_file
 
 from mmldm.evaluation import GeneratedImages, generated_images
 from mmldm.evaluation.feature_collector import FeatureCollector
 from mmldm.evaluation.feature_moments import moments_distance
 from mmldm.evaluation.reference_statistics import (
+    describe_data,
     load_statistics,
     save_statistics,
 )
-from mmldm.models.feature_networks import Extracted, FeatureNetwork
+from mmldm.models.feature_networks import (
+    EfficientNetLiteFeatures,
+    Extracted,
+    FeatureNetwork,
+)
 from mmldm.registry import DATASETS, MODELS
 
 
@@ -34,10 +38,10 @@ class NoClasses(Colours):
     num_classes = 0
 
 
-class Real(BaseDataset):
+class Real:
     """Images of a file, as the pipelines give them."""
 
-    def __init__(self, path):
+    def __init__(self, path, data_root=None):
         self.images = torch.load(path)
 
     def __len__(self):
@@ -55,6 +59,13 @@ def registered(monkeypatch):
         (DATASETS, Real),
     ):
         monkeypatch.setitem(registry._module_dict, cls.__name__, cls)
+
+
+@pytest.fixture(autouse=True)
+def hub(tmp_path, monkeypatch):
+    """An empty cache of torch."""
+    monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path / 'hub'))
+    return tmp_path / 'hub'
 
 
 @pytest.fixture
@@ -118,7 +129,7 @@ def test_the_reference_is_measured_where_generated_images_were(
     monkeypatch.setattr(Colours, 'extract', extract)
     metric = metric_of(reference)
     metric.network.to('meta')
-    assert len(metric._measured_reference(0, 1)) == 30
+    assert len(metric._reference(0, 1)) == 30
     assert seen == {metric.network.scale.device.type} == {'meta'}
 
 
@@ -232,7 +243,7 @@ def test_an_error_of_one_process_is_raised_on_all(
     metric = metric_of(reference, measures=['precision_recall'])
     with pytest.raises(ValueError, match='too few'):
         judge(metric, samples_of(images[:3], reconstruction))
-    assert isinstance(sent[0][0], ValueError)
+    assert isinstance(sent[-1][0], ValueError)
 
     def fail(generated):
         raise torch.linalg.LinAlgError('no convergence')
@@ -240,7 +251,7 @@ def test_an_error_of_one_process_is_raised_on_all(
     monkeypatch.setattr(metric, 'compute_metrics', fail)
     with pytest.raises(torch.linalg.LinAlgError):
         judge(metric, samples_of(images, reconstruction))
-    assert isinstance(sent[1][0], torch.linalg.LinAlgError)
+    assert isinstance(sent[-1][0], torch.linalg.LinAlgError)
 
 
 def test_the_protocol_is_in_the_log(
@@ -256,3 +267,109 @@ def test_the_protocol_is_in_the_log(
     assert 'colours: 3 generated images against 30 real' in caplog.text
     assert 'network Colours, weights none, side 1' in caplog.text
     assert '3 images have no full covariance of 3 features' in caplog.text
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Numbers of the real images that are read."""
+    reads, read = [], Real.__getitem__
+    monkeypatch.setattr(
+        Real, '__getitem__', lambda self, i: reads.append(i) or read(self, i)
+    )
+    return reads
+
+
+def test_real_images_are_measured_once(
+    images, reference, reconstruction, judge, reads
+):
+    """A new test takes their statistics from the cache."""
+    samples = samples_of(images, reconstruction)
+    found = [
+        judge(metric_of(reference, measures=['fd', 'kid']), samples)
+        for _ in range(2)
+    ]
+    assert found[0] == found[1]
+    assert len(reads) == 30
+    judge(metric_of(reference), samples)  # has no features to keep
+    assert len(reads) == 60
+
+
+def test_a_file_that_changed_is_measured_again(
+    images, reference, reconstruction, judge, reads, tmp_path
+):
+    samples = samples_of(images, reconstruction)
+    reference['data_root'] = reference['path']
+    before = judge(metric_of(reference), samples)
+    torch.save(images, reference['path'])
+    after = judge(metric_of(reference), samples)
+    assert before['colours/fd'] > 1e-3 > after['colours/fd']
+
+
+def test_a_damaged_cache_is_measured_again(
+    images, reference, reconstruction, judge, hub
+):
+    samples = samples_of(images, reconstruction)
+    wanted = judge(metric_of(reference), samples)
+    (path,) = hub.rglob('*.safetensors')
+    path.write_bytes(path.read_bytes()[:50])
+    assert judge(metric_of(reference), samples) == wanted
+
+
+def test_features_of_real_images_are_bounded(reference, monkeypatch):
+    monkeypatch.setattr('mmldm.evaluation.generated_images.KEPT', 7)
+    found = metric_of(reference, measures=['kid'])._reference(0, 1)
+    assert len(found) == 30 and len(found.features) == 7
+    whole = metric_of(reference, measures=['fd'])._reference(0, 1)
+    assert whole.features is None
+    assert torch.equal(whole.moments.second, found.moments.second)
+
+
+def test_statistics_of_other_data_are_refused(images, tmp_path):
+    """Before anything is generated, with the difference."""
+    path = str(tmp_path / 'real.safetensors')
+    pipeline = [dict(type='ResizeShorterSide', method='bicubic')]
+    made = dict(type='ImageFolder', data_root='a', size=8, pipeline=pipeline)
+    collector = FeatureCollector(Colours())
+    collector.add(images)
+    measured = collector.finish(30)
+    save_statistics(measured, path, describe_data(made, 30))
+    metric_of(path, data=dict(made, data_root='elsewhere'))
+    other = dict(made, pipeline=[dict(pipeline[0], method='bilinear')])
+    with pytest.raises(ValueError, match="transforms=.*'bicubic'.*'bilinear'"):
+        metric_of(path, data=other)
+    with pytest.raises(ValueError, match='dataset_size=8, but .*=16'):
+        metric_of(path, data=dict(made, size=16))
+    metric_of(path, data={})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Colours, 'resize', 'another')
+        with pytest.raises(ValueError, match="resize='another'"):
+            metric_of(path)
+
+
+@pytest.mark.parametrize('side', [32, 224])
+def test_a_network_gives_the_same_bits_for_any_order_and_batches(side):
+    """Of images of two sizes, whose groups are filled up."""
+    network = EfficientNetLiteFeatures(side)
+    images = [
+        torch.randint(0, 256, (3, 40 + i % 2, 40), dtype=torch.uint8)
+        for i in range(13)
+    ]
+
+    def table(order, batch_size):
+        collector = FeatureCollector(network, keep_features=True)
+        shuffled = [images[i] for i in order]
+        for start in range(0, len(order), batch_size):
+            collector.add(shuffled[start : start + batch_size])
+        found = collector.finish(len(order))
+        rows = torch.empty_like(found.features)
+        rows[torch.tensor(order)] = found.features
+        return rows, found.moments.second
+
+    wanted = table(range(13), 13)
+    for order, batch_size in (
+        ([*range(13)][::-1], 1),
+        ([5, *range(5), *range(6, 13)], 4),
+    ):
+        found = table(order, batch_size)
+        assert torch.equal(found[0], wanted[0])
+        assert torch.equal(found[1], wanted[1])

@@ -9,11 +9,17 @@ import torch
 import yaml
 from mmengine.config import Config
 
-from mmldm.apis import load_config, tool_parser
+from mmldm.apis import init_model, load_config, tool_parser
+from mmldm.diffusion import Sampling
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.checkpoint import load_weights
 from mmldm.utils.model_file import read_model_file
+
+from ..test_converters.test_compvis.stable import (
+    stable_diffusion_1,
+    stable_diffusion_2,
+)
 
 # The smallest models have 32 channels, as many as norm groups.
 pytestmark = pytest.mark.filterwarnings('ignore:.*cancels the time embedding')
@@ -287,6 +293,50 @@ def test_a_first_stage_alone_needs_no_yaml(
     assert all(torch.equal(alone[name], both[name]) for name in both)
 
 
+@pytest.fixture
+def alone(load_converter, tmp_path, monkeypatch):
+    """Runs the tool in tmp_path on weights without a yaml file."""
+    monkeypatch.chdir(tmp_path)
+
+    def alone(weights, *flags):
+        torch.save(weights, 'model.ckpt')
+        arguments = ['compvis_to_mmldm.py', 'model.ckpt', 'out', *flags]
+        monkeypatch.setattr(sys, 'argv', arguments)
+        load_converter('compvis_to_mmldm').main()
+        return init_model('out', device='cpu')
+
+    return alone
+
+
+def test_stable_diffusion_needs_no_yaml(alone, capsys):
+    """Its folder is a model that any tool loads."""
+    model = alone(stable_diffusion_2(), '--prediction', 'v')
+    kind = type(model.diffusion_scheduler.prediction).__name__
+    assert kind == 'VelocityPrediction'
+    assert 'after the layer that is read' in capsys.readouterr().out
+
+
+def test_a_first_stage_of_a_larger_model_is_taken_alone(alone):
+    weights = stable_diffusion_1()
+    model = alone(weights, '--only-first-stage')
+    name = 'first_stage_model.quant_conv.weight'
+    assert torch.equal(model.autoencoder.quant_conv.weight, weights[name])
+
+
+def test_weights_are_ignored_by_name(alone, capsys):
+    weights = stable_diffusion_1() | {'more.x': torch.ones(1)}
+    with pytest.raises(ValueError, match='more.x has no place: .*--ignore'):
+        alone(weights)
+    alone(weights, '--ignore', 'more.')
+    assert 'Ignored 1 tensors: more.x' in capsys.readouterr().out
+
+
+def test_what_a_yaml_file_says_has_no_flag(alone, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        alone({}, 'x', '--prediction', 'v')
+    assert 'leave the yaml file out' in capsys.readouterr().err
+
+
 def test_weights_in_the_place_of_a_yaml_are_named(
     load_converter, tmp_path, monkeypatch
 ):
@@ -296,3 +346,14 @@ def test_weights_in_the_place_of_a_yaml_are_named(
     monkeypatch.setattr(sys, 'argv', arguments)
     with pytest.raises(ValueError, match='a.ckpt is no yaml file but weights'):
         load_converter('compvis_to_mmldm').main()
+
+
+def test_a_class_model_draws_without_a_class(convert, reference):
+    """It follows the condition that the original guides away from."""
+    name = 'class_vq_f4'
+    content = dict(model=reference.config(name))
+    model = init_model(convert(content, reference.checkpoint(name)))
+    view = model.sampling_by(Sampling(unconditional=True))
+    followed, _ = view.conditions([LDMDataSample()] * 2)
+    expected = reference.values(name)['uncond_context']
+    torch.testing.assert_close(followed.tokens.cpu(), expected)

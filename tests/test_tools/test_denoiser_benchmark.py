@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -36,12 +35,10 @@ def test_both_networks_compute_the_same_in_every_row(
     runs = load_benchmark('denoiser_runs')
     from denoiser_report import rows
 
-    args = Namespace(
-        batch_size=2, size=8, num_tokens=3, device='cpu', compile=False
-    )
+    setup = runs.Setup(batch_size=2, size=8, num_tokens=3)
     config = SMALL | dict(context_dim=context_dim)
-    batch = runs.inputs(config, args)
-    both = [build(config, args) for build in (runs.ours, runs.diffusers_own)]
+    batch = runs.inputs(config, setup)
+    both = [build(config, setup) for build in (runs.ours, runs.diffusers_own)]
     for row in rows():
         for contestant in both:
             contestant.set(row)

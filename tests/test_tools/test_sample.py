@@ -1,14 +1,20 @@
 """tools/sample.py, as a user runs it."""
 
-import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
-from mmldm.apis.sample_fields import read_fields
+from mmldm.apis import LatentDiffusionInferencer
+from mmldm.apis.inference.written import as_arguments
 from mmldm.datasets.image_files import read_image
 from mmldm.diffusion import ClassifierFreeGuidance
 from mmldm.models.conditioners import Embedder
@@ -274,22 +280,22 @@ def test_images_to_resemble_arrive(draw, files):
         ),
         (CLASSES, ['--label', 1, '--prompt', 'x'], '--prompt is unknown'),
         (SCENES, ['--label', 1], 'give --prompt'),
-        (CLASSES, ['--label', 99], '--label: .* 99 .* expected 0 to 9$'),
-        (CLASSES, ['--label', -1], '--label: the class -1 is unknown'),
+        (CLASSES, ['--label', 99], '--label=99 is unknown, expected 0 to 9$'),
+        (CLASSES, ['--label', -1], '--label=-1 is unknown'),
         (
             CLASSES,
             ['--label', 1, '--scale', 2, '--negative', 'cat'],
-            '--negative cat is not a class',
+            "--negative='cat' is",
         ),
         (
             CLASSES,
             ['--label', 1, '--scale', 2, '--negative', 99],
-            '--negative: .* 99 .* expected 0 to 9$',
+            '--negative=99 is unknown, expected 0 to 9$',
         ),
         (
             BOXES,
             ['--object', 1, 0, 0, 1, 1, '--negative', 'x'],
-            '--negative x is not available .* neither a caption nor a class',
+            "--negative='x' is not available",
         ),
         (SCENES, ['--label', 1, '--prompt', ' '], "--prompt '' is empty"),
         (
@@ -298,10 +304,14 @@ def test_images_to_resemble_arrive(draw, files):
             "--negative '' is empty",
         ),
         (MASKED, ['--image', 'image'], 'give --mask'),
-        (MASKED, ['--image', 'image', '--mask', 'small'], 'mask .* 4x6'),
+        (
+            MASKED,
+            ['--image', 'image', '--mask', 'small'],
+            '--mask has 6x4',
+        ),
         (MASKED, ['--image', 'image', '--mask', 'black'], '--mask: .* black'),
         (MASKED, ['--image', 'image', '--mask', 'ones'], '--mask: .* black'),
-        (MAPS, ['--map', 'odd'], r'--map: .* \d is unknown, expected 0 to 2$'),
+        (MAPS, ['--map', 'odd'], r'--map=\d is unknown, expected 0 to 2$'),
         (MAPS, ['--map', 'image'], '--map: label image .* has 3 channels'),
         (MAPS, ['--map', 'none.png'], '--map none.png does not exist'),
         (MASKED, ['--image', 'none.png'], '--image none.png does not'),
@@ -311,15 +321,23 @@ def test_images_to_resemble_arrive(draw, files):
         (
             CLASSES,
             ['--label', 1, '--field', 'sketch=image'],
-            '--field sketch image does not exist',
+            '--field sketch=FILE image does not exist',
         ),
-        (CLASSES, ['--field', 'mask=a.png'], '=a.png: use --mask'),
+        (
+            CLASSES,
+            ['--field', 'mask=a.png'],
+            'mask=FILE: give --mask ',
+        ),
         (CLASSES, ['--like', 'image'], '--like is unknown to this model'),
         (LIKE, ['--like', 'none.png'], '--like none.png does not'),
         (LAYOUTS, ['--object', 1.5, 0, 0, 1, 1], '--object 1.5 .* a whole'),
         (LAYOUTS, ['--object', 'inf', 0, 0, 1, 1], '--object inf .* a whole'),
         (LAYOUTS, ['--object', 'nan', 0, 0, 1, 1], '--object nan .* a whole'),
-        (LAYOUTS, ['--object', 99, 0, 0, 1, 1], '--object: .* 99 .* 0 to 23$'),
+        (
+            LAYOUTS,
+            ['--object', 99, 0, 0, 1, 1],
+            '--object: class=99 .* 0 to 23$',
+        ),
         (BOXES, [], 'give --object'),
         (
             BOXES,
@@ -334,6 +352,43 @@ def test_images_to_resemble_arrive(draw, files):
         (UNCONDITIONAL, ['--steps', 5000], '--steps=5000 must be in .1, 1000'),
         (UNCONDITIONAL, ['--scale', 'nan'], '--scale=nan must be >= 0; 1 is'),
         (UNCONDITIONAL, ['--out', 'image'], '--out=.* is not a folder'),
+        (UNCONDITIONAL, ['--seed', -1], '--seed=-1 must be in'),
+        (UNCONDITIONAL, ['--interpolate', 0, -1], '--interpolate=-1 must be'),
+        (UNCONDITIONAL, ['--frames', 3], '--frames needs --interpolate'),
+        (
+            UNCONDITIONAL,
+            ['--interpolate', 0, 1, '--frames', 1],
+            '--frames=1 must be 2 or more',
+        ),
+        (
+            UNCONDITIONAL,
+            ['--interpolate', 0, 1, '--image', 'image', '--strength', 0.5],
+            'starts from noise, and --strength from an image',
+        ),
+        (UNCONDITIONAL, ['--strength', 0.5], '--strength needs --image'),
+        (
+            UNCONDITIONAL,
+            ['--image', 'image', '--strength', 2],
+            r'--strength=2.0 must be in \(0, 1\]',
+        ),
+        (
+            MASKED,
+            ['--image', 'image', '--mask', 'mask', '--strength', 0.5],
+            '--strength is not available .* reads --image itself',
+        ),
+        (UNCONDITIONAL, ['--from', 'none.txt'], '--from none.txt does not'),
+        (UNCONDITIONAL, ['--like-settings', 'image'], 'holds no settings'),
+        (
+            UNCONDITIONAL,
+            ['--like-settings', 'image', '--from', 'map'],
+            '--from and --like-settings: give one',
+        ),
+        (
+            UNCONDITIONAL,
+            ['--from', 'image', '--interpolate', 0, 1],
+            '--interpolate is not available with --from',
+        ),
+        (UNCONDITIONAL, ['--name-by', 'label'], '--name-by=label needs'),
     ],
 )
 def test_what_makes_no_sense_is_refused(draw, files, parts, flags, message):
@@ -374,12 +429,9 @@ def test_a_field_of_ones_own_arrives(draw, tmp_path, suffix):
 
 
 def test_an_image_of_colours_is_a_field_of_three_channels(files):
-    args = argparse.Namespace(
-        **dict.fromkeys(('image', 'mask', 'low_res', 'map', 'like', 'object')),
-        field=[f'photo={files["image"]}'],
-    )
-    photo = read_fields(args)['photo'].permute(1, 2, 0).numpy()
-    assert np.array_equal(photo, read_image(str(files['image'])))
+    written = dict(fields=dict(photo=str(files['image'])))
+    photo = as_arguments(written, ())['fields']['photo'].permute(1, 2, 0)
+    assert np.array_equal(photo.numpy(), read_image(str(files['image'])))
 
 
 def test_tokens_are_rows_of_numbers(draw, tmp_path):
@@ -390,10 +442,10 @@ def test_tokens_are_rows_of_numbers(draw, tmp_path):
     expected = drawn_by(model, (8, 8), (0, 0), tokens=told)
     assert np.array_equal(images['000000.png'], expected)
     np.save(path, np.array([dict()]), allow_pickle=True)
-    with pytest.raises(ValueError, match='--field tokens: .* numpy.save'):
+    with pytest.raises(ValueError, match='--field tokens=FILE: .* numpy.save'):
         draw(TOKENS, '--field', f'tokens={path}')
     np.save(path, np.array(['a']))
-    with pytest.raises(ValueError, match='--field tokens: .* of numbers'):
+    with pytest.raises(ValueError, match='--field tokens=FILE: .* of numbers'):
         draw(TOKENS, '--field', f'tokens={path}')
 
 
@@ -476,3 +528,104 @@ def test_a_model_of_classes_needs_none(draw):
     assert len([name for name in images if name != 'grid.png']) == 4
     with pytest.raises(ValueError, match='--label has no effect with --unc'):
         draw(dict(conditioner=conditioner), '--unconditional', '--label', 3)
+
+
+@pytest.mark.parametrize('batch_size', [1, 3, 16])
+def test_the_command_draws_what_python_draws(draw, batch_size):
+    """Bit for bit, in batches of the same size."""
+    flags = ('--label', 3, 7, '--num', 8, '--seed', 2, '--steps', 3)
+    model, images = draw(CLASSES, *flags, '--batch-size', batch_size)
+    expected = LatentDiffusionInferencer(model)(
+        label=[3, 7], num=8, seed=2, steps=3, batch_size=batch_size
+    )
+    for i, image in enumerate(expected):
+        assert np.array_equal(images[f'{i:06}.png'], np.asarray(image))
+
+
+def test_settings_in_a_file_are_arguments_in_python(draw, tmp_path):
+    flags = ('--label', 3, '--seed', 2, '--solver', 'Heun', '--scale', 2)
+    model, images = draw(CLASSES, *flags, '--num', 2, '--batch-size', 1)
+    path = tmp_path / 'out' / 'images' / '000001.png'
+    with Image.open(path) as image:
+        settings = json.loads(image.info['mmldm'])
+    (again,) = LatentDiffusionInferencer(model)(
+        **settings['arguments'],
+        **settings['sampling'],
+        number=settings['number'],
+    )
+    assert np.array_equal(images['000001.png'], np.asarray(again))
+
+
+def test_rows_of_a_file_take_flags_as_defaults(draw, tmp_path):
+    path = tmp_path / 'rows.csv'
+    path.write_text('label,seed,prompt\n3,5,a\n,,b a\n')
+    flags = ('--from', path, '--label', 7, '--seed', 1, '--name-by', 'label')
+    model, images = draw(SCENES, *flags)
+    rows = [(3, 5, 'a', '3_000000'), (7, 1, 'b a', '7_000000')]
+    samples = []
+    for label, seed, caption, _ in rows:
+        place = dict(img_shape=(8, 8), address=(seed, 0))
+        sample = LDMDataSample(metainfo=place, caption=caption)
+        samples.append(sample.set_gt_label(label))
+    for sample, row in zip(model.predict(None, samples), rows, strict=True):
+        expected = sample.pred_img.permute(1, 2, 0).numpy()
+        assert np.array_equal(images[f'{row[3]}.png'], expected)
+    path.write_text('label,prompt\n3,a\n99,a\n')
+    with pytest.raises(ValueError, match='rows.csv line 3: label=99 is unkn'):
+        draw(SCENES, '--from', path)
+
+
+def test_an_image_is_drawn_again_from_its_settings(draw, tmp_path, capsys):
+    flags = ('--label', 3, '--num', 4, '--scale', 2.5, '--solver', 'Heun')
+    _, images = draw(CLASSES, *flags, '--negative', 5, '--seed', 8)
+    copy = tmp_path / 'copy.png'
+    (tmp_path / 'out' / 'images' / '000002.png').rename(copy)
+    shutil.rmtree(tmp_path / 'out')
+    _, again = draw(CLASSES, '--like-settings', copy)
+    assert again.keys() == {'000000.png', 'grid.png'}
+    assert np.array_equal(again['000000.png'], images['000002.png'])
+    assert 'differ' not in capsys.readouterr().out
+    _, other = draw(CLASSES, '--like-settings', copy, '--label', 4)
+    assert not np.array_equal(other['000000.png'], images['000002.png'])
+    assert 'these differ: arguments.label' in capsys.readouterr().out
+    with pytest.raises(ValueError, match='--like-settings generates one im'):
+        draw(CLASSES, '--like-settings', copy, '--label', 4, 5)
+
+
+def test_a_way_between_two_seeds_is_an_animation(draw, tmp_path):
+    flags = ('--label', 3, 7, '--interpolate', 0, 5, '--frames', 5)
+    _, images = draw(CLASSES, *flags)
+    assert len(images) == 2 * 5 + 1
+    assert images['grid.png'].shape == (2 * 10 + 2, 5 * 10 + 2, 3)
+    with Image.open(tmp_path / 'out' / 'frames.webp') as animation:
+        assert animation.n_frames == 5
+        assert animation.size == (2 * 10 + 2, 10 + 2)
+
+
+def test_steps_are_shown(draw, tmp_path):
+    _, images = draw(CLASSES, '--label', 3, '--num', 2, '--show-steps')
+    names = sorted(path.name for path in (tmp_path / 'out/steps').iterdir())
+    assert names == [f'00000{i}.{kind}' for i in (0, 1) for kind in KINDS]
+
+
+KINDS = ('png', 'webp')
+
+
+@pytest.mark.slow
+def test_two_processes_draw_the_same(draw, tmp_path):
+    flags = ['--label', '3', '7', '--num', '4', '--batch-size', '3']
+    _, images = draw(CLASSES, *flags)
+    tools = Path(__file__).parents[2] / 'tools'
+    command = [sys.executable, tools / 'launch.py', '2', tools / 'sample.py']
+    out = ['--out', tmp_path / 'two', '--launcher', 'pytorch']
+    done = subprocess.run(
+        [*command, tmp_path / 'model.safetensors', *flags, *out],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('8 images in') == 1
+    for path in (tmp_path / 'two').rglob('*.png'):
+        found = read_image(str(path))
+        assert np.array_equal(found, images.pop(path.name))
+    assert not images

@@ -12,6 +12,7 @@ from PIL import Image
 from mmldm.apis import init_model
 from mmldm.apis.recipes import how_to_train
 from mmldm.converters import model_config
+from mmldm.datasets.image_files import read_image
 from mmldm.utils import SampleRandom
 from mmldm.utils.model_file import read_model_file
 
@@ -197,3 +198,47 @@ def test_a_config_without_data_says_so(run_tool, tmp_path):
     message = 'config.py has no train_dataloader: inherit one of'
     with pytest.raises(ValueError, match=message):
         run_tool('train', tmp_path / 'config.py')
+
+
+OTHER_DECODER = """
+_base_ = 'uncond_vq_f4/config.py'
+model = dict(autoencoder_checkpoint='work_dirs/uncond_vq_f4_first-stage')
+"""
+
+
+def test_the_first_stage_is_trained_further_and_used(
+    convert, folder, run_tool, call_tool
+):
+    """Its decoder, on own images; the model draws with it at once."""
+    out_dir = convert('uncond_vq_f4')
+    options = [o for o in SHORT if not o.startswith(('model.', 'default'))]
+    data = f'train_dataloader.dataset.data_root={folder / "classes"}'
+    runner = run_tool(
+        'train', out_dir / 'first_stage.py', '--cfg-options', data, *options
+    )
+    before, _ = read_model_file(out_dir / 'model.safetensors')
+    after = runner.bare_model.state_dict()
+    changed = {
+        n for n in after.keys() & before if (after[n] != before[n]).any()
+    }
+    parts = {name.split('.')[1] for name in changed}
+    assert parts == {'decoder', 'post_quant_conv'}
+    Path('mine.py').write_text(OTHER_DECODER)
+    images = []
+    for source in (['uncond_vq_f4'], ['mine.py', 'uncond_vq_f4']):
+        call_tool('sample', *source, '--num', 1, '--steps', 1, '--out', 'out')
+        images.append(read_image('out/images/000000.png'))
+    old, new = images
+    assert 0 < np.abs(old.astype(int) - new).mean() < 5
+
+
+def test_rows_of_classes_learn_ten_times_as_fast(convert, folder, train):
+    """As each of them learns from few images, and begins as another class."""
+    _, runner = train(convert('class_vq_f4'), folder / 'classes')
+    table = runner.bare_model.conditioner.embedders[0].embedding.weight
+    rates = {
+        weight is table: group['lr']
+        for group in runner.optim_wrapper.param_groups
+        for weight in group['params']
+    }
+    assert rates[True] == pytest.approx(10 * rates[False])

@@ -56,3 +56,18 @@ def test_an_unknown_split_is_refused_with_the_nearest():
 def test_a_size_of_nothing_is_refused():
     with pytest.raises(ValueError, match='size=0 must be positive'):
         DigitsDataset('test', 0, pipeline=[])
+
+
+def test_some_digits_are_mirrored_and_few_of_each_are_taken():
+    plain, few = (
+        list(DigitsDataset('train', 8, pipeline=[], **options))
+        for options in ({}, dict(mirrored=[3], most=2))
+    )
+    for digit in range(10):
+        first, found = (
+            [d['img'] for d in data if d['gt_label'] == digit]
+            for data in (plain, few)
+        )
+        flip = -1 if digit == 3 else 1
+        assert len(found) == 2
+        assert np.array_equal(found[1], first[1][:, ::flip])

@@ -54,7 +54,7 @@ def test_nothing_but_images_is_left(store, tmp_path, image):
     assert [p.name for p in tmp_path.rglob('*.png*')] == ['000003.png']
 
 
-@pytest.mark.parametrize('labels', [None, np.array([4, 2])])
+@pytest.mark.parametrize('labels', [None, [4, 2]])
 def test_an_archive_is_read_by_numpy(tmp_path, image, labels):
     images = [image, 255 - image]
     write_archive(tmp_path / 'deep' / 'a.npz', iter(images), 2, labels)

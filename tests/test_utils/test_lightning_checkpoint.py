@@ -201,7 +201,8 @@ def test_a_file_of_another_kind_is_named(path, refusal, content):
     [
         ([torch.ones(1)], 'holds a list, not a dict'),
         (torch.ones(1), 'holds a PickledTensor, not a dict'),
-        (dict(epoch=1, model=dict(a=torch.ones(1))), "a int as 'epoch'"),
+        (dict(epoch=1, network=dict(a=torch.ones(1))), "a int as 'epoch'"),
+        (dict(model={}), 'has no weights: its model is empty'),
         (dict(state_dict=[1]), 'has a list as its state_dict'),
         (dict(state_dict={}), 'has no weights: its state_dict is empty'),
         ({}, 'has no weights'),
@@ -214,6 +215,33 @@ def test_a_file_without_weights_says_what_it_has(
 ):
     torch.save(content, path, _use_new_zipfile_serialization=not legacy)
     assert told in refusal(path)
+
+
+@pytest.mark.parametrize(
+    'nested',
+    [
+        lambda w: dict(model=w, optimizer={}, epoch=1),
+        lambda w: dict(module=w),
+        lambda w: dict(model=dict(state_dict=w)),
+        lambda w: dict(model_state_dict=w),
+        lambda w: w | dict(epoch=3, _metadata=None),
+    ],
+)
+def test_weights_in_other_dicts_are_found(path, nested, legacy):
+    expected = weights()
+    torch.save(
+        nested(expected), path, _use_new_zipfile_serialization=not legacy
+    )
+    found = read_compvis_checkpoint(path)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+
+
+def test_a_dict_that_holds_itself_ends(path, refusal, legacy):
+    content = {}
+    content['model'] = content
+    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    assert "not a dict as 'model'" in refusal(path)
 
 
 def test_a_missing_file_is_named(path):

@@ -107,9 +107,13 @@ def main() -> None:
     # Not above: --help does not wait for torch.
     import torch
     from denoiser_report import OURS, THEIRS, rows, table, verdict
-    from denoiser_runs import diffusers_own, measure, ours, start
+    from denoiser_runs import Setup, diffusers_own, measure, ours, start
 
-    both = [start(build, config, args) for build in (ours, diffusers_own)]
+    setup = Setup(
+        *(args.batch_size, args.size, args.num_tokens, args.device),
+        args.compile,
+    )
+    both = [start(build, config, setup) for build in (ours, diffusers_own)]
     params = {pipe.recv() for pipe in both}
     assert len(params) == 1, params
     device = (

@@ -1,6 +1,5 @@
 """Timed runs of our UNet and diffusers', each in its own process."""
 
-import argparse
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -23,6 +22,25 @@ from mmldm.structures import Condition
 from mmldm.utils.memory import keep_freed_memory
 
 WARMUPS = 3
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all runs share.
+
+    Args:
+        batch_size: Latents of a run.
+        size: Height and width of latents.
+        num_tokens: Tokens of each image.
+        device: 'cpu' or 'cuda'.
+        compile: Whether to time both under torch.compile.
+    """
+
+    batch_size: int = 1
+    size: int = 64
+    num_tokens: int = 1
+    device: str = 'cpu'
+    compile: bool = False
 
 
 @dataclass
@@ -80,18 +98,18 @@ def our_unet(config: dict) -> DenoisingUNet:
     return unet
 
 
-def ours(config: dict, args: argparse.Namespace) -> Contestant:
+def ours(config: dict, setup: Setup) -> Contestant:
     """Our network, set up as by our Runner."""
-    if args.device == 'cpu':
+    if setup.device == 'cpu':
         keep_freed_memory()
-    unet = our_unet(config).to(args.device)
-    network = torch.compile(unet) if args.compile else unet
+    unet = our_unet(config).to(setup.device)
+    network = torch.compile(unet) if setup.compile else unet
     return Contestant(
         unet, lambda z, t, tokens: network(z, t, Condition(tokens=tokens))
     )
 
 
-def diffusers_own(config: dict, args: argparse.Namespace) -> Contestant:
+def diffusers_own(config: dict, setup: Setup) -> Contestant:
     """The same network of diffusers, with our weights."""
     import diffusers
 
@@ -100,8 +118,8 @@ def diffusers_own(config: dict, args: argparse.Namespace) -> Contestant:
     unet.load_state_dict(
         unet_keys(config).write(our_unet(config).state_dict(), config)
     )
-    unet.to(args.device)
-    network = torch.compile(unet) if args.compile else unet
+    unet.to(setup.device)
+    network = torch.compile(unet) if setup.compile else unet
     if config.get('context_dim') is None:
         return Contestant(
             unet, lambda z, t, tokens: network(z, t, return_dict=False)[0]
@@ -111,30 +129,30 @@ def diffusers_own(config: dict, args: argparse.Namespace) -> Contestant:
     )
 
 
-def inputs(config: dict, args: argparse.Namespace) -> tuple:
+def inputs(config: dict, setup: Setup) -> tuple:
     """Latents, times and tokens."""
     torch.manual_seed(0)
-    size = args.size, args.size
-    z = torch.randn(args.batch_size, config['in_channels'], *size)
-    t = torch.randint(1000, (args.batch_size,)).float()
+    size = setup.size, setup.size
+    z = torch.randn(setup.batch_size, config['in_channels'], *size)
+    t = torch.randint(1000, (setup.batch_size,)).float()
     tokens = None
     if config.get('context_dim') is not None:
         tokens = torch.randn(
-            args.batch_size, args.num_tokens, config['context_dim']
-        ).to(args.device)
-    return z.to(args.device), t.to(args.device), tokens
+            setup.batch_size, setup.num_tokens, config['context_dim']
+        ).to(setup.device)
+    return z.to(setup.device), t.to(setup.device), tokens
 
 
 def serve(
     build: Callable[..., Contestant],
     config: dict,
-    args: argparse.Namespace,
+    setup: Setup,
     pipe: Connection,
 ) -> None:
     """Main function of a process: answer a row by outputs, then by seconds."""
     warnings.filterwarnings('ignore')
-    contestant = build(config, args)
-    batch = inputs(config, args)
+    contestant = build(config, setup)
+    batch = inputs(config, setup)
     pipe.send(sum(p.numel() for p in contestant.network.parameters()))
     last = None
     while (row := pipe.recv()) is not None:
@@ -149,13 +167,13 @@ def serve(
 
 
 def start(
-    build: Callable[..., Contestant], config: dict, args: argparse.Namespace
+    build: Callable[..., Contestant], config: dict, setup: Setup
 ) -> Connection:
     """Start a process that serves a network; return its pipe."""
     context = get_context('spawn')
     here, there = context.Pipe()
     context.Process(
-        target=serve, args=(build, config, args, there), daemon=True
+        target=serve, args=(build, config, setup, there), daemon=True
     ).start()
     return here
 

@@ -25,7 +25,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from mmldm.apis import run_tool
-from mmldm.apis.feature_flags import add_network_flags, network_config
+from mmldm.apis.cli import add_flags
+from mmldm.apis.feature_flags import FLAGS, network_config
 from mmldm.utils import check_count
 
 # Imported where it is used: --help does not wait for torch.
@@ -51,7 +52,7 @@ def parse_args() -> argparse.Namespace:
         default=5,
         help='number of sets of plain crops, 2 or more (default: 5)',
     )
-    add_network_flags(parser)
+    add_flags(parser, {'': FLAGS})
     args = parser.parse_args()
     check_count('--num', args.num)
     check_count('--seeds', args.seeds)
@@ -166,7 +167,7 @@ def report(chance: list[float], distorted: dict[str, float]) -> str:
 def main() -> None:
     """Measure and print the results."""
     args = parse_args()
-    config = network_config(args)
+    config = network_config(args.features, args.side, args.pretrained)
     import torch
 
     from mmldm.models.feature_networks import build_feature_network

@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmldm.apis import build_runner, load_config, tool_parser
+from mmldm.apis import build_runner
+from mmldm.apis.run_config import read_run_config
 from mmldm.diffusion import NoiseLevel, ScaledLinearBetas
 from mmldm.registry import DIFFUSION_SCHEDULERS
 
@@ -98,10 +99,8 @@ class Trained:
         num_samples: int,
         seed: int,
     ) -> None:
-        args = tool_parser(None).parse_args([config])
-        args.cfg_options, args.seed = options, seed
-        with tempfile.TemporaryDirectory() as args.work_dir:
-            cfg = load_config(args)
+        with tempfile.TemporaryDirectory() as work_dir:
+            cfg = read_run_config(config, options, work_dir, seed)
             cfg.load_from, cfg.resume = checkpoint, False
             cfg.log_level = 'ERROR'
             cfg.test_dataloader.batch_size = num_samples

@@ -2,13 +2,14 @@
 
     python tools/model_converters/compvis_to_mmldm.py \\
         MODEL.yaml MODEL.ckpt OUT_DIR
-    python tools/model_converters/compvis_to_mmldm.py VAE.safetensors OUT_DIR
+    python tools/model_converters/compvis_to_mmldm.py FILE OUT_DIR
 
 First stages and latent diffusion models are converted, published ones and your
-own. OUT_DIR gets model.safetensors, from which mmldm.apis.init_model builds
-the model without any other file; model.json, a readable copy of its config;
-and config.py, to train, test and change the model. A first stage that was
-passed on alone needs no yaml file: its weights show how it is built.
+own. FILE is a first stage alone, or Stable Diffusion 1 or 2: these need no
+yaml file, as the names and shapes of their weights show how they are built.
+OUT_DIR gets model.safetensors, from which mmldm.apis.init_model builds the
+model without any other file; model.json, a readable copy of its config; and
+config.py, to train, test and change the model.
 
 Nothing in MODEL.ckpt is executed. Every tensor in it is used, or listed in
 OUT_DIR/left_out.txt with the reason why it is not needed.
@@ -28,10 +29,35 @@ from mmldm.utils.yaml_file import read_yaml
 
 # Imported where it is used: --help does not wait for torch.
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from mmldm.converters import Converted
 
 
 WEIGHTS = ('.ckpt', '.pth', '.pt', '.safetensors', '.bin')
+
+
+def add_flags_of_files_alone(parser: argparse.ArgumentParser) -> None:
+    """Flags about weights that no yaml file describes."""
+    parser.add_argument(
+        '--only-first-stage',
+        action='store_true',
+        help='convert only the first stage of a whole model, such as that of '
+        'Stable Diffusion XL',
+    )
+    parser.add_argument(
+        '--prediction',
+        choices=('eps', 'v'),
+        help='what Stable Diffusion 2 without a yaml file predicts: v in '
+        'models of 768 pixels, eps in the base models of 512 pixels',
+    )
+    parser.add_argument(
+        '--ignore',
+        action='append',
+        default=[],
+        metavar='NAME',
+        help='leave out weights whose names begin so; may be given again',
+    )
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,8 +69,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'yaml',
         nargs='?',
-        help='config file of the original code; not needed for the weights '
-        'of a first stage alone',
+        help='config file of the original code; not needed for Stable '
+        'Diffusion 1 and 2, and for a first stage alone',
     )
     parser.add_argument(
         'checkpoint', help='its weights: .ckpt, .pth or .safetensors'
@@ -64,7 +90,14 @@ def parse_args() -> argparse.Namespace:
         help='checkpoint of the first stage, for a diffusion model that was '
         'stored without it, or to replace it by one of the same config',
     )
-    return parser.parse_args()
+    add_flags_of_files_alone(parser)
+    args = parser.parse_args()
+    if args.yaml is not None and (args.prediction or args.only_first_stage):
+        parser.error(
+            '--prediction and --only-first-stage are for files without a '
+            'yaml file: leave the yaml file out'
+        )
+    return args
 
 
 def read_model(path: str) -> dict[str, Any]:
@@ -76,7 +109,8 @@ def read_model(path: str) -> dict[str, Any]:
     if path.endswith(WEIGHTS):
         raise ValueError(
             f'{path} is no yaml file but weights: give the yaml file first, '
-            'then the weights; a first stage alone needs no yaml file'
+            'then the weights; Stable Diffusion 1 and 2, and a first stage '
+            'alone, need no yaml file'
         )
     content = read_yaml(path)
     model = content.get('model') if isinstance(content, dict) else None
@@ -135,16 +169,30 @@ def report(out_dir: str, converted: Converted) -> None:
     )
 
 
+def read_weights(args: argparse.Namespace) -> dict[str, Tensor]:
+    """The weights of the files, without those that are to be ignored."""
+    from mmldm.converters import (
+        first_stage_part,
+        read_compvis_checkpoint,
+        with_first_stage,
+    )
+
+    weights = read_compvis_checkpoint(args.checkpoint)
+    ignored = [n for n in weights if n.startswith(tuple(args.ignore))]
+    if ignored:
+        print(f'Ignored {len(ignored)} tensors: {ignored[0]} ...')
+    weights = {n: w for n, w in weights.items() if n not in ignored}
+    if args.first_stage is not None:
+        first_stage = read_compvis_checkpoint(args.first_stage)
+        weights = with_first_stage(weights, first_stage)
+    return first_stage_part(weights) if args.only_first_stage else weights
+
+
 def main() -> None:
     """Convert the model."""
     args = parse_args()
     from mmldm.apis import write_converted
-    from mmldm.converters import (
-        convert_compvis,
-        first_stage_of,
-        read_compvis_checkpoint,
-        with_first_stage,
-    )
+    from mmldm.converters import convert_compvis, recognised
 
     check_file('checkpoint', args.checkpoint)
     if args.first_stage is not None:
@@ -152,12 +200,10 @@ def main() -> None:
     check_folder_to_write('OUT_DIR', args.out_dir)
     # Checked before the weights are read for minutes.
     model = None if args.yaml is None else checked_model(args.yaml)
-    weights = read_compvis_checkpoint(args.checkpoint)
-    if args.first_stage is not None:
-        first_stage = read_compvis_checkpoint(args.first_stage)
-        weights = with_first_stage(weights, first_stage)
+    weights = read_weights(args)
     try:
-        model = model or first_stage_of(weights)
+        if model is None:
+            model, weights = recognised(weights, args.prediction)
         converted = convert_compvis(model, weights, args.weights)
     except ValueError as error:
         raise ValueError(f'{args.checkpoint}: {error}') from error

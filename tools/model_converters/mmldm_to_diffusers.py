@@ -41,6 +41,13 @@ def parse_args() -> argparse.Namespace:
         help='default side, in pixels, of the images that the pipeline '
         'generates (default: that of the model, or of its training data)',
     )
+    parser.add_argument(
+        '--adapter',
+        nargs='+',
+        default=[],
+        help='adapters to merge into the weights; FILE:0.5 takes half of one. '
+        'export_adapter.py writes an adapter apart',
+    )
     return parser.parse_args()
 
 
@@ -48,13 +55,14 @@ def main() -> None:
     """Convert the model."""
     args = parse_args()
     # Not above: --help does not wait for torch.
-    from mmldm.apis import init_model
+    from mmldm.apis import init_model, load_adapters
     from mmldm.converters import whole_model, write_diffusers
 
     check_folder_to_write('OUT_DIR', args.out_dir)
     if args.image_size is not None:
         check_count('--image-size', args.image_size)
     model = init_model(args.model, args.checkpoint, device='cpu')
+    load_adapters(model, args.adapter)
     weights, config = whole_model(model)
     if args.image_size is not None:
         config['image_size'] = args.image_size

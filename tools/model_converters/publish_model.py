@@ -45,6 +45,14 @@ def parse_args() -> argparse.Namespace:
         help='omit a first stage that has a file of its own; users must put '
         'this file beside the result, and its hash is verified',
     )
+    parser.add_argument(
+        '--adapter',
+        nargs='+',
+        default=[],
+        help='adapters to merge into the weights: files, or work '
+        'directories of their training; FILE:0.5 takes half of one. The '
+        'adapter that a model was trained with is merged in any case',
+    )
     return parser.parse_args()
 
 
@@ -60,6 +68,7 @@ def main() -> None:
         args.weights,
         args.config,
         not args.without_first_stage,
+        args.adapter,
     )
     print(f'{path} was written, {path.stat().st_size / 2**20:.1f} MB')
 

@@ -14,8 +14,8 @@ from .source import inherited_files
 # Arguments of the training's data set that validation, test and their metrics
 # inherit.
 SHARED = ('data_root', 'size')
-# The argument of a metric that is the training's data set.
-REFERENCE = ('reference',)
+# Arguments of a metric that are the training's data set.
+REFERENCE = ('reference', 'data')
 # Arguments of metrics that are other data sets.
 METRIC_DATASETS = ('dataset', 'train_dataset', 'test_dataset')
 

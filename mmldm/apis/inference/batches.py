@@ -9,11 +9,14 @@ from torch import Tensor
 
 from mmldm.diffusion import NoiseLevel
 from mmldm.diffusion.solvers import Denoise
+from mmldm.engine.generation_loop import GROUP
 from mmldm.models.editors import LatentDiffusion
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.memory import check_images_fit
+from mmldm.utils.same_rounding import same_rounding
 
+from .batch_size import fitting_batch_size
 from .requests import Request
 
 Progress = Callable[[int, Tensor], None]
@@ -21,7 +24,6 @@ Wrap = Callable[[Denoise], Denoise]
 Samples = Sequence[LDMDataSample]
 # Gives data samples their ``pred_img``.
 Make = Callable[[LatentDiffusion, Samples, Wrap | None], Samples]
-DEFAULT_BATCH_SIZE = 4
 
 
 def predicted(
@@ -37,6 +39,7 @@ def generated(
     batch_size: int | None,
     callback: Progress | None,
     make: Make = predicted,
+    exact: bool = False,
 ) -> Iterator[LDMDataSample]:
     """The images of requests, one after the other.
 
@@ -45,16 +48,23 @@ def generated(
     Args:
         model: The model, which samples as wanted.
         requests: The images.
-        batch_size: Images at a time; None for 4.
+        batch_size: Images at a time; None for what fits.
         callback: Called with the number of the evaluation and its estimate.
         make: Makes the images of a batch.
+        exact: See :func:`exactly`.
 
     Yields:
         Data samples with ``pred_img``, uint8 RGB (3, H, W).
     """
+    if not requests:
+        return
     if batch_size is None:
-        batch_size = DEFAULT_BATCH_SIZE
+        batch_size = fitting_batch_size(
+            model, requests[0], len(requests), make
+        )
     check_count('batch_size', batch_size)
+    if exact and next(model.parameters()).device.type == 'cpu':
+        batch_size, make = GROUP, exactly(make)
     place = 0
     while place < len(requests):
         batch = _of_one_size(requests[place : place + batch_size])
@@ -77,6 +87,25 @@ def generated(
         place += len(batch)
 
 
+def exactly(make: Make) -> Make:
+    """Make images whose bits depend on their requests alone, on a CPU.
+
+    Kernels round by the number of images and of threads. Here a batch is
+    filled up to eight images, and one thread computes, as in
+    ``tools/test.py``.
+    """
+
+    def made(
+        model: LatentDiffusion, samples: Samples, wrap: Wrap | None
+    ) -> Samples:
+        lacking = GROUP - len(samples)
+        filled = [*samples, *(samples[-1].clone() for _ in range(lacking))]
+        with same_rounding(next(model.parameters()).device):
+            return make(model, filled, wrap)[: len(samples)]
+
+    return made
+
+
 def _of_one_size(requests: Sequence[Request]) -> Sequence[Request]:
     """The first requests that want images of one size."""
     count = 1
@@ -89,6 +118,11 @@ def watched(callback: Progress | None) -> Wrap | None:
     """Wraps ``denoise`` so that a function hears of every evaluation."""
     if callback is None:
         return None
+    if not callable(callback):
+        raise ValueError(
+            f'callback={callback!r} must be a function of the number of the '
+            'evaluation and its estimate'
+        )
     count = 0
 
     def wrap(denoise: Denoise) -> Denoise:

@@ -10,7 +10,7 @@ from torch import Tensor
 from mmldm.models.conditioners.layouts import check_box
 from mmldm.models.editors import LatentDiffusion
 from mmldm.models.editors.part_checks import check_sides
-from mmldm.utils import check_divisible, check_range
+from mmldm.utils import check_divisible
 from mmldm.utils.image_size import Size, check_size, height_and_width
 
 from .requests import argument_of
@@ -176,8 +176,8 @@ def check_multiple(model: LatentDiffusion, size: Size) -> None:
         check_divisible('size', side, 'the factor of the first stage', factor)
 
 
-def check_seed(seed: int) -> None:
-    """Raise unless a seed is a whole number, 0 or more."""
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
-        raise ValueError(f'seed={seed!r} must be a whole number, 0 or more')
-    check_range('seed', seed, 0, 2**63 - 1)
+def check_whole(name: str, value: int) -> None:
+    """Raise unless a seed or a number is whole, 0 or more."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not 0 <= value < 2**63:
+        raise ValueError(f'{name}={value!r} must be a whole number, 0 or more')

@@ -14,7 +14,7 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count, check_range
 from mmldm.utils.pixels import to_unit_range
 
-from .arguments import as_list, split_sampling
+from .arguments import as_list, sampling_of, split_sampling
 from .batches import watched
 from .edits import Inpaint, Invert, Upscale, Vary
 from .given import Box, canvas_of, hole_of, picture_of
@@ -229,8 +229,8 @@ class Editing:
 
     def _view(self, arguments: dict[str, Any]) -> LatentDiffusion:
         """The model that samples as the arguments ask."""
-        sampling, _ = split_sampling(arguments)
-        return self.model.sampling_by(sampling)
+        own, _ = split_sampling(arguments)
+        return self.model.sampling_by(sampling_of(self.model, own))
 
     def _refuse_pictures(self, edit: str) -> None:
         """Raise if the model reads a picture, which an edit would also be."""

@@ -1,7 +1,6 @@
 """Images from a trained model, from Python."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,22 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.memory import check_images_fit
 
-from ..class_names import class_names, class_number
+from ..adapters import AdapterSource, load_adapters
+from ..class_names import class_names
 from ..models import init_model
-from .arguments import as_list, check_known, split_sampling
-from .batches import Progress, generated, predicted
-from .checks import (
-    check_fields,
-    check_multiple,
-    check_seed,
-    check_sizes,
-    check_value,
+from .arguments import (
+    check_known,
+    refuse_sampling,
+    sampling_of,
+    split_sampling,
 )
+from .batches import Progress, generated, predicted
+from .checks import check_multiple, check_sizes, check_whole
+from .defaults import Defaults, defaults_of
 from .editing import Editing
 from .edits import Edit
-from .requests import Request, read_fields, size_of
+from .kinds import kinds_of, negative_of
+from .requests import Request, size_of
 from .results import settings_of, to_picture
 
 Size = int | tuple[int, int]
@@ -44,18 +45,21 @@ class LatentDiffusionInferencer(Editing):
         generate.vary('three.png', strength=0.5, label=3)[0].save('other.png')
 
     An image depends on its seed, its number and its conditions alone: neither
-    on the batch size nor on the images beside it. Calls do not change the
-    model: several threads may use it with other settings at the same time.
+    on the batch size nor on the images beside it, but for rounding. Calls do
+    not change the model: several threads may use it with other settings at
+    the same time.
 
     Args:
         model: A source of :func:`mmldm.apis.init_model`: work directory,
             published file, converted folder, or config; or a model.
         checkpoint: The weights, if ``model`` is a config.
         device: Device; None for the GPU if there is one.
+        adapters: Adapters of the model that is read; see
+            :func:`mmldm.apis.load_adapters`, which takes a model in memory.
 
     Raises:
-        FileNotFoundError, ValueError: If the model cannot be read, or is no
-            latent diffusion model.
+        FileNotFoundError, ValueError: If the model or an adapter cannot be
+            read, or is no latent diffusion model.
     """
 
     def __init__(
@@ -63,9 +67,16 @@ class LatentDiffusionInferencer(Editing):
         model: str | Path | LatentDiffusion,
         checkpoint: str | Path | None = None,
         device: str | torch.device | None = None,
+        adapters: Sequence[AdapterSource] = (),
     ) -> None:
         if not isinstance(model, torch.nn.Module):
             model = init_model(model, checkpoint, device)
+            load_adapters(model, adapters)
+        elif adapters:
+            raise ValueError(
+                'adapters are loaded with a model from a file: call '
+                'load_adapters(model, adapters) for a model in memory'
+            )
         if not isinstance(model, LatentDiffusion):
             raise ValueError(
                 f'model is a {type(model).__name__}, expected a '
@@ -83,6 +94,14 @@ class LatentDiffusionInferencer(Editing):
         """Names of the model's classes, in order; () if it has none."""
         return class_names(self.model)
 
+    @property
+    def settings(self) -> Defaults:
+        """What a call does where an argument is not given, and why.
+
+        ``print(generate.settings)`` shows one line for each argument.
+        """
+        return defaults_of(self.model)
+
     def __call__(
         self,
         num: int = 1,
@@ -93,6 +112,7 @@ class LatentDiffusionInferencer(Editing):
         batch_size: int | None = None,
         callback: Progress | None = None,
         return_datasamples: bool = False,
+        exact: bool = False,
         **arguments: Any,
     ) -> list[Image.Image] | list[LDMDataSample]:
         """Generate images.
@@ -104,26 +124,35 @@ class LatentDiffusionInferencer(Editing):
                 stage's factor; None for that of a given image, or of
                 training.
             negative: Caption or label that guidance leads away from.
-            sampling: How to sample; None takes ``steps``, ``solver``,
-                ``grid`` and ``guidance_scale`` from the other arguments, and
-                leaves what is not given to the model's config.
+            sampling: How to sample; None takes it from the other arguments.
+                What is not given is as in the model's config.
             batch_size: Images at a time, which does not change them; None
-                for 4.
+                for 8, and on a GPU for as many as its free memory holds.
             callback: Called after every evaluation of the network with its
                 number in the batch, from 1, and the estimate of the clean
                 latents, (B, C, h, w).
             return_datasamples: Return data samples with ``pred_img``.
+            exact: On a CPU, fill batches up to eight images and use one
+                thread, so that the bits of an image depend on its request
+                alone, and are those of tools/test.py. Otherwise a pixel may
+                differ by one grey level.
             arguments: ``label``, by number or name (:attr:`classes`), and
                 ``prompt``, one or several of each; ``layout``, ``image``,
                 ``mask``, ``low_res``, ``map``, ``like``, ``features`` as the
-                model reads them; ``fields``, a dict of fields of your own;
-                the sampling arguments;
+                model reads them; ``fields``, a dict of fields of your own.
                 ``unconditional=True`` takes no condition. ``strength`` with
                 ``image`` starts from that image, see :meth:`vary`.
+                ``number`` is that of the first image of the seed, 0. How to
+                sample: ``steps``, ``solver``, ``grid`` by name or config;
+                ``guidance_scale``, ``guidance_rescale``,
+                ``guidance_interval`` of classifier-free guidance, or
+                ``guidance``; ``window``, the side of windows for large
+                images, pixels; ``dtype``, 'float16' or 'bfloat16', and
+                ``compile`` of the denoiser, see :class:`Sampling`.
 
         Returns:
-            Images, kind after kind, whose ``info['mmldm']`` holds the
-            settings that reproduce them.
+            Images, kind after kind. ``generate(**image.info['mmldm'])`` is
+            the image again, if no picture was given.
 
         Raises:
             ValueError: If an argument is unknown, invalid, or not read by the
@@ -138,6 +167,7 @@ class LatentDiffusionInferencer(Editing):
             batch_size=batch_size,
             callback=callback,
             return_datasamples=return_datasamples,
+            exact=exact,
         )
         strength = arguments.pop('strength', None)
         if strength is None:
@@ -150,6 +180,7 @@ class LatentDiffusionInferencer(Editing):
         batch_size: int | None = None,
         callback: Progress | None = None,
         return_datasamples: bool = False,
+        exact: bool = False,
         **arguments: Any,
     ) -> list[Image.Image] | list[LDMDataSample]:
         """The images of a call, which is described there.
@@ -159,15 +190,17 @@ class LatentDiffusionInferencer(Editing):
             batch_size: See :meth:`__call__`, as for the other arguments.
             callback: See there.
             return_datasamples: See there.
+            exact: See there.
             arguments: All others.
         """
         known = edit is not None  # the size is that of a picture
         requests, sampling = self.asked(any_size=known, **arguments)
-        stream = self.stream(requests, sampling, batch_size, callback, edit)
-        samples = [*stream]
+        samples = [
+            *self.stream(requests, sampling, batch_size, callback, edit, exact)
+        ]
         if return_datasamples:
             return samples
-        settings = sampling.settings
+        settings, _ = split_sampling(arguments)
         if edit is not None:
             settings |= edit.settings
         return [
@@ -181,6 +214,7 @@ class LatentDiffusionInferencer(Editing):
         seed: int = 0,
         size: Size | None = None,
         negative: int | str | None = None,
+        number: int = 0,
         any_size: bool = False,
         **arguments: Any,
     ) -> tuple[list[Request], Sampling]:
@@ -191,6 +225,7 @@ class LatentDiffusionInferencer(Editing):
             seed: See there.
             size: See there.
             negative: See there.
+            number: See there.
             any_size: Allow a size that is no multiple of the first stage's
                 factor, as that of a given picture.
             arguments: All others.
@@ -199,99 +234,65 @@ class LatentDiffusionInferencer(Editing):
             ValueError: If the model does not read exactly these arguments.
         """
         check_count('num', num)
-        check_seed(seed)
+        check_whole('seed', seed)
+        check_whole('number', number)
         if size is not None and not any_size:
             check_multiple(self.model, size)
-        sampling, arguments = split_sampling(arguments)
-        away = self._negative(negative)
+        own, arguments = split_sampling(arguments)
+        sampling = sampling_of(self.model, own)
+        away = negative_of(self.model, negative)
         requests = []
-        for kind in self._kinds(arguments, sampling.unconditional):
+        for kind in kinds_of(self.model, arguments, sampling.unconditional):
             shape = size_of(self.model, kind, size)
             check_sizes(self.model, kind, shape)
             check_images_fit('num', num, shape[0] * shape[1])
             requests += [
-                Request(kind, shape, seed, number, away)
-                for number in range(num)
+                Request(kind, shape, seed, number + i, away)
+                for i in range(num)
             ]
         return requests, sampling
 
     def stream(
         self,
-        requests: Sequence[Request],
+        requests: Sequence[Request] | Sequence[Mapping[str, Any]],
         sampling: Sampling | None = None,
         batch_size: int | None = None,
         callback: Progress | None = None,
         edit: Edit | None = None,
-    ) -> Iterator[LDMDataSample]:
+        exact: bool = False,
+        **own: Any,
+    ) -> Iterator[Image.Image] | Iterator[LDMDataSample]:
         """Generate images one after the other, in batches of equal size.
 
         On a GPU without enough memory the batch is halved, which the log
         says.
 
         Args:
-            requests: The images, such as those of :meth:`asked`.
-            sampling: How to sample; None as in the model's config.
-            batch_size: See :meth:`__call__`.
-            callback: See :meth:`__call__`.
+            requests: Dicts of arguments of :meth:`__call__`: conditions,
+                ``num``, ``seed``, ``number``, ``size``, ``negative``. Or the
+                requests of :meth:`asked`.
+            sampling: See :meth:`__call__`, as for all others.
+            batch_size: See there.
+            callback: See there.
             edit: What makes the images; None generates them from noise.
+            exact: See there.
+            own: How to sample, instead of ``sampling``.
 
         Yields:
-            Data samples with ``pred_img``, uint8 RGB (3, H, W).
+            Pictures for dicts, and data samples with ``pred_img``, uint8 RGB
+            (3, H, W), for requests.
         """
-        model = self.model.sampling_by(sampling or Sampling())
-        return generated(
-            model, requests, batch_size, callback, edit or predicted
+        own, rest = split_sampling(own | dict(sampling=sampling))
+        check_known(rest, ())
+        model = self.model.sampling_by(sampling_of(self.model, own))
+        way = batch_size, callback, edit or predicted, exact
+        if all(isinstance(request, Request) for request in requests):
+            return generated(model, requests, *way)
+        for one in requests:
+            refuse_sampling(one)
+        asked = [r for one in requests for r in self.asked(**one)[0]]
+        samples = generated(model, asked, *way)
+        return (
+            to_picture(sample, settings_of(request, own))
+            for sample, request in zip(samples, asked, strict=True)
         )
-
-    def _kinds(
-        self, arguments: Mapping[str, Any], unconditional: bool
-    ) -> list[dict[str, Any]]:
-        """Fields of each kind of image: every label with every prompt."""
-        arguments = dict(arguments)
-        fields = dict(arguments.pop('fields', None) or {})
-        check_known(arguments)
-        several = {
-            name: as_list(arguments.pop(name, None))
-            for name in ('label', 'prompt')
-        }
-        several['label'] = [
-            class_number(self.model, label) for label in several['label']
-        ]
-        if 'layout' in arguments:
-            arguments['layout'] = self._layout(arguments['layout'])
-        fields |= read_fields(arguments)
-        kinds = [
-            fields | read_fields(dict(zip(several, values, strict=True)))
-            for values in product(*several.values())
-        ]
-        for kind in kinds:
-            check_fields(self.model, kind, unconditional)
-        return kinds
-
-    def _negative(self, negative: int | str | None) -> dict[str, Any]:
-        """The field that guidance leads away from."""
-        if negative is None:
-            return {}
-        name = 'caption'
-        if not isinstance(negative, str) or 'caption' not in self.reads:
-            name = 'gt_label'
-        if name not in self.reads:
-            raise ValueError(
-                f'negative={negative!r} is not available: the model reads '
-                f'{", ".join(self.reads) or "nothing"}; leave it out'
-            )
-        if name == 'gt_label':
-            negative = class_number(self.model, negative, 'negative')
-        check_value(self.model, name, negative, 'negative')
-        return {name: negative}
-
-    def _layout(self, layout: Any) -> Any:
-        """The layout with numbers in place of the names of classes."""
-        if not isinstance(layout, list | tuple):
-            return layout  # refused with the other values
-        return [
-            (class_number(self.model, item[0], 'layout: class'), *item[1:])
-            if isinstance(item, list | tuple) and item
-            else item
-            for item in layout
-        ]

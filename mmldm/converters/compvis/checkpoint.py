@@ -9,12 +9,23 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from mmldm.utils.checkpoint import few
+
 from ..key_mapping import Config, Weights, part_of, under
-from .average import STATE, choose_weights
+from .average import choose_weights
 from .conditioner import FIRST_STAGE
 from .conditioner_weights import conditioner_weights
 from .denoiser import UNET_KEYS
 from .first_stage import FIRST_STAGE_KEYS, LEFT_OUT
+from .first_stage_aliases import first_stage_part
+from .left_out import (
+    EXTRAS,
+    FIRST,
+    SECOND,
+    left_out,
+    of_diffusion,
+    of_first_stage,
+)
 from .model import model_config
 from .process import SCHEDULE, check_schedule
 
@@ -43,26 +54,19 @@ PARTS = {
         'of a whole latent diffusion model',
     ),
     'autoencoder': Part(
-        'first_stage_model.',
+        FIRST,
         FIRST_STAGE_KEYS.read,
         'it holds no first stage (first_stage_model.*): add the checkpoint '
         'of the one that it was trained with, --first-stage FILE',
     ),
     'conditioner': Part(
-        'cond_stage_model.',
+        SECOND,
         conditioner_weights,
         'it holds nothing that encodes conditions (cond_stage_model.*), '
         'though params.cond_stage_config asks for it: give the checkpoint of '
         'the whole model',
     ),
 }
-FIRST, SECOND = PARTS['autoencoder'].start, PARTS['conditioner'].start
-# Reasons for leaving out weights.
-REPLACED = 'in training; their running average is taken'
-NOT_TAKEN = 'of a running average; the weights themselves are taken'
-COUNTERS = 'how far the running average is'
-POSITIONS = 'cond_stage_model.transformer.text_model.embeddings.position_ids'
-TWICE = 'the first stage under a second name, number by number the same'
 
 
 class Converted(NamedTuple):
@@ -99,14 +103,15 @@ def convert_compvis(
     """
     config = model_config(original)
     if config['type'] == 'FirstStage':
+        weights = first_stage_part(weights)
         chosen = choose_weights(weights, which, '', tuple(LEFT_OUT))
         ours = _convert_part('autoencoder', chosen, config, '')
-        reasons = _of_first_stage('')
+        reasons = of_first_stage('')
     else:
         chosen = choose_weights(weights, which, 'model.')
         ours = _convert_diffusion(config, original['params'], chosen)
-        reasons = _of_diffusion(original['params'])
-    return Converted(config, ours, _left_out(weights, chosen, reasons))
+        reasons = of_diffusion(config, original['params'])
+    return Converted(config, ours, left_out(weights, chosen, reasons))
 
 
 def with_first_stage(
@@ -120,7 +125,7 @@ def with_first_stage(
         first_stage: Checkpoint of a first stage, or of a diffusion model
             that contains one.
     """
-    added = under(FIRST, part_of(first_stage, FIRST) or first_stage)
+    added = under(FIRST, first_stage_part(first_stage))
     kept = {n: w for n, w in weights.items() if not n.startswith(FIRST)}
     return kept | added
 
@@ -147,14 +152,20 @@ def _convert_diffusion(
 
 
 def _check_known(weights: Mapping[str, Tensor], known: Set[str]) -> None:
-    """Raise if a weight belongs to no part and its name is unknown."""
+    """Raise if weights belong to no part and their names are unknown."""
     starts = tuple(part.start for part in PARTS.values())
-    for name in weights:
-        if not name.startswith(starts) and name not in known:
-            raise ValueError(
-                f'{name} has no place: names of the parts of a latent '
-                f'diffusion model start with {", ".join(starts)}'
-            )
+    extra = [
+        name
+        for name in weights
+        if not name.startswith((*starts, *EXTRAS)) and name not in known
+    ]
+    if extra:
+        raise ValueError(
+            f'{few(extra)} {"has" if len(extra) == 1 else "have"} no place: '
+            'names of the parts of a latent '
+            f'diffusion model start with {", ".join(starts)}. Leave weights '
+            'out that are not needed, --ignore NAME'
+        )
 
 
 def _log_variance(weights: Mapping[str, Tensor], length: int) -> Tensor:
@@ -234,46 +245,3 @@ def _without_second(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 'condition must be encoded by the first stage'
             )
     return {n: w for n, w in weights.items() if not n.startswith(SECOND)}
-
-
-def _of_first_stage(start: str) -> dict[str, str]:
-    """Reasons for leaving out weights of a first stage, by name prefix."""
-    return {start + name: reason for name, reason in LEFT_OUT.items()}
-
-
-def _of_diffusion(params: Mapping[str, Any]) -> dict[str, str]:
-    """Reasons for leaving out weights of a whole model, by name prefix."""
-    reasons = _of_first_stage(FIRST)
-    reasons |= dict.fromkeys(
-        SCHEDULE, 'the noise schedule, which is that of the config'
-    )
-    reasons[POSITIONS] = 'the numbers 0, 1, 2 ...'
-    if params['cond_stage_config'] == FIRST_STAGE:
-        reasons[SECOND] = TWICE
-    return reasons
-
-
-def _left_out(
-    weights: Mapping[str, Tensor],
-    chosen: Mapping[str, Tensor],
-    reasons: Mapping[str, str],
-) -> dict[str, list[str]]:
-    """Names of tensors that were not converted, by reason.
-
-    Args:
-        weights: All tensors of the checkpoint.
-        chosen: The converted ones, including those of the average.
-        reasons: Reasons by the prefix of names in ``chosen``.
-    """
-    replaced = [name for name, w in chosen.items() if w is not weights[name]]
-    average = weights.keys() - chosen.keys()
-    if replaced:
-        found = {REPLACED: replaced, COUNTERS: sorted(average & STATE)}
-    else:
-        found = {NOT_TAKEN: sorted(average)}
-    for name in chosen:
-        for start, reason in reasons.items():
-            if name.startswith(start):
-                found.setdefault(reason, []).append(name)
-                break
-    return {reason: names for reason, names in found.items() if names}

@@ -11,6 +11,7 @@ from typing import Any
 from ..editors import DROP_PROB
 from ..key_table import UNSAID, Given, Key, KeyTable, fixed, ignored
 from ..kinds import BOOL, COUNT
+from .clip import CLIP_READERS
 from .condition_slots import (
     Reading,
     Surroundings,
@@ -22,7 +23,7 @@ from .condition_slots import (
     precomputed_features,
     small_image,
 )
-from .params import PARAMS, REMEDY, target_and_params, within
+from .params import MODULES, PARAMS, table, target_and_params, within
 
 UNCONDITIONAL = '__is_unconditional__'
 FIRST_STAGE = '__is_first_stage__'
@@ -30,20 +31,8 @@ WORDS = UNCONDITIONAL, FIRST_STAGE
 IDENTITY = 'torch.nn.Identity'
 BERT = 'bert-base-uncased'
 BERT_VOCABULARY = 30522
-CLIP = 'openai/clip-vit-large-patch14'
-# The network CLIP, which checkpoints do not describe.
-CLIP_NETWORK = dict(
-    vocab_size=49408,
-    hidden_size=768,
-    intermediate_size=3072,
-    num_hidden_layers=12,
-    num_attention_heads=12,
-    max_position_embeddings=77,
-    hidden_act='quick_gelu',
-    layer_norm_eps=1e-5,
-    bos_token_id=49406,
-    eos_token_id=49407,
-)
+# Classes of the published models of ImageNet, without and with 'no class'.
+IMAGENET = 1000, 1001
 # Tokens per object, and tokens for the two corners of the crop.
 LAYOUT, OBJECT, CORNERS = 'coordinates_bbox', 3, 2
 
@@ -209,17 +198,6 @@ def _semantic_map(given: Given, slot: str, around: Surroundings) -> Reading:
     return Reading(config, 'spatial', given['out_channels'])
 
 
-def _clip(given: Given, slot: str, around: Surroundings) -> Reading:
-    """The text encoder of Stable Diffusion 1."""
-    config = dict(type='TextEncoder', tokenizer=CLIP, **given.ours)
-    config['config'] = dict(CLIP_NETWORK)
-    return Reading(config, 'tokens', CLIP_NETWORK['hidden_size'], 7.5)
-
-
-def _table(*rows: Key) -> KeyTable:
-    return KeyTable(*rows, remedy=REMEDY)
-
-
 TRANSFORMER = (
     Key('n_embed', 'embed_dim', COUNT),
     Key('n_layer', 'num_layers', COUNT),
@@ -227,19 +205,11 @@ TRANSFORMER = (
     *ignored('device embedding_dropout'),
 )
 # Keys of each target, and the function that converts its condition.
-MODULES = 'ldm.modules.encoders.modules.'
 READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
-    IDENTITY: (_table(), _identity),
-    f'{MODULES}FrozenCLIPEmbedder': (
-        _table(
-            Key('max_length', 'max_length', COUNT, 77),
-            *fixed({'version': CLIP}),
-            *ignored('device'),
-        ),
-        _clip,
-    ),
+    IDENTITY: (table(), _identity),
+    **CLIP_READERS,
     f'{MODULES}ClassEmbedder': (
-        _table(
+        table(
             Key('embed_dim', 'embed_dim', COUNT),
             Key('n_classes', 'num_classes', COUNT, UNSAID),
             *ignored('key'),
@@ -247,7 +217,7 @@ READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
         _class,
     ),
     f'{MODULES}BERTEmbedder': (
-        _table(
+        table(
             Key('vocab_size', 'vocab_size', COUNT, BERT_VOCABULARY),
             Key('use_tokenizer', '', BOOL, True),
             *TRANSFORMER,
@@ -255,7 +225,7 @@ READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
         _transformer,
     ),
     f'{MODULES}TransformerEmbedder': (
-        _table(
+        table(
             Key('vocab_size', 'vocab_size', COUNT),
             *ignored('use_tokenizer'),
             *TRANSFORMER,
@@ -263,7 +233,7 @@ READERS: dict[str, tuple[KeyTable, Callable[..., Reading]]] = {
         _transformer,
     ),
     f'{MODULES}SpatialRescaler': (
-        _table(
+        table(
             Key('out_channels', 'embed_dim', COUNT, UNSAID),
             Key('in_channels', 'num_classes', COUNT, 3),
             Key('n_stages', 'num_stages', COUNT, 1),

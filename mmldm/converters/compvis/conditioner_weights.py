@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..key_mapping import KeyMapping, check_weights, under
 from ..transformer_names import BERT_KEYS, CLIP_KEYS
+from .open_clip import is_open_clip, open_clip_to_clip
 
 NOTHING = KeyMapping(lambda _: {})
 # By type of our embedder: its names in a ``cond_stage_model``.
@@ -47,5 +48,8 @@ def conditioner_weights(
         return {}
     # A second condition is a finished tensor and has no weights.
     embedder = embedders[0]
+    if is_open_clip(weights):
+        num_layers = embedder['config']['num_hidden_layers']
+        weights = open_clip_to_clip(weights, num_layers)
     ours = WEIGHTS[embedder['type']].read(weights, embedder)
     return under('embedders.0.', ours)

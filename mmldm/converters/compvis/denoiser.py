@@ -47,9 +47,11 @@ TABLE = KeyTable(
             'use_new_attention_order': False,
         }
     ),
-    # Memory, precision, and the way to compute the number of heads, if all
-    # ways give the same.
-    *ignored('image_size legacy use_checkpoint use_fp16'),
+    # Memory, precision, shapes of weights, which are converted in any case,
+    # and the way to compute the number of heads, if all give the same.
+    *ignored(
+        'image_size legacy use_checkpoint use_fp16 use_linear_in_transformer'
+    ),
     remedy=REMEDY,
 )
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from mmldm.models.layers import ResBlock, SelfAttention2d, VectorQuantizer
 
-from ..first_stage_names import COMPVIS, first_stage_names
+from ..first_stage_names import COMPVIS, QUANTIZER, first_stage_names
 from ..key_mapping import KeyMapping
 from ..key_table import UNSAID, Given, Key, KeyTable, fixed, ignored
 from ..kinds import BOOL, COUNT, DICT, WORD, list_of
+from .first_stage_aliases import usual_names
 from .params import PARAMS, REMEDY, target_and_params
 
 TARGETS = {
@@ -54,6 +55,9 @@ NETWORK = (
     Key('ddconfig.num_res_blocks', 'num_res_blocks', COUNT),
     Key('ddconfig.resolution', '', COUNT),
     Key('ddconfig.z_channels', 'z_channels', COUNT),
+    # In no yaml file; see first_stage_shapes.py.
+    Key('use_quant_conv', 'quant_conv', BOOL, UNSAID),
+    Key('use_post_quant_conv', 'post_quant_conv', BOOL, UNSAID),
     *COMMON,
 )
 TABLES = {
@@ -63,8 +67,6 @@ TABLES = {
     ),
     'IdentityAutoencoder': KeyTable(*COMMON, remedy=REMEDY),
 }
-# The value with which all published codebooks were trained.
-QUANTIZER = dict(beta=0.25, legacy_beta=True)
 
 # Weights that a first stage does not need, by prefix, with the reason.
 LEFT_OUT = {
@@ -146,4 +148,5 @@ FIRST_STAGE_KEYS = KeyMapping(
         (SelfAttention2d, 'out.weight'): 2,
     },
     left_out=LEFT_OUT,
+    today=usual_names,
 )

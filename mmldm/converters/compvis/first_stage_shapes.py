@@ -10,9 +10,15 @@ from typing import Any
 
 from torch import Tensor
 
+from mmldm.utils.checkpoint import few
+
 KL = 'ldm.models.autoencoder.AutoencoderKL'
 VQ = 'ldm.models.autoencoder.VQModel'
 FIRST, LAST = 'encoder.conv_in.weight', 'decoder.conv_out.weight'
+DECODER = 'decoder.conv_in.weight'
+# 1x1 convolutions after the encoder and before the decoder; there are none in
+# Stable Diffusion 3 and FLUX.
+AFTER, BEFORE = 'quant_conv.weight', 'post_quant_conv.weight'
 CODEBOOK = 'quantize.embedding.weight'
 # Attention is listed by sizes for images of this side; any side would do.
 RESOLUTION = 256
@@ -27,16 +33,22 @@ def first_stage_of(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     Raises:
         ValueError: If the weights are not those of a first stage alone.
     """
-    needed = (FIRST, LAST, 'quant_conv.weight', 'post_quant_conv.weight')
-    missing = [name for name in needed if name not in weights]
+    missing = [n for n in (FIRST, LAST, DECODER) if n not in weights]
     if missing:
         raise ValueError(
-            f'without a config file only a first stage can be read, and '
-            f'{missing[0]} is missing: give the yaml file that the model was '
+            'without a config file only a first stage, or Stable Diffusion 1 '
+            f'or 2, can be read, and {missing[0]} is missing (it holds '
+            f'{few(sorted(weights))}): give the yaml file that the model was '
             'trained with, before the checkpoint'
         )
-    z_channels, embed_dim = _width(weights, 'post_quant_conv.weight')
+    z_channels = embed_dim = _width(weights, DECODER)[1]
+    if BEFORE in weights:
+        embed_dim = _width(weights, BEFORE)[1]
     params = dict(embed_dim=embed_dim, ddconfig=_network(weights, z_channels))
+    if AFTER not in weights:
+        params['use_quant_conv'] = False
+    if BEFORE not in weights:
+        params['use_post_quant_conv'] = False
     if CODEBOOK not in weights:
         return dict(target=KL, params=params)
     params['n_embed'] = len(weights[CODEBOOK])
@@ -78,4 +90,5 @@ def _network(weights: Mapping[str, Tensor], z_channels: int) -> dict[str, Any]:
 
 def _width(weights: Mapping[str, Tensor], name: str) -> tuple[int, int]:
     """Output and input channels of a convolution."""
-    return tuple(weights[name].shape[:2])
+    shape = weights[name].shape
+    return shape[0], shape[1]

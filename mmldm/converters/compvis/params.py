@@ -9,6 +9,7 @@ from ..kinds import DICT, WORD, either
 
 REMEDY = 'take the yaml file that the model was trained with'
 PARAMS = 'params.'
+MODULES = 'ldm.modules.encoders.modules.'
 CONFIG = KeyTable(
     Key('target', kind=either(WORD, None), default=None),
     Key('params', kind=either(DICT, None), default=None),
@@ -46,3 +47,8 @@ def within(key: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f'{PARAMS}{key}.{error}') from error
+
+
+def table(*rows: Key) -> KeyTable:
+    """A table of the keys of ``params``."""
+    return KeyTable(*rows, remedy=REMEDY)

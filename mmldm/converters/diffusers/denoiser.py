@@ -1,8 +1,6 @@
 """Weights of the UNets of diffusers, both ways."""
 
-import re
-from collections.abc import Mapping
-from typing import Any
+from torch import Tensor
 
 from mmldm.models.denoisers import DenoisingUNet
 from mmldm.models.layers import (
@@ -11,28 +9,21 @@ from mmldm.models.layers import (
     TimeEmbedding,
 )
 
-from ..key_mapping import JSON, POINTWISE, KeyMapping, Weights
+from ..key_mapping import JSON, POINTWISE, Config, KeyMapping, Weights
 from .denoiser_config import linear_projections
 from .weights import ATTENTION, modern_weights
 
-LINEAR = re.compile(r'\.proj_(in|out)\.weight$')
 
-
-def unet_keys(config: Mapping[str, Any]) -> KeyMapping:
+def unet_keys(config: Config) -> KeyMapping:
     """Names in diffusers; the config decides the kind of projections."""
     if linear_projections(config):
         return UNET_KEYS._replace(pointwise={})
     return UNET_KEYS
 
 
-def _today(weights: Weights) -> Weights:
-    """Turn projections of transformers into convolutions, if needed."""
-    return {
-        name: weight[..., None, None]
-        if LINEAR.search(name) and weight.ndim == 2
-        else weight
-        for name, weight in modern_weights(weights).items()
-    }
+def read_unet(weights: Weights, config: Config) -> dict[str, Tensor]:
+    """All weights of our UNet, by name; see :meth:`KeyMapping.read`."""
+    return unet_keys(config).read(weights, config)
 
 
 def _module_names(unet: DenoisingUNet) -> dict[str, str]:
@@ -65,6 +56,6 @@ UNET_KEYS = KeyMapping(
         TimeEmbedding: {'mlp.0': 'linear_1', 'mlp.2': 'linear_2'},
     },
     pointwise=POINTWISE,
-    today=_today,
+    today=modern_weights,
     remedy=JSON,
 )

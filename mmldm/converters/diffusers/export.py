@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmldm.models.adapters import merged_state
-from mmldm.models.conditioners import TextEncoder
 from mmldm.registry import MODELS
 from mmldm.utils.image_size import height_and_width
 
-from ..key_mapping import part_of
+from ..key_mapping import part_of, without_memory
 from .class_embedding import vector_classes
 from .denoiser import unet_keys
 from .denoiser_config import denoiser_to_diffusers_config
@@ -27,10 +25,13 @@ from .files import (
 )
 from .first_stage import (
     FIRST_STAGE_KEYS,
+    first_stage_class,
     first_stage_to_diffusers_config,
 )
 from .folder import TOKENIZER
-from .latent_scale import fold_latent_scale, latent_scale
+from .grey_images import fold_grey
+from .latent_scale import fold_latent_scale, scale_keys
+from .library_stage import LIBRARY, library_stage
 from .pipelines import (
     LENGTH,
     PIPELINES,
@@ -43,7 +44,6 @@ from .pipelines import (
     text_pipeline,
 )
 from .process import scheduler_to_diffusers
-from .text import text_encoder_from_diffusers_config
 
 
 @dataclass
@@ -123,71 +123,31 @@ def write_diffusers(
     return [f'{written}: {", ".join(folder.files)}', *folder.notes]
 
 
-def whole_model(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """All weights and the config of a model, whatever it reads from files.
-
-    Adapters are added to the weights.
-
-    Args:
-        model: Result of :func:`mmldm.apis.init_model`.
-
-    Returns:
-        Arguments for :func:`write_diffusers`.
-    """
-    weights = merged_state(model)
-    # Frozen parts with files of their own are not in the state dict.
-    weights |= model.autoencoder.state_dict(prefix='autoencoder.')
-    for i, embedder in _pretrained_text(model):
-        prefix = f'conditioner.embedders.{i}.network.'
-        weights |= merged_state(embedder.network, prefix)
-    return weights, whole_config(model)
-
-
-def whole_config(model: nn.Module) -> dict[str, Any]:
-    """The config of a model without files and adapters.
-
-    Args:
-        model: Result of :func:`mmldm.apis.init_model`.
-    """
-    config = model.cfg.model.to_dict()
-    config.pop('adapter', None)
-    for i, embedder in _pretrained_text(model):
-        own = config['conditioner']['embedders'][i]
-        own |= text_encoder_from_diffusers_config(
-            embedder.network.config.to_dict(),
-            own.get('tokenizer') or own.pop('pretrained'),
-        )
-        own.pop('pretrained', None)
-    return config
-
-
-def _pretrained_text(model: nn.Module) -> list[tuple[int, nn.Module]]:
-    """Text encoders that are read from a folder, with their numbers."""
-    conditioner = getattr(model, 'conditioner', None)
-    return [
-        (i, embedder)
-        for i, embedder in enumerate(getattr(conditioner, 'embedders', ()))
-        if isinstance(embedder, TextEncoder) and embedder.pretrained
-    ]
-
-
 def _add_first_stage(
     folder: Folder,
     part: str,
     weights: Mapping[str, Tensor],
     config: Mapping[str, Any],
 ) -> str:
-    """Add the first stage; return the name of its class."""
-    own, notes = fold_latent_scale(
-        part_of(weights, 'autoencoder.'), config['autoencoder']
-    )
-    folder.notes += notes
+    """Add the first stage; return the name of its class.
+
+    Alone, it keeps its convolutions, and a shift or a scale per channel has
+    keys of its own. Pipelines of latent diffusion ignore these keys.
+    """
+    own, stage = part_of(weights, 'autoencoder.'), config['autoencoder']
+    if stage['type'] == LIBRARY:
+        theirs, found = library_stage(own, stage)
+        folder.add(part, theirs, found)
+        return theirs['_class_name']
+    own, stage = fold_grey(own, stage)
+    if config['type'] != 'FirstStage':
+        own, stage, notes = fold_latent_scale(own, stage)
+        folder.notes += notes
+    scale = scale_keys(own, first_stage_class(stage))
     theirs = first_stage_to_diffusers_config(
-        config['autoencoder'],
-        latent_scale(own),
-        config.get('image_size') or 256,
+        stage, scale, config.get('image_size') or 256
     )
-    found = FIRST_STAGE_KEYS.write(own, config['autoencoder'])
+    found = FIRST_STAGE_KEYS.write(own, stage)
     folder.add(part, theirs, found)
     return theirs['_class_name']
 
@@ -201,7 +161,7 @@ def _diffusion(
     parts = PIPELINES.get(text_pipeline(embedders), Pipeline())
     kind = _add_first_stage(folder, parts.first_stage, weights, config)
     vae = folder.files[f'{parts.first_stage}/{CONFIG}']
-    factor = 2 ** (len(vae['block_out_channels']) - 1)
+    factor = without_memory(config['autoencoder']).factor
     unet = _add_unet(folder, weights, config, factor)
     pipeline, why_not = choose_pipeline(embedders, unet, vae)
     scheduler, notes = scheduler_to_diffusers(
@@ -292,13 +252,15 @@ def _tokenizer(config: Mapping[str, Any]) -> Any:
         return MODELS.build(dict(tokenizer))
     from mmldm.models.conditioners.text_encoder import ClipTokens
 
-    return ClipTokens(tokenizer, config.get('max_length', LENGTH))
+    length = config.get('max_length', LENGTH)
+    return ClipTokens(tokenizer, length, config.get('pad_id'))
 
 
 def _write_tokenizer(tokenizer: Any, folder: Path) -> None:
     """Copy the tokenizer's folder, or save what its name refers to."""
     source = Path(tokenizer.pretrained)
-    if source.is_dir():
+    pads = getattr(tokenizer, 'pad_id', None)
+    if source.is_dir() and pads is None:
         if source.resolve() != folder.resolve():
             shutil.copytree(source, folder, dirs_exist_ok=True)
     else:

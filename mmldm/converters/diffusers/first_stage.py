@@ -8,20 +8,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmldm.models.autoencoders import ConvAutoencoder
+from mmldm.models.autoencoders.diffusers_scale import scale_and_shift
 from mmldm.models.layers import ResBlock, SelfAttention2d, VectorQuantizer
 
-from ..first_stage_names import DIFFUSERS, first_stage_names
+from ..first_stage_names import DIFFUSERS, QUANTIZER, first_stage_names
 from ..key_mapping import JSON, KeyMapping
 from ..key_table import Key, KeyTable, fixed, ignored
-from ..kinds import BOOL, COUNT, POSITIVE, either
+from ..kinds import BOOL, COUNT, NUMBER, POSITIVE, either, list_of
 from .levels import HARMLESS, REMEDY, Blocks, arguments, class_name
 from .weights import ATTENTION, modern_weights
 
 KINDS = {'AutoencoderKL': 'AutoencoderKL', 'VQModel': 'AutoencoderVQ'}
+OTHERS = (
+    '. Other autoencoders of diffusers work as they are, '
+    "model.autoencoder=dict(type='DiffusersAutoencoder', pretrained=FOLDER)"
+)
 BLOCKS = Blocks(
     ('DownEncoderBlock2D', 'AttnDownEncoderBlock2D'),
     ('UpDecoderBlock2D', 'AttnUpDecoderBlock2D'),
 )
+BY_CHANNEL = either(list_of(NUMBER), None)
 COMMON = (
     *HARMLESS,
     *BLOCKS.keys([0], [64]),
@@ -32,13 +38,8 @@ COMMON = (
         {
             'act_fn': ('silu', 'swish'),
             'in_channels': 3,
-            'latents_mean': None,
-            'latents_std': None,
             'norm_type': 'group',
             'out_channels': 3,
-            'shift_factor': (None, 0),
-            'use_post_quant_conv': True,
-            'use_quant_conv': True,
         }
     ),
     # Precision, and a kind of decoding that no latent diffusion pipeline
@@ -49,6 +50,11 @@ TABLES = {
     'AutoencoderKL': KeyTable(
         Key('latent_channels', 'latent_channels', COUNT, 4),
         Key('scaling_factor', 'latent_scale', POSITIVE, 0.18215),
+        Key('shift_factor', 'latent_shift', either(NUMBER, None), None),
+        Key('latents_mean', '', BY_CHANNEL, None),
+        Key('latents_std', '', BY_CHANNEL, None),
+        Key('use_quant_conv', 'quant_conv', BOOL, True),
+        Key('use_post_quant_conv', 'post_quant_conv', BOOL, True),
         *COMMON,
         remedy=REMEDY,
     ),
@@ -59,12 +65,19 @@ TABLES = {
         # diffusers' default, 0.18215, does not apply to codebooks: files
         # without the key are older, and their latents are not scaled.
         Key('scaling_factor', 'latent_scale', POSITIVE, 1.0),
+        *fixed(
+            {
+                'latents_mean': None,
+                'latents_std': None,
+                'shift_factor': (None, 0),
+                'use_post_quant_conv': True,
+                'use_quant_conv': True,
+            }
+        ),
         *COMMON,
         remedy=REMEDY,
     ),
 }
-# The value of all published codebooks, and of diffusers.
-QUANTIZER = dict(beta=0.25, legacy_beta=True)
 
 
 def first_stage_from_diffusers_config(
@@ -76,28 +89,53 @@ def first_stage_from_diffusers_config(
         ValueError: If it is no first stage, a key is unknown, or a value
             has no counterpart in our networks.
     """
-    name = class_name(theirs, KINDS, 'a first stage')
+    name = class_name(theirs, KINDS, 'a first stage', OTHERS)
     given = TABLES[name].read(f'{name}.', theirs)
     config = dict(type=KINDS[name], **given.ours, **BLOCKS.read(given))
     if name == 'VQModel':
         config['quantizer'] |= QUANTIZER
         if config['latent_channels'] in (None, config['z_channels']):
             config['latent_channels'] = config.pop('z_channels')
-    return config
+        return config
+    scale, shift = scale_and_shift(given)
+    return config | dict(latent_scale=scale, latent_shift=shift)
 
 
 def first_stage_to_diffusers_config(
-    config: Mapping[str, Any], scale: float = 1.0, sample_size: int = 256
+    config: Mapping[str, Any],
+    scale: Mapping[str, Any] | None = None,
+    sample_size: int = 256,
 ) -> dict[str, Any]:
     """The ``config.json`` for a first stage of ours.
 
     Args:
         config: Config of ``AutoencoderKL`` or ``AutoencoderVQ``.
-        scale: Scale of the trained model's latents, see ``latent_scale``.
+        scale: Keys for the scale and shift of the trained model's latents,
+            see ``scale_keys``; None for no scale.
         sample_size: Side of the training images, pixels.
 
     Raises:
         ValueError: If diffusers has no such network.
+    """
+    name = first_stage_class(config)
+    args = arguments(ConvAutoencoder, config)
+    _check(args)
+    args['z_channels'] = args['z_channels'] or args['latent_channels']
+    said = 'in_channels', 'out_channels', 'act_fn'
+    return dict(
+        _class_name=name,
+        sample_size=sample_size,
+        **BLOCKS.write(args),
+        **TABLES[name].write(args, *said)
+        | {'scaling_factor': 1.0, **(scale or {})},
+    )
+
+
+def first_stage_class(config: Mapping[str, Any]) -> str:
+    """The class of diffusers for a first stage of ours.
+
+    Raises:
+        ValueError: If there is none.
     """
     kinds = {ours: theirs for theirs, ours in KINDS.items()}
     if config['type'] not in kinds:
@@ -105,17 +143,7 @@ def first_stage_to_diffusers_config(
             f'autoencoder.type={config["type"]!r} has no counterpart in '
             f'diffusers; these have: {", ".join(kinds)}'
         )
-    args = arguments(ConvAutoencoder, config)
-    _check(args)
-    args['latent_scale'] = scale
-    args['z_channels'] = args['z_channels'] or args['latent_channels']
-    name = kinds[config['type']]
-    return dict(
-        _class_name=name,
-        sample_size=sample_size,
-        **BLOCKS.write(args),
-        **TABLES[name].write(args, 'in_channels', 'out_channels', 'act_fn'),
-    )
+    return kinds[config['type']]
 
 
 def _check(args: Mapping[str, Any]) -> None:
@@ -131,6 +159,14 @@ def _check(args: Mapping[str, Any]) -> None:
             'diffusers, whose codes have any length'
         )
     dim, z_channels = args['latent_channels'], args['z_channels']
+    if 'quantizer' in args and not (
+        args['quant_conv'] and args['post_quant_conv']
+    ):
+        raise ValueError(
+            'autoencoder.quant_conv=False or post_quant_conv=False with a '
+            'codebook has no counterpart in diffusers, whose VQModel has '
+            'both 1x1 convolutions: train with them'
+        )
     if 'quantizer' not in args and z_channels not in (None, dim):
         raise ValueError(
             f'autoencoder.z_channels={z_channels} has no counterpart in '

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from ..editors import DROP_PROB, first_stage_editor
-from ..key_mapping import KeyMapping, under
-from .denoiser import UNET_KEYS
+from ..key_mapping import under
+from .denoiser import read_unet
 from .denoiser_config import denoiser_from_diffusers_config
 from .files import (
     CONFIG,
@@ -36,6 +36,8 @@ UNUSED = {
     'image_encoder': 'it is for adapters, which this model does not have',
     'safety_checker': 'it looks at finished images',
 }
+# Keys of a first stage that pipelines of latent diffusion ignore.
+UNUSED_SCALE = dict(shift_factor=None, latents_mean=None, latents_std=None)
 
 
 class FromDiffusers(NamedTuple):
@@ -78,7 +80,7 @@ def read_diffusers(
             'huggingface.co must be downloaded first'
         )
     autoencoder, weights = _read_part(
-        folder, first_stage_from_diffusers_config, FIRST_STAGE_KEYS
+        folder, first_stage_from_diffusers_config, FIRST_STAGE_KEYS.read
     )
     config = first_stage_editor(autoencoder)
     return FromDiffusers(config, under('autoencoder.', weights), [])
@@ -90,13 +92,13 @@ def is_diffusers(folder: str | Path) -> bool:
 
 
 def _read_part(
-    folder: Path, to_config: Callable, mapping: KeyMapping
+    folder: Path, to_config: Callable, read: Callable
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Config and weights of one part; errors name its folder."""
     theirs = read_json(folder / CONFIG)
     try:
         config = to_config(theirs)
-        return config, mapping.read(read_weights(folder), config)
+        return config, read(read_weights(folder), config)
     except ValueError as error:
         raise ValueError(f'{folder}: {error}') from error
     except (TypeError, ZeroDivisionError, LookupError) as error:
@@ -113,14 +115,14 @@ def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
         raise ValueError(
             f'{folder}: _class_name={name!r} in {PIPELINE} cannot be '
             f'converted; these can: {", ".join(PIPELINES)}, and folders of '
-            f'{" and ".join(KINDS)} alone'
+            f'{" and ".join(KINDS)} alone{_stage_alone(folder)}'
         )
     pipeline = PIPELINES[name]
     _check_parts(folder, index, pipeline)
     autoencoder, weights = _read_first_stage(folder, pipeline)
     weights = under('autoencoder.', weights)
     denoiser, found = _read_part(
-        folder / 'unet', denoiser_from_diffusers_config, UNET_KEYS
+        folder / 'unet', denoiser_from_diffusers_config, read_unet
     )
     weights |= under('denoiser.', found)
     conditioner, found = _read_conditioner(folder, pipeline, tokenizer)
@@ -141,7 +143,15 @@ def _read_pipeline(folder: Path, tokenizer: str) -> FromDiffusers:
         guidance=guidance,
         image_size=_image_size(folder, autoencoder),
     )
-    return FromDiffusers(config, weights, notes + _left_out(folder, index))
+    return FromDiffusers(
+        config, weights, notes + _left_out(folder, index, pipeline)
+    )
+
+
+def _stage_alone(folder: Path) -> str:
+    """Advice to take the first stage of a pipeline."""
+    stages = [name for name in ('vae', 'vqvae') if (folder / name).is_dir()]
+    return f', such as {folder / stages[0]}' if stages else ''
 
 
 def _check_parts(
@@ -166,11 +176,20 @@ def _check_parts(
             )
 
 
-def _left_out(folder: Path, index: Mapping[str, Any]) -> list[str]:
+def _left_out(
+    folder: Path, index: Mapping[str, Any], pipeline: Pipeline
+) -> list[str]:
+    """Sentences about parts and keys that the pipeline does not use."""
+    stage = read_json(folder / pipeline.first_stage / CONFIG)
     return [
         f'{part} is left out: {reason}'
         for part, reason in UNUSED.items()
         if _is_given(index.get(part))
+    ] + [
+        f'{key}={stage[key]} of {pipeline.first_stage} is left out: this '
+        'pipeline uses only scaling_factor'
+        for key in UNUSED_SCALE
+        if stage.get(key)
     ]
 
 
@@ -184,17 +203,15 @@ def _read_first_stage(
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The first stage as the pipeline uses it.
 
-    Super-resolution does not scale latents.
+    Super-resolution does not scale latents, and no pipeline shifts them.
     """
-
-    def to_config(theirs: Mapping[str, Any]) -> dict[str, Any]:
-        config = first_stage_from_diffusers_config(theirs)
-        return config | (
-            dict(latent_scale=1.0) if pipeline.small_image else {}
-        )
-
+    unused = {**UNUSED_SCALE} | (
+        dict(scaling_factor=1.0) if pipeline.small_image else {}
+    )
     return _read_part(
-        folder / pipeline.first_stage, to_config, FIRST_STAGE_KEYS
+        folder / pipeline.first_stage,
+        lambda theirs: first_stage_from_diffusers_config({**theirs, **unused}),
+        FIRST_STAGE_KEYS.read,
     )
 
 
@@ -218,7 +235,7 @@ def _read_conditioner(
     embedder, weights = _read_part(
         part,
         lambda theirs: known[kind].from_config(theirs, tokenizer),
-        known[kind].keys,
+        known[kind].keys.read,
     )
     conditioner = dict(
         type='Conditioner', embedders=[embedder], drop_prob=DROP_PROB

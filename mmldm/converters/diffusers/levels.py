@@ -96,7 +96,10 @@ class Blocks(NamedTuple):
 
 
 def class_name(
-    theirs: Mapping[str, Any], known: Collection[str], what: str
+    theirs: Mapping[str, Any],
+    known: Collection[str],
+    what: str,
+    others: str = '',
 ) -> str:
     """The class that a config file describes.
 
@@ -107,7 +110,7 @@ def class_name(
     if not isinstance(name, str) or name not in known:
         raise ValueError(
             f'_class_name={name!r} cannot be converted as {what}; these can: '
-            f'{", ".join(known)}'
+            f'{", ".join(known)}{others}'
         )
     return name
 

@@ -22,6 +22,7 @@ from .denoiser import unet_keys
 
 # Key in the metadata of a file that diffusers saves.
 METADATA = 'lora_adapter_metadata'
+ALPHAS = '.lora_alpha', '.alpha_pattern'
 TO_OUT = '.to_out.0.lora.'
 OLD = re.compile(r'\.processor\.(to_\w+?)_lora\.')
 NAME = re.compile(
@@ -165,7 +166,7 @@ def adapter_from_diffusers(
             f'{len(odd)} of its layers have no place in this model: '
             f'{", ".join(odd[:MOST])}: use the model that it was trained on'
         )
-    settings = json.loads(metadata.get(METADATA, '{}'))
+    settings = _settings(metadata)
     parts: dict[str, dict[int, LowRank]] = {}
     for layer, found in grouped.items():
         place = places[layer]
@@ -197,6 +198,26 @@ def _grouped(
         n for n, kinds in grouped.items() if not {'down', 'up'} <= {*kinds}
     ]
     return grouped, odd
+
+
+def _settings(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of an adapter in a file's metadata; {} if it has none.
+
+    Raises:
+        ValueError: If they are not numbers by name.
+    """
+    settings = json.loads(metadata.get(METADATA, '{}'))
+    settings = settings if isinstance(settings, dict) else {}
+    for key, value in settings.items():
+        numbers = value.values() if isinstance(value, dict) else [value]
+        if key.endswith(ALPHAS) and not all(
+            isinstance(number, int | float) for number in numbers
+        ):
+            raise ValueError(
+                f'its metadata has {key}={value!r}, expected numbers: write '
+                'the file again'
+            )
+    return settings
 
 
 def _scale(

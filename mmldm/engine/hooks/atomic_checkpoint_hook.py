@@ -1,7 +1,7 @@
 """Writing of checkpoints such that a complete one always remains."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -85,11 +85,8 @@ class AtomicCheckpointHook(CheckpointHook):
         _check_counts(interval, max_keep_ckpts, save_begin)
         for name in _as_list(rule) or ():
             check_choice(f'{KEY}.rule', name, ('greater', 'less'))
-        _refuse(
-            out_dir=out_dir,
-            filename_tmpl=filename_tmpl,
-            backend_args=backend_args,
-        )
+        refused = (out_dir, filename_tmpl, backend_args)
+        _refuse(dict(zip(REFUSED, refused, strict=True)))
         super().__init__(
             interval=interval,
             by_epoch=False,
@@ -244,7 +241,7 @@ def _check_counts(interval: int, max_keep_ckpts: int, save_begin: int) -> None:
     check_range(f'{KEY}.save_begin', save_begin, 0, math.inf)
 
 
-def _refuse(**arguments: object) -> None:
+def _refuse(arguments: Mapping[str, object]) -> None:
     """Raise if an argument that is not available here is given."""
     for name, value in arguments.items():
         if value:

@@ -6,6 +6,7 @@ from .autoencoder_kl import (
 )
 from .autoencoder_vq import AutoencoderVQ
 from .conv_autoencoder import ConvAutoencoder
+from .diffusers_autoencoder import DiffusersAutoencoder
 from .identity_autoencoder import IdentityAutoencoder
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     'ConvAutoencoder',
     'DiagonalGaussian',
     'GreyAutoencoderKL',
+    'DiffusersAutoencoder',
     'IdentityAutoencoder',
 ]

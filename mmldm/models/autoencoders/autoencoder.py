@@ -52,6 +52,8 @@ class Autoencoder(BaseModule):
     part_types: dict[str, str] = {}
     #: Arguments without effect once weights are loaded.
     training_arguments: tuple[str, ...] = ()
+    #: Modules that decode only: with others of these, latents are the same.
+    decoding_parts: tuple[str, ...] = ()
     #: Size of the codebook that :meth:`codes` counts in; None without one.
     num_codes: int | None = None
 

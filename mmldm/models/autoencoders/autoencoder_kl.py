@@ -48,7 +48,7 @@ class AutoencoderKL(ConvAutoencoder):
     def __init__(self, latent_channels: int, **kwargs) -> None:
         super().__init__(latent_channels, **kwargs)
         # Noise of standard deviation 1 would hide what the encoder learns.
-        nn.init.constant_(self.quant_conv.bias[latent_channels:], -6.0)
+        nn.init.constant_(self.moments_layer.bias[latent_channels:], -6.0)
 
     def posterior(self, x: Tensor) -> DiagonalGaussian:
         """The Gaussian of raw latents of images (B, 3, H, W) in [-1, 1]."""

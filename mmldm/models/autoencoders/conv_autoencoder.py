@@ -31,6 +31,9 @@ class ConvAutoencoder(Autoencoder):
             image's colour.
         z_channels: Channels between the codec and the 1x1 convolutions; None
             for ``latent_channels``, as in all published models.
+        quant_conv: Whether there is a 1x1 convolution after the encoder. The
+            first stages of Stable Diffusion 3 and FLUX have none.
+        post_quant_conv: Whether there is one before the decoder.
         image_skip: Whether to add the image, averaged over f x f pixels, to
             the first three channels of latents, and these, enlarged, to
             decoded images. The network then starts as a pair of resizings
@@ -53,6 +56,8 @@ class ConvAutoencoder(Autoencoder):
     num_maps = 1
     training_arguments = ('starts_as_resizing',)
 
+    decoding_parts = ('post_quant_conv', 'decoder')
+
     def __init__(
         self,
         latent_channels: int,
@@ -63,6 +68,8 @@ class ConvAutoencoder(Autoencoder):
         mid_attention: bool = True,
         norm_groups: int = 32,
         z_channels: int | None = None,
+        quant_conv: bool = True,
+        post_quant_conv: bool = True,
         image_skip: bool = False,
         starts_as_resizing: bool = False,
         tile_size: int | None = None,
@@ -78,21 +85,36 @@ class ConvAutoencoder(Autoencoder):
         maps = self.num_maps
         self.encoder = Encoder(maps * z_channels, *body)
         self.decoder = Decoder(z_channels, *body)
-        self.quant_conv = Float32Conv2d(
-            maps * z_channels, maps * latent_channels, 1
+        _check_pointwise(
+            z_channels, latent_channels, quant_conv, post_quant_conv
         )
-        self.post_quant_conv = nn.Conv2d(latent_channels, z_channels, 1)
+        self.quant_conv = self.post_quant_conv = nn.Identity()
+        if quant_conv:
+            sizes = (maps * z_channels, maps * latent_channels)
+            self.quant_conv = Float32Conv2d(*sizes, 1)
+        if post_quant_conv:
+            self.post_quant_conv = nn.Conv2d(latent_channels, z_channels, 1)
         if tile_size is not None:
             check_tile_size(tile_size)
         self.tile_size = tile_size
         self.image_skip = image_skip
         _check_colours(latent_channels, image_skip, starts_as_resizing)
-        if image_skip:
-            zero_init(self.quant_conv)
+        self._start(starts_as_resizing)
+
+    def _start(self, as_resizing: bool) -> None:
+        """Set the first weights of layers that carry a small image."""
+        if self.image_skip:
+            zero_init(self.moments_layer)
             zero_init(self.decoder[-1][-1])
-        if starts_as_resizing:
+        if as_resizing:
             into = (self.encoder, self.quant_conv)
             start_as_resizing(*into, self.post_quant_conv, self.decoder)
+
+    @property
+    def moments_layer(self) -> nn.Conv2d:
+        """The layer whose output is that of :meth:`encode_moments`."""
+        own = self.quant_conv
+        return own if isinstance(own, nn.Conv2d) else self.encoder[-1][-1]
 
     @property
     def last_weight(self) -> Tensor:
@@ -141,6 +163,19 @@ def _check_colours(
             f'latent_channels={latent_channels} cannot hold a small image in '
             'colour: set autoencoder.latent_channels to 3 or more, or '
             f'{key}=False'
+        )
+
+
+def _check_pointwise(
+    z_channels: int, latent_channels: int, *present: bool
+) -> None:
+    """Raise if channels differ, but no convolution changes their number."""
+    if z_channels != latent_channels and not all(present):
+        raise ValueError(
+            f'autoencoder.z_channels={z_channels} with latent_channels='
+            f'{latent_channels} needs both 1x1 convolutions: set '
+            'autoencoder.quant_conv=True and post_quant_conv=True, or leave '
+            'out z_channels'
         )
 
 

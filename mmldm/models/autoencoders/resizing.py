@@ -19,8 +19,8 @@ CARRIERS, LEVEL = 4, 64.0
 @torch.no_grad()
 def start_as_resizing(
     encoder: Encoder,
-    quant_conv: nn.Conv2d,
-    post_quant_conv: nn.Conv2d,
+    quant_conv: nn.Module,
+    post_quant_conv: nn.Module,
     decoder: Decoder,
 ) -> None:
     """Set weights that pass the colours of images through a first stage.
@@ -34,8 +34,8 @@ def start_as_resizing(
 
     Args:
         encoder: Encoder whose norm groups have at least four channels.
-        quant_conv: Convolution after the encoder.
-        post_quant_conv: Convolution before the decoder.
+        quant_conv: Convolution after the encoder, or ``nn.Identity``.
+        post_quant_conv: Convolution before the decoder, or the same.
         decoder: Decoder whose norm groups have at least four channels.
 
     Raises:
@@ -44,6 +44,8 @@ def start_as_resizing(
     _check(encoder)
     _carry_through(encoder)
     for conv in (quant_conv, post_quant_conv):
+        if isinstance(conv, nn.Identity):
+            continue
         _clear(conv, range(COLOURS))
         for colour in range(COLOURS):
             conv.weight[colour, colour] = 1

@@ -57,6 +57,10 @@ class PretrainedTokens(Tokenizer):
         """Ids of texts, (B, L)."""
         return self._tokens(list(captions)).input_ids
 
+    def length(self, caption: str) -> int:
+        """Number of tokens of a whole caption, which may be cut."""
+        return len(self.tokenizer(caption, verbose=False).input_ids)
+
     def _tokens(self, captions: list[str]) -> Any:
         found = self.tokenizer(
             captions,
@@ -75,9 +79,7 @@ class PretrainedTokens(Tokenizer):
         if mask is not None:
             full = mask.bool().all(dim=1).tolist()
         lengths = [
-            len(self.tokenizer(caption, verbose=False).input_ids)
-            if is_full
-            else 0
+            self.length(caption) if is_full else 0
             for caption, is_full in zip(captions, full, strict=True)
         ]
         cut = [
@@ -149,9 +151,31 @@ class BertTokens(PretrainedTokens):
 
 
 class ClipTokens(PretrainedTokens):
-    """CLIP's byte pairs; Radford et al. 2021 (arXiv:2103.00020), sec. 2.4."""
+    """CLIP's byte pairs; Radford et al. 2021 (arXiv:2103.00020), sec. 2.4.
+
+    Args:
+        pretrained: See :class:`PretrainedTokens`.
+        max_length: See :class:`PretrainedTokens`.
+        pad_id: Id of the token that fills short captions; None for the
+            tokenizer's.
+    """
 
     kind = 'CLIPTokenizer'
+
+    def __init__(
+        self, pretrained: str, max_length: int, pad_id: int | None = None
+    ) -> None:
+        super().__init__(pretrained, max_length)
+        self.pad_id = pad_id
+
+    def _load(self, source: str, **options: Any) -> Any:
+        tokenizer = super()._load(source, **options)
+        if self.pad_id is not None:
+            token = tokenizer.convert_ids_to_tokens(self.pad_id)
+            if token is None:
+                raise ValueError(f'a tokenizer without pad_id={self.pad_id}')
+            tokenizer.pad_token = token
+        return tokenizer
 
 
 class AutoTokens(PretrainedTokens):

@@ -44,6 +44,8 @@ class TextEncoder(FrozenNetwork):
             if the last layer did not exist. If the architecture has a final
             norm, as CLIP, T5 and language models such as Llama have, it is
             applied in both cases. BERT and RoBERTa have none.
+        pad_id: Id of the token that fills short captions of a CLIP, 0 in
+            Stable Diffusion 2; None for the tokenizer's.
 
     Raises:
         ValueError: If both or none of ``config`` and ``pretrained`` is given,
@@ -65,6 +67,7 @@ class TextEncoder(FrozenNetwork):
         tokenizer: str | None = None,
         max_length: int = 77,
         layer: str = 'last',
+        pad_id: int | None = None,
     ) -> None:
         super().__init__()
         check_choice('TextEncoder.layer', layer, LAYERS)
@@ -75,8 +78,9 @@ class TextEncoder(FrozenNetwork):
             )
         self.init_network(config, pretrained)
         self.clip = self.network.config.model_type == CLIP
-        tokens = ClipTokens if self.clip else AutoTokens
-        self.tokenizer = tokens(tokenizer or pretrained, max_length)
+        self.tokenizer = self._tokens(
+            tokenizer or pretrained, max_length, pad_id
+        )
         self.dim = self.network.config.hidden_size
         self.layer = layer
         if layer == 'penultimate':
@@ -89,6 +93,18 @@ class TextEncoder(FrozenNetwork):
                 f'TextEncoder.max_length={max_length}, but the network has '
                 f'{positions} positions: set max_length={positions}'
             )
+
+    def _tokens(
+        self, tokenizer: str, max_length: int, pad_id: int | None
+    ) -> ClipTokens | AutoTokens:
+        if self.clip:
+            return ClipTokens(tokenizer, max_length, pad_id)
+        if pad_id is not None:
+            raise ValueError(
+                f'TextEncoder.pad_id={pad_id} is for a CLIP, but the '
+                f'network is a {self.network.config.model_type!r}: remove it'
+            )
+        return AutoTokens(tokenizer, max_length)
 
     @staticmethod
     def network_class(config: Any) -> type | None:
@@ -113,6 +129,7 @@ class TextEncoder(FrozenNetwork):
             tokenizer=self.tokenizer.pretrained,
             max_length=self.tokenizer.max_length,
             layer=self.layer,
+            pad_id=getattr(self.tokenizer, 'pad_id', None),
         )
 
     def forward(

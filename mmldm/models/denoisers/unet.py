@@ -86,15 +86,9 @@ class DenoisingUNet(Denoiser):
         )
         _check_counts(channels, channel_mults, num_res_blocks)
         self.channels_last = channels_last
-        self._attention_options = read_options(
-            AttentionOptions, 'denoiser.attention', attention
-        )
-        self._res_block_options = read_options(
-            ResBlockOptions, 'denoiser.res_block', res_block
-        )
+        self._read_options(attention, res_block)
         self._attn_factors = attn_factors
         self._embed_dim = 4 * channels
-
         self.time_embed = TimeEmbedding(channels, self._embed_dim)
         if vector_dim is not None:
             self.vector_embed = Float32Linear(vector_dim, self._embed_dim)
@@ -112,6 +106,16 @@ class DenoisingUNet(Denoiser):
             )
         if channels_last:
             self.to(memory_format=torch.channels_last)
+
+    def _read_options(
+        self, attention: ConfigType | None, res_block: ConfigType | None
+    ) -> None:
+        self._attention_options = read_options(
+            AttentionOptions, 'denoiser.attention', attention
+        )
+        self._res_block_options = read_options(
+            ResBlockOptions, 'denoiser.res_block', res_block
+        )
 
     def denoise(self, x: Tensor, t: Tensor, cond: Condition) -> Tensor:
         """See :class:`Denoiser`."""

@@ -18,6 +18,8 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from .editor import Editor
+from .first_stage_hash import ORIGIN
+from .first_stage_loading import fit_discriminator, fit_parts
 
 PIXEL_LOSSES = {'l1': F.l1_loss, 'l2': F.mse_loss}
 
@@ -44,6 +46,8 @@ class FirstStage(Editor):
             pixel loss.
         adversarial: Config of ``AdversarialLoss``; None for none.
         equivariance: Config of ``Equivariance``; None for none.
+        trained: 'all', or 'decoder' to keep the encoder, so that diffusion
+            models of the same latents can use the new decoder.
         data_preprocessor: See :class:`Editor`.
     """
 
@@ -61,6 +65,7 @@ class FirstStage(Editor):
         perceptual_weight: float = 1.0,
         adversarial: ConfigType | None = None,
         equivariance: ConfigType | None = None,
+        trained: str = 'all',
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
@@ -79,7 +84,37 @@ class FirstStage(Editor):
         if self.adversarial is not None:
             _ = self.autoencoder.last_weight  # refused now, not at `start`
         self.equivariance = _build(equivariance)
-        self.register_load_state_dict_pre_hook(_fit_discriminator)
+        check_choice('trained', trained, ('all', 'decoder'))
+        self.keeps_encoder = trained == 'decoder'
+        self.fixed_parts: list[torch.nn.Module] = []
+        if self.keeps_encoder:
+            self._fix_encoder()
+        self.register_load_state_dict_pre_hook(fit_parts)
+        self.register_load_state_dict_pre_hook(fit_discriminator)
+
+    def train(self, mode: bool = True) -> 'FirstStage':
+        """See :meth:`nn.Module.train`; what is not trained stays as it is."""
+        super().train(mode)
+        for part in self.fixed_parts:
+            part.eval()
+        return self
+
+    def _fix_encoder(self) -> None:
+        """Exclude all but the decoding parts from training."""
+        parts = self.autoencoder.decoding_parts
+        if not parts:
+            raise ValueError(
+                f"trained='decoder' is not available for "
+                f'{type(self.autoencoder).__name__}, which names no '
+                "decoding_parts: set trained='all'"
+            )
+        self.autoencoder.requires_grad_(False)
+        for name, part in self.autoencoder.named_children():
+            if name in parts:
+                part.requires_grad_(True)
+            else:
+                self.fixed_parts.append(part)
+        self.register_buffer(ORIGIN, torch.zeros(32, dtype=torch.uint8))
 
     def loss(
         self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
@@ -259,23 +294,6 @@ class FirstStage(Editor):
             wrapper.step()
             wrapper.zero_grad()
         return logged
-
-
-def _fit_discriminator(
-    model: FirstStage, state: dict, prefix: str, *_
-) -> None:
-    """Let an autoencoder be loaded with and without its discriminator.
-
-    If the file has no discriminator, the model's own one is kept. The
-    adversarial phase can thus start from any autoencoder.
-    """
-    prefix += 'adversarial.'
-    stored = [name for name in state if name.startswith(prefix)]
-    if model.adversarial is None:
-        for name in stored:
-            del state[name]
-    elif not stored:
-        state.update(model.adversarial.state_dict(prefix=prefix))
 
 
 def _build(config: ConfigType | None):

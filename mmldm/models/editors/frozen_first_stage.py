@@ -1,23 +1,23 @@
 """A first stage inside another model: frozen, and stored by its hash."""
 
+import logging
+
+import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
     read_checkpoint,
-    weights_hash,
     weights_of,
 )
 from mmldm.utils.frozen_part import FrozenPart
 from mmldm.utils.typing import ConfigType
 
 from ..autoencoders import Autoencoder
-from ..layers.codebook_state import TRAINING_STATE
+from .first_stage_hash import MEASURED, ORIGIN, PREFIX, first_stage_hash
 
-PREFIX = 'autoencoder.'
-# These states are measured, not trained, and stored with every model.
-MEASURED = {PREFIX + 'latent_scale', PREFIX + 'latent_shift'}
 HASH = 'autoencoder_hash'
 
 
@@ -33,7 +33,10 @@ class FrozenFirstStage(FrozenPart):
     files = ('autoencoder_checkpoint',)
 
     def init_first_stage(
-        self, autoencoder: ConfigType | None, checkpoint: str | None
+        self,
+        autoencoder: ConfigType | None,
+        checkpoint: str | None,
+        other_first_stage: bool = False,
     ) -> None:
         """Build, load and freeze the first stage.
 
@@ -41,13 +44,20 @@ class FrozenFirstStage(FrozenPart):
             autoencoder: Config of the first stage.
             checkpoint: A checkpoint of ``FirstStage`` or of the autoencoder
                 alone; None leaves the weights as they are.
+            other_first_stage: See :class:`LatentDiffusion`.
 
         Raises:
             FileNotFoundError: If the checkpoint does not exist.
             ValueError: If the checkpoint does not fit, or there is no config.
         """
         self.autoencoder_checkpoint = checkpoint
-        weights = checkpoint and _autoencoder_weights(checkpoint)
+        self.other_first_stage = other_first_stage
+        weights = stored = None
+        if checkpoint:
+            stored = _stored_weights(checkpoint)
+            weights = _autoencoder_weights(stored, checkpoint)
+        #: Hash of the first stage whose encoder this one keeps, or None.
+        self.origin_hash = stored and stored.get(ORIGIN)
         if 'type' not in (autoencoder or {}):
             raise ValueError(
                 'model.autoencoder is missing, and model.'
@@ -73,17 +83,29 @@ class FrozenFirstStage(FrozenPart):
         return {name: w for name, w in weights.items() if name not in MEASURED}
 
     def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
-        """The hash of all weights that encode or decode.
+        """See :func:`first_stage_hash`."""
+        return first_stage_hash(weights)
 
-        State that only trains a codebook is left out.
+    def accepts(self, wanted: Tensor) -> bool:
+        """See :class:`FrozenPart`.
+
+        A first stage whose decoder alone was trained further makes the
+        latents of the one before.
         """
-        return weights_hash(
-            {
-                name: weight
-                for name, weight in weights.items()
-                if name.rpartition('.')[2] not in TRAINING_STATE
-            }
-        )
+        origin = self.origin_hash
+        if super().accepts(wanted) or (
+            origin is not None and torch.equal(origin.cpu(), wanted.cpu())
+        ):
+            return True
+        if self.other_first_stage:
+            print_log(
+                'these weights were trained on another first stage, SHA-256 '
+                f'{_hex(wanted)}: train them further on '
+                f'{self.autoencoder_checkpoint} before they draw',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return self.other_first_stage
 
     def other_part(self, wanted: Tensor) -> str:
         """See :class:`FrozenPart`."""
@@ -96,19 +118,27 @@ class FrozenFirstStage(FrozenPart):
         return (
             'the checkpoint was trained on a first stage whose weights have '
             f'SHA-256 {_hex(wanted)}, {source}: set '
-            'model.autoencoder_checkpoint to the file of that first stage'
+            'model.autoencoder_checkpoint to the file of that first stage, or '
+            'model.other_first_stage=True to train the model further on this '
+            'one'
         )
 
 
-def _autoencoder_weights(checkpoint: str) -> dict[str, Tensor]:
-    """The autoencoder's weights from any checkpoint that has them."""
+def _stored_weights(checkpoint: str) -> dict[str, Tensor]:
+    """The weights of a checkpoint."""
     try:
-        weights = weights_of(read_checkpoint(checkpoint))
+        return weights_of(read_checkpoint(checkpoint))
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'model.autoencoder_checkpoint={checkpoint!r} does not exist: '
             'train the first stage first, or give its file or work directory'
         ) from error
+
+
+def _autoencoder_weights(
+    weights: dict[str, Tensor], checkpoint: str
+) -> dict[str, Tensor]:
+    """The autoencoder's weights in those of a checkpoint."""
     if HASH in weights and not any(
         name.startswith(PREFIX) and name not in MEASURED for name in weights
     ):

@@ -12,6 +12,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 from ..autoencoders import Autoencoder
 from ..conditioners import Encode
 from .derived import build_networks
+from .part_checks import check_guidance
 
 
 class Guide(nn.Module):
@@ -129,3 +130,11 @@ class Guided(nn.Module):
             return predict(z, level, own if guide else condition, guide)
 
         return predict_either
+
+    def check_guidance(self) -> None:
+        """Raise unless the model has what its guidance needs.
+
+        Raises:
+            ValueError: If a slot, a guide or a null condition is missing.
+        """
+        check_guidance(self.guidance, self.conditioner, self.guide is not None)

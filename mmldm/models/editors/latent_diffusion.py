@@ -30,7 +30,6 @@ from .loss_terms import (
 )
 from .other_sampling import OtherSampling
 from .part_checks import (
-    check_guidance,
     check_parts,
     check_spatial,
     generated_size,
@@ -58,6 +57,8 @@ class LatentDiffusion(
             loss besides the denoising error.
         autoencoder_checkpoint: File with the first stage's weights. If it is
             given, checkpoints of this model hold only the weights' hash.
+        other_first_stage: Load weights that were trained on another first
+            stage than this one, to train them further on it.
         guide: Config of the denoiser of a weaker model, for
             :class:`AutoGuidance`.
         guide_checkpoint: File or work directory of that model, a
@@ -66,8 +67,7 @@ class LatentDiffusion(
             whose data sample has no ``img_shape``: side of a square, or
             height and width, pixels.
         windows: Config of :class:`Windows` for large images, or None.
-        adapter: Config of a :class:`LoRA` to train instead of the whole
-            model, or None.
+        adapter: Config of a :class:`LoRA` that is trained alone, or None.
         data_preprocessor: See :class:`Editor`.
 
     Raises:
@@ -90,6 +90,7 @@ class LatentDiffusion(
         log_variance: ConfigType | None = None,
         extra_losses: Sequence[ConfigType] = (),
         autoencoder_checkpoint: str | None = None,
+        other_first_stage: bool = False,
         guide: ConfigType | None = None,
         guide_checkpoint: str | None = None,
         image_size: Size | None = None,
@@ -98,7 +99,9 @@ class LatentDiffusion(
         data_preprocessor: ConfigType | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
-        self.init_first_stage(autoencoder, autoencoder_checkpoint)
+        self.init_first_stage(
+            autoencoder, autoencoder_checkpoint, other_first_stage
+        )
         self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
             diffusion_scheduler
         )
@@ -225,7 +228,7 @@ class LatentDiffusion(
         random = SampleRandom.of(data_samples)
         levels = levels or scheduler.levels()
         if start is None:
-            empty = self._empty_latents(data_samples)
+            empty = self.empty_latents(data_samples)
             noise = random.normal('start')(empty)
             start = scheduler.start(noise, levels[0])
         denoise = self.denoise_for(data_samples)
@@ -287,7 +290,8 @@ class LatentDiffusion(
         # float32: solvers subtract nearly equal numbers.
         return denoiser(z_t, t, cond).float()
 
-    def _empty_latents(self, data_samples: SampleList) -> Tensor:
+    def empty_latents(self, data_samples: SampleList) -> Tensor:
+        """Uninitialized latents of the wanted images, (B, C, h, w)."""
         first_stage = self.autoencoder
         size = generated_size(data_samples, self.image_size)
         return torch.empty(
@@ -296,11 +300,3 @@ class LatentDiffusion(
             *(-(-side // first_stage.factor) for side in size),
             device=next(self.denoiser.parameters()).device,
         )
-
-    def check_guidance(self) -> None:
-        """Raise unless the model has what its guidance needs.
-
-        Raises:
-            ValueError: If a slot, a guide or a null condition is missing.
-        """
-        check_guidance(self.guidance, self.conditioner, self.guide is not None)

@@ -3,6 +3,9 @@
 import copy
 from typing import Self
 
+import torch
+from torch import Tensor, nn
+
 from mmldm.diffusion import NoGuidance, Sampling
 from mmldm.structures import Condition
 from mmldm.utils.typing import SampleList
@@ -58,8 +61,14 @@ class OtherSampling:
             self._check_null()
             view.unconditional = True
             view.guidance = NoGuidance()
+        view._modules = dict(self._modules)
+        if sampling.compile is not False:
+            options = {} if sampling.compile is True else sampling.compile
+            # A later call finds the same code compiled already.
+            view.denoiser = torch.compile(view.denoiser, **options)
+        if sampling.dtype is not None:
+            view.denoiser = _in_precision(view.denoiser, sampling.dtype)
         if sampling.tile_size is not None:
-            view._modules = dict(self._modules)
             view.autoencoder = copy.copy(self.autoencoder)
             view.autoencoder.tile_size = sampling.tile_size
         return view
@@ -86,3 +95,33 @@ class OtherSampling:
                 f'unconditional=True is not available: {" and ".join(lacking)}'
                 f' of this model has {why}; give its conditions'
             )
+
+
+def _in_precision(denoiser: nn.Module, dtype: str) -> nn.Module:
+    """The denoiser, computing in a precision.
+
+    Raises:
+        ValueError: If its weights have less precision.
+    """
+    found = next(denoiser.parameters()).dtype
+    if found == getattr(torch, dtype):
+        return denoiser
+    if dtype == 'float32':
+        raise ValueError(
+            f"dtype='float32' is not available: the denoiser's weights are "
+            f'{found}; omit dtype'
+        )
+    return _InPrecision(denoiser, dtype)
+
+
+class _InPrecision(nn.Module):
+    """A denoiser that computes in another precision, with its own weights."""
+
+    def __init__(self, denoiser: nn.Module, dtype: str) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.precision = getattr(torch, dtype)
+
+    def forward(self, z_t: Tensor, t: Tensor, cond: Condition) -> Tensor:
+        with torch.autocast(z_t.device.type, self.precision):
+            return self.denoiser(z_t, t, cond)

@@ -112,6 +112,6 @@ def build_feature_network(config: dict[str, Any] | None) -> FeatureNetwork:
         raise ValueError(
             f'features.type={config["type"]!r} is no feature network: give '
             "'InceptionFeatures', 'EfficientNetLiteFeatures', "
-            "'DINOv2Features' or a FeatureNetwork of your own"
+            "'DINOv2Features', 'CLIPFeatures' or a FeatureNetwork of your own"
         )
     return network

@@ -48,8 +48,8 @@ def test_strength_in_a_call_starts_from_the_image(generate, picture):
     assert found[0].info['mmldm'] == dict(
         edit='vary',
         strength=0.5,
-        gt_label=3,
-        size=(8, 16),
+        label=3,
+        size=[8, 16],
         seed=0,
         number=0,
     )
@@ -127,7 +127,7 @@ def test_an_inverted_picture_is_generated_with_other_conditions(
     found = generate.invert(picture, 3, label=3, to_label=[8, 5])
     assert len(found) == 3
     assert np.array_equal(pixels(found)[1], as_array(edited)[0])
-    assert [i.info['mmldm']['gt_label'] for i in found] == [3, 8, 5]
+    assert [i.info['mmldm']['label'] for i in found] == [3, 8, 5]
 
 
 def test_an_upscaled_picture_follows_it_by_weight(tiny_ldm, picture):

@@ -1,5 +1,6 @@
 """Images from Python, by arguments."""
 
+import json
 import threading
 
 import numpy as np
@@ -54,22 +55,54 @@ def test_settings_do_what_a_model_with_them_does(generate, model, labelled):
     assert np.array_equal(found[0], sample.pred_img.permute(1, 2, 0))
 
 
-def test_threads_with_other_settings_do_not_disturb_each_other(generate):
-    steps = [1, 2, 3, 4]
-    alone = {n: pixels(generate(label=3, steps=n))[0] for n in steps}
-    together = {}
+def test_threads_with_other_settings_do_not_disturb_each_other(tiny_ldm):
+    model = tiny_ldm(image_size=8, conditioner=dict(drop_prob=0.1))
+    generate = LatentDiffusionInferencer(model)
+    large = dict(size=(16, 8), window=8, dtype='bfloat16')
+    ways = [
+        dict(label=3, steps=3),
+        dict(label=3, steps=2, solver='Heun', guidance_scale=3.0),
+        dict(unconditional=True),
+        dict(label=3, negative=5, guidance_scale=2.0, **large),
+    ]
+    alone = [pixels(generate(**way)) for way in ways]
+    together = [[] for _ in ways]
 
-    def work(n):
+    def work(i):
         for _ in range(3):
-            together[n] = pixels(generate(label=3, steps=n))[0]
+            together[i] += pixels(generate(**ways[i]))
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in steps]
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for n in steps:
-        assert abs(together[n].astype(int) - alone[n]).max() <= 1
+    for found, (wanted,) in zip(together, alone, strict=True):
+        assert len(found) == 3
+        assert all(np.array_equal(image, wanted) for image in found)
+
+
+def test_a_stream_of_arguments_yields_the_pictures_of_calls(generate):
+    wanted = [
+        dict(label=3),
+        dict(label=[7, 5], number=4),
+        dict(label=1, num=2),
+    ]
+    stream = generate.stream(wanted, batch_size=3, steps=3)
+    first = next(stream)
+    found = [first, *stream]
+    assert [i.info['mmldm']['label'] for i in found] == [3, 7, 5, 1, 1]
+    assert [i.info['mmldm']['number'] for i in found] == [0, 4, 4, 0, 1]
+    for image in found:
+        (again,) = generate(**image.info['mmldm'])
+        error = np.asarray(again).astype(int) - np.asarray(image)
+        assert abs(error).max() <= 1
+    with pytest.raises(ValueError, match='step is unknown. Valid names: sol'):
+        generate.stream(wanted, step=3)
+    with pytest.raises(ValueError, match='label=99 is unknown'):
+        generate.stream([dict(label=99)])
+    with pytest.raises(ValueError, match='steps is the same for all'):
+        generate.stream([dict(label=9, steps=3)])
 
 
 def test_windows_and_tiles_are_of_one_call(generate, model):
@@ -95,14 +128,27 @@ def test_the_callback_hears_of_every_evaluation(generate):
 def test_an_image_carries_what_reproduces_it(generate):
     image = generate(label=[3, 7], num=2, seed=9, steps=3)[3]
     settings = image.info['mmldm']
-    assert settings == dict(
-        gt_label=7, size=(8, 8), seed=9, number=1, num_steps=3
-    )
-    guided = generate(label=3, guidance_scale=2.5, solver='Heun')[0].info
-    assert guided['mmldm']['guidance']['scales'] == (2.5,)
-    assert guided['mmldm']['solver']['type'] == 'Heun'
-    again = generate(label=7, num=2, seed=9, steps=3)[1]
+    assert settings == dict(label=7, size=[8, 8], seed=9, number=1, steps=3)
+    (again,) = generate(**settings)
     assert abs(np.asarray(again).astype(int) - np.asarray(image)).max() <= 1
+
+
+def test_settings_of_guidance_reproduce_it_even_through_json(tiny_ldm):
+    model = tiny_ldm(image_size=8, conditioner=dict(drop_prob=0.1))
+    generate = LatentDiffusionInferencer(model)
+    (image,) = generate(
+        label=3,
+        negative=5,
+        size=(8, 12),
+        solver=dict(type='DDIM', eta=1.0),
+        guidance_scale=2.5,
+        guidance_rescale=0.5,
+        guidance_interval=(0.1, float('inf')),
+    )
+    settings = json.loads(json.dumps(image.info['mmldm'], allow_nan=False))
+    assert settings['guidance_interval'] == [0.1, None]
+    (again,) = generate(**settings)
+    assert np.array_equal(np.asarray(again), np.asarray(image))
 
 
 def test_a_full_gpu_halves_the_batch(generate, model, monkeypatch, caplog):
@@ -170,7 +216,7 @@ CALL = dict(type='os.system', command='exit 1')
         (dict(label='cat'), "label='cat' is unknown, expected 0 to 9"),
         (dict(label=3, lable=4), 'lable is unknown. Valid names: label'),
         (dict(label=3, num=0), 'num=0 must be a whole number'),
-        (dict(label=3, steps=0), 'steps=0 must be in'),
+        (dict(label=3, steps=0), 'steps=0 must be a whole'),
         (dict(label=3, solver='DDIN'), "solver='DDIN' is not known.*DDIM"),
         # The registry of mmengine would import and call these.
         (dict(label=3, solver='os.getcwd'), "'os.getcwd' is not known"),

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmldm.converters import convert_compvis, model_config
+from mmldm.converters import convert_compvis, model_config, recognised
 from mmldm.converters.compvis.denoiser import UNET_KEYS
 from mmldm.converters.compvis.first_stage import FIRST_STAGE_KEYS
 from mmldm.diffusion import (
@@ -336,6 +336,9 @@ def test_stable_diffusion_is_such_a_model_too():
         for start, part in parts.items()
         for name, weight in part.items()
     }
+    # The file alone shows the same.
+    found, _ = recognised(state)
+    assert model_config(found) == config
     _, weights, left_out = convert_compvis(original, state)
     expected = {n: w.shape for n, w in model.state_dict().items()}
     assert {n: w.shape for n, w in weights.items()} == expected

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from mmldm.converters.compvis.conditioner import CLIP_NETWORK, read_stage
+from mmldm.converters.compvis.clip import CLIP_NETWORK
+from mmldm.converters.compvis.conditioner import read_stage
 from mmldm.converters.transformer_names import CLIP_KEYS
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights

@@ -71,7 +71,7 @@ def test_half_precision_stays_and_is_no_other_schedule(diffusion, dtype):
             'has 100000000 values down to 0, that of',
         ),
         ({'scale_factor': torch.ones(2)}, 'scale_factor of .* has 2 values'),
-        ({'z': torch.ones(2), 'y': torch.ones(1)}, '^z has no place'),
+        ({'z': torch.ones(2), 'y': torch.ones(1)}, '^z, y have no place'),
     ],
 )
 def test_odd_tensors_are_refused_by_name(diffusion, change, message):

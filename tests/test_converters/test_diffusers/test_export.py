@@ -6,8 +6,9 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
-from mmldm.converters import write_diffusers
+from mmldm.converters import whole_model, write_diffusers
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
@@ -292,8 +293,31 @@ def test_a_vector_of_more_than_classes_is_refused(export):
         export(config)
 
 
-def test_a_scale_of_each_channel_draws_as_ours(export):
-    model, folder, (note,) = export(OWN_IMAGES)
+# As that of FLUX; its shift has no place in the pipeline.
+SHIFTED = LDM | dict(
+    autoencoder=KL
+    | dict(quant_conv=False, post_quant_conv=False, latent_shift=0.5)
+)
+
+
+GREY = LDM | dict(autoencoder=KL | dict(type='GreyAutoencoderKL'))
+
+
+def test_grey_images_are_grey_there(export):
+    model, folder, notes = export(GREY)
+    assert notes == []
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    image = pipeline(
+        generator=torch.Generator().manual_seed(0), num_inference_steps=10
+    ).images[0]
+    assert_same_image(image, drawn(model))
+    assert np.ptp(np.asarray(image).astype(int), axis=2).max() <= 1
+
+
+@pytest.mark.parametrize('config', [OWN_IMAGES, SHIFTED])
+def test_a_scale_that_pipelines_lack_draws_as_ours(export, config):
+    model, folder, (note,) = export(config)
     assert note.startswith('latent_scale and latent_shift of each channel')
     pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
     assert pipeline.vqvae.config.scaling_factor == 1
@@ -302,6 +326,54 @@ def test_a_scale_of_each_channel_draws_as_ours(export):
         generator=torch.Generator().manual_seed(0), num_inference_steps=10
     ).images[0]
     assert_same_image(image, drawn(model))
+
+
+TINY = dict(
+    type='DiffusersAutoencoder',
+    config=dict(
+        _class_name='AutoencoderTiny',
+        latent_channels=3,
+        encoder_block_out_channels=(8, 8),
+        decoder_block_out_channels=(8, 8),
+        num_encoder_blocks=(1, 1),
+        num_decoder_blocks=(1, 1),
+    ),
+    latent_scale=0.4,
+)
+
+
+def test_a_network_of_diffusers_is_written_as_it_is(export):
+    model, folder, notes = export(LDM | dict(autoencoder=TINY))
+    assert notes == []
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
+    assert type(pipeline.vqvae).__name__ == 'AutoencoderTiny'
+    pipeline.set_progress_bar_config(disable=True)
+    image = pipeline(
+        generator=torch.Generator().manual_seed(0), num_inference_steps=10
+    ).images[0]
+    assert_same_image(image, drawn(model))
+
+
+def test_its_shift_has_no_place(export):
+    config = LDM | dict(autoencoder=TINY | dict(latent_shift=0.5))
+    message = 'latent_shift=.* AutoencoderTiny in a .* no shift: measure one'
+    with pytest.raises(ValueError, match=message):
+        export(config)
+
+
+def test_its_folder_is_read_for_the_export(tmp_path):
+    network = diffusers.AutoencoderTiny.from_config(TINY['config'])
+    network.save_pretrained(tmp_path)
+    stage = dict(type=TINY['type'], pretrained=str(tmp_path))
+    model = MODELS.build(LDM | dict(autoencoder=stage))
+    model.cfg = Config(dict(model=LDM | dict(autoencoder=stage)))
+    weights, config = whole_model(model)
+    assert config['autoencoder']['config']['latent_channels'] == 3
+    alone = MODELS.build(config['autoencoder'])
+    for name, weight in alone.network.state_dict().items():
+        found = weights[f'autoencoder.network.{name}']
+        assert torch.equal(found, network.state_dict()[name])
+        assert found.shape == weight.shape
 
 
 # Captions alone would have a pipeline.

@@ -8,10 +8,11 @@ import torch
 
 from mmldm.converters.diffusers.first_stage import (
     FIRST_STAGE_KEYS,
+    first_stage_class,
     first_stage_from_diffusers_config,
     first_stage_to_diffusers_config,
 )
-from mmldm.converters.diffusers.latent_scale import latent_scale
+from mmldm.converters.diffusers.latent_scale import scale_keys
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights
 
@@ -54,11 +55,23 @@ def assert_same(ours, theirs):
     """Latents, before and after quantisation, and images."""
     z = theirs.encode(X)
     z = z.latents if hasattr(z, 'latents') else z.latent_dist.mode()
-    scale = theirs.config.scaling_factor
-    near = dict(rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(ours.encode(X), scale * z, **near)
+    scaled = as_pipelines_scale(z, theirs.config)
+    near = dict(rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours.encode(X), scaled, **near)
     image = theirs.decode(z).sample
-    torch.testing.assert_close(ours.decode(scale * z), image, **near)
+    torch.testing.assert_close(ours.decode(scaled), image, **near)
+
+
+def as_pipelines_scale(z, config):
+    """Those of Stable Diffusion XL and 3."""
+    if getattr(config, 'latents_mean', None) is None:
+        shift = getattr(config, 'shift_factor', None) or 0.0
+        return (z - shift) * config.scaling_factor
+    mean, std = (
+        torch.tensor(values)[:, None, None]
+        for values in (config.latents_mean, config.latents_std)
+    )
+    return (z - mean) * config.scaling_factor / std
 
 
 @pytest.mark.parametrize(
@@ -67,6 +80,8 @@ def assert_same(ours, theirs):
         KL,
         KL | dict(num_res_blocks=2, attn_factors=(), latent_scale=0.18215),
         KL | dict(mid_attention=False, norm_groups=8),
+        KL | dict(quant_conv=False, latent_shift=0.5),
+        KL | dict(latent_scale=[1, 2, 3, 4.0], latent_shift=[1, 0, 0, -1.0]),
         VQ,
         VQ | dict(attn_factors=(1,), z_channels=5),
         VQ | dict(channel_mults=(1,), attn_factors=()),
@@ -77,7 +92,9 @@ def test_a_model_of_ours_computes_the_same_there(config):
     ours = MODELS.build(config).eval()
     weights = ours.state_dict()
     theirs = build_theirs(
-        first_stage_to_diffusers_config(config, latent_scale(weights))
+        first_stage_to_diffusers_config(
+            config, scale_keys(weights, first_stage_class(config))
+        )
     )
     theirs.load_state_dict(FIRST_STAGE_KEYS.write(weights, config))
     assert_same(ours, theirs)
@@ -91,6 +108,12 @@ THEIRS = dict(
     sample_size=8,
 )
 
+NO_CONVOLUTIONS = dict(
+    latent_channels=16, use_quant_conv=False, use_post_quant_conv=False
+)
+STABLE_3 = NO_CONVOLUTIONS | dict(scaling_factor=1.5305, shift_factor=0.0609)
+FLUX = NO_CONVOLUTIONS | dict(scaling_factor=0.3611, shift_factor=0.1159)
+
 
 @pytest.mark.parametrize(
     'name, options',
@@ -98,6 +121,13 @@ THEIRS = dict(
         ('AutoencoderKL', dict(latent_channels=6, layers_per_block=2)),
         ('AutoencoderKL', dict(scaling_factor=0.5, shift_factor=None)),
         ('AutoencoderKL', dict(mid_block_add_attention=False)),
+        ('AutoencoderKL', STABLE_3),
+        ('AutoencoderKL', FLUX),
+        ('AutoencoderKL', dict(use_quant_conv=False, shift_factor=-1.5)),
+        (
+            'AutoencoderKL',
+            dict(latents_mean=[0.5, 0, 1, 2], latents_std=[1, 2, 3, 4]),
+        ),
         ('VQModel', dict(vq_embed_dim=5, num_vq_embeddings=7)),
         ('VQModel', dict(scaling_factor=1.0)),
     ],
@@ -122,10 +152,18 @@ def assert_back(weights, config, theirs, saved):
     for key, weight in theirs.state_dict().items():
         assert torch.equal(back[key], weight), key
     arguments = first_stage_to_diffusers_config(
-        config, latent_scale(weights), saved['sample_size']
+        config,
+        scale_keys(weights, first_stage_class(config)),
+        saved['sample_size'],
     )
     found = build_theirs(arguments).config
     unsaid = {'_class_name', '_diffusers_version', 'vq_embed_dim'}
+    if saved.get('latents_std'):  # divided by the scale
+        unsaid |= {'scaling_factor', 'latents_mean', 'latents_std'}
+        z = torch.randn(1, 4, 2, 2)
+        torch.testing.assert_close(
+            as_pipelines_scale(z, found), as_pipelines_scale(z, theirs.config)
+        )
     for key in saved.keys() - unsaid:
         assert json.loads(json.dumps(found[key])) == saved[key], key
 
@@ -135,8 +173,8 @@ def test_there_and_back_every_number_is_the_same(config):
     config = config | dict(latent_scale=0.3)
     ours = MODELS.build(config).state_dict()
     theirs = FIRST_STAGE_KEYS.write(ours, config)
-    scale = latent_scale(ours)
-    assert scale == 0.3
+    scale = scale_keys(ours, first_stage_class(config))
+    assert scale['scaling_factor'] == 0.3
     arguments = first_stage_to_diffusers_config(config, scale)
     read = first_stage_from_diffusers_config(arguments)
     back = FIRST_STAGE_KEYS.read(theirs, read)
@@ -187,6 +225,24 @@ def test_a_codebook_of_2022_has_latents_as_they_are():
     assert first_stage_to_diffusers_config(config)['scaling_factor'] == 1.0
 
 
+# The file that comes with Stable Diffusion XL.
+STABLE_XL = dict(
+    _class_name='AutoencoderKL',
+    act_fn='silu',
+    block_out_channels=[128, 256, 512, 512],
+    down_block_types=['DownEncoderBlock2D'] * 4,
+    force_upcast=True,
+    in_channels=3,
+    latent_channels=4,
+    layers_per_block=2,
+    norm_num_groups=32,
+    out_channels=3,
+    sample_size=1024,
+    scaling_factor=0.13025,
+    up_block_types=['UpDecoderBlock2D'] * 4,
+)
+
+
 @pytest.mark.parametrize(
     'theirs, millions',
     [
@@ -201,6 +257,8 @@ def test_a_codebook_of_2022_has_latents_as_they_are():
             ),
             83.654,
         ),
+        (STABLE_XL, 83.654),
+        (STABLE_XL | FLUX, 83.820),
     ],
 )
 def test_every_tensor_of_a_published_model_has_its_place(theirs, millions):
@@ -224,6 +282,7 @@ def test_a_posterior_of_2022_has_the_scale_of_stable_diffusion():
     'change, message',
     [
         (dict(_class_name='UNet2DModel'), "='UNet2DModel' cannot be conv"),
+        (dict(_class_name='AutoencoderDC'), 'DC.*DiffusersAutoencoder'),
         (dict(act_fn='gelu'), "VQModel.act_fn='gelu' has no counterpart"),
         (dict(norm_type='spatial'), "norm_type='spatial' .* only 'group' has"),
         (dict(in_channels=1), 'VQModel.in_channels=1 has no counterpart'),
@@ -258,11 +317,32 @@ def test_what_ours_has_not_is_refused(change, message):
             VQ | dict(quantizer=dict(num_codes=4, normalize=True)),
             'quantizer.normalize=True has no counterpart',
         ),
+        (VQ | dict(quant_conv=False), 'quant_conv=False .* train with them'),
     ],
 )
 def test_what_diffusers_has_not_is_refused(config, message):
     with pytest.raises(ValueError, match=message):
         first_stage_to_diffusers_config(config)
+
+
+KL_FILE = dict(_class_name='AutoencoderKL', latent_channels=2)
+
+
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(latents_mean=[1.0, 2.0]), 'latents_mean=.* is ambiguous: keep'),
+        (
+            dict(latents_mean=[0], latents_std=[1], shift_factor=1),
+            'shift_factor=1 is ambiguous',
+        ),
+        (dict(latents_mean=[0], latents_std=[1, 1]), 'for each ch'),
+        (dict(latents_mean=[0, 0], latents_std=[1, 0]), 'deviations above 0'),
+    ],
+)
+def test_an_unclear_scale_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        first_stage_from_diffusers_config(KL_FILE | change)
 
 
 def test_weights_of_another_model_are_refused():

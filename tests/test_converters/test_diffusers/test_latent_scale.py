@@ -5,7 +5,7 @@ import torch
 
 from mmldm.converters.diffusers.latent_scale import (
     fold_latent_scale,
-    latent_scale,
+    scale_keys,
 )
 from mmldm.registry import MODELS
 
@@ -31,25 +31,30 @@ def noise_like(mean):
     return torch.randn(mean.shape, generator=generator).to(mean)
 
 
+@pytest.mark.parametrize('without', [{}, dict(quant_conv=False)])
 @pytest.mark.parametrize('draw_noise', [None, noise_like])
 @pytest.mark.parametrize(
     'options', [BY_CHANNEL, dict(latent_scale=0.3, latent_shift=0.5)]
 )
 @torch.no_grad()
-def test_what_is_folded_encodes_and_decodes_the_same(options, draw_noise):
+def test_what_is_folded_encodes_and_decodes_the_same(
+    options, draw_noise, without
+):
     """To the rounding of float64, the log-variance of latents included."""
-    config = KL | options
+    config = KL | options | without
     ours = MODELS.build(config).double().eval()
-    weights, (note,) = fold_latent_scale(ours.state_dict(), config)
+    weights, found, (note,) = fold_latent_scale(ours.state_dict(), config)
+    assert found['quant_conv'] and found['post_quant_conv']
     assert note.startswith('latent_scale and latent_shift of each channel')
-    assert latent_scale(weights) == 1
+    keys = scale_keys(weights, 'AutoencoderKL')
+    assert keys == dict(scaling_factor=1, shift_factor=None)
     folded = MODELS.build(KL).double().eval()
     folded.load_state_dict(weights)
     z = ours.encode(X, draw_noise)
     near = dict(rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(folded.encode(X, draw_noise), z, **near)
     torch.testing.assert_close(folded.decode(z), ours.decode(z), **near)
-    unscaled = MODELS.build(KL).double().eval()
+    unscaled = MODELS.build(KL | without).double().eval()
     unscaled.load_state_dict(
         ours.state_dict()
         | {name: weights[name] for name in ('latent_scale', 'latent_shift')}
@@ -69,8 +74,9 @@ def test_folding_leaves_the_model_as_it_is():
 def test_one_scale_stays_the_number_that_it_is(config):
     config = config | dict(latent_scale=0.3)
     given = MODELS.build(config).state_dict()
-    weights, notes = fold_latent_scale(given, config)
-    assert notes == [] and latent_scale(weights) == 0.3
+    weights, same, notes = fold_latent_scale(given, config)
+    assert notes == [] and same == config
+    assert scale_keys(weights, config['type'])['scaling_factor'] == 0.3
     assert all(weights[name] is given[name] for name in given)
 
 
@@ -87,9 +93,9 @@ def test_one_scale_stays_the_number_that_it_is(config):
 def test_codes_of_another_scale_are_refused(options, message):
     """The nearest code depends on the scale of each channel."""
     config = VQ | options
-    weights, notes = fold_latent_scale(
+    weights, _, notes = fold_latent_scale(
         MODELS.build(config).state_dict(), config
     )
     assert notes == []
     with pytest.raises(ValueError, match=message):
-        latent_scale(weights)
+        scale_keys(weights, 'AutoencoderVQ')

@@ -314,3 +314,8 @@ def test_layers_that_are_shared_are_no_last_layer(build):
     build(config=config)
     with pytest.raises(ValueError, match="AlbertModel .*set layer='last'"):
         build(config=config, layer='penultimate')
+
+
+def test_only_a_clip_takes_another_token_for_padding(build, trained):
+    with pytest.raises(ValueError, match='pad_id=0 is for a CLIP, but'):
+        build(pretrained=trained('bert')[0], pad_id=0)

@@ -139,6 +139,21 @@ def test_a_half_precision_folder_is_used_in_float32(build, network, tmp_path):
     assert {w.dtype for w in encoder.parameters()} == {torch.float32}
 
 
+@torch.no_grad()
+def test_short_captions_are_filled_as_in_training(build, network, samples):
+    """Stable Diffusion 2 was trained with another token than CLIP's."""
+    encoder = build(pad_id=7)
+    h, ids = 7, IDS.clone()
+    ids[0, 5:] = ids[1, 3:] = h
+    assert torch.equal(encoder(samples, KEEP), network(ids).last_hidden_state)
+    assert encoder.include_network()['pad_id'] == h
+
+
+def test_a_token_that_is_no_word_is_refused(build, samples):
+    with pytest.raises(ValueError, match='without pad_id=99'):
+        build(pad_id=99)(samples, KEEP)
+
+
 @pytest.mark.parametrize(
     'arguments, message',
     [

@@ -8,6 +8,7 @@ from torch.distributions import Normal, kl_divergence
 
 from mmldm.engine import AutocastOptimWrapper
 from mmldm.models.autoencoders import Coding, DiagonalGaussian
+from mmldm.models.editors.first_stage_hash import first_stage_hash
 from mmldm.registry import MODELS
 from mmldm.utils import SampleRandom
 from mmldm.utils.checkpoint import load_weights, write_checkpoint
@@ -479,3 +480,59 @@ def test_losses_are_those_of_the_original(
     torch.testing.assert_close(
         logits / scale, wanted / scale, rtol=0, atol=1e-4
     )
+
+
+CODEBOOK = dict(
+    type='AutoencoderVQ',
+    quantizer=dict(num_codes=16, ema_decay=0.9),
+    latent_channels=4,
+    channels=32,
+    channel_mults=(1, 1),
+    num_res_blocks=1,
+    mid_attention=False,
+)
+
+
+@pytest.mark.parametrize('kind', ['AutoencoderKL', 'AutoencoderVQ'])
+def test_the_decoder_alone_is_trained(tiny_autoencoder, batch, kind):
+    """Latents stay as they are, and so does a codebook, which has averages."""
+    config = CODEBOOK if kind == 'AutoencoderVQ' else tiny_autoencoder
+    model = MODELS.build(
+        dict(type='FirstStage', autoencoder=config, trained='decoder')
+    )
+    model.train()
+    before = copy.deepcopy(model.autoencoder.state_dict())
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-1))
+    model.train_step(batch, wrapper)
+    changed = {
+        name.partition('.')[0]
+        for name, weight in model.autoencoder.state_dict().items()
+        if not torch.equal(weight, before[name])
+    }
+    assert changed == {'decoder', 'post_quant_conv'}
+
+
+def test_a_decoder_begins_from_the_first_stage_in_a_whole_model(
+    tiny_ldm, build
+):
+    """It notes whose latents it decodes, also when it is trained again."""
+    whole = tiny_ldm(autoencoder=dict(latent_scale=0.7))
+    model = build(trained='decoder')
+    load_weights(model, whole.state_dict(), 'model.safetensors')
+    assert model.autoencoder.latent_scale.unique() == torch.tensor(0.7)
+    own = whole.state_dict()
+    assert torch.equal(model.origin_hash, first_stage_hash(own))
+    model.autoencoder.decoder[0].weight.data += 1
+    again = build(trained='decoder')
+    load_weights(again, model.state_dict(), 'iter_1.pth')
+    assert torch.equal(again.origin_hash, model.origin_hash)
+    # A training of all of it has other latents.
+    load_weights(build(), model.state_dict(), 'iter_1.pth')
+
+
+def test_an_autoencoder_that_does_not_say_what_decodes_is_refused():
+    config = dict(type='IdentityAutoencoder')
+    with pytest.raises(ValueError, match='IdentityAutoencoder, .*set trained'):
+        MODELS.build(
+            dict(type='FirstStage', autoencoder=config, trained='decoder')
+        )

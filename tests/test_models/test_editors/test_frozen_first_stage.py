@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from mmldm.models.editors import frozen_first_stage
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
     load_weights,
@@ -197,3 +198,87 @@ def test_a_model_that_names_its_first_stage_by_hash_is_none(
     write_checkpoint(dict(state_dict=model.state_dict()), path)
     with pytest.raises(ValueError, match='without its first stage'):
         tiny_ldm(autoencoder_checkpoint=path)
+
+
+@pytest.fixture
+def decoder_trained(tmp_path, tiny_autoencoder):
+    """Changes the decoder of a file's first stage, by FirstStage; the path."""
+
+    def train(path, trained='decoder'):
+        config = dict(
+            type='FirstStage', autoencoder=tiny_autoencoder, trained=trained
+        )
+        model = MODELS.build(config)
+        load_weights(model, read_checkpoint(path)['state_dict'], path)
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.data += 0.01
+        target = str(tmp_path / f'{trained}.pth')
+        write_checkpoint(dict(state_dict=model.state_dict()), target)
+        return target
+
+    return train
+
+
+def test_a_model_takes_a_decoder_that_was_trained_further(
+    tiny_ldm, first_stage, decoder_trained
+):
+    """Whether its checkpoint holds the first stage before, or its hash."""
+    path = first_stage(1)
+    for before in (tiny_ldm(autoencoder_checkpoint=path), tiny_ldm()):
+        load_weights(
+            before.autoencoder,
+            {
+                name.removeprefix('autoencoder.'): weight
+                for name, weight in read_checkpoint(path)['state_dict'].items()
+            },
+            path,
+        )
+        model = tiny_ldm(autoencoder_checkpoint=decoder_trained(path))
+        load_weights(model, before.state_dict(), 'before.pth')
+        x = torch.rand(1, 3, 8, 8)
+        z = before.autoencoder.encode(x)
+        assert torch.equal(model.autoencoder.encode(x), z)
+        old, new = before.autoencoder.decode(z), model.autoencoder.decode(z)
+        assert not torch.equal(old, new)
+    # From now on, its own checkpoints name the new one.
+    again = tiny_ldm(autoencoder_checkpoint=decoder_trained(path))
+    load_weights(again, model.state_dict(), 'after.pth')
+    with pytest.raises(ValueError, match='trained on a first stage whose'):
+        load_weights(
+            tiny_ldm(autoencoder_checkpoint=path), model.state_dict(), 'a.pth'
+        )
+
+
+def test_a_first_stage_with_another_encoder_must_be_asked_for(
+    tiny_ldm, first_stage, decoder_trained, monkeypatch
+):
+    path = first_stage(1)
+    before = tiny_ldm(autoencoder_checkpoint=path).state_dict()
+    other = decoder_trained(path, 'all')
+    message = 'model.other_first_stage=True to train the model further on this'
+    with pytest.raises(ValueError, match=message):
+        load_weights(
+            tiny_ldm(autoencoder_checkpoint=other), before, 'before.pth'
+        )
+    lines = []
+    monkeypatch.setattr(
+        frozen_first_stage, 'print_log', lambda line, **how: lines.append(line)
+    )
+    model = tiny_ldm(autoencoder_checkpoint=other, other_first_stage=True)
+    load_weights(model, before, 'before.pth')
+    (line,) = lines
+    assert 'trained on another first stage, SHA-256' in line
+    assert f'train them further on {other} before they draw' in line
+    weights = read_checkpoint(other)['state_dict']
+    for name, weight in model.autoencoder.state_dict().items():
+        assert torch.equal(weight, weights[f'autoencoder.{name}'])
+
+
+def test_a_first_stage_in_half_precision_is_the_same(tiny_ldm, tmp_path):
+    """A model file may hold all weights in half precision."""
+    whole = {n: w.half() for n, w in tiny_ldm().state_dict().items()}
+    path = str(tmp_path / 'half.pth')
+    write_checkpoint(dict(state_dict=whole), path)
+    model = tiny_ldm(autoencoder_checkpoint=path)
+    load_weights(model, whole, path)

@@ -154,3 +154,25 @@ def test_an_index_names_no_other_folders(small, tmp_path):
     path.write_text(json.dumps(dict(weight_map={'a': '../../b.safetensors'})))
     with pytest.raises(ValueError, match='no weight_map of files that lie'):
         read_diffusers(tmp_path / 'theirs')
+
+
+def test_a_shift_that_the_pipeline_ignores_is_left_out(small, tmp_path):
+    pipeline = small.stable_diffusion(tmp_path)
+    pipeline.vae.register_to_config(shift_factor=0.5)
+    folder = small.saved(pipeline, tmp_path / 'theirs')
+    found = read_diffusers(folder)
+    assert found.config['autoencoder']['latent_shift'] == 0
+    (note,) = (n for n in found.notes if 'shift_factor' in n)
+    assert 'shift_factor=0.5 of vae is left out: this pipeline' in note
+
+
+def test_the_first_stage_of_another_pipeline_is_named(small, tmp_path):
+    pipeline = small.stable_diffusion(tmp_path)
+    folder = small.saved(pipeline, tmp_path / 'theirs')
+    path = folder / 'model_index.json'
+    index = json.loads(path.read_text())
+    index['_class_name'] = 'StableDiffusionXLPipeline'
+    path.write_text(json.dumps(index))
+    with pytest.raises(ValueError, match='XL.* alone, such as .*theirs/vae'):
+        read_diffusers(folder)
+    assert read_diffusers(folder / 'vae').config['type'] == 'FirstStage'

@@ -1,0 +1,84 @@
+"""Generate the images of a plan and write them."""
+
+from collections.abc import Iterable
+from itertools import islice
+
+from torch import Tensor
+
+from ..processes import Share
+from .denoising import Denoising, steps_of, write_denoising
+from .plan import Batch, Plan
+from .progress import ImageBar
+from .sample_writer import SampleWriter
+
+
+def write_images(
+    plan: Plan,
+    writer: SampleWriter,
+    batches: Iterable[Batch],
+    share: Share | None = None,
+    show_steps: bool = False,
+) -> int:
+    """Generate every image that is not written yet.
+
+    A batch of which an image is missing is generated whole: its images are
+    then the same bits as without an interruption.
+
+    Args:
+        plan: The images.
+        writer: Where they go.
+        batches: All batches.
+        share: The part of this process; None for all.
+        show_steps: Write the denoising of each image to ``steps``.
+
+    Returns:
+        Number of images that were written before.
+    """
+    share = share or Share()
+    steps = steps_of(plan.model)
+    watch = Denoising(plan.model) if show_steps else None
+    total, old = len(plan), 0
+    if share.processes > 1:
+        batches = [*islice(batches, share.rank, None, share.processes)]
+        total = sum(len(batch.kept) for batch in batches)
+    with ImageBar(total, steps, share.rank == 0) as bar:
+        for batch in batches:
+            kept = [batch.images[i] for i in batch.kept]
+            there = all(map(writer.has, kept))
+            if there:
+                old += len(kept)
+            else:
+                _draw(plan, writer, batch, bar, watch)
+            bar.finished(len(kept), there)
+    return old
+
+
+def _draw(
+    plan: Plan,
+    writer: SampleWriter,
+    batch: Batch,
+    bar: ImageBar,
+    watch: Denoising | None,
+) -> None:
+    """Generate a batch and write what is wanted of it."""
+
+    def callback(evaluation: int, z_0: Tensor) -> None:
+        bar(evaluation, z_0)
+        if watch is not None:
+            watch(evaluation, z_0)
+
+    requests, make = plan.requests(batch)
+    samples = plan.draw.stream(
+        requests, plan.sampling, len(requests), callback, make
+    )
+    for place, sample in enumerate(samples):
+        if watch is not None:
+            watch.advance()
+        if place not in batch.kept:
+            continue
+        about = dict(size=len(requests), place=place)
+        image = batch.images[place]
+        pixels = writer.write(image, sample, about)
+        if watch is not None:
+            stem = writer.out / 'steps' / image.name
+            write_denoising(watch.frames(pixels), stem)

@@ -1,0 +1,5 @@
+"""A page in the browser that draws with a model; it needs gradio."""
+
+from .limits import Limits
+
+__all__ = ['Limits']
