@@ -191,7 +191,7 @@ def data_url(picture: Image.Image) -> str:
 def _low_res(model: LatentDiffusion, limits: Limits) -> list[Control]:
     factor = model.autoencoder.factor
     upload = make_upload(
-        f'Low-resolution image, to be enlarged {factor} times'
+        f'Low-resolution image, to be enlarged {factor} times', 'low-res'
     )
     most = Limits(side=max(1, limits.side // factor))
     return [Control('low_res', upload, picture_reader('low_res', most))]

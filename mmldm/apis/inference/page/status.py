@@ -26,7 +26,8 @@ CSS = """
 
 def line(text: str) -> str:
     """A line of plain text, whoever wrote it."""
-    return f'<div>{html.escape(" ".join(text.split()))}</div>'
+    text = html.escape(' '.join(text.split()))
+    return f'<div class="mmldm-line">{text}</div>'
 
 
 def error(text: str) -> str:

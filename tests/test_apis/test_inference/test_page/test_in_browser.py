@@ -40,12 +40,7 @@ FLAGS = (
     *('--disable-dev-shm-usage', '--window-size=1280,1400'),
 )
 MEMORY = Path('/proc/self/status')
-CHANGED = """
-window.changed = false;
-new MutationObserver(() => { window.changed = true; }).observe(
-  document.querySelector('#status'),
-  {childList: true, subtree: true, characterData: true});
-"""
+LINE = "document.querySelector('#status .mmldm-line')"
 ENDED = re.compile(r'images? drawn|Error|Cancelled')
 
 
@@ -88,7 +83,7 @@ class Visitor:
     @property
     def status(self):
         return self.browser.execute_script(
-            "return document.querySelector('#status')?.innerText || ''"
+            f"return {LINE}?.innerText || ''"
         ).strip()
 
     def click(self, name):
@@ -96,11 +91,10 @@ class Visitor:
 
     def drawn(self, ended=ENDED):
         """The images of a request, in their order; the status."""
-        self.browser.execute_script(CHANGED)
+        self.browser.execute_script(f'{LINE}.dataset.old = 1')
         self.click('draw')
-        self.wait_for(
-            lambda: self.browser.execute_script('return window.changed')
-        )
+        new = f'return {LINE} && !{LINE}.dataset.old'
+        self.wait_for(lambda: self.browser.execute_script(new))
         return self.ended(ended)
 
     def ended(self, ended=ENDED):
