@@ -306,6 +306,7 @@ LAYOUT = dict(layout=[(0, (0.25, 0.5, 0.5, 0.25)), (1, (0.1, 0.1, 0.5, 0.5))])
 FIELDS = dict(
     CaptionFiles=CAPTIONS,
     CocoBoxes=LAYOUT,
+    CocoCaptions=CAPTIONS,
     FeatureFiles=dict(features_path=None),
     FolderClasses=dict(gt_label=0),
     ImageShards=CAPTIONS,
