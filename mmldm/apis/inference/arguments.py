@@ -180,7 +180,11 @@ def check_known(
 
 
 def refuse_sampling(request: Mapping[str, Any]) -> None:
-    """Raise if one request of several says how to sample."""
+    """Raise if one request of several is none, or says how to sample."""
+    if not isinstance(request, Mapping):
+        raise ValueError(
+            f'{request!r} must be a dict of arguments, such as dict(label=3)'
+        )
     for name in (*SAMPLING, 'sampling'):
         if name in request:
             raise ValueError(
