@@ -65,6 +65,12 @@ def sampling_of(model: LatentDiffusion, own: Mapping[str, Any]) -> Sampling:
     if 'steps' in parts:
         check_count('steps', parts['steps'])
     given = {name: parts.pop(name) for name in GUIDANCE if name in parts}
+    away = [*given, *(['guidance'] if 'guidance' in parts else [])]
+    if away and parts.get('unconditional'):
+        raise ValueError(
+            f'{away[0]} has no effect with unconditional=True: omit one of '
+            'them'
+        )
     if given:
         if 'guidance' in parts:
             raise ValueError(

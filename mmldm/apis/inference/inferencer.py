@@ -241,7 +241,7 @@ class LatentDiffusionInferencer(Editing):
             check_multiple(self.model, size)
         own, arguments = split_sampling(arguments)
         sampling = sampling_of(self.model, own)
-        away = negative_of(self.model, negative)
+        away = negative_of(self.model, negative, sampling.unconditional)
         requests = []
         for kind in kinds_of(self.model, arguments, sampling.unconditional):
             shape = size_of(self.model, kind, size)

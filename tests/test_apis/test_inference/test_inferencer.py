@@ -192,8 +192,10 @@ def test_no_condition_is_the_null_one(tiny_ldm, labelled):
     for one, other in zip(found, wanted, strict=True):
         assert abs(one.astype(int) - other).max() <= 1
     assert not model.unconditional
-    with pytest.raises(ValueError, match='label has no effect with uncond'):
-        generate(unconditional=True, label=3)
+    for given in (dict(label=3), dict(negative=3), dict(guidance_scale=2)):
+        name = next(iter(given))
+        with pytest.raises(ValueError, match=f'{name} has no effect with un'):
+            generate(unconditional=True, **given)
 
 
 def test_a_null_condition_that_was_not_trained_is_refused(tiny_ldm, filler):

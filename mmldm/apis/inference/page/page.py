@@ -183,7 +183,10 @@ class Page:
         sides = arguments.pop('height', None), arguments.pop('width', None)
         if sides != (None, None):
             arguments['size'] = sides
-        if not arguments.get('unconditional'):
+        if arguments.get('unconditional'):
+            for name in ('guidance_scale', 'negative'):
+                arguments.pop(name, None)
+        else:
             arguments.pop('unconditional', None)
             arguments |= read(self.conditions, values[:count])
         changes = read(self.edits, values[last:])
