@@ -240,10 +240,15 @@ class Plan:
                 arguments.pop('size', None),
             )
         arguments = as_arguments(arguments)
-        (request,), _ = self.draw.asked(
+        requests, _ = self.draw.asked(
             sampling=self.sampling, any_size=make is not predicted, **arguments
         )
-        return request, make
+        if len(requests) > 1:
+            raise ValueError(
+                'label and prompt of a row must be one each: write a row for '
+                'each of them'
+            )
+        return requests[0], make
 
     def _variation(
         self, image: str | None, strength: float, size: Any

@@ -190,7 +190,7 @@ class Page:
             arguments.pop('unconditional', None)
             arguments |= read(self.conditions, values[:count])
         changes = read(self.edits, values[last:])
-        arguments |= edited(self.generate.model, changes)
+        arguments |= edited(self.generate.model, changes, self.limits)
         given = {name: v for name, v in arguments.items() if v is not None}
         return dict(given, batch_size=BATCH_SIZE)
 
