@@ -609,6 +609,19 @@ def test_a_way_between_two_seeds_is_an_animation(draw, tmp_path):
         assert animation.size == (2 * 10 + 2, 10 + 2)
 
 
+def test_an_animation_has_frames_that_the_grid_has_no_place_for(
+    draw, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('mmldm.visualization.grid.LONGEST', 3 * 10 + 2)
+    _, images = draw(CLASSES, '--label', 3, '--interpolate', 0, 5)
+    assert images['grid.png'].shape == (10 + 2, 3 * 10 + 2, 3)
+    with Image.open(tmp_path / 'out' / 'frames.webp') as animation:
+        assert animation.n_frames == 16
+        animation.seek(15)
+        last = np.asarray(animation.convert('RGB'))[2:10, 2:10]
+    assert np.array_equal(last, images['000015.png'])
+
+
 def test_steps_are_shown(draw, tmp_path):
     _, images = draw(CLASSES, '--label', 3, '--num', 2, '--show-steps')
     names = sorted(path.name for path in (tmp_path / 'out/steps').iterdir())
