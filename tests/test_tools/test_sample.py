@@ -582,6 +582,21 @@ def test_rows_of_a_file_take_flags_as_defaults(draw, tmp_path):
         draw(SCENES, '--from', path)
 
 
+def test_a_strength_is_that_of_the_image_of_a_row(draw, files, tmp_path):
+    path = tmp_path / 'rows.csv'
+    path.write_text('image\nimage.png\n')
+    model, images = draw(UNCONDITIONAL, '--from', path, '--strength', 0.5)
+    (expected,) = LatentDiffusionInferencer(model).vary(
+        files['image'], strength=0.5
+    )
+    assert np.array_equal(images['000000.png'], np.asarray(expected))
+    other = tmp_path / 'out/images/000000.png'
+    other.rename(tmp_path / 'copy.png')
+    again = ('--like-settings', tmp_path / 'copy.png', '--strength', 1)
+    _, images = draw(UNCONDITIONAL, *again)
+    assert not np.array_equal(images['000000.png'], np.asarray(expected))
+
+
 def test_an_image_is_drawn_again_from_its_settings(draw, tmp_path, capsys):
     flags = ('--label', 3, '--num', 4, '--scale', 2.5, '--solver', 'Heun')
     _, images = draw(CLASSES, *flags, '--negative', 5, '--seed', 8)
