@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 # The variable that each launcher sets, and the command that starts it.
 LAUNCHED_BY = {
-    'pytorch': ('RANK', 'tools/dist_train.sh or dist_test.sh'),
+    'pytorch': ('RANK', 'tools/dist_train.sh, dist_test.sh or launch.py'),
     'slurm': ('SLURM_PROCID', 'tools/slurm_train.sh or slurm_test.sh'),
     'mpi': ('OMPI_COMM_WORLD_RANK', 'mpirun'),
 }

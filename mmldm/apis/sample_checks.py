@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmldm.models.conditioners.layouts import check_box
 from mmldm.utils import check_count, check_range
 from mmldm.utils.files import check_file, check_folder_to_write
+from mmldm.utils.image_store import IMAGES
 
 COUNTS = ('num', 'batch_size', 'num_neighbours', 'steps', 'window', 'frames')
 FILES = ('image', 'mask', 'low_res', 'map', 'rows', 'like_settings')
@@ -125,3 +127,11 @@ def _check_together(flags: Mapping[str, Any]) -> None:
             )
     if flags['rows'] is not None and flags['like_settings'] is not None:
         raise ValueError('--from and --like-settings: give one')
+    if flags['like_settings'] is not None:
+        folder = Path(flags['out'], IMAGES).resolve()
+        if Path(flags['like_settings']).resolve().parent == folder:
+            raise ValueError(
+                f'--like-settings {flags["like_settings"]} is in --out '
+                f'{flags["out"]}, whose first image would be replaced: give '
+                'another --out'
+            )

@@ -610,6 +610,9 @@ def test_an_image_is_drawn_again_from_its_settings(draw, tmp_path, capsys):
     _, other = draw(CLASSES, '--like-settings', copy, '--label', 4)
     assert not np.array_equal(other['000000.png'], images['000002.png'])
     assert 'these differ: arguments.label' in capsys.readouterr().out
+    own = tmp_path / 'out' / 'images' / '000000.png'
+    with pytest.raises(ValueError, match='first image would be replaced'):
+        draw(CLASSES, '--like-settings', own)
     with pytest.raises(ValueError, match='--like-settings generates one im'):
         draw(CLASSES, '--like-settings', copy, '--label', 4, 5)
 
