@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
@@ -19,10 +20,17 @@ from mmldm.apis import load_config, tool_parser
 from mmldm.apis.config.derived import fill_base_batch_size
 from mmldm.apis.first_stages import shipped_first_stage
 from mmldm.datasets import AddressedDataset
+from mmldm.diffusion import Sampling
 from mmldm.models.conditioners.pretrained_tokens import PretrainedTokens
 from mmldm.models.conditioners.word_tokens import WordTokens
 from mmldm.models.editors import complete_model
-from mmldm.registry import DATA_SAMPLERS, DATASETS, HOOKS, MODELS
+from mmldm.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    DIFFUSION_SCHEDULERS,
+    HOOKS,
+    MODELS,
+)
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
@@ -120,6 +128,27 @@ def samples_for(model, labelled, size):
 def load_all(kind):
     """Every config of a kind of model."""
     return [path for path in CONFIGS if path.parent.name == kind]
+
+
+@pytest.mark.parametrize('path', load_all('ldm'), ids=lambda path: path.stem)
+def test_the_paper_s_sampler_suits_the_model(path):
+    """And a published result has the metrics of its row."""
+    cfg = load(path)
+    sampling = cfg.test_cfg.get('sampling')
+    if path.stem in paper_results():
+        metrics = cfg.test_evaluator
+        assert metrics, 'no metric of the row in the paper'
+        assert sampling
+    if sampling:
+        scheduler = DIFFUSION_SCHEDULERS.build(cfg.model.diffusion_scheduler)
+        way = Sampling.of(**sampling)
+        assert len(way.applied(scheduler).levels()) == sampling['steps'] + 1
+
+
+def paper_results():
+    """Names of the configs with results of the paper's tables 1 to 9."""
+    content = yaml.safe_load((ROOT / 'configs/ldm/metafile.yml').read_text())
+    return {m['Name'] for m in content['Models'] if m.get('Results')}
 
 
 @pytest.mark.parametrize('path', load_all('ldm'), ids=lambda path: path.stem)
@@ -277,6 +306,7 @@ LAYOUT = dict(layout=[(0, (0.25, 0.5, 0.5, 0.25)), (1, (0.1, 0.1, 0.5, 0.5))])
 FIELDS = dict(
     CaptionFiles=CAPTIONS,
     CocoBoxes=LAYOUT,
+    CocoCaptions=CAPTIONS,
     FeatureFiles=dict(features_path=None),
     FolderClasses=dict(gt_label=0),
     ImageShards=CAPTIONS,

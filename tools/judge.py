@@ -77,7 +77,7 @@ def main() -> None:
     args = parse_args()
     if args.out is not None:
         check_file_to_write('--out', args.out)
-    config = network_config(args.features, args.side)
+    config = network_config(args.features, args.side, args.pretrained)
     from mmldm.apis.judging import judge_images
     from mmldm.models.feature_networks import build_feature_network
     from mmldm.utils.devices import available_device

@@ -86,7 +86,9 @@ def main() -> None:
         raise ValueError(f'OUT={args.out} must end in .safetensors')
     check_range('--keep', args.keep, 0, float('inf'))
     check_file_to_write('OUT', args.out)
-    network_settings = network_config(args.features, args.side)
+    network_settings = network_config(
+        args.features, args.side, args.pretrained
+    )
     config = dataset_config(load_config(args))
     from mmldm.apis.judging import measure_images
     from mmldm.evaluation.reference_statistics import (

@@ -10,6 +10,7 @@
     python tools/sample.py MODEL --like IMAGE.png
     python tools/sample.py MODEL --database INDEX.safetensors --prompt "a cat"
     python tools/sample.py MODEL --field sketch=SKETCH.png
+    python tools/sample.py MODEL --adapter STYLE.safetensors:0.8
     python tools/sample.py MODEL --from ROWS.jsonl --batch-size 16
     python tools/sample.py MODEL --label 3 --interpolate 0 1 --frames 24
     python tools/sample.py MODEL --like-settings IMAGE.png
@@ -69,7 +70,9 @@ def plan_of(asked: Asked, args: argparse.Namespace) -> Plan:
     from mmldm.apis.inference.plan import Plan
     from mmldm.apis.sample_rows import in_flags, retrieved
 
-    draw = LatentDiffusionInferencer(args.model, args.checkpoint, args.device)
+    draw = LatentDiffusionInferencer(
+        args.model, args.checkpoint, args.device, args.adapter
+    )
     try:
         rows = asked.rows
         if args.database is not None:
@@ -84,7 +87,7 @@ def plan_of(asked: Asked, args: argparse.Namespace) -> Plan:
 def main() -> None:
     """Generate the images."""
     args = parse_args()
-    from mmengine.dist import barrier
+    from mmengine.dist import all_gather_object
 
     from mmldm.apis.inference.drawing import write_images
     from mmldm.apis.inference.sample_writer import SampleWriter
@@ -95,14 +98,15 @@ def main() -> None:
     asked = asked_by(vars(args))
     share = join_processes(args.launcher, args.local_rank)
     plan = plan_of(asked, args)
-    writer = SampleWriter(args.out, plan, args.model)
+    source = ' + '.join([args.model, *args.adapter])
+    writer = SampleWriter(args.out, plan, source)
     if asked.settings is None:
         size = args.batch_size or plan.fitting_batch_size()
         batches = plan.batches(size)
     else:
         batches = [plan.again(asked.settings)]
     old = write_images(plan, writer, batches, share, args.show_steps)
-    barrier()
+    old = sum(all_gather_object(old))  # and all images are written
     if share.rank == 0:
         print('\n'.join(writer.finish(old, asked.settings)))
 

@@ -4,7 +4,8 @@
     bash tools/dist_train.sh CONFIG GPUS
 
 CONFIG defines the training. work_dirs/NAME_OF_THE_CONFIG gets the log, the
-checkpoints and pictures. README.md has examples.
+checkpoints and pictures; for the config.py of a converted model, the name is
+that of its folder. README.md has examples.
 """
 
 import argparse

@@ -9,6 +9,7 @@ _base_ = [
 class_conditional = dict(
     denoiser=dict(attention=dict(num_heads=1)),
     conditioner=dict(
+        class_names='imagenet',
         embedders=[
             dict(
                 type='ClassEmbedder',
@@ -16,7 +17,7 @@ class_conditional = dict(
                 embed_dim=512,
                 null='none',
             )
-        ]
+        ],
     ),
 )
 train_cfg = dict(max_iters=2_000_000)

@@ -23,6 +23,7 @@ model = dict(
     autoencoder=dict(latent_scale=0.18215),
     denoiser=dict(_delete_=True, type='DiffusionTransformer'),
     conditioner=dict(
+        class_names='imagenet',
         drop_prob=0.1,
         embedders=[
             dict(

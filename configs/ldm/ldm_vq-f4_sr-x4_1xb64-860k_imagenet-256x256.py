@@ -15,7 +15,7 @@ Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 
 _base_ = [
     '../_base_/models/ldm_vq-f4_sr-x4.py',
-    '../_base_/datasets/imagenet-sr-x4_256x256.py',
+    '../_base_/evaluators/sr-50k_imagenet-256x256.py',
     '../_base_/schedules/adamw.py',
     '../_base_/ldm_runtime.py',
 ]
@@ -23,3 +23,8 @@ train_dataloader = dict(global_batch_size=64)
 
 optim_wrapper = dict(optimizer=dict(lr=6.4e-5))
 train_cfg = dict(max_iters=860_000)
+test_cfg = dict(
+    sampling=dict(
+        solver=dict(type='DDIM', eta=1.0), grid='CompVisGrid', steps=100
+    )
+)

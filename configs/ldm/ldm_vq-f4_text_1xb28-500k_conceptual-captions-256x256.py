@@ -41,3 +41,24 @@ train_dataloader = dict(
 
 optim_wrapper = dict(optimizer=dict(lr=5.6e-5))
 train_cfg = dict(max_iters=500_000)
+
+# As in the original's README: 100 steps, against the held-out images.
+test_dataloader = dict(dataset=dict(indices=None))
+test_evaluator = [
+    dict(
+        type='GeneratedImages',
+        measures=['fd', 'is'],
+        reference=dict(
+            type='ImageShards',
+            data_root='data/conceptual-captions',
+            size=256,
+            split='val',
+            pipeline={{_base_.pipeline}},
+        ),
+    )
+]
+test_cfg = dict(
+    sampling=dict(
+        solver=dict(type='DDIM', eta=0.0), grid='CompVisGrid', steps=100
+    )
+)

@@ -145,8 +145,8 @@ def _add(
     layers = adapted_layers(network)
     for layer, (down, up) in updates.items():
         layers[layer].lora_A[name].weight.data.copy_(down)
-        layers[layer].lora_B[name].weight.data.copy_(up)
-        layers[layer].scaling[name] = scale
+        # Not as the layer's scaling, which no state dict shows.
+        layers[layer].lora_B[name].weight.data.copy_(up * scale)
 
 
 def _inside(updates: Mapping[str, LowRank], part: str) -> dict[str, LowRank]:

@@ -14,7 +14,8 @@ FIXED = {
     'InceptionFeatures': '299x299 pixels',
     'CLIPFeatures': 'the size of its training',
 }
-
+# Networks that transformers loads.
+FROM_FOLDERS = ('DINOv2Features', 'CLIPFeatures')
 
 FLAGS = {
     '--features': dict(
@@ -27,25 +28,33 @@ FLAGS = {
         help='height and width to which EfficientNetLiteFeatures or '
         "DINOv2Features resizes images, pixels (default: the network's)",
     ),
+    '--pretrained': dict(
+        metavar='FOLDER',
+        help='folder of DINOv2Features or CLIPFeatures, as transformers '
+        'writes it, or its name on huggingface.co',
+    ),
     '--device': dict(help='default: cuda if there is one'),
 }
 
 
 def network_config(
-    features: str | None, side: int | None
+    features: str | None, side: int | None, pretrained: str | None = None
 ) -> dict[str, Any] | None:
     """The config of a feature network; None for the default one.
 
     Args:
         features: Value of ``--features``.
         side: Value of ``--side``.
+        pretrained: Value of ``--pretrained``.
 
     Raises:
-        ValueError: If --side is given without --features, or with a network
-            of one side.
+        ValueError: If --side or --pretrained is given without --features, or
+            for a network that does not have it.
     """
-    if features is None and side is not None:
-        raise ValueError('--side needs --features: give both')
+    given = dict(side=side, pretrained=pretrained)
+    given = {name: v for name, v in given.items() if v is not None}
+    if features is None and given:
+        raise ValueError(f'--{min(given)} needs --features: give both')
     if features is None:
         return None
     if features in FIXED and side is not None:
@@ -53,5 +62,9 @@ def network_config(
             f'--side {side} is not available for {features}, '
             f'which sees {FIXED[features]}: omit it'
         )
-    sides = {} if side is None else dict(side=side)
-    return dict(type=features, **sides)
+    if pretrained is not None and features not in FROM_FOLDERS:
+        raise ValueError(
+            f'--pretrained is for {" and ".join(FROM_FOLDERS)}, not for '
+            f'{features}: omit it'
+        )
+    return dict(type=features, **given)

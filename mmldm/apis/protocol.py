@@ -36,7 +36,7 @@ def protocol_of_test(runner: Any, checkpoint: str) -> dict[str, Any]:
     model = runner.cfg.model.to_dict()
     protocol = dict(
         model=_model(runner, checkpoint),
-        sampling=_sampling(model) | _of_test(runner.test_loop),
+        sampling=_sampling(model) | _of_test(runner),
         data=_data(runner.cfg.test_dataloader.dataset.to_dict()),
         judges=[
             _judge(metric)
@@ -76,8 +76,9 @@ def _sampling(model: Mapping[str, Any]) -> dict[str, Any]:
     return parts | {k: v for k, v in around.items() if v is not None}
 
 
-def _of_test(loop: Any) -> dict[str, Any]:
+def _of_test(runner: Any) -> dict[str, Any]:
     """The settings in which a test samples otherwise than its model."""
+    loop = getattr(runner, 'test_loop', None)
     sampling = getattr(loop, 'sampling', None)
     return {} if sampling is None else sampling.settings
 

@@ -103,10 +103,17 @@ def curve(
     return sorted(points)
 
 
-def _flat(node: Mapping[str, Any], path: str = '') -> Iterator[tuple]:
-    """(dotted key, value) of all values that are no dicts."""
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f'{path}{key}.')
-        else:
-            yield f'{path}{key}', value
+def _flat(node: Any, path: str = '') -> Iterator[tuple]:
+    """(dotted key, value) of all plain values, and lists of plain values.
+
+    An entry of a list of dicts has its number as a key: ``judges.0.network``.
+    """
+    if isinstance(node, Mapping):
+        items = node.items()
+    elif isinstance(node, list) and any(isinstance(v, Mapping) for v in node):
+        items = enumerate(node)
+    else:
+        yield path, node
+        return
+    for key, value in items:
+        yield from _flat(value, f'{path}.{key}' if path else str(key))

@@ -37,12 +37,12 @@ def check_sample_flags(flags: Mapping[str, Any]) -> None:
     for name in FILES:
         if flags[name] is not None:
             check_file(_flag(name), flags[name])
-    for path in flags['like'] or ():
-        check_file('--like', path)
     for item in flags['object'] or ():
         _check_object(*item)
     _check_database(flags)
     _check_together(flags)
+    for path in flags['like'] or ():
+        check_file('--like', path)
 
 
 def _flag(name: str) -> str:

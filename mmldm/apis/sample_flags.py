@@ -13,6 +13,13 @@ IMAGES = {
         type=int, help='images at a time (default: 4, or on a GPU what fits)'
     ),
     '--device': dict(help='such as cpu or cuda:1'),
+    '--adapter': dict(
+        nargs='+',
+        default=[],
+        metavar='FILE[:SCALE]',
+        help='adapters (LoRA) of the model: files, or work directories of '
+        'their training; FILE:0.5 takes half of one, and several add up',
+    ),
     '--from': dict(
         dest='rows',
         metavar='FILE',

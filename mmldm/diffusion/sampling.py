@@ -11,6 +11,7 @@ from mmldm.utils import check_choice, check_range
 from .diffusion_scheduler import DiffusionScheduler
 from .guidance import ClassifierFreeGuidance, Guidance
 from .solvers import Solver
+from .solvers.coordinates import Coordinates
 from .time_grids import TimeGrid
 from .windows import Windows
 
@@ -128,7 +129,7 @@ class Sampling:
 def _described(part: Any) -> dict[str, Any]:
     """The class of a part, and its arguments that are numbers or text."""
     arguments = {
-        name: value
+        name: value.name if isinstance(value, Coordinates) else value
         for name, value in vars(part).items()
         if isinstance(value, int | float | str | list | tuple)
     }

@@ -47,8 +47,8 @@ class GenerationLoop(TestLoop):
 
     On a CPU, images are generated in groups of eight by one thread in each
     process, and therefore have the same bits for any batch size and number of
-    processes. On a GPU they do for any number of processes, but depend on
-    ``test_dataloader.batch_size``, by about one grey level.
+    processes. On a GPU, an image's rounding depends on the batch size of
+    ``test_dataloader``, but not on processes or interruptions.
 
     Args:
         runner: The runner, whose model is a latent diffusion model.

@@ -124,9 +124,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
     try:
         with open(aside, 'wb') as file:
+            mode = os.fstat(file.fileno()).st_mode
             yield file
-            file.flush()
+        # safetensors puts a file of its own there, which nobody else may read.
+        with open(aside, 'rb') as file:
             os.fsync(file.fileno())
+        os.chmod(aside, mode)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)

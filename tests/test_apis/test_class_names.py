@@ -79,6 +79,11 @@ def test_imagenet_is_known_by_words_and_synsets(tiny_ldm):
     assert class_number(model, 'n00000281') == 281
 
 
+def test_a_config_for_other_classes_may_inherit_imagenets_names():
+    embedder = dict(type='ClassEmbedder', num_classes=10, embed_dim=8)
+    assert Conditioner([embedder], class_names='imagenet').class_names is None
+
+
 @pytest.mark.parametrize(
     'names, message',
     [

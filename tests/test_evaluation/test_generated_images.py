@@ -10,7 +10,11 @@ from mmldm.evaluation.reference_statistics import (
     load_statistics,
     save_statistics,
 )
-from mmldm.models.feature_networks import Extracted, FeatureNetwork
+from mmldm.models.feature_networks import (
+    EfficientNetLiteFeatures,
+    Extracted,
+    FeatureNetwork,
+)
 from mmldm.registry import DATASETS, MODELS
 
 
@@ -340,3 +344,32 @@ def test_statistics_of_other_data_are_refused(images, tmp_path):
         patch.setattr(Colours, 'resize', 'another')
         with pytest.raises(ValueError, match="resize='another'"):
             metric_of(path)
+
+
+@pytest.mark.parametrize('side', [32, 224])
+def test_a_network_gives_the_same_bits_for_any_order_and_batches(side):
+    """Of images of two sizes, whose groups are filled up."""
+    network = EfficientNetLiteFeatures(side)
+    images = [
+        torch.randint(0, 256, (3, 40 + i % 2, 40), dtype=torch.uint8)
+        for i in range(13)
+    ]
+
+    def table(order, batch_size):
+        collector = FeatureCollector(network, keep_features=True)
+        shuffled = [images[i] for i in order]
+        for start in range(0, len(order), batch_size):
+            collector.add(shuffled[start : start + batch_size])
+        found = collector.finish(len(order))
+        rows = torch.empty_like(found.features)
+        rows[torch.tensor(order)] = found.features
+        return rows, found.moments.second
+
+    wanted = table(range(13), 13)
+    for order, batch_size in (
+        ([*range(13)][::-1], 1),
+        ([5, *range(5), *range(6, 13)], 4),
+    ):
+        found = table(order, batch_size)
+        assert torch.equal(found[0], wanted[0])
+        assert torch.equal(found[1], wanted[1])

@@ -1,8 +1,10 @@
 """An adapter from its training to files and to a merged model."""
 
 import pytest
+import torch
 
 from mmldm.apis import init_model, load_adapters
+from mmldm.datasets.image_files import read_image
 from mmldm.structures import LDMDataSample
 
 pytest.importorskip('peft')
@@ -35,6 +37,16 @@ def test_an_adapter_is_trained_exported_drawn_with_and_merged(
     call_tool('model_converters/export_adapter', work, file)
     assert file.stat().st_size < 2**20
     load_adapters(model, [file])
+    out = tmp_path / 'drawn'
+    few = '--label', 3, '--num', 1, '--out', out, '--adapter'
+    for text, old in ((file, ''), (file, '1 were'), (f'{file}:0', '')):
+        capsys.readouterr()
+        call_tool('sample', base, *few, text)
+        assert ('were there' in capsys.readouterr().out) == bool(old)
+        (path,) = (out / 'images').iterdir()
+        image = torch.from_numpy(read_image(str(path))).permute(2, 0, 1).int()
+        expected = before if ':0' in str(text) else trained
+        assert (image - expected).abs().max() <= 2
     assert (drawn(model) - trained).abs().max() <= 2
     capsys.readouterr()
     out = tmp_path / 'merged'

@@ -45,6 +45,24 @@ def test_a_curve_is_drawn_in_order(results, call_tool, tmp_path):
     assert points == [(5, 20), (10, 10), (20, 5)]
 
 
+def test_entries_of_lists_have_their_number(results, call_tool, capsys):
+    """The side of the second network; a list of numbers stays one value."""
+    for side, path in enumerate(results):
+        content = json.loads(path.read_text())
+        networks = [dict(side=224), dict(side=side, mean=[1, 2])]
+        content['protocol']['judges'] = networks
+        path.write_text(json.dumps(content))
+    from mmldm.apis.result_table import curve, read_result
+
+    read = [read_result(str(path)) for path in results]
+    assert read[0].settings['judges.1.mean'] == [1, 2]
+    points = curve(read, 'judges.1.side', 'a/fd')
+    assert points == [(0, 5), (1, 20), (2, 10)]
+    call_tool(TOOL, *results)
+    head = capsys.readouterr().out.splitlines()[0]
+    assert head == '| file | judges.1.side | sampling.num_steps | a/fd |'
+
+
 @pytest.mark.parametrize(
     'x, y, message',
     [

@@ -10,6 +10,7 @@ import yaml
 from mmengine.config import Config
 
 from mmldm.apis import init_model, load_config, tool_parser
+from mmldm.diffusion import Sampling
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.checkpoint import load_weights
@@ -345,3 +346,14 @@ def test_weights_in_the_place_of_a_yaml_are_named(
     monkeypatch.setattr(sys, 'argv', arguments)
     with pytest.raises(ValueError, match='a.ckpt is no yaml file but weights'):
         load_converter('compvis_to_mmldm').main()
+
+
+def test_a_class_model_draws_without_a_class(convert, reference):
+    """It follows the condition that the original guides away from."""
+    name = 'class_vq_f4'
+    content = dict(model=reference.config(name))
+    model = init_model(convert(content, reference.checkpoint(name)))
+    view = model.sampling_by(Sampling(unconditional=True))
+    followed, _ = view.conditions([LDMDataSample()] * 2)
+    expected = reference.values(name)['uncond_context']
+    torch.testing.assert_close(followed.tokens.cpu(), expected)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import diffusers
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from mmengine.config import Config
@@ -296,3 +297,32 @@ def test_what_is_no_part_of_a_pipeline_is_none(run, unconditional, kind):
     path.write_text(json.dumps({**index, 'safety_checker': kind, 'x': kind}))
     printed = run('diffusers_to_mmldm', unconditional, 'ours')
     assert 'safety_checker' not in printed
+
+
+def test_a_converted_text_model_trains_on_texts_beside_images(
+    text_to_image, run, run_tool, tmp_path
+):
+    """From its own weights, which a step of 1e-7 hardly changes."""
+    assert 'Train it further' in run(
+        'diffusers_to_mmldm', text_to_image, 'ours'
+    )
+    (tmp_path / 'data').mkdir()
+    for i, suffix in enumerate(('txt', 'txt', 'caption')):
+        image = PIL.Image.new('RGB', (40, 32), (90 * i, 9, 9))
+        image.save(tmp_path / f'data/{i}.png')
+        (tmp_path / f'data/{i}.{suffix}').write_text('a red bus')
+    runner = run_tool(
+        *('train', 'ours/config.py', '--cfg-options'),
+        f'train_dataloader.dataset.data_root={tmp_path / "data"}',
+        'train_dataloader.global_batch_size=2',
+        'train_dataloader.num_workers=0',
+        'train_cfg.max_iters=1',
+        'model.diffusion_scheduler.num_steps=1',
+        'default_hooks.validation_loss.num_images=1',
+    )
+    assert runner.iter == 1
+    dataset = runner.train_dataloader.dataset
+    assert dataset[0]['data_samples'].caption == 'a red bus'
+    stored, _ = read_model_file('ours/model.safetensors')
+    for name, weight in runner.bare_model.state_dict().items():
+        torch.testing.assert_close(weight, stored[name], rtol=0, atol=1e-6)

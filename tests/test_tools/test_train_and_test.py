@@ -57,7 +57,7 @@ def test_a_few_samples_choose_the_best_checkpoint(run_tool, config, tmp_path):
     runner = run_tool(
         *('train', child, '--work-dir', work, '--cfg-options'),
         *('val_dataloader.dataset.num_samples=6', 'train_cfg.val_interval=2'),
-        *('val_evaluator.features.side=32', 'train_cfg.max_iters=6'),
+        *('val_evaluator.0.features.side=32', 'train_cfg.max_iters=6'),
         'train_dataloader.dataset.indices=20',
     )
     values = runner.message_hub.get_scalar('val/efficientnet_lite0/fd').data[0]

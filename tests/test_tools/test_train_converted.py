@@ -230,3 +230,15 @@ def test_the_first_stage_is_trained_further_and_used(
         images.append(read_image('out/images/000000.png'))
     old, new = images
     assert 0 < np.abs(old.astype(int) - new).mean() < 5
+
+
+def test_rows_of_classes_learn_ten_times_as_fast(convert, folder, train):
+    """As each of them learns from few images, and begins as another class."""
+    _, runner = train(convert('class_vq_f4'), folder / 'classes')
+    table = runner.bare_model.conditioner.embedders[0].embedding.weight
+    rates = {
+        weight is table: group['lr']
+        for group in runner.optim_wrapper.param_groups
+        for weight in group['params']
+    }
+    assert rates[True] == pytest.approx(10 * rates[False])

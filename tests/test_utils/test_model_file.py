@@ -187,3 +187,11 @@ def test_digits_of_weights_alone_say_nothing(path):
     path = path.with_name('vae-20221020.safetensors')
     save_file(dict(a=torch.ones(1)), path)
     assert_same(read_model_file(path)[0], dict(a=torch.ones(1)))
+
+
+def test_others_may_read_a_file_as_any_other(tmp_path):
+    (tmp_path / 'plain').touch()
+    path = tmp_path / 'model.safetensors'
+    write_model_file(path, dict(a=torch.zeros(1)), {})
+    modes = [p.stat().st_mode for p in (path, tmp_path / 'plain')]
+    assert modes[0] == modes[1]

@@ -7,7 +7,8 @@
 
 The table has the settings in which the results differ, and all metrics. With
 --plot, one metric is drawn against one setting, such as sampling.num_steps or
-sampling.guidance.scale.
+sampling.guidance.scale. An entry of a list has its number in the name, as in
+judges.0.side.
 """
 
 from __future__ import annotations

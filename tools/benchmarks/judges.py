@@ -167,7 +167,7 @@ def report(chance: list[float], distorted: dict[str, float]) -> str:
 def main() -> None:
     """Measure and print the results."""
     args = parse_args()
-    config = network_config(args.features, args.side)
+    config = network_config(args.features, args.side, args.pretrained)
     import torch
 
     from mmldm.models.feature_networks import build_feature_network

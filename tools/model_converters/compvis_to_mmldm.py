@@ -37,6 +37,29 @@ if TYPE_CHECKING:
 WEIGHTS = ('.ckpt', '.pth', '.pt', '.safetensors', '.bin')
 
 
+def add_flags_of_files_alone(parser: argparse.ArgumentParser) -> None:
+    """Flags about weights that no yaml file describes."""
+    parser.add_argument(
+        '--only-first-stage',
+        action='store_true',
+        help='convert only the first stage of a whole model, such as that of '
+        'Stable Diffusion XL',
+    )
+    parser.add_argument(
+        '--prediction',
+        choices=('eps', 'v'),
+        help='what Stable Diffusion 2 without a yaml file predicts: v in '
+        'models of 768 pixels, eps in the base models of 512 pixels',
+    )
+    parser.add_argument(
+        '--ignore',
+        action='append',
+        default=[],
+        metavar='NAME',
+        help='leave out weights whose names begin so; may be given again',
+    )
+
+
 def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -67,25 +90,7 @@ def parse_args() -> argparse.Namespace:
         help='checkpoint of the first stage, for a diffusion model that was '
         'stored without it, or to replace it by one of the same config',
     )
-    parser.add_argument(
-        '--only-first-stage',
-        action='store_true',
-        help='convert only the first stage of a whole model, such as that of '
-        'Stable Diffusion XL',
-    )
-    parser.add_argument(
-        '--prediction',
-        choices=('eps', 'v'),
-        help='what Stable Diffusion 2 without a yaml file predicts: v in '
-        'models of 768 pixels, eps in the base models of 512 pixels',
-    )
-    parser.add_argument(
-        '--ignore',
-        action='append',
-        default=[],
-        metavar='NAME',
-        help='leave out weights whose names begin so; may be given again',
-    )
+    add_flags_of_files_alone(parser)
     args = parser.parse_args()
     if args.yaml is not None and (args.prediction or args.only_first_stage):
         parser.error(

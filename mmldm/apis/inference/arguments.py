@@ -1,6 +1,6 @@
 """The arguments of a call, taken apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmldm.diffusion import ClassifierFreeGuidance, Sampling, Windows
@@ -166,13 +166,25 @@ def _windows(model: LatentDiffusion, window: int) -> dict[str, Any]:
     return dict(windows=Windows(window // factor), tile_size=TILE_SIZE)
 
 
-def check_known(arguments: Mapping[str, Any]) -> None:
-    """Raise if a name is no argument of a call."""
+def check_known(
+    arguments: Mapping[str, Any], known: Sequence[str] = KNOWN
+) -> None:
+    """Raise if a name is neither known nor an argument of sampling."""
     for name in arguments:
-        if name not in KNOWN:
+        if name not in known:
+            more = ('fields', 'strength') if known else ()
             raise ValueError(
                 f'{name} is unknown. Valid names: '
-                f'{", ".join((*KNOWN, "fields", "strength", *SAMPLING))}'
+                f'{", ".join((*known, *more, *SAMPLING))}'
+            )
+
+
+def refuse_sampling(request: Mapping[str, Any]) -> None:
+    """Raise if one request of several says how to sample."""
+    for name in (*SAMPLING, 'sampling'):
+        if name in request:
+            raise ValueError(
+                f'{name} is the same for all requests: give it to stream(...)'
             )
 
 

@@ -1,6 +1,7 @@
 """How many images a GPU's free memory holds at a time."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -40,7 +41,9 @@ def fitting_batch_size(
     device = next(model.parameters()).device
     if count <= DEFAULT or not has_own_memory(device):
         return DEFAULT
-    short = model.sampling_by(Sampling(num_steps=1))
+    short = model
+    with suppress(ValueError):  # a grid may have its own number of steps
+        short = model.sampling_by(Sampling(num_steps=1))
     needed = peak_of(
         device, lambda: make(short, [request.data_sample()], None)
     )

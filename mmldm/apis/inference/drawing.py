@@ -1,6 +1,7 @@
 """Generate the images of a plan and write them."""
 
 from collections.abc import Iterable
+from itertools import islice
 
 from torch import Tensor
 
@@ -36,12 +37,12 @@ def write_images(
     share = share or Share()
     steps = steps_of(plan.model)
     watch = Denoising(plan.model) if show_steps else None
-    total = len(plan) // share.processes or 1
-    old = 0
+    total, old = len(plan), 0
+    if share.processes > 1:
+        batches = [*islice(batches, share.rank, None, share.processes)]
+        total = sum(len(batch.kept) for batch in batches)
     with ImageBar(total, steps, share.rank == 0) as bar:
-        for place, batch in enumerate(batches):
-            if place % share.processes != share.rank:
-                continue
+        for batch in batches:
             kept = [batch.images[i] for i in batch.kept]
             there = all(map(writer.has, kept))
             if there:

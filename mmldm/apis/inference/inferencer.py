@@ -1,6 +1,6 @@
 """Images from a trained model, from Python."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,12 @@ from mmldm.utils.memory import check_images_fit
 from ..adapters import AdapterSource, load_adapters
 from ..class_names import class_names
 from ..models import init_model
-from .arguments import sampling_of, split_sampling
+from .arguments import (
+    check_known,
+    refuse_sampling,
+    sampling_of,
+    split_sampling,
+)
 from .batches import Progress, generated, predicted
 from .checks import check_multiple, check_sizes, check_whole
 from .defaults import Defaults, defaults_of
@@ -249,30 +254,45 @@ class LatentDiffusionInferencer(Editing):
 
     def stream(
         self,
-        requests: Sequence[Request],
+        requests: Sequence[Request] | Sequence[Mapping[str, Any]],
         sampling: Sampling | None = None,
         batch_size: int | None = None,
         callback: Progress | None = None,
         edit: Edit | None = None,
         exact: bool = False,
-    ) -> Iterator[LDMDataSample]:
+        **own: Any,
+    ) -> Iterator[Image.Image] | Iterator[LDMDataSample]:
         """Generate images one after the other, in batches of equal size.
 
         On a GPU without enough memory the batch is halved, which the log
         says.
 
         Args:
-            requests: The images, such as those of :meth:`asked`.
-            sampling: How to sample; None as in the model's config.
-            batch_size: See :meth:`__call__`.
-            callback: See :meth:`__call__`.
+            requests: Dicts of arguments of :meth:`__call__`: conditions,
+                ``num``, ``seed``, ``number``, ``size``, ``negative``. Or the
+                requests of :meth:`asked`.
+            sampling: See :meth:`__call__`, as for all others.
+            batch_size: See there.
+            callback: See there.
             edit: What makes the images; None generates them from noise.
-            exact: See :meth:`__call__`.
+            exact: See there.
+            own: How to sample, instead of ``sampling``.
 
         Yields:
-            Data samples with ``pred_img``, uint8 RGB (3, H, W).
+            Pictures for dicts, and data samples with ``pred_img``, uint8 RGB
+            (3, H, W), for requests.
         """
-        model = self.model.sampling_by(sampling or Sampling())
-        return generated(
-            model, requests, batch_size, callback, edit or predicted, exact
+        own, rest = split_sampling(own | dict(sampling=sampling))
+        check_known(rest, ())
+        model = self.model.sampling_by(sampling_of(self.model, own))
+        way = batch_size, callback, edit or predicted, exact
+        if all(isinstance(request, Request) for request in requests):
+            return generated(model, requests, *way)
+        for one in requests:
+            refuse_sampling(one)
+        asked = [r for one in requests for r in self.asked(**one)[0]]
+        samples = generated(model, asked, *way)
+        return (
+            to_picture(sample, settings_of(request, own))
+            for sample, request in zip(samples, asked, strict=True)
         )

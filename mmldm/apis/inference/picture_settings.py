@@ -121,7 +121,8 @@ def _without_files(node: Any) -> Any:
         return {
             name: _without_files(value)
             for name, value in node.items()
-            if not name.endswith('_checkpoint')
+            # 'base' is that of an adapter, whose weights have its hash.
+            if not name.endswith('_checkpoint') and name != 'base'
         }
     return [*map(_without_files, node)] if isinstance(node, list) else node
 

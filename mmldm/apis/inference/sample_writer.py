@@ -124,8 +124,9 @@ class SampleWriter:
         grid, shown = self.write_grid()
         images = [*self.plan.images()]
         number, folder = len(images), self.path(images[0]).parent
-        what = 'all of them' if shown == number else f'{shown} of them'
-        lines = [f'{number} images in {folder}, {what} in {grid}']
+        what = 'all' if shown == number else f'{shown} of them'
+        count = '1 image' if number == 1 else f'{number} images'
+        lines = [f'{count} in {folder}, {what} in {grid}']
         if old:
             lines.append(f'{old} were there, made by the same settings')
         if any(kind.frames for kind in self.plan.kinds):

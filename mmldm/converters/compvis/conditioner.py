@@ -31,6 +31,8 @@ WORDS = UNCONDITIONAL, FIRST_STAGE
 IDENTITY = 'torch.nn.Identity'
 BERT = 'bert-base-uncased'
 BERT_VOCABULARY = 30522
+# Classes of the published models of ImageNet, without and with 'no class'.
+IMAGENET = 1000, 1001
 # Tokens per object, and tokens for the two corners of the crop.
 LAYOUT, OBJECT, CORNERS = 'coordinates_bbox', 3, 2
 

@@ -34,15 +34,17 @@ def first_stage_part(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
             alone or in a larger model. What is translated and left out is
             logged.
     """
-    start = next((p for p in PREFIXES if p + FIRST in weights), '')
-    found = part_of(weights, start) if FIRST not in weights else dict(weights)
-    if left_out := [name for name in weights if not name.startswith(start)]:
+    starts = ('', *PREFIXES)
+    start = next((p for p in starts if p + FIRST in weights), '')
+    left_out = [name for name in weights if not name.startswith(start)]
+    if start:
+        others = f'; {len(left_out)} other weights are left out: '
         print_log(
-            f'{len(left_out)} weights besides the first stage ({start}*) are '
-            f'left out: {few(left_out)}',
+            f'The first stage is read from {start}*'
+            f'{others + few(left_out) if left_out else ""}',
             logger='current',
         )
-    return usual_names(found)
+    return usual_names(part_of(weights, start))
 
 
 def usual_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -90,4 +90,5 @@ def _network(weights: Mapping[str, Tensor], z_channels: int) -> dict[str, Any]:
 
 def _width(weights: Mapping[str, Tensor], name: str) -> tuple[int, int]:
     """Output and input channels of a convolution."""
-    return tuple(weights[name].shape[:2])
+    shape = weights[name].shape
+    return shape[0], shape[1]

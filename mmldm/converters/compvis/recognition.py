@@ -11,6 +11,8 @@ from typing import Any
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmldm.utils.checkpoint import few
+
 from ..key_mapping import part_of
 from .checkpoint import PARTS
 from .first_stage_aliases import first_stage_part
@@ -33,6 +35,12 @@ OTHERS = {
     8: 'of InstructPix2Pix',
     9: 'for inpainting',
 }
+# Heads of the UNets of both versions.
+HEADS = dict(num_heads=8), dict(num_head_channels=64)
+OTHER_MODEL = (
+    'give the yaml file of the model before the checkpoint, or take only its '
+    'first stage by --only-first-stage'
+)
 STABLE = dict(
     linear_start=0.00085,
     linear_end=0.012,
@@ -56,11 +64,23 @@ def recognised(
     Raises:
         ValueError: If it is another model; says which, and the remedy.
     """
-    if UNET_START + UNET in weights:
-        return _stable_diffusion(weights, prediction)
-    check_known(weights)
-    stage = first_stage_part(weights)
-    return first_stage_of(stage), stage
+    try:
+        if UNET_START + UNET in weights:
+            return _stable_diffusion(weights, prediction)
+        check_known(weights)
+        if unknown := [n for n in weights if n.startswith(UNET_START)]:
+            raise ValueError(
+                f'its denoiser ({few(unknown)}) is not that of Stable '
+                f'Diffusion 1 or 2: {OTHER_MODEL}'
+            )
+        stage = first_stage_part(weights)
+        return first_stage_of(stage), stage
+    except (LookupError, TypeError, ZeroDivisionError) as error:
+        raise ValueError(
+            'its weights have the names of a known model, but one is missing '
+            f'or has another shape ({error}): give the yaml file that the '
+            'model was trained with, before the checkpoint'
+        ) from error
 
 
 def _stable_diffusion(
@@ -82,9 +102,8 @@ def _stable_diffusion(
     if not stage:
         raise ValueError(PARTS['autoencoder'].missing)
     prediction = prediction or _prediction(second)
-    version = 2 if second else 1
     print_log(
-        f'Recognised as Stable Diffusion {version} that predicts '
+        f'Recognised as Stable Diffusion {1 + second} that predicts '
         f'{"v" if prediction == "v" else "the noise (eps)"}',
         logger='current',
     )
@@ -95,10 +114,7 @@ def _stable_diffusion(
         parameterization=prediction,
         first_stage_config=first_stage_of(stage),
         cond_stage_config=_text(text, second),
-        unet_config=unet_of(
-            unet,
-            dict(num_head_channels=64) if second else dict(num_heads=8),
-        ),
+        unet_config=unet_of(unet, HEADS[second]),
     )
     others = {
         n: w for n, w in weights.items() if not n.startswith(STAGE_START)
@@ -115,9 +131,7 @@ def _check_unet(unet: Mapping[str, Tensor]) -> None:
         raise ValueError(
             f'its denoiser takes {channels} channels, as models {what} do: '
             'without a yaml file only text-to-image models of Stable '
-            'Diffusion 1 and 2 are known. Give the yaml file of the model '
-            'before the checkpoint, or take only the first stage by '
-            '--only-first-stage'
+            f'Diffusion 1 and 2 are known: {OTHER_MODEL}'
         )
 
 

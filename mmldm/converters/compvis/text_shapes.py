@@ -38,7 +38,8 @@ def text_network(weights: Mapping[str, Tensor]) -> dict[str, Any]:
         tokens = f'{start}{CLIP_TOKENS}'
         positions = f'{start}embeddings.position_embedding.weight'
         layers, wide = f'{start}encoder.layers.', 'mlp.fc1.weight'
-    vocab_size, hidden_size = weights[tokens].shape
+    shape = weights[tokens].shape
+    vocab_size, hidden_size = shape[0], shape[1]
     num_layers = next(
         i for i in count() if f'{layers}{i}.{wide}' not in weights
     )

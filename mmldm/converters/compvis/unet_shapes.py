@@ -26,14 +26,14 @@ def unet_of(
     Raises:
         KeyError: If a weight is missing.
     """
-    channels, in_channels = weights[FIRST].shape[:2]
+    channels = weights[FIRST].shape[0]
     widths, attends, num_blocks, context_dim = _levels(weights)
     found = [DEPTH.match(name) for name in weights]
     depths = [int(match[1]) + 1 for match in found if match]
     return dict(
         target=TARGET,
         params=dict(
-            in_channels=in_channels,
+            in_channels=weights[FIRST].shape[1],
             out_channels=len(weights[LAST]),
             model_channels=channels,
             channel_mult=[width // channels for width in widths],

@@ -29,6 +29,7 @@ from .first_stage import (
     first_stage_to_diffusers_config,
 )
 from .folder import TOKENIZER
+from .grey_images import fold_grey
 from .latent_scale import fold_latent_scale, scale_keys
 from .library_stage import LIBRARY, library_stage
 from .pipelines import (
@@ -138,6 +139,7 @@ def _add_first_stage(
         theirs, found = library_stage(own, stage)
         folder.add(part, theirs, found)
         return theirs['_class_name']
+    own, stage = fold_grey(own, stage)
     if config['type'] != 'FirstStage':
         own, stage, notes = fold_latent_scale(own, stage)
         folder.notes += notes

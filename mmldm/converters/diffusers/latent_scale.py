@@ -89,6 +89,17 @@ def fold_latent_scale(
     if keys == ['scaling_factor']:
         return dict(weights), dict(config), []
     weights, config = _with_convolutions(weights, config)
+    weights |= _folded(weights)
+    note = (
+        'latent_scale and latent_shift of each channel are part of '
+        'quant_conv and post_quant_conv: latents are the same, and '
+        'scaling_factor=1'
+    )
+    return weights, config, [note]
+
+
+def _folded(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Convolutions that scale and shift; means precede log-variances."""
     kind = weights['quant_conv.weight'].dtype
     scale = weights['latent_scale'].double().flatten()
     shift = weights['latent_shift'].double().flatten()
@@ -97,7 +108,6 @@ def fold_latent_scale(
         for name in POINTWISE
         for part in ('weight', 'bias')
     )
-    # First the means, then the log-variances.
     channels = len(scale)
     into, into_bias = into.clone(), into_bias.clone()
     into[:channels] *= scale[:, None, None, None]
@@ -111,13 +121,7 @@ def fold_latent_scale(
         'latent_scale': weights['latent_scale'].double() * 0 + 1,
         'latent_shift': weights['latent_shift'].double() * 0,
     }
-    weights |= {name: weight.to(kind) for name, weight in folded.items()}
-    note = (
-        'latent_scale and latent_shift of each channel are part of '
-        'quant_conv and post_quant_conv: latents are the same, and '
-        'scaling_factor=1'
-    )
-    return weights, config, [note]
+    return {name: weight.to(kind) for name, weight in folded.items()}
 
 
 def _with_convolutions(

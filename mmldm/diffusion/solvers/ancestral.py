@@ -55,7 +55,7 @@ class DDIM(MultistepSolver):
     ) -> tuple[Tensor, Tensor]:
         """Standard deviations at nxt of the old and the new noise; eq. 16.
 
-        Their squares add up to ``nxt.sigma``^2.
+        Their squares add up to the square of ``nxt.sigma``.
         """
         added = _variance_added(cur, nxt).sqrt()
         fresh = self.eta * nxt.sigma / cur.sigma * added

@@ -27,6 +27,11 @@ class Coordinates(NamedTuple):
 
     k: int
 
+    @property
+    def name(self) -> str:
+        """The name in configs."""
+        return 'flow' if self.k else 've'
+
     def scale(self, level: NoiseLevel) -> Tensor:
         """The scale c, ()."""
         return level.alpha + self.k * level.sigma

@@ -4,7 +4,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
 
     All image autoencoders of diffusers work: ``AutoencoderDC`` (Chen et al.
     2024, arXiv:2410.10733), ``AutoencoderTiny``, ``AsymmetricAutoencoderKL``
-    and others, also those that the converters do not know. ``AutoencoderKL``
+    and others; those of videos get images as single frames. ``AutoencoderKL``
     and ``VQModel`` can be trained further if they are converted instead.
     With ``pretrained``, checkpoints of a model hold only the hash of the
     weights; with ``config``, they hold the weights.
@@ -71,15 +71,15 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
             network, config = _loaded(pretrained)
         else:
             network = _built(config, 'DiffusersAutoencoder.config')
-        channels, factor, has_posterior = _latent_size(config)
+        form = _form(config)
         scale, shift = scale_and_shift(config)
         super().__init__(
-            channels,
-            factor,
+            form.channels,
+            form.factor,
             scale if latent_scale is None else latent_scale,
             shift if latent_shift is None else latent_shift,
         )
-        self.pretrained, self.has_posterior = pretrained, has_posterior
+        self.pretrained, self.form = pretrained, form
         self.network = network
         self.freeze_part(has_file=pretrained is not None)
 
@@ -115,13 +115,13 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
 
     def encode_moments(self, x: Tensor) -> Tensor:
         """See :class:`Autoencoder`; mean and log-variance of a posterior."""
-        return _moments(self.network.encode(x))[0]
+        return _encode(self.network, x, self.form.video)[0]
 
     def latents_of(
         self, moments: Tensor, draw_noise: DrawNoise | None
     ) -> Tensor:
         """See :class:`Autoencoder`."""
-        if not self.has_posterior:
+        if not self.form.has_posterior:
             return moments
         posterior = DiagonalGaussian(moments)
         if draw_noise is None:
@@ -129,7 +129,7 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
         return posterior.sample(draw_noise)
 
     def decode_raw(self, z: Tensor) -> Tensor:
-        return self.network.decode(z).sample
+        return _decode(self.network, z, self.form.video)
 
     def encode_for_training(
         self,
@@ -145,15 +145,38 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
         )
 
 
-def _moments(found: Any) -> tuple[Tensor, bool]:
-    """Moments or latents of an encoder's output; whether it has moments."""
+class Form(NamedTuple):
+    """What a network takes and gives.
+
+    Attributes:
+        channels: Channels of latents.
+        factor: Pixels per latent position along each side.
+        has_posterior: Whether it gives a mean and a log-variance.
+        video: Whether it takes videos; an image is one of a single frame.
+    """
+
+    channels: int
+    factor: int
+    has_posterior: bool
+    video: bool
+
+
+def _encode(network: nn.Module, x: Tensor, video: bool) -> tuple[Tensor, bool]:
+    """Moments or latents of images, and whether they are moments."""
+    found = network.encode(x[:, :, None] if video else x)
     posterior = getattr(found, 'latent_dist', None)
     if posterior is not None:
-        return posterior.parameters, True
-    for name in ('latents', 'latent'):
-        if (z := getattr(found, name, None)) is not None:
-            return z, False
-    raise ValueError(f'{type(found).__name__} has no latents')
+        z = posterior.parameters
+    else:
+        names = ('latents', 'latent')
+        z = next(getattr(found, n) for n in names if hasattr(found, n))
+    return z[:, :, 0] if video else z, posterior is not None
+
+
+def _decode(network: nn.Module, z: Tensor, video: bool) -> Tensor:
+    """Images of latents."""
+    x = network.decode(z[:, :, None] if video else z).sample
+    return x[:, :, 0] if video else x
 
 
 def _loaded(pretrained: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -215,7 +238,7 @@ def _built(config: Mapping[str, Any], where: str) -> nn.Module:
     """An untrained network of a config."""
     cls = _class(config, where)
     try:
-        return cls.from_config(config)
+        return cls.from_config(dict(config))
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(
             f'{where} does not describe a {cls.__name__} '
@@ -223,28 +246,45 @@ def _built(config: Mapping[str, Any], where: str) -> nn.Module:
         ) from error
 
 
-@torch.no_grad()
-def _latent_size(config: Mapping[str, Any]) -> tuple[int, int, bool]:
-    """Channels, pixels per latent position, whether there is a posterior."""
+def _form(config: Mapping[str, Any]) -> Form:
+    """What a network takes and gives, by a trial without memory."""
     where = f'DiffusersAutoencoder of {config[CLASS]}'
-    with torch.device('meta'):
+    with torch.device('meta'), torch.no_grad():
         network = _built(config, where).eval()
         try:
-            z, has_posterior = _moments(
-                network.encode(torch.empty(1, 3, HEIGHT, WIDTH))
-            )
-            _, channels, height, width = z.shape
+            form = _tried(network, video=False)
         except Exception as error:  # whatever a network for videos raises
-            raise ValueError(
-                f'{where} cannot encode an image of {HEIGHT}x{WIDTH} '
-                f'pixels ({first_line(error)}): give an autoencoder of RGB '
-                'images of any size'
-            ) from error
-    factor = HEIGHT // height
-    fits = (factor * height, factor * width) == (HEIGHT, WIDTH)
-    if not fits or factor & (factor - 1):
+            try:
+                form = _tried(network, video=True)
+            except Exception:
+                raise ValueError(
+                    f'{where} cannot encode and decode an image of '
+                    f'{HEIGHT}x{WIDTH} pixels ({first_line(error)}): give an '
+                    'autoencoder of RGB images of any size'
+                ) from error
+    if form.factor & (form.factor - 1):
         raise ValueError(
-            f'{where} makes latents of {height}x{width} from images of '
-            f'{HEIGHT}x{WIDTH}: give one with a power of 2 pixels per position'
+            f'{where} has {form.factor} pixels per latent position: give one '
+            'with a power of 2'
         )
-    return channels // (1 + has_posterior), factor, has_posterior
+    return form
+
+
+def _tried(network: nn.Module, video: bool) -> Form:
+    """The form of a network, on the meta device.
+
+    Raises:
+        Exception: If it does not take such images.
+    """
+    z, has_posterior = _encode(
+        network, torch.empty(1, 3, HEIGHT, WIDTH), video
+    )
+    _, channels, height, width = z.shape
+    factor, channels = HEIGHT // height, channels // (1 + has_posterior)
+    x = _decode(network, z[:, :channels], video)
+    size = HEIGHT, WIDTH
+    if x.shape != (1, 3, *size) or size != (factor * height, factor * width):
+        raise ValueError(
+            f'latents of {height}x{width}, images of {tuple(x.shape[1:])}'
+        )
+    return Form(channels, factor, has_posterior, video)

@@ -8,6 +8,8 @@ from mmldm.utils import check_choice
 IMAGENET = 'imagenet'
 # Fields of data samples whose classes have these names.
 NAMED = ('gt_label', 'layout')
+# Numbers of classes that ImageNet's names fit, without and with 'no class'.
+FITS = 1000, 1001
 Names = Sequence[str] | str
 
 
@@ -18,7 +20,7 @@ def read_class_names(
 
     Args:
         names: One name for each class; 'imagenet' for the names of ImageNet's
-            1000 classes; None for no names.
+            1000 classes, if there are as many; None for no names.
         counts: Number of classes by field; see ``Conditioner.class_counts``.
 
     Raises:
@@ -28,6 +30,9 @@ def read_class_names(
         return None
     if isinstance(names, str):
         check_choice('class_names', names, (IMAGENET,))
+        # A config for other classes may inherit one of ImageNet.
+        if any(counts.get(f, ('', 1000))[1] not in FITS for f in NAMED):
+            return None
         names = imagenet_names()
     if not all(isinstance(name, str) and name.strip() for name in names):
         raise ValueError('class_names must be texts, none of them empty')

@@ -18,7 +18,8 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from .editor import Editor
-from .first_stage_hash import ORIGIN, PREFIX, first_stage_hash
+from .first_stage_hash import ORIGIN
+from .first_stage_loading import fit_discriminator, fit_parts
 
 PIXEL_LOSSES = {'l1': F.l1_loss, 'l2': F.mse_loss}
 
@@ -45,9 +46,8 @@ class FirstStage(Editor):
             pixel loss.
         adversarial: Config of ``AdversarialLoss``; None for none.
         equivariance: Config of ``Equivariance``; None for none.
-        trained: 'all', or 'decoder' to train a decoder further whose encoder
-            stays as it is: latent diffusion models of the first stage before
-            can use the new one.
+        trained: 'all', or 'decoder' to keep the encoder, so that diffusion
+            models of the same latents can use the new decoder.
         data_preprocessor: See :class:`Editor`.
     """
 
@@ -85,11 +85,12 @@ class FirstStage(Editor):
             _ = self.autoencoder.last_weight  # refused now, not at `start`
         self.equivariance = _build(equivariance)
         check_choice('trained', trained, ('all', 'decoder'))
+        self.keeps_encoder = trained == 'decoder'
         self.fixed_parts: list[torch.nn.Module] = []
-        if trained == 'decoder':
+        if self.keeps_encoder:
             self._fix_encoder()
-        self.register_load_state_dict_pre_hook(_fit_parts)
-        self.register_load_state_dict_pre_hook(_fit_discriminator)
+        self.register_load_state_dict_pre_hook(fit_parts)
+        self.register_load_state_dict_pre_hook(fit_discriminator)
 
     def train(self, mode: bool = True) -> 'FirstStage':
         """See :meth:`nn.Module.train`; what is not trained stays as it is."""
@@ -97,11 +98,6 @@ class FirstStage(Editor):
         for part in self.fixed_parts:
             part.eval()
         return self
-
-    @property
-    def keeps_encoder(self) -> bool:
-        """Whether the decoder alone is trained."""
-        return bool(self.fixed_parts)
 
     def _fix_encoder(self) -> None:
         """Exclude all but the decoding parts from training."""
@@ -298,43 +294,6 @@ class FirstStage(Editor):
             wrapper.step()
             wrapper.zero_grad()
         return logged
-
-
-def _fit_parts(model: FirstStage, state: dict, prefix: str, *_) -> None:
-    """Let the first stage of a latent diffusion model be loaded.
-
-    One that keeps its encoder notes the hash of the first stage that it
-    begins from, unless the file has noted it.
-    """
-    if f'{prefix}denoiser.' in {n[: len(prefix) + 9] for n in state}:
-        for name in [n for n in state if not n.startswith(prefix + PREFIX)]:
-            del state[name]
-    if not model.keeps_encoder:
-        state.pop(prefix + ORIGIN, None)
-    elif prefix + ORIGIN not in state:
-        own = {prefix + n: w.dtype for n, w in model.state_dict().items()}
-        weights = {
-            name.removeprefix(prefix): weight.to(own.get(name, weight.dtype))
-            for name, weight in state.items()
-        }
-        state[prefix + ORIGIN] = first_stage_hash(weights)
-
-
-def _fit_discriminator(
-    model: FirstStage, state: dict, prefix: str, *_
-) -> None:
-    """Let an autoencoder be loaded with and without its discriminator.
-
-    If the file has no discriminator, the model's own one is kept. The
-    adversarial phase can thus start from any autoencoder.
-    """
-    prefix += 'adversarial.'
-    stored = [name for name in state if name.startswith(prefix)]
-    if model.adversarial is None:
-        for name in stored:
-            del state[name]
-    elif not stored:
-        state.update(model.adversarial.state_dict(prefix=prefix))
 
 
 def _build(config: ConfigType | None):

@@ -82,6 +82,29 @@ def test_threads_with_other_settings_do_not_disturb_each_other(tiny_ldm):
         assert all(np.array_equal(image, wanted) for image in found)
 
 
+def test_a_stream_of_arguments_yields_the_pictures_of_calls(generate):
+    wanted = [
+        dict(label=3),
+        dict(label=[7, 5], number=4),
+        dict(label=1, num=2),
+    ]
+    stream = generate.stream(wanted, batch_size=3, steps=3)
+    first = next(stream)
+    found = [first, *stream]
+    assert [i.info['mmldm']['label'] for i in found] == [3, 7, 5, 1, 1]
+    assert [i.info['mmldm']['number'] for i in found] == [0, 4, 4, 0, 1]
+    for image in found:
+        (again,) = generate(**image.info['mmldm'])
+        error = np.asarray(again).astype(int) - np.asarray(image)
+        assert abs(error).max() <= 1
+    with pytest.raises(ValueError, match='step is unknown. Valid names: sol'):
+        generate.stream(wanted, step=3)
+    with pytest.raises(ValueError, match='label=99 is unknown'):
+        generate.stream([dict(label=99)])
+    with pytest.raises(ValueError, match='steps is the same for all'):
+        generate.stream([dict(label=9, steps=3)])
+
+
 def test_windows_and_tiles_are_of_one_call(generate, model):
     sampling = Sampling(windows=Windows(4), tile_size=64)
     assert generate(label=3, size=(16, 24), sampling=sampling)

@@ -181,8 +181,7 @@ def test_sheets_hold_images_of_any_size(write, tmp_path):
     _, writer = write('out')
     lines = writer.finish()
     assert lines == [
-        f'4 images in {tmp_path}/out/images, all of them in '
-        f'{tmp_path}/out/grid.png'
+        f'4 images in {tmp_path}/out/images, all in {tmp_path}/out/grid.png'
     ]
     with Image.open(tmp_path / 'out/grid.png') as grid:
         assert grid.size == (2 * 14 + 2, 2 * 10 + 2)

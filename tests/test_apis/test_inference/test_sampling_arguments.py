@@ -136,6 +136,14 @@ def test_free_memory_sets_the_batch_size(generate, batches, gpu, logged):
     assert 'batch_size=10' in line
 
 
+def test_a_grid_with_its_own_number_of_steps_is_tried_whole(
+    generate, batches, gpu
+):
+    grid = dict(type='CustomTimes', times=[900, 500])
+    generate(label=3, num=9, steps=2, grid=grid)
+    assert batches == [(1, 2), (9, 2)]
+
+
 def test_few_images_need_no_trial(generate, batches, gpu):
     generate(label=3, num=8)
     assert not gpu and [count for count, _ in batches] == [8]
@@ -169,7 +177,23 @@ def test_defaults_are_explained(guided):
     assert 'size = 8  # model.image_size' in str(settings)
 
 
-def test_the_defaults_are_what_a_call_does(guided):
+@pytest.mark.parametrize(
+    'solver',
+    [
+        dict(type='DDIM', eta=0.5),
+        dict(_delete_=True, type='IPNDM', order=3, coordinates='flow'),
+    ],
+)
+def test_the_defaults_are_what_a_call_does(tiny_ldm, solver):
+    guided = tiny_ldm(
+        image_size=8,
+        guidance=GUIDED,
+        conditioner=dict(drop_prob=0.1),
+        diffusion_scheduler=dict(
+            solver=solver,
+            time_grid=dict(_delete_=True, type='EqualErrorGrid'),
+        ),
+    )
     generate = LatentDiffusionInferencer(guided)
     given = {
         name: value

@@ -63,13 +63,13 @@ def clip_weights():
     return under('transformer.', theirs)
 
 
-def open_clip_weights(width=64, layers=3):
+def open_clip_weights(width=64, layers=3, vocab_size=9):
     """The names in files of Stable Diffusion 2."""
     shapes = {
         'positional_embedding': (77, width),
         'text_projection': (width, width),
         'logit_scale': (),
-        'token_embedding.weight': (9, width),
+        'token_embedding.weight': (vocab_size, width),
         'ln_final.weight': (width,),
         'ln_final.bias': (width,),
     }

@@ -10,10 +10,13 @@ from safetensors.torch import save_file
 
 from mmldm.converters import (
     convert_compvis,
+    model_config,
     read_compvis_checkpoint,
     recognised,
     with_first_stage,
 )
+from mmldm.converters.compvis.denoiser import UNET_KEYS
+from mmldm.converters.compvis.first_stage import FIRST_STAGE_KEYS
 from mmldm.converters.diffusers.first_stage import (
     FIRST_STAGE_KEYS as DIFFUSERS_KEYS,
 )
@@ -315,15 +318,15 @@ NO_CONVOLUTIONS = dict(
 # The config of a first stage, what is done to its file, and a line, if any.
 STAGES = [
     ({}, lambda w: w, None),
-    ({}, lambda w: under(FIRST, w), None),
+    ({}, lambda w: under(FIRST, w), 'is read from first_stage_model'),
     ({}, lambda w: under('module.' + FIRST, w), 'wrappers of torch'),
-    ({}, lambda w: under('vae.', w), None),
+    ({}, lambda w: under('vae.', w), 'is read from vae'),
     ({}, lambda w: dict(model=w), 'The weights are read from model'),
     ({}, lambda w: w | {'loss.logvar': torch.ones(1)}, None),
     (
         {},
         lambda w: under(FIRST, w) | {'model.x': torch.ones(1)},
-        r'besides the first stage .* left out: model.x',
+        r'from first_stage_model.*1 other weights are left out: model.x',
     ),
     (NO_CONVOLUTIONS, lambda w: w, None),
     (dict(post_quant_conv=False), lambda w: w, None),
@@ -395,6 +398,7 @@ STRANGERS = {
     'conditioner.embedders.0.transformer.x': 'XL.*--only-first-stage',
     'model.diffusion_model.joint_blocks.0.x': 'Diffusion 3.*--only-first',
     'double_blocks.0.img_attn.qkv.weight': '3 or FLUX',
+    'model.diffusion_model.x_embedder.weight': 'denoiser .*x_embedder.* is n',
     'denoiser.conv_in.weight': 'a file of mmldm .*needs no conversion',
     'down_blocks.0.resnets.0.conv1.weight': 'UNet of diffusers .*to_mmldm.py',
     'text_model.encoder.layers.0.mlp.fc1.weight': 'a text encoder alone',
@@ -410,15 +414,116 @@ def test_a_file_of_another_kind_says_what_it_is(name):
         recognised({name: torch.ones(1)})
 
 
-def test_open_clip_of_full_size_is_that_of_the_paper():
-    """Its numbers come from the shapes; heads have 64 channels."""
-    from mmldm.converters.compvis.clip import OPEN_CLIP_NETWORK
-    from mmldm.converters.compvis.text_shapes import text_network
+@pytest.mark.parametrize(
+    'name',
+    [
+        MODEL + 'input_blocks.0.0.weight',
+        MODEL + 'input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight',
+        MODEL + 'input_blocks.1.0.out_layers.3.weight',
+        MODEL + 'out.2.weight',
+        FIRST + 'decoder.conv_in.weight',
+        FIRST + 'post_quant_conv.weight',
+        FIRST + 'encoder.down.1.block.0.conv1.weight',
+        SECOND + 'transformer.text_model.embeddings.token_embedding.weight',
+        SECOND + 'transformer.text_model.embeddings.position_embedding.weight',
+    ],
+)
+@pytest.mark.parametrize('shape', [None, (), (0, 0), (3,)])
+def test_odd_shapes_are_refused(first, name, shape):
+    """Each by an error of the converter, not of Python."""
+    odd = without(first, name)
+    if shape is not None:
+        odd[name] = torch.zeros(shape)
+    with pytest.raises(ValueError, match='yaml file|shape|max_length=77'):
+        converted(odd)
 
+
+# v2-inference-v.yaml, without the keys of training.
+STABLE_2 = dict(
+    target='ldm.models.diffusion.ddpm.LatentDiffusion',
+    params=dict(
+        parameterization='v',
+        linear_start=0.00085,
+        linear_end=0.0120,
+        timesteps=1000,
+        first_stage_key='jpg',
+        cond_stage_key='txt',
+        image_size=96,
+        channels=4,
+        cond_stage_trainable=False,
+        conditioning_key='crossattn',
+        scale_factor=0.18215,
+        use_ema=False,
+        unet_config=dict(
+            target='ldm.modules.diffusionmodules.openaimodel.UNetModel',
+            params=dict(
+                use_checkpoint=True,
+                use_fp16=True,
+                image_size=32,
+                in_channels=4,
+                out_channels=4,
+                model_channels=320,
+                attention_resolutions=[4, 2, 1],
+                num_res_blocks=2,
+                channel_mult=[1, 2, 4, 4],
+                num_head_channels=64,
+                use_spatial_transformer=True,
+                use_linear_in_transformer=True,
+                transformer_depth=1,
+                context_dim=1024,
+                legacy=False,
+            ),
+        ),
+        first_stage_config=dict(
+            target='ldm.models.autoencoder.AutoencoderKL',
+            params=dict(
+                embed_dim=4,
+                monitor='val/rec_loss',
+                ddconfig=dict(
+                    double_z=True,
+                    z_channels=4,
+                    resolution=256,
+                    in_channels=3,
+                    out_ch=3,
+                    ch=128,
+                    ch_mult=[1, 2, 4, 4],
+                    num_res_blocks=2,
+                    attn_resolutions=[],
+                    dropout=0.0,
+                ),
+                lossconfig=dict(target='torch.nn.Identity'),
+            ),
+        ),
+        cond_stage_config=dict(
+            target='ldm.modules.encoders.modules.FrozenOpenCLIPEmbedder',
+            params=dict(freeze=True, layer='penultimate'),
+        ),
+    ),
+)
+
+
+def test_stable_diffusion_2_of_full_size_is_that_of_its_yaml_file():
+    """865.9 M parameters in its UNet, whose shapes show all but the heads."""
+    config = model_config(STABLE_2)
     with torch.device('meta'):
-        weights = open_clip_weights(1024, 24)
-    weights['model.token_embedding.weight'] = torch.empty(
-        49408, 1024, device='meta'
-    )
-    found = text_network(weights)
-    assert found.items() <= OPEN_CLIP_NETWORK.items()
+        model = MODELS.build(config)
+        text = open_clip_weights(1024, 24, vocab_size=49408)
+    parts = {
+        MODEL: UNET_KEYS.write(
+            model.denoiser.state_dict(), config['denoiser']
+        ),
+        FIRST: FIRST_STAGE_KEYS.write(
+            model.autoencoder.state_dict(), config['autoencoder']
+        ),
+        SECOND: text,
+    }
+    count = sum(weight.numel() for weight in parts[MODEL].values())
+    assert count == pytest.approx(865.9e6, rel=1e-4)
+    state = {}
+    for start, part in parts.items():
+        state |= under(start, part)
+    found, _ = recognised(state, 'v')
+    assert model_config(found) == config
+    _, weights, _ = convert_compvis(STABLE_2, state)
+    expected = {n: w.shape for n, w in model.state_dict().items()}
+    assert {n: w.shape for n, w in weights.items()} == expected

@@ -300,6 +300,21 @@ SHIFTED = LDM | dict(
 )
 
 
+GREY = LDM | dict(autoencoder=KL | dict(type='GreyAutoencoderKL'))
+
+
+def test_grey_images_are_grey_there(export):
+    model, folder, notes = export(GREY)
+    assert notes == []
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    image = pipeline(
+        generator=torch.Generator().manual_seed(0), num_inference_steps=10
+    ).images[0]
+    assert_same_image(image, drawn(model))
+    assert np.ptp(np.asarray(image).astype(int), axis=2).max() <= 1
+
+
 @pytest.mark.parametrize('config', [OWN_IMAGES, SHIFTED])
 def test_a_scale_that_pipelines_lack_draws_as_ours(export, config):
     model, folder, (note,) = export(config)

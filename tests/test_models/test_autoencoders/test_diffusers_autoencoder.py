@@ -45,6 +45,16 @@ NETWORKS = [
     ('AutoencoderKL', KL_BLOCKS | dict(shift_factor=0.5), 4, 2),
     ('VQModel', KL_BLOCKS, 3, 2),
 ]
+# Of videos, and of images as videos of one frame.
+VIDEO = dict(
+    base_dim=8,
+    z_dim=2,
+    dim_mult=[1, 2],
+    num_res_blocks=1,
+    temperal_downsample=[True],
+    latents_mean=[0.5, -1.0],
+    latents_std=[2.0, 4.0],
+)
 
 
 @pytest.fixture
@@ -83,6 +93,24 @@ def test_latents_and_images_are_those_of_the_library(
     torch.testing.assert_close(ours.encode(x), z)
     image = network.decode(raw).sample
     near = dict(rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.decode(z), image, **near)
+
+
+@torch.no_grad()
+def test_an_image_is_a_video_of_one_frame(saved):
+    network, folder = saved('AutoencoderKLQwenImage', VIDEO)
+    ours = built(folder)
+    assert (ours.latent_channels, ours.factor) == (2, 2)
+    x = torch.rand(2, 3, 16, 8) * 2 - 1
+    raw = network.encode(x[:, :, None]).latent_dist.mode()
+    mean, std = (
+        torch.tensor(VIDEO[key])[:, None, None]
+        for key in ('latents_mean', 'latents_std')
+    )
+    z = (raw[:, :, 0] - mean) / std
+    near = dict(rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.encode(x), z, **near)
+    image = network.decode(raw).sample[:, :, 0]
     torch.testing.assert_close(ours.decode(z), image, **near)
 
 
@@ -154,7 +182,7 @@ def test_training_it_is_refused(saved):
         ),
         (
             dict(_class_name='AutoencoderKL', in_channels=1),
-            'AutoencoderKL cannot encode an image .* RGB images',
+            'AutoencoderKL cannot encode and decode an image .* RGB images',
         ),
         (
             dict(_class_name='AutoencoderTiny', latents_mean=[1]),

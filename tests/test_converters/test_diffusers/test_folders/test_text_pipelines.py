@@ -8,6 +8,8 @@ from mmengine.config import Config
 from safetensors.torch import load_file
 
 from mmldm.converters import whole_model, write_diffusers
+from mmldm.diffusion import Sampling
+from mmldm.structures import LDMDataSample
 
 pytestmark = [
     pytest.mark.filterwarnings('ignore:.*needs a null condition'),
@@ -101,6 +103,21 @@ def test_what_the_text_pipeline_takes_for_granted(
     assert (tmp_path / 'back/model_index.json').exists() == (
         'levels' in change
     )
+
+
+@pytest.mark.parametrize('kind', ['stable_diffusion', 'text_to_image'])
+def test_a_text_model_draws_without_a_text(small, tmp_path, kind):
+    """It follows the empty caption, which it was trained with too."""
+    pipeline = getattr(small, kind)(tmp_path)
+    weights, config = small.read(small.saved(pipeline, tmp_path / 'theirs'))
+    model = small.build(config, weights)
+    assert model.conditioner.drop_prob == 0.1
+    view = model.sampling_by(Sampling(unconditional=True))
+    sample = LDMDataSample()
+    sample.caption = ''
+    expected, _ = model.conditions([sample])
+    followed, _ = view.conditions([LDMDataSample()])
+    assert torch.equal(followed.tokens, expected.tokens)
 
 
 def test_a_token_that_fills_captions_is_written(small, tmp_path):

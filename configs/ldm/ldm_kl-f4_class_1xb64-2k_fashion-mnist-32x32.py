@@ -1,10 +1,10 @@
 """Class-conditional latent diffusion of clothes, for two CPU cores.
 
 Train: python tools/train.py \
-       configs/ldm/ldm_kl-f4_class_1xb64-2500_fashion-mnist-32x32.py
+       configs/ldm/ldm_kl-f4_class_1xb64-2k_fashion-mnist-32x32.py
 Judge: python tools/test.py \
-       configs/ldm/ldm_kl-f4_class_1xb64-2500_fashion-mnist-32x32.py \
-       work_dirs/ldm_kl-f4_class_1xb64-2500_fashion-mnist-32x32
+       configs/ldm/ldm_kl-f4_class_1xb64-2k_fashion-mnist-32x32.py \
+       work_dirs/ldm_kl-f4_class_1xb64-2k_fashion-mnist-32x32
 
 Needs the first stage of
 autoencoder_kl-f4_1xb64-2k_fashion-mnist-32x32.py. The test draws an image
@@ -36,11 +36,12 @@ model = dict(
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=1.25),
 )
 optim_wrapper = dict(type='AutocastOptimWrapper')
+# The rate ends at a tenth of its peak: an average of the weights is judged.
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2500),
 ]
-train_cfg = dict(max_iters=2500, val_interval=500)
+train_cfg = dict(max_iters=2000, val_interval=500)
 default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(interval=500),
