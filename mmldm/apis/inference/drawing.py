@@ -63,7 +63,7 @@ def _draw(
     """Generate a batch and write what is wanted of it."""
 
     def callback(evaluation: int, z_0: Tensor) -> None:
-        bar(evaluation, z_0)
+        bar.step(evaluation, len(batch.kept))
         if watch is not None:
             watch(evaluation, z_0)
 

@@ -13,18 +13,22 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from mmldm.engine.generation_loop import GROUP
 from mmldm.models.editors import LatentDiffusion
 from mmldm.utils.checkpoint import weights_hash
 from mmldm.utils.files import check_file
 from mmldm.utils.weight_files import file_hash
 from mmldm.version import __version__
 
+from .arguments import split_sampling
 from .request_files import PICTURES
 
 # The text chunk's key, of which ``Image.info`` has the JSON.
 KEY = 'mmldm'
 # Parts of the settings that do not say which image is wanted.
 ABOUT_THE_RUN = ('batch', 'made_with')
+# Keys that all images of ``LatentDiffusionInferencer`` have.
+OF_CALL = {'seed', 'number', 'size'}
 END = b'IEND\xaeB`\x82'  # the last bytes of every PNG file
 
 
@@ -67,12 +71,28 @@ def read_settings(path: str | Path) -> dict[str, Any]:
             f'{path} holds no settings of mmldm: give a PNG file as '
             'tools/sample.py writes it, not edited by another program'
         ) from error
+    if isinstance(settings, dict) and settings.keys() >= OF_CALL:
+        settings = _of_call(settings)
     if not isinstance(settings, dict) or 'arguments' not in settings:
         raise ValueError(
             f'{path} has settings of another form than those of mmldm '
             f'{__version__}'
         )
     return settings
+
+
+def _of_call(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an image of a call, or of the page, in this form.
+
+    They do not say how many images were generated at a time: it is the number
+    that calls and the page take on a CPU.
+    """
+    sampling, arguments = split_sampling(settings)
+    number = arguments.pop('number')
+    batch = dict(size=GROUP, place=0)
+    return dict(
+        arguments=arguments, sampling=sampling, number=number, batch=batch
+    )
 
 
 def is_written(path: Path, settings: Mapping[str, Any]) -> bool:
