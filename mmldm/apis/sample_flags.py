@@ -10,7 +10,7 @@ IMAGES = {
     '--seed': dict(type=int, help='seed of the images (default: 0)'),
     '--out': dict(default='samples', help='output folder (default: samples)'),
     '--batch-size': dict(
-        type=int, help='images at a time (default: 4, or on a GPU what fits)'
+        type=int, help='images at a time (default: 8, or on a GPU what fits)'
     ),
     '--device': dict(help='such as cpu or cuda:1'),
     '--adapter': dict(

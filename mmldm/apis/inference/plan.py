@@ -14,6 +14,7 @@ from mmldm.models.editors.image_editing import whole_strength
 from mmldm.utils import check_choice, check_count
 from mmldm.utils.pixels import to_unit_range
 
+from ..sample_flags import NAMES
 from .arguments import sampling_of
 from .batch_size import fitting_batch_size
 from .batches import Make, predicted
@@ -25,8 +26,6 @@ from .picture_settings import as_plain
 from .request_files import Row
 from .requests import Request, argument_of
 from .written import as_arguments
-
-NAMES = ('index', 'seed', 'label')
 
 
 class Wanted(NamedTuple):
@@ -150,7 +149,7 @@ class Plan:
             yield Batch(held, range(len(held)))
 
     def fitting_batch_size(self) -> int:
-        """Images at a time: 4, or on a GPU what fits, the same everywhere."""
+        """Images at a time: 8, or on a GPU what fits, the same everywhere."""
         request, make = self.asked(0)
         size = [fitting_batch_size(self.model, request, len(self), make)]
         broadcast_object_list(size)
@@ -240,11 +239,16 @@ class Plan:
                 arguments.pop('strength'),
                 arguments.pop('size', None),
             )
-        arguments = as_arguments(arguments, self.draw.reads)
-        (request,), _ = self.draw.asked(
+        arguments = as_arguments(arguments)
+        requests, _ = self.draw.asked(
             sampling=self.sampling, any_size=make is not predicted, **arguments
         )
-        return request, make
+        if len(requests) > 1:
+            raise ValueError(
+                'label and prompt of a row must be one each: write a row for '
+                'each of them'
+            )
+        return requests[0], make
 
     def _variation(
         self, image: str | None, strength: float, size: Any

@@ -69,4 +69,5 @@ class ImageBar:
         """Set the position; it never goes back."""
         text = f'{self.done} of {self.total} images{step}'
         self.bar.set_description_str(text, refresh=False)
-        self.bar.update(max(0, place - self.bar.n))
+        # A batch may have more images than are wanted of it.
+        self.bar.update(max(0, min(place, self.total) - self.bar.n))
