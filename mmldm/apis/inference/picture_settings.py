@@ -76,8 +76,8 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     if not _is_of_a_plan(settings):
         raise ValueError(
             f'{path} has settings of another form than those that '
-            f'mmldm {__version__} writes: give an image of tools/sample.py, of '
-            'a call or of the page'
+            f'mmldm {__version__} writes: give an image of '
+            'tools/sample.py, of a call or of the page'
         )
     return settings
 
