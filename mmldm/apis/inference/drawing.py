@@ -74,7 +74,7 @@ def _draw(
 
     requests, make = plan.requests(batch)
     samples = plan.draw.stream(
-        requests, plan.sampling, len(requests), callback, make
+        requests, plan.sampling, len(requests), callback, make, batch.exact
     )
     for place, sample in enumerate(samples):
         if watch is not None:
@@ -82,6 +82,8 @@ def _draw(
         if place not in batch.kept:
             continue
         about = dict(size=len(requests), place=place)
+        if batch.exact:
+            about['exact'] = True
         image = batch.images[place]
         pixels = writer.write(image, sample, about)
         if watch is not None:
