@@ -111,7 +111,9 @@ def _check_together(flags: Mapping[str, Any]) -> None:
                 f'--{name} has no effect with --interpolate, which has '
                 f'{instead}: omit it'
             )
-    if flags['strength'] is not None and flags['image'] is None:
+    # A row, or settings, may have the image.
+    without = all(flags[o] is None for o in ('image', 'rows', 'like_settings'))
+    if flags['strength'] is not None and without:
         raise ValueError('--strength needs --image: give both')
     for name in ('rows', 'like_settings'):
         both = ('interpolate', 'database')

@@ -582,6 +582,21 @@ def test_rows_of_a_file_take_flags_as_defaults(draw, tmp_path):
         draw(SCENES, '--from', path)
 
 
+def test_a_strength_is_that_of_the_image_of_a_row(draw, files, tmp_path):
+    path = tmp_path / 'rows.csv'
+    path.write_text('image\nimage.png\n')
+    model, images = draw(UNCONDITIONAL, '--from', path, '--strength', 0.5)
+    (expected,) = LatentDiffusionInferencer(model).vary(
+        files['image'], strength=0.5
+    )
+    assert np.array_equal(images['000000.png'], np.asarray(expected))
+    other = tmp_path / 'out/images/000000.png'
+    other.rename(tmp_path / 'copy.png')
+    again = ('--like-settings', tmp_path / 'copy.png', '--strength', 1)
+    _, images = draw(UNCONDITIONAL, *again)
+    assert not np.array_equal(images['000000.png'], np.asarray(expected))
+
+
 def test_an_image_is_drawn_again_from_its_settings(draw, tmp_path, capsys):
     flags = ('--label', 3, '--num', 4, '--scale', 2.5, '--solver', 'Heun')
     _, images = draw(CLASSES, *flags, '--negative', 5, '--seed', 8)
@@ -607,6 +622,19 @@ def test_a_way_between_two_seeds_is_an_animation(draw, tmp_path):
     with Image.open(tmp_path / 'out' / 'frames.webp') as animation:
         assert animation.n_frames == 5
         assert animation.size == (2 * 10 + 2, 10 + 2)
+
+
+def test_an_animation_has_frames_that_the_grid_has_no_place_for(
+    draw, tmp_path, monkeypatch
+):
+    monkeypatch.setattr('mmldm.visualization.grid.LONGEST', 3 * 10 + 2)
+    _, images = draw(CLASSES, '--label', 3, '--interpolate', 0, 5)
+    assert images['grid.png'].shape == (10 + 2, 3 * 10 + 2, 3)
+    with Image.open(tmp_path / 'out' / 'frames.webp') as animation:
+        assert animation.n_frames == 16
+        animation.seek(15)
+        last = np.asarray(animation.convert('RGB'))[2:10, 2:10]
+    assert np.array_equal(last, images['000015.png'])
 
 
 def test_steps_are_shown(draw, tmp_path):

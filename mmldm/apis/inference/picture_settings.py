@@ -22,13 +22,13 @@ from mmldm.version import __version__
 
 from .arguments import SAMPLING, split_sampling
 from .request_files import PICTURES
+from .results import SETTINGS
 
-# The text chunk's key, of which ``Image.info`` has the JSON.
-KEY = 'mmldm'
 # Parts of the settings that do not say which image is wanted.
 ABOUT_THE_RUN = ('batch', 'made_with')
 # Keys that all images of ``LatentDiffusionInferencer`` have.
 OF_CALL = {'seed', 'number', 'size'}
+NO_IMAGE = (OSError, ValueError, SyntaxError)
 END = b'IEND\xaeB`\x82'  # the last bytes of every PNG file
 
 
@@ -45,7 +45,7 @@ def write_picture(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     text = PngInfo()
-    text.add_text(KEY, json.dumps(settings, allow_nan=False))
+    text.add_text(SETTINGS, json.dumps(settings, allow_nan=False))
     part = path.with_name(f'.{path.name}.part')
     try:
         Image.fromarray(image).save(part, 'PNG', pnginfo=text)
@@ -65,8 +65,8 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     try:
         with Image.open(path) as image:
             image.load()  # chunks may follow the pixels
-            settings = json.loads(image.info.get(KEY, ''))
-    except (OSError, ValueError, SyntaxError) as error:
+            settings = json.loads(image.info.get(SETTINGS, ''))
+    except (*NO_IMAGE, Image.DecompressionBombError) as error:
         raise ValueError(
             f'{path} holds no settings of mmldm: give a PNG file as '
             'tools/sample.py writes it, not edited by another program'
@@ -127,9 +127,9 @@ def is_written(path: Path, settings: Mapping[str, Any]) -> bool:
         if not whole:
             return False
         with Image.open(path) as image:
-            found = json.loads(image.info.get(KEY, ''))
+            found = json.loads(image.info.get(SETTINGS, ''))
             image.verify()
-    except (OSError, ValueError, SyntaxError):
+    except (*NO_IMAGE, Image.DecompressionBombError):
         return False
     wanted = json.loads(json.dumps(settings))
     return isinstance(found, dict) and _image(found) == _image(wanted)

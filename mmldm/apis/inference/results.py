@@ -12,6 +12,7 @@ from mmldm.structures import LDMDataSample
 
 from .requests import ARGUMENTS, Request
 
+# Key in ``Image.info``, and of the text chunk of a PNG file.
 SETTINGS = 'mmldm'
 
 

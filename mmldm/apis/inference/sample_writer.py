@@ -107,9 +107,14 @@ class SampleWriter:
 
     def write_frames(self) -> Path:
         """Write the images as an animation, the rows beside each other."""
-        columns = zip(*self._rows(), strict=True)
+        # All frames, of which a grid may have no place for the last.
+        rows = groupby(self.plan.images(), key=attrgetter('kind'))
+        columns = zip(*([*row] for _, row in rows), strict=True)
         path = self.out / ANIMATION
-        write_animation([side_by_side(column) for column in columns], path)
+        frames = [
+            side_by_side([*map(self._pixels, column)]) for column in columns
+        ]
+        write_animation(frames, path)
         return path
 
     def finish(

@@ -1,5 +1,8 @@
 """Settings in PNG files."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -50,13 +53,18 @@ def test_only_a_whole_image_of_the_same_settings_is_written(written):
     assert not is_written(written, SETTINGS)
 
 
-@pytest.mark.parametrize('kind', ['plain', 'text', 'other'])
+@pytest.mark.parametrize('kind', ['plain', 'text', 'other', 'huge'])
 def test_an_image_without_settings_is_refused(tmp_path, kind):
     path = tmp_path / 'a.png'
     Image.fromarray(PIXELS).save(path)
     message = 'a.png holds no settings'
     if kind == 'text':
         path.write_text('no image')
+    if kind == 'huge':  # width and height in the header
+        content = bytearray(path.read_bytes())
+        content[16:24] = struct.pack('>II', 60000, 60000)
+        content[29:33] = struct.pack('>I', zlib.crc32(content[12:29]))
+        path.write_bytes(content)
     if kind == 'other':
         write_picture(PIXELS, path, dict(of='another program'))
         message = 'a.png has settings of another form'
