@@ -77,7 +77,9 @@ def main() -> None:
         )
     runner.bare_model.eval()
     dtype = getattr(torch, args.dtype)
-    count = len(runner.train_dataloader.dataset) // get_world_size()
+    dataset = runner.train_dataloader.dataset
+    samples = getattr(dataset, 'samples_per_entry', 1) * get_world_size()
+    count = len(dataset) // samples
     with tqdm(total=count, unit='image', disable=not is_main_process()) as bar:
         count = cache_latents(
             runner, Path(args.out), args.batch_size, dtype, bar.update

@@ -105,6 +105,12 @@ def _check_together(flags: Mapping[str, Any]) -> None:
             '--interpolate starts from noise, and --strength from an image: '
             'give one'
         )
+    for name, instead in (('seed', 'its two seeds'), ('num', '--frames')):
+        if flags['interpolate'] is not None and flags[name] is not None:
+            raise ValueError(
+                f'--{name} has no effect with --interpolate, which has '
+                f'{instead}: omit it'
+            )
     if flags['strength'] is not None and flags['image'] is None:
         raise ValueError('--strength needs --image: give both')
     for name in ('rows', 'like_settings'):

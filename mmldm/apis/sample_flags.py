@@ -10,7 +10,12 @@ IMAGES = {
     '--seed': dict(type=int, help='seed of the images (default: 0)'),
     '--out': dict(default='samples', help='output folder (default: samples)'),
     '--batch-size': dict(
-        type=int, help='images at a time (default: 4, or on a GPU what fits)'
+        type=int, help='images at a time (default: 8, or on a GPU what fits)'
+    ),
+    '--exact': dict(
+        action='store_true',
+        help='bits that do not depend on the batch size: on a CPU, batches '
+        'are filled up to eight images, and one thread computes',
     ),
     '--device': dict(help='such as cpu or cuda:1'),
     '--adapter': dict(

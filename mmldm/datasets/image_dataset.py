@@ -82,8 +82,9 @@ class ImageDataset(AddressedDataset):
         index = find_index(path)
         if index is None:
             super().full_init()
-            if len(self) >= LEAST_INDEXED:
-                entries = map(super().get_data_info, range(len(self)))
+            count = len(self) // self.samples_per_entry
+            if count >= LEAST_INDEXED:
+                entries = map(super().get_data_info, range(count))
                 write_index(path, entries, self._found())
             return
         found, classes = index.header

@@ -35,7 +35,7 @@ def write_manifest(root: Path, manifest: Mapping[str, Any]) -> None:
     text = json.dumps({'format': FORMAT, **manifest}, indent=1)
     file = root / MANIFEST
     if file.exists():
-        other = difference(json.loads(file.read_text()), json.loads(text))
+        other = difference(_read_json(file), json.loads(text))
         if other is not None:
             raise ValueError(
                 f'{root} has another cache: {other}: give a new folder'
@@ -56,14 +56,10 @@ def read_manifest(root: Path) -> dict[str, Any]:
     how = 'make it by tools/cache_latents.py CONFIG FOLDER'
     if not file.is_file():
         raise FileNotFoundError(f'{root} has no {MANIFEST}: {how}')
-    try:
-        manifest = json.loads(file.read_text())
-        known = manifest['format'] == FORMAT
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f'{file} is not a manifest: {how}') from error
-    if not known:
+    manifest = _read_json(file)
+    if manifest.get('format') != FORMAT:
         raise ValueError(
-            f'{file} has format {manifest["format"]}, this version reads '
+            f'{file} has format {manifest.get("format")}, this version reads '
             f'{FORMAT}: {how} anew'
         )
     missing = [
@@ -75,6 +71,24 @@ def read_manifest(root: Path) -> dict[str, Any]:
         raise FileNotFoundError(
             f'{root} lacks {len(missing)} of {count_parts(manifest)} parts, '
             f'such as {part_file(root, missing[0]).name}: {how}, which goes on'
+        )
+    return manifest
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """The content of a manifest.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        manifest = json.loads(file.read_text())
+    except ValueError as error:
+        manifest = error
+    if not isinstance(manifest, dict):
+        raise ValueError(
+            f'{file} is not a manifest: remove its folder, and make it anew '
+            'by tools/cache_latents.py CONFIG FOLDER'
         )
     return manifest
 

@@ -79,7 +79,7 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
     """Raise unless ``value`` is in ``choices``; suggest similar ones."""
     if value not in choices:
         raise ValueError(
-            f'{name}={value!r} is not known{suggest(value, choices)}'
+            f'{name}={value!r} is not known{suggest(str(value), choices)}'
         )
 
 

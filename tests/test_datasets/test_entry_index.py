@@ -88,6 +88,14 @@ def test_a_second_start_reads_no_header(shards, no_reading, warnings_told):
     assert warnings_told() == said * 2
 
 
+def test_samples_of_one_entry_share_it(shards, no_reading):
+    assert len(load(shards, samples_per_entry=2)) == 6
+    no_reading()
+    assert len(load(shards)) == 3
+    again = load(shards, samples_per_entry=2)
+    assert [item['source_idx'] for item in again] == [0, 0, 1, 1, 2, 2]
+
+
 @pytest.fixture
 def warnings_told(monkeypatch):
     """What data sets have logged."""

@@ -121,6 +121,11 @@ def test_another_first_stage_is_refused(cache):
     with pytest.raises(ValueError, match='another cache: first_stage'):
         rewrite(root, first_stage=other)
         cache()
+    (root / MANIFEST).write_text('{')
+    with pytest.raises(ValueError, match='manifest.json is not a manifest'):
+        cache()
+    with pytest.raises(ValueError, match='manifest.json is not a manifest'):
+        CachedLatents(str(root))
 
 
 def rewrite(root, **changes):

@@ -281,7 +281,7 @@ def test_images_to_resemble_arrive(draw, files):
         (CLASSES, ['--label', 1, '--prompt', 'x'], '--prompt is unknown'),
         (SCENES, ['--label', 1], 'give --prompt'),
         (CLASSES, ['--label', 99], '--label=99 is unknown, expected 0 to 9$'),
-        (CLASSES, ['--label', -1], '--label=-1 is unknown'),
+        (CLASSES, ['--label', -1], "--label='-1' is unknown"),
         (
             CLASSES,
             ['--label', 1, '--scale', 2, '--negative', 'cat'],
@@ -388,6 +388,13 @@ def test_images_to_resemble_arrive(draw, files):
             ['--from', 'image', '--interpolate', 0, 1],
             '--interpolate is not available with --from',
         ),
+        (CLASSES, ['--interpolate', 0, 1, '--seed', 2], '--seed has no effe'),
+        (CLASSES, ['--interpolate', 0, 1, '--num', 2], '--num has no effect'),
+        (
+            CLASSES,
+            ['--unconditional', '--scale', 3],
+            '--scale has no effect with --unconditional: omit',
+        ),
         (UNCONDITIONAL, ['--name-by', 'label'], '--name-by=label needs'),
     ],
 )
@@ -430,7 +437,7 @@ def test_a_field_of_ones_own_arrives(draw, tmp_path, suffix):
 
 def test_an_image_of_colours_is_a_field_of_three_channels(files):
     written = dict(fields=dict(photo=str(files['image'])))
-    photo = as_arguments(written, ())['fields']['photo'].permute(1, 2, 0)
+    photo = as_arguments(written)['fields']['photo'].permute(1, 2, 0)
     assert np.array_equal(photo.numpy(), read_image(str(files['image'])))
 
 
@@ -606,6 +613,19 @@ def test_steps_are_shown(draw, tmp_path):
     _, images = draw(CLASSES, '--label', 3, '--num', 2, '--show-steps')
     names = sorted(path.name for path in (tmp_path / 'out/steps').iterdir())
     assert names == [f'00000{i}.{kind}' for i in (0, 1) for kind in KINDS]
+    # Also of images that are written already.
+    shutil.rmtree(tmp_path / 'out/steps')
+    _, again = draw(CLASSES, '--label', 3, '--num', 2, '--show-steps')
+    assert len([*(tmp_path / 'out/steps').iterdir()]) == 4
+    assert np.array_equal(again['grid.png'], images['grid.png'])
+
+
+def test_a_name_of_digits_is_a_name_as_in_python(draw):
+    names = [str(number) for number in range(1, 11)]
+    parts = dict(CLASSES, conditioner=dict(class_names=names))
+    model, images = draw(parts, '--label', 2, '--num', 1)
+    (expected,) = LatentDiffusionInferencer(model)(label=1)
+    assert np.array_equal(images['000000.png'], np.asarray(expected))
 
 
 KINDS = ('png', 'webp')

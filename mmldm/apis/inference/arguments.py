@@ -65,6 +65,12 @@ def sampling_of(model: LatentDiffusion, own: Mapping[str, Any]) -> Sampling:
     if 'steps' in parts:
         check_count('steps', parts['steps'])
     given = {name: parts.pop(name) for name in GUIDANCE if name in parts}
+    away = [*given, *(['guidance'] if 'guidance' in parts else [])]
+    if away and parts.get('unconditional'):
+        raise ValueError(
+            f'{away[0]} has no effect with unconditional=True: omit one of '
+            'them'
+        )
     if given:
         if 'guidance' in parts:
             raise ValueError(
@@ -180,7 +186,11 @@ def check_known(
 
 
 def refuse_sampling(request: Mapping[str, Any]) -> None:
-    """Raise if one request of several says how to sample."""
+    """Raise if one request of several is none, or says how to sample."""
+    if not isinstance(request, Mapping):
+        raise ValueError(
+            f'{request!r} must be a dict of arguments, such as dict(label=3)'
+        )
     for name in (*SAMPLING, 'sampling'):
         if name in request:
             raise ValueError(

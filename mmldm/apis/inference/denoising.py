@@ -88,5 +88,16 @@ class Denoising:
 
 def write_denoising(frames: Sequence[np.ndarray], stem: Path) -> None:
     """Write states as ``stem.png``, a strip, and ``stem.webp``."""
-    write_strip(frames, stem.with_name(f'{stem.name}.png'))
-    write_animation(frames, stem.with_name(f'{stem.name}.webp'))
+    strip, animation = _files(stem)
+    write_strip(frames, strip)
+    write_animation(frames, animation)
+
+
+def is_shown(stem: Path) -> bool:
+    """Whether both files of :func:`write_denoising` are there."""
+    return all(file.exists() for file in _files(stem))
+
+
+def _files(stem: Path) -> tuple[Path, Path]:
+    """The strip, and the animation, which is written last."""
+    return tuple(stem.with_name(f'{stem.name}.{k}') for k in ('png', 'webp'))

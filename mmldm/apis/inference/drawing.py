@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from itertools import islice
+from pathlib import Path
 
 from torch import Tensor
 
 from ..processes import Share
-from .denoising import Denoising, steps_of, write_denoising
-from .plan import Batch, Plan
+from .denoising import Denoising, is_shown, steps_of, write_denoising
+from .plan import Batch, Plan, Wanted
 from .progress import ImageBar
 from .sample_writer import SampleWriter
 
@@ -44,7 +45,11 @@ def write_images(
     with ImageBar(total, steps, share.rank == 0) as bar:
         for batch in batches:
             kept = [batch.images[i] for i in batch.kept]
-            there = all(map(writer.has, kept))
+            there = all(
+                writer.has(image)
+                and (watch is None or is_shown(_steps_stem(writer, image)))
+                for image in kept
+            )
             if there:
                 old += len(kept)
             else:
@@ -63,13 +68,13 @@ def _draw(
     """Generate a batch and write what is wanted of it."""
 
     def callback(evaluation: int, z_0: Tensor) -> None:
-        bar(evaluation, z_0)
+        bar.step(evaluation, len(batch.kept))
         if watch is not None:
             watch(evaluation, z_0)
 
     requests, make = plan.requests(batch)
     samples = plan.draw.stream(
-        requests, plan.sampling, len(requests), callback, make
+        requests, plan.sampling, len(requests), callback, make, batch.exact
     )
     for place, sample in enumerate(samples):
         if watch is not None:
@@ -77,8 +82,14 @@ def _draw(
         if place not in batch.kept:
             continue
         about = dict(size=len(requests), place=place)
+        if batch.exact:
+            about['exact'] = True
         image = batch.images[place]
         pixels = writer.write(image, sample, about)
         if watch is not None:
-            stem = writer.out / 'steps' / image.name
-            write_denoising(watch.frames(pixels), stem)
+            write_denoising(watch.frames(pixels), _steps_stem(writer, image))
+
+
+def _steps_stem(writer: SampleWriter, image: Wanted) -> Path:
+    """Files of an image's denoising, without extension."""
+    return writer.out / 'steps' / image.name

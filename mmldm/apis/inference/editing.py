@@ -22,6 +22,8 @@ from .pictures import Picture
 from .requests import argument_of
 
 Images = list[Image.Image] | list[LDMDataSample]
+# Arguments of a call that do not say what is wanted, nor how to sample.
+COMPUTING = ('batch_size', 'callback', 'return_datasamples', 'exact')
 
 
 class Editing:
@@ -199,7 +201,14 @@ class Editing:
         self._refuse_pictures('invert')
         given = picture_of(image, size)
         shape, view = given.shape[1:], self._view(arguments)
-        (source,), _ = self.asked(size=shape, any_size=True, **arguments)
+        asked = {k: v for k, v in arguments.items() if k not in COMPUTING}
+        sources, _ = self.asked(size=shape, any_size=True, **asked)
+        if len(sources) > 1:
+            raise ValueError(
+                'label and prompt are those of the picture: give one of each, '
+                'and others as to_label and to_prompt'
+            )
+        (source,) = sources
         start = view.invert(
             to_unit_range(given)[None].to(next(view.parameters()).device),
             [source.data_sample()],

@@ -1,6 +1,6 @@
 """Images from a trained model, from Python."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,8 @@ class LatentDiffusionInferencer(Editing):
 
         Returns:
             Images, kind after kind. ``generate(**image.info['mmldm'])`` is
-            the image again, if no picture was given.
+            the image again, if neither a picture nor an object of
+            ``mmldm.diffusion`` was given.
 
         Raises:
             ValueError: If an argument is unknown, invalid, or not read by the
@@ -240,7 +241,7 @@ class LatentDiffusionInferencer(Editing):
             check_multiple(self.model, size)
         own, arguments = split_sampling(arguments)
         sampling = sampling_of(self.model, own)
-        away = negative_of(self.model, negative)
+        away = negative_of(self.model, negative, sampling.unconditional)
         requests = []
         for kind in kinds_of(self.model, arguments, sampling.unconditional):
             shape = size_of(self.model, kind, size)
@@ -254,7 +255,7 @@ class LatentDiffusionInferencer(Editing):
 
     def stream(
         self,
-        requests: Sequence[Request] | Sequence[Mapping[str, Any]],
+        requests: Iterable[Request] | Iterable[Mapping[str, Any]],
         sampling: Sampling | None = None,
         batch_size: int | None = None,
         callback: Progress | None = None,
@@ -284,6 +285,7 @@ class LatentDiffusionInferencer(Editing):
         """
         own, rest = split_sampling(own | dict(sampling=sampling))
         check_known(rest, ())
+        requests = [*requests]
         model = self.model.sampling_by(sampling_of(self.model, own))
         way = batch_size, callback, edit or predicted, exact
         if all(isinstance(request, Request) for request in requests):

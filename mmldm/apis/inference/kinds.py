@@ -54,15 +54,22 @@ def kinds_of(
 
 
 def negative_of(
-    model: LatentDiffusion, negative: int | str | None
+    model: LatentDiffusion,
+    negative: int | str | None,
+    unconditional: bool = False,
 ) -> dict[str, Any]:
     """The field that guidance leads away from.
 
     Raises:
-        ValueError: If the model reads no such field, or not this value.
+        ValueError: If the model reads no such field, or not this value, or
+            there is no condition, hence no guidance.
     """
     if negative is None:
         return {}
+    if unconditional:
+        raise ValueError(
+            'negative has no effect with unconditional=True: omit one of them'
+        )
     reads, name = model.conditioner.reads, 'caption'
     if not isinstance(negative, str) or 'caption' not in reads:
         name = 'gt_label'

@@ -13,18 +13,22 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from mmldm.engine.generation_loop import GROUP
 from mmldm.models.editors import LatentDiffusion
 from mmldm.utils.checkpoint import weights_hash
 from mmldm.utils.files import check_file
 from mmldm.utils.weight_files import file_hash
 from mmldm.version import __version__
 
+from .arguments import SAMPLING, split_sampling
 from .request_files import PICTURES
 
 # The text chunk's key, of which ``Image.info`` has the JSON.
 KEY = 'mmldm'
 # Parts of the settings that do not say which image is wanted.
 ABOUT_THE_RUN = ('batch', 'made_with')
+# Keys that all images of ``LatentDiffusionInferencer`` have.
+OF_CALL = {'seed', 'number', 'size'}
 END = b'IEND\xaeB`\x82'  # the last bytes of every PNG file
 
 
@@ -67,12 +71,51 @@ def read_settings(path: str | Path) -> dict[str, Any]:
             f'{path} holds no settings of mmldm: give a PNG file as '
             'tools/sample.py writes it, not edited by another program'
         ) from error
-    if not isinstance(settings, dict) or 'arguments' not in settings:
+    if isinstance(settings, dict) and settings.keys() >= OF_CALL:
+        settings = _of_call(settings)
+    if not _is_of_a_plan(settings):
         raise ValueError(
-            f'{path} has settings of another form than those of mmldm '
-            f'{__version__}'
+            f'{path} has settings of another form than those that '
+            f'mmldm {__version__} writes: give an image of '
+            'tools/sample.py, of a call or of the page'
         )
     return settings
+
+
+def _of_call(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an image of a call, or of the page, in this form.
+
+    They do not say how many images were generated at a time: it is the number
+    that calls and the page take on a CPU.
+    """
+    sampling, arguments = split_sampling(settings)
+    number = arguments.pop('number')
+    batch = dict(size=GROUP, place=0)
+    return dict(
+        arguments=arguments, sampling=sampling, number=number, batch=batch
+    )
+
+
+def _is_of_a_plan(settings: Any) -> bool:
+    """Whether settings have the form of those of ``SampleWriter``."""
+    try:
+        arguments, number = settings['arguments'], settings['number']
+        size, place = settings['batch']['size'], settings['batch']['place']
+        sides = arguments.get('size', (1, 1))
+        ends = arguments.get('interpolate', (0, 0))
+        wholes = number, size, place, arguments.get('frames', 2), *ends
+        return (
+            {*settings['sampling']} <= {*SAMPLING}
+            and len(ends) == 2
+            and isinstance(sides, list | tuple)
+            and isinstance(arguments.get('fields', {}), dict)
+            and ('frames' in arguments) == ('interpolate' in arguments)
+            and all(type(whole) is int for whole in wholes)
+            and number >= 0
+            and 0 <= place < size
+        )
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def is_written(path: Path, settings: Mapping[str, Any]) -> bool:
@@ -221,9 +264,12 @@ def _same_file(record: Any, given: Any, where: str) -> Any:
             )
         pairs = zip(record, paths, strict=True)
         return [_same_file(r, path, where) for r, path in pairs]
-    path = record['file'] if given is None else given
+    known = record if isinstance(record, dict) else {}
+    path = known.get('file') if given is None else given
+    if not isinstance(path, str | Path):
+        raise ValueError(f'{where}={record!r} must be the name of a file')
     check_file(where, path)
-    if file_hash(path) != record['sha256']:
+    if file_hash(path) != known.get('sha256'):
         raise ValueError(
             f'{where} was made of another picture than {path} is now: give '
             'the one of then'

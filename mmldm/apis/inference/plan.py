@@ -14,6 +14,7 @@ from mmldm.models.editors.image_editing import whole_strength
 from mmldm.utils import check_choice, check_count
 from mmldm.utils.pixels import to_unit_range
 
+from ..sample_flags import NAMES
 from .arguments import sampling_of
 from .batch_size import fitting_batch_size
 from .batches import Make, predicted
@@ -25,8 +26,6 @@ from .picture_settings import as_plain
 from .request_files import Row
 from .requests import Request, argument_of
 from .written import as_arguments
-
-NAMES = ('index', 'seed', 'label')
 
 
 class Wanted(NamedTuple):
@@ -73,10 +72,13 @@ class Batch(NamedTuple):
         images: The images; copies fill up the batch of an image that is
             generated again.
         kept: Places in ``images`` of those that are wanted.
+        exact: Whether bits depend on the request alone; see
+            :func:`~mmldm.apis.inference.batches.exactly`.
     """
 
     images: Sequence[Wanted]
     kept: Sequence[int]
+    exact: bool = False
 
 
 class Plan:
@@ -133,24 +135,28 @@ class Plan:
                     seen[start] += 1
                 yield Wanted(index, place, number, name)
 
-    def batches(self, batch_size: int) -> Iterator[Batch]:
+    def batches(self, batch_size: int, exact: bool = False) -> Iterator[Batch]:
         """All images, at most ``batch_size`` of one size at a time.
 
         Edited images share a batch only with those of their row.
+
+        Args:
+            batch_size: Images at a time.
+            exact: See :class:`Batch`.
         """
         check_count('batch_size', batch_size)
         held: list[Wanted] = []
         for image in self.images():
             full = len(held) == batch_size
             if held and (full or self._key(held[0]) != self._key(image)):
-                yield Batch(held, range(len(held)))
+                yield Batch(held, range(len(held)), exact)
                 held = []
             held.append(image)
         if held:
-            yield Batch(held, range(len(held)))
+            yield Batch(held, range(len(held)), exact)
 
     def fitting_batch_size(self) -> int:
-        """Images at a time: 4, or on a GPU what fits, the same everywhere."""
+        """Images at a time: 8, or on a GPU what fits, the same everywhere."""
         request, make = self.asked(0)
         size = [fitting_batch_size(self.model, request, len(self), make)]
         broadcast_object_list(size)
@@ -177,8 +183,9 @@ class Plan:
             settings: Those of :func:`read_settings`.
         """
         image = next(self.images())._replace(number=settings['number'])
-        size, place = settings['batch']['size'], settings['batch']['place']
-        return Batch([image] * size, [place])
+        batch = settings['batch']
+        exact = bool(batch.get('exact'))
+        return Batch([image] * batch['size'], [batch['place']], exact)
 
     def _start(self, arguments: Mapping[str, Any]) -> str | None:
         """What the names of a row's images start with; None for an index.
@@ -240,11 +247,16 @@ class Plan:
                 arguments.pop('strength'),
                 arguments.pop('size', None),
             )
-        arguments = as_arguments(arguments, self.draw.reads)
-        (request,), _ = self.draw.asked(
+        arguments = as_arguments(arguments)
+        requests, _ = self.draw.asked(
             sampling=self.sampling, any_size=make is not predicted, **arguments
         )
-        return request, make
+        if len(requests) > 1:
+            raise ValueError(
+                'label and prompt of a row must be one each: write a row for '
+                'each of them'
+            )
+        return requests[0], make
 
     def _variation(
         self, image: str | None, strength: float, size: Any

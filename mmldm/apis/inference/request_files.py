@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,6 +82,8 @@ def _json_lines(text: str, path: Path) -> Iterator[tuple[int, dict]]:
 def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict]]:
     reader = csv.DictReader(io.StringIO(text, newline=''), strict=True)
     try:
+        names = [name.strip() for name in reader.fieldnames or ()]
+        _refuse_twice(names, f'{path} line 1')
         for cells in reader:
             where = f'{path} line {reader.line_num}'
             if None in cells or None in cells.values():
@@ -124,9 +126,20 @@ def _cell(name: str, cell: str, where: str) -> Any:
         ) from error
 
 
+def _refuse_twice(names: Sequence[str], where: str) -> None:
+    """Raise if a name comes twice, of which one would be dropped."""
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f'{where} has {twice[0]!r} twice: leave one')
+
+
 def _json(text: str, where: str) -> Any:
+    def whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        _refuse_twice([name for name, _ in pairs], 'an object')
+        return dict(pairs)
+
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=whole)
     except (ValueError, RecursionError) as error:
         raise ValueError(f'{where} is not JSON ({error})') from error
 

@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from mmldm.diffusion import Sampling
+from mmldm.diffusion.guidance import Guidance
 from mmldm.structures import LDMDataSample
 
 from .requests import ARGUMENTS, Request
@@ -57,6 +58,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Sampling):
         return _plain(value.settings)
+    if isinstance(value, Guidance):
+        return _plain(Sampling(guidance=value).settings['guidance'])
     if isinstance(value, Mapping):
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

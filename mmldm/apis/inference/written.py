@@ -1,7 +1,7 @@
 """Arguments as files of requests and command lines write them."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,26 +20,17 @@ from .requests import ARGUMENTS
 ROWS = ('tokens', 'features')
 
 
-def as_arguments(
-    written: Mapping[str, Any], reads: Collection[str]
-) -> dict[str, Any]:
+def as_arguments(written: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of an inferencer from written ones.
 
     Args:
-        written: Labels and negatives may be texts, and values of ``fields``
-            are names of files.
-        reads: Fields that the model reads: a negative is a caption if it
-            reads captions, else a class.
+        written: Values of ``fields`` are names of files.
 
     Raises:
         FileNotFoundError, ValueError: If a file cannot be read; names its
             field.
     """
     arguments = dict(written)
-    if 'label' in arguments:
-        arguments['label'] = _as_class(arguments['label'])
-    if 'negative' in arguments and 'caption' not in reads:
-        arguments['negative'] = _as_class(arguments['negative'])
     if 'fields' in arguments:
         arguments['fields'] = {
             name: _read_own(name, path)
@@ -68,16 +59,6 @@ def _finite(node: Any) -> Any:
     if isinstance(node, float) and not math.isfinite(node):
         return str(node)
     return [*map(_finite, node)] if isinstance(node, list | tuple) else node
-
-
-def _as_class(label: Any) -> Any:
-    """The number that a text is; a name stays."""
-    if isinstance(label, str):
-        try:
-            return int(label)
-        except ValueError:
-            return label
-    return label
 
 
 def _read_own(name: str, path: str) -> Tensor:

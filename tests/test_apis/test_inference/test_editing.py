@@ -130,6 +130,23 @@ def test_an_inverted_picture_is_generated_with_other_conditions(
     assert [i.info['mmldm']['label'] for i in found] == [3, 8, 5]
 
 
+def test_an_inverted_picture_takes_the_arguments_of_every_edit(
+    generate, picture
+):
+    heard = []
+    (found,) = generate.invert(
+        picture,
+        label=3,
+        steps=2,
+        batch_size=1,
+        callback=lambda count, z_0: heard.append(count),
+        return_datasamples=True,
+        exact=True,
+    )
+    assert found.label == 3
+    assert len(heard) >= 4  # the way to the noise, and back
+
+
 def test_an_upscaled_picture_follows_it_by_weight(tiny_ldm, picture):
     model = tiny_ldm(
         image_size=8,
@@ -192,6 +209,7 @@ def test_a_model_that_reads_image_and_mask_fills_as_trained(
         ('invert', dict(label=3, num=2), 'num has no effect with invert'),
         ('invert', dict(label=3, iterations=0), 'iterations=0 must be'),
         ('invert', dict(label=3, to_label=99), 'label=99 is unknown'),
+        ('invert', dict(label=[3, 4]), 'label and prompt are those of the'),
     ],
 )
 def test_a_mistake_names_its_argument(

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from mmldm.apis import LatentDiffusionInferencer
-from mmldm.diffusion import DDIM, Sampling, Windows
+from mmldm.diffusion import DDIM, ClassifierFreeGuidance, Sampling, Windows
 from mmldm.registry import MODELS
 
 
@@ -103,6 +103,24 @@ def test_a_stream_of_arguments_yields_the_pictures_of_calls(generate):
         generate.stream([dict(label=99)])
     with pytest.raises(ValueError, match='steps is the same for all'):
         generate.stream([dict(label=9, steps=3)])
+    with pytest.raises(ValueError, match='3 must be a dict of arguments'):
+        generate.stream([3])
+
+
+def test_a_stream_takes_a_generator(generate):
+    wanted = (dict(label=label) for label in (3, 7))
+    found = [*generate.stream(wanted, steps=2)]
+    assert [i.info['mmldm']['label'] for i in found] == [3, 7]
+
+
+def test_settings_say_that_there_was_an_object(generate):
+    guidance = ClassifierFreeGuidance(3.0)
+    (image,) = generate(label=3, steps=2, guidance=guidance)
+    settings = image.info['mmldm']
+    assert settings['guidance']['scales'] == [3.0]
+    # Another image would be returned without it.
+    with pytest.raises(ValueError, match='must be a Guidance'):
+        generate(**settings)
 
 
 def test_windows_and_tiles_are_of_one_call(generate, model):
@@ -174,8 +192,10 @@ def test_no_condition_is_the_null_one(tiny_ldm, labelled):
     for one, other in zip(found, wanted, strict=True):
         assert abs(one.astype(int) - other).max() <= 1
     assert not model.unconditional
-    with pytest.raises(ValueError, match='label has no effect with uncond'):
-        generate(unconditional=True, label=3)
+    for given in (dict(label=3), dict(negative=3), dict(guidance_scale=2)):
+        name = next(iter(given))
+        with pytest.raises(ValueError, match=f'{name} has no effect with un'):
+            generate(unconditional=True, **given)
 
 
 def test_a_null_condition_that_was_not_trained_is_refused(tiny_ldm, filler):
@@ -227,6 +247,7 @@ CALL = dict(type='os.system', command='exit 1')
         (dict(label=3, solver='KarrasGrid'), 'a KarrasGrid, expected a Solv'),
         (dict(label=3, negative='a dog'), "negative='a dog' is unknown"),
         (dict(label=3, batch_size=0), 'batch_size=0 must be'),
+        (dict(label=3, dtype=torch.float16), 'dtype=torch.float16 is not kn'),
         (
             dict(label=3, steps=2, sampling=Sampling()),
             'sampling and steps are both given',

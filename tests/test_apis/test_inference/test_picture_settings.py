@@ -18,6 +18,7 @@ from mmldm.apis.inference.picture_settings import (
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
 SETTINGS = dict(
     arguments=dict(prompt='\u00e9 \U0001f408', size=(8, 12), seed=2**62),
+    sampling=dict(steps=2),
     number=1,
     batch=dict(size=4, place=1),
 )
@@ -60,6 +61,37 @@ def test_an_image_without_settings_is_refused(tmp_path, kind):
         write_picture(PIXELS, path, dict(of='another program'))
         message = 'a.png has settings of another form'
     with pytest.raises(ValueError, match=message):
+        read_settings(path)
+
+
+def test_settings_of_a_call_are_taken_too(tmp_path):
+    """As images of ``generate(...)`` and of the page have them."""
+    path = tmp_path / 'a.png'
+    call = dict(label=3, seed=1, number=2, size=[8, 8], steps=5)
+    write_picture(PIXELS, path, call)
+    settings = read_settings(path)
+    assert settings['arguments'] == dict(label=3, seed=1, size=[8, 8])
+    assert (settings['sampling'], settings['number']) == (dict(steps=5), 2)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(sampling=dict(steps=2, build='os.system')),
+        dict(sampling=3),
+        dict(batch=dict(size=2, place=2)),
+        dict(batch=None),
+        dict(number='0'),
+        dict(arguments=[1]),
+        dict(arguments=dict(size=8)),
+        dict(arguments=dict(interpolate=5, frames=2)),
+        dict(arguments=dict(interpolate=[0, 1])),
+    ],
+)
+def test_settings_of_another_form_are_refused(tmp_path, change):
+    path = tmp_path / 'a.png'
+    write_picture(PIXELS, path, SETTINGS | change)
+    with pytest.raises(ValueError, match='a.png has settings of another for'):
         read_settings(path)
 
 

@@ -95,6 +95,7 @@ def test_images_of_one_size_share_a_batch(plan):
 @pytest.mark.parametrize(
     'arguments, message',
     [
+        (dict(label=[3, 4]), 'line 1: label and prompt of a row must be one'),
         (dict(label=99), 'line 1: label=99 is unknown, expected 0 to 9'),
         (dict(label=3, num=0), 'line 1: num=0 must be a whole number'),
         (dict(prompt='a'), 'line 1: prompt is unknown to this model'),

@@ -69,6 +69,8 @@ def test_a_text_file_has_a_prompt_a_line(write):
         ('a.csv', 'label,seed\n1\n', 'line 2 has another number of cells'),
         ('a.csv', 'label\n1,2\n', 'line 2 has another number of cells'),
         ('a.csv', 'layout\nx\n', 'line 2: layout is not JSON'),
+        ('a.csv', 'seed,label,seed\n1,2,3\n', "line 1 has 'seed' twice"),
+        ('a.jsonl', '{"seed": 1, "seed": 2}', "line 1 .*'seed' twice: leave"),
         ('a.csv', 'color\nx\n', "line 2: key='color' is not known"),
     ],
 )

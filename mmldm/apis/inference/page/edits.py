@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from mmldm.datasets.image_files import read_header
 from mmldm.models.editors import LatentDiffusion
 
 from .conditions import (
@@ -49,17 +50,26 @@ def make_edits(model: LatentDiffusion, limits: Limits) -> list[Control]:
 
 
 def edited(
-    model: LatentDiffusion, values: Mapping[str, Any]
+    model: LatentDiffusion, values: Mapping[str, Any], limits: Limits
 ) -> dict[str, Any]:
     """Arguments of an edit; none without a picture.
 
     Args:
         model: The model, to whose size the picture is scaled.
         values: Those of the controls, by argument.
+        limits: Bounds of the page, also of the scaled picture.
+
+    Raises:
+        ValueError: If the picture is so narrow that it would become too
+            large.
     """
     if values.get('image') is None:
         return {}
     size = min(own_size(model))
+    header = read_header(values['image'])
+    sides = header.height, header.width
+    height, width = (size * side // min(sides) for side in sides)
+    limits.check_picture('image, scaled for the model,', (height, width))
     if values['mask'] is None:
         more = dict(edit='vary', strength=values['strength'])
     else:

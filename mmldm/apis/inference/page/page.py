@@ -183,11 +183,14 @@ class Page:
         sides = arguments.pop('height', None), arguments.pop('width', None)
         if sides != (None, None):
             arguments['size'] = sides
-        if not arguments.get('unconditional'):
+        if arguments.get('unconditional'):
+            for name in ('guidance_scale', 'negative'):
+                arguments.pop(name, None)
+        else:
             arguments.pop('unconditional', None)
             arguments |= read(self.conditions, values[:count])
         changes = read(self.edits, values[last:])
-        arguments |= edited(self.generate.model, changes)
+        arguments |= edited(self.generate.model, changes, self.limits)
         given = {name: v for name, v in arguments.items() if v is not None}
         return dict(given, batch_size=BATCH_SIZE)
 

@@ -83,7 +83,8 @@ class Studio:
         Raises:
             ValueError: If a bound is exceeded, or the line is too long.
         """
-        self.limits.check(arguments)
+        own = self.generate.model.diffusion_scheduler.num_steps
+        self.limits.check(dict(steps=own) | dict(arguments))
         with self._lock:
             if any(job.visitor == visitor for job in self._jobs):
                 raise ValueError(

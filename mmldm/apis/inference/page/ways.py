@@ -23,16 +23,17 @@ WITH_SIZE = ('gt_img', 'img_lq')
 def make_numbers(limits: Limits) -> list[Control]:
     """How many images, and their seed."""
     with gr.Row():
-        num = gr.Slider(
-            1,
-            limits.images,
-            value=min(4, limits.images),
-            step=1,
-            label='Images',
-            elem_id='num',
-        )
+        most = limits.images
+        num = counter(most, min(4, most), label='Images', elem_id='num')
         seed = gr.Number(0, label='Seed', precision=0, elem_id='seed')
     return [Control('num', num, whole('num')), Control('seed', seed)]
+
+
+def counter(most: int, value: int, **more: Any) -> Any:
+    """A slider from 1 to ``most``, or a 1 where there is no choice."""
+    if most == 1:  # a slider has two ends
+        return gr.Number(1, precision=0, interactive=False, **more)
+    return gr.Slider(1, most, value=value, step=1, **more)
 
 
 def make_ways(model: LatentDiffusion, limits: Limits) -> list[Control]:
@@ -65,7 +66,7 @@ def _steps(model: LatentDiffusion, limits: Limits) -> list[Control]:
     scheduler = model.diffusion_scheduler
     most = min(limits.steps, scheduler.noise_schedule.num_timesteps)
     own = min(scheduler.num_steps, most)
-    steps = gr.Slider(1, most, value=own, step=1, label='Steps')
+    steps = counter(most, own, label='Steps')
     return [Control('steps', steps, whole('steps'))]
 
 

@@ -214,6 +214,24 @@ def test_a_large_picture_is_refused_before_it_is_decoded(page, tmp_path):
     assert 'image has 101x4 pixels, but this page allows' in status
 
 
+def test_bounds_hold_for_what_is_made_of_a_request(page, tmp_path):
+    made = page('class', side=64, steps=1, images=1)
+    path = tmp_path / 'narrow.png'
+    Image.new('L', (3, 60)).save(path)  # the model's side is 16
+    status, *_ = drawn(made, image=str(path), steps=1)
+    assert 'scaled for the model, has 16x320 pixels, but this pa' in status
+    status, *_ = drawn(made, steps=None)  # then the model's own
+    assert 'is too much for this page, which allows 1' in status
+
+
+def test_no_condition_leaves_guidance_out(page):
+    made = page('class')
+    sent = values(made, unconditional=True, guidance_scale=3, negative=4)
+    assert not {'guidance_scale', 'negative', 'label'} & {
+        *made.arguments(sent)
+    }
+
+
 def test_what_users_write_is_no_html(page):
     status, *_ = drawn(page('text'), prompt='<script>alert(1)</script>')
     assert 'mmldm-error' in status and '<script>' not in status
