@@ -102,7 +102,7 @@ def main() -> None:
     writer = SampleWriter(args.out, plan, source)
     if asked.settings is None:
         size = args.batch_size or plan.fitting_batch_size()
-        batches = plan.batches(size)
+        batches = plan.batches(size, args.exact)
     else:
         batches = [plan.again(asked.settings)]
     old = write_images(plan, writer, batches, share, args.show_steps)

@@ -47,8 +47,8 @@ def read_adapter(path: str | Path, model: nn.Module) -> Adapter:
         ValueError: If the file is no adapter, or does not fit the model.
     """
     content = read_checkpoint(path)
-    weights = weights_of(content)
     try:
+        weights = weights_of(content)
         if _is_ours(weights):
             scale = _scaling(stored_config(content), path)
             adapter = Adapter(_updates(weights, scale), weights.get(HASH))
@@ -136,9 +136,15 @@ def _check(updates: Mapping[str, LowRank], model: nn.Module) -> None:
             wrong.append(f'{name} is missing')
             continue
         shape = tuple(layers[name].weight.shape)
-        given = (*up.shape[:1], *down.shape[1:])
-        if given != shape or up.shape[1:2] != down.shape[:1]:
-            wrong.append(f'{name} is {shape}, its update {given}')
+        rank = max([1, *down.shape[:1]])
+        wanted = LowRank(
+            (rank, *shape[1:]), (shape[0], rank, *[1] * len(shape[2:]))
+        )
+        given = LowRank(tuple(down.shape), tuple(up.shape))
+        if given != wanted:
+            wrong.append(
+                f'{name} is {shape}, its update {given.up} after {given.down}'
+            )
     if wrong:
         raise ValueError(
             f'{len(wrong)} of its layers do not fit this model: '

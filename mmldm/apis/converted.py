@@ -9,9 +9,9 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmldm.converters.editors import REGULARIZATION, first_stage_editor
-from mmldm.utils.checkpoint import written_whole
+from mmldm.utils.checkpoint import read_checkpoint, written_whole
 from mmldm.utils.config_text import config_text
-from mmldm.utils.model_file import write_model_file
+from mmldm.utils.model_file import read_model_file, write_model_file
 from mmldm.utils.newest_checkpoint import newest_checkpoint
 from mmldm.utils.shipped import FOLDER, PREFIX
 
@@ -48,6 +48,16 @@ def weights_in(folder: Path) -> Path | None:
     """
     own = folder / MODEL_NAME
     return own if own.is_file() else newest_checkpoint(folder)
+
+
+def content_of(checkpoint: str | Path) -> dict[str, Any]:
+    """The content of a file, a converted folder, or a work directory."""
+    path = Path(checkpoint)
+    if (path / MODEL_NAME).is_file():
+        path = path / MODEL_NAME
+    if path.is_file() and path.suffix == '.safetensors':
+        return read_model_file(path)[0]
+    return read_checkpoint(path)
 
 
 def write_converted(

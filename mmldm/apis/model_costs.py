@@ -80,8 +80,7 @@ def model_costs(
 ) -> list[Cost]:
     """The costs of a latent diffusion model, or of a first stage.
 
-    Tensors have shapes and no values: the largest model needs neither
-    weights nor memory.
+    Only shapes are computed, which needs neither weights nor memory.
 
     Args:
         model: Config of the editor, with its first stage.

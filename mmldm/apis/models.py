@@ -20,7 +20,6 @@ from mmldm.utils.checkpoint import (
 )
 from mmldm.utils.devices import available_device
 from mmldm.utils.files import check_file
-from mmldm.utils.model_file import read_model_file
 from mmldm.utils.model_size import bounded_networks
 from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
@@ -29,7 +28,7 @@ from .adapter_base import read_whole_model, take_adapter_base
 from .class_names import keep_class_names, trained_names
 from .config import check_config, read_config
 from .config.derived import say_image_size
-from .converted import MODEL_NAME, weights_in
+from .converted import MODEL_NAME, content_of, weights_in
 from .first_stages import take_first_stage
 from .network_trial import try_networks
 from .referenced_files import first_stage_beside, locate_files
@@ -169,7 +168,7 @@ def _find_in_folder(
     if checkpoint is None:
         return find(own, pick)
     return find(own, weights_of)._replace(
-        weights=pick(_content(checkpoint)), source=checkpoint
+        weights=pick(content_of(checkpoint)), source=checkpoint
     )
 
 
@@ -249,19 +248,9 @@ def _as_config(model: Mapping[str, Any]) -> Config:
     return Config(dict(model=dict(model)))
 
 
-def _content(checkpoint: Source) -> dict[str, Any]:
-    """The content of a file, a converted folder, or a work directory."""
-    path = Path(checkpoint)
-    if (path / MODEL_NAME).is_file():
-        path = path / MODEL_NAME
-    if path.is_file() and path.suffix == '.safetensors':
-        return read_model_file(path)[0]
-    return read_checkpoint(path)
-
-
 def _found(cfg: Config, checkpoint: Source, pick: Pick = weights_of) -> Found:
     """A config with the weights of a checkpoint."""
-    content = _content(checkpoint)
+    content = content_of(checkpoint)
     return Found(cfg, pick(content), checkpoint, trained_names(content))
 
 

@@ -12,6 +12,11 @@ IMAGES = {
     '--batch-size': dict(
         type=int, help='images at a time (default: 8, or on a GPU what fits)'
     ),
+    '--exact': dict(
+        action='store_true',
+        help='bits that do not depend on the batch size: on a CPU, batches '
+        'are filled up to eight images, and one thread computes',
+    ),
     '--device': dict(help='such as cpu or cuda:1'),
     '--adapter': dict(
         nargs='+',

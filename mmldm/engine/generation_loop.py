@@ -9,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce, get_dist_info
+from mmengine.dist import (
+    all_reduce,
+    broadcast_object_list,
+    get_dist_info,
+)
 from mmengine.runner import TestLoop, autocast
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmldm import __version__
@@ -24,6 +28,7 @@ from mmldm.utils.image_store import ImageStore, image_path
 from mmldm.utils.same_rounding import same_rounding
 from mmldm.utils.typing import ConfigType
 
+from .data_digest import data_digest
 from .progress import Progress
 
 # Images that a CPU generates at a time, whatever the batch size is: rounding
@@ -138,7 +143,11 @@ class GenerationLoop(TestLoop):
             shutil.rmtree(self.store.folder, ignore_errors=True)
 
     def _open_store(self) -> ImageStore:
-        run = self._digest()
+        # Of one process for all: they must never disagree.
+        digest = [self._digest() if self.runner.rank == 0 else None]
+        wait_for_all('digest')
+        broadcast_object_list(digest)
+        run = digest[0]
         unfinished = Path(self.runner.work_dir, f'{UNFINISHED}{run}')
         return ImageStore(self.show_dir or unfinished, run)
 
@@ -153,12 +162,15 @@ class GenerationLoop(TestLoop):
     def _digest(self) -> str:
         """A digest of everything that the images depend on."""
         model = self.runner.bare_model
-        weights = dict(model.named_parameters()) | dict(model.named_buffers())
+        # The guide is no submodule.
+        guide = getattr(model, 'guide', None)
         facts = dict(
             model=self.runner.cfg.model,
             sampling=self.sampling.settings,
-            weights=weights_hash(weights).tolist(),
+            weights=_hash(model),
+            guide=None if guide is None else _hash(guide),
             data=self.runner.cfg.test_dataloader.dataset,
+            entries=data_digest(self.dataloader.dataset),
             at_a_time=self.group_size,
             one_thread=self.exact,
             fp16=self.fp16,
@@ -243,6 +255,12 @@ class GenerationLoop(TestLoop):
         labels = [s.label for s in samples if 'gt_label' in s]
         write_archive(self.npz, images, len(dataset), labels or None)
         self.runner.logger.info(f'All images are in {self.npz}')
+
+
+def _hash(network: nn.Module) -> list[int]:
+    """Hash of all parameters and buffers."""
+    tensors = dict(network.named_parameters()) | dict(network.named_buffers())
+    return weights_hash(tensors).tolist()
 
 
 def _array(image: Tensor) -> np.ndarray:

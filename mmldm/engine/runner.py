@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import all_gather_object, master_only
+from mmengine.dist import master_only
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
@@ -27,10 +27,10 @@ from mmldm.utils.checkpoint import (
     write_checkpoint,
 )
 from mmldm.utils.memory import keep_freed_memory
-from mmldm.utils.newest_checkpoint import newest_checkpoint
 
 from .batch_sizes import note_base_rates, scale_rates, share_batch
 from .cached_training import read_from_cache
+from .checkpoint_choice import choose_checkpoint
 from .checkpoint_content import advice_after_nan, check_finite, content
 from .checkpoint_state import hub_state_for_loading, plain
 from .loop_choice import addressed_loop, generation_loop
@@ -44,7 +44,12 @@ from .scheduler_checks import (
     with_iterations,
 )
 from .screen import quiet_screen
-from .work_dir import check_writable, claimed, running_training
+from .work_dir import (
+    check_writable,
+    claimed,
+    collecting_in,
+    running_training,
+)
 
 # Hooks that mmengine's Runner adds, unless they are None.
 STANDARD_HOOKS = {
@@ -110,11 +115,8 @@ class LDMRunner(Runner):
         """
         if self.distributed and getattr(model, 'averages_gradients', False):
             return moved_alone(model, model_wrapper_cfg)
-        if (
-            not self.distributed
-            or torch.cuda.is_available()
-            or model_wrapper_cfg is not None
-        ):
+        chosen = not self.distributed or model_wrapper_cfg is not None
+        if chosen or torch.cuda.is_available():
             return super().wrap_model(model_wrapper_cfg, model)
         unused = self.cfg.get('find_unused_parameters', False)
         return wrapped_on_cpu(model, unused)
@@ -135,22 +137,17 @@ class LDMRunner(Runner):
         """See ``Runner``; not while a training uses the work directory."""
         owner = running_training(self.work_dir)
         if owner is None:
-            super().dump_config()
-        else:
-            self.logger.info(
-                f'The config is not written to {self.work_dir}, where a '
-                f'training is running ({owner})'
-            )
+            return super().dump_config()
+        self.logger.info(
+            f'The config is not written to {self.work_dir}, where a training '
+            f'is running ({owner})'
+        )
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """See ``Runner``; None removes any hook by its name."""
-        super().register_default_hooks(
-            {
-                name: hook
-                for name, hook in (hooks or {}).items()
-                if hook is not None or name in STANDARD_HOOKS
-            }
-        )
+        given = (hooks or {}).items()
+        kept = {k: v for k, v in given if v is not None or k in STANDARD_HOOKS}
+        super().register_default_hooks(kept)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """See ``Runner``; the loop must resume exactly.
@@ -173,11 +170,7 @@ class LDMRunner(Runner):
 
     def build_evaluator(self, evaluator) -> Evaluator:
         """See ``Runner``; metrics exchange files in the work directory."""
-        built = super().build_evaluator(evaluator)
-        for metric in built.metrics:
-            if metric.collect_device == 'cpu' and metric.collect_dir is None:
-                metric.collect_dir = str(Path(self.work_dir, 'collected'))
-        return built
+        return collecting_in(self.work_dir, super().build_evaluator(evaluator))
 
     def load_or_resume(self) -> None:
         """See ``Runner``; resumes from the newest complete checkpoint.
@@ -185,21 +178,9 @@ class LDMRunner(Runner):
         Raises:
             ValueError: If the processes find different files.
         """
-        if self._resume and self._load_from is None:
-            newest = newest_checkpoint(self.work_dir)
-            self._resume = newest is not None
-            self._load_from = newest and str(newest)
-            if newest is None:
-                self.logger.info(
-                    f'Nothing to resume in {self.work_dir}: '
-                    'training starts from the beginning'
-                )
-        plans = all_gather_object((self._resume, self._load_from))
-        if len(set(plans)) > 1:
-            raise ValueError(
-                f'the processes find different checkpoints to load, {plans}: '
-                'put --work-dir on a disk that all machines share'
-            )
+        self._resume, self._load_from = choose_checkpoint(
+            self.work_dir, self._resume, self._load_from, self.logger
+        )
         super().load_or_resume()
 
     def load_checkpoint(

@@ -1,4 +1,4 @@
-"""A lock that lets one training at a time write to a work directory."""
+"""The work directory: a lock for one training at a time, and its files."""
 
 import errno
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.evaluator import Evaluator
 
 try:
     import fcntl
@@ -137,3 +138,14 @@ def _lock(work_dir: Path) -> tuple[int | None, str | None, str | None]:
 def _owner(lock: int) -> str:
     text = os.pread(lock, 200, 0).decode(errors='replace')
     return text or 'its process is not known yet'
+
+
+def collecting_in(work_dir: str, evaluator: Evaluator) -> Evaluator:
+    """An evaluator whose metrics exchange files in the work directory.
+
+    mmengine's default is the current folder, where the files would stay.
+    """
+    for metric in evaluator.metrics:
+        if metric.collect_device == 'cpu' and metric.collect_dir is None:
+            metric.collect_dir = str(Path(work_dir, 'collected'))
+    return evaluator

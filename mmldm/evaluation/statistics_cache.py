@@ -89,9 +89,18 @@ def _files(dataset: Any, config: Mapping[str, Any]) -> Iterator[str]:
         infos = (dataset.get_data_info(i) for i in range(entries))
         paths += [str(info.get('img_path')) for info in infos]
     for path in paths:
-        try:
-            status = os.stat(path)
-        except OSError:  # of an archive, whose own file is the data root
-            yield path
-        else:
-            yield f'{path} {status.st_size} {status.st_mtime_ns}\n'
+        yield f'{path} {_stored(path)}\n'
+
+
+def _stored(path: str) -> str:
+    """Size and time of a file, or of the archive that it is in."""
+    if os.path.exists(path):
+        return _size_and_time(path)
+    archives = (p for p in map(str, Path(path).parents) if os.path.isfile(p))
+    archive = next(archives, None)
+    return '' if archive is None else _size_and_time(archive)
+
+
+def _size_and_time(path: str) -> str:
+    status = os.stat(path)
+    return f'{status.st_size} {status.st_mtime_ns}'

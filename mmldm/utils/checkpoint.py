@@ -148,8 +148,22 @@ def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     """The weights for use: ``state_dict`` of a training checkpoint, or all.
 
     If a training keeps an average, ``state_dict`` holds it.
+
+    Raises:
+        ValueError: If it is no dict of tensors by name.
     """
-    return without_wrappers(checkpoint.get('state_dict', checkpoint))
+    weights = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(weights, Mapping) or not all(
+        isinstance(name, str)
+        # Files without a state_dict may have other entries.
+        and (isinstance(weight, Tensor) or weights is checkpoint)
+        for name, weight in weights.items()
+    ):
+        raise ValueError(
+            'the state_dict of a checkpoint is not a dict of tensors by name: '
+            'give the file of a model'
+        )
+    return without_wrappers(weights)
 
 
 def without_wrappers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -181,6 +181,9 @@ def test_an_adapter_that_does_not_fit_is_refused(
         (lambda w: w * torch.nan, 'its update of denoiser.* is not finite'),
         (lambda w: w[0], 'its update'),
         (lambda w: w[:, :1], 'its update'),
+        (lambda w: w[..., None], 'its update'),
+        (lambda w: w[:, :0], 'its update'),
+        (lambda w: 3, 'not a dict of tensors by name'),
         (None, '1 of its weights are missing or unknown: .*: write it again'),
     ],
 )

@@ -190,6 +190,48 @@ def test_other_weights_draw_anew(tested, whole):
     assert len(runner.drawn) == 3
 
 
+def test_other_files_of_the_data_draw_anew(tmp_path):
+    """The config of both tests is the same."""
+    from mmldm.engine.data_digest import data_digest
+
+    path = tmp_path / 'mask.png'
+
+    class Data:
+        samples_per_entry = 2
+        captions = ['a']
+
+        def __len__(self):
+            return 2
+
+        def get_data_info(self, idx):
+            features = np.arange(5000)
+            features[2500] = len(self.captions)
+            return dict(
+                mask_path=str(path), captions=self.captions, values=features
+            )
+
+    data, seen = Data(), set()
+    for content in ('', 'white', 'black!'):
+        path.write_text(content)
+        seen.add(data_digest(data))
+        assert data_digest(data) in seen
+    assert len(seen) == 3
+    for captions in (['b'], ['b', 'c']):
+        data.captions = captions
+        seen.add(data_digest(data))
+    assert len(seen) == 5
+
+
+def test_another_guide_draws_anew(tested, whole):
+    """No state of the model has its weights."""
+    runner = tested()
+    guide = torch.nn.Linear(1, 1)
+    runner.model._guide = (guide,)
+    before = runner.test_loop._digest()
+    torch.nn.init.ones_(guide.weight)
+    assert runner.test_loop._digest() != before
+
+
 def test_images_are_deleted_once_they_are_not_needed(tested, tmp_path):
     runner = tested()
     runner.test()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
+from mmldm.engine import checkpoint_choice
 from mmldm.engine import runner as ldm_runner
 from mmldm.engine.checkpoint_content import check_finite
 from mmldm.utils.checkpoint import read_checkpoint
@@ -350,7 +351,7 @@ def test_processes_that_find_other_files_are_refused(
     build_runner, monkeypatch
 ):
     monkeypatch.setattr(
-        ldm_runner,
+        checkpoint_choice,
         'all_gather_object',
         lambda plan: [plan, (True, 'iter_4.pth')],
     )

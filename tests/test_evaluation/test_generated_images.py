@@ -10,6 +10,7 @@ from mmldm.evaluation.reference_statistics import (
     load_statistics,
     save_statistics,
 )
+from mmldm.evaluation.statistics_cache import StatisticsCache
 from mmldm.models.feature_networks import (
     EfficientNetLiteFeatures,
     Extracted,
@@ -303,6 +304,25 @@ def test_a_file_that_changed_is_measured_again(
     torch.save(images, reference['path'])
     after = judge(metric_of(reference), samples)
     assert before['colours/fd'] > 1e-3 > after['colours/fd']
+
+
+def test_an_archive_that_changed_is_measured_again(tmp_path):
+    """Its images have no size and time of their own."""
+    archive = tmp_path / 'shard.tar'
+
+    class Shards(list):
+        def get_data_info(self, i):
+            return dict(img_path=str(archive / f'{i}.png'))
+
+    def path():
+        config, protocol = dict(data_root=str(tmp_path)), dict(network='x')
+        return StatisticsCache(config, Shards('ab'), protocol, 0).path
+
+    archive.write_text('old')
+    before = path()
+    assert path() == before
+    archive.write_text('changed')
+    assert path() != before
 
 
 def test_a_damaged_cache_is_measured_again(

@@ -68,13 +68,13 @@ def _draw(
     """Generate a batch and write what is wanted of it."""
 
     def callback(evaluation: int, z_0: Tensor) -> None:
-        bar(evaluation, z_0)
+        bar.step(evaluation, len(batch.kept))
         if watch is not None:
             watch(evaluation, z_0)
 
     requests, make = plan.requests(batch)
     samples = plan.draw.stream(
-        requests, plan.sampling, len(requests), callback, make
+        requests, plan.sampling, len(requests), callback, make, batch.exact
     )
     for place, sample in enumerate(samples):
         if watch is not None:
@@ -82,6 +82,8 @@ def _draw(
         if place not in batch.kept:
             continue
         about = dict(size=len(requests), place=place)
+        if batch.exact:
+            about['exact'] = True
         image = batch.images[place]
         pixels = writer.write(image, sample, about)
         if watch is not None:

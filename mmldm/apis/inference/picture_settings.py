@@ -13,18 +13,21 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from mmldm.engine.generation_loop import GROUP
 from mmldm.models.editors import LatentDiffusion
 from mmldm.utils.checkpoint import weights_hash
 from mmldm.utils.files import check_file
 from mmldm.utils.weight_files import file_hash
 from mmldm.version import __version__
 
-from .arguments import SAMPLING
+from .arguments import SAMPLING, split_sampling
 from .request_files import PICTURES
 from .results import SETTINGS
 
 # Parts of the settings that do not say which image is wanted.
 ABOUT_THE_RUN = ('batch', 'made_with')
+# Keys that all images of ``LatentDiffusionInferencer`` have.
+OF_CALL = {'seed', 'number', 'size'}
 NO_IMAGE = (OSError, ValueError, SyntaxError)
 END = b'IEND\xaeB`\x82'  # the last bytes of every PNG file
 
@@ -68,13 +71,29 @@ def read_settings(path: str | Path) -> dict[str, Any]:
             f'{path} holds no settings of mmldm: give a PNG file as '
             'tools/sample.py writes it, not edited by another program'
         ) from error
+    if isinstance(settings, dict) and settings.keys() >= OF_CALL:
+        settings = _of_call(settings)
     if not _is_of_a_plan(settings):
         raise ValueError(
             f'{path} has settings of another form than those that '
-            f'tools/sample.py of mmldm {__version__} writes: give an image of '
-            'its folder, or call generate(...) with them'
+            f'mmldm {__version__} writes: give an image of '
+            'tools/sample.py, of a call or of the page'
         )
     return settings
+
+
+def _of_call(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an image of a call, or of the page, in this form.
+
+    They do not say how many images were generated at a time: it is the number
+    that calls and the page take on a CPU.
+    """
+    sampling, arguments = split_sampling(settings)
+    number = arguments.pop('number')
+    batch = dict(size=GROUP, place=0)
+    return dict(
+        arguments=arguments, sampling=sampling, number=number, batch=batch
+    )
 
 
 def _is_of_a_plan(settings: Any) -> bool:

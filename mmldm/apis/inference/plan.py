@@ -72,10 +72,13 @@ class Batch(NamedTuple):
         images: The images; copies fill up the batch of an image that is
             generated again.
         kept: Places in ``images`` of those that are wanted.
+        exact: Whether bits depend on the request alone; see
+            :func:`~mmldm.apis.inference.batches.exactly`.
     """
 
     images: Sequence[Wanted]
     kept: Sequence[int]
+    exact: bool = False
 
 
 class Plan:
@@ -132,21 +135,25 @@ class Plan:
                     seen[start] += 1
                 yield Wanted(index, place, number, name)
 
-    def batches(self, batch_size: int) -> Iterator[Batch]:
+    def batches(self, batch_size: int, exact: bool = False) -> Iterator[Batch]:
         """All images, at most ``batch_size`` of one size at a time.
 
         Edited images share a batch only with those of their row.
+
+        Args:
+            batch_size: Images at a time.
+            exact: See :class:`Batch`.
         """
         check_count('batch_size', batch_size)
         held: list[Wanted] = []
         for image in self.images():
             full = len(held) == batch_size
             if held and (full or self._key(held[0]) != self._key(image)):
-                yield Batch(held, range(len(held)))
+                yield Batch(held, range(len(held)), exact)
                 held = []
             held.append(image)
         if held:
-            yield Batch(held, range(len(held)))
+            yield Batch(held, range(len(held)), exact)
 
     def fitting_batch_size(self) -> int:
         """Images at a time: 8, or on a GPU what fits, the same everywhere."""
@@ -176,8 +183,9 @@ class Plan:
             settings: Those of :func:`read_settings`.
         """
         image = next(self.images())._replace(number=settings['number'])
-        size, place = settings['batch']['size'], settings['batch']['place']
-        return Batch([image] * size, [place])
+        batch = settings['batch']
+        exact = bool(batch.get('exact'))
+        return Batch([image] * batch['size'], [batch['place']], exact)
 
     def _start(self, arguments: Mapping[str, Any]) -> str | None:
         """What the names of a row's images start with; None for an index.

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from types import TracebackType
 
-from torch import Tensor
 from tqdm import tqdm
 
 
@@ -42,17 +41,17 @@ class ImageBar:
         self.bar.refresh()
         self.bar.close()
 
-    def __call__(self, evaluation: int, z_0: Tensor) -> None:
+    def step(self, evaluation: int, wanted: int) -> None:
         """Count an evaluation.
 
         Args:
             evaluation: Its number in the batch, from 1.
-            z_0: Estimated latents, (B, C, h, w).
+            wanted: Images of the batch that will be written.
         """
         place = min(evaluation, len(self.steps)) - 1
         share = (place + 1) / len(self.steps)
         step = f', step {self.steps[place]} of {self.steps[-1]}'
-        self._move(self.done + share * len(z_0), step)
+        self._move(self.done + share * wanted, step)
 
     def finished(self, number: int, old: bool = False) -> None:
         """Count images that are written.

@@ -141,6 +141,7 @@ class SampleWriter:
             lines.append(f'Note: {others}')
         if then is not None:
             now = self.settings(images[0]._replace(number=then['number']))
+            now = {k: v for k, v in now.items() if k in then}
             other = differences(now | dict(batch=then['batch']), then)
             if other:
                 lines.append(

@@ -19,6 +19,13 @@ SLOTS = {
 KEYS = {'spatial': 'in_channels', 'tokens': 'context_dim'}
 # Channels of grey and RGB images.
 IMAGES = (1, 3)
+# Its mask comes first and is 0 or 1, and holes are grey; MaskedImage has the
+# mask last, -1 or 1, and black holes.
+INPAINTING = (
+    'it is Stable Diffusion for inpainting, whose mask and masked image have '
+    'no counterpart: take only its first stage, by --only-first-stage and '
+    'without the yaml file'
+)
 
 
 class Surroundings(NamedTuple):

@@ -13,6 +13,7 @@ from ..key_table import UNSAID, Given, Key, KeyTable, fixed, ignored
 from ..kinds import BOOL, COUNT
 from .clip import CLIP_READERS
 from .condition_slots import (
+    INPAINTING,
     Reading,
     Surroundings,
     check_fits,
@@ -110,7 +111,10 @@ def _read(
     if stage != FIRST_STAGE and stage['target'] == IDENTITY:
         return [given_condition(slot, around) for slot in slots]
     (other,) = set(slots) - {found.slot}
-    return [found, given_condition(other, around)]
+    given = given_condition(other, around)
+    if found.config['type'] == 'TextEncoder' and given == masked_image(around):
+        raise ValueError(INPAINTING)
+    return [found, given]
 
 
 def read_stage(stage: Any, slot: str, around: Surroundings) -> Reading:

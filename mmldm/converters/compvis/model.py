@@ -11,6 +11,7 @@ from typing import Any
 from ..editors import first_stage_editor
 from ..key_table import Given, Key, KeyTable, fixed, ignored
 from ..kinds import BOOL, COUNT, DICT, NUMBER, POSITIVE, WORD, either
+from .condition_slots import INPAINTING
 from .conditioner import conditioner_config
 from .denoiser import denoiser_config
 from .first_stage import TARGETS, first_stage_config
@@ -21,6 +22,7 @@ DIFFUSION_TARGETS = (
     'ldm.models.diffusion.ddpm.LatentDiffusion',
     'ldm.models.diffusion.ddpm.Layout2ImgDiffusion',
 )
+INPAINTING_TARGET = 'ldm.models.diffusion.ddpm.LatentInpaintDiffusion'
 TABLE = KeyTable(
     Key('first_stage_config', kind=DICT),
     Key('cond_stage_config'),
@@ -64,6 +66,8 @@ def model_config(original: Mapping[str, Any]) -> dict[str, Any]:
             model, a key is missing or unknown, or a value has no counterpart
             in our models.
     """
+    if original.get('target') == INPAINTING_TARGET:
+        raise ValueError(INPAINTING)
     target, params = target_and_params(
         original, (*DIFFUSION_TARGETS, *TARGETS)
     )

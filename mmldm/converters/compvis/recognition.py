@@ -20,7 +20,7 @@ from .first_stage_shapes import first_stage_of
 from .model import DIFFUSION_TARGETS
 from .open_clip import is_open_clip
 from .params import MODULES
-from .strangers import check_known
+from .strangers import ONLY_FIRST_STAGE, check_known
 from .text_shapes import clip_start, text_network
 from .unet_shapes import FIRST as UNET
 from .unet_shapes import unet_of
@@ -128,10 +128,12 @@ def _check_unet(unet: Mapping[str, Tensor]) -> None:
     channels = unet[UNET].shape[1]
     if channels != 4 or any(name.startswith('label_emb.') for name in unet):
         what = OTHERS.get(channels, 'with more conditions than a text')
+        # No yaml file helps with those.
+        remedy = ONLY_FIRST_STAGE if channels in OTHERS else OTHER_MODEL
         raise ValueError(
             f'its denoiser takes {channels} channels, as models {what} do: '
             'without a yaml file only text-to-image models of Stable '
-            f'Diffusion 1 and 2 are known: {OTHER_MODEL}'
+            f'Diffusion 1 and 2 are known: {remedy}'
         )
 
 

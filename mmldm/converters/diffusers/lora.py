@@ -31,6 +31,7 @@ NAME = re.compile(
     r'(lora_B|lora_up|up)(\.default)?\.(?P<up>weight)|(?P<alpha>alpha))'
 )
 MOST = 3
+MOST_ALPHA = 1e9
 
 
 class Place(NamedTuple):
@@ -170,6 +171,7 @@ def adapter_from_diffusers(
     parts: dict[str, dict[int, LowRank]] = {}
     for layer, found in grouped.items():
         place = places[layer]
+        _check_shapes(layer, found)
         scale = _scale(layer, found, settings)
         update = LowRank(found['down'], found['up'] * scale)
         parts.setdefault(place.ours, {})[place.number] = update
@@ -200,6 +202,21 @@ def _grouped(
     return grouped, odd
 
 
+def _check_shapes(layer: str, found: Mapping[str, Tensor]) -> None:
+    """Raise unless the tensors of a layer are an update of some rank."""
+    down, up = found['down'].shape, found['up'].shape
+    if (
+        min(len(down), len(up)) < 2
+        or not 0 < down[0] == up[1:].numel()
+        or ('alpha' in found and found['alpha'].numel() != 1)
+    ):
+        shapes = ', '.join(f'{k} {tuple(w.shape)}' for k, w in found.items())
+        raise ValueError(
+            f'its update of {layer} has the shapes {shapes}, which do not '
+            'belong together: write the file again'
+        )
+
+
 def _settings(metadata: Mapping[str, str]) -> dict[str, Any]:
     """The settings of an adapter in a file's metadata; {} if it has none.
 
@@ -209,9 +226,13 @@ def _settings(metadata: Mapping[str, str]) -> dict[str, Any]:
     settings = json.loads(metadata.get(METADATA, '{}'))
     settings = settings if isinstance(settings, dict) else {}
     for key, value in settings.items():
-        numbers = value.values() if isinstance(value, dict) else [value]
-        if key.endswith(ALPHAS) and not all(
-            isinstance(number, int | float) for number in numbers
+        one, several = map(key.endswith, ALPHAS)
+        numbers = [value]
+        if several:
+            numbers = value.values() if isinstance(value, dict) else [None]
+        if (one or several) and not all(
+            isinstance(number, int | float) and abs(number) < MOST_ALPHA
+            for number in numbers
         ):
             raise ValueError(
                 f'its metadata has {key}={value!r}, expected numbers: write '

@@ -79,6 +79,7 @@ class LatentDiffusion(
     averaged_parts = ('denoiser', 'conditioner')
     needs_average = True
     fills_in = FILLED_IN
+    _warned = False  # of a null condition that is not trained
 
     def __init__(
         self,
@@ -102,27 +103,19 @@ class LatentDiffusion(
         self.init_first_stage(
             autoencoder, autoencoder_checkpoint, other_first_stage
         )
-        self.diffusion_scheduler = DIFFUSION_SCHEDULERS.build(
-            diffusion_scheduler
-        )
+        scheduler = DIFFUSION_SCHEDULERS.build(diffusion_scheduler)
+        self.diffusion_scheduler = scheduler
         self.denoiser, self.conditioner = build_networks(
-            denoiser,
-            conditioner,
-            self.autoencoder,
-            self.diffusion_scheduler.num_outputs,
+            denoiser, conditioner, self.autoencoder, scheduler.num_outputs
         )
         self.guidance = DIFFUSION_SCHEDULERS.build(guidance)
         if image_size is not None:
             check_size('model.image_size', image_size)
         self.image_size = image_size
         self.windows = windows and DIFFUSION_SCHEDULERS.build(windows)
-        self._warned = False
-        self.log_variance = None
-        if log_variance is not None:
-            self.log_variance = build_log_variance(
-                log_variance,
-                self.diffusion_scheduler.noise_schedule.num_timesteps,
-            )
+        self.log_variance = build_log_variance(
+            log_variance, scheduler.noise_schedule.num_timesteps
+        )
         self.extra_losses = ExtraLosses(extra_losses, self.denoiser)
         self.init_guide(guide, conditioner, guide_checkpoint)
         check_parts(self)

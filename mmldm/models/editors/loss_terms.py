@@ -183,12 +183,20 @@ def named_terms(terms: Iterable[Terms]) -> dict[str, Tensor]:
     return found
 
 
-def build_log_variance(config: ConfigType, length: int) -> nn.Module:
+def build_log_variance(
+    config: ConfigType | None, length: int
+) -> nn.Module | None:
     """Learned log-variances, one for each step of the noise schedule.
+
+    Args:
+        config: Their config; None for none.
+        length: Steps of the noise schedule.
 
     Raises:
         ValueError: If the config gives another length.
     """
+    if config is None:
+        return None
     given = config.get('num_timesteps', length)
     if given != length:
         raise ValueError(

@@ -90,11 +90,11 @@ def test_few_frames_are_spread_evenly():
 def test_the_bar_says_images_and_steps(capsys):
     with ImageBar(4, [1, 1, 2]) as bar:
         bar.bar.mininterval = 0
-        bar(2, torch.zeros(2, 1, 1, 1))
+        bar.step(2, 2)
         assert bar.bar.n == pytest.approx(2 * 2 / 3)
         assert bar.bar.desc == '0 of 4 images, step 1 of 2'
         bar.finished(2)
-        bar(3, torch.zeros(1, 1, 1, 1))
+        bar.step(3, 1)
         assert bar.bar.desc == '2 of 4 images, step 2 of 2'
         bar.finished(2)
     assert '4 of 4 images 100%' in capsys.readouterr().err

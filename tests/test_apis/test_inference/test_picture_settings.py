@@ -72,6 +72,16 @@ def test_an_image_without_settings_is_refused(tmp_path, kind):
         read_settings(path)
 
 
+def test_settings_of_a_call_are_taken_too(tmp_path):
+    """As images of ``generate(...)`` and of the page have them."""
+    path = tmp_path / 'a.png'
+    call = dict(label=3, seed=1, number=2, size=[8, 8], steps=5)
+    write_picture(PIXELS, path, call)
+    settings = read_settings(path)
+    assert settings['arguments'] == dict(label=3, seed=1, size=[8, 8])
+    assert (settings['sampling'], settings['number']) == (dict(steps=5), 2)
+
+
 @pytest.mark.parametrize(
     'change',
     [

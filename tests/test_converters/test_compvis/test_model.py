@@ -273,6 +273,18 @@ CROSS = dict(unet=attending(48), conditioning_key='crossattn')
             dict(target='ldm.models.diffusion.ddpm.DDPM', params={}),
             r'DDPM.* cannot be converted; these can: .*LatentDiffusion',
         ),
+        (
+            dict(target='ldm.models.diffusion.ddpm.LatentInpaintDiffusion'),
+            'for inpainting, whose mask .* --only-first-stage',
+        ),
+        (
+            original(
+                encoder('FrozenCLIPEmbedder'),
+                unet=dict(in_channels=9, **attending(768)),
+                conditioning_key='hybrid',
+            ),
+            'for inpainting, whose mask .* --only-first-stage',
+        ),
         (dict(params={}), 'target=None cannot be converted'),
         (
             dict(

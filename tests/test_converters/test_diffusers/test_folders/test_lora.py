@@ -1,5 +1,7 @@
 """Adapters beside those of diffusers: training, drawing, files."""
 
+import json
+
 import diffusers
 import pytest
 import torch
@@ -9,7 +11,12 @@ from safetensors.torch import load_file, save_file
 from mmldm.apis import init_model, load_adapters, save_adapter
 from mmldm.apis.adapter_files import read_adapter
 from mmldm.converters import whole_config, whole_model, write_diffusers
-from mmldm.converters.diffusers.lora import adapter_to_diffusers
+from mmldm.converters.diffusers.lora import (
+    METADATA,
+    adapter_from_diffusers,
+    adapter_to_diffusers,
+    networks,
+)
 from mmldm.models.adapters import active_updates
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
@@ -271,3 +278,32 @@ def test_an_adapter_of_another_model_is_refused(model, folder, tmp_path):
     save_file(weights, tmp_path / 'odd.safetensors')
     with pytest.raises(ValueError, match='no place in this model: .*foo'):
         load_adapters(model, [tmp_path / 'odd.safetensors'])
+
+
+# Changes of a sound adapter, and the refusals.
+DAMAGES = [
+    ({'lora_down.weight': torch.zeros(0, 32)}, r'\(0, 32\), .*, which do not'),
+    ({'lora_up.weight': torch.zeros(3)}, 'which do not belong together'),
+    ({'lora_down.weight': torch.tensor(1.0)}, 'which do not belong'),
+    ({'alpha': torch.ones(2)}, r'alpha \(2,\), which do not belong'),
+    ({METADATA: {'unet.lora_alpha': {}}}, 'lora_alpha={}, expected num'),
+    ({METADATA: {'unet.alpha_pattern': 1}}, 'pattern=1, expected num'),
+    ({METADATA: {'unet.lora_alpha': 10**400}}, 'expected numbers'),
+]
+
+
+def test_a_damaged_adapter_is_refused(model):
+    config = whole_config(model)
+    pairs = networks(config)[0].pairs().values()
+    names = [pair.theirs[0].removesuffix('.weight') for pair in pairs]
+    name = next(n for n in names if 'attn' in n).replace('.', '_')
+    sound = {
+        'lora_down.weight': torch.zeros(2, 32),
+        'lora_up.weight': torch.zeros(32, 2),
+    }
+    for change, message in DAMAGES:
+        weights = {**sound, **change}
+        metadata = {METADATA: json.dumps(weights.pop(METADATA, {}))}
+        named = {f'lora_unet_{name}.{k}': w for k, w in weights.items()}
+        with pytest.raises(ValueError, match=message):
+            adapter_from_diffusers(named, metadata, config)
