@@ -7,7 +7,10 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
@@ -205,3 +208,28 @@ def write_configs_as_data() -> None:
         return config_text(recordable(cfg.to_dict()), 'All keys of a config.')
 
     Config.pretty_text = property(pretty_text)
+
+
+def share_scopes_between_threads() -> None:
+    """Let several threads build parts at the same time.
+
+    mmengine looks at its scopes twice under a lock that an error between the
+    two never releases. Another thread that replaces the scopes causes such an
+    error, and then every thread waits for ever. Until mmengine > 0.10.7.
+    """
+    from mmengine.registry import DefaultScope
+
+    lock = threading.RLock()
+    overwrite = DefaultScope.overwrite_default_scope.__func__
+
+    def get_current_instance(cls: type) -> DefaultScope | None:
+        scopes = [*cls._instance_dict.values()]  # one look
+        return scopes[-1] if scopes else None
+
+    @contextmanager
+    def overwrite_default_scope(cls: type, name: str | None) -> Iterator:
+        with nullcontext() if name is None else lock, overwrite(cls, name):
+            yield
+
+    DefaultScope.get_current_instance = classmethod(get_current_instance)
+    DefaultScope.overwrite_default_scope = classmethod(overwrite_default_scope)

@@ -1,12 +1,16 @@
 import os
+import threading
 import warnings
+from collections import OrderedDict
 from datetime import timedelta
 from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
+from mmengine.utils import manager
 
 from mmldm import compat
 
@@ -93,3 +97,49 @@ def test_a_worker_whose_torchrun_has_ended_ends(monkeypatch):
     monkeypatch.setattr(compat.ctypes, 'CDLL', MagicMock())
     with pytest.raises(SystemExit, match='has ended'):
         compat.die_with_launcher()
+
+
+class Vanishing(OrderedDict):
+    """Scopes that another thread takes away after the first look."""
+
+    def __bool__(self):
+        return True
+
+
+def test_scopes_that_vanish_leave_no_lock_behind(monkeypatch):
+    compat.share_scopes_between_threads()
+    monkeypatch.setattr(DefaultScope, '_instance_dict', Vanishing())
+    assert DefaultScope.get_current_instance() is None
+    taken = []
+
+    def take():
+        taken.append(manager._lock.acquire(timeout=5))
+        manager._lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    assert taken == [True]
+
+
+def test_threads_that_overwrite_scopes_put_back_their_own():
+    compat.share_scopes_between_threads()
+    before = list(DefaultScope._instance_dict)
+    errors = []
+
+    def work():
+        try:
+            for _ in range(50):
+                with DefaultScope.overwrite_default_scope('mmldm'):
+                    scope = DefaultScope.get_current_instance()
+                    assert scope.scope_name == 'mmldm'
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert list(DefaultScope._instance_dict) == before

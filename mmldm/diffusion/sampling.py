@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from mmldm.compat import share_scopes_between_threads
 from mmldm.registry import DIFFUSION_SCHEDULERS
 from mmldm.utils import check_choice, check_range
 
@@ -18,6 +19,9 @@ from .windows import Windows
 # Precisions of autocast.
 DTYPES = ('float32', 'float16', 'bfloat16')
 PLAIN = (int, str, dict)
+
+# Threads with other settings build their parts at the same time.
+share_scopes_between_threads()
 
 
 @dataclass(frozen=True)
