@@ -7,7 +7,6 @@ import ctypes
 import os
 import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -213,23 +212,42 @@ def write_configs_as_data() -> None:
 def share_scopes_between_threads() -> None:
     """Let several threads build parts at the same time.
 
-    mmengine looks at its scopes twice under a lock that an error between the
-    two never releases. Another thread that replaces the scopes causes such an
-    error, and then every thread waits for ever. Until mmengine > 0.10.7.
+    mmengine keeps scopes and loggers under a lock that an error never
+    releases: after a logger that cannot open its file, or a scope that
+    another thread takes away, all other threads wait for ever. Until
+    mmengine > 0.10.7.
     """
     from mmengine.registry import DefaultScope
+    from mmengine.utils import manager
 
-    lock = threading.RLock()
     overwrite = DefaultScope.overwrite_default_scope.__func__
 
-    def get_current_instance(cls: type) -> DefaultScope | None:
-        scopes = [*cls._instance_dict.values()]  # one look
+    def get_instance(cls: type, name: str, **kwargs: object) -> object:
+        with manager._lock:
+            instances = cls._instance_dict
+            if name not in instances:
+                instances[name] = cls(name=name, **kwargs)
+            return instances[name]
+
+    def get_current_instance(cls: type) -> object:
+        instances = [*cls._instance_dict.values()]  # one look
+        if not instances:
+            raise RuntimeError(f'there is no {cls.__name__} yet')
+        return instances[-1]
+
+    def current_scope(cls: type) -> DefaultScope | None:
+        scopes = [*cls._instance_dict.values()]
         return scopes[-1] if scopes else None
 
     @contextmanager
     def overwrite_default_scope(cls: type, name: str | None) -> Iterator:
-        with nullcontext() if name is None else lock, overwrite(cls, name):
+        lock = nullcontext() if name is None else manager._lock
+        with lock, overwrite(cls, name):
             yield
 
-    DefaultScope.get_current_instance = classmethod(get_current_instance)
+    manager.ManagerMixin.get_instance = classmethod(get_instance)
+    manager.ManagerMixin.get_current_instance = classmethod(
+        get_current_instance
+    )
+    DefaultScope.get_current_instance = classmethod(current_scope)
     DefaultScope.overwrite_default_scope = classmethod(overwrite_default_scope)

@@ -99,6 +99,34 @@ def test_a_worker_whose_torchrun_has_ended_ends(monkeypatch):
         compat.die_with_launcher()
 
 
+def can_be_taken(lock):
+    """Whether another thread can take a lock."""
+    taken = []
+
+    def take():
+        taken.append(lock.acquire(timeout=5))
+        lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return taken == [True]
+
+
+class Broken(manager.ManagerMixin):
+    """As a logger that cannot open its file."""
+
+    def __init__(self, name=''):
+        raise OSError('no space left')
+
+
+def test_an_instance_that_cannot_be_made_leaves_no_lock_behind():
+    compat.share_scopes_between_threads()
+    with pytest.raises(OSError, match='no space'):
+        Broken.get_instance('a')
+    assert can_be_taken(manager._lock)
+
+
 class Vanishing(OrderedDict):
     """Scopes that another thread takes away after the first look."""
 
@@ -110,16 +138,7 @@ def test_scopes_that_vanish_leave_no_lock_behind(monkeypatch):
     compat.share_scopes_between_threads()
     monkeypatch.setattr(DefaultScope, '_instance_dict', Vanishing())
     assert DefaultScope.get_current_instance() is None
-    taken = []
-
-    def take():
-        taken.append(manager._lock.acquire(timeout=5))
-        manager._lock.release()
-
-    thread = threading.Thread(target=take)
-    thread.start()
-    thread.join()
-    assert taken == [True]
+    assert can_be_taken(manager._lock)
 
 
 def test_threads_that_overwrite_scopes_put_back_their_own():
