@@ -12,6 +12,7 @@ from mmldm.utils.files import check_folder_to_write
 from .adapter_base import take_adapter_base
 from .config import check_config, merge_options, read_config
 from .config.derived import fill_base_batch_size, share_with_training
+from .converted import CONFIG_NAME, FIRST_STAGE_NAME, MODEL_NAME
 from .first_stages import take_first_stage
 from .processes import check_launcher
 from .referenced_files import anchor_files
@@ -72,7 +73,7 @@ def _run_name(config: str) -> str:
     A converted model is known by its folder, which has its configs.
     """
     path = Path(config)
-    suffix = {'config': '', 'first_stage': '_first-stage'}.get(path.stem)
-    if suffix is None:
+    suffix = {CONFIG_NAME: '', FIRST_STAGE_NAME: '_first-stage'}.get(path.name)
+    if suffix is None or not path.with_name(MODEL_NAME).is_file():
         return path.stem
     return path.absolute().parent.name + suffix
