@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmldm.utils.checkpoint import (
+    as_hex,
     read_checkpoint,
     weights_hash,
     weights_of,
@@ -101,7 +102,7 @@ def report_file(source: str | Path) -> FileReport:
         _kind(path, whole, config),
         path.stat().st_size,
         file_hash(path),
-        weights_hash(weights).numpy().tobytes().hex(),
+        as_hex(weights_hash(weights)),
         parts,
         _facts(whole, config),
         tuple(_problems(path, parts, weights, config)),

@@ -19,6 +19,7 @@ from mmldm.datasets.report import DataReport
 from mmldm.models.conditioners import ImageEncoder
 from mmldm.models.conditioners.pretrained_tokens import ClipTokens
 from mmldm.utils import check_count
+from mmldm.utils.checkpoint import as_hex
 from mmldm.utils.hub import default_attention, first_line, from_hub
 
 from .image_index import ImageIndex, read_index
@@ -56,7 +57,10 @@ def make_index(
     """The index of images below ``folder`` embedded by ``encoder``."""
     names = [Path(path).relative_to(folder).as_posix() for path in paths]
     return ImageIndex(
-        embeddings, names, str(encoder.pretrained), _digest(encoder)
+        embeddings,
+        names,
+        str(encoder.pretrained),
+        as_hex(encoder.network_hash),
     )
 
 
@@ -126,7 +130,7 @@ class Retriever:
         self.source = index.encoder if encoder is None else encoder
         self.device = device
         self.encoder = ImageEncoder(pretrained=self.source).to(device)
-        if _digest(self.encoder) != index.digest:
+        if as_hex(self.encoder.network_hash) != index.digest:
             raise ValueError(
                 f'the index {path} was made with {index.encoder}, whose '
                 f'weights differ from those of the encoder {self.source}: '
@@ -179,10 +183,6 @@ def retrieve(
     else:
         found = retriever.of_images([read_image(path) for path in images])
     return dict(zip(texts or images, found, strict=True))
-
-
-def _digest(encoder: ImageEncoder) -> str:
-    return bytes(encoder.network_hash.cpu().tolist()).hex()
 
 
 @torch.no_grad()

@@ -6,6 +6,8 @@ from typing import Any
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmldm.utils.checkpoint import as_hex
+
 
 def read_from_cache(loader: dict[str, Any], cfg: Mapping[str, Any]) -> None:
     """Let a data loader read the cache that ``latent_cache`` names.
@@ -57,4 +59,4 @@ def first_stage_hash(model: nn.Module) -> str:
     digest = model.part_hash
     if digest is None:
         digest = model.hash_part(model.frozen_weights())
-    return digest.cpu().numpy().tobytes().hex()
+    return as_hex(digest)

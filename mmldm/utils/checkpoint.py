@@ -276,6 +276,11 @@ def few(names: Sequence[str], most: int = 3) -> str:
     return ', '.join([*names[:most], *more])
 
 
+def as_hex(digest: Tensor) -> str:
+    """A hash, uint8 (32,), in hexadecimal digits."""
+    return bytes(digest.cpu().tolist()).hex()
+
+
 def weights_hash(weights: Mapping[str, Tensor]) -> Tensor:
     """SHA-256 of names, types, shapes and bytes, a uint8 tensor (32,)."""
     digest = hashlib.sha256()

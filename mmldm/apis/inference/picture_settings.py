@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmldm.engine.generation_loop import GROUP
 from mmldm.models.editors import LatentDiffusion
-from mmldm.utils.checkpoint import weights_hash
+from mmldm.utils.checkpoint import as_hex, weights_hash
 from mmldm.utils.files import check_file
 from mmldm.utils.weight_files import file_hash
 from mmldm.version import __version__
@@ -145,7 +145,7 @@ def model_mark(model: LatentDiffusion) -> dict[str, str]:
 
     Names of files in the config do not count.
     """
-    weights = bytes(weights_hash(model.state_dict()).tolist()).hex()
+    weights = as_hex(weights_hash(model.state_dict()))
     config = getattr(model, 'cfg', None)
     text = (
         ''
@@ -192,8 +192,7 @@ def as_plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
         elif name == 'fields':
             plain[name] = {k: _file_record(v) for k, v in value.items()}
         elif isinstance(value, Tensor):  # features of retrieval
-            digest = bytes(weights_hash({name: value}).tolist()).hex()
-            plain[name] = dict(sha256=digest)
+            plain[name] = dict(sha256=as_hex(weights_hash({name: value})))
         else:
             plain[name] = value
     return plain

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import (
+    as_hex,
     load_weights,
     read_checkpoint,
     weights_of,
@@ -156,4 +157,4 @@ def _autoencoder_weights(
 
 
 def _hex(digest: Tensor) -> str:
-    return bytes(digest.cpu().tolist()).hex()[:12] + '...'
+    return as_hex(digest)[:12] + '...'

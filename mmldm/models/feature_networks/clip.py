@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
-from mmldm.utils.checkpoint import weights_hash
+from mmldm.utils.checkpoint import as_hex, weights_hash
 from mmldm.utils.hub import default_attention, required
 
 from .base import Extracted, FeatureNetwork, resized
@@ -44,9 +44,7 @@ class CLIPFeatures(FeatureNetwork):
         # The text encoder is not needed.
         network = nn.ModuleList([model.vision_model, model.visual_projection])
         digest = weights_hash(network.state_dict())
-        super().__init__(
-            model.config.vision_config.image_size, bytes(digest.tolist()).hex()
-        )
+        super().__init__(model.config.vision_config.image_size, as_hex(digest))
         self.num_features = model.config.projection_dim
         self.network = network
         for name, value in (('mean', MEAN), ('deviation', DEVIATION)):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.utils import check_count
-from mmldm.utils.checkpoint import weights_hash
+from mmldm.utils.checkpoint import as_hex, weights_hash
 from mmldm.utils.hub import required
 
 from .base import Extracted, FeatureNetwork, resized
@@ -50,7 +50,7 @@ class DINOv2Features(FeatureNetwork):
                 f'DINOv2Features.side={side} must be a multiple of its '
                 f'patches of {patch} pixels: set side={near}'
             )
-        super().__init__(side, _hash(network))
+        super().__init__(side, as_hex(weights_hash(network.state_dict())))
         self.num_features = network.config.hidden_size
         self.network = network
         for name, value in (('mean', MEAN), ('deviation', DEVIATION)):
@@ -88,8 +88,3 @@ def _network(pretrained: str) -> nn.Module:
 
     where = f'DINOv2Features.pretrained={pretrained!r}'
     return required(load, pretrained, where, 'a DINOv2 network')
-
-
-def _hash(network: nn.Module) -> str:
-    """SHA-256 of the weights, in hexadecimal digits."""
-    return bytes(weights_hash(network.state_dict()).tolist()).hex()
