@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save
 
 from mmldm.utils.checkpoint import written_whole
+from mmldm.utils.file_stamps import file_stamp
 from mmldm.utils.mapped_tensors import mapped_tensors
 from mmldm.version import __version__
 
@@ -72,9 +73,8 @@ def index_file(key: Sequence[Any], files: Sequence[str]) -> Path:
     """
     digest = hashlib.sha256(json.dumps([__version__, key]).encode())
     for path in files:
-        stat = os.stat(path)
         digest.update(os.fsencode(path))
-        digest.update(f'\0{stat.st_size}\0{stat.st_mtime_ns}\0'.encode())
+        digest.update(f'\0{file_stamp(path)}\0'.encode())
     default = Path('~/.cache/mmldm').expanduser()
     folder = Path(os.environ.get(FOLDER) or default, 'indices')
     return folder / f'{digest.hexdigest()[:32]}.safetensors'

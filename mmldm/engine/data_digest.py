@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mmldm.utils.file_stamps import file_stamp
+
 # Names of the values of an entry that are paths end so.
 PATH = '_path'
 
@@ -14,7 +16,8 @@ PATH = '_path'
 def data_digest(dataset: Any) -> str:
     """A digest of a data set's entries and of the files that they name.
 
-    Files are told apart by size and time. A pipeline is not part of it.
+    Files are told apart by size and time, parts of an archive by those of the
+    archive. A pipeline is not part of it.
 
     Args:
         dataset: The data set; of one without ``get_data_info``, only the
@@ -25,19 +28,15 @@ def data_digest(dataset: Any) -> str:
         count = len(dataset) // getattr(dataset, 'samples_per_entry', 1)
         for i in range(count):
             entry = dataset.get_data_info(i)
-            stored = [_stored(v) for k, v in entry.items() if k.endswith(PATH)]
+            paths = [v for k, v in entry.items() if k.endswith(PATH)]
+            stored = [file_stamp(p) if _is_path(p) else None for p in paths]
             text = json.dumps([entry, stored], default=_text, sort_keys=True)
             digest.update(text.encode())
     return digest.hexdigest()
 
 
-def _stored(path: Any) -> tuple[int, int] | None:
-    """Size and time of a file; None for a part of an archive."""
-    try:
-        status = os.stat(path)
-    except (OSError, TypeError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str | os.PathLike)
 
 
 def _text(value: Any) -> str:

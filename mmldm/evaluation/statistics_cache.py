@@ -3,13 +3,14 @@
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
+
+from mmldm.utils.file_stamps import file_stamp
 
 from .feature_sets import FeatureSet
 from .reference_statistics import (
@@ -89,18 +90,4 @@ def _files(dataset: Any, config: Mapping[str, Any]) -> Iterator[str]:
         infos = (dataset.get_data_info(i) for i in range(entries))
         paths += [str(info.get('img_path')) for info in infos]
     for path in paths:
-        yield f'{path} {_stored(path)}\n'
-
-
-def _stored(path: str) -> str:
-    """Size and time of a file, or of the archive that it is in."""
-    if os.path.exists(path):
-        return _size_and_time(path)
-    archives = (p for p in map(str, Path(path).parents) if os.path.isfile(p))
-    archive = next(archives, None)
-    return '' if archive is None else _size_and_time(archive)
-
-
-def _size_and_time(path: str) -> str:
-    status = os.stat(path)
-    return f'{status.st_size} {status.st_mtime_ns}'
+        yield f'{path} {file_stamp(path)}\n'

@@ -222,6 +222,25 @@ def test_other_files_of_the_data_draw_anew(tmp_path):
     assert len(seen) == 5
 
 
+def test_another_archive_of_the_data_draws_anew(tmp_path):
+    from mmldm.engine.data_digest import data_digest
+
+    archive = tmp_path / '0.tar'
+
+    class Data:
+        def __len__(self):
+            return 1
+
+        def get_data_info(self, idx):
+            return dict(img_path=str(archive / 'key'))
+
+    digests = []
+    for content in ('one', 'other'):
+        archive.write_text(content)
+        digests.append(data_digest(Data()))
+    assert digests[0] != digests[1]
+
+
 def test_another_guide_draws_anew(tested, whole):
     """No state of the model has its weights."""
     runner = tested()
