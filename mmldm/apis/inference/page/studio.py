@@ -21,6 +21,8 @@ from .limits import Limits
 Pictures = list[Image.Image]
 STEPS_PER_PREVIEW = 5
 CANCELLED = 'cancelled'
+# What a visitor hears if even the report of an error fails.
+BROKEN = 'the image could not be drawn: the log of the page says why'
 # Seconds between two looks at the place in the line.
 PATIENCE = 0.5
 
@@ -155,10 +157,13 @@ class Studio:
             if job not in self._jobs:
                 return
             job.started = True
-        news = job.run()
-        with self._lock:
-            self._jobs.remove(job)
-        job.news.put(news)
+        news = Progress(error=BROKEN)
+        try:
+            news = job.run()
+        finally:  # else the visitor would wait for ever, and all others
+            with self._lock:
+                self._jobs.remove(job)
+            job.news.put(news)
 
 
 class Job:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mmldm.apis.inference.page import Limits
+from mmldm.apis.inference.page import studio as studio_module
 from mmldm.apis.inference.page.studio import CANCELLED, Job, Studio, preview
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 
@@ -147,6 +148,19 @@ def test_our_own_error_is_a_line_and_the_studio_lives_on(studio, monkeypatch):
         job = studio.submit('me', ASKED)
         error = last(studio, job).error
     assert error == 'RuntimeError while drawing: two lines'
+    assert last(studio, studio.submit('me', ASKED)).images
+
+
+def test_a_request_ends_even_if_its_error_cannot_be_logged(
+    studio, monkeypatch
+):
+    def broken(*_):
+        raise RuntimeError('broken')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(studio.generate.model), 'predict', broken)
+        patch.setattr(studio_module, 'print_log', broken)
+        assert last(studio, studio.submit('me', ASKED)).error
     assert last(studio, studio.submit('me', ASKED)).images
 
 
