@@ -69,8 +69,9 @@ def read_log(path: str | Path, name: str | None = None) -> TrainingLog:
             for key, value in _values(entry):
                 found.setdefault(key, {})[_step(entry)] = value
     values = {key: sorted(v.items()) for key, v in found.items() if v}
-    run = path if path.is_dir() else path.parents[-3:][0]
-    return TrainingLog(name or run.resolve().name, values)
+    where = path.resolve()  # scalars.json lies in RUN/START/vis_data
+    run = where if path.is_dir() else [*where.parents][:3][-1]
+    return TrainingLog(name or run.name, values)
 
 
 def _log_files(path: Path) -> list[Path]:

@@ -45,6 +45,7 @@ def test_a_resumed_run_has_one_curve(start):
         (35, 1),
     ]
     assert read_log(run).name == 'run'
+    assert read_log(run / '1/vis_data/scalars.json').name == 'run'
 
 
 def test_times_of_a_validation_are_not_those_of_training(start):
