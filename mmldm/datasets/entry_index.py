@@ -13,19 +13,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.logging import print_log
 from safetensors import SafetensorError
 from safetensors.torch import save
 
 from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.file_stamps import file_stamp
-from mmldm.utils.mapped_tensors import mapped_tensors
+from mmldm.utils.mapped_tensors import (
+    count_packed,
+    mapped_tensors,
+    packed,
+    unpacked,
+)
 from mmldm.version import __version__
 
 # The variable that names the folder of all indices.
 FOLDER = 'MMLDM_CACHE'
-DATA, ENDS, HEADER = 'data', 'ends', 'header'
+HEADER = 'header'
 
 
 class EntryIndex(Sequence):
@@ -47,7 +51,7 @@ class EntryIndex(Sequence):
             raise FileNotFoundError(f'index {path} does not exist')
         self.path = path
         file = mapped_tensors(path)
-        self.count = file.get_slice(ENDS).get_shape()[0] - 1
+        self.count = count_packed(file)
         self.header = json.loads(file.metadata()[HEADER])
 
     def __len__(self) -> int:
@@ -57,10 +61,7 @@ class EntryIndex(Sequence):
         """An entry; its tuples have become lists."""
         if not -self.count <= place < self.count:
             raise IndexError(place)
-        place %= self.count
-        file = mapped_tensors(self.path)
-        start, end = file.get_slice(ENDS)[place : place + 2].tolist()
-        return json.loads(file.get_slice(DATA)[start:end].numpy().tobytes())
+        return unpacked(mapped_tensors(self.path), place % self.count)
 
 
 def index_file(key: Sequence[Any], files: Sequence[str]) -> Path:
@@ -90,11 +91,7 @@ def write_index(
         entries: Entries of plain values.
         header: Plain values to keep beside them.
     """
-    texts = [json.dumps(entry).encode() for entry in entries]
-    tensors = {
-        ENDS: torch.tensor([0, *map(len, texts)]).cumsum(0),
-        DATA: torch.frombuffer(bytearray(b''.join(texts)), dtype=torch.uint8),
-    }
+    tensors = packed(entries)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as file:

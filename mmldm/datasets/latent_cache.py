@@ -16,12 +16,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mmldm.utils.checkpoint import written_whole
-from mmldm.utils.mapped_tensors import mapped_tensors
+from mmldm.utils.mapped_tensors import mapped_tensors, packed, unpacked
 
 MANIFEST = 'manifest.json'
 FORMAT = 1
 MOMENTS = 'moments'
-PLAIN, OFFSETS = 'plain', 'offsets'
 FIELD = 'field.'
 
 
@@ -134,14 +133,8 @@ def write_part(
     for name in names:
         values = torch.stack([field[name] for field in fields])
         tensors[FIELD + name] = values.unflatten(0, (count, versions))
-    texts = [
-        json.dumps({k: v for k, v in f.items() if k not in names}).encode()
-        for f in fields
-    ]
-    ends = torch.tensor([0, *map(len, texts)]).cumsum(0)
-    tensors[OFFSETS] = ends
-    tensors[PLAIN] = torch.frombuffer(
-        bytearray(b''.join(texts)), dtype=torch.uint8
+    tensors |= packed(
+        {k: v for k, v in field.items() if k not in names} for field in fields
     )
     with written_whole(path) as file:
         file.write(save(tensors))
@@ -164,9 +157,7 @@ def read_entry(
         for name in [*part.keys()]
         if name == MOMENTS or name.startswith(FIELD)
     }
-    place = row * versions + version
-    start, end = part.get_slice(OFFSETS)[place : place + 2].tolist()
-    fields = json.loads(part.get_slice(PLAIN)[start:end].numpy().tobytes())
+    fields = unpacked(part, row * versions + version)
     moments = found.pop(MOMENTS)
     fields |= {k.removeprefix(FIELD): v for k, v in found.items()}
     return moments, fields
