@@ -118,11 +118,25 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A temporary file that replaces ``path`` once it is on the disk."""
+def replaced(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` for a new file that takes its place at the end.
+
+    The old file stays if an error is raised. Nothing is flushed to the disk:
+    :func:`written_whole` also survives a power cut.
+    """
     # The process is in the name, so that two runs never write to one file.
     aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
     try:
+        yield aside
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file that replaces ``path`` once it is on the disk."""
+    with replaced(path) as aside:
         with open(aside, 'wb') as file:
             mode = os.fstat(file.fileno()).st_mode
             yield file
@@ -130,9 +144,6 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         with open(aside, 'rb') as file:
             os.fsync(file.fileno())
         os.chmod(aside, mode)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _flush_directory(directory: Path) -> None:

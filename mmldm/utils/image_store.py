@@ -1,6 +1,5 @@
 """Generated images in files that an interrupted run can go on with."""
 
-import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -9,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .checkpoint import replaced
+
 # Folder for images only, so that it can be compared with other folders.
 IMAGES = 'images'
 SIGNATURE = b'\x89PNG\r\n\x1a\n'
@@ -16,7 +17,6 @@ SIGNATURE = b'\x89PNG\r\n\x1a\n'
 AFTER_HEADER = 33
 # Keyword of the text chunk with the name of the run.
 KEYWORD = b'mmldm'
-TEMPORARY_SUFFIX = '.tmp'
 
 
 def image_path(folder: str | Path, number: int) -> Path:
@@ -50,12 +50,10 @@ class ImageStore:
         path = image_path(self.folder, number)
         path.parent.mkdir(parents=True, exist_ok=True)
         _, png = cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
         try:
-            aside.write_bytes(with_text(png.tobytes(), self.run))
-            os.replace(aside, path)
+            with replaced(path) as aside:
+                aside.write_bytes(with_text(png.tobytes(), self.run))
         except OSError as error:
-            aside.unlink(missing_ok=True)
             raise OSError(
                 f'{path} could not be written ({error.strerror}): free disk '
                 'space and start the same command again; earlier images are '

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mmldm.engine.generation_loop import GROUP
 from mmldm.models.editors import LatentDiffusion
-from mmldm.utils.checkpoint import as_hex, weights_hash
+from mmldm.utils.checkpoint import as_hex, replaced, weights_hash
 from mmldm.utils.files import check_file
 from mmldm.utils.weight_files import file_hash
 from mmldm.version import __version__
@@ -46,12 +46,8 @@ def write_picture(
     path.parent.mkdir(parents=True, exist_ok=True)
     text = PngInfo()
     text.add_text(SETTINGS, json.dumps(settings, allow_nan=False))
-    part = path.with_name(f'.{path.name}.part')
-    try:
-        Image.fromarray(image).save(part, 'PNG', pnginfo=text)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replaced(path) as aside:
+        Image.fromarray(image).save(aside, 'PNG', pnginfo=text)
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
