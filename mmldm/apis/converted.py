@@ -53,8 +53,8 @@ def weights_in(folder: Path) -> Path | None:
 def content_of(checkpoint: str | Path) -> dict[str, Any]:
     """The content of a file, a converted folder, or a work directory."""
     path = Path(checkpoint)
-    if (path / MODEL_NAME).is_file():
-        path = path / MODEL_NAME
+    if path.is_dir():
+        path = weights_in(path) or path
     if path.is_file() and path.suffix == '.safetensors':
         return read_model_file(path)[0]
     return read_checkpoint(path)

@@ -15,10 +15,10 @@ from mmldm.utils.checkpoint import (
     weights_of,
 )
 from mmldm.utils.model_file import read_model_file
-from mmldm.utils.newest_checkpoint import newest_checkpoint
 from mmldm.utils.stored_config import stored_config
 from mmldm.utils.weight_files import file_hash
 
+from .converted import weights_in
 from .models import find_model
 from .network_trial import try_networks
 
@@ -77,8 +77,8 @@ def report_file(source: str | Path) -> FileReport:
     networks are tried against the weights, without memory.
 
     Args:
-        source: ``.pth``, ``.ckpt`` or ``.safetensors``, or a work directory
-            for its newest checkpoint.
+        source: ``.pth``, ``.ckpt`` or ``.safetensors``, a converted folder,
+            or a work directory for its newest checkpoint.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -87,7 +87,7 @@ def report_file(source: str | Path) -> FileReport:
     """
     path = Path(source)
     if path.is_dir():
-        path = newest_checkpoint(path) or path / 'iter_*.pth'
+        path = weights_in(path) or path
     if path.suffix == '.safetensors':
         weights, config = read_model_file(path)
         whole: dict[str, Any] = {'state_dict': weights}

@@ -10,12 +10,13 @@ from mmldm.registry import DATASETS
 from mmldm.utils.typing import ConfigType
 
 from .annotations import Annotations, LargeImages
+from .file_search import files_below
 from .files_beside import FilesBeside
 from .folder_classes import FolderClasses
 from .image_dataset import ImageDataset
 from .image_files import fits, read_header
+from .image_formats import SUFFIXES
 from .image_search import find_images
-from .report import DataReport
 
 # Annotations that the images' own names and files determine.
 OF_NAMES = (FolderClasses, LargeImages)
@@ -70,10 +71,9 @@ class ImageFolder(ImageDataset):
     def indexed_files(self) -> list[str]:
         """See :class:`ImageDataset`."""
         folder = str(Path(self.data_root) / self.images)
-        report = DataReport(type(self).__name__)
         if not Path(folder).is_dir():
             return []  # refused when it is read
-        return find_images(folder, f'data_root={folder!r}', report)
+        return sorted(files_below(folder, SUFFIXES))
 
     def list_entries(self) -> list[dict]:
         """See :class:`ImageDataset`."""
