@@ -55,6 +55,6 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
 )
 OPTIMIZERS = _child('optimizer', 'OPTIMIZERS')
 PARAM_SCHEDULERS = _child('parameter scheduler', 'PARAM_SCHEDULERS')
-VISBACKENDS = _child('visualizer backend', 'VISBACKENDS')
+VISBACKENDS = _child('visualizer backend', 'VISBACKENDS', 'visualization')
 VISUALIZERS = _child('visualizer', 'VISUALIZERS')
 WEIGHT_INITIALIZERS = _child('weight initializer', 'WEIGHT_INITIALIZERS')
