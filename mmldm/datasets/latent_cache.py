@@ -15,8 +15,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.mapped_tensors import mapped_tensors, packed, unpacked
+from mmldm.utils.whole_files import written_whole
 
 MANIFEST = 'manifest.json'
 FORMAT = 1
