@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-from mmldm.utils.checkpoint import replaced
+from mmldm.utils.whole_files import replaced
 from mmldm.utils.pixels import bicubic
 
 from .conditions import font
