@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-from mmldm.utils.whole_files import replaced
 from mmldm.utils.pixels import bicubic
+from mmldm.utils.whole_files import replaced
 
 from .conditions import font
 from .grid import GAP, assemble
