@@ -85,6 +85,28 @@ def test_schedules_are_plotted(call_tool, tmp_path):
     assert cv2.imread(str(out)).std() > 0
 
 
+def test_speed_of_all_that_a_config_does(config, call_tool, capsys):
+    flags = ('--max-iter', 1, '--num-warmup', 0, '--cfg-options')
+    option = 'val_dataloader.batch_size=2'
+    call_tool(f'{FOLDER}/benchmark', config, *flags, option)
+    lines = capsys.readouterr().out.splitlines()[-3:]
+    found = [line.split()[:2] for line in lines]
+    assert found == [['dataloader', '4'], ['training', '4'], ['sampling', '2']]
+
+
+def test_a_benchmark_needs_the_data_it_is_asked_for(config, call_tool):
+    flags = ('--task', 'dataloader', '--dataset-type', 'test')
+    options = ('--cfg-options', 'test_dataloader=None', 'test_cfg=None')
+    with pytest.raises(ValueError, match='no test_dataloader: set it'):
+        call_tool(
+            f'{FOLDER}/benchmark',
+            config,
+            *flags,
+            *options,
+            'test_evaluator=None',
+        )
+
+
 def test_a_sound_file_has_no_problems(model_file):
     path, weights = model_file
     report = report_file(path)
