@@ -126,3 +126,6 @@ def _patch_functions() -> None:
         return made.to(device) if is_cuda(device) else made
 
     torch.tensor = tensor
+    torch.__config__.show = lambda: 'a pretended GPU'
+    # Scripts of other libraries cannot contain the functions above.
+    torch.jit.script = lambda obj=None, *args, **kwargs: obj

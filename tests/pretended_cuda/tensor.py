@@ -126,9 +126,9 @@ def run(func, args, kwargs):
     # An operation in place returns its own argument.
     own = {id(x.values): x for x in wrapped}
     return tree_map(
-        lambda x: own.get(id(x)) or OnCuda(x)
-        if isinstance(x, torch.Tensor)
-        else x,
+        lambda x: (
+            own.get(id(x)) or OnCuda(x) if isinstance(x, torch.Tensor) else x
+        ),
         found,
     )
 
