@@ -42,6 +42,7 @@ from .model_wrapping import (
     shards,
     wrapped_on_cpu,
 )
+from .prefetching import pin_batches
 from .required_hooks import check_required_hooks
 from .resume import architecture_differences, resume_training
 from .scheduler_checks import (
@@ -162,6 +163,7 @@ class LDMRunner(Runner):
         """See ``Runner``; None removes any hook by its name."""
         given = (hooks or {}).items()
         kept = {k: v for k, v in given if v is not None or k in STANDARD_HOOKS}
+        kept.setdefault('runtime_info', dict(type='mmldm.TrainingInfoHook'))
         super().register_default_hooks(kept)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
@@ -177,6 +179,7 @@ class LDMRunner(Runner):
         if isinstance(self._train_dataloader, dict):
             share_batch(self._train_dataloader, self.world_size)
             read_from_cache(self._train_dataloader, self.cfg)
+            pin_batches(self._train_dataloader)
         return super().build_train_loop(addressed_loop(loop))
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:

@@ -62,7 +62,7 @@ class Editor(BaseModel):
                 loop.
         """
 
-    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+    def trivial_losses(self, inputs: Tensor) -> dict[str, Tensor | float]:
         """Terms of the loss, by name, of a network that has learned nothing.
 
         A training whose terms stay there is dead; ``DeadRunHook`` compares

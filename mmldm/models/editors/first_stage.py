@@ -158,10 +158,10 @@ class FirstStage(Editor):
         return logged
 
     @torch.no_grad()
-    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+    def trivial_losses(self, inputs: Tensor) -> dict[str, Tensor]:
         """``loss_rec`` of the batch's mean colour; see :class:`Editor`."""
         colour = inputs.mean((0, 2, 3), keepdim=True).expand_as(inputs)
-        return dict(loss_rec=self.pixel_loss(colour, inputs).item())
+        return dict(loss_rec=self.pixel_loss(colour, inputs))
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
