@@ -10,7 +10,7 @@ from mmengine.dist import master_only
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper, _ParamScheduler
+from mmengine.optim import OptimWrapper, OptimWrapperDict, _ParamScheduler
 from mmengine.runner import BaseLoop, Runner
 
 from mmldm.compat import (
@@ -33,8 +33,10 @@ from .cached_training import read_from_cache
 from .checkpoint_choice import choose_checkpoint
 from .checkpoint_content import advice_after_nan, check_finite, content
 from .checkpoint_state import hub_state_for_loading, plain
+from .fused_optimizers import use_fused
 from .loop_choice import addressed_loop, generation_loop
 from .model_wrapping import moved_alone, wrapped_on_cpu
+from .optim_wrapper import named_wrappers
 from .required_hooks import check_required_hooks
 from .resume import architecture_differences, resume_training
 from .scheduler_checks import (
@@ -172,6 +174,20 @@ class LDMRunner(Runner):
         """See ``Runner``; metrics exchange files in the work directory."""
         return collecting_in(self.work_dir, super().build_evaluator(evaluator))
 
+    def _maybe_compile(self, target: str) -> None:
+        """See ``Runner``; compiles networks, not the whole step.
+
+        Random numbers, conditions and the log stay as they are.
+
+        Args:
+            target: Not used: training, validation and test share networks.
+        """
+        given = self.cfg.get('compile')
+        if given is None or given is False:
+            return
+        self.bare_model.compile_parts(**({} if given is True else given))
+        self.logger.info('The networks compile in the first iterations')
+
     def load_or_resume(self) -> None:
         """See ``Runner``; resumes from the newest complete checkpoint.
 
@@ -228,6 +244,15 @@ class LDMRunner(Runner):
         checkpoint = self.load_checkpoint(filename)
         resume_training(self, checkpoint, filename)
         self.logger.info(f'Resumed at iteration {self.iter}')
+
+    def build_optim_wrapper(
+        self, optim_wrapper: dict | OptimWrapper
+    ) -> OptimWrapper | OptimWrapperDict:
+        """See ``Runner``; uses fused kernels where torch has them."""
+        built = super().build_optim_wrapper(optim_wrapper)
+        for wrapper in named_wrappers(built).values():
+            use_fused(wrapper.optimizer)
+        return built
 
     def scale_lr(
         self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
