@@ -4,11 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.optim import OptimWrapper
 from torch.optim import Optimizer
 from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 
+from .optim_wrapper import named_wrappers
+
 # Keys of a parameter group that say how to compute, not what.
 WAYS = ('fused', 'foreach')
+
+
+def fused(wrapper: OptimWrapper) -> OptimWrapper:
+    """An optimizer wrapper, or several, with :func:`use_fused`."""
+    for part in named_wrappers(wrapper).values():
+        use_fused(part.optimizer)
+    return wrapper
 
 
 def use_fused(optimizer: Optimizer) -> None:
