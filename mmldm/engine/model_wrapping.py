@@ -16,6 +16,31 @@ from .sharded_model import ShardedModel
 from .sharded_optimizer import fit_to_shards
 
 
+def wrapped(
+    runner: Any, wrapper: dict | None, model: torch.nn.Module
+) -> torch.nn.Module | None:
+    """The model for several processes, where mmengine's wrapper is not right.
+
+    Args:
+        runner: The runner.
+        wrapper: ``model_wrapper_cfg``.
+        model: Not wrapped.
+
+    Returns:
+        The wrapped model; None if mmengine shall wrap it.
+    """
+    if not runner.distributed:
+        return None
+    if getattr(model, 'averages_gradients', False):
+        return moved_alone(model, wrapper)
+    if shards(wrapper):
+        return sharded(runner, wrapper, model)
+    if wrapper is None and not torch.cuda.is_available():
+        unused = runner.cfg.get('find_unused_parameters', False)
+        return wrapped_on_cpu(model, unused)
+    return None
+
+
 def moved_alone(
     model: torch.nn.Module, wrapper: dict | None
 ) -> torch.nn.Module:
