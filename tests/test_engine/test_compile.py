@@ -99,3 +99,11 @@ def test_an_extra_loss_reads_a_compiled_block(reading, labelled):
 def test_an_extra_loss_inside_of_a_compiled_block_is_refused(reading):
     with pytest.raises(ValueError, match="read 'mid.0.res', or leave out"):
         reading('mid.0.res.conv1').compile_parts(**EAGER)
+
+
+@pytest.mark.parametrize(
+    'options', [dict(backend='nonsense'), dict(mode='nonsense')]
+)
+def test_options_that_torch_refuses_are_named(tiny_ldm, options):
+    with pytest.raises(ValueError, match='^compile=.*nonsense.*compile=True'):
+        tiny_ldm().compile_parts(**options)

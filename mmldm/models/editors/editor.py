@@ -59,9 +59,19 @@ class Editor(BaseModel):
 
         Args:
             options: Arguments of ``torch.compile``.
+
+        Raises:
+            ValueError: If torch refuses the options.
         """
         for name in self.compiled_parts:
-            compile_blocks(getattr(self, name), **options)
+            try:
+                compile_blocks(getattr(self, name), **options)
+            except (RuntimeError, TypeError) as error:
+                said = str(error).strip().partition('\n')[0]
+                raise ValueError(
+                    f'compile={options}: {type(error).__name__}: {said}: set '
+                    'valid arguments of torch.compile, or compile=True'
+                ) from error
 
     @abstractmethod
     def loss(
