@@ -1,25 +1,20 @@
 """The editor that trains autoencoders."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmldm.registry import MODELS
-from mmldm.utils import (
-    SampleRandom,
-    check_choice,
-    check_divisible,
-    check_positive,
-)
-from mmldm.utils.distributed import average_gradients
+from mmldm.utils import SampleRandom, check_choice, check_positive
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from .editor import Editor
 from .first_stage_hash import ORIGIN
 from .first_stage_loading import fit_discriminator, fit_parts
+from .first_stage_steps import OptimizerStep, wrappers_by_part
 
 PIXEL_LOSSES = {'l1': F.l1_loss, 'l2': F.mse_loss}
 
@@ -87,6 +82,10 @@ class FirstStage(Editor):
         check_choice('trained', trained, ('all', 'decoder'))
         self.keeps_encoder = trained == 'decoder'
         self.fixed_parts: list[torch.nn.Module] = []
+        self._steps = {
+            part: OptimizerStep(getattr(self, part))
+            for part in ('autoencoder', 'adversarial')
+        }
         if self.keeps_encoder:
             self._fix_encoder()
         self.register_load_state_dict_pre_hook(fit_parts)
@@ -142,18 +141,20 @@ class FirstStage(Editor):
         """
         data = {'iteration': 0, **self.data_preprocessor(data, True)}
         self._check_size(data['inputs'])
-        wrappers = self._wrappers(optim_wrapper)
+        wrappers = wrappers_by_part(optim_wrapper, self.adversarial)
         wrapper = wrappers['autoencoder']
         with wrapper.optim_context(self):
             losses, x, reference = self._losses(
                 **data, loss_scale=getattr(wrapper, 'loss_scale', 1.0)
             )
-        logged = self._step(wrapper, self.autoencoder, losses)
+        loss, logged = self.parse_losses(losses)
+        self._steps['autoencoder'](wrapper, loss)
         if self.adversarial and self.adversarial.is_trained(data['iteration']):
             wrapper = wrappers['adversarial']
             with wrapper.optim_context(self):
                 losses = self.adversarial.discriminator_losses(x, reference)
-            other = self._step(wrapper, self.adversarial, losses)
+            loss, other = self.parse_losses(losses)
+            self._steps['adversarial'](wrapper, loss)
             logged.update(other, loss=logged['loss'])
         return logged
 
@@ -258,42 +259,6 @@ class FirstStage(Editor):
                     f'sides of {least} pixels, but model.{name} needs '
                     f'{needed}: use larger images'
                 )
-
-    def _wrappers(self, optim_wrapper) -> Mapping:
-        """Optimizer wrappers by the part that each trains.
-
-        Raises:
-            ValueError: If a part has no optimizer, or an optimizer no part.
-        """
-        wrappers = getattr(
-            optim_wrapper, 'optim_wrappers', {'autoencoder': optim_wrapper}
-        )
-        needed = ['autoencoder', 'adversarial'][: 2 if self.adversarial else 1]
-        if sorted(wrappers) != sorted(needed):
-            raise ValueError(
-                f'optim_wrapper has optimizers for {sorted(wrappers)}, but '
-                f'this model trains {needed}: inherit the schedule '
-                'adam_autoencoder-gan.py with model.adversarial, '
-                'adam_autoencoder.py without'
-            )
-        if self.adversarial:
-            check_divisible(
-                'adversarial.start - adversarial.lead',
-                max(self.adversarial.start - self.adversarial.lead, 0),
-                'optim_wrapper.adversarial.accumulative_counts',
-                wrappers['adversarial']._accumulative_counts,
-            )
-        return wrappers
-
-    def _step(self, wrapper, module: torch.nn.Module, losses: dict) -> dict:
-        """Backward and, unless gradients accumulate, a step; values to log."""
-        loss, logged = self.parse_losses(losses)
-        wrapper.backward(wrapper.scale_loss(loss))
-        if wrapper.should_update():
-            average_gradients(module.parameters())
-            wrapper.step()
-            wrapper.zero_grad()
-        return logged
 
 
 def _build(config: ConfigType | None):
