@@ -29,7 +29,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=1000),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50),
 ]
 train_cfg = dict(max_iters=1000, val_interval=500)
 default_hooks = dict(checkpoint=dict(interval=500))

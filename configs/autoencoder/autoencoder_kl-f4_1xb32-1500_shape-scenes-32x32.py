@@ -35,7 +35,6 @@ param_scheduler = [
         type='CosineAnnealingLR',
         by_epoch=False,
         begin=50,
-        end=1500,
         eta_min=2e-5,
     ),
 ]

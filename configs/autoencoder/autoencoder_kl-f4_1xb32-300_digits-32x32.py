@@ -27,7 +27,7 @@ train_dataloader = dict(global_batch_size=32)
 optim_wrapper = dict(optimizer=dict(lr=2e-3, betas=(0.9, 0.99)))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=300),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50),
 ]
 train_cfg = dict(max_iters=300, val_interval=300)
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=50))

@@ -29,7 +29,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2000),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100),
 ]
 train_cfg = dict(max_iters=2000, val_interval=1000)
 default_hooks = dict(

@@ -30,11 +30,19 @@ WRAPPERS = {
 }
 
 
-def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
+def read_checkpoint(
+    path: str | Path, map_location: Any = 'cpu', mapped: bool = False
+) -> dict:
     """Read a ``.pth`` or ``.safetensors`` file.
 
     Nothing in the file is executed. For a directory, its newest checkpoint is
     read.
+
+    Args:
+        path: The file, or a directory.
+        map_location: Device of the tensors.
+        mapped: Whether tensors are read from the file when they are used, so
+            that several processes of a machine share the memory.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -51,7 +59,11 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
             return load_file(path)
         _check_stored(path)
         checkpoint = torch.load(
-            path, map_location=map_location, weights_only=True
+            path,
+            map_location=map_location,
+            weights_only=True,
+            # Files older than torch 1.6 cannot be mapped.
+            mmap=mapped and zipfile.is_zipfile(path),
         )
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
