@@ -1,10 +1,12 @@
 """The base class of all editors."""
 
 from abc import abstractmethod
+from typing import Any
 
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmldm.utils.size_parts import in_order, one_size_parts
 from mmldm.utils.typing import ConfigType, SampleList
 
 
@@ -48,6 +50,17 @@ class Editor(BaseModel):
             return self.loss(inputs, data_samples, iteration)
         assert mode == 'predict', mode
         return self.predict(inputs, data_samples)
+
+    def val_step(self, data: dict[str, Any]) -> SampleList:
+        """See ``BaseModel``; images of several sizes are made in turn."""
+        step, parts = super().val_step, one_size_parts(data)
+        if len(parts) == 1:
+            return step(data)
+        return in_order([(places, step(part)) for places, part in parts])
+
+    def test_step(self, data: dict[str, Any]) -> SampleList:
+        """See :meth:`val_step`."""
+        return self.val_step(data)
 
     @abstractmethod
     def loss(
