@@ -43,5 +43,19 @@ val_dataloader = dict(dataset=dict(pipeline=pipeline))
 # Eight samples of each image; the metric uses their mean.
 test_dataloader = dict(dataset=dict(pipeline=pipeline, samples_per_entry=8))
 
-val_evaluator = [dict(type='InpaintingMetrics')]
+val_evaluator = [
+    dict(type='InpaintingMetrics'),
+    dict(
+        type='HoleMetrics',
+        metric=dict(type='FeatureDistance'),
+        crop=True,
+        prefix='hole_distance',
+    ),
+    dict(
+        type='HoleMetrics',
+        metric=dict(type='Sharpness'),
+        crop=True,
+        prefix='hole_sharpness',
+    ),
+]
 test_evaluator = val_evaluator

@@ -10,6 +10,7 @@ from mmldm.registry import METRICS
 from mmldm.utils.pixels import bicubic
 
 from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
+from .power_spectrum import gradient_energy
 from .reconstruction import psnr
 
 
@@ -49,12 +50,6 @@ class SuperResolutionMetrics(EntrySamplesMetric):
             sharpness=_sharpness(results),
             sharpness_bicubic=_sharpness(large),
         )
-
-
-def gradient_energy(image: Tensor) -> float:
-    """Mean squared difference of neighbouring pixels of (3, H, W)."""
-    steps = (image.double().diff(dim=dim) for dim in (1, 2))
-    return float(sum(step.square().mean() for step in steps))
 
 
 def _psnr(image: Tensor, truth: Tensor, small: Tensor) -> float:

@@ -52,7 +52,7 @@ class Photographs(AddressedDataset):
             if (name in HELD_OUT) != (self.split == 'val'):
                 continue
             for photograph in read_photograph(name):
-                tiles = _tiles(photograph, self.size)
+                tiles = cut_into_tiles(photograph, self.size)
                 images = (
                     tiles if self.split == 'val' else [photograph] * len(tiles)
                 )
@@ -76,7 +76,7 @@ def read_photograph(name: str) -> list[np.ndarray]:
     return [getattr(data, name)()]
 
 
-def _tiles(image: np.ndarray, size: int) -> list[np.ndarray]:
+def cut_into_tiles(image: np.ndarray, size: int) -> list[np.ndarray]:
     """Squares side by side from the top left; the rest is left out."""
     height, width = image.shape[:2]
     return [

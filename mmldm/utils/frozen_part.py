@@ -1,4 +1,4 @@
-"""A part of a model that is not trained and need not be stored again."""
+"""Parts of a model that are not trained and need not be stored again."""
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,13 @@ class FrozenPart(nn.Module):
         part: Name of the part; the hash is the buffer ``{part}_hash``.
         files: Arguments of the constructor that name files; the first one
             names the file of the part.
+        entrances: Methods of the part that need its weights; all others may
+            be called while these are not in memory, see ``release_part``.
     """
 
     part: str
     files: tuple[str, ...]
+    entrances: tuple[str, ...] = ()
 
     def freeze_part(self, has_file: bool) -> None:
         """Freeze the part, after its weights are loaded.
@@ -62,6 +65,10 @@ class FrozenPart(nn.Module):
         """The part's weights, name in the module to tensor."""
         return getattr(self, self.part).state_dict(prefix=f'{self.part}.')
 
+    def read_part(self) -> dict[str, Tensor]:
+        """The part's weights from its file, name in the part to tensor."""
+        raise NotImplementedError
+
     def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
         """Hash of :meth:`frozen_weights`, uint8 (32,)."""
         return weights_hash(weights)
@@ -87,6 +94,19 @@ class FrozenPart(nn.Module):
             f'than {name}={getattr(self, argument, None)!r}: set {name} '
             'to the file that it was made with'
         )
+
+
+def make_constant(module: nn.Module) -> None:
+    """Turn all weights into buffers that are neither stored nor trained."""
+    for part in module.modules():
+        for name, weight in list(part.named_parameters(recurse=False)):
+            delattr(part, name)
+            part.register_buffer(name, weight.detach(), persistent=False)
+        for name, buffer in list(part.named_buffers(recurse=False)):
+            part.register_buffer(name, buffer, persistent=False)
+        if hasattr(part, 'track_running_stats'):
+            # Else, a batch norm adds its counter to state dicts it loads.
+            part.track_running_stats = False
 
 
 def _leave_out(

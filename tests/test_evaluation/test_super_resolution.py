@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from mmldm.evaluation import SuperResolutionMetrics
-from mmldm.evaluation.super_resolution import gradient_energy
 from mmldm.structures import LDMDataSample
 from mmldm.utils.pixels import bicubic
 
@@ -75,13 +74,6 @@ def test_the_mean_of_an_entrys_samples_is_judged(judge, enlarged, truths):
     assert scores['sr/psnr_sample'] == pytest.approx(22.110, abs=1e-3)
     # Of random pixels' steps, 2 * 255^2 / 12, and of the ripples', 40^2.
     assert scores['sr/sharpness'] == pytest.approx(1.15, abs=0.04)
-
-
-def test_gradient_energy_of_a_slope_is_in_closed_form():
-    """Steps of 3 down and 4 to the right."""
-    rows, columns = torch.arange(8)[:, None], torch.arange(6)
-    image = (3 * rows + 4 * columns).expand(3, -1, -1).byte()
-    assert gradient_energy(image) == 9 + 16
 
 
 def test_data_without_a_small_image_are_refused(judge, enlarged, truths):
