@@ -45,11 +45,12 @@ LOOPS = _child('loop', 'LOOPS', 'engine')
 RUNNERS = _child('runner', 'RUNNERS', 'engine')
 OPTIM_WRAPPERS = _child('optimizer wrapper', 'OPTIM_WRAPPERS', 'engine')
 
+MODEL_WRAPPERS = _child('model wrapper', 'MODEL_WRAPPERS', 'engine')
+
 # Nothing of ours is in these; without a node of our scope mmengine warns at
 # every look-up.
 EVALUATORS = _child('evaluator', 'EVALUATORS')
 LOG_PROCESSORS = _child('log processor', 'LOG_PROCESSORS')
-MODEL_WRAPPERS = _child('model wrapper', 'MODEL_WRAPPERS')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optimizer wrapper constructor', 'OPTIM_WRAPPER_CONSTRUCTORS'
 )

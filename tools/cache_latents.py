@@ -62,6 +62,7 @@ def main() -> None:
     from mmengine.dist import get_world_size, is_main_process
 
     from mmldm.apis.latent_caching import cache_latents
+    from mmldm.engine.frozen_parts import check_frozen_parts
     from mmldm.models.editors import LatentDiffusion
 
     cfg.latent_cache = None
@@ -75,6 +76,10 @@ def main() -> None:
             'expected a LatentDiffusion: give the config of a model that '
             'trains on latents'
         )
+    if runner._load_from is None:
+        check_frozen_parts(runner.bare_model)
+    else:
+        runner.load_checkpoint(runner._load_from)
     runner.bare_model.eval()
     dtype = getattr(torch, args.dtype)
     dataset = runner.train_dataloader.dataset

@@ -107,7 +107,7 @@ def by_channel(metrics: dict[str, float]) -> dict[str, float | list[float]]:
 
 def write_json(path: Path, content: dict) -> None:
     """Write a file for programs and people."""
-    from mmldm.utils.checkpoint import written_whole
+    from mmldm.utils.whole_files import written_whole
 
     text = json.dumps(content, indent=2, default=str) + '\n'
     with written_whole(path) as file:

@@ -16,13 +16,19 @@ from mmldm.datasets import AddressedDataset
 from mmldm.datasets.base import seeded
 from mmldm.datasets.cached_latents import comparable
 from mmldm.datasets.latent_cache import (
+    MOMENTS,
     count_parts,
     part_file,
     write_manifest,
+    write_nulls,
     write_part,
 )
 from mmldm.datasets.transforms import RandomFlip
 from mmldm.engine.cached_training import first_stage_hash
+from mmldm.models.conditioners.frozen_contents import (
+    contents,
+    frozen_embedders,
+)
 from mmldm.structures import LDMDataSample
 
 PART_SIZE = 512
@@ -135,10 +141,11 @@ def cache_latents(
             of something else.
     """
     samples = Versions(runner.train_dataloader.dataset)
-    manifest = _manifest(runner, samples, dtype)
+    manifest, nulls = _manifest(runner, samples, dtype)
     rank, world_size = get_dist_info()
     if rank == 0:
         write_manifest(root, manifest)
+        write_nulls(root, nulls)
     barrier()
     workers = runner.cfg.train_dataloader.get('num_workers', 0)
     for number in range(rank, count_parts(manifest), world_size):
@@ -150,9 +157,14 @@ def cache_latents(
                 num_workers=workers,
                 collate_fn=pseudo_collate,
             )
-            moments, fields = _encoded(runner.bare_model, loader)
-            moments = moments.to(dtype).unflatten(0, (-1, samples.versions))
-            write_part(file, moments, fields)
+            tensors, fields = _encoded(runner.bare_model, loader)
+            tensors = {
+                name: _stored(values, dtype).unflatten(
+                    0, (-1, samples.versions)
+                )
+                for name, values in tensors.items()
+            }
+            write_part(file, tensors.pop(MOMENTS), fields, tensors)
         advance(len(part) // samples.versions)
     barrier()
     return samples.count
@@ -160,11 +172,17 @@ def cache_latents(
 
 def _manifest(
     runner: Any, samples: 'Versions', dtype: torch.dtype
-) -> dict[str, Any]:
-    """What the cache is made from."""
-    dataset = samples.dataset
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What the cache is made from, and the null content of embedders."""
+    dataset, conditioner = samples.dataset, runner.bare_model.conditioner
     sample = samples[0]['data_samples']
     config = runner.cfg.train_dataloader.dataset.to_dict()
+    embedders, nulls = {}, {}
+    for place, embedder in frozen_embedders(conditioner):
+        embedders[str(place)] = embedder.identity()
+        for name, null in contents(embedder, place, [sample], True).items():
+            nulls[name] = _stored(null[0], dtype)
+    only_embedded = _only_embedded(conditioner)
     return dict(
         num_entries=samples.count,
         part_size=PART_SIZE,
@@ -172,30 +190,55 @@ def _manifest(
         flip_prob=samples.flip_prob,
         dtype=str(dtype).removeprefix('torch.'),
         first_stage=first_stage_hash(runner.bare_model),
+        embedders=embedders,
         size=getattr(dataset, 'size', None),
-        fields=sorted(_fields(sample).keys() - {'meta'}),
+        fields=sorted(_fields(sample, only_embedded).keys() - {'meta'}),
         metainfo=comparable(dataset.metainfo),
         dataset=comparable(config),
-    )
+    ), nulls
+
+
+def _only_embedded(conditioner: Any) -> set[str]:
+    """Fields of images that frozen embedders alone read."""
+    frozen = {place for place, _ in frozen_embedders(conditioner)}
+    read: dict[bool, set[str]] = {True: set(), False: set()}
+    for place, embedder in enumerate(conditioner.embedders):
+        read[place in frozen].update(embedder.reads)
+    return (read[True] - read[False]) & {'ref_imgs'}
+
+
+def _stored(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Floats in the type of a cache; other values as they are."""
+    return values.to(dtype) if values.is_floating_point() else values
 
 
 @torch.no_grad()
 def _encoded(
     model: Any, loader: DataLoader
-) -> tuple[Tensor, list[dict[str, Any]]]:
-    """Moments (N, M, h, w) on the CPU, and the fields of each image."""
-    moments, fields = [], []
-    stage = model.autoencoder
+) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """Tensors on the CPU by name, (N, ...), and the fields of each image."""
+    found: dict[str, list[Tensor]] = {}
+    fields = []
+    stage, conditioner = model.autoencoder, model.conditioner
+    frozen = [*frozen_embedders(conditioner)]
+    only_embedded = _only_embedded(conditioner)
     for batch in loader:
-        fields += map(_fields, batch['data_samples'])
+        data_samples = batch['data_samples']
+        fields += [_fields(sample, only_embedded) for sample in data_samples]
         images = model.data_preprocessor(batch)['inputs']
-        moments.append(stage.encode_moments(stage.pad(images)).float().cpu())
-    return torch.cat(moments), fields
+        moments = stage.encode_moments(stage.pad(images)).float().cpu()
+        tensors = {MOMENTS: moments}
+        for place, embedder in frozen:
+            tensors |= contents(embedder, place, data_samples, False)
+        for name, values in tensors.items():
+            found.setdefault(name, []).append(values)
+    return {k: torch.cat(parts) for k, parts in found.items()}, fields
 
 
-def _fields(sample: LDMDataSample) -> dict[str, Any]:
+def _fields(sample: LDMDataSample, left_out: set[str]) -> dict[str, Any]:
     """The conditions of a sample, and its meta information as ``meta``."""
     fields = {name.removeprefix('_'): v for name, v in sample.items()}
+    fields = {k: v for k, v in fields.items() if k not in left_out}
     if 'gt_label' in fields:
         fields['gt_label'] = sample.label
     for name, value in fields.items():

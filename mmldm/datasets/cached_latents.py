@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from mmldm.registry import DATASETS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.stored_config import store_config
 
 from .base import AddressedDataset
-from .latent_cache import difference, part_file, read_entry, read_manifest
+from .latent_cache import (
+    difference,
+    part_file,
+    read_entry,
+    read_manifest,
+    read_nulls,
+)
 
 # What a cache holds for any number of samples of an entry.
 IGNORED = ('samples_per_entry',)
@@ -55,9 +62,20 @@ class CachedLatents(AddressedDataset):
         """Hash of the first stage's weights, hexadecimal."""
         return self.manifest['first_stage']
 
-    def load_data_list(self) -> list[dict[str, Any]]:
-        """Empty entries: everything is read when it is needed."""
-        return [{} for _ in range(self.manifest['num_entries'])]
+    @property
+    def embedders(self) -> dict[str, Any]:
+        """The identity of each frozen embedder in the cache, by its place."""
+        return self.manifest['embedders']
+
+    def nulls(self) -> dict[str, Tensor]:
+        """What the frozen embedders make of a dropped sample."""
+        return read_nulls(self.root)
+
+    def full_init(self) -> None:
+        """See ``BaseDataset``; everything is read when it is needed."""
+        # One empty entry, many times: get_data_info copies it.
+        self.data_list = [{}] * self.manifest['num_entries']
+        self.serialize_data, self._fully_initialized = False, True
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Names of the entry's fields, without values; see ``BaseDataset``."""

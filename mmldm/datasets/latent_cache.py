@@ -3,7 +3,9 @@
 ``manifest.json`` says what the cache was made from. ``part-00000.safetensors``
 and so on hold the moments of some entries, (n, V, M, h, w), and their fields:
 maps as tensors, everything else as JSON. V is 2 if entries have a mirrored
-version.
+version. They also hold what frozen embedders make of an entry, (n, 1, ...) if
+all versions have the same, and ``nulls.safetensors`` what they make of a
+dropped one.
 """
 
 import json
@@ -12,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.mapped_tensors import mapped_tensors, packed, unpacked
+from mmldm.utils.whole_files import written_whole
 
 MANIFEST = 'manifest.json'
-FORMAT = 1
+NULLS = 'nulls.safetensors'
+FORMAT = 2
 MOMENTS = 'moments'
 FIELD = 'field.'
+EMBEDDED = 'embedded.'
 
 
 def write_manifest(root: Path, manifest: Mapping[str, Any]) -> None:
@@ -116,8 +120,22 @@ def part_file(root: Path, number: int) -> Path:
     return root / f'part-{number:05}.safetensors'
 
 
+def write_nulls(root: Path, nulls: Mapping[str, Tensor]) -> None:
+    """Write what frozen embedders make of a dropped entry."""
+    with written_whole(root / NULLS) as file:
+        file.write(save({k: v.contiguous() for k, v in nulls.items()}))
+
+
+def read_nulls(root: Path) -> dict[str, Tensor]:
+    """See :func:`write_nulls`."""
+    return load_file(root / NULLS)
+
+
 def write_part(
-    path: Path, moments: Tensor, fields: Sequence[Mapping[str, Any]]
+    path: Path,
+    moments: Tensor,
+    fields: Sequence[Mapping[str, Any]],
+    embedded: Mapping[str, Tensor],
 ) -> None:
     """Write a part, whole or not at all.
 
@@ -126,9 +144,14 @@ def write_part(
         moments: Of n entries in V versions, (n, V, M, h, w).
         fields: The fields of each, n V mappings; a field's tensors have one
             shape.
+        embedded: What frozen embedders make of them, (n, V, ...) each.
     """
     count, versions = moments.shape[:2]
     tensors = {MOMENTS: moments.contiguous()}
+    for name, values in embedded.items():
+        same = all(values[:, :1].equal(v) for v in values.split(1, 1))
+        values = values[:, :1] if same else values
+        tensors[EMBEDDED + name] = values.contiguous()
     names = [k for k, v in fields[0].items() if isinstance(v, Tensor)]
     for name in names:
         values = torch.stack([field[name] for field in fields])
@@ -152,12 +175,20 @@ def read_entry(
         versions: Number of versions.
     """
     part = mapped_tensors(path)
-    found = {
-        name: part.get_slice(name)[row : row + 1, version : version + 1][0, 0]
-        for name in [*part.keys()]
-        if name == MOMENTS or name.startswith(FIELD)
-    }
+
+    def values(start: str) -> dict[str, Tensor]:
+        found = {}
+        for name in [*part.keys()]:
+            if name.startswith(start):
+                stored = part.get_slice(name)
+                place = min(version, stored.get_shape()[1] - 1)
+                own = stored[row : row + 1, place : place + 1][0, 0]
+                found[name.removeprefix(start)] = own
+        return found
+
     fields = unpacked(part, row * versions + version)
-    moments = found.pop(MOMENTS)
-    fields |= {k.removeprefix(FIELD): v for k, v in found.items()}
-    return moments, fields
+    fields |= values(FIELD)
+    embedded = values(EMBEDDED)
+    if embedded:
+        fields[EMBEDDED.rstrip('.')] = embedded
+    return values(MOMENTS)[''], fields

@@ -16,6 +16,7 @@ from .log_processor import ThroughputLogProcessor
 from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
 from .runner import LDMRunner
+from .sharded_model import ShardedModel
 
 register_checkpoint_reader()
 write_configs_as_data()
@@ -33,5 +34,6 @@ __all__ = [
     'ModuleEMAHook',
     'ReferenceMetricsHook',
     'RunSummaryHook',
+    'ShardedModel',
     'ThroughputLogProcessor',
 ]

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
+
+from mmldm.utils.sharding import total_norm
 
 
 class GradientNorms:
@@ -61,10 +63,4 @@ class GradientNorms:
                 and p.grad.layout == torch.strided
             ]
             if grads:
-                self.norms[name] = _norm(grads)
-
-
-@torch.no_grad()
-def _norm(grads: list[Tensor]) -> float:
-    norms = torch.stack([n.float() for n in torch._foreach_norm(grads)])
-    return torch.linalg.vector_norm(norms).item()
+                self.norms[name] = total_norm(grads).item()

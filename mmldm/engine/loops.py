@@ -11,7 +11,7 @@ from mmldm.utils import check_count
 from mmldm.utils.typing import ConfigType
 
 from .batch_names import images_of
-from .cached_training import check_cache
+from .cached_training import CachedTraining
 from .data_checks import (
     check_classes,
     check_image_size,
@@ -63,7 +63,6 @@ class AddressedTrainLoop(BaseLoop):
             )
         check_classes(self.dataloader.dataset, runner.bare_model)
         check_image_size(self.dataloader.dataset, runner.bare_model)
-        check_cache(self.dataloader.dataset, runner.bare_model)
         count_cut_captions(self.dataloader.dataset, runner.bare_model)
         self._check_log(runner)
         self.max_iters = max_iters
@@ -130,6 +129,9 @@ class AddressedTrainLoop(BaseLoop):
         """Train up to ``max_iters``; return the model."""
         if not self.runner._has_loaded:
             check_frozen_parts(self.runner.bare_model)
+        dataset, model = self.dataloader.dataset, self.runner.bare_model
+        self._cached = CachedTraining(dataset, model)
+        self._cached.release()
         self.runner.call_hook('before_train')
         self._repeat_validation()
         self.dataloader.sampler.start = self.samples_before(self._iter)
@@ -142,6 +144,7 @@ class AddressedTrainLoop(BaseLoop):
             self._after_iter()
         self._finish()
         self.runner.call_hook('after_train')
+        self._cached.restore()
         return self.runner.model
 
     def _repeat_validation(self) -> None:
@@ -204,6 +207,7 @@ class AddressedTrainLoop(BaseLoop):
     def _maybe_validate(self) -> None:
         if self.runner.val_loop is not None and self._validation_due():
             self.runner.val_loop.run()
+            self._cached.release()
             self.runner.model.train()
 
 

@@ -1,10 +1,19 @@
 """How the processes of a training share a model."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from mmengine.device import get_device
 from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import OptimWrapper
 
+from mmldm.registry import MODEL_WRAPPERS
 from mmldm.utils.distributed import broadcast_state
+
+from .optim_wrapper import DTYPES, AutocastOptimWrapper
+from .sharded_model import ShardedModel
+from .sharded_optimizer import fit_to_shards
 
 
 def moved_alone(
@@ -43,3 +52,63 @@ def wrapped_on_cpu(
         broadcast_buffers=False,
         find_unused_parameters=find_unused,
     )
+
+
+def shards(wrapper: dict | None) -> bool:
+    """Whether ``model_wrapper_cfg`` asks for a :class:`ShardedModel`."""
+    kind = (wrapper or {}).get('type')
+    cls = MODEL_WRAPPERS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(cls, type) and issubclass(cls, ShardedModel)
+
+
+def sharded(runner: Any, wrapper: dict, model: torch.nn.Module) -> Any:
+    """The model that the processes of a runner hold in parts.
+
+    Args:
+        runner: The runner, with the config of its optimizer.
+        wrapper: ``model_wrapper_cfg``.
+        model: Not wrapped.
+
+    Raises:
+        ValueError: If the optimizer or ``compile`` does not allow it.
+    """
+    if runner.cfg.get('compile'):
+        raise ValueError(
+            "compile is not available with model_wrapper_cfg.type='"
+            "ShardedModel', which gathers weights between the blocks: remove "
+            'one of them'
+        )
+    dtype = _gathered_type(runner.optim_wrapper or {})
+    built = MODEL_WRAPPERS.build({**wrapper, 'module': model, 'dtype': dtype})
+    runner.logger.info(built.summary())
+    return built
+
+
+def fitted_to_shards(wrapper: OptimWrapper) -> OptimWrapper:
+    """The optimizer wrapper, for weights of which some are sharded.
+
+    Raises:
+        ValueError: If it is not of the two types that this works for.
+    """
+    if type(wrapper) not in (OptimWrapper, AutocastOptimWrapper):
+        raise ValueError(
+            f'optim_wrapper.type={type(wrapper).__name__} is not available '
+            "with model_wrapper_cfg.type='ShardedModel': use OptimWrapper, "
+            'with --amp for bfloat16'
+        )
+    fit_to_shards(wrapper)
+    return wrapper
+
+
+def _gathered_type(optim_wrapper: Mapping) -> torch.dtype | None:
+    """The type in which weights are gathered: that of autocast."""
+    kind = str(optim_wrapper.get('type')).rpartition('.')[2]
+    if kind != AutocastOptimWrapper.__name__:
+        return None
+    name = optim_wrapper.get('dtype', 'bfloat16')
+    if name == 'float16':
+        raise ValueError(
+            "optim_wrapper.dtype='float16' is not available with "
+            "model_wrapper_cfg.type='ShardedModel': set it to 'bfloat16'"
+        )
+    return DTYPES.get(name)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import master_only
+from mmengine.dist import is_main_process, master_only
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
@@ -27,6 +27,7 @@ from mmldm.utils.checkpoint import (
     write_checkpoint,
 )
 from mmldm.utils.memory import keep_freed_memory
+from mmldm.utils.sharding import like_weights, whole
 
 from .batch_sizes import note_base_rates, scale_rates, share_batch
 from .cached_training import read_from_cache
@@ -34,7 +35,13 @@ from .checkpoint_choice import choose_checkpoint
 from .checkpoint_content import advice_after_nan, check_finite, content
 from .checkpoint_state import hub_state_for_loading, plain
 from .loop_choice import addressed_loop, generation_loop
-from .model_wrapping import moved_alone, wrapped_on_cpu
+from .model_wrapping import (
+    fitted_to_shards,
+    moved_alone,
+    sharded,
+    shards,
+    wrapped_on_cpu,
+)
 from .required_hooks import check_required_hooks
 from .resume import architecture_differences, resume_training
 from .scheduler_checks import (
@@ -44,6 +51,7 @@ from .scheduler_checks import (
     with_iterations,
 )
 from .screen import quiet_screen
+from .sharded_model import ShardedModel
 from .work_dir import (
     check_writable,
     claimed,
@@ -86,6 +94,11 @@ class LDMRunner(Runner):
             self.model.module if is_model_wrapper(self.model) else self.model
         )
 
+    @property
+    def is_sharded(self) -> bool:
+        """Whether processes hold parts of the model."""
+        return isinstance(self.model, ShardedModel)
+
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """See ``Runner``; the log file receives more than the screen."""
         return quiet_screen(super().build_logger(*args, **kwargs))
@@ -115,6 +128,8 @@ class LDMRunner(Runner):
         """
         if self.distributed and getattr(model, 'averages_gradients', False):
             return moved_alone(model, model_wrapper_cfg)
+        if self.distributed and shards(model_wrapper_cfg):
+            return sharded(self, model_wrapper_cfg, model)
         chosen = not self.distributed or model_wrapper_cfg is not None
         if chosen or torch.cuda.is_available():
             return super().wrap_model(model_wrapper_cfg, model)
@@ -172,6 +187,16 @@ class LDMRunner(Runner):
         """See ``Runner``; metrics exchange files in the work directory."""
         return collecting_in(self.work_dir, super().build_evaluator(evaluator))
 
+    def build_optim_wrapper(self, optim_wrapper) -> OptimWrapper:
+        """See ``Runner``; optimizers of a ``ShardedModel`` know its parts."""
+        built = super().build_optim_wrapper(optim_wrapper)
+        return fitted_to_shards(built) if self.is_sharded else built
+
+    def _init_model_weights(self) -> None:
+        """See ``Runner``; a ``ShardedModel`` has done this."""
+        if not self.is_sharded:
+            super()._init_model_weights()
+
     def load_or_resume(self) -> None:
         """See ``Runner``; resumes from the newest complete checkpoint.
 
@@ -191,14 +216,17 @@ class LDMRunner(Runner):
         Raises:
             FileNotFoundError, ValueError: See ``utils/checkpoint.py``.
         """
-        checkpoint = read_checkpoint(filename, map_location)
+        checkpoint = read_checkpoint(filename, map_location, self.is_sharded)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         if self._resume:
             # state_dict has the average; training continues with raw weights.
             raw = checkpoint.get('raw_state_dict', {})
             checkpoint.get('state_dict', {}).update(raw)
         try:
-            load_weights(self.bare_model, weights_of(checkpoint), filename)
+            weights = weights_of(checkpoint)
+            if self.is_sharded:
+                weights = like_weights(self.bare_model, weights)
+            load_weights(self.bare_model, weights, filename)
         except ValueError as error:
             keys = architecture_differences(self.cfg.to_dict(), checkpoint)
             raise ValueError(f'{error}{keys}') from error
@@ -255,7 +283,6 @@ class LDMRunner(Runner):
         check_end(schedulers, groups, build, self.max_iters)
         return schedulers
 
-    @master_only
     def save_checkpoint(
         self,
         out_dir: str,
@@ -268,6 +295,9 @@ class LDMRunner(Runner):
         backend_args: dict | None = None,
     ) -> None:
         """Write a checkpoint of plain values, whole or not at all.
+
+        The first process writes it. All processes must call this, as the
+        first one gathers the parts of a ``ShardedModel``.
 
         Args:
             out_dir: Folder of the checkpoint.
@@ -282,9 +312,15 @@ class LDMRunner(Runner):
             FloatingPointError: If weights are not finite; older checkpoints
                 are kept.
         """
+        if not (self.is_sharded or is_main_process()):
+            return
         check_finite(self)
-        checkpoint = content(self, save_optimizer, save_param_scheduler, meta)
-        write_checkpoint(plain(checkpoint), Path(out_dir) / filename)
+        checkpoint = whole(
+            content(self, save_optimizer, save_param_scheduler, meta),
+            keep=is_main_process(),
+        )
+        if is_main_process():
+            write_checkpoint(plain(checkpoint), Path(out_dir) / filename)
 
     @master_only
     def try_checkpoint(self) -> None:

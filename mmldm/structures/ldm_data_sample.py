@@ -8,7 +8,7 @@ from mmagic.structures import DataSample
 from mmldm.utils.sample_random import Address
 
 # Fields that are not images of the sample's size.
-PLAIN = ('caption', 'layout', 'ref_imgs')
+PLAIN = ('caption', 'layout', 'ref_imgs', 'embedded')
 NUMBERS = ('tokens', 'features', 'latent_moments')
 
 
@@ -27,6 +27,8 @@ class LDMDataSample(DataSample):
     image unless there is a ``crop_box``; ``tokens`` (L,), token ids computed
     beforehand; ``features`` (L, C), an encoder's output computed beforehand;
     ``latent_moments`` (M, h, w), what :class:`CachedLatents` has of an image;
+    ``embedded``, tensors that frozen embedders have made of the sample, by
+    ``PLACE.SLOT``;
     ``negative``, an ``LDMDataSample`` with conditions that guidance leads away
     from; ``pred_labels``, a classifier's labels by name.
 

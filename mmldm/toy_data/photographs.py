@@ -96,7 +96,7 @@ class Photographs(AddressedDataset):
         """One entry for each tile: ``img``, uint8 RGB, ``size``, ``name``."""
         entries = []
         for name, photograph in self._photographs():
-            tiles = _tiles(photograph, self.size)
+            tiles = cut_into_tiles(photograph, self.size)
             if self.split == 'train':
                 tiles = [photograph] * len(tiles)
             entries += [
@@ -149,7 +149,7 @@ def read_photograph(name: str) -> list[np.ndarray]:
     return [getattr(data, name)()]
 
 
-def _tiles(image: np.ndarray, size: int) -> list[np.ndarray]:
+def cut_into_tiles(image: np.ndarray, size: int) -> list[np.ndarray]:
     """Squares side by side from the top left; the rest is left out."""
     height, width = image.shape[:2]
     return [

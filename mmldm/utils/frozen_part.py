@@ -16,10 +16,13 @@ class FrozenPart(nn.Module):
         part: Name of the part; the hash is the buffer ``{part}_hash``.
         files: Arguments of the constructor that name files; the first one
             names the file of the part.
+        entrances: Methods of the part that need its weights; all others may
+            be called while these are not in memory, see ``release_part``.
     """
 
     part: str
     files: tuple[str, ...]
+    entrances: tuple[str, ...] = ()
 
     def freeze_part(self, has_file: bool) -> None:
         """Freeze the part, after its weights are loaded.
@@ -61,6 +64,10 @@ class FrozenPart(nn.Module):
     def frozen_weights(self) -> dict[str, Tensor]:
         """The part's weights, name in the module to tensor."""
         return getattr(self, self.part).state_dict(prefix=f'{self.part}.')
+
+    def read_part(self) -> dict[str, Tensor]:
+        """The part's weights from its file, name in the part to tensor."""
+        raise NotImplementedError
 
     def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
         """Hash of :meth:`frozen_weights`, uint8 (32,)."""

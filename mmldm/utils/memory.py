@@ -32,6 +32,13 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, -1))
 
 
+def return_freed_memory() -> None:
+    """Give freed memory back to the system, where glibc manages it."""
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if trim is not None:
+        trim(0)
+
+
 def check_images_fit(name: str, number: int, pixels: float) -> None:
     """Raise if a number of images at a time exceeds the memory.
 

@@ -8,7 +8,7 @@ from mmengine.dataset import pseudo_collate
 
 from mmldm.datasets import AddressedIndex, CachedLatents
 from mmldm.datasets.latent_cache import MANIFEST, part_file, read_manifest
-from mmldm.engine.cached_training import check_cache, first_stage_hash
+from mmldm.engine.cached_training import CachedTraining, first_stage_hash
 
 FLIPS = (
     "train_dataloader.dataset.pipeline=[{'type': 'RandomFlip'}, "
@@ -113,11 +113,11 @@ def test_other_data_are_refused(cache):
 def test_another_first_stage_is_refused(cache):
     runner, root = cache()
     dataset, model = CachedLatents(str(root)), runner.bare_model
-    check_cache(dataset, model)
+    CachedTraining(dataset, model)
     other = first_stage_hash(model)[::-1]
     dataset.manifest['first_stage'] = other
     with pytest.raises(ValueError, match='latent_cache=.*make the cache anew'):
-        check_cache(dataset, model)
+        CachedTraining(dataset, model)
     with pytest.raises(ValueError, match='another cache: first_stage'):
         rewrite(root, first_stage=other)
         cache()

@@ -13,6 +13,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 
 from .class_names import Names, read_class_names
 from .embedder import Embedder, Encode
+from .frozen_contents import precomputed
 from .joining import as_condition, join, token_dim
 
 # Fields of data samples that name classes.
@@ -211,7 +212,8 @@ class Conditioner(BaseModule):
     ) -> list[Condition]:
         """The content that each embedder makes from its input."""
         return [
-            as_condition(embedder, embedder(samples, drop, encode))
+            precomputed(embedder, samples, drop)
+            or as_condition(embedder, embedder(samples, drop, encode))
             for embedder, (samples, drop) in zip(
                 self.embedders, inputs, strict=True
             )

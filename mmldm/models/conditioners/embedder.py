@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -30,6 +31,8 @@ class Embedder(BaseModule):
             2.1).
         reads: Fields of data samples that the content is made from.
         has_null: Whether there is a null condition, for dropped samples.
+        null_content: The null condition by ``PLACE.SLOT`` without batch axis,
+            if a cache has the contents of samples; else None.
     """
 
     slot: str
@@ -37,6 +40,7 @@ class Embedder(BaseModule):
     tokens_join: str = 'sequence'
     reads: tuple[str, ...] = ()
     has_null: bool = True
+    null_content: Mapping[str, Tensor] | None = None
     _dims: Mapping[str, int] | None = None
 
     def __init__(self) -> None:
@@ -62,6 +66,19 @@ class Embedder(BaseModule):
     def dtype(self) -> torch.dtype:
         """Dtype of the slot's content if the embedder has no weights."""
         return self._like.dtype
+
+    @property
+    def frozen(self) -> bool:
+        """Whether training never changes what it makes of a sample.
+
+        Caches keep the contents of such an embedder. It has an
+        :meth:`identity`, and needs no ``encode``.
+        """
+        return False
+
+    def identity(self) -> dict[str, Any]:
+        """Plain values that determine what a frozen embedder makes."""
+        raise NotImplementedError
 
     @abstractmethod
     def forward(

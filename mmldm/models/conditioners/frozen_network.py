@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from mmldm.utils.checkpoint import weights_hash
+from mmldm.utils.checkpoint import as_hex, weights_hash
 from mmldm.utils.checks import suggest
 from mmldm.utils.frozen_part import FrozenPart
 from mmldm.utils.hub import default_attention, required
@@ -44,6 +44,7 @@ class FrozenNetwork(FrozenPart, Embedder):
 
     part = 'network'
     files = ('pretrained',)
+    entrances = ('forward',)
     what: str
     model_type: str
     sub_config: str
@@ -92,10 +93,27 @@ class FrozenNetwork(FrozenPart, Embedder):
             kind = {}
         return dict(config=kind | _differences(config))
 
+    @property
+    def frozen(self) -> bool:
+        """See :class:`Embedder`; False if an adapter is trained."""
+        return not any(w.requires_grad for w in self.network.parameters())
+
+    def identity(self) -> dict[str, Any]:
+        """See :class:`Embedder`."""
+        digest = self.part_hash
+        if digest is None:
+            digest = self.hash_part(self.frozen_weights())
+        return dict(type=self._name, weights=as_hex(digest))
+
     def gradients(self) -> AbstractContextManager:
         """A context that records gradients only if an adapter is trained."""
-        trained = any(w.requires_grad for w in self.network.parameters())
-        return torch.set_grad_enabled(torch.is_grad_enabled() and trained)
+        return torch.set_grad_enabled(
+            torch.is_grad_enabled() and not self.frozen
+        )
+
+    def read_part(self) -> dict[str, Tensor]:
+        """See :class:`FrozenPart`."""
+        return self._loaded(self.pretrained).state_dict()
 
     def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
         """The hash of the network's weights."""

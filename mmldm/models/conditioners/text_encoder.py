@@ -15,6 +15,8 @@ from .tokenizers import check_ids
 
 LAYERS = ('last', 'penultimate')
 CLIP = 'clip_text_model'
+# A text that tokenizers read in different ways.
+PROBE = 'A photograph of 2 cats, unbelievably close; Zurich.'
 
 
 @MODELS.register_module()
@@ -131,6 +133,11 @@ class TextEncoder(FrozenNetwork):
             layer=self.layer,
             pad_id=getattr(self.tokenizer, 'pad_id', None),
         )
+
+    def identity(self) -> dict[str, Any]:
+        """See :class:`Embedder`; has the ids of a text, too."""
+        ids = self.tokenizer.ids([PROBE])[0].tolist()
+        return super().identity() | dict(layer=self.layer, ids=ids)
 
     def forward(
         self,

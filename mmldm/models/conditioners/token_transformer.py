@@ -132,6 +132,11 @@ class TokenTransformer(Embedder):
         x = x + self.position_embed.weight[: ids.shape[1]]
         return self.norm(self.blocks(x))
 
+    @property
+    def shard_units(self) -> list[nn.Module]:
+        """The blocks; see :class:`Denoiser`."""
+        return [*self.blocks]
+
     def _size(self, key: str, stated: int | None) -> int:
         """A size from the config, or else from the tokenizer."""
         size = stated

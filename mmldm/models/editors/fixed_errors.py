@@ -8,12 +8,13 @@ from mmldm.utils import SampleRandom
 from mmldm.utils.typing import SampleList
 
 from .latent_diffusion import LatentDiffusion
+from .training_latents import training_latents
 
 
 @torch.no_grad()
 def fixed_errors(
     model: LatentDiffusion,
-    inputs: Tensor,
+    inputs: Tensor | None,
     data_samples: SampleList,
     fraction: Tensor,
 ) -> Tensor:
@@ -25,7 +26,8 @@ def fixed_errors(
 
     Args:
         model: A model in evaluation mode.
-        inputs: Images in [-1, 1], (B, 3, H, W).
+        inputs: Images in [-1, 1], (B, 3, H, W); None if the data samples
+            have ``latent_moments``.
         data_samples: Conditions and random addresses.
         fraction: Position of each sample on the time axis, in [0, 1), (B,);
             or several for each sample, (..., B), for which latents and
@@ -33,9 +35,9 @@ def fixed_errors(
     """
     scheduler = model.diffusion_scheduler
     schedule = scheduler.noise_schedule
-    encode = model.autoencoder.encode
-    z_0 = encode(inputs).float()
-    cond = model.conditioner(data_samples, encode=encode)
+    first_stage = model.autoencoder
+    z_0 = training_latents(first_stage, inputs, data_samples, None)
+    cond = model.conditioner(data_samples, encode=first_stage.encode)
     noise = scheduler.draw_noise(SampleRandom.of(data_samples), z_0)
     errors = []
     for times in fraction.reshape(-1, len(z_0)):

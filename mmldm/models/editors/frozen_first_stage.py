@@ -32,6 +32,10 @@ class FrozenFirstStage(FrozenPart):
 
     part = 'autoencoder'
     files = ('autoencoder_checkpoint',)
+    entrances = (
+        *('encode', 'decode', 'encode_raw', 'decode_raw'),
+        *('encode_moments', 'codes'),
+    )
 
     def init_first_stage(
         self,
@@ -82,6 +86,11 @@ class FrozenFirstStage(FrozenPart):
         """The first stage's weights, without its scale, by model key."""
         weights = super().frozen_weights()
         return {name: w for name, w in weights.items() if name not in MEASURED}
+
+    def read_part(self) -> dict[str, Tensor]:
+        """See :class:`FrozenPart`."""
+        file = self.autoencoder_checkpoint
+        return _autoencoder_weights(_stored_weights(file), file)
 
     def hash_part(self, weights: dict[str, Tensor]) -> Tensor:
         """See :func:`first_stage_hash`."""

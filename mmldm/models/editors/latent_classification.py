@@ -14,6 +14,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 from .derived import CLASSIFIER, complete_classifier
 from .editor import Editor
 from .frozen_first_stage import FrozenFirstStage
+from .training_latents import training_latents
 
 # Fractions of the time axis at which predictions are made.
 JUDGED = (0.0, 0.25, 0.5, 0.75)
@@ -70,17 +71,21 @@ class LatentClassification(FrozenFirstStage, Editor):
             )
 
     def loss(
-        self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
+        self,
+        inputs: Tensor | None,
+        data_samples: SampleList,
+        iteration: int = 0,
     ) -> dict:
         """``loss_classify`` (), the cross-entropy, and ``accuracy`` ().
 
         Args:
-            inputs: Images in [-1, 1], (B, 3, H, W).
+            inputs: Images in [-1, 1], (B, 3, H, W); None if the data samples
+                have ``latent_moments``, from a cache.
             data_samples: Labels and random addresses.
             iteration: Not used.
         """
         random = SampleRandom.of(data_samples)
-        z_0 = self._encode(inputs, random)
+        z_0 = self._encode(inputs, data_samples, random)
         level = self.diffusion_scheduler.sample_level(random)
         noise = self.diffusion_scheduler.draw_noise(random, z_0)
         logits = self.classify(add_noise(z_0, noise, level), level)
@@ -105,7 +110,7 @@ class LatentClassification(FrozenFirstStage, Editor):
             data_samples: Random addresses.
         """
         random = SampleRandom.of(data_samples)
-        z_0 = self._encode(inputs, random)
+        z_0 = self._encode(inputs, data_samples, random)
         noise = self.diffusion_scheduler.draw_noise(random, z_0)
         schedule = self.diffusion_scheduler.noise_schedule
         for sample in data_samples:
@@ -129,9 +134,16 @@ class LatentClassification(FrozenFirstStage, Editor):
         z_t, t = self.diffusion_scheduler.network_input(z_t, level)
         return self.classifier(z_t, t).float()
 
-    @torch.no_grad()
-    def _encode(self, inputs: Tensor, random: SampleRandom) -> Tensor:
-        return self.autoencoder.encode(inputs, random.normal('posterior'))
+    def _encode(
+        self,
+        inputs: Tensor | None,
+        data_samples: SampleList,
+        random: SampleRandom,
+    ) -> Tensor:
+        posterior = random.normal('posterior')
+        return training_latents(
+            self.autoencoder, inputs, data_samples, posterior
+        )
 
     def _labels(self, data_samples: SampleList) -> Tensor:
         """Labels of the samples, (B,) int64.

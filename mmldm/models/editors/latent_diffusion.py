@@ -146,7 +146,10 @@ class LatentDiffusion(
                 self.guidance, self.conditioner
             )
         random = SampleRandom.of(data_samples)
-        z_0 = training_latents(self.autoencoder, inputs, data_samples, random)
+        posterior = random.normal('posterior')
+        z_0 = training_latents(
+            self.autoencoder, inputs, data_samples, posterior
+        )
         cond, terms = self.conditioner.with_losses(
             data_samples, random, self.autoencoder.encode
         )

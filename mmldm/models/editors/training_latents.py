@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from mmldm.utils import SampleRandom
 from mmldm.utils.typing import DrawNoise, SampleList
 
 from ..autoencoders import Autoencoder
@@ -14,7 +13,7 @@ def training_latents(
     autoencoder: Autoencoder,
     inputs: Tensor | None,
     data_samples: SampleList,
-    random: SampleRandom,
+    draw_noise: DrawNoise | None,
 ) -> Tensor:
     """Scaled latents of a batch, float32, (B, C, h, w).
 
@@ -22,14 +21,13 @@ def training_latents(
         autoencoder: The first stage.
         inputs: Images in [-1, 1], (B, 3, H, W), or None.
         data_samples: Without images, they have ``latent_moments``.
-        random: Random numbers of the batch.
+        draw_noise: Makes the noise of the posterior; None takes its mode.
     """
-    noise = random.normal('posterior')
     if inputs is not None:
-        z = autoencoder.encode(inputs, noise)
+        z = autoencoder.encode(inputs, draw_noise)
     else:
         z = autoencoder.scaled(
-            cached_latents(autoencoder, data_samples, noise)
+            cached_latents(autoencoder, data_samples, draw_noise)
         )
     return z.float()  # whatever the networks' dtype
 
