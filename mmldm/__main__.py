@@ -38,6 +38,7 @@ COMMANDS = {
     'print-config': 'tools/analysis_tools/print_config.py',
     'verify': 'tools/analysis_tools/verify_checkpoint.py',
     'vis-scheduler': 'tools/analysis_tools/vis_scheduler.py',
+    'latent-noise': 'tools/analysis_tools/latent_noise.py',
     'latent-stats': 'tools/analysis_tools/latent_stats.py',
     'prepare celebahq': 'tools/dataset_converters/celebahq.py',
     'prepare imagenet': 'tools/dataset_converters/imagenet.py',

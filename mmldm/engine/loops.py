@@ -4,7 +4,6 @@ import math
 from functools import partial
 from typing import Any
 
-import torch
 from mmengine.dist import all_reduce_dict, get_world_size
 from mmengine.hooks import LoggerHook
 from mmengine.runner import BaseLoop
