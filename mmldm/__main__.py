@@ -55,6 +55,7 @@ COMMANDS = {
     'benchmark generation-memory': 'tools/benchmarks/generation_memory.py',
     'benchmark judges': 'tools/benchmarks/judges.py',
     'benchmark metrics-cost': 'tools/benchmarks/metrics_cost.py',
+    'benchmark noise': 'tools/benchmarks/noise.py',
     'benchmark page-faults': 'tools/benchmarks/page_faults.py',
     'benchmark solvers': 'tools/benchmarks/solvers.py',
     'benchmark startup': 'tools/benchmarks/startup.py',
