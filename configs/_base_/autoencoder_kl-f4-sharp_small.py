@@ -16,17 +16,5 @@ model = dict(
     ),
     latent_noise=0.15,
 )
-param_scheduler = dict(
-    autoencoder=[
-        dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-        dict(
-            type='CosineAnnealingLR',
-            by_epoch=False,
-            begin=50,
-            end=2500,
-            eta_min=2e-5,
-        ),
-    ]
-)
 train_cfg = dict(max_iters=2500, val_interval=500)
 optim_wrapper = dict(adversarial=dict(optimizer=dict(lr=4e-4)))
