@@ -13,15 +13,15 @@ from mmldm.utils import (
     check_positive,
     check_range,
 )
-from mmldm.utils.distributed import average_gradients
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from ..losses.latent_noise import with_noise
 from .editor import Editor
-from .first_stage_checks import check_size, wrappers_of
+from .first_stage_checks import check_size
 from .first_stage_hash import ORIGIN
 from .first_stage_loading import fit_discriminator, fit_parts
+from .first_stage_steps import OptimizerStep, wrappers_by_part
 
 PIXEL_LOSSES = {'l1': F.l1_loss, 'l2': F.mse_loss}
 
@@ -96,6 +96,10 @@ class FirstStage(Editor):
         check_choice('trained', trained, ('all', 'decoder'))
         self.keeps_encoder = trained == 'decoder'
         self.fixed_parts: list[torch.nn.Module] = []
+        self._steps = {
+            part: OptimizerStep(getattr(self, part))
+            for part in ('autoencoder', 'adversarial')
+        }
         if self.keeps_encoder:
             self._fix_encoder()
         self.register_load_state_dict_pre_hook(fit_parts)
@@ -151,26 +155,28 @@ class FirstStage(Editor):
         """
         data = {'iteration': 0, **self.data_preprocessor(data, True)}
         check_size(self, data['inputs'])
-        wrappers = wrappers_of(self, optim_wrapper)
+        wrappers = wrappers_by_part(optim_wrapper, self.adversarial)
         wrapper = wrappers['autoencoder']
         with wrapper.optim_context(self):
             losses, x, reference = self._losses(
                 **data, loss_scale=getattr(wrapper, 'loss_scale', 1.0)
             )
-        logged = self._step(wrapper, self.autoencoder, losses)
+        loss, logged = self.parse_losses(losses)
+        self._steps['autoencoder'](wrapper, loss)
         if self.adversarial and self.adversarial.is_trained(data['iteration']):
             wrapper = wrappers['adversarial']
             with wrapper.optim_context(self):
                 losses = self.adversarial.discriminator_losses(x, reference)
-            other = self._step(wrapper, self.adversarial, losses)
+            loss, other = self.parse_losses(losses)
+            self._steps['adversarial'](wrapper, loss)
             logged.update(other, loss=logged['loss'])
         return logged
 
     @torch.no_grad()
-    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+    def trivial_losses(self, inputs: Tensor) -> dict[str, Tensor]:
         """``loss_rec`` of the batch's mean colour; see :class:`Editor`."""
         colour = inputs.mean((0, 2, 3), keepdim=True).expand_as(inputs)
-        return dict(loss_rec=self.pixel_loss(colour, inputs).item())
+        return dict(loss_rec=self.pixel_loss(colour, inputs))
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
@@ -249,16 +255,6 @@ class FirstStage(Editor):
             return lambda x, unit: x
         seed = random.addresses[0][0]
         return self.equivariance.draw((seed, iteration))
-
-    def _step(self, wrapper, module: torch.nn.Module, losses: dict) -> dict:
-        """Backward and, unless gradients accumulate, a step; values to log."""
-        loss, logged = self.parse_losses(losses)
-        wrapper.backward(wrapper.scale_loss(loss))
-        if wrapper.should_update():
-            average_gradients(module.parameters())
-            wrapper.step()
-            wrapper.zero_grad()
-        return logged
 
 
 def _build(config: ConfigType | None):
