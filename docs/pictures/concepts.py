@@ -46,7 +46,9 @@ def real_digits() -> tuple[torch.Tensor, list[int]]:
     data = DigitsDataset('test', 32, [dict(type='PackInputs')])
     found = {}
     for item in data:
-        found.setdefault(int(item['data_samples'].gt_label.label), item['inputs'])
+        found.setdefault(
+            int(item['data_samples'].gt_label.label), item['inputs']
+        )
     labels = sorted(found)
     x = torch.stack([found[label] for label in labels])
     return x / 127.5 - 1, labels
@@ -62,7 +64,9 @@ def draw_first_stage(model, x: torch.Tensor, path: Path) -> None:
     draw_strips(
         {
             'image, 32x32': to_pixels(x),
-            **{f'{n}, {size}': c for n, c in zip(names, channels, strict=True)},
+            **{
+                f'{n}, {size}': c for n, c in zip(names, channels, strict=True)
+            },
             'decoded, 32x32': to_pixels(model.autoencoder.decode(z)),
         },
         path,

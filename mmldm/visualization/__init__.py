@@ -1,7 +1,13 @@
 """Pictures of generated images and of their conditions."""
 
 from .conditions import render_sample
-from .grid import assemble, contact_sheet, most_tiles, sample_grid
+from .grid import (
+    assemble,
+    contact_sheet,
+    most_tiles,
+    sample_grid,
+    sheet_of_rows,
+)
 from .image_files import other_images, write_image
 from .image_grid_hook import ImageGridHook
 
@@ -13,5 +19,6 @@ __all__ = [
     'most_tiles',
     'other_images',
     'sample_grid',
+    'sheet_of_rows',
     'write_image',
 ]

@@ -20,9 +20,7 @@ from mmldm.utils.sharding import is_sharded, own_part, total_norm, whole
 pytestmark = pytest.mark.skipif(
     torch.cuda.is_available(), reason='processes of gloo work on the CPU'
 )
-SHARDED = dict(
-    launcher='pytorch', model_wrapper_cfg=dict(type='ShardedModel')
-)
+SHARDED = dict(launcher='pytorch', model_wrapper_cfg=dict(type='ShardedModel'))
 TRANSFORMER = dict(
     _delete_=True,
     type='DiffusionTransformer',
