@@ -163,7 +163,7 @@ SAMPLING = {
         metavar='NAME',
         help='precision of the denoiser: bfloat16 or float16',
     ),
-    '--compile': dict(action='store_true', help='compile the denoiser'),
+    '--compile': dict(action='store_true', help='compile the networks'),
 }
 SAMPLE_FLAGS = {
     '': IMAGES,

@@ -1,6 +1,7 @@
-"""Pictures of generated images and of their conditions."""
+"""Curves of a training, pictures of generated images and their conditions."""
 
 from .conditions import render_sample
+from .curves import CurveBackend
 from .grid import (
     assemble,
     contact_sheet,
@@ -10,9 +11,12 @@ from .grid import (
 )
 from .image_files import other_images, write_image
 from .image_grid_hook import ImageGridHook
+from .progress_strip_hook import ProgressStripHook
 
 __all__ = [
+    'CurveBackend',
     'ImageGridHook',
+    'ProgressStripHook',
     'assemble',
     'contact_sheet',
     'render_sample',

@@ -144,7 +144,7 @@ RULES = (
     Rule(
         r'hooks\.(?!(LatentScaleHook|LoggerHook|IterTimerHook|'
         r'ParamSchedulerHook|DistSamplerSeedHook|AtomicCheckpointHook|'
-        r'ImageGridHook|RuntimeInfoHook|SyncBuffersHook|'
+        r'ImageGridHook|ProgressStripHook|RuntimeInfoHook|SyncBuffersHook|'
         r'ReferenceMetricsHook|EmptyCacheHook|ProfilerHook)\b).*',
         TAKEN,
         'a hook that is added starts without a history',

@@ -1,6 +1,7 @@
 """The editor of every latent diffusion task; a task is a config."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,7 @@ class LatentDiffusion(
     files = (*FrozenFirstStage.files, *Guided.files)
     training_parts = ('log_variance', 'extra_losses')
     averaged_parts = ('denoiser', 'conditioner')
+    compiled_parts = ('denoiser', 'autoencoder')
     needs_average = True
     fills_in = FILLED_IN
     _warned = False  # of a null condition that is not trained
@@ -169,6 +171,15 @@ class LatentDiffusion(
         terms += self.extra_losses.terms(step)
         denoising = denoising_terms(step, scheduler, self.log_variance)
         return denoising | named_terms(terms)
+
+    def compile_parts(self, **options: Any) -> None:
+        """See :class:`Editor`.
+
+        Raises:
+            ValueError: If extra losses read layers of compiled blocks.
+        """
+        self.extra_losses.check_compilable(self.denoiser)
+        super().compile_parts(**options)
 
     def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
         """The denoising error of zeros; see :class:`Editor`."""
