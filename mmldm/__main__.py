@@ -50,6 +50,7 @@ COMMANDS = {
     'slurm-train': 'tools/slurm_train.sh',
     'slurm-test': 'tools/slurm_test.sh',
     'benchmark adapter-memory': 'tools/benchmarks/adapter_memory.py',
+    'benchmark cached-latents': 'tools/benchmarks/cached_latents.py',
     'benchmark denoiser': 'tools/benchmarks/denoiser.py',
     'benchmark inferencer': 'tools/benchmarks/inferencer.py',
     'benchmark generation-memory': 'tools/benchmarks/generation_memory.py',
