@@ -60,9 +60,7 @@ def clip_norm(
 
 
 @torch.no_grad()
-def clip_values(
-    parameters: Sequence[nn.Parameter], clip_value: float
-) -> None:
+def clip_values(parameters: Sequence[nn.Parameter], clip_value: float) -> None:
     """``torch.nn.utils.clip_grad_value_`` for sharded weights too.
 
     Args:
