@@ -62,6 +62,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     check_checkpoint('checkpoint', args.checkpoint)
     cfg.load_from = args.checkpoint
     cfg.resume = False
+    # Processes test different images, each with all weights.
+    cfg.model_wrapper_cfg = None
     locate_files(cfg.get('model') or {}, args.checkpoint)
     if cfg.get('test_dataloader') is None:
         raise ValueError(

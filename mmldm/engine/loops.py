@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Any
 
 from mmengine.dist import all_reduce_dict, get_world_size
 from mmengine.hooks import LoggerHook
@@ -19,6 +20,7 @@ from .data_checks import (
     check_classes,
     check_image_size,
     count_cut_captions,
+    say_small_sizes,
 )
 from .frozen_parts import check_frozen_parts
 from .late_values import LateValues
@@ -70,6 +72,8 @@ class AddressedTrainLoop(BaseLoop):
         check_classes(self.dataloader.dataset, runner.bare_model)
         check_image_size(self.dataloader.dataset, runner.bare_model)
         count_cut_captions(self.dataloader.dataset, runner.bare_model)
+        self.dataloader.sampler.batch_size = self.global_batch_size
+        say_small_sizes(self.dataloader.dataset, self.global_batch_size)
         self._check_log(runner)
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one
@@ -110,17 +114,27 @@ class AddressedTrainLoop(BaseLoop):
         """Images in one iteration, of all processes."""
         return self.dataloader.batch_size * get_world_size()
 
+    @property
+    def size_counts(self) -> list[tuple[int, int, int]] | None:
+        """Height, width and number of images of each size.
+
+        None if all images have one size.
+        """
+        counts = getattr(self.dataloader.dataset, 'size_counts', None)
+        return None if counts is None else counts()
+
     def samples_before(self, iteration: int) -> int:
         """Number of images in all earlier iterations."""
         since, samples = self._origin
         return samples + (iteration - since) * self.global_batch_size
 
-    def sample_counts(self) -> dict[str, int | None]:
+    def sample_counts(self) -> dict[str, Any]:
         """Facts about the data for a checkpoint after this iteration."""
         return dict(
             num_samples=self.samples_before(self._iter + 1),
             global_batch_size=self.global_batch_size,
             dataset_size=len(self.dataloader.dataset),
+            size_counts=self.size_counts,
             epoch_length=self.epoch_length,
         )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import is_main_process, master_only
+from mmengine.dist import master_only
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
@@ -20,31 +20,20 @@ from mmldm.compat import (
 )
 from mmldm.registry import RUNNERS
 from mmldm.utils import check_positive
-from mmldm.utils.checkpoint import (
-    load_weights,
-    read_checkpoint,
-    weights_of,
-    write_checkpoint,
-)
 from mmldm.utils.memory import keep_freed_memory
-from mmldm.utils.sharding import like_weights, whole
 
 from .batch_sizes import note_base_rates, scale_rates, share_batch
 from .cached_training import read_from_cache
 from .checkpoint_choice import choose_checkpoint
-from .checkpoint_content import advice_after_nan, check_finite, content
-from .checkpoint_state import hub_state_for_loading, plain
+from .checkpoint_content import advice_after_nan, content
+from .checkpoint_files import read_into, write_from
+from .checkpoint_state import plain
+from .fused_optimizers import fused
 from .loop_choice import addressed_loop, generation_loop
-from .model_wrapping import (
-    fitted_to_shards,
-    moved_alone,
-    sharded,
-    shards,
-    wrapped_on_cpu,
-)
+from .model_wrapping import fitted_to_shards, wrapped
 from .prefetching import pin_batches
 from .required_hooks import check_required_hooks
-from .resume import architecture_differences, resume_training
+from .resume import resume_training
 from .scheduler_checks import (
     check_end,
     check_scaled,
@@ -123,19 +112,11 @@ class LDMRunner(Runner):
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: torch.nn.Module
     ) -> torch.nn.Module:
-        """See ``Runner``; without a GPU, there are no ``device_ids``.
-
-        A model that ``averages_gradients`` itself is not wrapped.
-        """
-        if self.distributed and getattr(model, 'averages_gradients', False):
-            return moved_alone(model, model_wrapper_cfg)
-        if self.distributed and shards(model_wrapper_cfg):
-            return sharded(self, model_wrapper_cfg, model)
-        chosen = not self.distributed or model_wrapper_cfg is not None
-        if chosen or torch.cuda.is_available():
-            return super().wrap_model(model_wrapper_cfg, model)
-        unused = self.cfg.get('find_unused_parameters', False)
-        return wrapped_on_cpu(model, unused)
+        """See ``Runner``, and ``model_wrapping.py`` for what differs."""
+        own = wrapped(self, model_wrapper_cfg, model)
+        if own is not None:
+            return own
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def train(self) -> torch.nn.Module:
         """See ``Runner``; claims the work directory for this training.
@@ -191,14 +172,21 @@ class LDMRunner(Runner):
         return collecting_in(self.work_dir, super().build_evaluator(evaluator))
 
     def build_optim_wrapper(self, optim_wrapper) -> OptimWrapper:
-        """See ``Runner``; optimizers of a ``ShardedModel`` know its parts."""
+        """See ``Runner``; optimizers are fused, or know sharded weights."""
         built = super().build_optim_wrapper(optim_wrapper)
-        return fitted_to_shards(built) if self.is_sharded else built
+        return fitted_to_shards(built) if self.is_sharded else fused(built)
 
     def _init_model_weights(self) -> None:
         """See ``Runner``; a ``ShardedModel`` has done this."""
         if not self.is_sharded:
             super()._init_model_weights()
+
+    def _maybe_compile(self, target: str) -> None:
+        """See ``Runner``; compiles networks, not the step ``target``."""
+        given = self.cfg.get('compile')
+        if given is not None and given is not False:
+            options = {} if given is True else given
+            self.bare_model.compile_parts(**options)
 
     def load_or_resume(self) -> None:
         """See ``Runner``; resumes from the newest complete checkpoint.
@@ -219,24 +207,7 @@ class LDMRunner(Runner):
         Raises:
             FileNotFoundError, ValueError: See ``utils/checkpoint.py``.
         """
-        checkpoint = read_checkpoint(filename, map_location, self.is_sharded)
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        if self._resume:
-            # state_dict has the average; training continues with raw weights.
-            raw = checkpoint.get('raw_state_dict', {})
-            checkpoint.get('state_dict', {}).update(raw)
-        try:
-            weights = weights_of(checkpoint)
-            if self.is_sharded:
-                weights = like_weights(self.bare_model, weights)
-            load_weights(self.bare_model, weights, filename)
-        except ValueError as error:
-            keys = architecture_differences(self.cfg.to_dict(), checkpoint)
-            raise ValueError(f'{error}{keys}') from error
-        if 'message_hub' in checkpoint:
-            checkpoint['message_hub'] = hub_state_for_loading(
-                checkpoint['message_hub']
-            )
+        checkpoint = read_into(self, filename, map_location)
         self._has_loaded = True
         self.logger.info(f'Loaded {filename}')
         return checkpoint
@@ -299,8 +270,7 @@ class LDMRunner(Runner):
     ) -> None:
         """Write a checkpoint of plain values, whole or not at all.
 
-        The first process writes it. All processes must call this, as the
-        first one gathers the parts of a ``ShardedModel``.
+        All processes must call this, see ``checkpoint_files.py``.
 
         Args:
             out_dir: Folder of the checkpoint.
@@ -315,15 +285,8 @@ class LDMRunner(Runner):
             FloatingPointError: If weights are not finite; older checkpoints
                 are kept.
         """
-        if not (self.is_sharded or is_main_process()):
-            return
-        check_finite(self)
-        checkpoint = whole(
-            content(self, save_optimizer, save_param_scheduler, meta),
-            keep=is_main_process(),
-        )
-        if is_main_process():
-            write_checkpoint(plain(checkpoint), Path(out_dir) / filename)
+        args = save_optimizer, save_param_scheduler, meta
+        write_from(self, Path(out_dir) / filename, *args)
 
     @master_only
     def try_checkpoint(self) -> None:

@@ -1,12 +1,13 @@
 """A model whose weights, gradients and averages processes hold in parts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import get_world_size
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
+from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import (
     FSDPModule,
@@ -15,7 +16,7 @@ from torch.distributed.fsdp import (
 )
 
 from mmldm.registry import MODEL_WRAPPERS
-from mmldm.utils.distributed import average_gradients, broadcast_state
+from mmldm.utils.distributed import broadcast_state
 from mmldm.utils.sharding import is_sharded
 
 # Weights of fewer axes (biases, scales of norms) stay whole.
@@ -99,8 +100,10 @@ class ShardedModel(nn.Module):
         loss, logged = self.module.parse_losses(losses)
         optim_wrapper.backward(optim_wrapper.scale_loss(loss))
         if optim_wrapper.should_update():
-            average_gradients(
-                p for p in self.module.parameters() if not is_sharded(p)
+            _average(
+                p.grad
+                for p in self.module.parameters()
+                if p.grad is not None and not is_sharded(p)
             )
             optim_wrapper.step()
             optim_wrapper.zero_grad()
@@ -126,6 +129,15 @@ class ShardedModel(nn.Module):
             f'processes, in {units} units; {rest:.4g} M trained weights are '
             'whole in each'
         )
+
+
+def _average(grads: Iterable[Tensor]) -> None:
+    """Average gradients over all processes, in one message."""
+    grads = [*grads]
+    if grads and get_world_size() > 1:
+        flat = _flatten_dense_tensors(grads)
+        all_reduce(flat, 'mean')
+        torch._foreach_copy_(grads, _unflatten_dense_tensors(flat, grads))
 
 
 def _parts(module: nn.Module) -> Iterator[nn.Module]:

@@ -3,6 +3,7 @@
 from contextlib import nullcontext, suppress
 
 import torch
+from mmengine.device import get_device
 from torch import Tensor
 
 # CUDA copies fewer bytes by itself without waiting; pinning costs more.
@@ -76,3 +77,23 @@ class SideStream:
         if self.stream is None:
             return nullcontext()
         return torch.cuda.stream(self.stream)
+
+
+def available_device(name: str | torch.device | None) -> torch.device:
+    """The device with this name, if it is available.
+
+    Args:
+        name: Name such as 'cpu' or 'cuda:1'; None for the GPU, if there is
+            one.
+
+    Raises:
+        ValueError: If the device is not available.
+    """
+    name = get_device() if name is None else name
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f'device={str(name)!r} is not available ({reason})'
+        ) from error

@@ -45,6 +45,7 @@ class LatentClassification(FrozenFirstStage, Editor):
     """
 
     averaged_parts = ('classifier',)
+    compiled_parts = ('classifier', 'autoencoder')
     fills_in = {'classifier': CLASSIFIER}
 
     def __init__(
