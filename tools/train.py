@@ -35,6 +35,11 @@ def parse_args() -> argparse.Namespace:
         help='use mixed precision (default type: bfloat16), on a CPU too',
     )
     parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile the networks by torch.compile',
+    )
+    parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate by the batch size of all processes '
@@ -69,6 +74,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
         )
     if args.amp is not None:
         use_amp(cfg.optim_wrapper, args.amp)
+    if args.compile:
+        cfg.compile = cfg.get('compile') or True
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError(

@@ -15,6 +15,7 @@ from .hooks import (
 from .log_processor import ThroughputLogProcessor
 from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
+from .replicated_model import ReplicatedModel
 from .runner import LDMRunner
 from .sharded_model import ShardedModel
 
@@ -33,6 +34,7 @@ __all__ = [
     'LatentScaleHook',
     'ModuleEMAHook',
     'ReferenceMetricsHook',
+    'ReplicatedModel',
     'RunSummaryHook',
     'ShardedModel',
     'ThroughputLogProcessor',

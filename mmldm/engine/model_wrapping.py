@@ -5,13 +5,18 @@ from typing import Any
 
 import torch
 from mmengine.device import get_device
-from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 
 from mmldm.registry import MODEL_WRAPPERS
 from mmldm.utils.distributed import broadcast_state
 
-from .optim_wrapper import DTYPES, AutocastOptimWrapper
+from .optim_wrapper import (
+    DTYPES,
+    AutocastOptimWrapper,
+    LateNormOptimWrapper,
+)
+from .replicated_model import ReplicatedModel
 from .sharded_model import ShardedModel
 from .sharded_optimizer import fit_to_shards
 
@@ -19,7 +24,7 @@ from .sharded_optimizer import fit_to_shards
 def wrapped(
     runner: Any, wrapper: dict | None, model: torch.nn.Module
 ) -> torch.nn.Module | None:
-    """The model for several processes, where mmengine's wrapper is not right.
+    """The model for several processes; a :class:`ReplicatedModel` by default.
 
     Args:
         runner: The runner.
@@ -27,7 +32,7 @@ def wrapped(
         model: Not wrapped.
 
     Returns:
-        The wrapped model; None if mmengine shall wrap it.
+        The wrapped model; None for a single process.
     """
     if not runner.distributed:
         return None
@@ -35,10 +40,13 @@ def wrapped(
         return moved_alone(model, wrapper)
     if shards(wrapper):
         return sharded(runner, wrapper, model)
-    if wrapper is None and not torch.cuda.is_available():
+    own = f'mmldm.{ReplicatedModel.__name__}'  # mmengine asks its registry
+    if wrapper is None:
         unused = runner.cfg.get('find_unused_parameters', False)
-        return wrapped_on_cpu(model, unused)
-    return None
+        wrapper = dict(find_unused_parameters=unused)
+    if wrapper.get('type', own) in (own, ReplicatedModel.__name__):
+        wrapper = {**wrapper, 'type': own}
+    return Runner.wrap_model(runner, wrapper, model)
 
 
 def moved_alone(
@@ -61,22 +69,6 @@ def moved_alone(
     model = model.to(get_device())
     broadcast_state(model)
     return model
-
-
-def wrapped_on_cpu(
-    model: torch.nn.Module, find_unused: bool
-) -> MMDistributedDataParallel:
-    """A model for gloo processes, which have no ``device_ids``.
-
-    Args:
-        model: Not wrapped.
-        find_unused: Some parameters may have no gradient in a step.
-    """
-    return MMDistributedDataParallel(
-        module=model,
-        broadcast_buffers=False,
-        find_unused_parameters=find_unused,
-    )
 
 
 def shards(wrapper: dict | None) -> bool:
@@ -115,7 +107,7 @@ def fitted_to_shards(wrapper: OptimWrapper) -> OptimWrapper:
     Raises:
         ValueError: If it is not of the two types that this works for.
     """
-    if type(wrapper) not in (OptimWrapper, AutocastOptimWrapper):
+    if type(wrapper) not in (LateNormOptimWrapper, AutocastOptimWrapper):
         raise ValueError(
             f'optim_wrapper.type={type(wrapper).__name__} is not available '
             "with model_wrapper_cfg.type='ShardedModel': use OptimWrapper, "

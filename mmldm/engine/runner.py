@@ -28,8 +28,10 @@ from .checkpoint_choice import choose_checkpoint
 from .checkpoint_content import advice_after_nan, content
 from .checkpoint_files import read_into, write_from
 from .checkpoint_state import plain
+from .fused_optimizers import fused
 from .loop_choice import addressed_loop, generation_loop
 from .model_wrapping import fitted_to_shards, wrapped
+from .prefetching import pin_batches
 from .required_hooks import check_required_hooks
 from .resume import resume_training
 from .scheduler_checks import (
@@ -142,6 +144,7 @@ class LDMRunner(Runner):
         """See ``Runner``; None removes any hook by its name."""
         given = (hooks or {}).items()
         kept = {k: v for k, v in given if v is not None or k in STANDARD_HOOKS}
+        kept.setdefault('runtime_info', dict(type='mmldm.TrainingInfoHook'))
         super().register_default_hooks(kept)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
@@ -157,6 +160,7 @@ class LDMRunner(Runner):
         if isinstance(self._train_dataloader, dict):
             share_batch(self._train_dataloader, self.world_size)
             read_from_cache(self._train_dataloader, self.cfg)
+            pin_batches(self._train_dataloader)
         return super().build_train_loop(addressed_loop(loop))
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
@@ -168,14 +172,21 @@ class LDMRunner(Runner):
         return collecting_in(self.work_dir, super().build_evaluator(evaluator))
 
     def build_optim_wrapper(self, optim_wrapper) -> OptimWrapper:
-        """See ``Runner``; optimizers of a ``ShardedModel`` know its parts."""
+        """See ``Runner``; optimizers are fused, or know sharded weights."""
         built = super().build_optim_wrapper(optim_wrapper)
-        return fitted_to_shards(built) if self.is_sharded else built
+        return fitted_to_shards(built) if self.is_sharded else fused(built)
 
     def _init_model_weights(self) -> None:
         """See ``Runner``; a ``ShardedModel`` has done this."""
         if not self.is_sharded:
             super()._init_model_weights()
+
+    def _maybe_compile(self, target: str) -> None:
+        """See ``Runner``; compiles networks, not the step ``target``."""
+        given = self.cfg.get('compile')
+        if given is not None and given is not False:
+            options = {} if given is True else given
+            self.bare_model.compile_parts(**options)
 
     def load_or_resume(self) -> None:
         """See ``Runner``; resumes from the newest complete checkpoint.
