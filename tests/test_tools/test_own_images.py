@@ -1,4 +1,4 @@
-"""README's way from a folder of images to drawn ones, for oblong images."""
+"""The way of docs/en/own_images.md from a folder of images to drawn ones, for oblong images."""
 
 import json
 from pathlib import Path
