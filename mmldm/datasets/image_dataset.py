@@ -196,7 +196,7 @@ class ImageDataset(AddressedDataset):
         """The number of each sample's size; None if all have one size."""
         if self.sizes is None:
             return None
-        return np.repeat(self._size_numbers(), self.samples_per_entry)
+        return np.repeat(self.size_numbers(), self.samples_per_entry)
 
     def size_counts(self) -> list[tuple[int, int, int]] | None:
         """Height, width and number of entries of each size.
@@ -205,10 +205,12 @@ class ImageDataset(AddressedDataset):
         """
         if self.sizes is None:
             return None
-        return size_counts(self._size_numbers(), self.sizes)
+        return size_counts(self.size_numbers(), self.sizes)
 
-    def _size_numbers(self) -> np.ndarray:
-        """The number of each entry's size."""
+    def size_numbers(self) -> np.ndarray | None:
+        """The number of each entry's size; None if all have one size."""
+        if self.sizes is None:
+            return None
         count = len(self) // self.samples_per_entry
         if self._numbers is None or len(self._numbers) != count:  # a subset
             numbers = {size: i for i, size in enumerate(self.sizes)}

@@ -2,7 +2,13 @@
 
 from .conditions import render_sample
 from .curves import CurveBackend
-from .grid import assemble, contact_sheet, most_tiles, sample_grid
+from .grid import (
+    assemble,
+    contact_sheet,
+    most_tiles,
+    sample_grid,
+    sheet_of_rows,
+)
 from .image_files import other_images, write_image
 from .image_grid_hook import ImageGridHook
 from .progress_strip_hook import ProgressStripHook
@@ -17,5 +23,6 @@ __all__ = [
     'most_tiles',
     'other_images',
     'sample_grid',
+    'sheet_of_rows',
     'write_image',
 ]

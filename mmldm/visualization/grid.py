@@ -145,6 +145,26 @@ def contact_sheet(images: Sequence[np.ndarray]) -> np.ndarray:
     )
 
 
+def sheet_of_rows(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Images of any sizes in given rows, on white, uint8 RGB (H, W, 3)."""
+    lines = []
+    for row in rows:
+        height = max(map(len, row))
+        lines.append([_padded(i, height, i.shape[1]) for i in row])
+    width = max(sum(i.shape[1] + GAP for i in line) for line in lines)
+    height = sum(len(line[0]) + GAP for line in lines)
+    canvas = np.full((height + GAP, width + GAP, 3), 255, np.uint8)
+    top = GAP
+    for line in lines:
+        left = GAP
+        for image in line:
+            end = left + image.shape[1]
+            canvas[top : top + len(image), left:end] = image
+            left = end + GAP
+        top += len(line[0]) + GAP
+    return canvas
+
+
 def _one_size(images: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The images, filled up with white to the largest height and width."""
     height, width = (max(i.shape[k] for i in images) for k in (0, 1))
