@@ -209,7 +209,7 @@ ADVERSARIAL_TERMS = {
 def test_three_processes_move_the_weights_as_one_does(
     request, tmp_path, monkeypatch, kind, double, bound, terms
 ):
-    """20 iterations of 6 samples; what is measured is in the README.
+    """20 iterations of 6 samples; docs/en/several_gpus.md has measurements.
 
     The discriminator's statistics, the adaptive weight, the codes revived
     and the transform of latents are those of the global batch.
