@@ -9,6 +9,7 @@ from zlib import crc32
 
 from mmldm.utils import check_choice
 from mmldm.utils.image_size import Size, check_size
+from mmldm.utils.remote_files import is_remote
 
 from .base import AddressedDataset
 from .entry_index import find_index, index_file, write_index
@@ -65,13 +66,17 @@ class ImageDataset(AddressedDataset):
         self.size = size
         self.strict = strict
         self.report = DataReport(name, strict)
-        if data_root is None or not Path(data_root).is_dir():
+        if data_root is None or not self.has_root(data_root):
             raise FileNotFoundError(
                 f'data_root={data_root!r} is not a folder; give the one that '
                 'holds the images: --cfg-options '
                 'train_dataloader.dataset.data_root=FOLDER'
             )
         super().__init__(pipeline, data_root=str(data_root), **kwargs)
+
+    def has_root(self, data_root: str) -> bool:
+        """Whether images may be at a place; here, whether it is a folder."""
+        return Path(data_root).is_dir()
 
     def full_init(self) -> None:
         """See ``BaseDataset``; entries come from an index if there is one."""
@@ -104,7 +109,9 @@ class ImageDataset(AddressedDataset):
         key = self.index_key()
         if key is None or self._indices is not None or self.filter_cfg:
             return None
-        root = os.path.abspath(self.data_root)
+        root = self.data_root
+        if not is_remote(root):
+            root = os.path.abspath(root)
         shared = (root, self.split, self.strict, self.size)
         pixels = self._pixel_checks().key()
         return index_file(
