@@ -72,6 +72,8 @@ class ImageDataset(AddressedDataset):
                 'holds the images: --cfg-options '
                 'train_dataloader.dataset.data_root=FOLDER'
             )
+        # mmengine would join folders, and knows no URLs.
+        kwargs = {'data_prefix': {}, **kwargs}
         super().__init__(pipeline, data_root=str(data_root), **kwargs)
 
     def has_root(self, data_root: str) -> bool:

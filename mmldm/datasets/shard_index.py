@@ -61,9 +61,9 @@ class ShardIndex:
         with open_shard(self.path) as file:
             self.size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            shard = tarfile.open(fileobj=file, mode='r:')
-            for member in shard:
-                self._add(member)
+            with tarfile.open(fileobj=file, mode='r:') as shard:
+                for member in shard:
+                    self._add(member)
             # tarfile does not notice a file cut off between two members.
             file.seek(shard.offset)
             if file.read(len(END_MARK)) != END_MARK:

@@ -148,16 +148,28 @@ def persistently(request: Callable[[], Result], what: str) -> Result:
             return _in_time(request)
         except ValueError:
             raise  # a mistake in the URL, or a missing package
-        except FileNotFoundError as error:
-            raise RemoteError(
-                f'{what} does not exist: correct data_root, or leave it out'
-            ) from error
         except Exception as error:  # file systems raise errors of many kinds
-            cause = str(error) or type(error).__name__
+            if _is_missing(error):
+                raise RemoteError(
+                    f'{what} does not exist: correct data_root, or leave it '
+                    'out'
+                ) from error
+            cause = str(error.__cause__ or error) or type(error).__name__
     raise RemoteError(
         f'{what} cannot be read in {ATTEMPTS} tries ({cause:.200}): look '
         'after its server, and resume; or leave it out of data_root'
     )
+
+
+def _is_missing(error: BaseException) -> bool:
+    """Whether a server has answered that a file does not exist.
+
+    fsspec also raises FileNotFoundError if a web server does not answer.
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
+    missing = isinstance(error, FileNotFoundError)
+    return missing or getattr(error, 'status', None) in (404, 410)
 
 
 def _in_time(request: Callable[[], Result]) -> Result:
