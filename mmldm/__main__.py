@@ -48,14 +48,23 @@ COMMANDS = {
     'slurm-train': 'tools/slurm_train.sh',
     'slurm-test': 'tools/slurm_test.sh',
     'benchmark adapter-memory': 'tools/benchmarks/adapter_memory.py',
+    'benchmark average-cost': 'tools/benchmarks/average_cost.py',
+    'benchmark checkpoint-cost': 'tools/benchmarks/checkpoint_cost.py',
     'benchmark denoiser': 'tools/benchmarks/denoiser.py',
+    'benchmark first-stage-step': 'tools/benchmarks/first_stage_step.py',
+    'benchmark gpu-smoke': 'tools/benchmarks/gpu_smoke.py',
     'benchmark inferencer': 'tools/benchmarks/inferencer.py',
     'benchmark generation-memory': 'tools/benchmarks/generation_memory.py',
     'benchmark judges': 'tools/benchmarks/judges.py',
     'benchmark metrics-cost': 'tools/benchmarks/metrics_cost.py',
     'benchmark page-faults': 'tools/benchmarks/page_faults.py',
+    'benchmark processes': 'tools/benchmarks/processes.py',
+    'benchmark runner-cost': 'tools/benchmarks/runner_cost.py',
+    'benchmark sampling': 'tools/benchmarks/sampling.py',
     'benchmark solvers': 'tools/benchmarks/solvers.py',
     'benchmark startup': 'tools/benchmarks/startup.py',
+    'benchmark step-memory': 'tools/benchmarks/step_memory.py',
+    'benchmark training-step': 'tools/benchmarks/training_step.py',
 }
 CONFIGS = 'configs'
 
