@@ -5,7 +5,7 @@
 
 Sections, in this order:
 
-  device       name, memory, speed of a matrix product and of a copy, and
+  facts        name, memory, speed of a matrix product and of a copy, and
                whether its group norm keeps channels_last
   waits        places of a training step and of sampling that wait for the GPU
   step         the training step of the 274 M denoiser: images/s, share of peak
@@ -71,7 +71,7 @@ def pace(run: Callable[[], Any], args: argparse.Namespace) -> float:
     return (clock() - start) / count
 
 
-def device(args: argparse.Namespace) -> dict[str, Any]:
+def facts(args: argparse.Namespace) -> dict[str, Any]:
     """Facts about the device."""
     import torch
     import torch.nn.functional as F
@@ -240,7 +240,7 @@ def resume(args: argparse.Namespace) -> dict[str, Any]:
 
 
 SECTIONS: Sequence[Section] = (
-    *(device, waits, step, compiled, sampling, first_stage),
+    *(facts, waits, step, compiled, sampling, first_stage),
     *(agreement, resume),
 )
 

@@ -70,12 +70,17 @@ def config_of(args: argparse.Namespace) -> dict:
 
 
 def our_unet(args: argparse.Namespace, **options: bool) -> nn.Module:
+    """Our network on its device."""
+    return unmoved_unet(args, **options).to(args.device)
+
+
+def unmoved_unet(args: argparse.Namespace, **options: bool) -> nn.Module:
     """Our network."""
     from mmldm.models.denoisers import DenoisingUNet
 
     config = {**config_of(args), **options}
     del config['type']
-    return DenoisingUNet(**config).to(args.device)
+    return DenoisingUNet(**config)
 
 
 def ours(args: argparse.Namespace) -> Step:
@@ -237,12 +242,13 @@ def step_of(
 def operations(args: argparse.Namespace) -> int:
     """Operations of a step: three times those of the forward pass."""
     import torch
+    from torch._subclasses import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode
 
     from mmldm.structures import Condition
 
-    with torch.device('meta'), FlopCounterMode(display=False) as counter:
-        unet = our_unet(argparse.Namespace(**{**vars(args), 'device': 'meta'}))
+    with FakeTensorMode(), FlopCounterMode(display=False) as counter:
+        unet = unmoved_unet(args)
         z = torch.zeros(args.batch_size, 3, args.size, args.size)
         unet(z, torch.zeros(args.batch_size), Condition())
     return 3 * counter.get_total_flops()
