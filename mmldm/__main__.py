@@ -49,6 +49,8 @@ COMMANDS = {
     'slurm-test': 'tools/slurm_test.sh',
     'benchmark adapter-memory': 'tools/benchmarks/adapter_memory.py',
     'benchmark cached-latents': 'tools/benchmarks/cached_latents.py',
+    'benchmark data-pipeline': 'tools/benchmarks/data_pipeline.py',
+    'benchmark data-start': 'tools/benchmarks/data_start.py',
     'benchmark denoiser': 'tools/benchmarks/denoiser.py',
     'benchmark inferencer': 'tools/benchmarks/inferencer.py',
     'benchmark generation-memory': 'tools/benchmarks/generation_memory.py',
