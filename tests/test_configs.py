@@ -264,6 +264,22 @@ def test_no_config_states_what_follows():
                 assert not {*arguments} & config.keys(), (path, key)
 
 
+def schedules_of(config):
+    """All configs of schedules, of one optimizer or of several."""
+    found = config.get('param_scheduler', [])
+    if isinstance(found, dict):
+        return [entry for entries in found.values() for entry in entries]
+    return found
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_a_schedule_ends_with_the_training_by_itself(path):
+    """A longer training needs one key."""
+    config = loaded(path)
+    for entry in schedules_of(config):
+        assert entry.get('end') != config.train_cfg.max_iters
+
+
 def what_is_read(conditioner):
     """Fields of data samples."""
     fields = set()
@@ -287,6 +303,8 @@ class OneImage(AddressedDataset):
 
 def dataset_of(config, folder):
     """The data set of a config, whose files are not here."""
+    if config.type == 'Photographs':
+        config.packages = ()
     if config.type == 'GenerationRequests':
         config.serialize_data = False  # which collects all garbage
     if config.type not in ('ImageFolder', 'ImageShards', 'LSUN'):

@@ -4,6 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -12,7 +13,7 @@ from torch import nn
 from mmldm.apis.first_stages import take_first_stage
 from mmldm.diffusion import FlowPrediction, RectifiedFlow
 from mmldm.models.conditioners import Conditioner
-from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
+from mmldm.registry import DATASETS, DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import Condition
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.stored_config import store_config
@@ -44,7 +45,7 @@ TESTS = [
 
 def configs(heading):
     """Blocks of a section that are configs."""
-    start = re.compile(r'("""[^"]*"""\s*)?(_base_|model) = ')
+    start = re.compile(r'("""[^"]*"""\s*)?(_base_|model|train_dataloader) = ')
     return [block for block in SECTIONS[heading] if start.match(block)]
 
 
@@ -61,7 +62,7 @@ def define():
 
     What is registered goes when the test ends.
     """
-    registries = (MODELS, DIFFUSION_SCHEDULERS)
+    registries = (DATASETS, DIFFUSION_SCHEDULERS, MODELS)
     before = [{*registry._module_dict} for registry in registries]
 
     def define(heading):
@@ -219,6 +220,26 @@ def test_a_term_of_the_loss_is_trained(
     state = model.state_dict()
     assert 'extra_losses.0.teacher_hash' in state
     assert 'extra_losses.0.teacher.weight' not in state
+
+
+def test_the_data_of_the_config_are_cropped(define, tmp_path, monkeypatch):
+    """By the config that is shown."""
+    heading = 'Add a data set'
+    define(heading)
+    monkeypatch.chdir(tmp_path)
+    np.save('images.npy', np.full((20, 80, 96, 3), 7, np.uint8))
+    np.save('labels.npy', np.arange(20))
+    names = {}
+    exec(configs(heading)[0], names)
+    dataset = names['train_dataloader']['dataset']
+    del dataset['_delete_']
+    data = DATASETS.build(dataset)
+    assert len(data) == 19
+    assert data[3]['inputs'].shape == (3, 64, 64)
+    assert data[3]['data_samples'].gt_label.label == 3
+    np.save('labels.npy', np.arange(19))
+    with pytest.raises(ValueError, match='must be as many'):
+        DATASETS.build(dataset)
 
 
 def test_the_config_trains_what_it_says(samples, inputs, tmp_path):

@@ -62,6 +62,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
     check_checkpoint('checkpoint', args.checkpoint)
     cfg.load_from = args.checkpoint
     cfg.resume = False
+    # Processes test different images, each with all weights.
+    cfg.model_wrapper_cfg = None
     locate_files(cfg.get('model') or {}, args.checkpoint)
     if cfg.get('test_dataloader') is None:
         raise ValueError(
@@ -107,7 +109,7 @@ def by_channel(metrics: dict[str, float]) -> dict[str, float | list[float]]:
 
 def write_json(path: Path, content: dict) -> None:
     """Write a file for programs and people."""
-    from mmldm.utils.checkpoint import written_whole
+    from mmldm.utils.whole_files import written_whole
 
     text = json.dumps(content, indent=2, default=str) + '\n'
     with written_whole(path) as file:

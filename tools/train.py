@@ -5,7 +5,7 @@
 
 CONFIG defines the training. work_dirs/NAME_OF_THE_CONFIG gets the log, the
 checkpoints and pictures; for the config.py of a converted model, the name is
-that of its folder. README.md has examples.
+that of its folder. docs/en/get_started.md has examples.
 """
 
 import argparse
@@ -33,6 +33,11 @@ def parse_args() -> argparse.Namespace:
         const='bfloat16',
         choices=['float16', 'bfloat16'],
         help='use mixed precision (default type: bfloat16), on a CPU too',
+    )
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile the networks by torch.compile',
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -69,6 +74,8 @@ def apply_flags(cfg: Config, args: argparse.Namespace) -> None:
         )
     if args.amp is not None:
         use_amp(cfg.optim_wrapper, args.amp)
+    if args.compile:
+        cfg.compile = cfg.get('compile') or True
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError(

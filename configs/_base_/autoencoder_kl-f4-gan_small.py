@@ -36,7 +36,6 @@ param_scheduler = dict(
             type='CosineAnnealingLR',
             by_epoch=False,
             begin=50,
-            end=2000,
             eta_min=2e-5,
         ),
     ],

@@ -16,18 +16,5 @@ model = dict(
     regularization_weight=1.0,
     adversarial=dict(start=1200),
 )
-
-param_scheduler = dict(
-    autoencoder=[
-        dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-        dict(
-            type='CosineAnnealingLR',
-            by_epoch=False,
-            begin=50,
-            end=1500,
-            eta_min=2e-5,
-        ),
-    ]
-)
 train_cfg = dict(max_iters=1500, val_interval=300)
 default_hooks = dict(checkpoint=dict(interval=300))

@@ -1,6 +1,6 @@
 _base_ = [
     './evaluators/fid-50k_imagenet-256x256.py',
-    './schedules/adamw.py',
+    './schedules/adamw_ddim.py',
     './ldm_runtime.py',
 ]
 
@@ -22,10 +22,4 @@ class_conditional = dict(
 )
 train_cfg = dict(max_iters=2_000_000)
 # As in table 13.
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0),
-        grid='CompVisGrid',
-        steps=100,
-    )
-)
+test_cfg = dict(sampling=dict(steps=100))

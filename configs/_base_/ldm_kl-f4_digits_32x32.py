@@ -14,7 +14,7 @@ model = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=600),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50),
 ]
 train_cfg = dict(max_iters=600, val_interval=300)
 default_hooks = dict(

@@ -26,10 +26,6 @@ val_dataloader = dict(batch_size=36, dataset=dict(indices=[*range(0, 142, 4)]))
 test_dataloader = dict(batch_size=71)
 
 optim_wrapper = dict(type='AutocastOptimWrapper')
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2000),
-]
 train_cfg = dict(max_iters=2000, val_interval=500)
 default_hooks = dict(
     checkpoint=dict(interval=250),

@@ -20,10 +20,6 @@ model = dict(
     ),
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=2.0),
 )
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=3000),
-]
 train_cfg = dict(max_iters=3000, val_interval=1000)
 default_hooks = dict(
     checkpoint=dict(interval=500),

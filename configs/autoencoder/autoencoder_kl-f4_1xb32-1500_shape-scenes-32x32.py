@@ -8,25 +8,19 @@ Judge: python tools/test.py \
 """
 
 _base_ = [
-    '../_base_/models/autoencoder_kl-f4.py',
+    '../_base_/models/autoencoder_kl-f4_small.py',
     '../_base_/datasets/shape-scenes_32x32.py',
-    '../_base_/schedules/adam_autoencoder.py',
+    '../_base_/schedules/adam_autoencoder_small.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
     autoencoder=dict(
-        latent_channels=4,
-        channels=32,
-        channel_mults=(1, 2, 2),
-        num_res_blocks=1,
-        mid_attention=False,
-        norm_groups=8,
-        image_skip=True,
+        latent_channels=4, channel_mults=(1, 2, 2), image_skip=True
     )
 )
 optim_wrapper = dict(
     type='AutocastOptimWrapper',
-    optimizer=dict(lr=1e-3, betas=(0.9, 0.99)),
+    optimizer=dict(lr=1e-3),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
@@ -35,7 +29,6 @@ param_scheduler = [
         type='CosineAnnealingLR',
         by_epoch=False,
         begin=50,
-        end=1500,
         eta_min=2e-5,
     ),
 ]

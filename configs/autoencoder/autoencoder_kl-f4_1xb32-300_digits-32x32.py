@@ -8,26 +8,18 @@ Judge: python tools/test.py \
 """
 
 _base_ = [
-    '../_base_/models/autoencoder_kl-f4.py',
+    '../_base_/models/autoencoder_kl-f4_small.py',
     '../_base_/datasets/digits_32x32.py',
-    '../_base_/schedules/adam_autoencoder.py',
+    '../_base_/schedules/adam_autoencoder_small.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
     autoencoder=dict(
-        latent_channels=4,
-        channels=32,
-        channel_mults=(1, 2, 2),
-        num_res_blocks=1,
-        mid_attention=False,
+        latent_channels=4, channel_mults=(1, 2, 2), norm_groups=32
     )
 )
 train_dataloader = dict(global_batch_size=32)
 
-optim_wrapper = dict(optimizer=dict(lr=2e-3, betas=(0.9, 0.99)))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=300),
-]
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
 train_cfg = dict(max_iters=300, val_interval=300)
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=50))

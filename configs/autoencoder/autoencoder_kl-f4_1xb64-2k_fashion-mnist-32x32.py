@@ -8,9 +8,9 @@ Judge: python tools/test.py \
 """
 
 _base_ = [
-    '../_base_/models/autoencoder_kl-f4.py',
+    '../_base_/models/autoencoder_kl-f4_small.py',
     '../_base_/datasets/fashion-mnist_32x32.py',
-    '../_base_/schedules/adam_autoencoder.py',
+    '../_base_/schedules/adam_autoencoder_small.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
@@ -19,17 +19,12 @@ model = dict(
         latent_channels=12,
         channels=16,
         channel_mults=(1, 4, 4),
-        num_res_blocks=1,
-        mid_attention=False,
-        norm_groups=8,
     )
 )
-optim_wrapper = dict(
-    type='AutocastOptimWrapper', optimizer=dict(lr=2e-3, betas=(0.9, 0.99))
-)
+optim_wrapper = dict(type='AutocastOptimWrapper', optimizer=dict(lr=2e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2000),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100),
 ]
 train_cfg = dict(max_iters=2000, val_interval=1000)
 default_hooks = dict(

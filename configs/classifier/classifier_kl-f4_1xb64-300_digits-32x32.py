@@ -44,6 +44,6 @@ test_evaluator = val_evaluator
 
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=300),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50),
 ]
 train_cfg = dict(max_iters=300, val_interval=300)

@@ -11,17 +11,11 @@ Draw:  python tools/sample.py \
 _base_ = [
     '../_base_/models/ldm_identity.py',
     '../_base_/evaluators/fid-50k_celebahq-256x256.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 train_dataloader = dict(global_batch_size=9)
 
 optim_wrapper = dict(optimizer=dict(lr=9e-5))
 train_cfg = dict(max_iters=500_000)
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0),
-        grid='CompVisGrid',
-        steps=100,
-    )
-)
+test_cfg = dict(sampling=dict(steps=100))

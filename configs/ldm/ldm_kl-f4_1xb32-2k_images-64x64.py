@@ -21,10 +21,6 @@ train_dataloader = dict(
     global_batch_size=32, num_workers=1, dataset=dict(size=64)
 )
 
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2000),
-]
 train_cfg = dict(max_iters=2000, val_interval=1000)
 default_hooks = dict(
     checkpoint=dict(interval=500),

@@ -24,6 +24,9 @@ train_set = dict(
 )
 train_dataloader = dict(dataset=train_set)
 test_dataloader = dict(dataset=dict(samples_per_entry=4))
-val_evaluator = [dict(type='FrechetDistance', dataset=train_set)]
+val_evaluator = [
+    dict(type='FrechetDistance', dataset=train_set),
+    dict(type='Sharpness', dataset=train_set),
+]
 test_evaluator = val_evaluator
 default_hooks = dict(reference=dict(noise=True))

@@ -29,7 +29,7 @@ test_evaluator = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=20),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=20, end=400),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=20),
 ]
 train_cfg = dict(max_iters=400, val_interval=400)
 default_hooks = dict(ema=dict(decay=0.98))

@@ -43,5 +43,13 @@ val_dataloader = dict(dataset=dict(pipeline=pipeline))
 # Eight samples of each image; the metric uses their mean.
 test_dataloader = dict(dataset=dict(pipeline=pipeline, samples_per_entry=8))
 
-val_evaluator = [dict(type='InpaintingMetrics')]
+val_evaluator = [
+    dict(
+        type='InpaintingMetrics',
+        features=dict(
+            type='PretrainedFeatures',
+            network=dict(type='EfficientNetLiteStages'),
+        ),
+    ),
+]
 test_evaluator = val_evaluator

@@ -36,5 +36,15 @@ val_dataloader = dict(dataset=dict(pipeline=pipeline))
 # Eight samples of each image; the metric uses their mean.
 test_dataloader = dict(dataset=dict(pipeline=pipeline, samples_per_entry=8))
 
-val_evaluator = [dict(type='SuperResolutionMetrics')]
+val_evaluator = [
+    dict(
+        type='SuperResolutionMetrics',
+        features=dict(
+            type='PretrainedFeatures',
+            network=dict(type='EfficientNetLiteStages'),
+        ),
+    ),
+    dict(type='FeatureDistance', patches=True),
+    dict(type='Sharpness'),
+]
 test_evaluator = val_evaluator

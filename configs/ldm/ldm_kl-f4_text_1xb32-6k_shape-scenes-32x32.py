@@ -49,8 +49,4 @@ model = dict(
 val_evaluator = [dict(type='SceneCaption')]
 test_evaluator = val_evaluator
 
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=6000),
-]
 train_cfg = dict(max_iters=6000)

@@ -15,7 +15,7 @@ Needs the first stage of autoencoder_kl-f8_1xb4-247k_images-256x256.py.
 _base_ = [
     '../_base_/models/ldm_kl-f8.py',
     '../_base_/evaluators/fid-50k_lsun-churches-256x256.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
@@ -39,10 +39,4 @@ train_cfg = dict(max_iters=500_000)
 default_hooks = dict(
     latent_scale=dict(type='LatentScaleHook'),
 )
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0),
-        grid='CompVisGrid',
-        steps=200,
-    )
-)
+test_cfg = dict(sampling=dict(steps=200))

@@ -16,7 +16,7 @@ Needs the first stage of autoencoder_kl-f8_1xb4-247k_images-256x256.py.
 _base_ = [
     '../_base_/models/ldm_kl-f8.py',
     '../_base_/evaluators/fid-30k_coco-caption-256x256.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
@@ -44,11 +44,4 @@ train_dataloader = dict(
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=390_000)
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0),
-        grid='CompVisGrid',
-        steps=250,
-        guidance_scale=1.5,
-    )
-)
+test_cfg = dict(sampling=dict(steps=250, guidance_scale=1.5))

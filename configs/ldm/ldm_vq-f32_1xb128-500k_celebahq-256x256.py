@@ -13,17 +13,11 @@ Needs the first stage of autoencoder_vq-f32-d32_1xb14-1101k_images-256x256.py.
 _base_ = [
     '../_base_/models/ldm_vq-f32.py',
     '../_base_/evaluators/fid-50k_celebahq-256x256.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 train_dataloader = dict(global_batch_size=128)
 
 optim_wrapper = dict(optimizer=dict(lr=1.3e-4))
 train_cfg = dict(max_iters=500_000)
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0),
-        grid='CompVisGrid',
-        steps=100,
-    )
-)
+test_cfg = dict(sampling=dict(steps=100))

@@ -28,7 +28,6 @@ param_scheduler = [
         type='CosineAnnealingLR',
         by_epoch=False,
         begin=1000,
-        end=360_000,
         eta_min_ratio=1e-3,
     ),
 ]

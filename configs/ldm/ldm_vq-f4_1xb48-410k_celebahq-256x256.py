@@ -14,17 +14,11 @@ Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 _base_ = [
     '../_base_/models/ldm_vq-f4.py',
     '../_base_/evaluators/fid-50k_celebahq-256x256.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 train_dataloader = dict(global_batch_size=48)
 
 optim_wrapper = dict(optimizer=dict(lr=9.6e-5))
 train_cfg = dict(max_iters=410_000)
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0),
-        grid='CompVisGrid',
-        steps=500,
-    )
-)
+test_cfg = dict(sampling=dict(steps=500))

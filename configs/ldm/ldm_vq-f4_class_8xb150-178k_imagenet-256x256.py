@@ -32,11 +32,4 @@ train_dataloader = dict(global_batch_size=1200)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 train_cfg = dict(max_iters=178_000)
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0),
-        grid='CompVisGrid',
-        steps=250,
-        guidance_scale=1.5,
-    )
-)
+test_cfg = dict(sampling=dict(steps=250, guidance_scale=1.5))

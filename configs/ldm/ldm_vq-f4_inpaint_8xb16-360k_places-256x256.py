@@ -17,7 +17,7 @@ Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 _base_ = [
     '../_base_/models/ldm_vq-f4.py',
     '../_base_/evaluators/inpaint-30k_places-256x256.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
@@ -36,8 +36,4 @@ train_dataloader = dict(global_batch_size=128)
 
 optim_wrapper = dict(optimizer=dict(lr=1.28e-4))
 train_cfg = dict(max_iters=360_000)
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0), grid='CompVisGrid', steps=50
-    )
-)
+test_cfg = dict(sampling=dict(steps=50))

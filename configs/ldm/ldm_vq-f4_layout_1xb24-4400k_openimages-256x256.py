@@ -14,7 +14,7 @@ Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 _base_ = [
     '../_base_/models/ldm_vq-f4.py',
     '../_base_/evaluators/fid-2k_openimages-layout-256x256.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
@@ -38,10 +38,4 @@ train_dataloader = dict(global_batch_size=24)
 
 optim_wrapper = dict(optimizer=dict(lr=4.8e-5))
 train_cfg = dict(max_iters=4_400_000)
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0),
-        grid='CompVisGrid',
-        steps=200,
-    )
-)
+test_cfg = dict(sampling=dict(steps=200))

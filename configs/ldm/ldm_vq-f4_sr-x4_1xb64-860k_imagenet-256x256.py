@@ -16,15 +16,11 @@ Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 _base_ = [
     '../_base_/models/ldm_vq-f4_sr-x4.py',
     '../_base_/evaluators/sr-50k_imagenet-256x256.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 train_dataloader = dict(global_batch_size=64)
 
 optim_wrapper = dict(optimizer=dict(lr=6.4e-5))
 train_cfg = dict(max_iters=860_000)
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=1.0), grid='CompVisGrid', steps=100
-    )
-)
+test_cfg = dict(sampling=dict(solver=dict(eta=1.0), steps=100))

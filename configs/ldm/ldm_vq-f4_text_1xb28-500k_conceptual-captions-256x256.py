@@ -15,7 +15,7 @@ Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 _base_ = [
     '../_base_/models/ldm_vq-f4.py',
     '../_base_/datasets/captioned-shards.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
@@ -57,8 +57,4 @@ test_evaluator = [
         ),
     )
 ]
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0), grid='CompVisGrid', steps=100
-    )
-)
+test_cfg = dict(sampling=dict(steps=100))

@@ -20,10 +20,4 @@ train_dataloader = dict(global_batch_size=64)
 
 optim_wrapper = dict(optimizer=dict(lr=6.4e-5))
 train_cfg = dict(max_iters=4_800_000)
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0),
-        grid='CompVisGrid',
-        steps=200,
-    )
-)
+test_cfg = dict(sampling=dict(steps=200))

@@ -15,7 +15,7 @@ Needs the first stage of autoencoder_vq-f8_1xb10-971k_images-256x256.py.
 _base_ = [
     '../_base_/models/ldm_vq-f8.py',
     '../_base_/evaluators/fid-2k_coco-layout-256x256.py',
-    '../_base_/schedules/adamw.py',
+    '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
@@ -42,10 +42,4 @@ train_dataloader = dict(global_batch_size=48)
 
 optim_wrapper = dict(optimizer=dict(lr=4.8e-5))
 train_cfg = dict(max_iters=170_000)
-test_cfg = dict(
-    sampling=dict(
-        solver=dict(type='DDIM', eta=0.0),
-        grid='CompVisGrid',
-        steps=100,
-    )
-)
+test_cfg = dict(sampling=dict(steps=100))

@@ -9,11 +9,12 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmldm.converters.editors import REGULARIZATION, first_stage_editor
-from mmldm.utils.checkpoint import read_checkpoint, written_whole
+from mmldm.utils.checkpoint import read_checkpoint
 from mmldm.utils.config_text import config_text
 from mmldm.utils.model_file import read_model_file, write_model_file
 from mmldm.utils.newest_checkpoint import newest_checkpoint
 from mmldm.utils.shipped import FOLDER, PREFIX
+from mmldm.utils.whole_files import written_whole
 
 from .config_differences import differences
 from .recipes import data_recipe, how_to_train

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mmldm.utils.checkpoint import written_whole
+from mmldm.utils.whole_files import written_whole
 
 KEY, END = 'mmldm_index', b'\0'
 

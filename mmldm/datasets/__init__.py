@@ -4,6 +4,7 @@ import mmcv.transforms  # noqa: F401  registers what mmcv has
 
 from . import transforms  # noqa: F401
 from .annotations import Annotations, LargeImages
+from .aspect_buckets import AspectBuckets
 from .base import AddressedDataset
 from .cached_latents import CachedLatents
 from .captions import CaptionFiles, Captions
@@ -28,6 +29,7 @@ __all__ = [
     'AddressedDataset',
     'AddressedSampler',
     'Annotations',
+    'AspectBuckets',
     'CachedLatents',
     'CaptionFiles',
     'Captions',

@@ -17,7 +17,6 @@ from mmengine.logging import print_log
 from safetensors import SafetensorError
 from safetensors.torch import save
 
-from mmldm.utils.checkpoint import written_whole
 from mmldm.utils.file_stamps import file_stamp
 from mmldm.utils.mapped_tensors import (
     count_packed,
@@ -26,6 +25,7 @@ from mmldm.utils.mapped_tensors import (
     unpacked,
 )
 from mmldm.utils.remote_files import is_remote, remote_stamp
+from mmldm.utils.whole_files import written_whole
 from mmldm.version import __version__
 
 # The variable that names the folder of all indices.

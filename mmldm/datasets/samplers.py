@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 from mmengine.dist import get_dist_info
 from torch.utils.data import Dataset, Sampler
 
 from mmldm.registry import DATA_SAMPLERS
-from mmldm.utils import address_seed
+
+from .sample_order import OneSizeOrder, PlainOrder
 
 
 class AddressedIndex(int):
@@ -48,7 +48,8 @@ class AddressedSampler(Sampler):
 
     The sample at a position of the run is a function of (seed, position).
     Ranks take turns, so that a global batch is the same for any number of
-    ranks.
+    ranks. Of a data set with ``size_groups``, every global batch has one
+    size, and the sample is also a function of ``batch_size``.
 
     Args:
         dataset: A data set of known length.
@@ -62,20 +63,21 @@ class AddressedSampler(Sampler):
         if len(dataset) == 0:
             raise ValueError('the training dataset is empty: add samples')
         self.length = len(dataset)
+        self.groups = getattr(dataset, 'size_groups', lambda: None)()
         self.seed = 0 if seed is None else seed
         self.shuffle = shuffle
-        self.start = 0  # samples taken before, by all ranks; set by the loop
+        # Set by the loop: samples taken before, and in a batch, by all ranks.
+        self.start = 0
+        self.batch_size = 1
         self.rank, self.world_size = get_dist_info()
 
     def __iter__(self) -> Iterator[AddressedIndex]:
         """This rank's samples from ``start`` on, without end."""
         position = self.start + self.rank
-        order_epoch, order = None, None
+        order, skipped = self._order()
         while True:
-            epoch, place = divmod(position, self.length)
-            if epoch != order_epoch:
-                order_epoch, order = epoch, self._order(epoch)
-            yield AddressedIndex(order[place], self.seed, epoch, position)
+            index, epoch = order.at(position + skipped)
+            yield AddressedIndex(index, self.seed, epoch, position)
             position += self.world_size
 
     def __len__(self) -> int:
@@ -90,9 +92,12 @@ class AddressedSampler(Sampler):
             for i in range(count)
         ]
 
-    def _order(self, epoch: int) -> np.ndarray | range:
-        if not self.shuffle:
-            return range(self.length)
-        key = address_seed((self.seed, epoch), 'order')
-        generator = np.random.Generator(np.random.Philox(key=key))
-        return generator.permutation(self.length)
+    def _order(self) -> tuple[PlainOrder | OneSizeOrder, int]:
+        """The order, and the places that are skipped in it."""
+        if self.groups is None:
+            return PlainOrder(self.length, self.seed, self.shuffle), 0
+        order = OneSizeOrder(
+            self.groups, self.batch_size, self.seed, self.shuffle
+        )
+        # After other batch sizes, a batch may have been begun.
+        return order, -self.start % self.batch_size

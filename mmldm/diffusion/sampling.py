@@ -39,7 +39,7 @@ class Sampling:
         dtype: Precision in which the denoiser computes, by autocast: 'float16'
             or 'bfloat16'; 'float32' for weights in float32; None is that of
             its weights. The first stage keeps its own.
-        compile: Whether to compile the denoiser, or the arguments of
+        compile: Whether to compile the networks, or the arguments of
             ``torch.compile``.
 
     Raises:

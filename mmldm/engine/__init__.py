@@ -15,7 +15,9 @@ from .hooks import (
 from .log_processor import ThroughputLogProcessor
 from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
+from .replicated_model import ReplicatedModel
 from .runner import LDMRunner
+from .sharded_model import ShardedModel
 
 register_checkpoint_reader()
 write_configs_as_data()
@@ -32,6 +34,8 @@ __all__ = [
     'LatentScaleHook',
     'ModuleEMAHook',
     'ReferenceMetricsHook',
+    'ReplicatedModel',
     'RunSummaryHook',
+    'ShardedModel',
     'ThroughputLogProcessor',
 ]

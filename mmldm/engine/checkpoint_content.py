@@ -6,6 +6,7 @@ from typing import Any
 import mmengine
 
 from mmldm.utils.newest_checkpoint import checkpoints, is_cut_off
+from mmldm.utils.sharding import own_part
 from mmldm.utils.stored_config import store_config
 
 from .checkpoint_state import hub_state
@@ -57,13 +58,14 @@ def _meta(runner: Any, meta: dict) -> dict[str, Any]:
 
 
 def check_finite(runner: Any) -> None:
-    """Raise if weights or buffers of the model are not finite.
+    """Raise if losses, weights or buffers of the model are not finite.
 
     Raises:
         FloatingPointError: Names the first of them, and the remedy.
     """
+    runner.train_loop.late.read_all()
     weights = runner.bare_model.state_dict().items()
-    broken = [name for name, w in weights if not w.isfinite().all()]
+    broken = [n for n, w in weights if not own_part(w).isfinite().all()]
     if broken:
         raise FloatingPointError(
             f'{len(broken)} weights are not finite after iteration '

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mmldm.utils.sharding import total_norm
+
 
 class GradientNorms:
     """Measures the gradients of a model's parts just before a step.
@@ -18,7 +20,7 @@ class GradientNorms:
     def __init__(
         self, model: nn.Module, optimizers: Mapping[str, Optimizer]
     ) -> None:
-        self.norms: dict[str, float] = {}
+        self.norms: dict[str, Tensor] = {}
         self.parts = {
             name: [p for p in part.parameters() if p.requires_grad]
             for name, part in model.named_children()
@@ -35,8 +37,8 @@ class GradientNorms:
         """Measure at the next step of each optimizer."""
         self.due = {*map(id, self.optimizers)}
 
-    def take(self) -> dict[str, float]:
-        """Norms by part that were measured since the last call."""
+    def take(self) -> dict[str, Tensor]:
+        """Norms by part, each (), measured since the last call."""
         norms, self.norms = self.norms, {}
         return norms
 
@@ -61,10 +63,4 @@ class GradientNorms:
                 and p.grad.layout == torch.strided
             ]
             if grads:
-                self.norms[name] = _norm(grads)
-
-
-@torch.no_grad()
-def _norm(grads: list[Tensor]) -> float:
-    norms = torch.stack([n.float() for n in torch._foreach_norm(grads)])
-    return torch.linalg.vector_norm(norms).item()
+                self.norms[name] = total_norm(grads)

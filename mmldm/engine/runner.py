@@ -20,23 +20,20 @@ from mmldm.compat import (
 )
 from mmldm.registry import RUNNERS
 from mmldm.utils import check_positive
-from mmldm.utils.checkpoint import (
-    load_weights,
-    read_checkpoint,
-    weights_of,
-    write_checkpoint,
-)
 from mmldm.utils.memory import keep_freed_memory
 
 from .batch_sizes import note_base_rates, scale_rates, share_batch
 from .cached_training import read_from_cache
 from .checkpoint_choice import choose_checkpoint
-from .checkpoint_content import advice_after_nan, check_finite, content
-from .checkpoint_state import hub_state_for_loading, plain
+from .checkpoint_content import advice_after_nan, content
+from .checkpoint_files import read_into, write_from
+from .checkpoint_state import plain
+from .fused_optimizers import fused
 from .loop_choice import addressed_loop, generation_loop
-from .model_wrapping import moved_alone, wrapped_on_cpu
+from .model_wrapping import fitted_to_shards, wrapped
+from .prefetching import pin_batches
 from .required_hooks import check_required_hooks
-from .resume import architecture_differences, resume_training
+from .resume import resume_training
 from .scheduler_checks import (
     check_end,
     check_scaled,
@@ -44,6 +41,7 @@ from .scheduler_checks import (
     with_iterations,
 )
 from .screen import quiet_screen
+from .sharded_model import ShardedModel
 from .work_dir import (
     check_writable,
     claimed,
@@ -86,6 +84,11 @@ class LDMRunner(Runner):
             self.model.module if is_model_wrapper(self.model) else self.model
         )
 
+    @property
+    def is_sharded(self) -> bool:
+        """Whether processes hold parts of the model."""
+        return isinstance(self.model, ShardedModel)
+
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """See ``Runner``; the log file receives more than the screen."""
         return quiet_screen(super().build_logger(*args, **kwargs))
@@ -109,17 +112,11 @@ class LDMRunner(Runner):
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: torch.nn.Module
     ) -> torch.nn.Module:
-        """See ``Runner``; without a GPU, there are no ``device_ids``.
-
-        A model that ``averages_gradients`` itself is not wrapped.
-        """
-        if self.distributed and getattr(model, 'averages_gradients', False):
-            return moved_alone(model, model_wrapper_cfg)
-        chosen = not self.distributed or model_wrapper_cfg is not None
-        if chosen or torch.cuda.is_available():
-            return super().wrap_model(model_wrapper_cfg, model)
-        unused = self.cfg.get('find_unused_parameters', False)
-        return wrapped_on_cpu(model, unused)
+        """See ``Runner``, and ``model_wrapping.py`` for what differs."""
+        own = wrapped(self, model_wrapper_cfg, model)
+        if own is not None:
+            return own
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def train(self) -> torch.nn.Module:
         """See ``Runner``; claims the work directory for this training.
@@ -147,6 +144,7 @@ class LDMRunner(Runner):
         """See ``Runner``; None removes any hook by its name."""
         given = (hooks or {}).items()
         kept = {k: v for k, v in given if v is not None or k in STANDARD_HOOKS}
+        kept.setdefault('runtime_info', dict(type='mmldm.TrainingInfoHook'))
         super().register_default_hooks(kept)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
@@ -162,6 +160,7 @@ class LDMRunner(Runner):
         if isinstance(self._train_dataloader, dict):
             share_batch(self._train_dataloader, self.world_size)
             read_from_cache(self._train_dataloader, self.cfg)
+            pin_batches(self._train_dataloader)
         return super().build_train_loop(addressed_loop(loop))
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
@@ -171,6 +170,23 @@ class LDMRunner(Runner):
     def build_evaluator(self, evaluator) -> Evaluator:
         """See ``Runner``; metrics exchange files in the work directory."""
         return collecting_in(self.work_dir, super().build_evaluator(evaluator))
+
+    def build_optim_wrapper(self, optim_wrapper) -> OptimWrapper:
+        """See ``Runner``; optimizers are fused, or know sharded weights."""
+        built = super().build_optim_wrapper(optim_wrapper)
+        return fitted_to_shards(built) if self.is_sharded else fused(built)
+
+    def _init_model_weights(self) -> None:
+        """See ``Runner``; a ``ShardedModel`` has done this."""
+        if not self.is_sharded:
+            super()._init_model_weights()
+
+    def _maybe_compile(self, target: str) -> None:
+        """See ``Runner``; compiles networks, not the step ``target``."""
+        given = self.cfg.get('compile')
+        if given is not None and given is not False:
+            options = {} if given is True else given
+            self.bare_model.compile_parts(**options)
 
     def load_or_resume(self) -> None:
         """See ``Runner``; resumes from the newest complete checkpoint.
@@ -191,21 +207,7 @@ class LDMRunner(Runner):
         Raises:
             FileNotFoundError, ValueError: See ``utils/checkpoint.py``.
         """
-        checkpoint = read_checkpoint(filename, map_location)
-        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        if self._resume:
-            # state_dict has the average; training continues with raw weights.
-            raw = checkpoint.get('raw_state_dict', {})
-            checkpoint.get('state_dict', {}).update(raw)
-        try:
-            load_weights(self.bare_model, weights_of(checkpoint), filename)
-        except ValueError as error:
-            keys = architecture_differences(self.cfg.to_dict(), checkpoint)
-            raise ValueError(f'{error}{keys}') from error
-        if 'message_hub' in checkpoint:
-            checkpoint['message_hub'] = hub_state_for_loading(
-                checkpoint['message_hub']
-            )
+        checkpoint = read_into(self, filename, map_location)
         self._has_loaded = True
         self.logger.info(f'Loaded {filename}')
         return checkpoint
@@ -255,7 +257,6 @@ class LDMRunner(Runner):
         check_end(schedulers, groups, build, self.max_iters)
         return schedulers
 
-    @master_only
     def save_checkpoint(
         self,
         out_dir: str,
@@ -268,6 +269,8 @@ class LDMRunner(Runner):
         backend_args: dict | None = None,
     ) -> None:
         """Write a checkpoint of plain values, whole or not at all.
+
+        All processes must call this, see ``checkpoint_files.py``.
 
         Args:
             out_dir: Folder of the checkpoint.
@@ -282,9 +285,8 @@ class LDMRunner(Runner):
             FloatingPointError: If weights are not finite; older checkpoints
                 are kept.
         """
-        check_finite(self)
-        checkpoint = content(self, save_optimizer, save_param_scheduler, meta)
-        write_checkpoint(plain(checkpoint), Path(out_dir) / filename)
+        args = save_optimizer, save_param_scheduler, meta
+        write_from(self, Path(out_dir) / filename, *args)
 
     @master_only
     def try_checkpoint(self) -> None:

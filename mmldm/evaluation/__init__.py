@@ -9,11 +9,13 @@ from .label_accuracy import LabelAccuracy
 from .latent_statistics import LatentStatistics
 from .reconstruction import ReconstructionMetrics
 from .reconstruction_fid import ReconstructionFID
+from .sharpness import FeatureDistance, Sharpness
 from .super_resolution import SuperResolutionMetrics
 
 __all__ = [
     'CLIPScore',
     'ClassifierAccuracy',
+    'FeatureDistance',
     'FrechetDistance',
     'GeneratedImages',
     'HoleMetrics',
@@ -23,5 +25,6 @@ __all__ = [
     'LatentStatistics',
     'ReconstructionFID',
     'ReconstructionMetrics',
+    'Sharpness',
     'SuperResolutionMetrics',
 ]

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from mmldm.utils.checkpoint import written_whole
+from mmldm.utils.whole_files import written_whole
 
 from .feature_moments import FeatureMoments
 from .feature_sets import FeatureSet

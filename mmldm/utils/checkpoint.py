@@ -1,14 +1,12 @@
 """Safe reading, atomic writing and strict loading of checkpoints."""
 
-import contextlib
 import hashlib
-import os
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -16,8 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from .newest_checkpoint import newest_checkpoint
+from .whole_files import flush_directory, written_whole
 
-TEMPORARY_SUFFIX = '.tmp'
 # The name of the class in a pickle.
 BYTEARRAY = re.compile(rb'c(__builtin__|builtins)\nbytearray\n')
 # Bytes; files older than torch 1.6 begin with pickles of this size at most.
@@ -32,11 +30,19 @@ WRAPPERS = {
 }
 
 
-def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
+def read_checkpoint(
+    path: str | Path, map_location: Any = 'cpu', mapped: bool = False
+) -> dict:
     """Read a ``.pth`` or ``.safetensors`` file.
 
     Nothing in the file is executed. For a directory, its newest checkpoint is
     read.
+
+    Args:
+        path: The file, or a directory.
+        map_location: Device of the tensors.
+        mapped: Whether tensors are read from the file when they are used, so
+            that several processes of a machine share the memory.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -53,7 +59,11 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict:
             return load_file(path)
         _check_stored(path)
         checkpoint = torch.load(
-            path, map_location=map_location, weights_only=True
+            path,
+            map_location=map_location,
+            weights_only=True,
+            # Files older than torch 1.6 cannot be mapped.
+            mmap=mapped and zipfile.is_zipfile(path),
         )
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -114,45 +124,7 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
             f'on the disk ({error}): free disk space and --resume; '
             'earlier checkpoints are intact'
         ) from error
-    _flush_directory(path.parent)
-
-
-@contextlib.contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` for a new file that takes its place at the end.
-
-    The old file stays if an error is raised. Nothing is flushed to the disk:
-    :func:`written_whole` also survives a power cut.
-    """
-    # The process is in the name, so that two runs never write to one file.
-    aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
-    try:
-        yield aside
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A temporary file that replaces ``path`` once it is on the disk."""
-    with replaced(path) as aside:
-        with open(aside, 'wb') as file:
-            mode = os.fstat(file.fileno()).st_mode
-            yield file
-        # safetensors puts a file of its own there, which nobody else may read.
-        with open(aside, 'rb') as file:
-            os.fsync(file.fileno())
-        os.chmod(aside, mode)
-
-
-def _flush_directory(directory: Path) -> None:
-    """Make a rename in ``directory`` survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_directory(path.parent)
 
 
 def weights_of(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -1,13 +1,11 @@
 """Communication between processes, in addition to mmengine's."""
 
 import time
-from collections.abc import Iterable
 from itertools import count
 
 import torch
-from mmengine.dist import all_reduce, broadcast, get_world_size
+from mmengine.dist import broadcast, get_world_size
 from torch import Tensor, nn
-from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
 
 # Seconds between two looks at the other processes.
 LOOK = 0.05
@@ -34,20 +32,6 @@ def wait_for_all(what: str) -> None:
     store.add(key, 1)
     while store.add(key, 0) < world:
         time.sleep(LOOK)
-
-
-def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Average the gradients over all processes.
-
-    All gradients are sent in one message. The same parameters must have
-    gradients in all processes.
-    """
-    grads = [p.grad for p in parameters if p.grad is not None]
-    if get_world_size() == 1 or not grads:
-        return
-    flat = _flatten_dense_tensors(grads)
-    all_reduce(flat, 'mean')
-    torch._foreach_copy_(grads, _unflatten_dense_tensors(flat, grads))
 
 
 def broadcast_state(module: nn.Module) -> None:

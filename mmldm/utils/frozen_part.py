@@ -1,4 +1,4 @@
-"""A part of a model that is not trained and need not be stored again."""
+"""Parts of a model that are not trained and need not be stored again."""
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +94,19 @@ class FrozenPart(nn.Module):
             f'than {name}={getattr(self, argument, None)!r}: set {name} '
             'to the file that it was made with'
         )
+
+
+def make_constant(module: nn.Module) -> None:
+    """Turn all weights into buffers that are neither stored nor trained."""
+    for part in module.modules():
+        for name, weight in list(part.named_parameters(recurse=False)):
+            delattr(part, name)
+            part.register_buffer(name, weight.detach(), persistent=False)
+        for name, buffer in list(part.named_buffers(recurse=False)):
+            part.register_buffer(name, buffer, persistent=False)
+        if hasattr(part, 'track_running_stats'):
+            # Else, a batch norm adds its counter to state dicts it loads.
+            part.track_running_stats = False
 
 
 def _leave_out(

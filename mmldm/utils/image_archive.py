@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .checkpoint import written_whole
+from .whole_files import written_whole
 
 # Names of the arrays: images, and labels if there are any.
 IMAGES, LABELS = 'arr_0', 'arr_1'

@@ -13,6 +13,11 @@ def height_and_width(size: Size) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else tuple(size)
 
 
+def size_text(size: Sequence[int]) -> str:
+    """Height and width as they are written in messages: 192x320."""
+    return 'x'.join(map(str, size))
+
+
 def check_size(name: str, size: Size) -> None:
     """Raise unless a size is a side, or height and width, in pixels."""
     sides = size if isinstance(size, list | tuple) else (size, size)

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .checkpoint import replaced
+from .whole_files import replaced
 
 # Folder for images only, so that it can be compared with other folders.
 IMAGES = 'images'

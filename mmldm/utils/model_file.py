@@ -13,8 +13,9 @@ from torch import Tensor
 
 from mmldm import __version__
 
-from .checkpoint import read_checkpoint, written_whole
+from .checkpoint import read_checkpoint
 from .weight_files import verify_name
+from .whole_files import written_whole
 
 # A single entry: safetensors writes several in any order, and equal models
 # must give equal bytes.

@@ -9,11 +9,13 @@ another name.
 
 import hashlib
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from . import philox
 from .typing import DrawNoise, SampleList
 
 Address = tuple[int, ...]
@@ -39,7 +41,8 @@ def _generator(address: Address, name: str) -> np.random.Generator:
 class SampleRandom:
     """Random numbers of a batch, with one address for each sample.
 
-    They are made on the CPU and moved, so that every device sees the same.
+    Uniform numbers are made on the CPU. Normal ones are made on the device
+    that needs them (``philox.py``), the same on all devices up to rounding.
 
     Args:
         addresses: One address for each sample of the batch.
@@ -88,27 +91,13 @@ class SampleRandom:
 
     def normal(self, name: str) -> DrawNoise:
         """Standard normal noise, the same at every call."""
-        return lambda like: self._normal(name, like)
+        keys = self._keys(name)
+        return lambda like: philox.normal(keys, 0, like)
 
     def normal_stream(self, name: str) -> DrawNoise:
         """Standard normal noise, new at every call, as solvers need it."""
-        generators = [_generator(a, name) for a in self.addresses]
-        return lambda like: _stack_normal(generators, like)
+        keys, calls = self._keys(name), count()
+        return lambda like: philox.normal(keys, next(calls), like)
 
-    def _normal(self, name: str, like: Tensor) -> Tensor:
-        generators = [_generator(a, name) for a in self.addresses]
-        return _stack_normal(generators, like)
-
-
-def _stack_normal(
-    generators: list[np.random.Generator], like: Tensor
-) -> Tensor:
-    """Normal noise, one sample a generator, (B, *like.shape[1:])."""
-    assert len(generators) == len(like), (len(generators), like.shape)
-    noise = np.stack(
-        [
-            generator.standard_normal(like.shape[1:], dtype=np.float32)
-            for generator in generators
-        ]
-    )
-    return torch.from_numpy(noise).to(like)
+    def _keys(self, name: str) -> list[int]:
+        return [address_seed(address, name) for address in self.addresses]

@@ -32,11 +32,8 @@ from trainings import (
     write_config,
 )
 
-from mmldm.utils.checkpoint import (
-    TEMPORARY_SUFFIX,
-    newest_checkpoint,
-    read_checkpoint,
-)
+from mmldm.utils.checkpoint import newest_checkpoint, read_checkpoint
+from mmldm.utils.whole_files import TEMPORARY_SUFFIX
 
 # Seconds that a training may take; some take three.
 LIMIT = 120

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from torch import nn
 
 from mmldm.evaluation import SuperResolutionMetrics
-from mmldm.evaluation.super_resolution import gradient_energy
+from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.pixels import bicubic
 
@@ -77,15 +78,30 @@ def test_the_mean_of_an_entrys_samples_is_judged(judge, enlarged, truths):
     assert scores['sr/sharpness'] == pytest.approx(1.15, abs=0.04)
 
 
-def test_gradient_energy_of_a_slope_is_in_closed_form():
-    """Steps of 3 down and 4 to the right."""
-    rows, columns = torch.arange(8)[:, None], torch.arange(6)
-    image = (3 * rows + 4 * columns).expand(3, -1, -1).byte()
-    assert gradient_energy(image) == 9 + 16
-
-
 def test_data_without_a_small_image_are_refused(judge, enlarged, truths):
     sample = enlarged(0, truths[0])
     del sample.img_lq
     with pytest.raises(ValueError, match='needs img_lq'):
         judge(SuperResolutionMetrics(), [sample])
+
+
+class Mean(nn.Module):
+    """Stands in for a network: difference of the means in [-1, 1]."""
+
+    def forward(self, x, reference):
+        return (x - reference).mean((1, 2, 3)).abs()
+
+
+def test_features_are_compared_with_bicubic(
+    judge, enlarged, truths, monkeypatch
+):
+    monkeypatch.setitem(MODELS.module_dict, 'Mean', Mean)
+    grey = torch.full((3, 16, 16), 100, dtype=torch.uint8)
+    metric = SuperResolutionMetrics(features=dict(type='Mean'))
+    scores = judge(metric, [enlarged(0, grey)])
+    bicubic_image = resized(resized(truths[0], 4), 16)
+    for name, image in dict(sample=grey, bicubic=bicubic_image).items():
+        error = image.double().mean() - truths[0].double().mean()
+        assert scores[f'sr/features_{name}'] == pytest.approx(
+            abs(error.item()) / 127.5, rel=1e-3
+        )

@@ -124,7 +124,7 @@ def write_arrays(
     """
     from mmldm.apis.retrieval import nearest
     from mmldm.datasets.annotations import check_own
-    from mmldm.utils.checkpoint import written_whole
+    from mmldm.utils.whole_files import written_whole
 
     targets = [
         Path(args.out)

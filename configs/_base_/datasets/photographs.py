@@ -30,3 +30,12 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
+
+# Sharpness, and distances of which only the first may have trained the model.
+val_evaluator = [
+    dict(type='ReconstructionMetrics', lpips=dict(type='LPIPS')),
+    dict(type='FeatureDistance', patches=True),
+    dict(type='Sharpness'),
+    dict(type='LatentStatistics'),
+]
+test_evaluator = val_evaluator

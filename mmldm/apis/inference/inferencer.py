@@ -148,7 +148,7 @@ class LatentDiffusionInferencer(Editing):
                 ``guidance_interval`` of classifier-free guidance, or
                 ``guidance``; ``window``, the side of windows for large
                 images, pixels; ``dtype``, 'float16' or 'bfloat16', and
-                ``compile`` of the denoiser, see :class:`Sampling`.
+                ``compile``, see :class:`Sampling`.
 
         Returns:
             Images, kind after kind. ``generate(**image.info['mmldm'])`` is

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from mmldm.engine.generation_loop import GROUP
 from mmldm.models.editors import LatentDiffusion
-from mmldm.utils.checkpoint import as_hex, replaced, weights_hash
+from mmldm.utils.checkpoint import as_hex, weights_hash
 from mmldm.utils.files import check_file
 from mmldm.utils.weight_files import file_hash
+from mmldm.utils.whole_files import replaced
 from mmldm.version import __version__
 
 from .arguments import SAMPLING, split_sampling

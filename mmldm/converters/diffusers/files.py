@@ -8,7 +8,8 @@ from typing import Any
 from safetensors.torch import save
 from torch import Tensor
 
-from mmldm.utils.checkpoint import read_checkpoint, weights_of, written_whole
+from mmldm.utils.checkpoint import read_checkpoint, weights_of
+from mmldm.utils.whole_files import written_whole
 
 PIPELINE = 'model_index.json'
 CONFIG = 'config.json'

@@ -15,8 +15,8 @@ from mmldm.utils import (
     check_divisible,
     check_range,
 )
-from mmldm.utils.checkpoint import TEMPORARY_SUFFIX, written_whole
 from mmldm.utils.newest_checkpoint import RECORD
+from mmldm.utils.whole_files import TEMPORARY_SUFFIX, written_whole
 
 from ..optim_wrapper import named_wrappers
 

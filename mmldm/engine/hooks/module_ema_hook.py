@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from torch import Tensor, nn
 
 from mmldm.registry import HOOKS
+from mmldm.utils.sharding import like, own_part
 
 from ..optim_wrapper import named_wrappers
 
@@ -80,8 +81,8 @@ class ModuleEMAHook(Hook):
         n = self.num_updates
         decay = min(self.decay, (1 + n) / (10 + n))
         torch._foreach_lerp_(
-            list(self.average.values()),
-            [weight.detach() for weight in self.raw.values()],
+            [own_part(average) for average in self.average.values()],
+            [own_part(weight.detach()) for weight in self.raw.values()],
             1 - decay,
         )
 
@@ -106,7 +107,7 @@ class ModuleEMAHook(Hook):
         stored = checkpoint['state_dict']
         # The runner refuses weights that are missing or of another shape.
         self.average = {
-            name: stored[name].to(weight, copy=True)
+            name: like(stored[name], weight)
             for name, weight in self.raw.items()
             if name in stored
         }

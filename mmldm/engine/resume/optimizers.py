@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mmengine.optim import OptimWrapper, _ParamScheduler
 
+from ..fused_optimizers import computed_as, order_as_weights
 from .schedules import (
     plateaus,
     replay,
@@ -114,8 +115,11 @@ def _catch_up(
 
 
 def _load(part: Part) -> None:
+    groups = part.wrapper.param_groups
+    stored = computed_as(part.state['param_groups'], groups)
     try:
-        part.wrapper.load_state_dict(dict(part.state))
+        part.wrapper.load_state_dict({**part.state, 'param_groups': stored})
+        order_as_weights(part.wrapper.optimizer)
     except (ValueError, KeyError) as error:
         raise ValueError(
             f'the state of {part.key} in the checkpoint does not fit '

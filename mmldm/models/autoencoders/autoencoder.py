@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -119,6 +119,13 @@ class Autoencoder(BaseModule):
         if not (height or width):
             return x
         return F.pad(x, (0, width, 0, height), mode='replicate')
+
+    def compile(self, **options: Any) -> None:
+        """Compile the parts, as an autoencoder itself is never called."""
+        # The adaptive adversarial weight goes back through the decoder twice.
+        torch._functorch.config.donated_buffer = False
+        for part in self.children():
+            part.compile(**options)
 
     @abstractmethod
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:

@@ -128,6 +128,11 @@ class DiffusersAutoencoder(FrozenPart, Autoencoder):
             return posterior.mean
         return posterior.sample(draw_noise)
 
+    def compile(self, **options: Any) -> None:
+        """Compile the network's encoder and decoder."""
+        for part in self.network.children():
+            part.compile(**options)
+
     def decode_raw(self, z: Tensor) -> Tensor:
         return _decode(self.network, z, self.form.video)
 

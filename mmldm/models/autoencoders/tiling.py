@@ -151,6 +151,7 @@ class Tile(NamedTuple):
     inner: Box
 
 
+@torch.compiler.set_stance('force_eager')  # compiled norms stay as they are
 def _stage_forward(stage: nn.Sequential, x: Tensor, share: Fraction) -> Tensor:
     """``stage(x)`` in tiles with this share of the map's longer side."""
     if isinstance(stage[0], SelfAttention2d):
@@ -287,7 +288,7 @@ def _normalize(
     bias: Tensor,
     eps: float,
 ) -> Tensor:
-    """Group norm of x (B, C, h, w) by the given moments."""
+    """Group norm of x (B, C, h, w) by the given moments, in torch's dtype."""
     mean, var = (
         m.repeat_interleave(x.shape[1] // num_groups, dim=1)
         for m in (moments.mean, moments.var)
@@ -295,6 +296,5 @@ def _normalize(
     scale = weight * (var + eps).rsqrt()
     shift = bias - mean * scale
     out = (x * scale[..., None, None]).add_(shift[..., None, None])
-    # torch chooses the dtype: float32 under autocast on GPUs.
     own = torch.group_norm(x[..., :1, :1], num_groups, weight, bias, eps)
     return out.to(own.dtype)

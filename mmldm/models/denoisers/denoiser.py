@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from mmldm.structures import Condition
@@ -74,6 +74,16 @@ class Denoiser(BaseModule):
             cond: Condition with vector and tokens; its spatial part is in
                 ``x``.
         """
+
+    @property
+    def shard_units(self) -> list[nn.Module]:
+        """Modules whose weights several processes gather together.
+
+        With ``ShardedModel``, a process holds all weights of a unit only
+        while the unit runs. Each must be called as a module. The default is
+        the list ``blocks``, if there is one.
+        """
+        return [*getattr(self, 'blocks', ())]
 
     def run_block(self, block: Callable[..., Tensor], *args: object) -> Tensor:
         """Call ``block(*args)``, with ``checkpointing`` if it is set."""

@@ -149,6 +149,17 @@ class DenoisingUNet(Denoiser):
             x = x + self.input_skip(given, embedding)
         return x
 
+    @property
+    def shard_units(self) -> list[nn.Module]:
+        """See :class:`Denoiser`."""
+        levels = [*self.down, *self.up]
+        resamples = [level.resample for level in levels]
+        return [
+            *(block for level in levels for block in level.blocks),
+            *(module for module in resamples if module is not None),
+            *self.mid,
+        ]
+
     def heads(self, channels: int) -> int:
         """Attention heads of a level with this number of channels."""
         return self._attention_options.heads(channels)

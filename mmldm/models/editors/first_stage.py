@@ -1,6 +1,6 @@
 """The editor that trains autoencoders."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -10,16 +10,18 @@ from mmldm.registry import MODELS
 from mmldm.utils import (
     SampleRandom,
     check_choice,
-    check_divisible,
     check_positive,
+    check_range,
 )
-from mmldm.utils.distributed import average_gradients
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
+from ..losses.latent_noise import with_noise
 from .editor import Editor
+from .first_stage_checks import check_size
 from .first_stage_hash import ORIGIN
 from .first_stage_loading import fit_discriminator, fit_parts
+from .first_stage_steps import OptimizerStep, wrappers_by_part
 
 PIXEL_LOSSES = {'l1': F.l1_loss, 'l2': F.mse_loss}
 
@@ -46,6 +48,10 @@ class FirstStage(Editor):
             pixel loss.
         adversarial: Config of ``AdversarialLoss``; None for none.
         equivariance: Config of ``Equivariance``; None for none.
+        latent_noise: Noise for which the decoder is trained, in deviations of
+            the latents, so that it tolerates the errors of a diffusion model.
+            The noise of each image has a random deviation, |N(0, 1)| times
+            this; Zheng et al. 2025 (arXiv:2510.11690), section 4.3.
         trained: 'all', or 'decoder' to keep the encoder, so that diffusion
             models of the same latents can use the new decoder.
         data_preprocessor: See :class:`Editor`.
@@ -65,6 +71,7 @@ class FirstStage(Editor):
         perceptual_weight: float = 1.0,
         adversarial: ConfigType | None = None,
         equivariance: ConfigType | None = None,
+        latent_noise: float = 0.0,
         trained: str = 'all',
         data_preprocessor: ConfigType | None = None,
     ) -> None:
@@ -84,9 +91,15 @@ class FirstStage(Editor):
         if self.adversarial is not None:
             _ = self.autoencoder.last_weight  # refused now, not at `start`
         self.equivariance = _build(equivariance)
+        check_range('latent_noise', latent_noise, 0, 1)
+        self.latent_noise = latent_noise
         check_choice('trained', trained, ('all', 'decoder'))
         self.keeps_encoder = trained == 'decoder'
         self.fixed_parts: list[torch.nn.Module] = []
+        self._steps = {
+            part: OptimizerStep(getattr(self, part))
+            for part in ('autoencoder', 'adversarial')
+        }
         if self.keeps_encoder:
             self._fix_encoder()
         self.register_load_state_dict_pre_hook(fit_parts)
@@ -141,27 +154,29 @@ class FirstStage(Editor):
             optim_wrapper: One optimizer wrapper, or one for each trained part.
         """
         data = {'iteration': 0, **self.data_preprocessor(data, True)}
-        self._check_size(data['inputs'])
-        wrappers = self._wrappers(optim_wrapper)
+        check_size(self, data['inputs'])
+        wrappers = wrappers_by_part(optim_wrapper, self.adversarial)
         wrapper = wrappers['autoencoder']
         with wrapper.optim_context(self):
             losses, x, reference = self._losses(
                 **data, loss_scale=getattr(wrapper, 'loss_scale', 1.0)
             )
-        logged = self._step(wrapper, self.autoencoder, losses)
+        loss, logged = self.parse_losses(losses)
+        self._steps['autoencoder'](wrapper, loss)
         if self.adversarial and self.adversarial.is_trained(data['iteration']):
             wrapper = wrappers['adversarial']
             with wrapper.optim_context(self):
                 losses = self.adversarial.discriminator_losses(x, reference)
-            other = self._step(wrapper, self.adversarial, losses)
+            loss, other = self.parse_losses(losses)
+            self._steps['adversarial'](wrapper, loss)
             logged.update(other, loss=logged['loss'])
         return logged
 
     @torch.no_grad()
-    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+    def trivial_losses(self, inputs: Tensor) -> dict[str, Tensor]:
         """``loss_rec`` of the batch's mean colour; see :class:`Editor`."""
         colour = inputs.mean((0, 2, 3), keepdim=True).expand_as(inputs)
-        return dict(loss_rec=self.pixel_loss(colour, inputs).item())
+        return dict(loss_rec=self.pixel_loss(colour, inputs))
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
@@ -201,7 +216,8 @@ class FirstStage(Editor):
         coding = self.autoencoder.encode_for_training(
             reference, random.normal('posterior'), lambda z: transform(z, 1)
         )
-        x = self.autoencoder.decode_for_training(coding.z)
+        z = with_noise(coding.z, self.latent_noise, random)
+        x = self.autoencoder.decode_for_training(z)
         reference = transform(reference, self.autoencoder.factor)
         losses = dict(loss_rec=self.pixel_loss(x, reference))
         if self.perceptual is not None:
@@ -239,61 +255,6 @@ class FirstStage(Editor):
             return lambda x, unit: x
         seed = random.addresses[0][0]
         return self.equivariance.draw((seed, iteration))
-
-    def _check_size(self, x: Tensor) -> None:
-        """Raise if images are too small, or will be after a transform."""
-        scale = self.equivariance.min_scale if self.equivariance else 1
-        least = int(min(x.shape[2:]) * scale)
-        judges = {
-            'perceptual': self.perceptual,
-            'adversarial.discriminator': self.adversarial
-            and self.adversarial.discriminator,
-        }
-        for name, judge in judges.items():
-            needed = getattr(judge, 'min_size', 1)
-            if least < needed:
-                raise ValueError(
-                    f'images of {tuple(x.shape[2:])} pixels, made smaller by '
-                    f'up to {scale} (model.equivariance.min_scale), have '
-                    f'sides of {least} pixels, but model.{name} needs '
-                    f'{needed}: use larger images'
-                )
-
-    def _wrappers(self, optim_wrapper) -> Mapping:
-        """Optimizer wrappers by the part that each trains.
-
-        Raises:
-            ValueError: If a part has no optimizer, or an optimizer no part.
-        """
-        wrappers = getattr(
-            optim_wrapper, 'optim_wrappers', {'autoencoder': optim_wrapper}
-        )
-        needed = ['autoencoder', 'adversarial'][: 2 if self.adversarial else 1]
-        if sorted(wrappers) != sorted(needed):
-            raise ValueError(
-                f'optim_wrapper has optimizers for {sorted(wrappers)}, but '
-                f'this model trains {needed}: inherit the schedule '
-                'adam_autoencoder-gan.py with model.adversarial, '
-                'adam_autoencoder.py without'
-            )
-        if self.adversarial:
-            check_divisible(
-                'adversarial.start - adversarial.lead',
-                max(self.adversarial.start - self.adversarial.lead, 0),
-                'optim_wrapper.adversarial.accumulative_counts',
-                wrappers['adversarial']._accumulative_counts,
-            )
-        return wrappers
-
-    def _step(self, wrapper, module: torch.nn.Module, losses: dict) -> dict:
-        """Backward and, unless gradients accumulate, a step; values to log."""
-        loss, logged = self.parse_losses(losses)
-        wrapper.backward(wrapper.scale_loss(loss))
-        if wrapper.should_update():
-            average_gradients(module.parameters())
-            wrapper.step()
-            wrapper.zero_grad()
-        return logged
 
 
 def _build(config: ConfigType | None):

@@ -1,6 +1,7 @@
 """The editor of every latent diffusion task; a task is a config."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from mmldm.diffusion.solvers import Denoise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import Condition
 from mmldm.utils import SampleRandom
-from mmldm.utils.image_size import Size, check_size
+from mmldm.utils.image_size import Size, check_size, height_and_width
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
@@ -63,9 +64,9 @@ class LatentDiffusion(
             :class:`AutoGuidance`.
         guide_checkpoint: File or work directory of that model, a
             ``LatentDiffusion``. It is not part of this model's checkpoints.
-        image_size: Size of the training images, and of generated images
-            whose data sample has no ``img_shape``: side of a square, or
-            height and width, pixels.
+        image_size: Size of the training images, and of generated ones without
+            ``img_shape``: side, or height and width, pixels.
+        trained_sizes: Sizes of the training images, if they have several.
         windows: Config of :class:`Windows` for large images, or None.
         adapter: Config of a :class:`LoRA` that is trained alone, or None.
         data_preprocessor: See :class:`Editor`.
@@ -77,6 +78,7 @@ class LatentDiffusion(
     files = (*FrozenFirstStage.files, *Guided.files)
     training_parts = ('log_variance', 'extra_losses')
     averaged_parts = ('denoiser', 'conditioner')
+    compiled_parts = ('denoiser', 'autoencoder')
     needs_average = True
     fills_in = FILLED_IN
     _warned = False  # of a null condition that is not trained
@@ -95,6 +97,7 @@ class LatentDiffusion(
         guide: ConfigType | None = None,
         guide_checkpoint: str | None = None,
         image_size: Size | None = None,
+        trained_sizes: Sequence[Size] = (),
         windows: ConfigType | None = None,
         adapter: ConfigType | None = None,
         data_preprocessor: ConfigType | None = None,
@@ -112,6 +115,7 @@ class LatentDiffusion(
         if image_size is not None:
             check_size('model.image_size', image_size)
         self.image_size = image_size
+        self.trained_sizes = [*map(height_and_width, trained_sizes)]
         self.windows = windows and DIFFUSION_SCHEDULERS.build(windows)
         self.log_variance = build_log_variance(
             log_variance, scheduler.noise_schedule.num_timesteps
@@ -167,6 +171,15 @@ class LatentDiffusion(
         terms += self.extra_losses.terms(step)
         denoising = denoising_terms(step, scheduler, self.log_variance)
         return denoising | named_terms(terms)
+
+    def compile_parts(self, **options: Any) -> None:
+        """See :class:`Editor`.
+
+        Raises:
+            ValueError: If extra losses read layers of compiled blocks.
+        """
+        self.extra_losses.check_compilable(self.denoiser)
+        super().compile_parts(**options)
 
     def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
         """The denoising error of zeros; see :class:`Editor`."""

@@ -15,6 +15,7 @@ from mmldm.utils.checks import suggest
 from mmldm.utils.typing import ConfigType
 
 from ..conditioners.conditioner import Terms
+from ..layers import compilable_blocks
 from ..losses.extra_loss import ExtraLoss, TrainingStep
 
 
@@ -56,6 +57,24 @@ class ExtraLosses(nn.ModuleList):
         super().__init__(losses)
         self.register_load_state_dict_pre_hook(_fit_terms)
 
+    def check_compilable(self, denoiser: nn.Module) -> None:
+        """Raise if a term reads a module that compiled code replaces.
+
+        Raises:
+            ValueError: Names the layer, and the block that can be read.
+        """
+        blocks = compilable_blocks(denoiser)
+        for i, loss in enumerate(self):
+            for layer in loss.layers:
+                around = [b for b in blocks if layer.startswith(f'{b}.')]
+                if around or not blocks:
+                    remedy = f'read {around[0]!r}, or ' if around else ''
+                    raise ValueError(
+                        f'compile is not available with model.extra_losses.'
+                        f'{i}.layers={layer!r}, which is inside of compiled '
+                        f'code: {remedy}leave out compile'
+                    )
+
     @contextmanager
     def watch(self, denoiser: nn.Module) -> Iterator[dict[str, Tensor]]:
         """Collect the outputs of the modules that the terms read, by name."""
@@ -78,7 +97,7 @@ class ExtraLosses(nn.ModuleList):
             raise ValueError(
                 f'model.extra_losses reads the output of {layer!r}, which '
                 f'{type(denoiser).__name__}.forward did not call as a module: '
-                'name another layer, and leave out compile'
+                'name another layer'
             )
 
     def terms(self, step: TrainingStep) -> list[Terms]:

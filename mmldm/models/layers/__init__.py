@@ -6,6 +6,7 @@ from .adaptive_transformer import (
     xavier_init,
 )
 from .attention import CrossAttention, SelfAttention2d, SpatialTransformer
+from .compiling import compilable_blocks, compile_blocks, compiled_copy
 from .embeddings import TimeEmbedding, sinusoidal_embedding
 from .input_skip import InputSkip
 from .patches import patchify, unpatchify
@@ -31,6 +32,9 @@ __all__ = [
     'TimeEmbedding',
     'Upsample',
     'VectorQuantizer',
+    'compilable_blocks',
+    'compile_blocks',
+    'compiled_copy',
     'double',
     'group_norm',
     'halve',

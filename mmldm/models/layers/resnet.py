@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmldm.utils import check_divisible
 
+from .channels_last_norm import GroupNorm
 from .precision import Float32Conv2d, Float32Linear
 
 NUM_GROUPS = 32
@@ -14,7 +15,7 @@ NUM_GROUPS = 32
 
 def group_norm(
     channels: int, eps: float, num_groups: int = NUM_GROUPS
-) -> nn.GroupNorm:
+) -> GroupNorm:
     """Group normalisation, with 32 groups in all published models.
 
     Raises:
@@ -23,7 +24,7 @@ def group_norm(
     check_divisible(
         'channels', channels, 'the number of norm groups', num_groups
     )
-    return nn.GroupNorm(num_groups, channels, eps=eps)
+    return GroupNorm(num_groups, channels, eps=eps)
 
 
 def zero_init(module: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:

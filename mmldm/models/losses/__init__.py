@@ -8,6 +8,7 @@ from .extra_loss import ExtraLoss, TrainingStep
 from .laplacian_pyramid import LaplacianPyramidLoss
 from .log_variance import LearnedLogVariance
 from .lpips import LPIPS
+from .pretrained_features import PretrainedFeatures
 
 __all__ = [
     'AdversarialLoss',
@@ -18,5 +19,6 @@ __all__ = [
     'LaplacianPyramidLoss',
     'LearnedLogVariance',
     'PatchDiscriminator',
+    'PretrainedFeatures',
     'TrainingStep',
 ]

@@ -13,9 +13,11 @@ from torchvision.models import vgg16
 
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import read_checkpoint, weights_of
+from mmldm.utils.frozen_part import make_constant
 from mmldm.utils.weight_files import verify_name, weight_cache
 
 from .laplacian_pyramid import check_same_shape
+from .pretrained_features import unit_length
 
 WITHOUT_LPIPS = (
     'model.perceptual=None or model.perceptual=dict(_delete_=True, '
@@ -109,7 +111,7 @@ class LPIPS(nn.Module):
         del vgg.avgpool, vgg.classifier
         shapes = {n: w.shape for n, w in vgg.state_dict().items()}
         vgg.load_state_dict(_read(VGG, vgg_file, shapes), assign=True)
-        _make_constant(vgg)
+        make_constant(vgg)
         self.stages = nn.ModuleList(
             vgg.features[start:end] for start, end in pairwise(CUTS)
         )
@@ -152,7 +154,7 @@ class LPIPS(nn.Module):
             strict=True,
         )
         return sum(
-            ((_unit(ours) - _unit(theirs)).square() * weight)
+            ((unit_length(ours) - unit_length(theirs)).square() * weight)
             .sum(1)
             .mean((1, 2))
             for weight, ours, theirs in pairs
@@ -164,21 +166,6 @@ class LPIPS(nn.Module):
         for stage in self.stages:
             x = stage(x)
             yield x
-
-
-def _unit(features: Tensor) -> Tensor:
-    """Features scaled to length 1 at every position, or 0; float32."""
-    features = features.float()
-    length = torch.linalg.vector_norm(features, dim=1, keepdim=True)
-    return features / (length + 1e-10)
-
-
-def _make_constant(module: nn.Module) -> None:
-    """Turn parameters into buffers, which are neither stored nor trained."""
-    for part in module.modules():
-        for name, weight in list(part.named_parameters(recurse=False)):
-            delattr(part, name)
-            part.register_buffer(name, weight.detach(), persistent=False)
 
 
 def _find(vgg_weights: str | None, linear_weights: str | None) -> list[Path]:

@@ -8,6 +8,7 @@ from mmldm.apis import LatentDiffusionInferencer
 from mmldm.apis.inference import batch_size
 from mmldm.apis.inference.arguments import sampling_of
 from mmldm.diffusion import ClassifierFreeGuidance
+from mmldm.models.layers import ResBlock
 
 GUIDED = dict(
     _delete_=True,
@@ -81,8 +82,9 @@ def test_the_denoiser_computes_in_the_wanted_precision(generate, model):
     assert next(model.parameters()).dtype == torch.float32
 
 
-def test_the_denoiser_is_compiled_once_for_all_calls(generate, model):
-    graphs = []
+def test_networks_are_compiled_once_for_all_calls(generate, model):
+    """Denoiser and decoder; the model itself stays as it is."""
+    graphs, counts = [], []
 
     def backend(graph, inputs):
         graphs.append(graph)
@@ -93,8 +95,11 @@ def test_the_denoiser_is_compiled_once_for_all_calls(generate, model):
         found = generate(label=label, compile=dict(backend=backend))[0]
         if label == 3:
             assert np.array_equal(found, wanted)
-    assert len(graphs) == 1
-    assert type(model.denoiser).__name__ == 'DenoisingUNet'
+        counts.append(len(graphs))
+    assert counts[0] > 2
+    assert len({*counts}) == 1
+    blocks = [m for m in model.modules() if isinstance(m, ResBlock)]
+    assert {type(block) for block in blocks} == {ResBlock}
 
 
 @pytest.fixture

@@ -269,6 +269,15 @@ def test_maps_of_ones_own_move_as_the_others(transform):
         transform(scene(extra_maps=['depth'], depth=own['depth'][:20]))
 
 
+@pytest.mark.parametrize('part', [0.5, 1.0])
+def test_a_part_has_the_proportions_of_the_size(part):
+    """The largest windows of 2:3 are 13.3x20 and 20x30."""
+    for shape, largest in (((40, 20), (13.3, 20)), ((20, 60), (20, 30))):
+        results = dict(img=np.zeros((*shape, 3), np.uint8), size=(8, 12))
+        cut = CropPart(part, part, random=True)(results)['img'].shape[:2]
+        assert cut == tuple(int(side * part) for side in largest)
+
+
 @pytest.mark.parametrize(
     'old, new',
     [

@@ -7,7 +7,7 @@ from torch.overrides import TorchFunctionMode
 
 from mmldm.models.autoencoders.codec import Decoder, Encoder
 from mmldm.models.autoencoders.tiling import tiled_forward
-from mmldm.models.layers import SelfAttention2d
+from mmldm.models.layers import SelfAttention2d, compile_blocks
 
 both = pytest.mark.parametrize('codec', [Encoder, Decoder])
 
@@ -249,3 +249,11 @@ def test_what_tiles_cannot_do_is_refused():
     net = nn.Sequential(nn.Sequential(nn.AdaptiveAvgPool2d(1)))
     with pytest.raises(ValueError, match='AdaptiveAvgPool2d .*=None'):
         tiled_forward(net, x, 64)
+
+
+@torch.no_grad()
+def test_compiled_blocks_are_tiled_too():
+    net, x = build(Decoder).double(), draw(Decoder, 72, 20).double()
+    whole = net(x)
+    compile_blocks(net, backend='eager')
+    assert_same(tiled_forward(net, x, 71), whole, 1e-12)

@@ -1,10 +1,10 @@
 """Class-conditional latent diffusion of clothes, for two CPU cores.
 
 Train: python tools/train.py \
-       configs/ldm/ldm_kl-f4_class_1xb64-2k_fashion-mnist-32x32.py
+       configs/ldm/ldm_kl-f4_class_1xb64-15k_fashion-mnist-32x32.py
 Judge: python tools/test.py \
-       configs/ldm/ldm_kl-f4_class_1xb64-2k_fashion-mnist-32x32.py \
-       work_dirs/ldm_kl-f4_class_1xb64-2k_fashion-mnist-32x32
+       configs/ldm/ldm_kl-f4_class_1xb64-15k_fashion-mnist-32x32.py \
+       work_dirs/ldm_kl-f4_class_1xb64-15k_fashion-mnist-32x32
 
 Needs the first stage of
 autoencoder_kl-f4_1xb64-2k_fashion-mnist-32x32.py. The test draws an image
@@ -14,7 +14,7 @@ reconstructions and decoded noise too.
 
 _base_ = [
     '../_base_/models/ldm_kl-f4_small.py',
-    '../_base_/datasets/fashion-mnist_32x32.py',
+    '../_base_/datasets/fashion-mnist-requests_32x32.py',
     '../_base_/schedules/adamw_small.py',
     '../_base_/ldm_runtime.py',
 ]
@@ -39,38 +39,14 @@ optim_wrapper = dict(type='AutocastOptimWrapper')
 # The rate ends at a tenth of its peak: an average of the weights is judged.
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=2500),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=18_750),
 ]
-train_cfg = dict(max_iters=2000, val_interval=500)
+train_cfg = dict(max_iters=15_000, val_interval=2500)
 default_hooks = dict(
     logger=dict(interval=50),
-    checkpoint=dict(interval=500),
+    checkpoint=dict(interval=1000),
     visualization=dict(num_images=100),
     latent_scale=dict(type='LatentScaleHook', per_channel=True),
-    ema=dict(decay=0.999),
+    ema=dict(decay=0.9995),
     reference=dict(type='ReferenceMetricsHook', noise=True),
 )
-val_dataloader = dict(
-    batch_size=100,
-    dataset=dict(
-        _delete_=True,
-        type='GenerationRequests',
-        num_samples=100,
-        num_classes=10,
-        pipeline=[dict(type='PackInputs')],
-    ),
-)
-val_evaluator = []
-test_dataloader = dict(batch_size=100, dataset=dict(indices=2000))
-test_evaluator = [
-    dict(
-        type='GeneratedImages',
-        features=dict(type='EfficientNetLiteFeatures', side=64),
-    ),
-    dict(
-        type='ClassifierAccuracy',
-        train_dataset={{_base_.judge_set}},
-        test_dataset={{_base_.test_set}},
-        feature_size=16,
-    ),
-]
