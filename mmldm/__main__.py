@@ -54,6 +54,8 @@ COMMANDS = {
     'benchmark cached-latents': 'tools/benchmarks/cached_latents.py',
     'benchmark average-cost': 'tools/benchmarks/average_cost.py',
     'benchmark checkpoint-cost': 'tools/benchmarks/checkpoint_cost.py',
+    'benchmark data-pipeline': 'tools/benchmarks/data_pipeline.py',
+    'benchmark data-start': 'tools/benchmarks/data_start.py',
     'benchmark denoiser': 'tools/benchmarks/denoiser.py',
     'benchmark first-stage-step': 'tools/benchmarks/first_stage_step.py',
     'benchmark gpu-smoke': 'tools/benchmarks/gpu_smoke.py',
