@@ -71,7 +71,7 @@ def train(outside, run_tool):
 
 
 def test_the_first_stage_of_128_pixels_is_trained(train):
-    runner = train('first_stage_128.py', 'model.autoencoder.channels=32')
+    runner = train('first_stage_128.py')
     assert runner.cfg.train_dataloader.num_workers == 0
     assert [*Path('work_dirs/first_stage_128').glob('best_recon_psnr_*.pth')]
 
