@@ -33,6 +33,7 @@ COMMANDS = {
     'cache-latents': 'tools/cache_latents.py',
     'browse': 'tools/analysis_tools/browse_dataset.py',
     'benchmark': 'tools/analysis_tools/benchmark.py',
+    'compare-first-stages': 'tools/analysis_tools/compare_first_stages.py',
     'compare-results': 'tools/analysis_tools/compare_results.py',
     'flops': 'tools/analysis_tools/get_flops.py',
     'print-config': 'tools/analysis_tools/print_config.py',
