@@ -14,7 +14,7 @@ COUNT = Path(__file__).parents[1] / 'pretended_cuda' / 'count_waits.py'
 LOGGED, ITERATIONS = 4, 9
 COMMON = dict(
     default_hooks__logger__interval=LOGGED,
-    default_hooks__checkpoint__interval=1000,
+    default_hooks__checkpoint__interval=900,
     default_hooks__health=dict(type='DeadRunHook', interval=3, patience=1),
     log_processor__type='ThroughputLogProcessor',
     train_cfg__max_iters=ITERATIONS,

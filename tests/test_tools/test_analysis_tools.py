@@ -75,10 +75,12 @@ def test_an_unknown_key_has_its_neighbour_named(call_tool):
 
 
 def test_costs_of_a_config(call_tool, capsys):
-    call_tool(f'{FOLDER}/get_flops', SHIPPED, '--shape', 32, 64)
+    flags = ('--shape', 32, 64, '--processes', 3)
+    call_tool(f'{FOLDER}/get_flops', SHIPPED, *flags)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == '1 x 3 x 32 x 64'
     assert any('sample, 30 evaluations' in line for line in lines)
+    assert any('each of 3 processes' in line for line in lines)
 
 
 def test_schedules_are_plotted(call_tool, tmp_path):
