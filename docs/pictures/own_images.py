@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/en/own_images.md with your training.
+"""Draw how samples become, as in docs/en/own_images.md.
 
 Usage: python docs/pictures/own_images.py LDM_DIR OUT_DIR
 
@@ -12,17 +12,15 @@ import re
 from pathlib import Path
 
 import numpy as np
-import torch
-from strips import draw_strips, to_pixels
+from strips import draw_strips
 
 from mmldm.apis import LatentDiffusionInferencer
-from mmldm.structures import LDMDataSample
 
-COLUMNS = 8
+COLUMNS = 6
 
 
 def main() -> None:
-    """Draw samples of every checkpoint, and badly scaled ones."""
+    """Draw the same samples by every checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('ldm', type=Path, help='work directory')
     parser.add_argument('out', type=Path, help='folder of the pictures')
@@ -34,28 +32,11 @@ def main() -> None:
         images = generate(num=COLUMNS, seed=0)
         rows[f'iteration {iteration(path)}'] = [np.asarray(i) for i in images]
     draw_strips(rows, args.out / 'samples.png')
-    draw_wrong_scale(generate.model, args.out / 'wrong_scale.png')
 
 
 def iteration(path: Path) -> int:
     """The number in the name of a checkpoint."""
     return int(re.search(r'\d+', path.name)[0])
-
-
-@torch.inference_mode()
-def draw_wrong_scale(model, path: Path) -> None:
-    """Samples decoded with latents that are too small and too large."""
-    side = model.image_size
-    samples = [
-        LDMDataSample(metainfo=dict(address=(0, i), img_shape=side))
-        for i in range(COLUMNS)
-    ]
-    z = model.sample(samples)
-    rows = {}
-    for factor in (0.25, 0.5, 1.0, 2.0, 4.0):
-        decoded = model.autoencoder.decode(z * factor)
-        rows[f'latents x {factor:g}'] = to_pixels(decoded)
-    draw_strips(rows, path)
 
 
 if __name__ == '__main__':

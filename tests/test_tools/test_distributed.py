@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -124,6 +125,43 @@ def test_flags_work_in_two_processes(run_tool, config, tmp_path, port):
     assert end_of(work)['meta']['iter'] == 4
 
 
+SHAPES = """
+_base_ = '{config}'
+train_dataloader = dict(
+    global_batch_size=6,
+    dataset=dict(
+        _delete_=True, type='ImageFolder', data_root='{images}', size=32,
+        annotations=[dict(type='FolderClasses')],
+        buckets=dict(type='AspectBuckets', step=8),
+        pipeline=[
+            dict(type='LoadImage'), dict(type='ResizeShorterSide'),
+            dict(type='Crop', random=True), dict(type='PackInputs')]))
+val_dataloader = dict(dataset=dict(size=32))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('processes', [2, 3])
+def test_batches_of_one_size_are_those_of_one_process(
+    run_tool, config, tmp_path, port, processes
+):
+    rng = np.random.default_rng(0)
+    shapes = [(40, 64)] * 7 + [(64, 40)] * 5 + [(40, 40)]
+    for i, shape in enumerate(shapes):
+        path = tmp_path / f'images/a/{i}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), rng.integers(0, 256, (*shape, 3), np.uint8))
+    path = tmp_path / 'shapes.py'
+    path.write_text(SHAPES.format(config=config, images=tmp_path / 'images'))
+    run_tool('train', path, '--work-dir', tmp_path / 'one')
+    flags = (processes, '--work-dir', tmp_path / 'more')
+    status, log = launch('dist_train.sh', path, *flags, port=port)
+    assert status == 0, log
+    one, more = end_of(tmp_path / 'one'), end_of(tmp_path / 'more')
+    assert losses(more) == pytest.approx(losses(one), rel=1e-4)
+    assert more['meta']['size_counts'] == one['meta']['size_counts']
+
+
 # In float64, rounding stays small where a discriminator, or a vector between
 # two codes, amplifies it. The weights are kept as they are at the start.
 MEASURED = """
@@ -209,7 +247,7 @@ ADVERSARIAL_TERMS = {
 def test_three_processes_move_the_weights_as_one_does(
     request, tmp_path, monkeypatch, kind, double, bound, terms
 ):
-    """20 iterations of 6 samples; what is measured is in the README.
+    """20 iterations of 6 samples; docs/en/several_gpus.md has measurements.
 
     The discriminator's statistics, the adaptive weight, the codes revived
     and the transform of latents are those of the global batch.
@@ -268,3 +306,36 @@ def test_three_processes_judge_ten_images(run_tool, config, tmp_path):
     )
     assert three == pytest.approx(one, rel=1e-2)
     assert three['efficientnet_lite0/num_images'] == 10
+
+
+@pytest.mark.slow
+def test_two_machines_hold_parts_of_a_model(run_tool, config, tmp_path, port):
+    """Two groups of one process each: the losses are those of one process."""
+    run_tool('train', config, '--work-dir', tmp_path / 'one')
+    work_dir = tmp_path / 'two'
+    machines = [
+        subprocess.Popen(
+            ['bash', ROOT / 'tools' / 'dist_train.sh', config, '1']
+            + ['--work-dir', work_dir, '--cfg-options']
+            + ['model_wrapper_cfg.type=ShardedModel'],
+            env={
+                **ENVIRON,
+                **dict(NNODES='2', NODE_RANK=str(rank), PORT=str(port)),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        logs = [machine.communicate(timeout=600)[0] for machine in machines]
+        assert [machine.returncode for machine in machines] == [0, 0], logs
+    finally:
+        for machine in machines:
+            machine.kill()
+    assert 'weights are sharded over 2 processes' in logs[0]
+    one, two = end_of(tmp_path / 'one'), end_of(work_dir)
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
+    shapes = {n: w.shape for n, w in one['state_dict'].items()}
+    assert {n: w.shape for n, w in two['state_dict'].items()} == shapes

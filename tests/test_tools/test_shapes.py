@@ -23,6 +23,7 @@ SHORT = (
     'train_dataloader.num_workers=0',
     'train_cfg.max_iters=2',
     'train_cfg.val_interval=2',
+    'param_scheduler=[]',
 )
 SMALL = (
     'model.autoencoder_checkpoint=first',
@@ -86,7 +87,7 @@ def test_shapes_are_trained_on_judged_and_drawn(
     generate = LatentDiffusionInferencer('ldm')
     assert {*generate.model.trained_sizes} <= TRAINED
     assert 'trained at 24x40' in str(generate.settings)
-    call_tool('publish_model', 'ldm', 'published')
+    call_tool('model_converters/publish_model', 'ldm', 'published')
     (published,) = Path().glob('published-*.safetensors')
     other = LatentDiffusionInferencer(str(published)).model
     assert other.trained_sizes == generate.model.trained_sizes
