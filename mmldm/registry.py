@@ -46,6 +46,7 @@ RUNNERS = _child('runner', 'RUNNERS', 'engine')
 OPTIM_WRAPPERS = _child('optimizer wrapper', 'OPTIM_WRAPPERS', 'engine')
 
 MODEL_WRAPPERS = _child('model wrapper', 'MODEL_WRAPPERS', 'engine')
+VISBACKENDS = _child('visualizer backend', 'VISBACKENDS', 'visualization')
 
 # Nothing of ours is in these; without a node of our scope mmengine warns at
 # every look-up.
@@ -56,6 +57,5 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
 )
 OPTIMIZERS = _child('optimizer', 'OPTIMIZERS')
 PARAM_SCHEDULERS = _child('parameter scheduler', 'PARAM_SCHEDULERS')
-VISBACKENDS = _child('visualizer backend', 'VISBACKENDS')
 VISUALIZERS = _child('visualizer', 'VISUALIZERS')
 WEIGHT_INITIALIZERS = _child('weight initializer', 'WEIGHT_INITIALIZERS')

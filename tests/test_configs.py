@@ -303,6 +303,8 @@ class OneImage(AddressedDataset):
 
 def dataset_of(config, folder):
     """The data set of a config, whose files are not here."""
+    if config.type == 'Photographs':
+        config.packages = ()
     if config.type == 'GenerationRequests':
         config.serialize_data = False  # which collects all garbage
     if config.type not in ('ImageFolder', 'ImageShards', 'LSUN'):

@@ -10,6 +10,7 @@ default_hooks = dict(
         type='AtomicCheckpointHook', interval=5000, max_keep_ckpts=3
     ),
     visualization=dict(type='ImageGridHook'),
+    progress=dict(type='ProgressStripHook'),
     summary=dict(type='RunSummaryHook'),
     health=dict(type='DeadRunHook'),
 )
@@ -24,7 +25,12 @@ randomness = dict(seed=0)
 log_processor = dict(type='ThroughputLogProcessor', by_epoch=False)
 log_level = 'INFO'
 visualizer = dict(
-    type='mmengine.Visualizer', vis_backends=[dict(type='LocalVisBackend')]
+    type='mmengine.Visualizer',
+    # TensorBoard's files are written where it is installed.
+    vis_backends=[
+        dict(type='LocalVisBackend'),
+        dict(type='TensorboardVisBackend'),
+    ],
 )
 
 load_from = None

@@ -44,18 +44,12 @@ val_dataloader = dict(dataset=dict(pipeline=pipeline))
 test_dataloader = dict(dataset=dict(pipeline=pipeline, samples_per_entry=8))
 
 val_evaluator = [
-    dict(type='InpaintingMetrics'),
     dict(
-        type='HoleMetrics',
-        metric=dict(type='FeatureDistance'),
-        crop=True,
-        prefix='hole_distance',
-    ),
-    dict(
-        type='HoleMetrics',
-        metric=dict(type='Sharpness'),
-        crop=True,
-        prefix='hole_sharpness',
+        type='InpaintingMetrics',
+        features=dict(
+            type='PretrainedFeatures',
+            network=dict(type='EfficientNetLiteStages'),
+        ),
     ),
 ]
 test_evaluator = val_evaluator

@@ -37,7 +37,13 @@ val_dataloader = dict(dataset=dict(pipeline=pipeline))
 test_dataloader = dict(dataset=dict(pipeline=pipeline, samples_per_entry=8))
 
 val_evaluator = [
-    dict(type='SuperResolutionMetrics'),
+    dict(
+        type='SuperResolutionMetrics',
+        features=dict(
+            type='PretrainedFeatures',
+            network=dict(type='EfficientNetLiteStages'),
+        ),
+    ),
     dict(type='FeatureDistance', patches=True),
     dict(type='Sharpness'),
 ]

@@ -11,7 +11,7 @@ import numpy as np  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 
 DPI = 100
-NAME = 230  # pixels for the name of a row
+NAME = 260  # pixels for the name of a row
 GAP = 3
 
 
@@ -25,20 +25,18 @@ def draw_strips(
     rows: Mapping[str, Sequence[np.ndarray]],
     path: Path,
     columns: Sequence[str] = (),
-    zoom: int = 2,
+    side: int = 64,
 ) -> None:
     """Write a picture with one row of images for each name.
 
     Args:
         rows: Images of every row, uint8 (H, W, 3), or floats (h, w) in
-            [0, 1], which are shown as large as the first row.
+            [0, 1].
         path: PNG file to write.
         columns: Names above the columns.
-        zoom: Pixels of the picture for each pixel of an image.
+        side: Height of an image in the picture, pixels.
     """
-    first = next(iter(rows.values()))
-    side = first[0].shape[0] * zoom
-    top = 40 if columns else 0
+    top = 52 if columns else 0
     height = top + len(rows) * (side + GAP)
     width = NAME + max(map(len, rows.values())) * (side + GAP)
     figure = plt.figure(figsize=(width / DPI, height / DPI), dpi=DPI)

@@ -1,7 +1,7 @@
 """Encode a data set once, for trainings without images."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from mmldm.datasets import AddressedDataset
 from mmldm.datasets.base import seeded
+from mmldm.datasets.cache_parts import CacheParts
 from mmldm.datasets.cached_latents import comparable
 from mmldm.datasets.latent_cache import (
     MOMENTS,
-    count_parts,
     part_file,
     write_manifest,
     write_nulls,
     write_part,
 )
+from mmldm.datasets.size_choice import packed_numbers
 from mmldm.datasets.transforms import RandomFlip
 from mmldm.engine.cached_training import first_stage_hash
 from mmldm.models.conditioners.frozen_contents import (
@@ -59,11 +60,12 @@ class Versions(Dataset):
     def __len__(self) -> int:
         return self.count * self.versions
 
-    def part(self, number: int) -> Subset:
-        """What a file of the cache has."""
-        first = number * PART_SIZE
-        last = min(first + PART_SIZE, self.count)
-        return Subset(self, range(first * self.versions, last * self.versions))
+    def part(self, entries: Sequence[int]) -> Subset:
+        """What a file of the cache has: some entries in all versions."""
+        number = self.versions
+        return Subset(
+            self, [number * e + v for e in entries for v in range(number)]
+        )
 
     def __getitem__(self, place: int) -> dict[str, Any]:
         entry, version = divmod(place, self.versions)
@@ -148,8 +150,9 @@ def cache_latents(
         write_nulls(root, nulls)
     barrier()
     workers = runner.cfg.train_dataloader.get('num_workers', 0)
-    for number in range(rank, count_parts(manifest), world_size):
-        file, part = part_file(root, number), samples.part(number)
+    parts = CacheParts(manifest)
+    for number in range(rank, len(parts), world_size):
+        file, part = part_file(root, number), samples.part(parts[number])
         if not file.exists():
             loader = DataLoader(
                 part,
@@ -192,10 +195,17 @@ def _manifest(
         first_stage=first_stage_hash(runner.bare_model),
         embedders=embedders,
         size=getattr(dataset, 'size', None),
+        size_numbers=_size_numbers(dataset),
         fields=sorted(_fields(sample, only_embedded).keys() - {'meta'}),
         metainfo=comparable(dataset.metainfo),
         dataset=comparable(config),
     ), nulls
+
+
+def _size_numbers(dataset: AddressedDataset) -> str | None:
+    """The packed number of each entry's size; None if all have one size."""
+    numbers = getattr(dataset, 'size_numbers', lambda: None)()
+    return None if numbers is None else packed_numbers(numbers)
 
 
 def _only_embedded(conditioner: Any) -> set[str]:

@@ -34,6 +34,7 @@ from .network_trial import try_networks
 from .referenced_files import first_stage_beside, locate_files
 from .registered import training_parts
 from .tokenizer_folders import check_files, locate_tokenizers
+from .trained_sizes import trained_sizes
 from .untrusted_config import check_untrusted
 
 Source = str | Path
@@ -43,12 +44,13 @@ Pick = Callable[[Mapping[str, Any]], Weights]
 
 
 class Found(NamedTuple):
-    """A model's config and weights, their source, and names of classes."""
+    """A model's config, weights and source, and facts of its training."""
 
     cfg: Config
     weights: Weights
     source: Source
     class_names: Sequence[str] = ()
+    sizes: Sequence[tuple[int, int]] = ()
 
 
 def init_model(
@@ -240,7 +242,8 @@ def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
     locate_files(config['model'], path)
     say_image_size(config)
     cfg, names = _as_config(config['model']), trained_names(checkpoint)
-    return Found(cfg, pick(checkpoint), path, names)
+    sizes = trained_sizes(checkpoint)
+    return Found(cfg, pick(checkpoint), path, names, sizes)
 
 
 def _as_config(model: Mapping[str, Any]) -> Config:
@@ -251,7 +254,8 @@ def _as_config(model: Mapping[str, Any]) -> Config:
 def _found(cfg: Config, checkpoint: Source, pick: Pick = weights_of) -> Found:
     """A config with the weights of a checkpoint."""
     content = content_of(checkpoint)
-    return Found(cfg, pick(content), checkpoint, trained_names(content))
+    facts = trained_names(content), trained_sizes(content)
+    return Found(cfg, pick(content), checkpoint, *facts)
 
 
 def assemble(found: Found, device: torch.device) -> nn.Module:
@@ -262,6 +266,8 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
     """
     say_image_size(found.cfg)
     config = dict(found.cfg.model)
+    if found.sizes and config.get('type') == 'LatentDiffusion':
+        config.setdefault('trained_sizes', found.sizes)
     unused = training_parts(config)
     weights = {
         name: weight

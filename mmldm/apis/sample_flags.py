@@ -3,6 +3,23 @@
 They are read before torch is imported: --help answers at once.
 """
 
+import argparse
+
+
+class Sides(argparse.Action):
+    """Pixels, written as a side, as two of them, or as 192x320."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        """Keep a list of whole numbers."""
+        sides = [side for value in values for side in value.split('x')]
+        if not all(side.isdecimal() for side in sides):
+            parser.error(
+                f'argument --size: {" ".join(values)} must be one side, or '
+                'height and width, in pixels, such as 192x320'
+            )
+        setattr(namespace, self.dest, [int(side) for side in sides])
+
+
 NAMES = ('index', 'seed', 'label')
 
 IMAGES = {
@@ -109,11 +126,11 @@ CONDITIONS = {
     ),
     '--encoder': dict(help="the index's CLIP model, if moved"),
     '--size': dict(
-        type=int,
+        action=Sides,
         nargs='+',
         metavar='PIXELS',
-        help='side, or height and width (default: those of the given image, '
-        'or of training)',
+        help='side, or height and width, as 192x320 or 192 320 (default: '
+        'those of the given image, or of training)',
     ),
 }
 SAMPLING = {

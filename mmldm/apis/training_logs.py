@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ class TrainingLog:
     Args:
         name: What the run is called in a legend.
         values: Points (iteration, value) by key, iterations ascending. Keys
-            of a validation are those of its metrics.
+            of a validation are those of its metrics, or ``val/KEY`` where
+            training logs KEY too.
     """
 
     name: str
@@ -59,14 +60,17 @@ def read_log(path: str | Path, name: str | None = None) -> TrainingLog:
     path = Path(path)
     files = _log_files(path)
     found: dict[str, dict[int, float]] = {}
-    for file in files:
-        entries = _entries(file)
+    starts = [_entries(file) for file in files]
+    trained = {
+        key for start in starts for e in start if 'iter' in e for key in e
+    }
+    for entries in starts:
         first = min((_step(e) for e in entries), default=0)
         for values in found.values():
             for step in [s for s in values if s >= first]:
                 del values[step]
         for entry in entries:
-            for key, value in _values(entry):
+            for key, value in _values(entry, trained):
                 found.setdefault(key, {})[_step(entry)] = value
     values = {key: sorted(v.items()) for key, v in found.items() if v}
     where = path.resolve()  # scalars.json lies in RUN/START/vis_data
@@ -109,11 +113,14 @@ def _step(entry: dict[str, Any]) -> int:
     return entry['step']
 
 
-def _values(entry: dict[str, Any]) -> list[tuple[str, float]]:
+def _values(
+    entry: dict[str, Any], trained: Container[str]
+) -> list[tuple[str, float]]:
     """Key and value of what an entry has logged, numbers only."""
-    left_out = STEPS if 'iter' in entry else (*STEPS, *OF_LOOP)
+    training = 'iter' in entry
+    left_out = STEPS if training else (*STEPS, *OF_LOOP)
     return [
-        (key, float(value))
+        (key if training or key not in trained else f'val/{key}', float(value))
         for key, value in entry.items()
         if key not in left_out and isinstance(value, int | float)
     ]

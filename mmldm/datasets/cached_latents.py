@@ -13,6 +13,7 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils.stored_config import store_config
 
 from .base import AddressedDataset
+from .cache_parts import CacheParts
 from .latent_cache import (
     difference,
     part_file,
@@ -20,6 +21,7 @@ from .latent_cache import (
     read_manifest,
     read_nulls,
 )
+from .size_choice import size_counts
 
 # What a cache holds for any number of samples of an entry.
 IGNORED = ('samples_per_entry',)
@@ -51,6 +53,9 @@ class CachedLatents(AddressedDataset):
         if dataset is not None:
             self._check(dataset)
         self.size = self.manifest['size']
+        self.parts = CacheParts(self.manifest)
+        buckets = self.manifest['dataset'].get('buckets')
+        self.buckets = None if buckets is None else DATASETS.build(buckets)
         super().__init__(
             pipeline=[self._read],
             samples_per_entry=(dataset or {}).get('samples_per_entry', 1),
@@ -71,6 +76,18 @@ class CachedLatents(AddressedDataset):
         """What the frozen embedders make of a dropped sample."""
         return read_nulls(self.root)
 
+    def size_groups(self) -> np.ndarray | None:
+        """See ``ImageDataset``."""
+        if self.parts.numbers is None:
+            return None
+        return np.repeat(self.parts.numbers, self.samples_per_entry)
+
+    def size_counts(self) -> list[tuple[int, int, int]] | None:
+        """See ``ImageDataset``."""
+        if self.parts.numbers is None:
+            return None
+        return size_counts(self.parts.numbers, self.buckets.sizes(self.size))
+
     def full_init(self) -> None:
         """See ``BaseDataset``; everything is read when it is needed."""
         # One empty entry, many times: get_data_info copies it.
@@ -89,7 +106,7 @@ class CachedLatents(AddressedDataset):
         mirrored = (
             versions > 1 and np.random.rand() < self.manifest['flip_prob']
         )
-        number, row = divmod(info['source_idx'], self.manifest['part_size'])
+        number, row = self.parts.place(info['source_idx'])
         moments, fields = read_entry(
             part_file(self.root, number), row, int(mirrored), versions
         )

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from mmldm.registry import DATASETS
 from mmldm.utils import check_count, check_range
+from mmldm.utils.image_size import check_size, height_and_width
+from mmldm.utils.typing import ConfigType
 
+from .aspect_buckets import AspectBuckets
 from .base import AddressedDataset
 
 # A sampler lists the indices of all samples, in 0.4 GB.
@@ -23,6 +26,9 @@ class GenerationRequests(AddressedDataset):
         size: Their height and width, or the side of a square, pixels; the
             tools replace None by the training data set's.
         pipeline: Transforms; ``PackInputs`` suffices.
+        buckets: Config of :class:`AspectBuckets`, whose sizes images have in
+            turn; None gives all images one size. The tools replace None by
+            the training data set's if ``size`` is None too.
         num_classes: Image i has the label i modulo this number; None gives
             no labels.
         seed: Seed of the images' noise.
@@ -34,6 +40,7 @@ class GenerationRequests(AddressedDataset):
         num_samples: int,
         size: int | tuple[int, int] | None,
         pipeline: list,
+        buckets: AspectBuckets | ConfigType | None = None,
         num_classes: int | None = None,
         seed: int = 0,
         **kwargs,
@@ -48,14 +55,11 @@ class GenerationRequests(AddressedDataset):
                 'GenerationRequests.size is missing, and '
                 'train_dataloader.dataset has no size: set one of them'
             )
-        self.size = (size, size) if isinstance(size, int) else tuple(size)
-        if len(self.size) != 2:
-            raise ValueError(
-                f'GenerationRequests.size={size!r} must be a side, or height '
-                'and width'
-            )
-        for side in self.size:
-            check_count('GenerationRequests.size', side)
+        check_size('GenerationRequests.size', size)
+        self.size = height_and_width(size)
+        if isinstance(buckets, dict):
+            buckets = DATASETS.build(buckets)
+        self.sizes = None if buckets is None else buckets.sizes(size)
         self.num_classes = num_classes
         self.seed = seed
         # Entries that are made on access need no serializing.
@@ -65,7 +69,10 @@ class GenerationRequests(AddressedDataset):
     def load_data_list(self) -> 'Requests | list[dict]':
         """One entry an image: ``img_shape``, ``address``, ``gt_label``."""
         requests = Requests(
-            range(self.num_samples), self.size, self.seed, self.num_classes
+            range(self.num_samples),
+            self.sizes or [self.size],
+            self.seed,
+            self.num_classes,
         )
         return [*requests] if self.serialize_data else requests
 
@@ -75,7 +82,8 @@ class Requests(Sequence):
 
     Args:
         numbers: Numbers of the images.
-        size: Height and width of the images, pixels.
+        sizes: Height and width of images, pixels; if there are several, every
+            class has images of each size.
         seed: Seed of all images.
         num_classes: See :class:`GenerationRequests`.
     """
@@ -83,12 +91,12 @@ class Requests(Sequence):
     def __init__(
         self,
         numbers: range,
-        size: tuple[int, int],
+        sizes: Sequence[tuple[int, int]],
         seed: int,
         num_classes: int | None,
     ) -> None:
         self.numbers = numbers
-        self.rest = size, seed, num_classes
+        self.rest = sizes, seed, num_classes
 
     def __len__(self) -> int:
         """Number of entries."""
@@ -98,8 +106,9 @@ class Requests(Sequence):
         """The entry at an index, or the entries of a slice."""
         if isinstance(place, slice):
             return Requests(self.numbers[place], *self.rest)
-        size, seed, num_classes = self.rest
+        sizes, seed, num_classes = self.rest
         number = self.numbers[place]
+        size = sizes[number // (num_classes or 1) % len(sizes)]
         entry = dict(img_shape=size, address=(seed, number))
         if num_classes is not None:
             entry['gt_label'] = number % num_classes

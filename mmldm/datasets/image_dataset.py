@@ -7,15 +7,28 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import numpy as np
+
+from mmldm.registry import DATASETS
 from mmldm.utils import check_choice
 from mmldm.utils.image_size import Size, check_size
+from mmldm.utils.remote_files import is_remote
+from mmldm.utils.typing import ConfigType
 
+from .aspect_buckets import AspectBuckets
 from .base import AddressedDataset
 from .entry_index import find_index, index_file, write_index
 from .image_checks import Found, Stored, look_at_all
 from .image_search import CANNOT_READ, DELETE
 from .pixel_checks import PixelChecks
 from .report import DataReport, repeat
+from .size_choice import (
+    choose_sizes,
+    packed_numbers,
+    size_counts,
+    unpacked_numbers,
+)
+from .transforms import Crop
 
 HOLD_OUT = 20
 # Fewer entries are read again at every start, which takes seconds.
@@ -36,6 +49,10 @@ class ImageDataset(AddressedDataset):
         size: Side of the square, or height and width, in pixels, for
             transforms without a size of their own. The tools replace None
             by the training data set's.
+        buckets: Config of :class:`AspectBuckets`: each image gets the one
+            of several sizes with the area of ``size`` that cuts least from
+            it. None gives all images one size. The tools replace None by
+            the training data set's if ``size`` is None too.
         split: 'all' images, or those for 'train' or 'val': one in
             ``HOLD_OUT`` is for validation.
         strict: Refuse the data if something would be left out or
@@ -53,6 +70,7 @@ class ImageDataset(AddressedDataset):
         data_root: str | None,
         pipeline: list,
         size: Size | None = None,
+        buckets: AspectBuckets | ConfigType | None = None,
         split: str = 'all',
         strict: bool = False,
         **kwargs,
@@ -63,18 +81,41 @@ class ImageDataset(AddressedDataset):
             check_size(f'{name}.size', size)
         self.split = split
         self.size = size
+        if isinstance(buckets, dict):
+            buckets = DATASETS.build(buckets)
+        self.buckets = buckets
+        self.sizes = None if buckets is None else buckets.sizes(size)
+        self._numbers: np.ndarray | None = None  # of each entry's size
         self.strict = strict
         self.report = DataReport(name, strict)
-        if data_root is None or not Path(data_root).is_dir():
+        if data_root is None or not self.has_root(data_root):
             raise FileNotFoundError(
                 f'data_root={data_root!r} is not a folder; give the one that '
                 'holds the images: --cfg-options '
                 'train_dataloader.dataset.data_root=FOLDER'
             )
+        # mmengine would join folders, and knows no URLs.
+        kwargs = {'data_prefix': {}, **kwargs}
         super().__init__(pipeline, data_root=str(data_root), **kwargs)
+
+    def _check_crops(self) -> None:
+        """Raise if a crop has a size of its own."""
+        for i, step in enumerate(self.pipeline.transforms):
+            if isinstance(step, Crop) and step.size is not None:
+                raise ValueError(
+                    f'train_dataloader.dataset.pipeline.{i} crops all images '
+                    f'to size={step.size}, so that buckets have no effect: '
+                    'remove size of Crop, or buckets'
+                )
+
+    def has_root(self, data_root: str) -> bool:
+        """Whether images may be at a place; here, whether it is a folder."""
+        return Path(data_root).is_dir()
 
     def full_init(self) -> None:
         """See ``BaseDataset``; entries come from an index if there is one."""
+        if self.sizes is not None:
+            self._check_crops()
         path = None if self._fully_initialized else self._index_file()
         if path is None:
             super().full_init()
@@ -87,7 +128,8 @@ class ImageDataset(AddressedDataset):
                 entries = map(super().get_data_info, range(count))
                 write_index(path, entries, self._found())
             return
-        found, classes = index.header
+        found, classes, *numbers = index.header
+        self._numbers = unpacked_numbers(*numbers) if numbers else None
         repeat(type(self).__name__, found)
         if classes is not None:
             self._metainfo['classes'] = tuple(classes)
@@ -97,15 +139,21 @@ class ImageDataset(AddressedDataset):
 
     def _found(self) -> tuple:
         """What an index keeps beside the entries."""
-        return self.report.found(), self._metainfo.get('classes')
+        found = self.report.found(), self._metainfo.get('classes')
+        if self._numbers is not None:
+            return (*found, packed_numbers(self._numbers))
+        return found
 
     def _index_file(self) -> Path | None:
         """Where the index of the entries is; None if none is kept."""
         key = self.index_key()
         if key is None or self._indices is not None or self.filter_cfg:
             return None
-        root = os.path.abspath(self.data_root)
-        shared = (root, self.split, self.strict, self.size)
+        root = self.data_root
+        if not is_remote(root):
+            root = os.path.abspath(root)
+        sizes = self.sizes or self.size
+        shared = (root, self.split, self.strict, sizes)
         pixels = self._pixel_checks().key()
         return index_file(
             [type(self).__name__, shared, pixels, key], self.indexed_files()
@@ -133,15 +181,54 @@ class ImageDataset(AddressedDataset):
             )
         if self.split != 'all':
             entries = self._part(entries)
-        self._pixel_checks().judge(entries, self.size)
+        entries = self._sized(entries)
         self.report.tell()
+        for entry in entries:
+            entry.pop('mode', None)
+        return entries
+
+    def _sized(self, entries: list[dict]) -> list[dict]:
+        """The entries with the ``size`` of each."""
+        if self.sizes is None:
+            self._pixel_checks().judge(entries, self.size)
+            return [{**entry, 'size': self.size} for entry in entries]
+        self._pixel_checks().judge(entries, None)
+        self._numbers = choose_sizes(
+            entries, self.sizes, self.content, self.report
+        )
         return [
-            {
-                **{k: v for k, v in entry.items() if k != 'mode'},
-                'size': self.size,
-            }
-            for entry in entries
+            {**entry, 'size': self.sizes[number]}
+            for entry, number in zip(entries, self._numbers, strict=True)
         ]
+
+    def size_groups(self) -> np.ndarray | None:
+        """The number of each sample's size; None if all have one size."""
+        if self.sizes is None:
+            return None
+        return np.repeat(self.size_numbers(), self.samples_per_entry)
+
+    def size_counts(self) -> list[tuple[int, int, int]] | None:
+        """Height, width and number of entries of each size.
+
+        None if all have one size.
+        """
+        if self.sizes is None:
+            return None
+        return size_counts(self.size_numbers(), self.sizes)
+
+    def size_numbers(self) -> np.ndarray | None:
+        """The number of each entry's size; None if all have one size."""
+        if self.sizes is None:
+            return None
+        count = len(self) // self.samples_per_entry
+        if self._numbers is None or len(self._numbers) != count:  # a subset
+            numbers = {size: i for i, size in enumerate(self.sizes)}
+            entries = map(super().get_data_info, range(count))
+            self._numbers = np.array(
+                [numbers[tuple(entry['size'])] for entry in entries],
+                dtype=np.uint16,
+            )
+        return self._numbers
 
     def _part(self, entries: list[dict]) -> list[dict]:
         """The entries of the split."""

@@ -20,6 +20,8 @@ from torch import Tensor
 from mmldm.utils.mapped_tensors import mapped_tensors, packed, unpacked
 from mmldm.utils.whole_files import written_whole
 
+from .cache_parts import CacheParts
+
 MANIFEST = 'manifest.json'
 NULLS = 'nulls.safetensors'
 FORMAT = 2
@@ -65,14 +67,11 @@ def read_manifest(root: Path) -> dict[str, Any]:
             f'{file} has format {manifest.get("format")}, this version reads '
             f'{FORMAT}: {how} anew'
         )
-    missing = [
-        number
-        for number in range(count_parts(manifest))
-        if not part_file(root, number).exists()
-    ]
+    count = len(CacheParts(manifest))
+    missing = [n for n in range(count) if not part_file(root, n).exists()]
     if missing:
         raise FileNotFoundError(
-            f'{root} lacks {len(missing)} of {count_parts(manifest)} parts, '
+            f'{root} lacks {len(missing)} of {count} parts, '
             f'such as {part_file(root, missing[0]).name}: {how}, which goes on'
         )
     return manifest
@@ -108,11 +107,6 @@ def difference(stored: Any, wanted: Any, path: str = '') -> str | None:
     if stored == wanted:
         return None
     return f'{path}={stored!r:.80} there, {wanted!r:.80} here'
-
-
-def count_parts(manifest: Mapping[str, Any]) -> int:
-    """Number of files."""
-    return -(-manifest['num_entries'] // manifest['part_size'])
 
 
 def part_file(root: Path, number: int) -> Path:

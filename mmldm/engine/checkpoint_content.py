@@ -58,11 +58,12 @@ def _meta(runner: Any, meta: dict) -> dict[str, Any]:
 
 
 def check_finite(runner: Any) -> None:
-    """Raise if weights or buffers of the model are not finite.
+    """Raise if losses, weights or buffers of the model are not finite.
 
     Raises:
         FloatingPointError: Names the first of them, and the remedy.
     """
+    runner.train_loop.late.read_all()
     weights = runner.bare_model.state_dict().items()
     broken = [n for n, w in weights if not own_part(w).isfinite().all()]
     if broken:

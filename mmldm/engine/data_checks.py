@@ -12,6 +12,8 @@ from mmldm.models.conditioners.pretrained_tokens import PretrainedTokens
 from mmldm.models.denoisers import Denoiser
 from mmldm.models.editors.part_checks import check_sides
 from mmldm.registry import TRANSFORMS
+from mmldm.utils import check_divisible
+from mmldm.utils.image_size import size_text
 
 # Fields whose classes a data set names.
 NAMED = ('gt_label', 'layout')
@@ -53,11 +55,42 @@ def check_image_size(dataset: Dataset, model: nn.Module) -> None:
     Raises:
         ValueError: Names the key, and a divisor of valid sizes.
     """
-    size = getattr(dataset, 'size', None)
     denoiser = getattr(model, 'denoiser', None)
-    if size is not None and isinstance(denoiser, Denoiser):
-        key, factor = 'train_dataloader.dataset.size', model.autoencoder.factor
-        check_sides(key, size, 'denoiser', denoiser, factor)
+    if not isinstance(denoiser, Denoiser):
+        return
+    key, factor = 'train_dataloader.dataset.size', model.autoencoder.factor
+    buckets = getattr(dataset, 'buckets', None)
+    if buckets is not None:
+        if denoiser.patch_size > 1:
+            check_divisible(
+                'train_dataloader.dataset.buckets.step',
+                buckets.step,
+                'denoiser.patch_size times the factor of the first stage',
+                denoiser.patch_size * factor,
+            )
+    elif getattr(dataset, 'size', None) is not None:
+        check_sides(key, dataset.size, 'denoiser', denoiser, factor)
+
+
+def say_small_sizes(dataset: Dataset, batch_size: int) -> None:
+    """Log the sizes with fewer images than a batch, in one line.
+
+    Args:
+        dataset: The training data set; one without ``size_counts``, whose
+            images have one size, is not looked at.
+        batch_size: Images in an iteration, of all processes.
+    """
+    counts = getattr(dataset, 'size_counts', lambda: None)() or ()
+    small = [
+        f'{size_text((h, w))} {n}' for h, w, n in counts if n < batch_size
+    ]
+    if small:
+        print_log(
+            f'sizes with fewer images than the {batch_size} of a batch are '
+            f'rare, and have images several times in it: {", ".join(small)}; '
+            'every image is seen as often as others',
+            logger='current',
+        )
 
 
 def count_cut_captions(dataset: Dataset, model: nn.Module) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mmldm.utils.sharding import total_norm
@@ -20,7 +20,7 @@ class GradientNorms:
     def __init__(
         self, model: nn.Module, optimizers: Mapping[str, Optimizer]
     ) -> None:
-        self.norms: dict[str, float] = {}
+        self.norms: dict[str, Tensor] = {}
         self.parts = {
             name: [p for p in part.parameters() if p.requires_grad]
             for name, part in model.named_children()
@@ -37,8 +37,8 @@ class GradientNorms:
         """Measure at the next step of each optimizer."""
         self.due = {*map(id, self.optimizers)}
 
-    def take(self) -> dict[str, float]:
-        """Norms by part that were measured since the last call."""
+    def take(self) -> dict[str, Tensor]:
+        """Norms by part, each (), measured since the last call."""
         norms, self.norms = self.norms, {}
         return norms
 
@@ -63,4 +63,4 @@ class GradientNorms:
                 and p.grad.layout == torch.strided
             ]
             if grads:
-                self.norms[name] = total_norm(grads).item()
+                self.norms[name] = total_norm(grads)

@@ -9,6 +9,7 @@ from mmldm.models.autoencoders import Autoencoder
 from mmldm.models.editors.training_latents import cached_latents
 from mmldm.utils import SampleRandom
 from mmldm.utils.moments import pooled_moments, sample_moments
+from mmldm.utils.size_parts import in_order, one_size_parts
 
 
 def latent_moments(runner, num_images: int, batch_size: int) -> Tensor:
@@ -71,11 +72,18 @@ def set_scale(
 
 @torch.no_grad()
 def _moments(runner, indices: list) -> Tensor:
-    model = runner.bare_model
     dataset = runner.train_dataloader.dataset
-    batch = model.data_preprocessor(
-        pseudo_collate([dataset[index] for index in indices])
-    )
+    batch = pseudo_collate([dataset[index] for index in indices])
+    parts = [
+        (places, _moments_of(runner.bare_model, part))
+        for places, part in one_size_parts(batch)
+    ]
+    return torch.stack(in_order(parts))
+
+
+def _moments_of(model, batch: dict) -> Tensor:
+    """Moments of a batch whose images have one size."""
+    batch = model.data_preprocessor(batch)
     posterior = SampleRandom.of(batch['data_samples']).normal('posterior')
     autoencoder, images = model.autoencoder, batch['inputs']
     if images is None:

@@ -3,6 +3,7 @@
 import resource
 import sys
 
+import torch
 from mmengine.device import is_cuda_available
 from mmengine.runner import LogProcessor
 
@@ -38,6 +39,12 @@ class ThroughputLogProcessor(LogProcessor):
             if not is_cuda_available():
                 tag[f'{prefix}memory'] = peak_memory()
         return tag
+
+    def _get_max_memory(self, runner) -> int:
+        """See ``LogProcessor``, which puts the number on the GPU and back."""
+        peak = torch.cuda.max_memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        return peak // 2**20
 
 
 def peak_memory() -> int:

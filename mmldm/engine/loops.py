@@ -1,7 +1,11 @@
 """Training loops whose data is a function of the iteration."""
 
-import torch
+import math
+from functools import partial
+from typing import Any
+
 from mmengine.dist import all_reduce_dict, get_world_size
+from mmengine.hooks import LoggerHook
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
@@ -16,8 +20,12 @@ from .data_checks import (
     check_classes,
     check_image_size,
     count_cut_captions,
+    say_small_sizes,
 )
 from .frozen_parts import check_frozen_parts
+from .late_values import LateValues
+from .optim_wrapper import gradient_norms
+from .prefetching import on_device
 from .resume.schedules import plateaus
 
 
@@ -64,6 +72,8 @@ class AddressedTrainLoop(BaseLoop):
         check_classes(self.dataloader.dataset, runner.bare_model)
         check_image_size(self.dataloader.dataset, runner.bare_model)
         count_cut_captions(self.dataloader.dataset, runner.bare_model)
+        self.dataloader.sampler.batch_size = self.global_batch_size
+        say_small_sizes(self.dataloader.dataset, self.global_batch_size)
         self._check_log(runner)
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one
@@ -73,6 +83,7 @@ class AddressedTrainLoop(BaseLoop):
         self._origin = 0, 0
         self.val_interval = val_interval
         self.stop_training = False  # set by EarlyStoppingHook
+        self.late = LateValues()
 
     def _check_log(self, runner) -> None:
         """Refuse a log by epoch; it would show iteration 270 of 2."""
@@ -103,17 +114,27 @@ class AddressedTrainLoop(BaseLoop):
         """Images in one iteration, of all processes."""
         return self.dataloader.batch_size * get_world_size()
 
+    @property
+    def size_counts(self) -> list[tuple[int, int, int]] | None:
+        """Height, width and number of images of each size.
+
+        None if all images have one size.
+        """
+        counts = getattr(self.dataloader.dataset, 'size_counts', None)
+        return None if counts is None else counts()
+
     def samples_before(self, iteration: int) -> int:
         """Number of images in all earlier iterations."""
         since, samples = self._origin
         return samples + (iteration - since) * self.global_batch_size
 
-    def sample_counts(self) -> dict[str, int | None]:
+    def sample_counts(self) -> dict[str, Any]:
         """Facts about the data for a checkpoint after this iteration."""
         return dict(
             num_samples=self.samples_before(self._iter + 1),
             global_batch_size=self.global_batch_size,
             dataset_size=len(self.dataloader.dataset),
+            size_counts=self.size_counts,
             epoch_length=self.epoch_length,
         )
 
@@ -138,10 +159,11 @@ class AddressedTrainLoop(BaseLoop):
         self.runner.model.train()
         self.runner.call_hook('before_train_epoch')
         # Made after the start is set, so that workers begin there.
-        batches = iter(self.dataloader)
+        batches = on_device(self.dataloader, self.runner.bare_model)
         while self._iter < self.max_iters and not self.stop_training:
             self._train_iter(next(batches))
             self._after_iter()
+        self.late.read_all()
         self._finish()
         self.runner.call_hook('after_train')
         self._cached.restore()
@@ -172,22 +194,47 @@ class AddressedTrainLoop(BaseLoop):
         )
         # The log shows the loss of the global batch, not only rank 0's.
         all_reduce_dict(outputs, 'mean')
-        self._check_finite(outputs, batch)
+        self._log_late(outputs, batch)
         self.runner.call_hook('after_train_iter', **position, outputs=outputs)
+        if self._log_due(position['batch_idx'] + 1):
+            self.late.start()
         self._iter += 1
 
-    def _check_finite(self, outputs: dict, batch: dict) -> None:
-        """Raise, before anything is stored, if a loss term is not finite."""
-        values = torch.stack([v.float().mean() for v in outputs.values()])
-        if not values.isfinite().all():
-            terms = ', '.join(
-                f'{name}={value:.4g}'
-                for name, value in zip(outputs, values.tolist(), strict=True)
-            )
+    def _log_due(self, batch_index: int) -> bool:
+        """Whether a line of the log follows the batch of an index."""
+        return any(
+            (batch_index + 1) % hook.interval == 0
+            for hook in self.runner.hooks
+            if isinstance(hook, LoggerHook)
+        )
+
+    def _log_late(self, outputs: dict, batch: dict) -> None:
+        """Log and check the values of this iteration, on a GPU later."""
+        for norm in gradient_norms(self.runner.optim_wrapper):
+            self.late.add(dict(grad_norm=norm), self._log)
+        check = partial(self._check_finite, self._iter + 1, images_of(batch))
+        self.late.add(outputs, check)
+        if self._log_due(self._batch_index()):
+            self.late.read()
+
+    def _check_finite(
+        self, iteration: int, images: str, values: dict[str, float]
+    ) -> None:
+        """Log the values of an iteration, or raise if one is not finite.
+
+        Checkpoints read all values before anything is stored.
+        """
+        if not all(map(math.isfinite, values.values())):
+            terms = ', '.join(f'{k}={v:.4g}' for k, v in values.items())
             raise FloatingPointError(
-                f'the loss of iteration {self._iter + 1} is not finite '
-                f'({terms}){images_of(batch)}: {self.runner.advice()}'
+                f'the loss of iteration {iteration} is not finite '
+                f'({terms}){images}: {self.runner.advice()}'
             )
+        self._log(values)
+
+    def _log(self, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self.runner.message_hub.update_scalar(f'train/{name}', value)
 
     def _batch_index(self) -> int:
         """Index of the batch, as mmengine's hooks count it."""

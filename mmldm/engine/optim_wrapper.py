@@ -1,5 +1,6 @@
-"""Optimizer wrapper for mixed precision on any device."""
+"""Optimizer wrappers that do not wait, and for mixed precision."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -19,11 +20,41 @@ def named_wrappers(optim_wrapper) -> dict[str, OptimWrapper]:
     return {f'optim_wrapper.{name}': part for name, part in parts.items()}
 
 
+def gradient_norms(optim_wrapper) -> Iterator[Tensor]:
+    """The norms of the gradients that wrappers clipped since the last call."""
+    for wrapper in named_wrappers(optim_wrapper).values():
+        norm = getattr(wrapper, 'norm', None)
+        if norm is not None:
+            wrapper.norm = None
+            yield norm
+
+
+@OPTIM_WRAPPERS.register_module(name='OptimWrapper')
+class LateNormOptimWrapper(OptimWrapper):
+    """``OptimWrapper`` that keeps the clipped norm for the training loop.
+
+    mmengine's reads it at once, for which the CPU waits for the GPU.
+    """
+
+    norm: Tensor | None = None
+
+    def _clip_grad(self) -> None:
+        """See ``OptimWrapper``."""
+        weights = [
+            weight
+            for group in self.optimizer.param_groups
+            for weight in group['params']
+            if weight.grad is not None
+        ]
+        if weights:
+            self.norm = self.clip_func(weights, **self.clip_grad_kwargs)
+
+
 DTYPES = {'float16': torch.float16, 'bfloat16': torch.bfloat16}
 
 
 @OPTIM_WRAPPERS.register_module()
-class AutocastOptimWrapper(OptimWrapper):
+class AutocastOptimWrapper(LateNormOptimWrapper):
     """``OptimWrapper`` with autocast, on the CPU too.
 
     mmengine's ``AmpOptimWrapper`` needs a GPU. float16 gradients are scaled

@@ -31,6 +31,7 @@ from .checkpoint_state import plain
 from .fused_optimizers import fused
 from .loop_choice import addressed_loop, generation_loop
 from .model_wrapping import fitted_to_shards, wrapped
+from .prefetching import pin_batches
 from .required_hooks import check_required_hooks
 from .resume import resume_training
 from .scheduler_checks import (
@@ -143,6 +144,7 @@ class LDMRunner(Runner):
         """See ``Runner``; None removes any hook by its name."""
         given = (hooks or {}).items()
         kept = {k: v for k, v in given if v is not None or k in STANDARD_HOOKS}
+        kept.setdefault('runtime_info', dict(type='mmldm.TrainingInfoHook'))
         super().register_default_hooks(kept)
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
@@ -158,6 +160,7 @@ class LDMRunner(Runner):
         if isinstance(self._train_dataloader, dict):
             share_batch(self._train_dataloader, self.world_size)
             read_from_cache(self._train_dataloader, self.cfg)
+            pin_batches(self._train_dataloader)
         return super().build_train_loop(addressed_loop(loop))
 
     def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:

@@ -55,7 +55,7 @@ class ShardedModel(nn.Module):
     ) -> None:
         super().__init__()
         self.module = module
-        self.parts = [*_parts(module)]
+        self.parts = [*sharded_parts(module)]
         if not self.parts:
             raise ValueError(
                 "model_wrapper_cfg.type='ShardedModel' is not available for "
@@ -140,14 +140,19 @@ def _average(grads: Iterable[Tensor]) -> None:
         torch._foreach_copy_(grads, _unflatten_dense_tensors(flat, grads))
 
 
-def _parts(module: nn.Module) -> Iterator[nn.Module]:
+def sharded_parts(module: nn.Module) -> Iterator[nn.Module]:
     """The trained parts of a model that name their units."""
     for child in module.children():
         trained = any(p.requires_grad for p in child.parameters())
         if trained and hasattr(child, 'shard_units'):
             yield child
         elif trained:
-            yield from _parts(child)
+            yield from sharded_parts(child)
+
+
+def stays_whole(weight: Tensor) -> bool:
+    """Whether a weight of a sharded part is whole in each process."""
+    return weight.ndim < LEAST_AXES
 
 
 def _shard(
@@ -160,7 +165,7 @@ def _shard(
     """
     small: set[nn.Parameter] = set()
     for weight in part.parameters():
-        if weight.ndim < LEAST_AXES:
+        if stays_whole(weight):
             small.add(weight)
         # torch shards only contiguous weights; channels_last ones are not.
         weight.data = weight.data.contiguous()

@@ -1,19 +1,27 @@
 """Metric: are holes filled as in the original?"""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix, diags
+from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
-from mmldm.registry import METRICS
+from mmldm.registry import METRICS, MODELS
+from mmldm.utils.typing import ConfigType
 
 from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
 from .reconstruction import psnr
+from .sharpness import feature_distance
 
 # Radius in pixels around a missing pixel, as in OpenCV's examples.
 RADIUS = 3
+# Steps to the neighbours of a pixel, in rows and columns.
+NEIGHBOURS = (-1, 0), (1, 0), (0, -1), (0, 1)
 
 
 def telea(image: Tensor, mask: Tensor) -> Tensor:
@@ -32,34 +40,96 @@ def telea(image: Tensor, mask: Tensor) -> Tensor:
     return torch.from_numpy(filled).permute(2, 0, 1)
 
 
+def membrane(image: Tensor, mask: Tensor) -> Tensor:
+    """The smoothest filling: each missing pixel is its neighbours' mean.
+
+    Args:
+        image: uint8 (3, H, W).
+        mask: (1, H, W), 1 in the hole, whose pixels are not used.
+
+    Returns:
+        uint8 (3, H, W).
+    """
+    hole = mask[0].numpy().astype(bool)
+    known = image.permute(1, 2, 0).numpy().astype(float)
+    count, places = int(hole.sum()), np.stack(np.nonzero(hole))
+    number = np.zeros(hole.shape, int)
+    number[hole] = np.arange(count)
+    right, counted = np.zeros((count, 3)), np.zeros(count)
+    links = csr_matrix((count, count))
+    for step in NEIGHBOURS:
+        beside = places + np.reshape(step, (2, 1))
+        limits = np.reshape(hole.shape, (2, 1))
+        rows = np.flatnonzero(((beside >= 0) & (beside < limits)).all(0))
+        beside = tuple(beside[:, rows])
+        counted[rows] += 1
+        open_ = hole[beside]
+        pair = rows[open_], number[beside][open_]
+        links += csr_matrix((np.ones(len(pair[0])), pair), links.shape)
+        right[rows[~open_]] += known[beside][~open_]
+    if 0 < count < hole.size:
+        known[hole] = spsolve((diags(counted) - links).tocsc(), right)
+    filled = np.clip(known.round(), 0, 255).astype(np.uint8)
+    return torch.from_numpy(filled).permute(2, 0, 1)
+
+
+# Fillings without a network, to compare with.
+BASELINES = dict(telea=telea, membrane=membrane)
+
+
 @METRICS.register_module()
 class InpaintingMetrics(EntrySamplesMetric):
-    """Error inside the hole, and whether the known part is unchanged.
+    """Error and detail inside the hole, and whether the rest is unchanged.
 
     The metric reads ``gt_img`` and ``mask``, which ``PackInputs(gt_img=True)``
     and ``RandomMask`` or ``LoadMask`` in the pipeline of the test data give.
+
+    Args:
+        features: Config of an image distance, such as ``PretrainedFeatures``;
+            None measures none.
     """
 
     default_prefix = 'inpaint'
     fields = ('gt_img', 'mask')
 
+    def __init__(
+        self, features: ConfigType | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.distance = None if features is None else MODELS.build(features)
+
     def compute_metrics(
         self, results: Sequence[EntrySample]
     ) -> dict[str, float]:
-        """PSNR of the pixels in the hole, dB, and the error outside.
+        """PSNR of the pixels in the hole, dB, detail, and the error outside.
 
         PSNRs are means over the images: ``psnr_mean`` for the mean of an
-        entry's samples, ``psnr_sample`` for single samples, and ``psnr_telea``
-        for :func:`telea` on the same images and masks. ``known_error`` is the
+        entry's samples, ``psnr_sample`` for single samples, ``psnr_telea``
+        for :func:`telea` and ``psnr_membrane`` for :func:`membrane` on the
+        same images and masks. ``sharpness`` and ``sharpness_telea`` are
+        gradient energies in the holes over those of the originals, and
+        ``features_sample``, ``features_telea`` and ``features_membrane`` the
+        distances of whole images to the originals. ``known_error`` is the
         largest error of a pixel outside the holes, in [0, 255].
         """
         means = mean_of_entries(results)
-        return dict(
-            psnr_mean=self.mean_of(means, hole_psnr),
-            psnr_sample=self.mean_of(results, hole_psnr),
-            psnr_telea=self.mean_of(
-                means, lambda _, x, mask: hole_psnr(telea(x, mask), x, mask)
-            ),
+        fillings = dict(sample=results) | {
+            name: [replace(d, image=fill(*d.fields)) for d in means]
+            for name, fill in BASELINES.items()
+        }
+        values = dict(psnr_mean=self.mean_of(means, hole_psnr))
+        for name, filled in fillings.items():
+            values[f'psnr_{name}'] = self.mean_of(filled, hole_psnr)
+            if self.distance is not None:
+                values[f'features_{name}'] = self.mean_of(
+                    filled,
+                    lambda image, x, _: feature_distance(
+                        self.distance, image, x
+                    ),
+                )
+        return values | dict(
+            sharpness=_sharpness(results),
+            sharpness_telea=_sharpness(fillings['telea']),
             known_error=max(_known_error(d.image, *d.fields) for d in results),
         )
 
@@ -73,3 +143,22 @@ def hole_psnr(image: Tensor, truth: Tensor, mask: Tensor) -> float:
 def _known_error(image: Tensor, truth: Tensor, mask: Tensor) -> float:
     error = (image.double() - truth.double()).abs()
     return float((error * ~mask.bool()).max())
+
+
+def hole_energy(image: Tensor, mask: Tensor) -> float:
+    """Sum of squared differences of neighbouring pixels in the hole."""
+    hole = mask[0].bool()
+    total = 0.0
+    for dim in (0, 1):
+        length = hole.shape[dim] - 1
+        pair = hole.narrow(dim, 0, length) & hole.narrow(dim, 1, length)
+        steps = image.double().diff(dim=dim + 1)
+        total += float(steps[:, pair].square().sum())
+    return total
+
+
+def _sharpness(samples: Sequence[EntrySample]) -> float:
+    """Gradient energy in the holes over that of the originals."""
+    ours = sum(hole_energy(d.image, d.fields[1]) for d in samples)
+    theirs = sum(hole_energy(*d.fields) for d in samples)
+    return ours / theirs if theirs else 1.0

@@ -9,6 +9,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmldm.registry import METRICS, MODELS
+from mmldm.utils.size_parts import of_stacks
 from mmldm.utils.typing import ConfigType
 
 # Width in pixels of a Gaussian with deviation 1.5, cut off at 3.5 deviations.
@@ -81,14 +82,15 @@ class ReconstructionMetrics(BaseMetric):
         ]
         rows = [dict(psnr=psnr(*pair), ssim=ssim(*pair)) for pair in pairs]
         if self.lpips is not None:
-            images, references = (
-                torch.stack(column) / 127.5 - 1
-                for column in zip(*pairs, strict=True)
-            )
-            distances = self.lpips.to(images.device)(images, references)
-            for row, distance in zip(rows, distances.tolist(), strict=True):
+            distances = of_stacks(self._distances, *zip(*pairs, strict=True))
+            for row, distance in zip(rows, distances, strict=True):
                 row['lpips'] = distance
         self.results += rows
+
+    def _distances(self, images: Tensor, references: Tensor) -> list[float]:
+        """LPIPS of each pair of images, uint8 (B, 3, H, W)."""
+        images, references = (x / 127.5 - 1 for x in (images, references))
+        return self.lpips.to(images.device)(images, references).tolist()
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """``psnr``, dB, ``ssim`` in [-1, 1] and ``lpips``, lower is better."""

@@ -16,6 +16,7 @@ from mmldm.models.feature_networks.inception import (
     weights_url,
 )
 from mmldm.registry import METRICS
+from mmldm.utils.size_parts import of_stacks
 from mmldm.utils.weight_files import weight_cache
 
 NUM_FEATURES = InceptionFeatures.num_features
@@ -81,7 +82,7 @@ class ReconstructionFID(BaseMetric):
             self.results += [None] * len(data_samples)
             return
         columns = [
-            self._features([sample[key] for sample in data_samples])
+            of_stacks(self._features, [s[key] for s in data_samples])
             for key in ('pred_img', 'gt_img')
         ]
         self.results += list(zip(*columns, strict=True))
@@ -107,9 +108,8 @@ class ReconstructionFID(BaseMetric):
         )
         return dict(rfid=frechet_distance(features, reference))
 
-    def _features(self, images: list[Tensor]) -> list[np.ndarray]:
+    def _features(self, batch: Tensor) -> list[np.ndarray]:
         """Features of each image, (2048,), float32."""
-        batch = torch.stack(images)
         features, _ = self.network.to(batch.device)(batch)
         return list(features.cpu().numpy())
 

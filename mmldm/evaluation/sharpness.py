@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmldm.registry import DATASETS, METRICS, MODELS
 from mmldm.utils.pixels import to_unit_range
@@ -116,7 +116,6 @@ class FeatureDistance(BaseMetric):
         self.distance = MODELS.build(features or LITE).eval()
         self.patches = patches
 
-    @torch.no_grad()
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Measure a batch, image by image: they may differ in size.
 
@@ -125,10 +124,9 @@ class FeatureDistance(BaseMetric):
         """
         for sample in data_samples:
             pair = sample['pred_img'], _truth(sample, 'FeatureDistance')
-            self.distance.to(pair[0].device)
-            inputs = (to_unit_range(image[None]) for image in pair)
             kept = [image.cpu() for image in pair] if self.patches else None
-            self.results.append((float(self.distance(*inputs)), kept))
+            far = feature_distance(self.distance, *pair)
+            self.results.append((far, kept))
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """``features`` and ``patches``, 0 for the real images themselves.
@@ -153,6 +151,22 @@ class FeatureDistance(BaseMetric):
         variances = theirs.var(0).clamp(min=1e-12)
         error = ((ours - theirs).square() / variances).mean()
         return values | dict(patches=float(error))
+
+
+@torch.no_grad()
+def feature_distance(
+    distance: nn.Module, image: Tensor, truth: Tensor
+) -> float:
+    """Distance of an image to the truth, both uint8 (3, H, W).
+
+    Args:
+        distance: Distance of batches in [-1, 1], such as
+            ``PretrainedFeatures``.
+        image: The image.
+        truth: The real image.
+    """
+    inputs = (to_unit_range(x[None]) for x in (image, truth))
+    return float(distance.to(image.device)(*inputs))
 
 
 LITE = dict(

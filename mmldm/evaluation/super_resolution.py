@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmldm.registry import METRICS
+from mmldm.registry import METRICS, MODELS
 from mmldm.utils.pixels import bicubic
+from mmldm.utils.typing import ConfigType
 
 from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
 from .power_spectrum import gradient_energy
 from .reconstruction import psnr
+from .sharpness import feature_distance
 
 
 @METRICS.register_module()
@@ -21,10 +24,20 @@ class SuperResolutionMetrics(EntrySamplesMetric):
     The same numbers are given for bicubic interpolation of the small images.
     The metric reads ``gt_img`` and ``img_lq``, which ``DegradeBicubic`` and
     ``PackInputs(gt_img=True)`` in the pipeline of the test data give.
+
+    Args:
+        features: Config of an image distance, such as ``PretrainedFeatures``;
+            None measures none.
     """
 
     default_prefix = 'sr'
     fields = ('gt_img', 'img_lq')
+
+    def __init__(
+        self, features: ConfigType | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.distance = None if features is None else MODELS.build(features)
 
     def compute_metrics(
         self, results: Sequence[EntrySample]
@@ -36,10 +49,12 @@ class SuperResolutionMetrics(EntrySamplesMetric):
         samples, ``psnr_sample`` for single samples and ``psnr_bicubic`` for
         bicubic interpolation. ``sharpness`` and ``sharpness_bicubic`` are the
         images' gradient energy over that of the originals; 1 is best.
+        ``features_sample`` and ``features_bicubic`` are distances to the
+        originals.
         """
         means = mean_of_entries(results)
         large = [replace(d, image=_enlarged(*d.fields)) for d in means]
-        return dict(
+        values = dict(
             psnr_small=self.mean_of(
                 results,
                 lambda image, _, small: psnr(_like(image, small), small),
@@ -50,6 +65,15 @@ class SuperResolutionMetrics(EntrySamplesMetric):
             sharpness=_sharpness(results),
             sharpness_bicubic=_sharpness(large),
         )
+        if self.distance is not None:
+            for name, images in dict(sample=results, bicubic=large).items():
+                values[f'features_{name}'] = self.mean_of(
+                    images,
+                    lambda image, x, _: feature_distance(
+                        self.distance, image, x
+                    ),
+                )
+        return values
 
 
 def _psnr(image: Tensor, truth: Tensor, small: Tensor) -> float:

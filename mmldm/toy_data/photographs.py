@@ -1,6 +1,10 @@
-"""Photographs that need no download."""
+"""Photographs that need no download, or a package of Debian."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from mmldm.datasets import AddressedDataset
 from mmldm.registry import DATASETS
@@ -19,6 +23,36 @@ FROM_SKIMAGE = (
 )
 # A building, a cat and a still life.
 HELD_OUT = ('china', 'cat', 'coffee')
+# Photographs among the wallpapers of Debian's packages, below /usr/share. The
+# last one of each package is held out.
+PACKAGES = {
+    'lomiri-wallpapers-16.04': (
+        'backgrounds/Dragonfly_by_Bolly.jpg',
+        'backgrounds/Picture_1A_by_freespace.jpg',
+        'backgrounds/Wine_by_Jakkub_Mede.jpg',
+        'backgrounds/aitzgorri_by_Aitzol_Berasategi.jpg',
+        'backgrounds/friends_by_Aitzol_Berasategi.jpg',
+        'backgrounds/picosdeeuropa_by_Aitzol_Berasategi.jpg',
+        'backgrounds/life_by_Aitzol_Berasategi.jpg',
+    ),
+    'mate-backgrounds': (
+        'backgrounds/mate/nature/Dune.jpg',
+        'backgrounds/mate/nature/GreenMeadow.jpg',
+        'backgrounds/mate/nature/LadyBird.jpg',
+        'backgrounds/mate/nature/RainDrops.jpg',
+        'backgrounds/mate/nature/YellowFlower.jpg',
+        'backgrounds/mate/nature/Garden.jpg',
+    ),
+    'plasma-workspace-wallpapers': (
+        'wallpapers/EveningGlow/contents/images/2560x1600.jpg',
+        'wallpapers/OneStandsOut/contents/images/2560x1600.jpg',
+        'wallpapers/Path/contents/images/2560x1600.jpg',
+        'wallpapers/FallenLeaf/contents/images/2560x1600.jpg',
+    ),
+}
+# Longer side to which wallpapers are shrunk, pixels: at full size, a camera's
+# pixels are smooth.
+LONGEST = 1024
 
 
 @DATASETS.register_module()
@@ -30,37 +64,76 @@ class Photographs(AddressedDataset):
     its pipeline needs ``Crop``, which cuts out squares at random.
 
     Args:
-        split: 'train' (7 photographs) or 'val' (3).
+        split: 'train' (7 photographs) or 'val' (3), and those of packages.
         size: Side of a tile, pixels.
         pipeline: Transforms; the photograph or tile is under ``img``.
+        packages: Debian packages whose photographs are added, keys of
+            ``PACKAGES``; one photograph of each is held out.
+        root: Folder of the packages' files.
         kwargs: Arguments of mmengine's ``BaseDataset``.
     """
 
     def __init__(
-        self, split: str, size: int | None, pipeline: list, **kwargs
+        self,
+        split: str,
+        size: int | None,
+        pipeline: list,
+        packages: Sequence[str] = (),
+        root: str = '/usr/share',
+        **kwargs,
     ) -> None:
         check_choice('Photographs.split', split, ('train', 'val'))
         check_positive('Photographs.size', size or 0)
+        for package in packages:
+            check_choice('Photographs.packages', package, PACKAGES)
         self.split = split
         self.size = size
+        self.packages = packages
+        self.root = Path(root)
         super().__init__(pipeline, serialize_data=False, **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """One entry for each tile: ``img``, uint8 RGB, ``size``, ``name``."""
         entries = []
-        for name in (*FROM_SKLEARN, *FROM_SKIMAGE):
-            if (name in HELD_OUT) != (self.split == 'val'):
-                continue
-            for photograph in read_photograph(name):
-                tiles = cut_into_tiles(photograph, self.size)
-                images = (
-                    tiles if self.split == 'val' else [photograph] * len(tiles)
-                )
-                entries += [
-                    dict(img=image, size=self.size, name=name)
-                    for image in images
-                ]
+        for name, photograph in self._photographs():
+            tiles = cut_into_tiles(photograph, self.size)
+            if self.split == 'train':
+                tiles = [photograph] * len(tiles)
+            entries += [
+                dict(img=image, size=self.size, name=name) for image in tiles
+            ]
         return entries
+
+    def _photographs(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Names and pixels of the photographs of the split."""
+        held_out = self.split == 'val'
+        for name in (*FROM_SKLEARN, *FROM_SKIMAGE):
+            if (name in HELD_OUT) == held_out:
+                for photograph in read_photograph(name):
+                    yield name, photograph
+        for package in self.packages:
+            *train, last = PACKAGES[package]
+            for name in [last] if held_out else train:
+                yield name, read_wallpaper(self.root, package, name)
+
+
+def read_wallpaper(root: Path, package: str, name: str) -> np.ndarray:
+    """A photograph of a Debian package, shrunk, uint8 RGB (H, W, 3).
+
+    Raises:
+        FileNotFoundError: If the package is not installed.
+    """
+    path = root / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'Photographs.packages={package!r} needs {path}: apt-get install '
+            f'{package}, or apt-get download it, dpkg -x it to DIR and set '
+            'root=DIR/usr/share, or leave it out of packages'
+        )
+    with Image.open(path) as image:
+        image.draft('RGB', (LONGEST, LONGEST))
+        image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+        return np.asarray(image.convert('RGB'))
 
 
 def read_photograph(name: str) -> list[np.ndarray]:

@@ -1,18 +1,82 @@
-"""Copies to the device of a model that do not wait for it."""
+"""Copies between CPU and device that neither of them waits for."""
+
+from contextlib import nullcontext, suppress
 
 import torch
 from mmengine.device import get_device
 from torch import Tensor
 
+# CUDA copies fewer bytes by itself without waiting; pinning costs more.
+PINNED_BYTES = 2**16
 
-def to_device(x: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the CPU on a device; the CPU does not wait for the copy.
 
-    CUDA copies in the background from pinned memory only.
+def to_device(
+    x: Tensor, device: torch.device, dtype: torch.dtype | None = None
+) -> Tensor:
+    """A tensor on a device; the CPU does not wait for the copy.
+
+    Args:
+        x: On the CPU, which CUDA copies from pinned memory, or elsewhere.
+        device: Where it is needed.
+        dtype: Its type there; None keeps it. The device converts.
     """
+    device = torch.device(device)
     if device.type == 'cuda' and x.device.type == 'cpu':
-        x = x.pin_memory()
-    return x.to(device, non_blocking=True)
+        x = x.pin_memory() if x.nbytes > PINNED_BYTES else x
+    x = x.to(device, non_blocking=True)
+    return x if dtype is None else x.to(dtype)
+
+
+class SideStream:
+    """Copies that run beside the kernels of a CUDA device.
+
+    Elsewhere, and where CUDA has no streams, they are ordinary copies.
+
+    Args:
+        device: The device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = torch.device(device)
+        self.stream = None
+        if self.device.type == 'cuda':
+            with suppress(RuntimeError):
+                self.stream = torch.cuda.Stream(self.device)
+
+    def upload(self, x: Tensor) -> Tensor:
+        """A copy of a pinned tensor on the device; see :meth:`join`."""
+        with self._beside():
+            return to_device(x, self.device)
+
+    def join(self, x: Tensor) -> Tensor:
+        """Let the device's next kernels wait for :meth:`upload`, and use x."""
+        if self.stream is not None:
+            current = torch.cuda.current_stream(self.device)
+            current.wait_stream(self.stream)
+            x.record_stream(current)
+        return x
+
+    def download(self, x: Tensor) -> Tensor:
+        """Begin to copy a tensor of the device; see :meth:`finish`."""
+        if self.stream is None:
+            return x
+        self.stream.wait_stream(torch.cuda.current_stream(self.device))
+        with self._beside():
+            copied = x.to('cpu', non_blocking=True)
+        x.record_stream(self.stream)
+        return copied
+
+    def finish(self, x: Tensor) -> Tensor:
+        """The values of :meth:`download`; the CPU waits for this copy."""
+        if self.stream is None:
+            return x.cpu()
+        self.stream.synchronize()
+        return x
+
+    def _beside(self):
+        if self.stream is None:
+            return nullcontext()
+        return torch.cuda.stream(self.stream)
 
 
 def available_device(name: str | torch.device | None) -> torch.device:

@@ -71,6 +71,63 @@ def render_sample(
     return np.concatenate([picture, _text(sample, classes, picture.shape[1])])
 
 
+def condition_tile(
+    sample: LDMDataSample, classes: Sequence[str] | None, shape: tuple
+) -> np.ndarray:
+    """What a sample was made from, in one picture of a given size.
+
+    It is the original of a reconstruction, a map or a layout, or else class
+    and caption as text.
+
+    Args:
+        sample: A data sample with the conditions to show only.
+        classes: Names of the classes.
+        shape: Height and width of the picture, pixels.
+
+    Returns:
+        uint8 RGB (*shape, 3).
+    """
+    height, width = shape
+    image = np.full((height, width, 3), GREY, np.uint8)
+    if 'gt_img' in sample:
+        image = bicubic(_last(sample.gt_img), height, width)
+    if 'gt_sem_seg' in sample:
+        labels = np.asarray(sample.gt_sem_seg)[0]
+        rows, columns = (
+            np.arange(new) * old // new
+            for new, old in zip(shape, labels.shape, strict=True)
+        )
+        return _with_map(image, labels[rows][:, columns], 1)
+    if 'layout' in sample:
+        return _with_boxes(image, sample, classes)
+    if 'img_lq' in sample:
+        return _nearest(_last(sample.img_lq), image)
+    if 'mask' in sample:
+        hole = np.repeat(_last(sample.mask).astype(bool), 3, axis=2)
+        hole = _nearest(hole.astype(np.uint8), image).astype(bool)
+        return np.where(hole, 0, image).astype(np.uint8)
+    if 'ref_imgs' in sample:
+        return bicubic(_last(sample.ref_imgs[0]), height, width)
+    return image if 'gt_img' in sample else _words(sample, classes, shape)
+
+
+def _words(
+    sample: LDMDataSample, classes: Sequence[str] | None, shape: tuple
+) -> np.ndarray:
+    """Class or caption as text on white, cut to a size."""
+    picture = Image.new('RGB', shape[::-1], 'white')
+    text = sample.get('caption')
+    if text is None and 'gt_label' in sample:
+        text = _name(sample.label, classes)
+    letters = max(4, int(shape[1] / font().getlength('n')))
+    lines = textwrap.wrap(text or '', letters)[: max(1, shape[0] // LINE)]
+    top = (shape[0] - LINE * len(lines)) // 2
+    canvas = ImageDraw.Draw(picture)
+    for i, line in enumerate(lines):
+        canvas.text((2, top + i * LINE), line, 'black', font=font())
+    return np.asarray(picture)
+
+
 def _beside(image: np.ndarray, sample: LDMDataSample) -> list[np.ndarray]:
     """Pictures of further conditions, as high as ``image``."""
     tiles = []

@@ -24,12 +24,12 @@ def sample_grid(
     Args:
         pairs: The images of each sample, uint8 RGB (h, w, 3), which are put
             below each other: an original and its reconstruction, or a
-            generated image alone.
+            generated image alone. Samples may differ in size.
         labels: The class of each sample, or None. Generated images with
             classes are in rows of one class each, see :func:`rows_of`;
             others fill a square.
     """
-    tiles = [np.concatenate(pair) for pair in pairs]
+    tiles = _one_size([np.concatenate(pair) for pair in pairs])
     if len(pairs[0]) == 1 and None not in labels:
         rows = rows_of(labels)
     else:
@@ -137,12 +137,38 @@ def assemble(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
 
 def contact_sheet(images: Sequence[np.ndarray]) -> np.ndarray:
     """Images of any sizes in an about square grid, uint8 RGB (H, W, 3)."""
-    height, width = (max(i.shape[k] for i in images) for k in (0, 1))
+    tiles = _one_size(images)
+    height, width = tiles[0].shape[:2]
     columns = max(1, round((len(images) * height / width) ** 0.5))
-    tiles = [_padded(image, height, width) for image in images]
     return assemble(
         [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
     )
+
+
+def sheet_of_rows(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Images of any sizes in given rows, on white, uint8 RGB (H, W, 3)."""
+    lines = []
+    for row in rows:
+        height = max(map(len, row))
+        lines.append([_padded(i, height, i.shape[1]) for i in row])
+    width = max(sum(i.shape[1] + GAP for i in line) for line in lines)
+    height = sum(len(line[0]) + GAP for line in lines)
+    canvas = np.full((height + GAP, width + GAP, 3), 255, np.uint8)
+    top = GAP
+    for line in lines:
+        left = GAP
+        for image in line:
+            end = left + image.shape[1]
+            canvas[top : top + len(image), left:end] = image
+            left = end + GAP
+        top += len(line[0]) + GAP
+    return canvas
+
+
+def _one_size(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The images, filled up with white to the largest height and width."""
+    height, width = (max(i.shape[k] for i in images) for k in (0, 1))
+    return [_padded(image, height, width) for image in images]
 
 
 def _padded(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -9,8 +9,6 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.dist import all_gather_object, barrier
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
-from torch import nn
 
 from mmldm.registry import HOOKS
 from mmldm.utils import check_range
@@ -19,6 +17,7 @@ from mmldm.utils.image_store import image_path
 from .conditions import is_rendered, render_sample
 from .grid import choose, contact_sheet, sample_grid, spread_over_classes
 from .image_files import other_images, write_image
+from .shown_samples import as_array, generated, labels_of, read_by, those
 
 # Number of images that a test shows together with their conditions.
 NUM_CONDITIONED = 16
@@ -73,7 +72,7 @@ class ImageGridHook(Hook):
         outputs: Sequence | None = None,
     ) -> None:
         """Keep the images for the grid."""
-        self._keep(runner, _generated(outputs), runner.val_dataloader.dataset)
+        self._keep(runner, generated(outputs), runner.val_dataloader.dataset)
 
     def after_test_iter(
         self,
@@ -83,16 +82,13 @@ class ImageGridHook(Hook):
         outputs: Sequence | None = None,
     ) -> None:
         """Keep the images for the grid; write all if ``show_dir`` is set."""
-        generated, dataset = (
-            _generated(outputs),
-            runner.test_dataloader.dataset,
-        )
-        self._keep(runner, generated, dataset)
-        self._keep_conditioned(runner, generated, dataset)
+        found, dataset = generated(outputs), runner.test_dataloader.dataset
+        self._keep(runner, found, dataset)
+        self._keep_conditioned(runner, found, dataset)
         if self.show_dir is not None and not _stores_images(runner):
-            for sample in generated:
+            for sample in found:
                 path = image_path(self.show_dir, sample.sample_idx)
-                write_image(_array(sample.pred_img), path)
+                write_image(as_array(sample.pred_img), path)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
         """Send the grid to the visualizer."""
@@ -127,8 +123,8 @@ class ImageGridHook(Hook):
         """The samples to show, the same on every rank."""
         if self.chosen is None:
             labels = [None] * len(dataset)
-            if 'gt_label' in _read_by(runner.model):
-                labels = _labels(dataset)
+            if 'gt_label' in read_by(runner.model):
+                labels = labels_of(dataset)
             self.chosen = Chosen(
                 choose(labels, self.num_images),
                 spread_over_classes(labels, NUM_CONDITIONED),
@@ -137,11 +133,11 @@ class ImageGridHook(Hook):
 
     def _keep(self, runner, outputs: Sequence, dataset: Sized) -> None:
         chosen = self._choose(runner, dataset).for_grid
-        for sample in _those(outputs, chosen):
-            pair = [_array(sample.pred_img)]
+        for sample in those(outputs, chosen):
+            pair = [as_array(sample.pred_img)]
             if 'gt_img' in sample:
-                pair.insert(0, _array(sample.gt_img))
-            has_label = 'gt_label' in _read_by(runner.model)
+                pair.insert(0, as_array(sample.gt_img))
+            has_label = 'gt_label' in read_by(runner.model)
             label = sample.label if has_label else None
             self.shown.append((sample.sample_idx, pair, label))
 
@@ -149,15 +145,15 @@ class ImageGridHook(Hook):
         self, runner, outputs: Sequence, dataset: BaseDataset
     ) -> None:
         chosen = self._choose(runner, dataset).with_conditions
-        for sample in _those(outputs, chosen):
-            fields = [f for f in _read_by(runner.model) if f in sample]
+        for sample in those(outputs, chosen):
+            fields = [f for f in read_by(runner.model) if f in sample]
             if any(is_rendered(f, sample.get(f)) for f in fields):
                 conditions = type(sample)(
                     metainfo=sample.metainfo,
                     **{field: sample.get(field) for field in fields},
                 )
                 picture = render_sample(
-                    _array(sample.pred_img),
+                    as_array(sample.pred_img),
                     conditions,
                     dataset.metainfo.get('classes'),
                 )
@@ -198,41 +194,3 @@ class Chosen(NamedTuple):
 def _stores_images(runner) -> bool:
     """Whether the test's loop writes the images itself."""
     return hasattr(getattr(runner, 'test_loop', None), 'store')
-
-
-def _those(outputs: Sequence, chosen: set[int]) -> list:
-    return [sample for sample in outputs if sample.sample_idx in chosen]
-
-
-def _labels(dataset: Sized) -> list[int | None]:
-    """The class of every sample of a data set, or None."""
-    if not hasattr(dataset, 'get_data_info'):
-        return [None] * len(dataset)
-    samples_per_entry = getattr(dataset, 'samples_per_entry', 1)
-    labels = [
-        dataset.get_data_info(i).get('gt_label')
-        for i in range(len(dataset) // samples_per_entry)
-    ]
-    return [
-        label if isinstance(label, int | np.integer) else None
-        for label in labels
-        for _ in range(samples_per_entry)
-    ]
-
-
-def _read_by(model: nn.Module) -> tuple[str, ...]:
-    """Fields of data samples that a model's conditioner reads."""
-    if is_model_wrapper(model):
-        model = model.module
-    conditioner = getattr(model, 'conditioner', None)
-    return () if conditioner is None else conditioner.reads
-
-
-def _generated(samples: Sequence) -> list:
-    """The samples with a generated image; a classifier makes none."""
-    return [sample for sample in samples if 'pred_img' in sample]
-
-
-def _array(image) -> np.ndarray:
-    """uint8 tensor (3, H, W) -> uint8 array (H, W, 3)."""
-    return image.permute(1, 2, 0).cpu().numpy()

@@ -55,6 +55,12 @@ def test_times_of_a_validation_are_not_those_of_training(start):
     assert read_log(run).values == dict(time=[(10, 0.5)], psnr=[(10, 20)])
 
 
+def test_the_loss_of_a_validation_is_another_curve(start):
+    run = start('1', training(10, loss=3), dict(step=10, loss=5))
+    found = read_log(run).values
+    assert found == {'loss': [(10, 3)], 'val/loss': [(10, 5)]}
+
+
 def test_a_line_that_a_kill_has_cut_is_left_out(start):
     run = start('1', training(1, loss=1), end='{"loss": 0.')
     assert read_log(run).points('loss') == [(1, 1)]

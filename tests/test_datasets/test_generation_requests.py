@@ -74,3 +74,17 @@ def test_a_million_samples_take_no_memory_and_parts_of_them_are_the_same():
     first = GenerationRequests(10**7, indices=5, **many)
     assert len(first) == 5
     assert first[4]['data_samples'].label == 1
+
+
+def test_buckets_ask_for_every_size_of_every_class():
+    dataset = GenerationRequests(
+        12,
+        16,
+        [],
+        buckets=dict(type='AspectBuckets', step=4),
+        num_classes=2,
+    )
+    asked = [(entry['img_shape'], entry['gt_label']) for entry in dataset]
+    sizes = [(12, 20), (16, 16), (20, 12)]
+    expected = [(size, label) for size in sizes for label in (0, 1)]
+    assert asked == expected * 2

@@ -1,7 +1,7 @@
+import math
 from types import SimpleNamespace
 
 import pytest
-import torch
 
 from mmldm.engine.batch_names import NUM_SHOWN, images_of
 from mmldm.engine.loops import AddressedTrainLoop
@@ -33,9 +33,8 @@ def test_without_names_nothing_is_said():
 
 def test_a_loss_that_is_not_finite_names_the_images():
     loop = AddressedTrainLoop.__new__(AddressedTrainLoop)
-    loop._iter = 4
     loop._runner = SimpleNamespace(advice=lambda: 'go on')
     with pytest.raises(
         FloatingPointError, match='iteration 5 .*loss=nan.*images a.png: go on'
     ):
-        loop._check_finite(dict(loss=torch.tensor(torch.nan)), batch('a.png'))
+        loop._check_finite(5, images_of(batch('a.png')), dict(loss=math.nan))

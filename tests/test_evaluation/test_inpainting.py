@@ -2,9 +2,11 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from mmldm.evaluation import InpaintingMetrics
-from mmldm.evaluation.inpainting import telea
+from mmldm.evaluation.inpainting import hole_energy, membrane, telea
+from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 
 
@@ -47,12 +49,10 @@ def test_teleas_own_output_is_no_better_than_telea(
     scores = judge(InpaintingMetrics(), samples, batch_size)
     reached = scores['inpaint/psnr_telea']
     assert 15 < reached < 50
-    assert scores == {
-        'inpaint/psnr_mean': pytest.approx(reached),
-        'inpaint/psnr_sample': pytest.approx(reached),
-        'inpaint/psnr_telea': reached,
-        'inpaint/known_error': 0,
-    }
+    for name in ('psnr_mean', 'psnr_sample'):
+        assert scores[f'inpaint/{name}'] == pytest.approx(reached)
+    assert scores['inpaint/known_error'] == 0
+    assert scores['inpaint/sharpness'] == scores['inpaint/sharpness_telea']
 
 
 def test_the_truth_reaches_everything(judge, filled, truths):
@@ -60,11 +60,66 @@ def test_the_truth_reaches_everything(judge, filled, truths):
     scores = judge(InpaintingMetrics(), samples)
     assert scores['inpaint/psnr_mean'] == 100
     assert scores['inpaint/known_error'] == 0
+    assert scores['inpaint/sharpness'] == 1
 
 
 def test_telea_does_not_see_the_hole(truths, masks):
     other = torch.where(masks[2].bool(), 255 - truths[2], truths[2])
     assert telea(other, masks[2]).equal(telea(truths[2], masks[2]))
+
+
+def test_a_membrane_continues_a_plane():
+    """Its Laplacian is 0, at the border of the image too where it is flat."""
+    rows, columns = torch.arange(16)[:, None], torch.arange(20)
+    plane = (5 * rows + 3 * columns).expand(3, -1, -1).byte()
+    mask = torch.zeros(1, 16, 20, dtype=torch.uint8)
+    mask[:, 3:9, 5:14] = 1
+    other = torch.where(mask.bool(), 0, plane)
+    assert membrane(other, mask).equal(plane)
+    stripes = (3 * columns).expand(3, 16, -1).byte()
+    mask[:, :9] = mask[:, 8:9]
+    hidden = torch.where(mask.bool(), 200, stripes)
+    assert membrane(hidden, mask).equal(stripes)
+
+
+@pytest.mark.parametrize('value', [0, 1])
+def test_a_membrane_without_a_border_changes_nothing(truths, value):
+    mask = torch.full((1, 16, 16), value, dtype=torch.uint8)
+    assert membrane(truths[0], mask).equal(truths[0])
+
+
+def test_sharpness_is_that_of_pairs_inside_the_hole():
+    """Steps of 3 down and 4 to the right; a hole of 2 x 3 pixels."""
+    rows, columns = torch.arange(8)[:, None], torch.arange(6)
+    image = (3 * rows + 4 * columns).expand(3, -1, -1).byte()
+    mask = torch.zeros(1, 8, 6, dtype=torch.uint8)
+    mask[:, 2:4, 1:4] = 1
+    assert hole_energy(image, mask) == 3 * (3 * 3**2 + 4 * 4**2)
+
+
+class Mean(nn.Module):
+    """Stands in for a network: difference of the means in [-1, 1]."""
+
+    def forward(self, x, reference):
+        return (x - reference).mean((1, 2, 3)).abs()
+
+
+def test_features_are_compared_with_the_fillings(
+    judge, filled, truths, masks, monkeypatch
+):
+    monkeypatch.setitem(MODELS.module_dict, 'Mean', Mean)
+    metric = InpaintingMetrics(features=dict(type='Mean'))
+    sample = filled(2, (truths[2] + 20 * masks[2]).byte())
+    scores = judge(metric, [sample])
+    share = masks[2].double().mean().item()
+    assert scores['inpaint/features_sample'] == pytest.approx(
+        20 / 127.5 * share, rel=1e-4
+    )
+    for fill in (telea, membrane):
+        error = fill(truths[2], masks[2]).double() - truths[2].double()
+        assert scores[f'inpaint/features_{fill.__name__}'] == pytest.approx(
+            abs(error.mean().item()) / 127.5, rel=1e-3
+        )
 
 
 def test_the_mean_of_an_entrys_samples_is_judged(judge, filled, truths, masks):

@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch import nn
 
 from mmldm.evaluation import SuperResolutionMetrics
+from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.pixels import bicubic
 
@@ -81,3 +83,25 @@ def test_data_without_a_small_image_are_refused(judge, enlarged, truths):
     del sample.img_lq
     with pytest.raises(ValueError, match='needs img_lq'):
         judge(SuperResolutionMetrics(), [sample])
+
+
+class Mean(nn.Module):
+    """Stands in for a network: difference of the means in [-1, 1]."""
+
+    def forward(self, x, reference):
+        return (x - reference).mean((1, 2, 3)).abs()
+
+
+def test_features_are_compared_with_bicubic(
+    judge, enlarged, truths, monkeypatch
+):
+    monkeypatch.setitem(MODELS.module_dict, 'Mean', Mean)
+    grey = torch.full((3, 16, 16), 100, dtype=torch.uint8)
+    metric = SuperResolutionMetrics(features=dict(type='Mean'))
+    scores = judge(metric, [enlarged(0, grey)])
+    bicubic_image = resized(resized(truths[0], 4), 16)
+    for name, image in dict(sample=grey, bicubic=bicubic_image).items():
+        error = image.double().mean() - truths[0].double().mean()
+        assert scores[f'sr/features_{name}'] == pytest.approx(
+            abs(error.item()) / 127.5, rel=1e-3
+        )

@@ -13,6 +13,7 @@ from mmldm.datasets.transforms import Crop, PackInputs
 from mmldm.registry import TRANSFORMS
 from mmldm.toy_data import ShapeScenes
 from mmldm.visualization import render_sample
+from mmldm.visualization.grid import GAP
 
 ROOT = Path(__file__).parents[2]
 TOOL = 'analysis_tools/browse_dataset'
@@ -133,3 +134,31 @@ def test_a_map_of_ones_own_is_shown(browse, scenes):
     packed = dataset[next(iter(AddressedSampler(dataset, seed=0)))]
     brightest = packed['inputs'].amax(0)[..., None].expand(-1, -1, 3)
     assert np.array_equal(picture[:256:16, -256::16], brightest)
+
+
+def test_each_batch_of_several_sizes_has_its_row(
+    call_tool, tmp_path, monkeypatch
+):
+    """Batches of two, as a training makes them; their sizes differ."""
+    monkeypatch.setattr(
+        'mmldm.visualization.render_sample', lambda image, *_: image
+    )
+    for i, shape in enumerate([(20, 32)] * 4 + [(32, 20)] * 4):
+        path = tmp_path / f'images/{i}.png'
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), np.full((*shape, 3), 10 * i, np.uint8))
+    config = tmp_path / 'shapes.py'
+    config.write_text(
+        f"_base_ = '{ROOT}/configs/_base_/datasets/image-folder.py'\n"
+        'train_dataloader = dict(global_batch_size=2, dataset=dict(size=16, '
+        "split='all', buckets=dict(type='AspectBuckets', step=4), "
+        f"data_root='{tmp_path / 'images'}'))\n"
+    )
+    out = tmp_path / 'out'
+    call_tool(TOOL, config, '--out', out, '--num', 8)
+    found = [cv2.imread(str(p)).shape for p in sorted(out.glob('0*.png'))]
+    assert found[::2] == found[1::2]
+    assert {*found} == {(12, 20, 3), (20, 12, 3)}
+    heights = sum(shape[0] + GAP for shape in found[::2])
+    sheet = cv2.imread(str(out / 'grid.png'))
+    assert sheet.shape == (heights + GAP, 2 * (20 + GAP) + GAP, 3)

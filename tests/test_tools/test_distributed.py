@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -124,6 +125,43 @@ def test_flags_work_in_two_processes(run_tool, config, tmp_path, port):
     assert end_of(work)['meta']['iter'] == 4
 
 
+SHAPES = """
+_base_ = '{config}'
+train_dataloader = dict(
+    global_batch_size=6,
+    dataset=dict(
+        _delete_=True, type='ImageFolder', data_root='{images}', size=32,
+        annotations=[dict(type='FolderClasses')],
+        buckets=dict(type='AspectBuckets', step=8),
+        pipeline=[
+            dict(type='LoadImage'), dict(type='ResizeShorterSide'),
+            dict(type='Crop', random=True), dict(type='PackInputs')]))
+val_dataloader = dict(dataset=dict(size=32))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('processes', [2, 3])
+def test_batches_of_one_size_are_those_of_one_process(
+    run_tool, config, tmp_path, port, processes
+):
+    rng = np.random.default_rng(0)
+    shapes = [(40, 64)] * 7 + [(64, 40)] * 5 + [(40, 40)]
+    for i, shape in enumerate(shapes):
+        path = tmp_path / f'images/a/{i}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), rng.integers(0, 256, (*shape, 3), np.uint8))
+    path = tmp_path / 'shapes.py'
+    path.write_text(SHAPES.format(config=config, images=tmp_path / 'images'))
+    run_tool('train', path, '--work-dir', tmp_path / 'one')
+    flags = (processes, '--work-dir', tmp_path / 'more')
+    status, log = launch('dist_train.sh', path, *flags, port=port)
+    assert status == 0, log
+    one, more = end_of(tmp_path / 'one'), end_of(tmp_path / 'more')
+    assert losses(more) == pytest.approx(losses(one), rel=1e-4)
+    assert more['meta']['size_counts'] == one['meta']['size_counts']
+
+
 # In float64, rounding stays small where a discriminator, or a vector between
 # two codes, amplifies it. The weights are kept as they are at the start.
 MEASURED = """
@@ -209,7 +247,7 @@ ADVERSARIAL_TERMS = {
 def test_three_processes_move_the_weights_as_one_does(
     request, tmp_path, monkeypatch, kind, double, bound, terms
 ):
-    """20 iterations of 6 samples; what is measured is in the README.
+    """20 iterations of 6 samples; docs/en/several_gpus.md has measurements.
 
     The discriminator's statistics, the adaptive weight, the codes revived
     and the transform of latents are those of the global batch.

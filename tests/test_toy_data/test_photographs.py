@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data
 from sklearn.datasets import load_sample_image
 
 from mmldm.toy_data import Photographs
-from mmldm.toy_data.photographs import HELD_OUT
+from mmldm.toy_data.photographs import HELD_OUT, PACKAGES
 
 
 def dataset(split, size=64, pipeline=()):
@@ -43,6 +44,47 @@ def test_all_are_in_colour():
             if sample['name'] not in seen:
                 seen.add(sample['name'])
                 assert np.ptp(sample['img'].astype(int), axis=2).max() > 20
+
+
+@pytest.fixture
+def wallpapers(tmp_path):
+    """Folder with pictures for a package, of one brightness each."""
+    for place, name in enumerate(PACKAGES['mate-backgrounds']):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        colour = (10 * place, 0, 200)
+        Image.new('RGB', (2048, 1280), colour).save(path, quality=100)
+    return tmp_path
+
+
+def test_one_photograph_of_a_package_is_held_out(wallpapers):
+    options = dict(packages=['mate-backgrounds'], root=str(wallpapers))
+    *train, last = PACKAGES['mate-backgrounds']
+    for split, names in (('train', train), ('val', [last])):
+        samples = [
+            entry
+            for entry in Photographs(split, 64, [], **options)
+            if entry['name'] in PACKAGES['mate-backgrounds']
+        ]
+        assert {sample['name'] for sample in samples} == {*names}
+        # 1024 x 640 pixels after shrinking.
+        assert len(samples) == len(names) * 16 * 10
+        for sample in samples[::100]:
+            place = PACKAGES['mate-backgrounds'].index(sample['name'])
+            red, _, blue = sample['img'].reshape(-1, 3).mean(0)
+            assert (red, blue) == pytest.approx((10 * place, 200), abs=2)
+
+
+def test_a_package_that_is_not_installed_is_told(tmp_path):
+    with pytest.raises(
+        FileNotFoundError,
+        match="packages='lomiri-.*needs .*: apt-get install lomiri-.* root=",
+    ):
+        Photographs(
+            'train', 64, [], ['lomiri-wallpapers-16.04'], str(tmp_path)
+        )
+    with pytest.raises(ValueError, match="packages='gimp' is not known"):
+        Photographs('train', 64, [], ['gimp'])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmldm.visualization import sample_grid
+from mmldm.visualization import sample_grid, sheet_of_rows
 from mmldm.visualization.grid import (
     GAP,
     choose,
@@ -157,3 +157,19 @@ def test_without_classes_images_are_spread_over_the_data():
         assert spread_over_classes(labels, 4) == {0, 250, 500, 750}
     assert choose([None] * 3, 64) == {0, 1, 2}
     assert choose([], 64) == set()
+
+
+def test_samples_of_several_sizes_are_filled_up_with_white():
+    wide, tall = np.zeros((2, 4, 3), np.uint8), np.zeros((6, 3, 3), np.uint8)
+    grid = sample_grid([[wide], [tall], [wide], [tall]], [None] * 4)
+    assert grid.shape[:2] == (2 * 6 + 3 * GAP, 2 * 4 + 3 * GAP)
+    assert (grid == 0).all(axis=2).sum() == 2 * (2 * 4 + 6 * 3)
+
+
+def test_given_rows_keep_the_sizes_of_their_images():
+    """Two rows: 2x4 and 2x4; then 6x3."""
+    wide, tall = np.zeros((2, 4, 3), np.uint8), np.ones((6, 3, 3), np.uint8)
+    sheet = sheet_of_rows([[wide, wide], [tall]])
+    assert sheet.shape[:2] == (2 + 6 + 3 * GAP, 4 + 4 + 3 * GAP)
+    assert (sheet[GAP : GAP + 2, GAP : GAP + 4] == 0).all()
+    assert (sheet[2 * GAP + 2 :][:6, GAP : GAP + 3] == 1).all()

@@ -11,7 +11,7 @@ from sklearn.svm import SVC
 
 from mmldm.registry import DATASETS
 from mmldm.visualization.grid import GAP, choose, rows_of
-from mmldm.visualization.image_grid_hook import _labels
+from mmldm.visualization.shown_samples import labels_of
 
 ROOT = Path(__file__).parents[2]
 SIDE, ROWS, COLUMNS = 32, 10, 10
@@ -34,7 +34,7 @@ def test_the_quickstart_draws_a_grid_of_this_shape():
         ROOT / 'configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
     )
     dataset = DATASETS.build({**cfg.test_dataloader.dataset, 'size': SIDE})
-    labels = _labels(dataset)
+    labels = labels_of(dataset)
     chosen = choose(labels, cfg.default_hooks.visualization.num_images)
     shown = sorted(labels[i] for i in chosen)
     rows = rows_of(shown)

@@ -8,7 +8,7 @@ are those that a run with this seed sees first. Boxes are drawn on the image.
 Beside it are the class map laid over the image, the image with its hole, the
 hole, the low-resolution image, the reference images, and the maps that
 extra_maps names. Below it are class, caption and file. grid.png shows all
-pictures together.
+pictures together; if batches of a training differ in size, each begins a row.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from mmengine.config import Config
 from mmldm.apis import config_parser, load_config, run_tool
 from mmldm.utils import check_count
 from mmldm.utils.files import check_folder_to_write
+
+# Pictures in a row of a batch.
+IN_ROW = 16
 
 # Imported where it is used: --help does not wait for torch.
 if TYPE_CHECKING:
@@ -65,12 +68,26 @@ def build_dataset(cfg: Config, phase: str) -> BaseDataset:
     return DATASETS.build(loader.dataset)
 
 
-def indices(dataset: BaseDataset, args: argparse.Namespace, seed: int) -> list:
+def batch_size_of(cfg: Config, dataset: BaseDataset) -> int | None:
+    """Samples of a batch of one size; None if all samples have one size."""
+    loader = cfg.train_dataloader
+    if getattr(dataset, 'size_groups', lambda: None)() is None:
+        return None
+    return loader.get('global_batch_size') or loader.get('batch_size', 1)
+
+
+def indices(
+    dataset: BaseDataset,
+    args: argparse.Namespace,
+    seed: int,
+    batch_size: int | None = None,
+) -> list:
     """The first samples of training, or samples spread over the data set."""
     from mmldm.datasets import AddressedSampler
 
     sampler = AddressedSampler(dataset, seed=seed)
     if args.phase == 'train':
+        sampler.batch_size = batch_size or 1
         return [*islice(sampler, min(args.num, len(dataset)))]
     return [int(index) for index in sampler.spread(args.num)]
 
@@ -91,26 +108,42 @@ def picture(packed: dict, dataset: BaseDataset) -> np.ndarray:
     return render_sample(image, packed['data_samples'], classes)
 
 
+def sheet(images: list[np.ndarray], batch_size: int | None) -> np.ndarray:
+    """All pictures together, uint8 RGB (H, W, 3)."""
+    from mmldm.visualization import contact_sheet, sheet_of_rows
+
+    if batch_size is None:
+        return contact_sheet(images)
+    rows = []
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
+        rows += [batch[i : i + IN_ROW] for i in range(0, len(batch), IN_ROW)]
+    return sheet_of_rows(rows)
+
+
 def main() -> None:
     """Write the pictures."""
     args = parse_args()
     check_count('--num', args.num)
     check_folder_to_write('--out', args.out)
-    from mmldm.visualization import contact_sheet, write_image
+    from mmldm.visualization import write_image
     from mmldm.visualization.grid import LONGEST
 
     cfg = load_config(args)
     dataset = build_dataset(cfg, args.phase)
     seed = cfg.get('randomness', {}).get('seed') or 0
     shown, number, pixels, out = [], 0, 0, Path(args.out)
-    for index in indices(dataset, args, seed):
+    batch_size = None
+    if args.phase == 'train':
+        batch_size = batch_size_of(cfg, dataset)
+    for index in indices(dataset, args, seed, batch_size):
         image = picture(dataset[index], dataset)
         write_image(image, out / f'{number:06}.png')
         number += 1
         pixels += image.shape[0] * image.shape[1]
         if pixels < LONGEST**2 or not shown:
             shown.append(image)
-    write_image(contact_sheet(shown), out / 'grid.png')
+    write_image(sheet(shown, batch_size), out / 'grid.png')
     what = 'all of them' if len(shown) == number else f'{len(shown)} of them'
     print(f'{number} pictures in {out}, {what} in {out}/grid.png')
 

@@ -37,6 +37,9 @@ BUILT = {
     'transforms',
     'vis_backends',
 }
+# Arguments of our classes that other packages get: a registry builds nothing
+# in them.
+PASSED_ON = {'init_kwargs'}
 # The parts that a training builds; the parts of a test may be incomplete.
 TRAINED = re.compile(
     r'model|(train|val)_(dataloader|evaluator)|(default|custom)_hooks'
@@ -154,7 +157,8 @@ def _typed_dicts(
         yield path, dict(node), built
         foreign = not _is_ours(_class(node, scope))
     for key, value in node.items():
-        surely = built and (not foreign or key in BUILT)
+        theirs = foreign and key not in BUILT or key in PASSED_ON
+        surely = built and not theirs
         yield from _typed_dicts(value, f'{path}.{key}', scope, surely)
 
 

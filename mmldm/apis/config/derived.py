@@ -13,7 +13,7 @@ from .source import inherited_files
 
 # Arguments of the training's data set that validation, test and their metrics
 # inherit.
-SHARED = ('data_root', 'size')
+SHARED = ('data_root', 'size', 'buckets')
 # Arguments of a metric that are the training's data set.
 REFERENCE = ('reference', 'data')
 # Arguments of metrics that are other data sets.
@@ -87,7 +87,10 @@ def share_with_training(cfg: Config) -> None:
             for key in _left_open(metric, scope, REFERENCE):
                 metric[key] = training or None
     for dataset in _other_datasets(cfg):
-        for key in _left_open(dataset, scope, SHARED):
+        open_keys = _left_open(dataset, scope, SHARED)
+        if 'size' not in open_keys and 'buckets' in open_keys:
+            open_keys.remove('buckets')  # its own size is the only one
+        for key in open_keys:
             dataset[key] = training.get(key)
 
 

@@ -13,6 +13,7 @@ from mmldm.models.editors.part_checks import check_sides
 from mmldm.utils import check_divisible
 from mmldm.utils.image_size import Size, check_size, height_and_width
 
+from ..trained_sizes import warn_of_untrained_size
 from .requests import argument_of
 
 # Fields that are as large as the image, and have its position.
@@ -138,6 +139,8 @@ def check_sizes(
 ) -> None:
     """Raise unless fields and model suit the size of an image.
 
+    A size that a model of several sizes was not trained at gives a warning.
+
     Args:
         model: The model.
         fields: Fields of a data sample.
@@ -147,6 +150,7 @@ def check_sizes(
         ValueError: Naming the argument.
     """
     check_size('size', size)
+    warn_of_untrained_size(model, size)
     check_sides(
         'size', size, 'denoiser', model.denoiser, model.autoencoder.factor
     )

@@ -6,6 +6,7 @@ from mmldm.diffusion import ClassifierFreeGuidance, Sampling
 from mmldm.models.editors import LatentDiffusion
 
 from ..class_names import class_names
+from ..trained_sizes import sizes_text
 from .arguments import GUIDANCE
 from .batch_size import DEFAULT, has_own_memory
 from .requests import argument_of
@@ -46,7 +47,7 @@ def defaults_of(model: LatentDiffusion) -> Defaults:
     found |= dict(
         num=Default(1, 'images of each kind'),
         seed=Default(0, 'of the noise'),
-        size=Default(model.image_size, "model.image_size, the training's"),
+        size=Default(model.image_size, _why_size(model)),
     )
     scheduler = model.diffusion_scheduler
     key = 'model.diffusion_scheduler'
@@ -59,6 +60,14 @@ def defaults_of(model: LatentDiffusion) -> Defaults:
     found |= _guidance(model)
     found |= _computing(model)
     return found
+
+
+def _why_size(model: LatentDiffusion) -> str:
+    """Where the size comes from, and which sizes the model knows."""
+    why = "model.image_size, the training's"
+    if not model.trained_sizes:
+        return why
+    return f'{why}; trained at {sizes_text(model)} (height x width)'
 
 
 def _range(model: LatentDiffusion, field: str) -> str:

@@ -116,10 +116,13 @@ class Crop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class CropPart(BaseTransform):
-    """Cut out a square whose side is a part of the image's shorter one.
+    """Cut out a part with the proportions of the data set's ``size``.
+
+    It is a square if there is no size.
 
     Args:
-        min_part: Least part, in (0, 1].
+        min_part: Least part of the largest such window, by its sides, in
+            (0, 1].
         max_part: Largest part; the part is uniform between the two.
         random: Cut anywhere; False cuts in the centre.
     """
@@ -134,9 +137,12 @@ class CropPart(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Cut the image and its maps."""
-        shorter = min(results['img'].shape[:2])
-        size = max(1, int(shorter * np.random.uniform(*self.parts)))
-        return _cut(results, (size, size), self.random)
+        h, w = height_and_width(results.get('size') or 1)
+        height, width = results['img'].shape[:2]
+        largest = min(height, width * h / w), min(width, height * w / h)
+        part = np.random.uniform(*self.parts)
+        size = [max(1, int(side * part)) for side in largest]
+        return _cut(results, size, self.random)
 
 
 @TRANSFORMS.register_module()

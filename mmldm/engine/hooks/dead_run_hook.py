@@ -1,9 +1,10 @@
 """Warnings about trainings that learn nothing."""
 
-from collections.abc import Iterator
+from functools import partial
 
 import torch
 from mmengine.hooks import Hook
+from torch import Tensor
 
 from mmldm.models.editors import LatentDiffusion
 from mmldm.models.editors.editor import Editor
@@ -17,6 +18,10 @@ from ..optim_wrapper import named_wrappers
 
 # Images that tell whether latents have the variance of the noise.
 IMAGES = 8
+# Names of numbers to compare: the perplexity of the codes, and the prefix of
+# the value that a loss has if nothing is predicted.
+PERPLEXITY = 'perplexity'
+TRIVIAL = 'trivial '
 
 
 @HOOKS.register_module()
@@ -82,36 +87,40 @@ class DeadRunHook(Hook):
         data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
-        """Look at gradients, loss and codes."""
-        for part, norm in self.norms.take().items():
-            sign = self.gradients.setdefault(part, signs.Gradient(part))
-            self._warn(runner, f'gradient of {part}', sign(norm))
+        """Have gradients, loss and codes judged once they are read."""
+        late = runner.train_loop.late
+        late.add(self.norms.take(), partial(self._judge_gradients, runner))
         done = runner.iter + 1 - self.first
         if done % self.interval or not isinstance(runner.bare_model, Editor):
             return
-        judged = self._judged(runner.bare_model, data_batch, outputs)
-        for name, message in judged:
-            if done >= self.patience:
-                self._warn(runner, name, message)
+        warns = done >= self.patience
+        values = _values(runner.bare_model, data_batch, outputs)
+        late.add(values, partial(self._judge_outputs, runner, warns))
 
     def after_train(self, runner) -> None:
         """Let go of the optimizers."""
         self.norms.close()
 
-    def _judged(
-        self, model: Editor, batch: dict, outputs: dict
-    ) -> Iterator[tuple[str, str | None]]:
-        """Signs of the loss and of the codes, and their messages."""
-        batch = model.data_preprocessor(batch)
-        trivial = model.trivial_losses(batch['inputs'])
-        for name, value in trivial.items():
-            if name in outputs and value > 0:
-                found = self.plateau(name, outputs[name].item(), value)
-                yield 'loss', found
-        codes = getattr(getattr(model, 'autoencoder', None), 'num_codes', None)
-        if codes is not None and 'perplexity' in outputs:
-            found = self.codebook(outputs['perplexity'].item(), codes)
-            yield 'codebook', found
+    def _judge_gradients(self, runner, norms: dict[str, float]) -> None:
+        for part, norm in norms.items():
+            sign = self.gradients.setdefault(part, signs.Gradient(part))
+            self._warn(runner, f'gradient of {part}', sign(norm))
+
+    def _judge_outputs(
+        self, runner, warns: bool, values: dict[str, float]
+    ) -> None:
+        """Judge the loss and the codes; see :func:`_values`."""
+        judged = {}
+        for name, value in values.items():
+            trivial = values.get(TRIVIAL + name, 0)
+            if trivial > 0:
+                judged['loss'] = self.plateau(name, value, trivial)
+        if PERPLEXITY in values:
+            codes = runner.bare_model.autoencoder.num_codes
+            judged['codebook'] = self.codebook(values[PERPLEXITY], codes)
+        for name, message in judged.items():
+            if warns:
+                self._warn(runner, name, message)
 
     def _warn(self, runner, name: str, message: str | None) -> None:
         """Log a message, the first time that its sign is found."""
@@ -119,6 +128,27 @@ class DeadRunHook(Hook):
             return
         self.warnings[name] = message
         runner.logger.warning(f'this training may be dead: {message}')
+
+
+def _values(model: Editor, batch: dict, outputs: dict) -> dict[str, Tensor]:
+    """Losses that a dead training keeps, their values then, and perplexity."""
+    batch = model.data_preprocessor(batch)
+    trivial = model.trivial_losses(batch['inputs'])
+    names = [name for name in trivial if name in outputs]
+    found = {name: outputs[name] for name in names}
+    for name in names:
+        found[TRIVIAL + name] = _like(trivial[name], outputs[name])
+    codes = getattr(getattr(model, 'autoencoder', None), 'num_codes', None)
+    if codes is not None and PERPLEXITY in outputs:
+        found[PERPLEXITY] = outputs[PERPLEXITY]
+    return found
+
+
+def _like(value: Tensor | float, other: Tensor) -> Tensor:
+    """A number on the device of another; filling does not wait for it."""
+    if isinstance(value, Tensor):
+        return value
+    return torch.full_like(other, value)
 
 
 def _root_mean_square(runner) -> float:

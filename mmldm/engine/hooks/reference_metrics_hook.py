@@ -13,6 +13,7 @@ from mmldm.registry import HOOKS
 from mmldm.structures import LDMDataSample
 from mmldm.utils import SampleRandom
 from mmldm.utils.same_rounding import same_rounding
+from mmldm.utils.size_parts import in_order, one_size_parts
 
 
 @HOOKS.register_module()
@@ -62,17 +63,14 @@ class ReferenceMetricsHook(Hook):
                 'none: use a data set with images, or remove the hook from '
                 'custom_hooks'
             )
-        model = runner.bare_model
-        inputs = model.data_preprocessor(data_batch)['inputs']
-        kinds = dict(
-            real=lambda: inputs,
-            reconstruction=lambda: _copies(model, inputs),
-            noise=lambda: _decoded_noise(model, inputs, outputs),
-        )
+        parts = one_size_parts({**data_batch, 'data_samples': outputs})
         for kind, evaluator in self.evaluators.items():
+            shown = [
+                (places, _shown(kind, runner.bare_model, part))
+                for places, part in parts
+            ]
             evaluator.process(
-                data_samples=_showing(outputs, kinds[kind]()),
-                data_batch=data_batch,
+                data_samples=in_order(shown), data_batch=data_batch
             )
 
     def after_test_epoch(self, runner, metrics: dict | None = None) -> None:
@@ -81,6 +79,18 @@ class ReferenceMetricsHook(Hook):
         for kind, evaluator in self.evaluators.items():
             for name, value in evaluator.evaluate(size).items():
                 metrics[f'{kind}/{name}'] = value
+
+
+def _shown(kind: str, model, batch: dict) -> list[LDMDataSample]:
+    """The samples of a batch of one size, with images of a kind."""
+    inputs = model.data_preprocessor(batch)['inputs']
+    samples = batch['data_samples']
+    kinds = dict(
+        real=lambda: inputs,
+        reconstruction=lambda: _copies(model, inputs),
+        noise=lambda: _decoded_noise(model, inputs, samples),
+    )
+    return _showing(samples, kinds[kind]())
 
 
 @torch.no_grad()

@@ -45,6 +45,7 @@ class RunSummaryHook(Hook):
             device=f'{_device()}, {_precision(runner)}',
             writes=f'{runner.work_dir}: checkpoints and pictures',
             log=log_file(runner.logger),
+            curves=_curves(runner),
             resume='after an interruption: the same command with --resume',
         )
         _log(runner, f'Training {_name(runner)}', lines)
@@ -93,6 +94,13 @@ class RunSummaryHook(Hook):
             data=f'{type(dataset).__name__}, {len(dataset):,} samples, '
             f'{batch} a batch{processes}'
         )
+
+
+def _curves(runner) -> str:
+    """How to look at the curves while the training runs."""
+    backends = runner.visualizer._vis_backends.values()
+    ways = [getattr(backend, 'how_to_open', None) for backend in backends]
+    return '; '.join(filter(None, ways))
 
 
 def _name(runner) -> str:

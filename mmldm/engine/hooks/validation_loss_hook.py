@@ -14,6 +14,7 @@ from mmldm.models.editors import LatentDiffusion, fixed_errors
 from mmldm.registry import DATA_SAMPLERS, DATASETS, HOOKS
 from mmldm.utils import check_count
 from mmldm.utils.signatures import arguments_of
+from mmldm.utils.size_parts import one_size_parts
 from mmldm.utils.typing import ConfigType
 
 # Neighbouring images are at times far from each other.
@@ -136,15 +137,18 @@ class ValidationLossHook(Hook):
     ) -> Tensor:
         """The losses of some images, summed, for each range."""
         batch = pseudo_collate([dataset[index] for index in drawn])
-        batch = model.data_preprocessor(batch)
-        places = torch.tensor(
+        offsets = torch.tensor(
             [draw.position * GOLDEN % 1 for draw in drawn],
             dtype=torch.float64,
         )
         starts = torch.arange(self.num_ranges, dtype=torch.float64)[:, None]
-        fraction = (starts + places) / self.num_ranges
-        errors = fixed_errors(model, **batch, fraction=fraction)
-        return errors.double().sum(1).cpu()
+        fraction = (starts + offsets) / self.num_ranges
+        sums = torch.zeros(self.num_ranges, dtype=torch.float64)
+        for places, part in one_size_parts(batch):
+            part = model.data_preprocessor(part)
+            errors = fixed_errors(model, **part, fraction=fraction[:, places])
+            sums += errors.double().sum(1).cpu()
+        return sums
 
 
 def _held_out(runner, training: Dataset) -> ConfigType:

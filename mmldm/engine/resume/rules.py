@@ -109,7 +109,13 @@ RULES = (
         r'images of an iteration',
         TAKEN,
         'the data continues after the {num_samples} images of the '
-        'checkpoint: none is skipped or repeated',
+        'checkpoint: {continues}',
+    ),
+    Rule(
+        r'images of each size',
+        REFUSED,
+        'batches of one size would be of other images: restore the images, '
+        'or start a training with load_from={file} instead of --resume',
     ),
     Rule(
         r'train_dataloader\.(dataset|sampler)(\..*)?|'
@@ -138,7 +144,7 @@ RULES = (
     Rule(
         r'hooks\.(?!(LatentScaleHook|LoggerHook|IterTimerHook|'
         r'ParamSchedulerHook|DistSamplerSeedHook|AtomicCheckpointHook|'
-        r'ImageGridHook|RuntimeInfoHook|SyncBuffersHook|'
+        r'ImageGridHook|ProgressStripHook|RuntimeInfoHook|SyncBuffersHook|'
         r'ReferenceMetricsHook|EmptyCacheHook|ProfilerHook)\b).*',
         TAKEN,
         'a hook that is added starts without a history',

@@ -14,6 +14,7 @@ from ..optim_wrapper import named_wrappers
 from .config_diff import Difference, config_differences
 from .optimizers import Changed, Part, Progress, resume_part
 from .rules import RATES, REFUSED, WRAPPER, line, sort_out
+from .sizes import continues, other_sizes
 
 SCHEDULE = rf'{WRAPPER}\.(optimizer\.lr|paramwise_cfg.*)|param_scheduler.*'
 
@@ -53,6 +54,7 @@ def resume_training(runner: Any, checkpoint: dict, path: str) -> None:
         seed=runner.seed,
         num_samples=samples,
         max_iters=runner.max_iters,
+        continues=continues(runner.train_loop.size_counts),
     )
     lines = [line(*group, facts) for group in groups]
     if other and not any(rule.keys == RATES for rule, _ in groups):
@@ -145,6 +147,7 @@ def _differences(
         # Compared as text: the metainfo of a data set may hold arrays.
         if repr(meta.get(name, value)) != repr(value):
             found.append(Difference(key, meta[name], value))
+    found += other_sizes(meta.get('size_counts'), loop.size_counts)
     # A config without seed accepts the checkpoint's.
     return [
         d

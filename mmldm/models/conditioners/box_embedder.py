@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
+from mmldm.utils.devices import to_device
 from mmldm.utils.typing import SampleList
 
 from .dropping import unless_dropped
@@ -98,12 +99,14 @@ class BoxEmbedder(Embedder):
         ]
         labels = torch.tensor([[label for label, _ in row] for row in padded])
         boxes = torch.tensor([[box for _, box in row] for row in padded])
-        classes = self.class_embed(labels.to(self.device))
-        places = self._fourier(boxes).to(classes)
+        classes = self.class_embed(to_device(labels, self.device))
+        boxes = self._fourier(boxes)
+        places = to_device(boxes, self.device, classes.dtype)
         # Missing objects are computed too: in every batch, data parallelism
         # needs a gradient of every weight.
         tokens = self.mlp(torch.cat([classes, places], dim=-1))
-        return torch.where(there[..., None].to(self.device), tokens, self.null)
+        there = to_device(there[..., None], self.device)
+        return torch.where(there, tokens, self.null)
 
     def _layout(self, sample: LDMDataSample) -> list[tuple[int, Corners]]:
         """Classes and corners of all objects."""

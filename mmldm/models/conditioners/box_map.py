@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
+from mmldm.utils.devices import to_device
 from mmldm.utils.typing import SampleList
 
 from .dropping import unless_dropped
@@ -62,7 +63,8 @@ class BoxMap(PlacedClasses):
         ]
         # (B, H, W, classes): the product below gives every weight a gradient
         # for every batch, which data parallelism needs.
-        shares = torch.stack(maps).to(self.class_embed.weight)
+        weight = self.class_embed.weight
+        shares = to_device(torch.stack(maps), weight.device, weight.dtype)
         return (shares @ self.class_embed.weight).permute(0, 3, 1, 2)
 
     def _layout(self, sample: LDMDataSample) -> list[tuple[int, Box]]:

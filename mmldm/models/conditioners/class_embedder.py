@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_choice, check_count
+from mmldm.utils.devices import to_device
 from mmldm.utils.typing import SampleList
 
 from .dropping import unless_dropped
@@ -77,9 +78,8 @@ class ClassEmbedder(Embedder):
                 'sample needs its class'
             )
         labels = unless_dropped(self._label, data_samples, drop, self.null)
-        embedded = self.embedding(
-            torch.tensor(labels, device=self.embedding.weight.device)
-        )
+        labels = to_device(torch.tensor(labels), self.embedding.weight.device)
+        embedded = self.embedding(labels)
         return embedded[:, None] if self.slot == 'tokens' else embedded
 
     def _label(self, sample: LDMDataSample) -> int:

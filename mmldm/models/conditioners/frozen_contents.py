@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmldm.structures import Condition
+from mmldm.utils.devices import to_device
 from mmldm.utils.typing import SampleList
 
 from .embedder import Embedder
@@ -70,7 +71,7 @@ def precomputed(
                 data_samples, drop.tolist(), strict=True
             )
         ]
-        batch = torch.stack(rows).to(embedder.device, non_blocking=True)
+        batch = to_device(torch.stack(rows), embedder.device)
         if batch.is_floating_point():
             batch = batch.to(embedder.dtype)
         slots[name.partition('.')[2]] = batch

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
+from mmldm.utils.devices import to_device
 from mmldm.utils.pixels import clip_pixels
 from mmldm.utils.typing import ConfigType, SampleList
 
@@ -88,7 +89,7 @@ class ImageEncoder(FrozenNetwork):
                 'same number to each'
             )
         tokens = self.embed([image for row in rows for image in row])
-        keep = ~drop[:, None, None].to(tokens.device)
+        keep = to_device(~drop[:, None, None], tokens.device)
         return tokens.unflatten(0, (len(rows), -1)) * keep
 
     @torch.no_grad()
@@ -100,7 +101,8 @@ class ImageEncoder(FrozenNetwork):
         """
         size = self.network.config.image_size
         pixels = torch.stack([clip_pixels(image, size) for image in images])
-        embeds = self.network(pixels.to(self.device, self.dtype)).image_embeds
+        pixels = to_device(pixels, self.device, self.dtype)
+        embeds = self.network(pixels).image_embeds
         return F.normalize(embeds.float(), dim=-1).to(self.dtype)
 
     @staticmethod

@@ -6,6 +6,7 @@ from torch import Tensor
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
+from mmldm.utils.devices import to_device
 from mmldm.utils.typing import SampleList
 
 from .embedder import Embedder, Encode
@@ -55,7 +56,7 @@ class PrecomputedFeatures(Embedder):
                 'same number to each'
             )
         keep = ~drop[:, None, None]
-        return (torch.stack(rows) * keep).to(self.device, self.dtype)
+        return to_device(torch.stack(rows) * keep, self.device, self.dtype)
 
     def _features(self, sample: LDMDataSample) -> Tensor:
         features = torch.as_tensor(

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.utils import check_count
+from mmldm.utils.devices import to_device
 from mmldm.utils.pixels import to_unit_range
 from mmldm.utils.typing import SampleList
 
@@ -59,10 +60,9 @@ class SemanticMap(PlacedClasses):
         weight = self.linear.weight
         # Mapping first and halving then gives the same, as both are linear,
         # and never stores one channel per class.
-        x = F.embedding(classes.to(weight.device).long(), weight.t())
-        x = x[:, 0].permute(0, 3, 1, 2) * ~drop[:, None, None, None].to(
-            x.device
-        )
+        x = F.embedding(to_device(classes, weight.device).long(), weight.t())
+        keep = to_device(~drop[:, None, None, None], x.device)
+        x = x[:, 0].permute(0, 3, 1, 2) * keep
         height, width = (-side % self.factor for side in x.shape[2:])
         x = F.pad(x, (0, width, 0, height), mode='replicate')
         # For even sizes, bilinear halving is the mean of 2x2 pixels.
@@ -125,8 +125,9 @@ class MaskedImage(Embedder):
         """
         images, masks = self._read(data_samples)
         masks = masks.bool() | drop[:, None, None, None]
-        images = to_unit_range(images.to(self.device)).to(self.dtype)
-        masks = masks.to(self.device)
+        images = to_device(images, self.device)
+        images = to_unit_range(images).to(self.dtype)
+        masks = to_device(masks, self.device)
         return self.concat(self.hide(images, masks), masks, encode)
 
     def hide(self, images: Tensor, masks: Tensor) -> Tensor:
@@ -239,5 +240,6 @@ class LowResolution(Embedder):
             ValueError: If an image is missing, or not uint8.
         """
         images = read_maps(data_samples, 'img_lq', 'LowResolution', self.dim)
-        images = to_unit_range(images.to(self.device)).to(self.dtype)
-        return images * ~drop[:, None, None, None].to(self.device)
+        images = to_device(images, self.device)
+        images = to_unit_range(images).to(self.dtype)
+        return images * to_device(~drop[:, None, None, None], self.device)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.utils import check_choice
+from mmldm.utils.devices import to_device
 from mmldm.utils.typing import ConfigType, SampleList
 
 from .embedder import Encode
@@ -171,9 +172,10 @@ class TextEncoder(FrozenNetwork):
         if mask is not None:
             # An empty caption may be all padding; attention needs a token.
             mask = mask.bool() | ~mask.any(1, keepdim=True)
-            seen = dict(attention_mask=mask.to(self.device))
+            seen = dict(attention_mask=to_device(mask, self.device))
         with self.gradients():
-            return self.network(ids.to(self.device), **seen).last_hidden_state
+            ids = to_device(ids, self.device)
+            return self.network(ids, **seen).last_hidden_state
 
 
 def _skip(

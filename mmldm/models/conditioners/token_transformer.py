@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from mmldm.registry import MODELS
 from mmldm.utils import check_count, check_positive
+from mmldm.utils.devices import to_device
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..layers import CrossAttention
@@ -128,7 +129,7 @@ class TokenTransformer(Embedder):
         """
         ids = self.tokenizer(data_samples, drop)
         self._check(ids)
-        x = self.token_embed(ids.to(self.token_embed.weight.device))
+        x = self.token_embed(to_device(ids, self.token_embed.weight.device))
         x = x + self.position_embed.weight[: ids.shape[1]]
         return self.norm(self.blocks(x))
 

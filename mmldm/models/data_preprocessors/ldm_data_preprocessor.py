@@ -5,6 +5,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmldm.registry import MODELS
+from mmldm.utils.devices import to_device
 from mmldm.utils.pixels import to_unit_range
 
 
@@ -21,8 +22,9 @@ class LDMDataPreprocessor(BaseDataPreprocessor):
         """A batch as editors expect it.
 
         Args:
-            data: Batch with ``data_samples``; with images, ``inputs``, a list
-                of uint8 RGB tensors (3, H, W); in training, ``iteration``.
+            data: Batch with ``data_samples``; with images, ``inputs``, uint8
+                RGB, a list of (3, H, W) or one tensor (B, 3, H, W), on any
+                device; in training, ``iteration``.
             training: Not used: training and prediction get the same.
 
         Returns:
@@ -36,14 +38,13 @@ class LDMDataPreprocessor(BaseDataPreprocessor):
         if images is not None:
             # One transfer of bytes; the samples stay on the CPU, where their
             # labels are read.
-            batch = _stack(images).to(
-                self.device, non_blocking=self._non_blocking
-            )
-            images = to_unit_range(batch)
+            images = to_unit_range(to_device(_stack(images), self.device))
         return {**data, 'inputs': images}
 
 
-def _stack(images: list[Tensor]) -> Tensor:
+def _stack(images: list[Tensor] | Tensor) -> Tensor:
+    if isinstance(images, Tensor) and images.dtype == torch.uint8:
+        return images
     for image in images:
         if image.dtype != torch.uint8:
             raise ValueError(

@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from mmldm.utils.size_parts import in_order, one_size_parts
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..layers import compile_blocks
@@ -73,6 +74,17 @@ class Editor(BaseModel):
                     'valid arguments of torch.compile, or compile=True'
                 ) from error
 
+    def val_step(self, data: dict[str, Any]) -> SampleList:
+        """See ``BaseModel``; images of several sizes are made in turn."""
+        step, parts = super().val_step, one_size_parts(data)
+        if len(parts) == 1:
+            return step(data)
+        return in_order([(places, step(part)) for places, part in parts])
+
+    def test_step(self, data: dict[str, Any]) -> SampleList:
+        """See :meth:`val_step`."""
+        return self.val_step(data)
+
     @abstractmethod
     def loss(
         self, inputs: Tensor, data_samples: SampleList, iteration: int = 0
@@ -86,7 +98,7 @@ class Editor(BaseModel):
                 loop.
         """
 
-    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+    def trivial_losses(self, inputs: Tensor) -> dict[str, Tensor | float]:
         """Terms of the loss, by name, of a network that has learned nothing.
 
         A training whose terms stay there is dead; ``DeadRunHook`` compares

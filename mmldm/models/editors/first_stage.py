@@ -7,11 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmldm.registry import MODELS
-from mmldm.utils import SampleRandom, check_choice, check_positive
+from mmldm.utils import (
+    SampleRandom,
+    check_choice,
+    check_positive,
+    check_range,
+)
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
+from ..losses.latent_noise import with_noise
 from .editor import Editor
+from .first_stage_checks import check_size
 from .first_stage_hash import ORIGIN
 from .first_stage_loading import fit_discriminator, fit_parts
 from .first_stage_steps import OptimizerStep, wrappers_by_part
@@ -41,6 +48,10 @@ class FirstStage(Editor):
             pixel loss.
         adversarial: Config of ``AdversarialLoss``; None for none.
         equivariance: Config of ``Equivariance``; None for none.
+        latent_noise: Noise for which the decoder is trained, in deviations of
+            the latents, so that it tolerates the errors of a diffusion model.
+            The noise of each image has a random deviation, |N(0, 1)| times
+            this; Zheng et al. 2025 (arXiv:2510.11690), section 4.3.
         trained: 'all', or 'decoder' to keep the encoder, so that diffusion
             models of the same latents can use the new decoder.
         data_preprocessor: See :class:`Editor`.
@@ -60,6 +71,7 @@ class FirstStage(Editor):
         perceptual_weight: float = 1.0,
         adversarial: ConfigType | None = None,
         equivariance: ConfigType | None = None,
+        latent_noise: float = 0.0,
         trained: str = 'all',
         data_preprocessor: ConfigType | None = None,
     ) -> None:
@@ -79,6 +91,8 @@ class FirstStage(Editor):
         if self.adversarial is not None:
             _ = self.autoencoder.last_weight  # refused now, not at `start`
         self.equivariance = _build(equivariance)
+        check_range('latent_noise', latent_noise, 0, 1)
+        self.latent_noise = latent_noise
         check_choice('trained', trained, ('all', 'decoder'))
         self.keeps_encoder = trained == 'decoder'
         self.fixed_parts: list[torch.nn.Module] = []
@@ -140,7 +154,7 @@ class FirstStage(Editor):
             optim_wrapper: One optimizer wrapper, or one for each trained part.
         """
         data = {'iteration': 0, **self.data_preprocessor(data, True)}
-        self._check_size(data['inputs'])
+        check_size(self, data['inputs'])
         wrappers = wrappers_by_part(optim_wrapper, self.adversarial)
         wrapper = wrappers['autoencoder']
         with wrapper.optim_context(self):
@@ -159,10 +173,10 @@ class FirstStage(Editor):
         return logged
 
     @torch.no_grad()
-    def trivial_losses(self, inputs: Tensor) -> dict[str, float]:
+    def trivial_losses(self, inputs: Tensor) -> dict[str, Tensor]:
         """``loss_rec`` of the batch's mean colour; see :class:`Editor`."""
         colour = inputs.mean((0, 2, 3), keepdim=True).expand_as(inputs)
-        return dict(loss_rec=self.pixel_loss(colour, inputs).item())
+        return dict(loss_rec=self.pixel_loss(colour, inputs))
 
     @torch.no_grad()
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
@@ -202,7 +216,8 @@ class FirstStage(Editor):
         coding = self.autoencoder.encode_for_training(
             reference, random.normal('posterior'), lambda z: transform(z, 1)
         )
-        x = self.autoencoder.decode_for_training(coding.z)
+        z = with_noise(coding.z, self.latent_noise, random)
+        x = self.autoencoder.decode_for_training(z)
         reference = transform(reference, self.autoencoder.factor)
         losses = dict(loss_rec=self.pixel_loss(x, reference))
         if self.perceptual is not None:
@@ -240,25 +255,6 @@ class FirstStage(Editor):
             return lambda x, unit: x
         seed = random.addresses[0][0]
         return self.equivariance.draw((seed, iteration))
-
-    def _check_size(self, x: Tensor) -> None:
-        """Raise if images are too small, or will be after a transform."""
-        scale = self.equivariance.min_scale if self.equivariance else 1
-        least = int(min(x.shape[2:]) * scale)
-        judges = {
-            'perceptual': self.perceptual,
-            'adversarial.discriminator': self.adversarial
-            and self.adversarial.discriminator,
-        }
-        for name, judge in judges.items():
-            needed = getattr(judge, 'min_size', 1)
-            if least < needed:
-                raise ValueError(
-                    f'images of {tuple(x.shape[2:])} pixels, made smaller by '
-                    f'up to {scale} (model.equivariance.min_scale), have '
-                    f'sides of {least} pixels, but model.{name} needs '
-                    f'{needed}: use larger images'
-                )
 
 
 def _build(config: ConfigType | None):

@@ -9,6 +9,7 @@ from torch import Tensor
 from mmldm.diffusion import NoiseLevel, add_noise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.utils import SampleRandom
+from mmldm.utils.devices import to_device
 from mmldm.utils.typing import ConfigType, SampleList
 
 from .derived import CLASSIFIER, complete_classifier
@@ -90,7 +91,7 @@ class LatentClassification(FrozenFirstStage, Editor):
         level = self.diffusion_scheduler.sample_level(random)
         noise = self.diffusion_scheduler.draw_noise(random, z_0)
         logits = self.classify(add_noise(z_0, noise, level), level)
-        labels = self._labels(data_samples).to(logits.device)
+        labels = to_device(self._labels(data_samples), logits.device)
         return dict(
             loss_classify=F.cross_entropy(logits, labels),
             accuracy=(logits.argmax(1) == labels).float().mean(),

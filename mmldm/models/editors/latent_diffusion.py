@@ -11,7 +11,7 @@ from mmldm.diffusion.solvers import Denoise
 from mmldm.registry import DIFFUSION_SCHEDULERS, MODELS
 from mmldm.structures import Condition
 from mmldm.utils import SampleRandom
-from mmldm.utils.image_size import Size, check_size
+from mmldm.utils.image_size import Size, check_size, height_and_width
 from mmldm.utils.typing import ConfigType, SampleList
 
 from ..data_preprocessors.ldm_data_preprocessor import to_images
@@ -64,9 +64,9 @@ class LatentDiffusion(
             :class:`AutoGuidance`.
         guide_checkpoint: File or work directory of that model, a
             ``LatentDiffusion``. It is not part of this model's checkpoints.
-        image_size: Size of the training images, and of generated images
-            whose data sample has no ``img_shape``: side of a square, or
-            height and width, pixels.
+        image_size: Size of the training images, and of generated ones without
+            ``img_shape``: side, or height and width, pixels.
+        trained_sizes: Sizes of the training images, if they have several.
         windows: Config of :class:`Windows` for large images, or None.
         adapter: Config of a :class:`LoRA` that is trained alone, or None.
         data_preprocessor: See :class:`Editor`.
@@ -97,6 +97,7 @@ class LatentDiffusion(
         guide: ConfigType | None = None,
         guide_checkpoint: str | None = None,
         image_size: Size | None = None,
+        trained_sizes: Sequence[Size] = (),
         windows: ConfigType | None = None,
         adapter: ConfigType | None = None,
         data_preprocessor: ConfigType | None = None,
@@ -114,6 +115,7 @@ class LatentDiffusion(
         if image_size is not None:
             check_size('model.image_size', image_size)
         self.image_size = image_size
+        self.trained_sizes = [*map(height_and_width, trained_sizes)]
         self.windows = windows and DIFFUSION_SCHEDULERS.build(windows)
         self.log_variance = build_log_variance(
             log_variance, scheduler.noise_schedule.num_timesteps

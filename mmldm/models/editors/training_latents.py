@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from mmldm.utils.devices import to_device
 from mmldm.utils.typing import DrawNoise, SampleList
 
 from ..autoencoders import Autoencoder
@@ -41,5 +42,6 @@ def cached_latents(
     moments = torch.stack(
         [s.require('latent_moments', 'LatentDiffusion') for s in data_samples]
     )
-    moments = moments.to(autoencoder.latent_scale, non_blocking=True)
+    like = autoencoder.latent_scale
+    moments = to_device(moments, like.device, like.dtype)
     return autoencoder.latents_of(moments, draw_noise)

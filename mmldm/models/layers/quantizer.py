@@ -20,7 +20,7 @@ from .code_search import (
     usage_logs,
     with_copies,
 )
-from .codebook_state import fit_state
+from .codebook_state import check_weights, fit_state
 
 KMEANS_STEPS = 20
 # Laplace smoothing of cluster sizes; van den Oord et al. 2017, A.1.
@@ -97,7 +97,7 @@ class VectorQuantizer(nn.Module):
         super().__init__()
         check_positive('num_codes', num_codes)
         check_positive('dim', dim)
-        _check_weights(beta, legacy_beta, ema_decay)
+        check_weights(beta, legacy_beta, ema_decay)
         if revive_after is not None:
             check_positive('revive_after', revive_after)
         self.num_codes = num_codes
@@ -119,6 +119,8 @@ class VectorQuantizer(nn.Module):
             self.register_buffer(name, value)
         if kmeans_init:
             self.initialized.fill_(False)
+        # Whether `initialized` was read as True; it is on the GPU.
+        self.known_initialized = False
         self.register_load_state_dict_pre_hook(fit_state)
 
     @property
@@ -143,8 +145,10 @@ class VectorQuantizer(nn.Module):
         target = self._to_length(z)
         vectors = rows_of(target.detach())
         elect = partial(elect_vectors, vectors, z, draw_noise)
-        if self.training and self.kmeans_init and not self.initialized:
-            self._init_by_k_means(vectors, elect)
+        if self.training and self.kmeans_init and not self.known_initialized:
+            if not self.initialized:
+                self._init_by_k_means(vectors, elect)
+            self.known_initialized = True
         flat = nearest_codes(vectors, self.codes)
         indices = flat.view(len(z), *z.shape[2:])
         z_q = self.embed(indices)
@@ -233,13 +237,14 @@ class VectorQuantizer(nn.Module):
 
     def _revive(self, sizes: Tensor, elect: Elect) -> None:
         self.idle.add_(1).masked_fill_(sizes > 0, 0)
-        dead = (self.idle >= self.revive_after).nonzero().squeeze(1)
-        if len(dead):
-            vectors = elect(len(dead))
-            # If the batch has too few vectors, the rest waits.
-            revived = dead[: len(vectors)]
-            self._place(revived, vectors)
-            self.idle[revived] = 0
+        dead = self.idle >= self.revive_after
+        # Whatever their number: to read it would wait for the GPU.
+        vectors = elect(self.num_codes)
+        rank = dead.cumsum(0) - 1
+        # If the batch has too few vectors, the rest waits.
+        revived = dead & (rank < len(vectors))
+        self._place(revived, vectors[rank.clamp(0, len(vectors) - 1)])
+        self.idle.masked_fill_(revived, 0)
 
     @torch.no_grad()
     def _init_by_k_means(self, vectors: Tensor, elect: Elect) -> None:
@@ -251,19 +256,30 @@ class VectorQuantizer(nn.Module):
             means = self._sums(vectors, indices) / sizes
             codes = torch.where(sizes > 0, means.to(codes), codes)
             codes = self._to_length(codes)
-        self._place(slice(None), codes)
+        everywhere = self.initialized.new_ones(self.num_codes)
+        self._place(everywhere, codes)
         self.initialized.fill_(True)
 
-    def _place(self, where: Tensor | slice, vectors: Tensor) -> None:
-        """Set codes, with averages as if each were used by one vector."""
-        self.codebook[where] = vectors.to(self.codebook)
+    def _place(self, where: Tensor, vectors: Tensor) -> None:
+        """Set codes, with averages as if each were used by one vector.
+
+        Args:
+            where: True for the codes to set, (num_codes,).
+            vectors: A vector for each code, (num_codes, dim).
+        """
+        rows = where[:, None]
+        for kept in (self.codebook, getattr(self, 'ema_sum', None)):
+            if kept is not None:
+                kept.copy_(torch.where(rows, vectors.to(kept), kept))
         if self.ema_decay is not None:
-            self.ema_size[where] = 1
-            self.ema_sum[where] = vectors.to(self.ema_sum)
+            self.ema_size.masked_fill_(where, 1)
 
     def _sizes(self, indices: Tensor) -> Tensor:
         """Number of vectors of all processes per code, (num_codes,)."""
-        sizes = torch.bincount(indices, minlength=self.num_codes)
+        # Unlike bincount, which looks for the largest index first, this does
+        # not wait for the GPU.
+        sizes = indices.new_zeros(self.num_codes)
+        sizes.scatter_add_(0, indices, torch.ones_like(indices))
         all_reduce(sizes)
         return sizes
 
@@ -276,25 +292,3 @@ class VectorQuantizer(nn.Module):
         sums.index_add_(0, indices, vectors)
         all_reduce(sums)
         return sums
-
-
-def _check_weights(
-    beta: float, legacy_beta: bool, ema_decay: float | None
-) -> None:
-    """Raise unless the options of losses and averages fit each other."""
-    if beta < 0:
-        raise ValueError(
-            f'beta={beta} would push vectors off their codes: set beta >= 0'
-        )
-    if ema_decay is None:
-        return
-    if not 0 < ema_decay < 1:
-        raise ValueError(
-            f'ema_decay={ema_decay} is not in (0, 1): set ema_decay=0.99, or '
-            'None to train the codebook'
-        )
-    if legacy_beta:
-        raise ValueError(
-            'legacy_beta=True weighs the codebook term, which '
-            f'ema_decay={ema_decay} replaces: leave out one of them'
-        )

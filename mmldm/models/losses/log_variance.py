@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
+from mmldm.utils.devices import to_device
 
 
 @MODELS.register_module()
@@ -37,5 +38,5 @@ class LearnedLogVariance(nn.Module):
                 original.
         """
         step = t.long().clamp(max=len(self.table) - 1)
-        log_variance = self.table[step.to(self.table.device)]
+        log_variance = self.table[to_device(step, self.table.device)]
         return errors / log_variance.exp() + weight * log_variance

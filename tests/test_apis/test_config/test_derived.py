@@ -120,3 +120,19 @@ test_evaluator = dict(
     cfg = load_config(tool_parser(None).parse_args([str(child)]))
     assert cfg.test_evaluator.train_dataset.data_root == 'own'
     assert cfg.test_evaluator.test_dataset.data_root == 'other'
+
+
+BUCKETS = (
+    "train_dataloader.dataset={'type': 'ImageFolder', '_delete_': True, "
+    "'data_root': '.', 'size': 64, 'pipeline': [], "
+    "'buckets': {'type': 'AspectBuckets', 'step': 8}}"
+)
+
+
+@pytest.mark.parametrize('own_size', [False, True])
+def test_validation_has_the_sizes_of_training_unless_it_states_one(own_size):
+    asked = 'val_dataloader.dataset.size=64'
+    cfg = load(BUCKETS, *([asked] if own_size else []))
+    dataset = cfg.val_dataloader.dataset
+    assert dataset.size == 64
+    assert ('buckets' in dataset) != own_size

@@ -58,6 +58,7 @@ def check(options):
                 )
             ]
         },
+        {'visualizer.vis_backends.1.type': 'AimVisBackend'},
         {'default_hooks.checkpoint.save_best': ['a', 'b']},
         {'default_hooks.checkpoint.rule': ['greater', 'less']},
         {'default_hooks.checkpoint.save_last': False},

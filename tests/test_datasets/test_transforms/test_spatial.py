@@ -9,6 +9,7 @@ from mmldm.datasets.transforms import (
     RandomDownscale,
     RandomFlip,
     ResizeShorterSide,
+    spatial,
 )
 from mmldm.datasets.transforms.spatial import crop, mirror
 from mmldm.utils.boxes import WHOLE, shown_objects
@@ -266,3 +267,33 @@ def test_maps_of_ones_own_move_as_the_others(transform):
         assert np.array_equal(results['both'][..., i], results[name])
     with pytest.raises(ValueError, match='depth is 20x36, its image'):
         transform(scene(extra_maps=['depth'], depth=own['depth'][:20]))
+
+
+@pytest.mark.parametrize('part', [0.5, 1.0])
+def test_a_part_has_the_proportions_of_the_size(part):
+    """The largest windows of 2:3 are 13.3x20 and 20x30."""
+    for shape, largest in (((40, 20), (13.3, 20)), ((20, 60), (20, 30))):
+        results = dict(img=np.zeros((*shape, 3), np.uint8), size=(8, 12))
+        cut = CropPart(part, part, random=True)(results)['img'].shape[:2]
+        assert cut == tuple(int(side * part) for side in largest)
+
+
+@pytest.mark.parametrize(
+    'old, new',
+    [
+        ((375, 500), (256, 341)),
+        ((500, 333), (384, 256)),
+        ((257, 300), (256, 299)),
+        ((511, 700), (256, 351)),
+        ((64, 64), (40, 40)),
+    ],
+)
+def test_the_fast_average_of_areas_is_that_of_opencv(old, new):
+    """Up to one grey level; edges of both grids may meet within the image."""
+    image = np.random.randint(0, 256, (*old, 3), dtype=np.uint8)
+    found, expected = (
+        method(image, *new).astype(int)
+        for method in (spatial.area, spatial.opencv_area)
+    )
+    assert np.abs(found - expected).max() <= 1
+    assert np.abs(found - expected).mean() < 0.15

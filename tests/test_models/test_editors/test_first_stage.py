@@ -9,6 +9,7 @@ from torch.distributions import Normal, kl_divergence
 from mmldm.engine import AutocastOptimWrapper
 from mmldm.models.autoencoders import Coding, DiagonalGaussian
 from mmldm.models.editors.first_stage_hash import first_stage_hash
+from mmldm.models.losses.latent_noise import with_noise
 from mmldm.registry import MODELS
 from mmldm.utils import SampleRandom
 from mmldm.utils.checkpoint import load_weights, write_checkpoint
@@ -169,6 +170,33 @@ def test_transformed_latents_are_compared_with_transformed_images(
         torch.testing.assert_close(found, error)
         seen.add(found.item())
     assert len(seen) == 4
+
+
+def test_noise_on_latents_is_relative_to_their_deviation(
+    build, inputs, samples
+):
+    """Of one channel of the batch; |N(0, 1)| times the option an image."""
+    model = build(latent_noise=0.5)
+    random = SampleRandom.of(samples)
+    z = model.autoencoder.posterior(inputs).sample(random.normal('posterior'))
+    for scale in (1, 100):
+        noisy = with_noise(scale * z, 0.5, random)
+        noise = random.normal('latent_noise')(z)
+        parts = (noisy - scale * z) / noise / scale
+        level = random.normal('latent_noise/level')(torch.zeros(2, 1, 1, 1))
+        expected = 0.5 * level.abs() * z.std((0, 2, 3), keepdim=True)
+        torch.testing.assert_close(
+            parts, expected.expand_as(parts), rtol=1e-3, atol=1e-4
+        )
+    error = (
+        model.autoencoder.decode_for_training(with_noise(z, 0.5, random))
+        - inputs
+    )
+    torch.testing.assert_close(
+        model.loss(inputs, samples)['loss_rec'], error.abs().mean()
+    )
+    with pytest.raises(ValueError, match='latent_noise=1.5'):
+        build(latent_noise=1.5)
 
 
 def test_images_that_a_transform_makes_too_small_are_refused_at_once(

@@ -6,7 +6,11 @@ import torch.nn.functional as F
 
 from mmldm.models.autoencoders.tiling import WholeMapNorm
 from mmldm.models.layers import group_norm as make_norm
-from mmldm.models.layers.channels_last_norm import GroupNorm, _would_reorder, group_norm_channels_last
+from mmldm.models.layers.channels_last_norm import (
+    GroupNorm,
+    _would_reorder,
+    group_norm_channels_last,
+)
 
 NORM = 'mmldm.models.layers.channels_last_norm'
 

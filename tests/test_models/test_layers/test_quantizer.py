@@ -266,7 +266,7 @@ def test_an_unused_average_stays_where_it_is():
 
 def elected(vectors, count, *noise):
     """The vectors with the highest random ranks."""
-    keys = noise_of(*noise)(torch.empty(4, 1, 4, 4)).flatten()
+    keys = noise_of(*noise)(torch.empty(4, 2, 4, 4))[:, 0].flatten()
     return vectors[keys.argsort(descending=True)[:count]]
 
 

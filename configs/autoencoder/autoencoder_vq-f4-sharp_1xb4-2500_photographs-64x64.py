@@ -1,0 +1,28 @@
+"""VQ-f4 autoencoder of real photographs that keeps their detail.
+
+Like the KL-f4 one, but with a codebook and remedies against its collapse.
+
+Train: python tools/train.py \
+  configs/autoencoder/autoencoder_vq-f4-sharp_1xb4-2500_photographs-64x64.py
+Judge: python tools/test.py \
+  configs/autoencoder/autoencoder_vq-f4-sharp_1xb4-2500_photographs-64x64.py \
+  work_dirs/autoencoder_vq-f4-sharp_1xb4-2500_photographs-64x64
+"""
+
+_base_ = [
+    '../_base_/autoencoder_vq-f4-sharp_small.py',
+    '../_base_/datasets/photographs-wallpapers.py',
+]
+# Without RandomChannelOrder: it would spend codes on colours that photographs
+# do not have.
+train_dataloader = dict(
+    global_batch_size=4,
+    dataset=dict(
+        pipeline=[
+            dict(type='RandomDownscale', min_scale=0.4),
+            dict(type='Crop', random=True),
+            dict(type='RandomFlip', prob=0.5),
+            dict(type='PackInputs'),
+        ]
+    ),
+)
