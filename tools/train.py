@@ -5,7 +5,7 @@
 
 CONFIG defines the training. work_dirs/NAME_OF_THE_CONFIG gets the log, the
 checkpoints and pictures; for the config.py of a converted model, the name is
-that of its folder. README.md has examples.
+that of its folder. docs/en/get_started.md has examples.
 """
 
 import argparse

@@ -10,22 +10,11 @@ model = dict(
     adversarial=dict(
         discriminator=dict(channels=48, num_layers=2),
         weight=0.8,
-        start=300,
-        lead=200,
+        start=250,
+        lead=250,
         ramp=300,
     ),
     latent_noise=0.15,
 )
-param_scheduler = dict(
-    autoencoder=[
-        dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-        dict(
-            type='CosineAnnealingLR',
-            by_epoch=False,
-            begin=50,
-            end=3000,
-            eta_min=2e-5,
-        ),
-    ]
-)
-train_cfg = dict(max_iters=3000, val_interval=1000)
+train_cfg = dict(max_iters=2500, val_interval=500)
+optim_wrapper = dict(adversarial=dict(optimizer=dict(lr=4e-4)))

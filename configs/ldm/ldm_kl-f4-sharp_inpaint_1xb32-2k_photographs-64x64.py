@@ -6,11 +6,12 @@ Judge: python tools/test.py \
   configs/ldm/ldm_kl-f4-sharp_inpaint_1xb32-2k_photographs-64x64.py \
   work_dirs/ldm_kl-f4-sharp_inpaint_1xb32-2k_photographs-64x64
 
-Needs the first stage of autoencoder_kl-f4-sharp_1xb8-3k_photographs-64x64.py.
+Needs the first stage of
+autoencoder_kl-f4-sharp_1xb4-2500_photographs-64x64.py.
 """
 
 _base_ = './ldm_kl-f4_inpaint_1xb32-2k_photographs-64x64.py'
 model = dict(
     autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4-sharp_1xb8-3k_photographs-64x64'
+    'autoencoder_kl-f4-sharp_1xb4-2500_photographs-64x64'
 )

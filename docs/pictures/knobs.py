@@ -18,37 +18,52 @@ from mmldm.apis import LatentDiffusionInferencer
 DIGITS = [*range(10)]
 
 
+SOLVERS = ('DDIM', 'Euler', 'Heun', 'DPMSolverPP', 'UniPC', 'IPNDM')
+GRIDS = (
+    'LeadingGrid',
+    'TrailingGrid',
+    'KarrasGrid',
+    'LogSNRGrid',
+    'EqualErrorGrid',
+)
+STRIPS = dict(
+    steps=[dict(steps=n) for n in (2, 3, 5, 10, 15, 50)],
+    solver=[dict(solver=name, steps=5) for name in SOLVERS],
+    random=[
+        dict(solver=name, steps=20) for name in ('DDPM', 'EulerAncestral')
+    ],
+    grid=[dict(grid=name, steps=5) for name in GRIDS],
+    scale=[dict(guidance_scale=x) for x in (1.0, 1.5, 2.0, 4.0, 8.0)],
+    rescale=[
+        dict(guidance_scale=8.0, guidance_rescale=x) for x in (0, 0.5, 1)
+    ],
+    interval=[
+        dict(guidance_scale=8.0, guidance_interval=x)
+        for x in ((0, 1000), (0.3, 5), (0, 1), (1, 1000))
+    ],
+    seed=[dict(seed=n) for n in range(4)],
+    negative=[dict(negative=n) for n in (None, 1, 8)],
+)
+STRENGTH = 'strength'
+
+
 def main() -> None:
     """Draw a strip for each setting."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('model', help='work directory of the digits model')
     parser.add_argument('out', type=Path, help='folder of the strips')
+    names = [*STRIPS, STRENGTH]
+    parser.add_argument(
+        '--only', nargs='+', choices=names, default=names, metavar='STRIP'
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     draw = Strips(LatentDiffusionInferencer(args.model), args.out)
-    draw.each('steps', ({'steps': n} for n in (2, 3, 5, 10, 15, 50)))
-    solvers = ('DDIM', 'Euler', 'Heun', 'DPMSolverPP', 'UniPC', 'IPNDM')
-    draw.each('solver', ({'solver': n, 'steps': 5} for n in solvers))
-    random = ('DDPM', 'EulerAncestral')
-    draw.each('random', ({'solver': n, 'steps': 50} for n in random))
-    grids = ('LeadingGrid', 'TrailingGrid', 'KarrasGrid', 'LogSNRGrid')
-    draw.each(
-        'grid', ({'grid': n, 'steps': 5} for n in (*grids, 'EqualErrorGrid'))
-    )
-    scales = (1.0, 1.5, 2.0, 4.0, 8.0)
-    draw.each('scale', ({'guidance_scale': n} for n in scales))
-    draw.each(
-        'rescale',
-        ({'guidance_scale': 8.0, 'guidance_rescale': r} for r in (0, 0.5, 1)),
-    )
-    intervals = ((0, 1000), (0.3, 5), (0, 1), (1, 1000))
-    draw.each(
-        'interval',
-        ({'guidance_scale': 8.0, 'guidance_interval': i} for i in intervals),
-    )
-    draw.each('seed', ({'seed': n} for n in range(4)))
-    draw.each('negative', ({'negative': n} for n in (None, 1, 8)))
-    draw.strength((0.2, 0.4, 0.6, 0.8, 1.0))
+    for name in args.only:
+        if name == STRENGTH:
+            draw.strength((0.2, 0.4, 0.6, 0.8, 1.0))
+        else:
+            draw.each(name, STRIPS[name])
 
 
 class Strips:

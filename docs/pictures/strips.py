@@ -11,7 +11,7 @@ import numpy as np  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 
 DPI = 100
-NAME = 230  # pixels for the name of a row
+NAME = 260  # pixels for the name of a row
 GAP = 3
 
 

@@ -17,6 +17,7 @@ from mmengine.config import Config
 
 from mmldm.utils import check_range
 from mmldm.utils.files import check_checkpoint
+from mmldm.utils.remote_files import RemoteError
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 Flags = Mapping[str, Mapping[str, Any]]
 DEBUG = 'MMLDM_DEBUG'
 # Errors of the user, which get one line; our own keep their traceback.
-USER_ERRORS = (ValueError, OSError, FloatingPointError)
+USER_ERRORS = (ValueError, OSError, FloatingPointError, RemoteError)
 # Characters; a longer message, as from a long value, is cut.
 LONGEST_LINE = 2000
 

@@ -24,6 +24,7 @@ from mmldm.utils.mapped_tensors import (
     packed,
     unpacked,
 )
+from mmldm.utils.remote_files import is_remote, remote_stamp
 from mmldm.utils.whole_files import written_whole
 from mmldm.version import __version__
 
@@ -75,10 +76,15 @@ def index_file(key: Sequence[Any], files: Sequence[str]) -> Path:
     digest = hashlib.sha256(json.dumps([__version__, key]).encode())
     for path in files:
         digest.update(os.fsencode(path))
-        digest.update(f'\0{file_stamp(path)}\0'.encode())
+        stamp = remote_stamp(path) if is_remote(path) else file_stamp(path)
+        digest.update(f'\0{stamp}\0'.encode())
+    return cache_folder('indices') / f'{digest.hexdigest()[:32]}.safetensors'
+
+
+def cache_folder(name: str) -> Path:
+    """A folder in which later starts find what this one has read."""
     default = Path('~/.cache/mmldm').expanduser()
-    folder = Path(os.environ.get(FOLDER) or default, 'indices')
-    return folder / f'{digest.hexdigest()[:32]}.safetensors'
+    return Path(os.environ.get(FOLDER) or default, name)
 
 
 def write_index(

@@ -10,8 +10,9 @@ from mmldm.registry import DATASETS
 from .annotations import Annotations, Fields, check_own
 from .file_search import files_below
 from .image_checks import find_damage
-from .image_files import read_header, read_label_map, read_mask
+from .image_files import read_header, read_mask
 from .image_names import normal_form
+from .label_maps import read_label_map
 from .report import DataReport
 from .threads import in_threads_counted
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .image_files import read_header
 from .image_formats import PNG, SUFFIXES, decode
+from .shard_files import open_shard
 from .threads import in_threads
 
 JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
@@ -63,7 +64,7 @@ class Stored(NamedTuple):
     def look(self) -> Found:
         """See :func:`look`."""
         try:
-            with open(self.file or self.path, 'rb') as file:
+            with open_shard(self.file or self.path) as file:
                 size = self.size
                 if size is None:
                     size = file.seek(0, os.SEEK_END)

@@ -12,6 +12,7 @@ import numpy as np
 from mmldm.registry import DATASETS
 from mmldm.utils import check_choice
 from mmldm.utils.image_size import Size, check_size
+from mmldm.utils.remote_files import is_remote
 from mmldm.utils.typing import ConfigType
 
 from .aspect_buckets import AspectBuckets
@@ -87,12 +88,14 @@ class ImageDataset(AddressedDataset):
         self._numbers: np.ndarray | None = None  # of each entry's size
         self.strict = strict
         self.report = DataReport(name, strict)
-        if data_root is None or not Path(data_root).is_dir():
+        if data_root is None or not self.has_root(data_root):
             raise FileNotFoundError(
                 f'data_root={data_root!r} is not a folder; give the one that '
                 'holds the images: --cfg-options '
                 'train_dataloader.dataset.data_root=FOLDER'
             )
+        # mmengine would join folders, and knows no URLs.
+        kwargs = {'data_prefix': {}, **kwargs}
         super().__init__(pipeline, data_root=str(data_root), **kwargs)
 
     def _check_crops(self) -> None:
@@ -104,6 +107,10 @@ class ImageDataset(AddressedDataset):
                     f'to size={step.size}, so that buckets have no effect: '
                     'remove size of Crop, or buckets'
                 )
+
+    def has_root(self, data_root: str) -> bool:
+        """Whether images may be at a place; here, whether it is a folder."""
+        return Path(data_root).is_dir()
 
     def full_init(self) -> None:
         """See ``BaseDataset``; entries come from an index if there is one."""
@@ -142,7 +149,9 @@ class ImageDataset(AddressedDataset):
         key = self.index_key()
         if key is None or self._indices is not None or self.filter_cfg:
             return None
-        root = os.path.abspath(self.data_root)
+        root = self.data_root
+        if not is_remote(root):
+            root = os.path.abspath(root)
         sizes = self.sizes or self.size
         shared = (root, self.split, self.strict, sizes)
         pixels = self._pixel_checks().key()

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from .image_formats import Decoded, decode
+from .jpeg import read_usual
 from .pixel_values import (
     Range,
     has_alpha,
@@ -66,7 +67,41 @@ def read_image(
         ValueError: If the file is damaged or not an image, or has values
             far outside the default range; it is named.
     """
-    image, wide, _ = _read(path, content, what)
+    return read_sized(path, content, what, value_range)[0]
+
+
+def read_sized(
+    path: str,
+    content: bytes | None = None,
+    what: str = 'image',
+    value_range: Range | None = None,
+    least: tuple[int, int] | None = None,
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Read an image that may be smaller, and its full size.
+
+    Args:
+        path: See :func:`read_image`.
+        content: See :func:`read_image`.
+        what: See :func:`read_image`.
+        value_range: See :func:`read_image`.
+        least: Height and width that a JPEG must keep if it is decoded at a
+            half, a quarter or an eighth of its size; None for the full size.
+
+    Returns:
+        Pixels (H, W, 3), and height and width of the full image.
+    """
+    found = read_usual(path, content, least)
+    if found is None:
+        image = _any_image(path, content, what, value_range)
+        found = image, image.shape[:2]
+    return found
+
+
+def _any_image(
+    path: str, content: bytes | None, what: str, value_range: Range | None
+) -> np.ndarray:
+    """Read an image of any kind by Pillow; see :func:`read_image`."""
+    image, wide, _ = read_by_pillow(path, content, what)
     if value_range is not None and wide and image.mode[0] not in 'IF':
         image = _scaled_colours(image, path, content, value_range)
     try:
@@ -94,7 +129,7 @@ def read_header(path: str, content: bytes | None = None) -> Header:
         FileNotFoundError: If the file is missing.
         ValueError: If the file is not an image; it is named.
     """
-    image, wide, several = _read(path, content, 'image', header=True)
+    image, wide, several = read_by_pillow(path, content, 'image', header=True)
     width, height = image.size
     # Pillow turns the size of a TIFF itself.
     if orientation(image) >= 5 and image.format != 'TIFF':
@@ -132,60 +167,7 @@ def read_values(path: str, content: bytes | None = None) -> np.ndarray:
         FileNotFoundError: If the file is missing.
         ValueError: If the file is damaged or not an image; it is named.
     """
-    return np.asarray(_read(path, content, 'image').image)
-
-
-def read_label_map(path: str) -> np.ndarray:
-    """Read the class of each pixel, int64 (H, W); see :func:`label_map_of`.
-
-    Raises:
-        FileNotFoundError: If the file is missing.
-        ValueError: If the file is damaged or no label map; it is named.
-    """
-    return label_map_of(_read(path, None, 'label image').image, path)
-
-
-def label_map_of(image: Image.Image, name: str) -> np.ndarray:
-    """The class of each pixel, int64 (H, W).
-
-    The map is turned as its EXIF data says. Colours are accepted if the three
-    values of each pixel are equal, and alpha if nothing is transparent.
-
-    Args:
-        image: The map.
-        name: Its name, for errors.
-
-    Raises:
-        ValueError: If the map has colours or fractions instead of one whole
-            number a pixel; it is named.
-    """
-    image = upright(image)
-    classes = np.asarray(image)
-    if classes.ndim == 3:
-        classes = _one_channel(classes, image.mode, name)
-    numbers = classes.astype(np.int64)
-    if not np.array_equal(numbers, classes):
-        raise ValueError(
-            f'label image {printable(name)} has numbers that are not whole: '
-            'save its classes as whole numbers'
-        )
-    return numbers
-
-
-def _one_channel(classes: np.ndarray, mode: str, path: str) -> np.ndarray:
-    """The class of each pixel if classes are stored as grey colours."""
-    colours = classes
-    if mode in ('LA', 'RGBA') and (classes[..., -1] == 255).all():
-        colours = classes[..., :-1]
-    if (
-        mode not in ('LA', 'RGB', 'RGBA')
-        or (colours != colours[..., :1]).any()
-    ):
-        raise ValueError(
-            f'label image {printable(path)} has {classes.shape[2]} channels: '
-            'give one with a single number or palette entry for each pixel'
-        )
-    return colours[..., 0]
+    return np.asarray(read_by_pillow(path, content, 'image').image)
 
 
 def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
@@ -199,7 +181,7 @@ def read_mask(path: str, report: DataReport | None = None) -> np.ndarray:
         FileNotFoundError: If the file is missing.
         ValueError: If the file is damaged or no mask; it is named.
     """
-    return mask_of(_read(path, None, 'mask').image, path, report)
+    return mask_of(read_by_pillow(path, None, 'mask').image, path, report)
 
 
 def mask_of(
@@ -265,7 +247,7 @@ def _between(values: np.ndarray) -> np.ndarray:
     return (values > NEAR) & (values < 255 - NEAR)
 
 
-def _read(
+def read_by_pillow(
     path: str, content: bytes | None, what: str, header: bool = False
 ) -> Decoded:
     """Decode an image with Pillow; errors name the file."""

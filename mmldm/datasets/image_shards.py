@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmldm.registry import DATASETS
+from mmldm.utils.remote_files import is_remote, remote_files
 
 from .captions import sound_captions
 from .file_search import files_below
 from .image_checks import Found, Stored, look_at_all
 from .image_dataset import ImageDataset
 from .report import DataReport
+from .shard_files import open_shard
 from .shard_index import Places, ShardIndex
 from .text_files import decode, parse_json
 from .threads import in_threads_counted
@@ -31,7 +33,9 @@ class ImageShards(ImageDataset):
     are left out and counted.
 
     Args:
-        data_root: The folder; see :class:`ImageDataset`.
+        data_root: The folder; see :class:`ImageDataset`. Also a URL that
+            fsspec reads: a folder, such as ``s3://BUCKET/FOLDER``, or files
+            of a web server, ``https://SERVER/{0000..0099}.tar``.
         pipeline: Transforms; ``LoadImage`` first. Captions come as
             ``captions``, classes as ``gt_label``.
         caption_key: Key of the caption, or of a list of captions, in the
@@ -78,7 +82,13 @@ class ImageShards(ImageDataset):
 
     def _shards(self, report: DataReport, others: list[str]) -> list[str]:
         """The tar files, in order; other files are appended to a list."""
+        if is_remote(self.data_root):
+            return remote_files(self.data_root, '.tar')
         return sorted(files_below(self.data_root, ('.tar',), report, others))
+
+    def has_root(self, data_root: str) -> bool:
+        """See :class:`ImageDataset`; servers are asked later."""
+        return is_remote(data_root) or super().has_root(data_root)
 
     def index_key(self) -> Any:
         """See :class:`ImageDataset`."""
@@ -201,7 +211,7 @@ def _read(shard: str, places: Places, kind: str) -> bytes:
     start, size = places[kind]
     if kind != 'image' and size > LONGEST:
         raise ValueError(f'a {kind} in {shard} has {size} > {LONGEST} bytes')
-    with open(shard, 'rb') as file:
+    with open_shard(shard) as file:
         file.seek(start)
         return file.read(size)
 

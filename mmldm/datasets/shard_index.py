@@ -3,11 +3,11 @@
 import os
 import re
 import tarfile
-from pathlib import Path
 
 from .file_search import is_hidden_path
 from .image_formats import SUFFIXES
 from .report import DataReport
+from .shard_files import open_shard
 
 TEXTS = ('.txt', '.json', '.cls')
 END_MARK = bytes(tarfile.BLOCKSIZE)
@@ -31,7 +31,7 @@ class ShardIndex:
         self.path = path
         self.report = report
         self.samples: dict[str, Places] = {}
-        self.size = os.path.getsize(path)
+        self.size = 0
 
     def entries(self) -> list[dict]:
         """Samples with an image; the whole ones if the file is damaged."""
@@ -46,7 +46,7 @@ class ShardIndex:
         entries = []
         for key, places in self.samples.items():
             if 'image' in places:
-                path = str(Path(self.path) / key)
+                path = f'{self.path}/{key}'
                 entries.append(
                     dict(img_path=path, shard=self.path, places=places)
                 )
@@ -58,12 +58,15 @@ class ShardIndex:
         return entries
 
     def _read_headers(self) -> None:
-        with tarfile.open(self.path, 'r:') as shard:
-            for member in shard:
-                self._add(member)
+        with open_shard(self.path) as file:
+            self.size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            with tarfile.open(fileobj=file, mode='r:') as shard:
+                for member in shard:
+                    self._add(member)
             # tarfile does not notice a file cut off between two members.
-            shard.fileobj.seek(shard.offset)
-            if shard.fileobj.read(len(END_MARK)) != END_MARK:
+            file.seek(shard.offset)
+            if file.read(len(END_MARK)) != END_MARK:
                 raise tarfile.ReadError('no end mark where its files end')
 
     def _add(self, member: tarfile.TarInfo) -> None:
@@ -99,7 +102,7 @@ class ShardIndex:
         places[kind] = member.offset_data, member.size
 
     def _cause(self, error: Exception) -> str:
-        with open(self.path, 'rb') as file:
+        with open_shard(self.path) as file:
             if file.read(len(GZIP)) == GZIP:
                 return 'it is compressed: unpack it'
         return str(error)

@@ -11,7 +11,11 @@ from mmengine.runner import Runner
 from mmldm.registry import MODEL_WRAPPERS
 from mmldm.utils.distributed import broadcast_state
 
-from .optim_wrapper import DTYPES, AutocastOptimWrapper
+from .optim_wrapper import (
+    DTYPES,
+    AutocastOptimWrapper,
+    LateNormOptimWrapper,
+)
 from .replicated_model import ReplicatedModel
 from .sharded_model import ShardedModel
 from .sharded_optimizer import fit_to_shards
@@ -103,7 +107,7 @@ def fitted_to_shards(wrapper: OptimWrapper) -> OptimWrapper:
     Raises:
         ValueError: If it is not of the two types that this works for.
     """
-    if type(wrapper) not in (OptimWrapper, AutocastOptimWrapper):
+    if type(wrapper) not in (LateNormOptimWrapper, AutocastOptimWrapper):
         raise ValueError(
             f'optim_wrapper.type={type(wrapper).__name__} is not available '
             "with model_wrapper_cfg.type='ShardedModel': use OptimWrapper, "

@@ -55,7 +55,7 @@ class ShardedModel(nn.Module):
     ) -> None:
         super().__init__()
         self.module = module
-        self.parts = [*_parts(module)]
+        self.parts = [*sharded_parts(module)]
         if not self.parts:
             raise ValueError(
                 "model_wrapper_cfg.type='ShardedModel' is not available for "
@@ -69,7 +69,8 @@ class ShardedModel(nn.Module):
         mesh = init_device_mesh(kind, (get_world_size(),))
         for part in self.parts:
             _shard(part, mesh, dtype)
-        _move_rest(module, get_device())
+        # Units are on the device already; this moves what stays whole.
+        module.to(get_device())
 
     def train(self, mode: bool = True) -> 'ShardedModel':
         """See ``nn.Module``; gathers all weights for evaluation.
@@ -140,14 +141,19 @@ def _average(grads: Iterable[Tensor]) -> None:
         torch._foreach_copy_(grads, _unflatten_dense_tensors(flat, grads))
 
 
-def _parts(module: nn.Module) -> Iterator[nn.Module]:
+def sharded_parts(module: nn.Module) -> Iterator[nn.Module]:
     """The trained parts of a model that name their units."""
     for child in module.children():
         trained = any(p.requires_grad for p in child.parameters())
         if trained and hasattr(child, 'shard_units'):
             yield child
         elif trained:
-            yield from _parts(child)
+            yield from sharded_parts(child)
+
+
+def stays_whole(weight: Tensor) -> bool:
+    """Whether a weight of a sharded part is whole in each process."""
+    return weight.ndim < LEAST_AXES
 
 
 def _shard(
@@ -160,7 +166,7 @@ def _shard(
     """
     small: set[nn.Parameter] = set()
     for weight in part.parameters():
-        if weight.ndim < LEAST_AXES:
+        if stays_whole(weight):
             small.add(weight)
         # torch shards only contiguous weights; channels_last ones are not.
         weight.data = weight.data.contiguous()
@@ -191,19 +197,3 @@ def _policy(dtype: torch.dtype | None) -> MixedPrecisionPolicy:
         reduce_dtype=None if dtype is None else torch.float32,
         cast_forward_inputs=False,
     )
-
-
-@torch.no_grad()
-def _move_rest(model: nn.Module, device: str) -> None:
-    """Move everything that is not sharded to the device of the process."""
-    for module in model.modules():
-        for weight in module.parameters(recurse=False):
-            if not is_sharded(weight):
-                weight.data = weight.data.to(device)
-        for name, buffer in module.named_buffers(recurse=False):
-            module._buffers[name] = _moved(buffer, device)
-    model.data_preprocessor.to(device)
-
-
-def _moved(buffer: Tensor | None, device: str) -> Tensor | None:
-    return None if buffer is None else buffer.to(device)

@@ -109,7 +109,8 @@ def _factors(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """The factors, and their low and high halves, each (2, 1)."""
     whole = np.array(FACTORS, np.uint64)[:, None]
     parts = whole, whole & np.uint64(LOW), whole >> np.uint64(32)
-    return tuple(torch.from_numpy(p.view(np.int64)).to(device) for p in parts)
+    parts = (torch.from_numpy(p.view(np.int64)) for p in parts)
+    return tuple(to_device(part, device) for part in parts)
 
 
 def box_muller(random: Tensor) -> Tensor:
@@ -153,8 +154,12 @@ def _fill(keys: Sequence[int], noise: np.ndarray, call: int) -> None:
     """Write the noise of each key into its row, (B, 2n) float32."""
     pairs = noise.shape[1] // 2
     half = np.float32(0.5)
+    # One generator, set to each key in turn: making them takes longer.
+    stream = np.random.Philox(key=0, counter=[0, call, 0, 0])
+    state = stream.state
     for key, row in zip(keys, noise, strict=True):
-        stream = np.random.Philox(key=key, counter=[0, call, 0, 0])
+        state['state']['key'][:] = key % 2**64, key >> 64
+        stream.state = state
         bits = stream.random_raw(pairs).view(np.int32)
         radius, angle = row[:pairs], row[pairs:]
         radius[:] = bits[:pairs] & RADIUS_BITS

@@ -1,9 +1,10 @@
-"""Counts the waits of a training and of a sampling, by iteration and step.
+"""Counts the waits of trainings and of sampling, by iteration and step.
 
-Usage: python count_waits.py CONFIG.json OUT.json
+Usage: python count_waits.py CONFIGS.json OUT.json
 
-CONFIG.json has the config of a runner. OUT.json gets ``train``, a list of
-places by iteration, and ``sample``, a list by step of the solver.
+CONFIGS.json has configs of runners by name. OUT.json gets for each ``train``,
+a list of places by iteration, and, if the config has ``sampled_labels``,
+``sample``, a list by step of the solver.
 """
 
 import json
@@ -42,6 +43,7 @@ def train(runner) -> list[list[str]]:
     AddressedTrainLoop._train_iter = counted
     runner.train()
     WAITS.phase = None
+    AddressedTrainLoop._train_iter = step
     return _by_index('train', runner.max_iters)
 
 
@@ -69,19 +71,21 @@ def sample(model, labels) -> list[list[str]]:
 
 
 def _by_index(name: str, count: int) -> list[list[str]]:
-    return [WAITS.places.get((name, i), []) for i in range(count)]
+    return [WAITS.places.pop((name, i), []) for i in range(count)]
 
 
 def main() -> None:
-    config, out = map(Path, sys.argv[1:])
+    configs, out = map(Path, sys.argv[1:])
     torch.set_num_threads(1)
     register_all_modules()
-    cfg = Config(json.loads(config.read_text()))
-    labels = cfg.pop('sampled_labels', None)
-    runner = RUNNERS.build(cfg)
-    found = dict(train=train(runner))
-    if labels is not None:
-        found['sample'] = sample(runner.bare_model, labels)
+    found = {}
+    for name, config in json.loads(configs.read_text()).items():
+        cfg = Config(config)
+        labels = cfg.pop('sampled_labels', None)
+        runner = RUNNERS.build(cfg)
+        found[name] = dict(train=train(runner))
+        if labels is not None:
+            found[name]['sample'] = sample(runner.bare_model, labels)
     out.write_text(json.dumps(found))
 
 

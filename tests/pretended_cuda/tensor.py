@@ -125,12 +125,14 @@ def run(func, args, kwargs):
         return found
     # An operation in place returns its own argument.
     own = {id(x.values): x for x in wrapped}
-    return tree_map(
-        lambda x: (
-            own.get(id(x)) or OnCuda(x) if isinstance(x, torch.Tensor) else x
-        ),
-        found,
-    )
+    return tree_map(lambda x: _wrapped(x, own), found)
+
+
+def _wrapped(x, own):
+    """A result on the device: one of the arguments, or a new tensor."""
+    if not isinstance(x, torch.Tensor):
+        return x
+    return own[id(x)] if id(x) in own else OnCuda(x)
 
 
 def is_cuda(device) -> bool:

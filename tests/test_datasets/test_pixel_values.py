@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from mmldm.datasets.image_files import (
-    read_header,
-    read_image,
-    read_label_map,
-    read_mask,
-)
+from mmldm.datasets.image_files import read_header, read_image, read_mask
+from mmldm.datasets.label_maps import read_label_map
 from mmldm.datasets.transforms import LoadImage
 
 RAMP = np.arange(64, dtype=np.float64).reshape(8, 8) / 63

@@ -1,9 +1,11 @@
 """The tools around a training: logs, costs, schedules, files."""
 
 import json
+import runpy
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from mmldm.apis.file_report import report_file
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import write_model_file
 
+ROOT = Path(__file__).parents[2]
 FOLDER = 'analysis_tools'
 SHIPPED = 'mmldm::ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
 
@@ -72,10 +75,12 @@ def test_an_unknown_key_has_its_neighbour_named(call_tool):
 
 
 def test_costs_of_a_config(call_tool, capsys):
-    call_tool(f'{FOLDER}/get_flops', SHIPPED, '--shape', 32, 64)
+    flags = ('--shape', 32, 64, '--processes', 3)
+    call_tool(f'{FOLDER}/get_flops', SHIPPED, *flags)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == '1 x 3 x 32 x 64'
     assert any('sample, 30 evaluations' in line for line in lines)
+    assert any('each of 3 processes' in line for line in lines)
 
 
 def test_schedules_are_plotted(call_tool, tmp_path):
@@ -83,6 +88,28 @@ def test_schedules_are_plotted(call_tool, tmp_path):
     flags = ('--save-path', out, '--steps', 5)
     call_tool(f'{FOLDER}/vis_scheduler', SHIPPED, *flags)
     assert cv2.imread(str(out)).std() > 0
+
+
+def test_speed_of_all_that_a_config_does(config, call_tool, capsys):
+    flags = ('--max-iter', 1, '--num-warmup', 0, '--cfg-options')
+    option = 'val_dataloader.batch_size=2'
+    call_tool(f'{FOLDER}/benchmark', config, *flags, option)
+    lines = capsys.readouterr().out.splitlines()[-3:]
+    found = [line.split()[:2] for line in lines]
+    assert found == [['dataloader', '4'], ['training', '4'], ['sampling', '2']]
+
+
+def test_a_benchmark_needs_the_data_it_is_asked_for(config, call_tool):
+    flags = ('--task', 'dataloader', '--dataset-type', 'test')
+    options = ('--cfg-options', 'test_dataloader=None', 'test_cfg=None')
+    with pytest.raises(ValueError, match='no test_dataloader: set it'):
+        call_tool(
+            f'{FOLDER}/benchmark',
+            config,
+            *flags,
+            *options,
+            'test_evaluator=None',
+        )
 
 
 def test_a_sound_file_has_no_problems(model_file):
@@ -125,3 +152,20 @@ def test_a_bad_file_does_not_end_the_report(model_file, call_tool, capsys):
     out = capsys.readouterr().out
     assert f'{cut}: problem' in out
     assert 'The file is whole' in out
+
+
+def test_the_plot_and_the_pictures_of_a_comparison(tmp_path):
+    path = ROOT / f'tools/{FOLDER}/compare_first_stages.py'
+    tool = runpy.run_path(str(path))
+    measured = dict.fromkeys(
+        ('psnr', 'feature_distance', 'rfid', 'encode_ms', 'decode_ms'), 2.0
+    )
+    measured |= dict(validation_loss=0.5, sample_distance=3.0)
+    rows = [dict(measured, name=name) for name in ('kl-f4', 'kl-f8')]
+    tool['plot'](rows, 'kl-f8', tmp_path / 'report.png')
+    images = [[np.zeros((8, 8, 3), np.uint8)] * 3 for _ in range(5)]
+    tool['draw_pictures'](
+        ['kl-f4', 'kl-f8'], images, tmp_path / 'pictures.png'
+    )
+    for name in ('report', 'pictures'):
+        assert cv2.imread(str(tmp_path / f'{name}.png')).std() > 0

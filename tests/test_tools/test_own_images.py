@@ -1,4 +1,4 @@
-"""README's way from a folder of images to drawn ones, for oblong images."""
+"""From a folder of oblong images to drawn ones, as docs/en/own_images.md."""
 
 import json
 from pathlib import Path

@@ -22,6 +22,7 @@ SHORT = (
     'train_dataloader.num_workers=0',
     'train_cfg.max_iters=2',
     'train_cfg.val_interval=2',
+    'param_scheduler.1.begin=1',
 )
 SMALL = (
     'model.autoencoder_checkpoint=first.pth',
@@ -71,7 +72,7 @@ def train(outside, run_tool):
 
 
 def test_the_first_stage_of_128_pixels_is_trained(train):
-    runner = train('first_stage_128.py', 'model.autoencoder.channels=32')
+    runner = train('first_stage_128.py')
     assert runner.cfg.train_dataloader.num_workers == 0
     assert [*Path('work_dirs/first_stage_128').glob('best_recon_psnr_*.pth')]
 

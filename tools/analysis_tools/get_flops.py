@@ -3,11 +3,13 @@
     python tools/analysis_tools/get_flops.py CONFIG
     python tools/analysis_tools/get_flops.py CONFIG --shape 512 768 \\
         --batch-size 8
+    python tools/analysis_tools/get_flops.py CONFIG --processes 8
 
 Neither weights nor memory are needed: only the shapes of tensors are computed.
 A multiplication and an addition count as two operations; papers often state
 half of that as 'FLOPs'. The memory is that of the tensors beside the weights,
-in float32.
+in float32. With --processes, what each process of a training holds besides
+is shown: everything, or parts with model_wrapper_cfg.type=ShardedModel.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from mmldm.utils import check_count
 
 if TYPE_CHECKING:
     from mmldm.apis.model_costs import Cost
+    from mmldm.apis.training_memory import Share
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,6 +44,13 @@ def parse_args() -> argparse.Namespace:
         type=int,
         help='tokens of the condition (default: the most of the model)',
     )
+    parser.add_argument(
+        '--processes',
+        type=int,
+        metavar='N',
+        help='also show the weights, gradients and averages that each of N '
+        'processes holds in training',
+    )
     return parser.parse_args()
 
 
@@ -59,10 +69,25 @@ def report(costs: list[Cost]) -> str:
     return '\n'.join(lines)
 
 
+def shares_report(shares: list[Share], processes: int) -> str:
+    """A table of what each process holds."""
+    total = (sum(s.whole for s in shares), sum(s.sharded for s in shares))
+    rows = [(s.name, s.whole, s.sharded) for s in shares]
+    lines = [
+        f'{f"each of {processes} processes":24}{"whole":>14}{"parts":>14}'
+    ]
+    for name, *numbers in [*rows, ('together', *total)]:
+        cells = (f'{number / 2**30:,.2f} GB' for number in numbers)
+        lines.append(f'{name:24}' + ''.join(f'{c:>14}' for c in cells))
+    return '\n'.join(lines)
+
+
 def main() -> None:
     """Compute and print the costs."""
     args = parse_args()
     check_count('--batch-size', args.batch_size)
+    if args.processes is not None:
+        check_count('--processes', args.processes)
     if args.tokens is not None:
         check_count('--tokens', args.tokens)
     if args.shape is not None and len(args.shape) > 2:
@@ -77,6 +102,11 @@ def main() -> None:
     costs = model_costs(model, size, args.batch_size, args.tokens)
     print(f'{args.batch_size} x 3 x {size[0]} x {size[1]}')
     print(report(costs))
+    if args.processes is not None:
+        from mmldm.apis.training_memory import training_memory
+
+        shares = training_memory(model, args.processes)
+        print(f'\n{shares_report(shares, args.processes)}')
 
 
 if __name__ == '__main__':

@@ -11,7 +11,8 @@ train_dataloader = dict(
         size=256,
         split='train',
         pipeline=[
-            dict(type='LoadImage'),
+            # Large photographs are decoded at a half of their size, or less.
+            dict(type='LoadImage', oversampling=2),
             dict(type='ResizeShorterSide'),
             dict(type='Crop', random=True),
             dict(type='RandomFlip', prob=0.5),

@@ -8,13 +8,8 @@ from mmengine.logging import print_log
 from PIL import Image
 from torch import Tensor
 
-from mmldm.datasets.image_files import (
-    label_map_of,
-    mask_of,
-    read_image,
-    read_label_map,
-    read_mask,
-)
+from mmldm.datasets.image_files import mask_of, read_image, read_mask
+from mmldm.datasets.label_maps import label_map_of, read_label_map
 from mmldm.datasets.pixel_values import to_rgb, upright
 
 Picture = str | Path | Image.Image | np.ndarray | Tensor

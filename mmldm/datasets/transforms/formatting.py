@@ -1,5 +1,6 @@
 """Packing of a pipeline's results for the data preprocessor."""
 
+import cv2
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
@@ -64,4 +65,7 @@ class PackInputs(BaseTransform):
 
 def _channels_first(image: np.ndarray) -> Tensor:
     """(H, W, C) -> (C, H, W)."""
+    if image.dtype == np.uint8 and image.strides[1:] == (3, 1):
+        # OpenCV is twice as fast as NumPy here.
+        return torch.from_numpy(np.stack(cv2.split(image)))
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -7,8 +7,10 @@ from mmcv.transforms import BaseTransform
 
 from mmldm.registry import TRANSFORMS
 from mmldm.utils import check_count
+from mmldm.utils.image_size import height_and_width
 
-from ..image_files import fits, read_image, read_label_map
+from ..image_files import fits, read_sized
+from ..label_maps import read_label_map
 from .fields import require
 from .spatial import check_size
 
@@ -24,9 +26,26 @@ class LoadImage(BaseTransform):
         value_range: (black, white) of images with more than 8 bits a
             channel, such as (0, 4095) for a 12-bit camera; None means
             (0, 65535), and (0, 1) for floats.
+        oversampling: How many times a JPEG must cover the data set's size if
+            it is decoded at a half, a quarter or an eighth of its own size.
+            With 2, an image of 4000x3000 pixels for 256x256 is decoded at
+            1000x750. The decoder then averages pixels, and the result of
+            ``ResizeShorterSide`` differs little; crops of less than the
+            whole height would lose detail. None decodes all pixels. Images
+            with maps or masks are always decoded whole.
     """
 
-    def __init__(self, value_range: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self,
+        value_range: tuple[float, float] | None = None,
+        oversampling: float | None = None,
+    ) -> None:
+        if oversampling is not None and not oversampling >= 1:
+            raise ValueError(
+                f'LoadImage.oversampling={oversampling} must be 1 or more: 2 '
+                'keeps the detail of ResizeShorterSide'
+            )
+        self.oversampling = oversampling
         if value_range is not None:
             value_range = _checked_range(value_range)
         self.value_range = value_range
@@ -39,10 +58,13 @@ class LoadImage(BaseTransform):
                 ``annotated_shape``, (H, W), for example after a turn.
         """
         content = results.pop('img_bytes', None)
-        results['img'] = read_image(
-            results['img_path'], content, value_range=self.value_range
+        results['img'], results['ori_shape'] = read_sized(
+            results['img_path'],
+            content,
+            value_range=self.value_range,
+            least=self._least(results),
         )
-        height, width = results['ori_shape'] = results['img'].shape[:2]
+        height, width = results['ori_shape']
         annotated = results.get('annotated_shape')
         if annotated and not fits((height, width), annotated):
             raise ValueError(
@@ -51,6 +73,15 @@ class LoadImage(BaseTransform):
                 'original image, neither turned nor cropped'
             )
         return results
+
+    def _least(self, results: dict) -> tuple[int, int] | None:
+        """Height and width that a smaller image has to cover."""
+        size, factor = results.get('size'), self.oversampling
+        of_its_size = ('map_path', 'mask_path', 'extra_maps')
+        if not (size and factor) or any(k in results for k in of_its_size):
+            return None
+        height, width = height_and_width(size)
+        return math.ceil(factor * height), math.ceil(factor * width)
 
 
 def _checked_range(value_range: object) -> tuple[float, float]:

@@ -9,6 +9,8 @@ them, but drops boxes that it does not show.
 """
 
 from collections.abc import Callable
+from itertools import product
+from math import gcd, prod
 
 import cv2
 import numpy as np
@@ -16,6 +18,9 @@ import numpy as np
 from mmldm.utils.boxes import WHOLE, Box, shown_part
 
 Resample = Callable[[np.ndarray, int, int], np.ndarray]
+
+# With more pieces, OpenCV's own average is as fast.
+MOST_PIECES = 16
 
 MAPS = ('gt_sem_seg', 'mask')
 
@@ -66,8 +71,9 @@ def crop(results: dict, top: int, left: int, height: int, width: int) -> None:
 
 def mirror(results: dict) -> None:
     """Mirror image, maps, boxes and full picture left to right."""
-    for name in ('img', *_checked_maps(results)):
+    for name in _checked_maps(results):
         results[name] = results[name][:, ::-1]
+    results['img'] = cv2.flip(results['img'], 1)  # unlike a view, contiguous
     if 'layout' in results:
         results['layout'] = [(c, _turned(box)) for c, box in results['layout']]
     if 'crop_box' in results:
@@ -127,9 +133,57 @@ def nearest(values: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def area(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize: average areas to shrink, which avoids aliasing, else bicubic."""
-    if height < image.shape[0]:
+    rows, columns = image.shape[:2]
+    if height < rows:
+        pieces = _pieces(rows, height), _pieces(columns, width)
+        if image.dtype == np.uint8 and 0 < prod(pieces) <= MOST_PIECES:
+            return _halves(image, height, width, *pieces)
         return opencv_area(image, height, width)
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def _pieces(old: int, new: int) -> int:
+    """Into how many pieces :func:`_halves` cuts a side; 0 if it cannot."""
+    return gcd(old, 2 * new) if new < old < 2 * new else 0
+
+
+def _halves(
+    image: np.ndarray, height: int, width: int, rows: int, columns: int
+) -> np.ndarray:
+    """Average areas as OpenCV does, up to one grey level, in half the time.
+
+    Along each side, half a new pixel covers two old ones at most. OpenCV is
+    fast in the average of these, and in that of four halves. But where edges
+    of both grids meet within an image, it may read a pixel beside the right
+    one; it gets the pieces between such edges, one by one.
+
+    Args:
+        image: uint8 (H, W, C), less than twice as large as the new one.
+        height: New height, pixels.
+        width: New width, pixels.
+        rows: Number of pieces from top to bottom.
+        columns: Number of pieces from left to right.
+    """
+    halves = np.empty((2 * height, 2 * width, *image.shape[2:]), np.uint8)
+    sizes = [
+        (old.shape[0] // rows, old.shape[1] // columns)
+        for old in (image, halves)
+    ]
+    for place in product(range(rows), range(columns)):
+        old, new = (
+            _piece(whole, place, size)
+            for whole, size in zip((image, halves), sizes, strict=True)
+        )
+        cv2.resize(old, new.shape[1::-1], new, interpolation=cv2.INTER_AREA)
+    return opencv_area(halves, height, width)
+
+
+def _piece(
+    whole: np.ndarray, place: tuple[int, int], size: tuple[int, int]
+) -> np.ndarray:
+    """One of the pieces of equal size, (h, w, C)."""
+    (row, column), (h, w) = place, size
+    return whole[row * h : (row + 1) * h, column * w : (column + 1) * w]
 
 
 def opencv_area(image: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from mmldm.datasets.transforms import (
     RandomDownscale,
     RandomFlip,
     ResizeShorterSide,
+    spatial,
 )
 from mmldm.datasets.transforms.spatial import crop, mirror
 from mmldm.utils.boxes import WHOLE, shown_objects
@@ -275,3 +276,24 @@ def test_a_part_has_the_proportions_of_the_size(part):
         results = dict(img=np.zeros((*shape, 3), np.uint8), size=(8, 12))
         cut = CropPart(part, part, random=True)(results)['img'].shape[:2]
         assert cut == tuple(int(side * part) for side in largest)
+
+
+@pytest.mark.parametrize(
+    'old, new',
+    [
+        ((375, 500), (256, 341)),
+        ((500, 333), (384, 256)),
+        ((257, 300), (256, 299)),
+        ((511, 700), (256, 351)),
+        ((64, 64), (40, 40)),
+    ],
+)
+def test_the_fast_average_of_areas_is_that_of_opencv(old, new):
+    """Up to one grey level; edges of both grids may meet within the image."""
+    image = np.random.randint(0, 256, (*old, 3), dtype=np.uint8)
+    found, expected = (
+        method(image, *new).astype(int)
+        for method in (spatial.area, spatial.opencv_area)
+    )
+    assert np.abs(found - expected).max() <= 1
+    assert np.abs(found - expected).mean() < 0.15
