@@ -137,6 +137,7 @@ train_dataloader = dict(
             dict(type='LoadImage'), dict(type='ResizeShorterSide'),
             dict(type='Crop', random=True), dict(type='PackInputs')]))
 val_dataloader = dict(dataset=dict(size=32))
+param_scheduler = []
 """
 
 
