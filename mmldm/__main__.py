@@ -48,6 +48,7 @@ COMMANDS = {
     'dist-train': 'tools/dist_train.sh',
     'dist-test': 'tools/dist_test.sh',
     'launch': 'tools/launch.py',
+    'update-metafiles': 'tools/update_metafiles.py',
     'slurm-train': 'tools/slurm_train.sh',
     'slurm-test': 'tools/slurm_test.sh',
     'benchmark adapter-memory': 'tools/benchmarks/adapter_memory.py',
