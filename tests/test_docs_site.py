@@ -101,12 +101,12 @@ def test_every_page_is_in_the_contents(site):
     assert pages <= listed
 
 
-@pytest.mark.parametrize('text', blocks('python'))
+@pytest.mark.parametrize('text', [*blocks('python')])
 def test_python_that_is_shown_is_python(text):
     ast.parse(text)
 
 
-@pytest.mark.parametrize('text', blocks('bash'))
+@pytest.mark.parametrize('text', [*blocks('bash')])
 def test_commands_that_are_shown_are_bash(text):
     subprocess.run(['bash', '-n'], input=text, text=True, check=True)
 

@@ -65,7 +65,9 @@ def _curve(
             )
         built.append(
             PARAM_SCHEDULERS.build(
-                dict(schedule), default_args=dict(optimizer=optimizer)
+                # As the Runner, which ends it with the training.
+                {'end': iterations, **schedule},
+                default_args=dict(optimizer=optimizer),
             )
         )
     every = max(1, iterations // num_points)

@@ -42,7 +42,9 @@ def find_class(name: str, default_scope: str = OWN) -> Any | None:
     for registry in _registries(default_scope):
         if scope and registry.scope != scope:
             continue
-        if registry.scope in (OWN, default_scope, scope):
+        if registry.scope == OWN:
+            registry.import_from_location()
+        elif registry.scope in (default_scope, scope):
             # A toolbox fails to import if not all its packages are installed.
             with contextlib.suppress(Exception):
                 registry.import_from_location()

@@ -8,6 +8,8 @@ from mmengine.optim import OptimWrapper
 from torch.optim import Optimizer
 from torch.utils._foreach_utils import _get_fused_kernels_supported_devices
 
+from mmldm.utils.sharding import own_part
+
 from .optim_wrapper import named_wrappers
 
 # Keys of a parameter group that say how to compute, not what.
@@ -36,7 +38,7 @@ def use_fused(optimizer: Optimizer) -> None:
         special = group.get('differentiable') or group.get('capturable')
         fits = all(
             weight.device.type in devices
-            and type(weight.data) is torch.Tensor
+            and type(own_part(weight.data)) is torch.Tensor
             and weight.is_floating_point()
             for weight in group['params']
         )

@@ -110,13 +110,11 @@ class LDMRunner(Runner):
         super().setup_env(env_cfg)
 
     def wrap_model(
-        self, model_wrapper_cfg: dict | None, model: torch.nn.Module
+        self, wrapper: dict | None, model: torch.nn.Module
     ) -> torch.nn.Module:
         """See ``Runner``, and ``model_wrapping.py`` for what differs."""
-        own = wrapped(self, model_wrapper_cfg, model)
-        if own is not None:
-            return own
-        return super().wrap_model(model_wrapper_cfg, model)
+        own = wrapped(self, wrapper, model)
+        return super().wrap_model(wrapper, model) if own is None else own
 
     def train(self) -> torch.nn.Module:
         """See ``Runner``; claims the work directory for this training.
@@ -172,9 +170,9 @@ class LDMRunner(Runner):
         return collecting_in(self.work_dir, super().build_evaluator(evaluator))
 
     def build_optim_wrapper(self, optim_wrapper) -> OptimWrapper:
-        """See ``Runner``; optimizers are fused, or know sharded weights."""
-        built = super().build_optim_wrapper(optim_wrapper)
-        return fitted_to_shards(built) if self.is_sharded else fused(built)
+        """See ``Runner``; optimizers are fused, and know sharded weights."""
+        built = fused(super().build_optim_wrapper(optim_wrapper))
+        return fitted_to_shards(built) if self.is_sharded else built
 
     def _init_model_weights(self) -> None:
         """See ``Runner``; a ``ShardedModel`` has done this."""

@@ -69,7 +69,8 @@ class ShardedModel(nn.Module):
         mesh = init_device_mesh(kind, (get_world_size(),))
         for part in self.parts:
             _shard(part, mesh, dtype)
-        _move_rest(module, get_device())
+        # Units are on the device already; this moves what stays whole.
+        module.to(get_device())
 
     def train(self, mode: bool = True) -> 'ShardedModel':
         """See ``nn.Module``; gathers all weights for evaluation.
@@ -196,19 +197,3 @@ def _policy(dtype: torch.dtype | None) -> MixedPrecisionPolicy:
         reduce_dtype=None if dtype is None else torch.float32,
         cast_forward_inputs=False,
     )
-
-
-@torch.no_grad()
-def _move_rest(model: nn.Module, device: str) -> None:
-    """Move everything that is not sharded to the device of the process."""
-    for module in model.modules():
-        for weight in module.parameters(recurse=False):
-            if not is_sharded(weight):
-                weight.data = weight.data.to(device)
-        for name, buffer in module.named_buffers(recurse=False):
-            module._buffers[name] = _moved(buffer, device)
-    model.data_preprocessor.to(device)
-
-
-def _moved(buffer: Tensor | None, device: str) -> Tensor | None:
-    return None if buffer is None else buffer.to(device)

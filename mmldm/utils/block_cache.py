@@ -7,8 +7,8 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from .checkpoint import replaced
 from .remote_files import read_range, remote_stamp
+from .whole_files import replaced
 
 # Bytes of a block, a little more than most images; blocks that are read ahead
 # at most; new blocks between two looks at the total size.

@@ -261,7 +261,8 @@ def _text(
 def _name(label: int, classes: Sequence[str] | None) -> str:
     if classes is None or not 0 <= label < len(classes):
         return str(label)
-    return f'{label} {classes[label]}'
+    name = str(classes[label])
+    return name if name == str(label) else f'{label} {name}'
 
 
 def colour(label: int) -> list[int]:

@@ -27,6 +27,16 @@ def test_a_warm_up_and_a_cosine():
     assert rates[56] == pytest.approx(middle)
 
 
+def test_a_schedule_without_an_end_ends_with_the_training():
+    cosine = dict(type='CosineAnnealingLR', by_epoch=False, begin=10)
+    rates = [
+        learning_rates(config([dict(cosine, **end)]))['']
+        for end in ({}, dict(end=100))
+    ]
+    assert rates[0] == rates[1]
+    assert rates[0][-1][1] < 0.01
+
+
 def test_every_optimizer_has_its_curve():
     wrappers = dict(constructor='X', one=ADAM, two=ADAM)
     schedules = dict(

@@ -137,6 +137,7 @@ train_dataloader = dict(
             dict(type='LoadImage'), dict(type='ResizeShorterSide'),
             dict(type='Crop', random=True), dict(type='PackInputs')]))
 val_dataloader = dict(dataset=dict(size=32))
+param_scheduler = []
 """
 
 
@@ -306,3 +307,38 @@ def test_three_processes_judge_ten_images(run_tool, config, tmp_path):
     )
     assert three == pytest.approx(one, rel=1e-2)
     assert three['efficientnet_lite0/num_images'] == 10
+
+
+@pytest.mark.slow
+def test_two_machines_hold_parts_of_a_model(run_tool, config, tmp_path, port):
+    """Two groups of one process each: the losses are those of one process."""
+    path = Path(config)  # four iterations end before the schedule's warm-up
+    path.write_text(path.read_text() + '\nparam_scheduler = None\n')
+    run_tool('train', config, '--work-dir', tmp_path / 'one')
+    work_dir = tmp_path / 'two'
+    machines = [
+        subprocess.Popen(
+            ['bash', ROOT / 'tools' / 'dist_train.sh', config, '1']
+            + ['--work-dir', work_dir, '--cfg-options']
+            + ['model_wrapper_cfg.type=ShardedModel'],
+            env={
+                **ENVIRON,
+                **dict(NNODES='2', NODE_RANK=str(rank), PORT=str(port)),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        logs = [machine.communicate(timeout=600)[0] for machine in machines]
+        assert [machine.returncode for machine in machines] == [0, 0], logs
+    finally:
+        for machine in machines:
+            machine.kill()
+    assert 'weights are sharded over 2 processes' in logs[0]
+    one, two = end_of(tmp_path / 'one'), end_of(work_dir)
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
+    shapes = {n: w.shape for n, w in one['state_dict'].items()}
+    assert {n: w.shape for n, w in two['state_dict'].items()} == shapes

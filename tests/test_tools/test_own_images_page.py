@@ -22,6 +22,7 @@ SHORT = (
     'train_dataloader.num_workers=0',
     'train_cfg.max_iters=2',
     'train_cfg.val_interval=2',
+    'param_scheduler.1.begin=1',
 )
 SMALL = (
     'model.autoencoder_checkpoint=first.pth',

@@ -131,6 +131,14 @@ def test_what_is_told_is_written_below(one, other):
     assert not same or (texts[0] != texts[1]).any()
 
 
+def test_a_class_that_is_named_by_its_number_is_written_once():
+    made = sample()
+    made.set_gt_label(1)
+    plain = render_sample(IMAGE, made)
+    named = render_sample(IMAGE, made, classes=('0', '1'))
+    assert np.array_equal(named, plain)
+
+
 def test_names_of_classes_are_written():
     made = sample(label=1)
     named = render_sample(IMAGE, made, classes=('cat', 'dog'))

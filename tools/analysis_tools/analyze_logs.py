@@ -107,7 +107,8 @@ def _plot_key(
             marker=marker,
             markersize=3,
         )
-    if min(values) > 0 and max(values) > ON_LOG_SCALE * min(values):
+    wide = min(values) > 0 and max(values) > ON_LOG_SCALE * min(values)
+    if wide and key != 'lr':  # a schedule is known by its linear shape
         axis.set_yscale('log')
     axis.set_ylabel(key)
     axis.grid(alpha=0.3)

@@ -238,6 +238,8 @@ class VectorQuantizer(nn.Module):
     def _revive(self, sizes: Tensor, elect: Elect) -> None:
         self.idle.add_(1).masked_fill_(sizes > 0, 0)
         dead = self.idle >= self.revive_after
+        if dead.device.type == 'cpu' and not dead.any():
+            return
         # Whatever their number: to read it would wait for the GPU.
         vectors = elect(self.num_codes)
         rank = dead.cumsum(0) - 1

@@ -477,3 +477,22 @@ def test_norm_groups_of_one_channel_are_warned_of():
 @pytest.mark.filterwarnings('error')
 def test_where_the_embedding_scales_it_is_not_cancelled():
     build(channels=32, res_block=dict(scale_shift=True))
+
+
+@pytest.mark.parametrize('updown', [False, True])
+def test_units_run_as_modules_and_hold_nearly_all_weights(z_t, cond, updown):
+    """Weights are gathered in front of a module's call."""
+    unet = build(res_block=dict(updown=updown))
+    called = []
+    for unit in unet.shard_units:
+        unit.register_forward_hook(lambda module, *_: called.append(module))
+    unet(z_t, T, cond)
+    assert {*called} == {*unet.shard_units}
+    assert len(called) == len(unet.shard_units)
+    inside = {w for unit in unet.shard_units for w in unit.parameters()}
+    outside = {
+        name.partition('.')[0]
+        for name, weight in unet.named_parameters()
+        if weight not in inside
+    }
+    assert outside == {'time_embed', 'vector_embed', 'conv_in', 'out'}
