@@ -292,10 +292,9 @@ def _builder(runner: Any, stored: dict | None, name: str) -> Any:
     if isinstance(configs, dict):
         configs = [configs] if 'type' in configs else configs[name]
     end = stored.get('train_cfg', {}).get('max_iters')
-    configs = [
-        {**config, **({} if config.get('by_epoch', True) else dict(end=end))}
-        if end and 'end' not in config
-        else config
-        for config in (begun(configs, end) if end else configs)
-    ]
+    if end:
+        configs = [
+            config if config.get('by_epoch', True) else {'end': end, **config}
+            for config in begun(configs, end)
+        ]
     return partial(Runner._build_param_scheduler, runner, configs)
