@@ -44,6 +44,8 @@ class CacheParts(Sequence):
 
     def __getitem__(self, number: int) -> Sequence[int]:
         """The entries of a file, in order."""
+        if not 0 <= number < len(self):
+            raise IndexError(number)
         if self.numbers is None:
             first = number * self.most
             return range(first, min(first + self.most, self.count))

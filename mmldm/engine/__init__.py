@@ -2,6 +2,7 @@
 
 from mmldm.compat import register_checkpoint_reader, write_configs_as_data
 
+from .epoch_loop import AddressedEpochTrainLoop
 from .generation_loop import GenerationLoop
 from .hooks import (
     AddressedSeedHook,
@@ -13,7 +14,7 @@ from .hooks import (
     RunSummaryHook,
 )
 from .log_processor import ThroughputLogProcessor
-from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
+from .loops import AddressedTrainLoop
 from .optim_wrapper import AutocastOptimWrapper
 from .replicated_model import ReplicatedModel
 from .runner import LDMRunner

@@ -9,8 +9,9 @@ from mmldm.models.editors import LatentDiffusion
 from mmldm.registry import LOOPS
 from mmldm.utils.checks import suggest
 
+from .epoch_loop import AddressedEpochTrainLoop
 from .generation_loop import GenerationLoop
-from .loops import AddressedEpochTrainLoop, AddressedTrainLoop
+from .loops import AddressedTrainLoop
 
 # train_cfg.by_epoch -> loop and its keys.
 BY_EPOCH = {

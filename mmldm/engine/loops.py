@@ -1,11 +1,8 @@
 """Training loops whose data is a function of the iteration."""
 
-import math
-from functools import partial
 from typing import Any
 
 from mmengine.dist import all_reduce_dict, get_world_size
-from mmengine.hooks import LoggerHook
 from mmengine.runner import BaseLoop
 from torch.utils.data import DataLoader
 
@@ -23,9 +20,8 @@ from .data_checks import (
     say_small_sizes,
 )
 from .frozen_parts import check_frozen_parts
-from .late_values import LateValues
-from .optim_wrapper import gradient_norms
-from .prefetching import on_device
+from .late_log import LateLog
+from .prefetching import Upload
 from .resume.schedules import plateaus
 
 
@@ -83,7 +79,7 @@ class AddressedTrainLoop(BaseLoop):
         self._origin = 0, 0
         self.val_interval = val_interval
         self.stop_training = False  # set by EarlyStoppingHook
-        self.late = LateValues()
+        self.late = LateLog(runner)
 
     def _check_log(self, runner) -> None:
         """Refuse a log by epoch; it would show iteration 270 of 2."""
@@ -153,13 +149,14 @@ class AddressedTrainLoop(BaseLoop):
         dataset, model = self.dataloader.dataset, self.runner.bare_model
         self._cached = CachedTraining(dataset, model)
         self._cached.release()
+        self._upload = Upload(model)
         self.runner.call_hook('before_train')
         self._repeat_validation()
         self.dataloader.sampler.start = self.samples_before(self._iter)
         self.runner.model.train()
         self.runner.call_hook('before_train_epoch')
         # Made after the start is set, so that workers begin there.
-        batches = on_device(self.dataloader, self.runner.bare_model)
+        batches = iter(self.dataloader)
         while self._iter < self.max_iters and not self.stop_training:
             self._train_iter(next(batches))
             self._after_iter()
@@ -187,6 +184,8 @@ class AddressedTrainLoop(BaseLoop):
     def _train_iter(self, batch: dict) -> None:
         position = dict(batch_idx=self._batch_index(), data_batch=batch)
         self.runner.call_hook('before_train_iter', **position)
+        # Hooks have the images on the CPU.
+        batch = self._upload(batch)
         if isinstance(self.runner.bare_model, Editor):
             batch = {**batch, 'iteration': self._iter}
         outputs = self.runner.model.train_step(
@@ -194,47 +193,14 @@ class AddressedTrainLoop(BaseLoop):
         )
         # The log shows the loss of the global batch, not only rank 0's.
         all_reduce_dict(outputs, 'mean')
-        self._log_late(outputs, batch)
+        index = self._batch_index()
+        self.late.record(self._iter + 1, outputs, images_of(batch))
+        if self.late.is_due(index):
+            self.late.read()
         self.runner.call_hook('after_train_iter', **position, outputs=outputs)
-        if self._log_due(position['batch_idx'] + 1):
+        if self.late.is_due(index + 1):
             self.late.start()
         self._iter += 1
-
-    def _log_due(self, batch_index: int) -> bool:
-        """Whether a line of the log follows the batch of an index."""
-        return any(
-            (batch_index + 1) % hook.interval == 0
-            for hook in self.runner.hooks
-            if isinstance(hook, LoggerHook)
-        )
-
-    def _log_late(self, outputs: dict, batch: dict) -> None:
-        """Log and check the values of this iteration, on a GPU later."""
-        for norm in gradient_norms(self.runner.optim_wrapper):
-            self.late.add(dict(grad_norm=norm), self._log)
-        check = partial(self._check_finite, self._iter + 1, images_of(batch))
-        self.late.add(outputs, check)
-        if self._log_due(self._batch_index()):
-            self.late.read()
-
-    def _check_finite(
-        self, iteration: int, images: str, values: dict[str, float]
-    ) -> None:
-        """Log the values of an iteration, or raise if one is not finite.
-
-        Checkpoints read all values before anything is stored.
-        """
-        if not all(map(math.isfinite, values.values())):
-            terms = ', '.join(f'{k}={v:.4g}' for k, v in values.items())
-            raise FloatingPointError(
-                f'the loss of iteration {iteration} is not finite '
-                f'({terms}){images}: {self.runner.advice()}'
-            )
-        self._log(values)
-
-    def _log(self, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self.runner.message_hub.update_scalar(f'train/{name}', value)
 
     def _batch_index(self) -> int:
         """Index of the batch, as mmengine's hooks count it."""
@@ -256,64 +222,3 @@ class AddressedTrainLoop(BaseLoop):
             self.runner.val_loop.run()
             self._cached.release()
             self.runner.model.train()
-
-
-@LOOPS.register_module()
-class AddressedEpochTrainLoop(AddressedTrainLoop):
-    """Epoch-based training with exact resume; see :class:`AddressedTrainLoop`.
-
-    The number of iterations in an epoch is rounded up: the first images of
-    the next epoch fill the last batch, so that all batches have one size.
-
-    Args:
-        runner: The runner.
-        dataloader: Data loader with an ``AddressedSampler``.
-        max_epochs: Total number of epochs.
-        val_interval: Epochs between validations.
-
-    Raises:
-        ValueError: See :class:`AddressedTrainLoop`.
-    """
-
-    def __init__(
-        self,
-        runner,
-        dataloader: DataLoader | ConfigType,
-        max_epochs: int,
-        val_interval: int = 1,
-    ) -> None:
-        check_count('train_cfg.max_epochs', max_epochs)
-        super().__init__(runner, dataloader, 1, val_interval)
-        self.max_epochs = max_epochs
-        self.max_iters = max_epochs * self.epoch_length
-
-    @property
-    def epoch_length(self) -> int:
-        """Iterations in an epoch."""
-        return len(self.dataloader)
-
-    def resume_at(self, iteration: int, num_samples: int) -> None:
-        """See :class:`AddressedTrainLoop`; sets the epoch too."""
-        super().resume_at(iteration, num_samples)
-        self._epoch = iteration // self.epoch_length
-
-    def _batch_index(self) -> int:
-        return self._iter % self.epoch_length
-
-    def _after_iter(self) -> None:
-        if self._iter % self.epoch_length:
-            return
-        self.runner.call_hook('after_train_epoch')
-        self._epoch += 1
-        self._maybe_validate()
-        if self._iter < self.max_iters and not self.stop_training:
-            self.runner.call_hook('before_train_epoch')
-
-    def _finish(self) -> None:
-        """Do nothing: the last epoch has ended already."""
-
-    def _validation_due(self) -> bool:
-        epochs, within = divmod(self._iter, self.epoch_length)
-        return within == 0 and (
-            epochs % self.val_interval == 0 or epochs == self.max_epochs
-        )

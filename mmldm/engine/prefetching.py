@@ -1,13 +1,12 @@
 """Batches that are on the device before they are needed."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.registry import FUNCTIONS
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import default_collate
 
 from mmldm.utils.devices import SideStream
 
@@ -36,23 +35,22 @@ def pin_batches(loader: dict[str, Any]) -> None:
         loader.setdefault('collate_fn', dict(type='stacked_images'))
 
 
-def on_device(loader: DataLoader, model: nn.Module) -> Iterator[dict]:
-    """The batches of a loader, with images on the GPU if there is one.
+class Upload:
+    """Copies the images of batches to the GPU, if there is one.
 
-    The CPU asks for a batch while the GPU still trains the one before. The
-    bytes are copied meanwhile: neither the CPU nor earlier kernels wait.
+    Python asks for a batch while the GPU still trains the one before. The
+    bytes are copied meanwhile: neither Python nor earlier kernels wait.
 
     Args:
-        loader: The training's loader.
         model: The editor; it has the device.
     """
-    device = next(model.parameters()).device
-    if device.type != 'cuda':
-        yield from loader
-        return
-    side = SideStream(device)
-    for batch in loader:
+
+    def __init__(self, model: nn.Module) -> None:
+        self.side = SideStream(next(model.parameters()).device)
+
+    def __call__(self, batch: dict) -> dict:
+        """The batch with its images, if they are stacked, on the GPU."""
         images = batch.get('inputs')
-        if isinstance(images, Tensor):
-            batch = {**batch, 'inputs': side.join(side.upload(images))}
-        yield batch
+        if self.side.device.type != 'cuda' or not isinstance(images, Tensor):
+            return batch
+        return {**batch, 'inputs': self.side.join(self.side.upload(images))}

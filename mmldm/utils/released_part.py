@@ -23,11 +23,12 @@ def release_part(owner: FrozenPart) -> int:
         owner: The module with the part.
 
     Returns:
-        Bytes that are free now; 0 if state dicts include the part, or if it
-        is free already.
+        Bytes that are free now; 0 if state dicts include the part, if it is
+        free already, or if processes share its weights by FSDP.
     """
     part = getattr(owner, owner.part)
-    if owner.part_hash is None or hasattr(part, RELEASED):
+    sharded = any(hasattr(w, 'full_tensor') for w in part.parameters())
+    if owner.part_hash is None or hasattr(part, RELEASED) or sharded:
         return 0
     start = f'{owner.part}.'
     digest = owner.hash_part(owner.frozen_weights())

@@ -2,9 +2,10 @@ import math
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from mmldm.engine.batch_names import NUM_SHOWN, images_of
-from mmldm.engine.loops import AddressedTrainLoop
+from mmldm.engine.late_log import LateLog
 from mmldm.structures import LDMDataSample
 
 
@@ -32,9 +33,10 @@ def test_without_names_nothing_is_said():
 
 
 def test_a_loss_that_is_not_finite_names_the_images():
-    loop = AddressedTrainLoop.__new__(AddressedTrainLoop)
-    loop._runner = SimpleNamespace(advice=lambda: 'go on')
+    runner = SimpleNamespace(advice=lambda: 'go on', optim_wrapper=None)
     with pytest.raises(
         FloatingPointError, match='iteration 5 .*loss=nan.*images a.png: go on'
     ):
-        loop._check_finite(5, images_of(batch('a.png')), dict(loss=math.nan))
+        LateLog(runner).record(
+            5, dict(loss=torch.tensor(math.nan)), images_of(batch('a.png'))
+        )

@@ -31,6 +31,7 @@ train_dataloader = dict(
     global_batch_size=4, dataset=dict(num_samples=6))
 val_dataloader = dict(dataset=dict(num_samples=2))
 train_cfg = dict(max_iters=4, val_interval=2)
+param_scheduler = None
 default_hooks = dict(
     logger=dict(interval=1), checkpoint=dict(interval=2),
     latent_scale=dict(num_samples=4))

@@ -5,8 +5,8 @@
 
 The checkpoint has the model, its average and Adam's state, and is written as
 in a training. The bytes of the file are then written to another file of the
-same folder, and flushed to the disk. The clock on the wall counts, and the fastest
-run of each, as other programs only slow a run down.
+same folder, and flushed to the disk. The clock on the wall counts, and the
+fastest run of each, as other programs only slow a run down.
 """
 
 import argparse

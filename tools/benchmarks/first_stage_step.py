@@ -8,7 +8,8 @@ The discriminator is on. Ours is one pass through the autoencoder. The
 original's arithmetic, from the same parts: each of the two optimizers has a
 pass of its own through autoencoder and perceptual loss, and the
 discriminator gets gradients in the autoencoder's step, which are thrown away.
-Weights are random; those of LPIPS too. --amp is bfloat16.
+Its Adam is torch's default. Weights are random; those of LPIPS too. --amp is
+bfloat16.
 """
 
 from __future__ import annotations
@@ -99,8 +100,10 @@ def random_lpips(folder: str) -> dict[str, str]:
     return paths
 
 
-def optimizers(model: FirstStage, amp: bool) -> OptimWrapperDict:
-    """One Adam for each part, as our Runner makes them."""
+def optimizers(
+    model: FirstStage, amp: bool, fuse: bool = True
+) -> OptimWrapperDict:
+    """One Adam for each part; our Runner fuses them, the original does not."""
     import torch
     from mmengine.optim import OptimWrapper, OptimWrapperDict
 
@@ -115,9 +118,9 @@ def optimizers(model: FirstStage, amp: bool) -> OptimWrapperDict:
         )
         for part in parts
     }
-    return fused(
-        OptimWrapperDict(**{k: kind(optimizer=v) for k, v in adam.items()})
-    )
+    wrappers = {part: kind(optimizer=own) for part, own in adam.items()}
+    wrapper = OptimWrapperDict(**wrappers)
+    return fused(wrapper) if fuse else wrapper
 
 
 def batch_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -187,7 +190,10 @@ def main() -> None:
         keep_freed_memory()
     with TemporaryDirectory() as args.folder:
         ours, original = first_stage(args), first_stage(args)
-    steps = [optimizers(model, args.amp) for model in (ours, original)]
+    steps = (
+        optimizers(ours, args.amp),
+        optimizers(original, args.amp, fuse=False),
+    )
     data = batch_of(args)
     runs = {
         'ours': lambda: ours.train_step(data, steps[0]),

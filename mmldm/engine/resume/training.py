@@ -14,6 +14,7 @@ from ..optim_wrapper import named_wrappers
 from .config_diff import Difference, config_differences
 from .optimizers import Changed, Part, Progress, resume_part
 from .rules import RATES, REFUSED, WRAPPER, line, sort_out
+from .schedules import begun
 from .sizes import continues, other_sizes
 
 SCHEDULE = rf'{WRAPPER}\.(optimizer\.lr|paramwise_cfg.*)|param_scheduler.*'
@@ -291,10 +292,9 @@ def _builder(runner: Any, stored: dict | None, name: str) -> Any:
     if isinstance(configs, dict):
         configs = [configs] if 'type' in configs else configs[name]
     end = stored.get('train_cfg', {}).get('max_iters')
-    configs = [
-        {**config, **({} if config.get('by_epoch', True) else dict(end=end))}
-        if end and 'end' not in config
-        else config
-        for config in configs
-    ]
+    if end:
+        configs = [
+            config if config.get('by_epoch', True) else {'end': end, **config}
+            for config in begun(configs, end)
+        ]
     return partial(Runner._build_param_scheduler, runner, configs)

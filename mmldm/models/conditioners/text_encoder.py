@@ -137,7 +137,10 @@ class TextEncoder(FrozenNetwork):
 
     def identity(self) -> dict[str, Any]:
         """See :class:`Embedder`; has the ids of a text, too."""
-        ids = self.tokenizer.ids([PROBE])[0].tolist()
+        tokenizer = self.tokenizer
+        said, tokenizer.cut_is_said = tokenizer.cut_is_said, True
+        ids = tokenizer.ids([PROBE])[0].tolist()
+        tokenizer.cut_is_said = said  # of captions, not of this text
         return super().identity() | dict(layer=self.layer, ids=ids)
 
     def forward(

@@ -14,10 +14,11 @@ from mmldm.utils.checkpoint import (
     weights_of,
 )
 from mmldm.utils.frozen_part import FrozenPart
-from mmldm.utils.typing import ConfigType
+from mmldm.utils.typing import ConfigType, SampleList
 
 from ..autoencoders import Autoencoder
 from .first_stage_hash import MEASURED, ORIGIN, PREFIX, first_stage_hash
+from .part_checks import generated_size
 
 HASH = 'autoencoder_hash'
 
@@ -131,6 +132,17 @@ class FrozenFirstStage(FrozenPart):
             'model.autoencoder_checkpoint to the file of that first stage, or '
             'model.other_first_stage=True to train the model further on this '
             'one'
+        )
+
+    def empty_latents(self, data_samples: SampleList) -> Tensor:
+        """Uninitialized latents of the wanted images, (B, C, h, w)."""
+        first_stage = self.autoencoder
+        size = generated_size(data_samples, self.image_size)
+        return torch.empty(
+            len(data_samples),
+            first_stage.latent_channels,
+            *(-(-side // first_stage.factor) for side in size),
+            device=next(self.denoiser.parameters()).device,
         )
 
 

@@ -298,14 +298,3 @@ class LatentDiffusion(
         z_t = z_t.to(next(denoiser.parameters()).dtype)
         # float32: solvers subtract nearly equal numbers.
         return denoiser(z_t, t, cond).float()
-
-    def empty_latents(self, data_samples: SampleList) -> Tensor:
-        """Uninitialized latents of the wanted images, (B, C, h, w)."""
-        first_stage = self.autoencoder
-        size = generated_size(data_samples, self.image_size)
-        return torch.empty(
-            len(data_samples),
-            first_stage.latent_channels,
-            *(-(-side // first_stage.factor) for side in size),
-            device=next(self.denoiser.parameters()).device,
-        )
