@@ -134,6 +134,17 @@ class FrozenFirstStage(FrozenPart):
             'one'
         )
 
+    def empty_latents(self, data_samples: SampleList) -> Tensor:
+        """Uninitialized latents of the wanted images, (B, C, h, w)."""
+        first_stage = self.autoencoder
+        size = generated_size(data_samples, self.image_size)
+        return torch.empty(
+            len(data_samples),
+            first_stage.latent_channels,
+            *(-(-side // first_stage.factor) for side in size),
+            device=next(self.denoiser.parameters()).device,
+        )
+
 
 def _stored_weights(checkpoint: str) -> dict[str, Tensor]:
     """The weights of a checkpoint."""
@@ -168,14 +179,3 @@ def _autoencoder_weights(
 
 def _hex(digest: Tensor) -> str:
     return as_hex(digest)[:12] + '...'
-
-    def empty_latents(self, data_samples: SampleList) -> Tensor:
-        """Uninitialized latents of the wanted images, (B, C, h, w)."""
-        first_stage = self.autoencoder
-        size = generated_size(data_samples, self.image_size)
-        return torch.empty(
-            len(data_samples),
-            first_stage.latent_channels,
-            *(-(-side // first_stage.factor) for side in size),
-            device=next(self.denoiser.parameters()).device,
-        )
