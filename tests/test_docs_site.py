@@ -163,23 +163,85 @@ def test_words_are_spelt(tmp_path):
     assert codespell.main('--ignore-words-list', 'ot,te,fo', *files) == 0
 
 
+@pytest.fixture(scope='module')
+def built(tmp_path_factory):
+    """Folder of each site, built with every warning an error."""
+    pytest.importorskip('sphinx')
+    root = tmp_path_factory.mktemp('documentation')
+    ignored = shutil.ignore_patterns('_api', '_build')
+    shutil.copytree(ROOT / 'docs', root / 'docs', ignore=ignored)
+    # Pages that are included are copied, as their links are relative.
+    shutil.copytree(ROOT / 'configs', root / 'configs')
+    for file in ('CHANGELOG.md', 'CONTRIBUTING.md'):
+        shutil.copy(ROOT / file, root)
+    (root / 'mmldm').symlink_to(ROOT / 'mmldm')
+    command = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going']
+    for site in SITES:
+        done = subprocess.run(
+            [*command, root / 'docs' / site, root / site],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture(scope='module')
+def browser():
+    webdriver = pytest.importorskip('selenium.webdriver')
+    chromium, driver = map(shutil.which, ('chromium', 'chromedriver'))
+    if not (chromium and driver):
+        pytest.skip('needs chromium and chromedriver')
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in ('headless=new', 'no-sandbox', 'disable-dev-shm-usage'):
+        options.add_argument(f'--{flag}')
+    service = webdriver.ChromeService(driver)
+    browser = webdriver.Chrome(options=options, service=service)
+    browser.implicitly_wait(60)
+    yield browser
+    browser.quit()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('site', SITES)
-def test_the_site_is_built_without_a_warning(site, tmp_path):
-    pytest.importorskip('sphinx')
-    shutil.copytree(
-        ROOT / 'docs',
-        tmp_path / 'docs',
-        ignore=shutil.ignore_patterns('_api', '_build'),
+def test_the_site_is_built_without_a_warning(built, site):
+    assert (built / site / 'own_images.html').is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('page', ['own_images', 'sampling', 'model_zoo'])
+def test_pictures_load_and_narrow_screens_need_no_scrolling(
+    built, browser, page
+):
+    browser.set_window_size(400, 850)
+    browser.get((built / f'en/{page}.html').as_uri())
+    missing = browser.execute_script(
+        'return [...document.querySelectorAll("article img")]'
+        '.filter(i => !i.naturalWidth).map(i => i.src)'
     )
-    for file in ('CHANGELOG.md', 'CONTRIBUTING.md', 'configs', 'mmldm'):
-        (tmp_path / file).symlink_to(ROOT / file)
-    out = tmp_path / 'site'
-    command = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going']
-    done = subprocess.run(
-        [*command, tmp_path / 'docs' / site, out],
-        capture_output=True,
-        text=True,
+    assert not missing
+    assert browser.execute_script(
+        'return document.documentElement.scrollWidth <= innerWidth'
     )
-    assert done.returncode == 0, done.stderr
-    assert (out / 'own_images.html').is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'words, page',
+    [
+        ('resume', 'training'),
+        ('latent_scale', 'concepts'),
+        ('samples grey', 'troubleshooting'),
+        ('FID folder', 'judging'),
+        ('class names', 'tasks'),
+        ('add solver', 'extending'),
+        ('two GPUs', 'several_gpus'),
+    ],
+)
+def test_a_question_finds_its_page(built, browser, words, page):
+    url = (built / 'en/search.html').as_uri()
+    browser.get(f'{url}?q={words.replace(" ", "+")}')
+    browser.find_element('css selector', '#search-results .search-summary')
+    # Results come one after the other.
+    browser.find_element('css selector', f'#search-results a[href*="{page}."]')

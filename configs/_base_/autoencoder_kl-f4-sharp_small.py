@@ -7,14 +7,16 @@ model = dict(
         type='PretrainedFeatures', network=dict(type='EfficientNetLiteStages')
     ),
     perceptual_weight=0.1,
+    # It starts once colours and edges are right: from iteration 100, with
+    # weight 0.8 and lr 4e-4 in batches of 4, the discriminator won at once,
+    # and L1 rose from 0.07 to 0.10 in 300 iterations.
     adversarial=dict(
-        discriminator=dict(channels=48, num_layers=2),
-        weight=0.8,
-        start=250,
-        lead=250,
-        ramp=300,
+        discriminator=dict(channels=48),
+        weight=0.4,
+        start=1500,
+        lead=200,
+        ramp=500,
     ),
-    latent_noise=0.15,
+    latent_noise=0.1,
 )
-train_cfg = dict(max_iters=2500, val_interval=500)
-optim_wrapper = dict(adversarial=dict(optimizer=dict(lr=4e-4)))
+train_cfg = dict(max_iters=6000, val_interval=1000)

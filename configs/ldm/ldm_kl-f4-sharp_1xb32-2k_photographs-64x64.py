@@ -7,11 +7,11 @@ Judge: python tools/test.py \
   work_dirs/ldm_kl-f4-sharp_1xb32-2k_photographs-64x64
 
 Needs the first stage of
-autoencoder_kl-f4-sharp_1xb4-2500_photographs-64x64.py.
+autoencoder_kl-f4-sharp_1xb8-6k_photographs-64x64.py.
 """
 
 _base_ = './ldm_kl-f4_1xb32-2k_photographs-64x64.py'
 model = dict(
     autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4-sharp_1xb4-2500_photographs-64x64'
+    'autoencoder_kl-f4-sharp_1xb8-6k_photographs-64x64'
 )

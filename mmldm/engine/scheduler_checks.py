@@ -11,7 +11,12 @@ from typing import Any
 
 from mmengine.optim import _ParamScheduler
 
-from .resume.schedules import Group, plateaus, values_without_metrics
+from .resume.schedules import (
+    Group,
+    begun,
+    plateaus,
+    values_without_metrics,
+)
 
 # Below this part of the first learning rate, training has no effect.
 NEGLIGIBLE = 1e-3
@@ -23,6 +28,8 @@ def with_iterations(schedulers: Any, loop: Any) -> list:
     A loop without epochs steps only schedules by iteration: schedules by
     epoch are converted if they have ``convert_to_iter_based``.
 
+    Schedules that would begin after the training are left out.
+
     Args:
         schedulers: A config, or a list of configs or objects; objects are not
             changed.
@@ -33,6 +40,7 @@ def with_iterations(schedulers: Any, loop: Any) -> list:
     """
     if not isinstance(schedulers, Sequence):
         schedulers = [schedulers]
+    schedulers = begun(schedulers, loop.max_iters)
     if loop.epoch_length is not None:
         return list(schedulers)
     length = len(loop.dataloader)

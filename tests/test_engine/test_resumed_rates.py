@@ -56,6 +56,22 @@ def test_an_end_that_follows_max_iters_is_taken_at_resume(rates_of):
     assert resumed == {i: whole[i] for i in range(4, 8)}
 
 
+def test_a_schedule_that_would_begin_after_a_short_training_is_left_out(
+    rates_of,
+):
+    """Also of the one that it is resumed as."""
+    schedule = [
+        dict(WARMUP, by_epoch=False),
+        dict(type='CosineAnnealingLR', by_epoch=False, begin=5),
+    ]
+    _, first = rates_of(param_scheduler=schedule, train_cfg__max_iters=4)
+    longer = dict(param_scheduler=schedule, train_cfg__max_iters=8)
+    whole, _ = rates_of(**longer, work_dir=first.work_dir + '-whole')
+    resumed, _ = rates_of(**longer, resume=True)
+    assert whole[7]['lr'] < whole[5]['lr']
+    assert resumed == {i: whole[i] for i in range(4, 8)}
+
+
 def test_the_rates_of_two_optimizers_are_taken_apart(
     rates_of, adversarial_training
 ):

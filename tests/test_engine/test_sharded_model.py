@@ -352,6 +352,15 @@ def test_what_does_not_fit_is_refused(in_two, build_runner, options, text):
     assert all(text in error for error in in_two(error))
 
 
+def test_a_first_stage_is_refused(in_two, build_runner, adversarial_training):
+    def error():
+        with pytest.raises(ValueError) as raised:
+            build_runner(**SHARDED, **adversarial_training)
+        return str(raised.value)
+
+    assert all('averages its gradients' in text for text in in_two(error))
+
+
 def test_several_optimizers_are_refused():
     with pytest.raises(ValueError, match='use OptimWrapper'):
         fitted_to_shards(OptimWrapperDict())

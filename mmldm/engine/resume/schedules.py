@@ -22,6 +22,27 @@ LEARNT = ('best', 'num_bad_epochs', 'cooldown_counter', 'last_step')
 FIXED = ('param_name', 'begin', 'end', 'by_epoch', 'base_values')
 
 
+def begun(schedulers: Sequence, max_iters: int) -> list:
+    """The configs without schedules that would begin after the training.
+
+    A training that is cut short, to try it, has no use for them; mmengine
+    refuses them.
+
+    Args:
+        schedulers: Configs or objects; only those configs are left out that
+            count iterations and have no ``end``.
+        max_iters: Number of iterations of the training.
+    """
+    return [
+        config
+        for config in schedulers
+        if not isinstance(config, Mapping)
+        or config.get('by_epoch', True)
+        or 'end' in config
+        or config.get('begin', 0) < max_iters
+    ]
+
+
 def scheduler_states(schedulers: dict | list) -> dict | list:
     """The state of all schedulers, without functions.
 

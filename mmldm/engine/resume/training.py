@@ -14,6 +14,7 @@ from ..optim_wrapper import named_wrappers
 from .config_diff import Difference, config_differences
 from .optimizers import Changed, Part, Progress, resume_part
 from .rules import RATES, REFUSED, WRAPPER, line, sort_out
+from .schedules import begun
 from .sizes import continues, other_sizes
 
 SCHEDULE = rf'{WRAPPER}\.(optimizer\.lr|paramwise_cfg.*)|param_scheduler.*'
@@ -295,6 +296,6 @@ def _builder(runner: Any, stored: dict | None, name: str) -> Any:
         {**config, **({} if config.get('by_epoch', True) else dict(end=end))}
         if end and 'end' not in config
         else config
-        for config in configs
+        for config in (begun(configs, end) if end else configs)
     ]
     return partial(Runner._build_param_scheduler, runner, configs)

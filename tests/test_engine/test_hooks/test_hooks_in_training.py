@@ -1,5 +1,6 @@
 """What the hooks do to a run of the tiny model."""
 
+import importlib.util
 import os
 from types import SimpleNamespace
 
@@ -172,6 +173,37 @@ def test_validation_draws_with_the_average(
     assert len(pictures) == 1
     # Two rows of two images of 8 pixels, with gaps of 2.
     assert cv2.imread(pictures[0]).shape == (22, 22, 3)
+
+
+def test_a_resumed_training_continues_picture_and_curves(
+    build_runner, training_config, requests
+):
+    """The picture is that of a training without interruption."""
+    training_config.update(
+        val_dataloader=requests, val_evaluator=[], val_cfg=dict()
+    )
+    backends = [
+        dict(type='LocalVisBackend'),
+        dict(type='TensorboardVisBackend'),
+    ]
+    options = dict(
+        train_cfg__val_interval=2,
+        default_hooks__progress=dict(type='ProgressStripHook'),
+        visualizer__vis_backends=backends,
+    )
+    runner = build_runner(**options)
+    runner.train()
+    path = os.path.join(runner.work_dir, 'progress.png')
+    whole = cv2.imread(path)
+    again = build_runner(
+        **options, resume=True, load_from=f'{runner.work_dir}/iter_4.pth'
+    )
+    again.train()
+    assert np.array_equal(cv2.imread(path), whole)
+    # A tile of 64 pixels for the classes, and for iterations 2, 4 and 6.
+    assert whole.shape == (20 + 4 * 66 + 2, 4 * 66 + 2, 3)
+    if importlib.util.find_spec('tensorboard'):
+        assert os.listdir(os.path.join(runner.work_dir, 'tensorboard'))
 
 
 def test_a_test_writes_every_image(

@@ -5,10 +5,10 @@ trained for noisy latents. README.md in this folder has the results, the
 times, and the Debian packages of its photographs.
 
 Train: python tools/train.py \
-  configs/autoencoder/autoencoder_kl-f4-sharp_1xb4-2500_photographs-64x64.py
+  configs/autoencoder/autoencoder_kl-f4-sharp_1xb8-6k_photographs-64x64.py
 Judge: python tools/test.py \
-  configs/autoencoder/autoencoder_kl-f4-sharp_1xb4-2500_photographs-64x64.py \
-  work_dirs/autoencoder_kl-f4-sharp_1xb4-2500_photographs-64x64
+  configs/autoencoder/autoencoder_kl-f4-sharp_1xb8-6k_photographs-64x64.py \
+  work_dirs/autoencoder_kl-f4-sharp_1xb8-6k_photographs-64x64
 """
 
 _base_ = [
@@ -16,4 +16,4 @@ _base_ = [
     '../_base_/datasets/photographs-wallpapers.py',
 ]
 model = dict(autoencoder=dict(image_skip=True))
-train_dataloader = dict(global_batch_size=4)
+train_dataloader = dict(global_batch_size=8)

@@ -3,10 +3,10 @@
 Like the KL-f4 one, but with a codebook and remedies against its collapse.
 
 Train: python tools/train.py \
-  configs/autoencoder/autoencoder_vq-f4-sharp_1xb4-2500_photographs-64x64.py
+  configs/autoencoder/autoencoder_vq-f4-sharp_1xb8-6k_photographs-64x64.py
 Judge: python tools/test.py \
-  configs/autoencoder/autoencoder_vq-f4-sharp_1xb4-2500_photographs-64x64.py \
-  work_dirs/autoencoder_vq-f4-sharp_1xb4-2500_photographs-64x64
+  configs/autoencoder/autoencoder_vq-f4-sharp_1xb8-6k_photographs-64x64.py \
+  work_dirs/autoencoder_vq-f4-sharp_1xb8-6k_photographs-64x64
 """
 
 _base_ = [
@@ -16,7 +16,7 @@ _base_ = [
 # Without RandomChannelOrder: it would spend codes on colours that photographs
 # do not have.
 train_dataloader = dict(
-    global_batch_size=4,
+    global_batch_size=8,
     dataset=dict(
         pipeline=[
             dict(type='RandomDownscale', min_scale=0.4),
