@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mmldm.apis.file_report import report_file
+from mmldm.apis.first_stage_comparison.trainings import CHANNELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import write_model_file
 
@@ -152,6 +153,11 @@ def test_a_bad_file_does_not_end_the_report(model_file, call_tool, capsys):
     out = capsys.readouterr().out
     assert f'{cut}: problem' in out
     assert 'The file is whole' in out
+
+
+def test_a_comparison_offers_the_factors_that_it_has_channels_for():
+    tool = runpy.run_path(f'{ROOT}/tools/{FOLDER}/compare_first_stages.py')
+    assert tool['FACTORS'] == tuple(CHANNELS)
 
 
 def test_the_plot_and_the_pictures_of_a_comparison(tmp_path):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from mmldm.apis.first_stage_comparison import Stage
 
+# Those of CHANNELS; listed here, so that --help does not import torch.
 FACTORS = (2, 4, 8, 16, 32)
 # Panels of the plot: title, key, and whether more is better.
 PANELS = (
