@@ -20,7 +20,7 @@ from .referenced_files import REFERENCE
 
 @dataclass(frozen=True)
 class Speed:
-    """What a task takes.
+    """Time and memory of a task.
 
     Args:
         task: 'dataloader', 'training' or 'sampling'.

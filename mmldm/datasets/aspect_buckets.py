@@ -13,7 +13,7 @@ from mmldm.utils.typing import ConfigType
 
 @DATASETS.register_module()
 class AspectBuckets:
-    """Sizes among which every image takes the one it loses least by.
+    """Sizes of about one area; an image takes the one that cuts least off.
 
     A size has sides that are multiples of ``step``, and as much of the area
     of the data set's ``size`` as such sides can have; after NovelAI's aspect
@@ -75,7 +75,7 @@ def build_buckets(
 def nearest_sizes(
     shapes: np.ndarray, sizes: Sequence[tuple[int, int]]
 ) -> np.ndarray:
-    """The number of the size that each image loses least by, (N,).
+    """The number of the size that cuts least off each image, (N,).
 
     An image that is scaled to just cover a size loses what is outside, which
     grows with the distance of the logarithms of both ratios.

@@ -29,7 +29,7 @@ def read_from_cache(loader: dict[str, Any], cfg: Mapping[str, Any]) -> None:
 
 
 class CachedTraining:
-    """What a training does without if its latents come from a cache.
+    """The parts of a model that a training from cached latents does not need.
 
     The first stage and frozen embedders leave the memory until something
     calls them, such as a validation that decodes images.

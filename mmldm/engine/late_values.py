@@ -30,7 +30,7 @@ class LateValues:
         """Collect numbers.
 
         Args:
-            values: Tensors by name, of which the means are read.
+            values: Tensors by name; the mean of each is read.
             receive: Is called with the numbers, in the order of the calls.
         """
         if not values:

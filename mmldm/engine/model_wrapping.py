@@ -102,7 +102,7 @@ def sharded(runner: Any, wrapper: dict, model: torch.nn.Module) -> Any:
 
 
 def fitted_to_shards(wrapper: OptimWrapper) -> OptimWrapper:
-    """The optimizer wrapper, for weights of which some are sharded.
+    """Make an optimizer wrapper work for sharded and whole weights.
 
     Raises:
         ValueError: If it is not of the two types that this works for.

@@ -1,4 +1,4 @@
-"""Optimizers of weights of which some are sharded."""
+"""Optimizers of models with sharded and whole weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -14,6 +14,11 @@ from typing import Any, TypeVar
 ATTEMPTS, BACKOFF, TIMEOUT = 5, 1.0, 60.0
 URL = re.compile(r'[A-Za-z][\w+.-]+://')
 RANGE = re.compile(r'\{(\d+)\.\.(\d+)\}')
+# Names that file systems give to what changes with a file.
+STAMPS = (
+    *('ETag', 'etag', 'LastModified', 'last_modified'),
+    *('mtime', 'created'),
+)
 
 Result = TypeVar('Result')
 
@@ -74,13 +79,12 @@ def remote_stamp(url: str) -> tuple[int, str]:
             f'the server of {url} does not tell the size of its files: use '
             'one that does, or download them'
         )
-    keys = ('ETag', 'etag', 'LastModified', 'last_modified', 'mtime')
-    tokens = [str(info[key]) for key in (*keys, 'created') if key in info]
+    tokens = [str(info[key]) for key in STAMPS if key in info]
     return int(info['size']), '/'.join(tokens)
 
 
 def read_range(url: str, start: int, size: int) -> bytes:
-    """Some bytes of a file; all of them.
+    """The bytes of a part of a file, exactly as many as are asked for.
 
     Raises:
         RemoteError: If the server does not send them.

@@ -43,7 +43,7 @@ def in_order(
 def of_stacks(
     process: Callable[..., Sequence[Any]], *columns: Sequence[Tensor]
 ) -> list[Any]:
-    """A value for each image, of a function of stacks of one size.
+    """Apply a function of stacks to images of any sizes, in their order.
 
     Args:
         process: Its arguments are stacks of images, and it returns a value

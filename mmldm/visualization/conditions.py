@@ -74,7 +74,7 @@ def render_sample(
 def condition_tile(
     sample: LDMDataSample, classes: Sequence[str] | None, shape: tuple
 ) -> np.ndarray:
-    """What a sample was made from, in one picture of a given size.
+    """A picture of the conditions of a sample, in a given size.
 
     It is the original of a reconstruction, a map or a layout, or else class
     and caption as text.

@@ -57,7 +57,7 @@ class ProgressStripHook(Hook):
             self.strip = read_strip(Path(runner.work_dir, NAME), runner.iter)
 
     def after_train(self, runner) -> None:
-        """End the picture: a later validation is none of the training."""
+        """End the picture: later validations are not part of the training."""
         self.training = False
 
     def before_val_epoch(self, runner) -> None:

@@ -53,7 +53,7 @@ def bare_loop(runner: Any) -> Iterator[None]:
 
 
 class Blocks:
-    """The Runner's training, of which a call makes the next block.
+    """The Runner's training; a call trains for one more block.
 
     The training runs in a thread of its own, which waits between the blocks.
 

@@ -1,4 +1,4 @@
-"""What a first stage, and a diffusion model in its latents, are worth."""
+"""Measurements of a first stage, and of a diffusion model in its latents."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -23,7 +23,7 @@ FIXED = ('param_name', 'begin', 'end', 'by_epoch', 'base_values')
 
 
 def begun(schedulers: Sequence, max_iters: int) -> list:
-    """The configs without schedules that would begin after the training.
+    """Leave out the configs of schedules that would begin after the training.
 
     A training that is cut short, to try it, has no use for them; mmengine
     refuses them.

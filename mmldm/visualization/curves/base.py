@@ -126,7 +126,7 @@ class CurveBackend(BaseVisBackend):
             self._env_initialized = False
 
     def _send(self, send: Callable[..., None], *values: Any) -> None:
-        """Send values, of which the last is the step; start before."""
+        """Send values, the last one the step; the first call starts a run."""
         if self.failed:
             return
         if not self._env_initialized:
