@@ -3,9 +3,12 @@
 import contextlib
 import hashlib
 import io
+import logging
 import os
 from functools import lru_cache
 from pathlib import Path
+
+from mmengine.logging import print_log
 
 from .remote_files import read_range, remote_stamp
 from .whole_files import replaced
@@ -28,6 +31,7 @@ class BlockCache:
         self.folder = folder
         self.size = size
         self.written = 0
+        self.warned = False
 
     def get(self, file: str, number: int) -> bytes | None:
         """A block, if it is there."""
@@ -40,15 +44,28 @@ class BlockCache:
         return content
 
     def put(self, file: str, number: int, content: bytes) -> None:
-        """Keep a block; a full disk keeps none."""
+        """Keep a block; a full disk keeps none, which is said once."""
         path = self.folder / file / str(number)
-        with contextlib.suppress(OSError):
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replaced(path) as aside:
                 aside.write_bytes(content)
+        except OSError as error:
+            self._warn(error)
         self.written += 1
         if self.written % BETWEEN == 0:
             self.shrink()
+
+    def _warn(self, error: OSError) -> None:
+        if not self.warned:
+            print_log(
+                f'{self.folder} cannot keep blocks of remote files ({error}), '
+                'and they are read from the server each time: free disk '
+                'space, or choose another folder for the cache',
+                'current',
+                logging.WARNING,
+            )
+        self.warned = True
 
     def shrink(self) -> None:
         """Delete the oldest blocks until the rest has the size."""

@@ -221,6 +221,21 @@ def test_the_cache_keeps_the_newest_blocks(tmp_path, monkeypatch):
     assert kept == [0, 3, 4]
 
 
+def test_a_cache_that_cannot_be_written_says_so_once(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        block_cache, 'print_log', lambda line, *_: lines.append(line)
+    )
+    folder = tmp_path / 'a file'
+    folder.touch()
+    cache = block_cache.BlockCache(folder, size=300)
+    for number in range(2):
+        cache.put('file', number, bytes(100))
+        assert cache.get('file', number) is None
+    (line,) = lines
+    assert line.startswith(f'{folder} cannot keep blocks of remote files')
+
+
 def test_reading_in_order_reads_ahead(shards, monkeypatch):
     monkeypatch.setattr(block_cache, 'BLOCK', 1024)
     with served(shards) as (server, url):

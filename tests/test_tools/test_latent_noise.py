@@ -31,7 +31,7 @@ def first_stage(tmp_path):
 def test_more_noise_costs_more(run_tool, first_stage, work_dir, capsys):
     config, checkpoint = first_stage
     flags = ('--work-dir', work_dir, '--noise', 0.1, 0.4)
-    run_tool(TOOL, config, checkpoint, *flags)
+    run_tool(TOOL, config, checkpoint.parent, *flags)
     lines = capsys.readouterr().out.splitlines()
     (first,) = [i for i, line in enumerate(lines) if 'cost, dB' in line]
     rows = [
@@ -51,6 +51,13 @@ def test_a_second_stage_is_refused(run_tool, config, tmp_path):
         ValueError, match='has a LatentDiffusion, expected a F'
     ):
         run_tool(TOOL, config, tmp_path, '--work-dir', tmp_path / 'work')
+
+
+def test_images_must_be_there(run_tool, first_stage, work_dir):
+    flags = ('--work-dir', work_dir, '--cfg-options')
+    nothing = [f'test_{k}=None' for k in ('dataloader', 'cfg', 'evaluator')]
+    with pytest.raises(ValueError, match='no test_dataloader: set it'):
+        run_tool(TOOL, *first_stage, *flags, *nothing)
 
 
 def test_noise_must_be_there(run_tool, first_stage, work_dir):

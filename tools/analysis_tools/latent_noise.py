@@ -74,11 +74,14 @@ def main() -> None:
         Sharpness,
     )
     from mmldm.models.editors import FirstStage
-    from mmldm.utils.checkpoint import newest_checkpoint
 
     cfg = load_config(args)
-    newest = newest_checkpoint(args.checkpoint)
-    cfg.load_from, cfg.resume = str(newest or args.checkpoint), False
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    if cfg.get('test_dataloader') is None:
+        raise ValueError(
+            f'{args.config} has no test_dataloader: set it to the images to '
+            'reconstruct'
+        )
     runner = build_runner(cfg)
     model = runner.bare_model
     if not isinstance(model, FirstStage):
