@@ -29,8 +29,8 @@ class TextEncoder(FrozenNetwork):
     work. Of a model with encoder and decoder, only the encoder is used.
 
     There is a token for every position of the caption, padding included; null
-    is the empty caption. If the tokenizer marks padding, the text model does not
-    attend to it, except CLIP, which was trained without a mask. The denoiser
+    is the empty caption. Where the tokenizer marks padding, the text model does
+    not attend to it, except CLIP, trained without a mask. The denoiser
     attends to the tokens of all positions.
     The network is never trained, but may have a trained adapter
     (:class:`LoRA`). It is stored as described for :class:`FrozenNetwork`.
