@@ -83,6 +83,11 @@ def test_costs_of_a_config(call_tool, capsys):
     assert any('each of 3 processes' in line for line in lines)
 
 
+def test_costs_are_of_images_of_the_training(call_tool, capsys):
+    call_tool(f'{FOLDER}/get_flops', SHIPPED)
+    assert capsys.readouterr().out.splitlines()[0] == '1 x 3 x 32 x 32'
+
+
 def test_schedules_are_plotted(call_tool, tmp_path):
     out = tmp_path / 'schedules.png'
     flags = ('--save-path', out, '--steps', 5)
