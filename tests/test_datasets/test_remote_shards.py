@@ -221,6 +221,17 @@ def test_the_cache_keeps_the_newest_blocks(tmp_path, monkeypatch):
     assert kept == [0, 3, 4]
 
 
+def test_a_block_that_is_cut_off_is_read_again(tmp_path):
+    content = bytes(range(256)) * 20  # a block, and a part of one
+    fsspec.filesystem('memory').pipe('/cut/file', content)
+    cache = block_cache.BlockCache(tmp_path / 'blocks', 1e9)
+    assert block_cache.RemoteFile('memory://cut/file', cache).read() == content
+    for path in (tmp_path / 'blocks').glob('*/*'):
+        path.write_bytes(path.read_bytes()[:10])
+    file = block_cache.RemoteFile('memory://cut/file', cache)
+    assert file._block(0, 1) + file._block(1, 2) == content
+
+
 def test_reading_in_order_reads_ahead(shards, monkeypatch):
     monkeypatch.setattr(block_cache, 'BLOCK', 1024)
     with served(shards) as (server, url):
