@@ -7,24 +7,13 @@ import cv2
 import numpy as np
 
 
-def test_runs_alternate_and_ratios_are_those_of_turns(load_benchmark):
-    measuring = load_benchmark('data_measuring')
-    order = []
-    runs = {name: lambda name=name: order.append(name) for name in 'ab'}
-    seconds = measuring.alternate(runs, 2)
-    assert ''.join(order) == 'abbaab'
-    assert [len(found) for found in seconds.values()] == [2, 2]
-    assert measuring.ratios([4, 9, 5], [2, 3, 5]) == dict(
-        median=2, least=1, largest=3
-    )
-
-
 def test_photographs_have_the_size_and_detail_of_photographs(
     load_benchmark, tmp_path
 ):
     """Half of the size keeps most of the variance, unlike that of noise."""
-    measuring = load_benchmark('data_measuring')
-    (path,) = measuring.write_photographs(tmp_path / 'a', 1, 60, 80)
+    (path,) = load_benchmark('photographs').write_photographs(
+        tmp_path / 'a', 1, 60, 80
+    )
     image = cv2.imread(str(path)).astype(np.float32)
     assert image.shape == (60, 80, 3)
     half = cv2.resize(image, (40, 30), interpolation=cv2.INTER_AREA)
