@@ -70,10 +70,18 @@ def read_package(path: Path) -> tuple[list[dict], dict[str, bytes]]:
 
 
 def captions(entry: dict[str, Any]) -> list[str]:
-    """The names of an emoji in lower case, the official one first."""
-    short = [name.replace('_', ' ') for name in entry['short_names']]
-    names = [entry['name'] or short[0], *short]
-    return list(dict.fromkeys(name.lower() for name in names))
+    """The names of an emoji in lower case, the official one first.
+
+    Codes of countries, such as flag-ne, are no names.
+    """
+    short = [
+        re.sub('[-_]', ' ', name)
+        for name in entry['short_names']
+        if not name.startswith('flag-')
+    ]
+    official = [entry['name'].lower()] if entry['name'] else []
+    plain = [name.replace('-', ' ') for name in official]
+    return official + [name for name in short if name not in plain]
 
 
 def entries(
