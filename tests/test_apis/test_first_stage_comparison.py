@@ -150,6 +150,8 @@ def test_a_finished_training_is_not_repeated(tmp_path, monkeypatch):
     (command,) = calls
     assert '--resume' in command
     assert 'train_cfg.max_iters=100' in command
+    with pytest.raises(ValueError, match='for 100 iterations, but .* for 99'):
+        train(replace(stage.training, iters=99))
 
 
 def test_a_failed_training_ends_the_comparison(tmp_path, monkeypatch):

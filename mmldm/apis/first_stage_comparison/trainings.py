@@ -244,8 +244,16 @@ def train(training: Training) -> None:
     """Train, or go on with a training that was interrupted.
 
     Raises:
-        ValueError: If the training fails.
+        ValueError: If the training fails, or was longer before.
     """
+    files = training.work_dir.glob('iter_*.pth')
+    longest = max((int(file.stem[5:]) for file in files), default=0)
+    if longest > training.iters:
+        raise ValueError(
+            f'{training.work_dir} was trained for {longest} iterations, but '
+            f'equal compute asks for {training.iters}: choose another '
+            '--work-dir, or remove this folder'
+        )
     if training.done:
         return
     options = [f'{k}={v!r}' for k, v in training.all_options.items()]
