@@ -11,6 +11,7 @@ import torch
 
 from mmldm.apis.file_report import report_file
 from mmldm.apis.first_stage_comparison import trainings
+from mmldm.apis.first_stage_comparison.trainings import CHANNELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import write_model_file
 
@@ -174,6 +175,11 @@ def test_too_few_images_are_noticed_before_the_trainings(
     for flag in ('--num-images', '--num-samples'):
         with pytest.raises(ValueError, match=f'{flag}=1 must be .*>= 2'):
             call_tool(tool, tmp_path / 'images', *flags, flag, 1)
+
+
+def test_a_comparison_offers_the_factors_that_it_has_channels_for():
+    tool = runpy.run_path(f'{ROOT}/tools/{FOLDER}/compare_first_stages.py')
+    assert tool['FACTORS'] == tuple(CHANNELS)
 
 
 def test_the_plot_and_the_pictures_of_a_comparison(tmp_path):
