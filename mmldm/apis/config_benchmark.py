@@ -52,7 +52,9 @@ def runner_for_speed(cfg: Config) -> Runner:
         cfg.model[REFERENCE] = None
     cfg.log_level = 'ERROR'
     cfg.visualizer = dict(type='mmengine.Visualizer', vis_backends=[])
-    return build_runner(cfg)
+    runner = build_runner(cfg)
+    runner._maybe_compile('train_step')  # as training does
+    return runner
 
 
 def measure_speed(

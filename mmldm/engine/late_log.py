@@ -27,8 +27,9 @@ class LateLog(LateValues):
 
     def is_due(self, batch_index: int) -> bool:
         """Whether a line of the log follows the batch of an index."""
+        length = len(self.runner.train_dataloader)
         return any(
-            (batch_index + 1) % hook.interval == 0
+            _writes(hook, batch_index + 1, length)
             for hook in self.runner.hooks
             if isinstance(hook, LoggerHook)
         )
@@ -62,3 +63,17 @@ class LateLog(LateValues):
     def _log(self, values: dict[str, float]) -> None:
         for name, value in values.items():
             self.runner.message_hub.update_scalar(f'train/{name}', value)
+
+
+def _writes(hook: LoggerHook, done: int, length: int) -> bool:
+    """Whether a hook writes a line of the log.
+
+    Args:
+        hook: The hook.
+        done: Batches of the epoch until now.
+        length: Batches of the epoch.
+    """
+    if done % hook.interval == 0:
+        return True
+    # A short epoch, or the rest of one, has a line of its own.
+    return done == length and (not hook.ignore_last or length <= hook.interval)

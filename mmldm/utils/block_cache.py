@@ -38,9 +38,10 @@ class BlockCache:
         path = self.folder / file / str(number)
         try:
             content = path.read_bytes()
-            os.utime(path)
         except OSError:
             return None
+        with contextlib.suppress(OSError):  # another user's
+            os.utime(path)
         return content
 
     def put(self, file: str, number: int, content: bytes) -> None:
@@ -78,8 +79,9 @@ class BlockCache:
         for _, size, path in sorted(found):
             if total <= self.size:
                 return
-            path.unlink(missing_ok=True)
-            total -= size
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+                total -= size
 
 
 class RemoteFile(io.RawIOBase):
@@ -147,8 +149,15 @@ class RemoteFile(io.RawIOBase):
         """
         if self.last[0] != number:
             found = self.cache.get(self.name, number)
-            self.last = number, found or self._fetch(number, last)
+            # A power cut may leave a part of a block.
+            if found is None or len(found) != self._size_of(number):
+                found = self._fetch(number, last)
+            self.last = number, found
         return self.last[1]
+
+    def _size_of(self, number: int) -> int:
+        """Bytes of a block; only the last one may have fewer."""
+        return min(BLOCK, self.size - number * BLOCK)
 
     def _fetch(self, number: int, last: int) -> bytes:
         """Read blocks from the server, and return the first."""

@@ -55,19 +55,20 @@ def restore_part(owner: FrozenPart) -> None:
     """Read the weights of a released part again; others stay as they are.
 
     Raises:
-        ValueError: If its file has other weights by now.
+        ValueError: If its file has other weights by now. The part stays
+            released, so that nothing uses them.
     """
     part = getattr(owner, owner.part)
     if not hasattr(part, RELEASED):
         return
-    tensors, dtypes, digest = part.__dict__.pop(RELEASED)
-    for name in owner.entrances:
-        part.__dict__.pop(name, None)
+    tensors, dtypes, digest = part.__dict__[RELEASED]
     weights = owner.read_part()
     wanted = {name: tensor.data for name, tensor in tensors.items()}
     for name, tensor in tensors.items():
         tensor.data = weights[name].to(dtypes[name])  # that of the hash
     if not torch.equal(owner.hash_part(owner.frozen_weights()), digest):
+        for name, tensor in tensors.items():
+            tensor.data = wanted[name]
         raise ValueError(
             f'{type(owner).__name__}.{owner.files[0]}='
             f'{getattr(owner, owner.files[0])!r} has other weights than at '
@@ -75,6 +76,9 @@ def restore_part(owner: FrozenPart) -> None:
         )
     for name, tensor in tensors.items():
         tensor.data = tensor.data.to(wanted[name])
+    del part.__dict__[RELEASED]
+    for name in owner.entrances:
+        part.__dict__.pop(name, None)
 
 
 def _restoring(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -16,8 +17,9 @@ def replaced(path: Path) -> Iterator[Path]:
     The old file stays if an error is raised. Nothing is flushed to the disk:
     :func:`written_whole` also survives a power cut.
     """
-    # The process is in the name, so that two runs never write to one file.
-    aside = path.with_name(f'{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
+    # Two runs, or two threads of one, never write to one file.
+    writer = f'{os.getpid()}-{threading.get_ident()}'
+    aside = path.with_name(f'{path.name}.{writer}{TEMPORARY_SUFFIX}')
     try:
         yield aside
         os.replace(aside, path)

@@ -100,6 +100,33 @@ def test_a_folder_of_other_images_is_refused(tmp_path):
         plan_stages([2, 4], [], other, tmp_path)
 
 
+@pytest.mark.parametrize(
+    'change, said',
+    [
+        (dict(iters=50), '--iters=100, not 50'),
+        (dict(ldm_iters=25), '--ldm-iters=50, not 25'),
+    ],
+)
+def test_other_lengths_are_refused(change, said, tmp_path):
+    """A shorter training would be taken for done, and a longer one judged."""
+    plan_stages([2, 4], [], BUDGET, tmp_path)
+    with pytest.raises(ValueError, match=f'{said}.*another --work-dir'):
+        plan_stages([2, 4], [], replace(BUDGET, **change), tmp_path)
+
+
+def test_first_stages_of_one_name_are_refused(tmp_path):
+    """Both would share the folder, and the samples, of one model."""
+    for folder in 'ab':
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / 'iter_9.pth').touch()
+    one, two = (str(tmp_path / folder / 'iter_9.pth') for folder in 'ab')
+    with pytest.raises(ValueError, match='another first stage iter_9 is'):
+        plan_stages([], [one, two], BUDGET, tmp_path / 'work')
+    plan_stages([4], [one], BUDGET, tmp_path / 'work')
+    with pytest.raises(ValueError, match='iter_9=.*another --work-dir'):
+        plan_stages([4], [two], BUDGET, tmp_path / 'work')
+
+
 def test_wrong_plans_are_refused(tmp_path):
     with pytest.raises(ValueError, match='several --factors'):
         plan_stages([4], [], BUDGET, tmp_path)
@@ -123,6 +150,8 @@ def test_a_finished_training_is_not_repeated(tmp_path, monkeypatch):
     (command,) = calls
     assert '--resume' in command
     assert 'train_cfg.max_iters=100' in command
+    with pytest.raises(ValueError, match='for 100 iterations, but .* for 99'):
+        train(replace(stage.training, iters=99))
 
 
 def test_a_failed_training_ends_the_comparison(tmp_path, monkeypatch):

@@ -236,6 +236,17 @@ def test_a_cache_that_cannot_be_written_says_so_once(tmp_path, monkeypatch):
     assert line.startswith(f'{folder} cannot keep blocks of remote files')
 
 
+def test_a_block_that_is_cut_off_is_read_again(tmp_path):
+    content = bytes(range(256)) * 20  # a block, and a part of one
+    fsspec.filesystem('memory').pipe('/cut/file', content)
+    cache = block_cache.BlockCache(tmp_path / 'blocks', 1e9)
+    assert block_cache.RemoteFile('memory://cut/file', cache).read() == content
+    for path in (tmp_path / 'blocks').glob('*/*'):
+        path.write_bytes(path.read_bytes()[:10])
+    file = block_cache.RemoteFile('memory://cut/file', cache)
+    assert file._block(0, 1) + file._block(1, 2) == content
+
+
 def test_reading_in_order_reads_ahead(shards, monkeypatch):
     monkeypatch.setattr(block_cache, 'BLOCK', 1024)
     with served(shards) as (server, url):

@@ -1,12 +1,14 @@
 """Numbers that are read later, from a device that is not the CPU."""
 
 import math
+from unittest.mock import MagicMock
 
 import pytest
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, LoggerHook
 
 from mmldm.engine import late_values
+from mmldm.engine.late_log import LateLog
 from mmldm.engine.late_values import LateValues
 from mmldm.engine.prefetching import stacked_images
 
@@ -143,3 +145,18 @@ def test_images_are_stacked_if_they_have_one_size():
     assert torch.equal(batch['inputs'][1], small['inputs'])
     assert isinstance(stacked_images([small, large])['inputs'], list)
     assert 'inputs' not in stacked_images([{}, {}])
+
+
+@pytest.mark.parametrize('interval', [1, 3, 7, 50])
+@pytest.mark.parametrize('ignore_last', [True, False])
+def test_numbers_are_read_for_every_line_of_the_log(interval, ignore_last):
+    """mmengine's hook also writes one at the end of a short epoch."""
+    lines = MagicMock(return_value=(None, ''))
+    hook = LoggerHook(interval, ignore_last)
+    hook.json_log_path = None
+    runner = MagicMock(iter=0, train_dataloader=range(7), hooks=[hook])
+    runner.log_processor.get_log_after_iter = lines
+    for index in range(7):
+        lines.reset_mock()
+        hook.after_train_iter(runner, index)
+        assert LateLog(runner).is_due(index) == lines.called

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mmldm.apis.file_report import report_file
+from mmldm.apis.first_stage_comparison import trainings
 from mmldm.apis.first_stage_comparison.trainings import CHANNELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import write_model_file
@@ -84,6 +85,11 @@ def test_costs_of_a_config(call_tool, capsys):
     assert any('each of 3 processes' in line for line in lines)
 
 
+def test_costs_are_of_images_of_the_training(call_tool, capsys):
+    call_tool(f'{FOLDER}/get_flops', SHIPPED)
+    assert capsys.readouterr().out.splitlines()[0] == '1 x 3 x 32 x 32'
+
+
 def test_schedules_are_plotted(call_tool, tmp_path):
     out = tmp_path / 'schedules.png'
     flags = ('--save-path', out, '--steps', 5)
@@ -153,6 +159,22 @@ def test_a_bad_file_does_not_end_the_report(model_file, call_tool, capsys):
     out = capsys.readouterr().out
     assert f'{cut}: problem' in out
     assert 'The file is whole' in out
+
+
+def test_too_few_images_are_noticed_before_the_trainings(
+    call_tool, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trainings, 'train', lambda _: pytest.fail('trained'))
+    tool, flags = f'{FOLDER}/compare_first_stages', ('--work-dir', tmp_path)
+    (tmp_path / 'images').mkdir()
+    for i in range(3):
+        pixels = np.full((70, 70, 3), 50 * i, np.uint8)
+        cv2.imwrite(str(tmp_path / f'images/{i}.png'), pixels)
+    with pytest.raises(ValueError, match="has 1 images in the split 'val'"):
+        call_tool(tool, tmp_path / 'images', *flags)
+    for flag in ('--num-images', '--num-samples'):
+        with pytest.raises(ValueError, match=f'{flag}=1 must be .*>= 2'):
+            call_tool(tool, tmp_path / 'images', *flags, flag, 1)
 
 
 def test_a_comparison_offers_the_factors_that_it_has_channels_for():

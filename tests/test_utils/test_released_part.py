@@ -1,5 +1,7 @@
 """Frozen parts whose weights leave the memory and come back."""
 
+import os
+
 import pytest
 import torch
 from torch import nn
@@ -77,8 +79,15 @@ def test_a_part_in_checkpoints_stays(file):
 
 
 def test_another_file_is_refused(file):
-    owner = Owner(file)
+    owner, x = Owner(file), torch.randn(4, 3)
+    expected, stored = owner.linear(x), read_checkpoint(file)
     release_part(owner)
     write_checkpoint(Part(3, 2).state_dict(), file)
-    with pytest.raises(ValueError, match='other weights .*: put the file'):
-        owner.linear(torch.zeros(1, 3))
+    for _ in range(2):  # a second use does not get them either
+        with pytest.raises(ValueError, match='other weights .*: put the file'):
+            owner.linear(x)
+    os.remove(file)
+    with pytest.raises(FileNotFoundError):
+        owner.linear(x)
+    write_checkpoint(stored, file)
+    assert owner.linear(x).equal(expected)

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmldm.apis import run_tool
 from mmldm.apis.cli import add_flags
 from mmldm.apis.feature_flags import FLAGS, network_config
-from mmldm.utils import check_count
+from mmldm.utils import check_count, check_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mmldm.apis.first_stage_comparison import Stage
+    from mmldm.evaluation.feature_sets import FeatureSet
+    from mmldm.models.feature_networks import FeatureNetwork
 
 # Those of CHANNELS; listed here, so that --help does not import torch.
 FACTORS = (2, 4, 8, 16, 32)
@@ -119,15 +122,14 @@ def train_all(stages: Sequence[Stage], size: int) -> list[dict[str, Any]]:
     ]
 
 
-def measure_all(
-    stages: Sequence[Stage], rows: list[dict[str, Any]], args
-) -> list[list[np.ndarray]]:
-    """Add what is measured to the rows; return the rows of pictures."""
-    from mmldm.apis.first_stage_comparison.measuring import (
-        images_of,
-        measure_ldm,
-        measure_stage,
-    )
+def read_images(
+    stages: Sequence[Stage], args: argparse.Namespace
+) -> tuple[FeatureNetwork, list[Tensor], FeatureSet]:
+    """The network of features, held-out images, and features of all images.
+
+    Before the trainings, which take hours: it raises if there are too few.
+    """
+    from mmldm.apis.first_stage_comparison.measuring import images_of
     from mmldm.apis.first_stage_comparison.trainings import FIRST_STAGE
     from mmldm.apis.judging import measure_images
     from mmldm.apis.run_config import read_run_config
@@ -135,19 +137,39 @@ def measure_all(
     from mmldm.utils.devices import available_device
     from mmldm.utils.shipped import config_path
 
-    config = network_config(args.features, args.side, args.pretrained)
-    network = build_feature_network(config).to(available_device(args.device))
     options = stages[0].ldm.options
     data = {k: v for k, v in options.items() if k.startswith('train_data')}
     cfg = read_run_config(str(config_path(FIRST_STAGE)), data, args.work_dir)
     images = images_of(cfg, 'val', args.num_images)
     everything = images_of(cfg, 'all', 10 * args.num_images)
+    config = network_config(args.features, args.side, args.pretrained)
+    network = build_feature_network(config).to(available_device(args.device))
     real = measure_images(everything, network, ['fd'], 'all images')
+    return network, images, real
+
+
+def measure_all(
+    stages: Sequence[Stage],
+    rows: list[dict[str, Any]],
+    num_samples: int,
+    network: FeatureNetwork,
+    images: Sequence[Tensor],
+    real: FeatureSet,
+) -> list[list[np.ndarray]]:
+    """Add what is measured to the rows; return the rows of pictures.
+
+    The last three arguments are those of :func:`read_images`.
+    """
+    from mmldm.apis.first_stage_comparison.measuring import (
+        measure_ldm,
+        measure_stage,
+    )
+
     pictures = [arrays(images)]
     for stage, row in zip(stages, rows, strict=True):
         found, reconstructions = measure_stage(stage.source, images, network)
         more, samples = measure_ldm(
-            stage.ldm.work_dir, args.num_samples, real, network
+            stage.ldm.work_dir, num_samples, real, network
         )
         row |= found | more
         row['network'] = network.name
@@ -221,9 +243,11 @@ def draw_pictures(
 def main() -> None:
     """Train, measure and report."""
     args = parse_args()
-    for name in ('size', 'batch_size', 'iters', 'ldm_iters', 'num_images'):
+    for name in ('size', 'batch_size', 'iters', 'ldm_iters'):
         check_count(f'--{name.replace("_", "-")}', getattr(args, name))
-    check_count('--num-samples', args.num_samples)
+    # A Frechet distance needs two.
+    check_range('--num-images', args.num_images, 2, math.inf)
+    check_range('--num-samples', args.num_samples, 2, math.inf)
     from mmldm.apis.first_stage_comparison import (
         Budget,
         plan_stages,
@@ -236,8 +260,9 @@ def main() -> None:
     )
     folder = Path(args.work_dir)
     stages = plan_stages(args.factors, args.first_stages, budget, folder)
+    data = read_images(stages, args)
     rows = train_all(stages, args.size)
-    pictures = measure_all(stages, rows, args)
+    pictures = measure_all(stages, rows, args.num_samples, *data)
     best, reason = recommend(rows, args.num_samples)
     text = f'{table(rows)}\n\nRecommended: {best}. {reason}\n'
     print(text)

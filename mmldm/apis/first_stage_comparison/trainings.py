@@ -54,6 +54,11 @@ class Budget:
             'train_dataloader.global_batch_size': self.batch_size,
         }
 
+    @property
+    def lengths(self) -> dict[str, int]:
+        """The iterations, by flag."""
+        return {'--iters': self.iters, '--ldm-iters': self.ldm_iters}
+
 
 @dataclass(frozen=True)
 class Training:
@@ -125,7 +130,8 @@ def plan_stages(
 
     Raises:
         ValueError: If the images are too small for a factor, there are fewer
-            than two stages, or the folder has a comparison of other images.
+            than two stages, two have one name, or the folder has a comparison
+            of other images, lengths or first stages.
     """
     if len(factors) + len(sources) < 2:
         raise ValueError(
@@ -139,7 +145,8 @@ def plan_stages(
                 f'{DENOISER_FACTOR * factor}, which --factors {factor} needs: '
                 'change one of them'
             )
-    _note_settings(budget, work_dir)
+    settings = {**budget.data, **budget.lengths, **_named(factors, sources)}
+    _note_settings(settings, work_dir)
     stages = []
     for factor in factors:
         name = f'kl-f{factor}'
@@ -147,26 +154,48 @@ def plan_stages(
         ldm = _ldm(training.work_dir, budget, work_dir / f'ldm_{name}')
         stages.append(Stage(name, training.work_dir, training, ldm))
     for source in map(Path, sources):
-        name = source.stem if source.is_file() else source.name
+        name = _name(source)
         ldm = _ldm(source.absolute(), budget, work_dir / f'ldm_{name}')
         stages.append(Stage(name, source, None, ldm))
     return stages
 
 
-def _note_settings(budget: Budget, work_dir: Path) -> None:
-    """Refuse a folder whose trainings have seen other images."""
-    path, settings = work_dir / SETTINGS, budget.data
-    if not path.is_file():
-        work_dir.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(settings, indent=2) + '\n')
-        return
-    before = json.loads(path.read_text())
-    for key, value in settings.items():
-        if before.get(key) != value:
+def _name(source: Path) -> str:
+    """What the report calls a first stage that is trained already."""
+    return source.stem if source.is_file() else source.name
+
+
+def _named(factors: Sequence[int], sources: Sequence[str]) -> dict[str, str]:
+    """Where each first stage comes from, by its name.
+
+    Raises:
+        ValueError: If two have one name, and thus one folder.
+    """
+    found = {f'first stage kl-f{factor}': 'trained here' for factor in factors}
+    for source in map(Path, sources):
+        key, path = f'first stage {_name(source)}', str(source.absolute())
+        if key in found:
             raise ValueError(
-                f'{work_dir} has trainings with {key}={before.get(key)!r}, '
+                f'--first-stages {source}: another {key} is compared too: '
+                'rename one of them'
+            )
+        found[key] = path
+    return found
+
+
+def _note_settings(settings: Mapping[str, Any], work_dir: Path) -> None:
+    """Refuse a folder whose trainings differ from those that are planned."""
+    path, before = work_dir / SETTINGS, {}
+    if path.is_file():
+        before = json.loads(path.read_text())
+    for key, value in settings.items():
+        if before.get(key, value) != value:
+            raise ValueError(
+                f'{work_dir} has trainings with {key}={before[key]!r}, '
                 f'not {value!r}: choose another --work-dir'
             )
+    work_dir.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**before, **settings}, indent=2) + '\n')
 
 
 def _first_stage(factor: int, budget: Budget, work_dir: Path) -> Training:
@@ -215,8 +244,16 @@ def train(training: Training) -> None:
     """Train, or go on with a training that was interrupted.
 
     Raises:
-        ValueError: If the training fails.
+        ValueError: If the training fails, or was longer before.
     """
+    files = training.work_dir.glob('iter_*.pth')
+    longest = max((int(file.stem[5:]) for file in files), default=0)
+    if longest > training.iters:
+        raise ValueError(
+            f'{training.work_dir} was trained for {longest} iterations, but '
+            f'equal compute asks for {training.iters}: choose another '
+            '--work-dir, or remove this folder'
+        )
     if training.done:
         return
     options = [f'{k}={v!r}' for k, v in training.all_options.items()]

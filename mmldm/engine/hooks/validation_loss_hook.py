@@ -157,7 +157,10 @@ def _held_out(runner, training: Dataset) -> ConfigType:
     Raises:
         ValueError: If it has none.
     """
-    if getattr(training, 'split', None) == 'all':
+    split = getattr(training, 'split', None)
+    if split is None:  # of cached latents, the images' config knows it
+        split = runner.cfg.train_dataloader.dataset.get('split')
+    if split == 'all':
         raise ValueError(
             'ValidationLossHook.dataset is missing, and train_dataloader'
             ".dataset.split='all' trains on all images: set it to 'train', "

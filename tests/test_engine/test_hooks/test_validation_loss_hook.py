@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
 from mmldm.engine.hooks.validation_loss_hook import _held_out
@@ -145,3 +146,7 @@ def test_images_that_are_trained_on_are_not_held_out():
     training = SimpleNamespace(split='all')
     with pytest.raises(ValueError, match="split='all' trains .*to 'train'"):
         _held_out(None, training)
+    # Cached latents have no split; the config of their images has.
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(split='all'))))
+    with pytest.raises(ValueError, match="split='all' trains .*to 'train'"):
+        _held_out(SimpleNamespace(cfg=cfg), SimpleNamespace())
