@@ -42,6 +42,7 @@ COMMANDS = {
     'latent-noise': 'tools/analysis_tools/latent_noise.py',
     'latent-stats': 'tools/analysis_tools/latent_stats.py',
     'prepare celebahq': 'tools/dataset_converters/celebahq.py',
+    'prepare emoji': 'tools/dataset_converters/emoji.py',
     'prepare imagenet': 'tools/dataset_converters/imagenet.py',
     'prepare reference-stats': 'tools/prepare_reference_stats.py',
     'prepare neighbours': 'tools/dataset_converters/neighbours.py',

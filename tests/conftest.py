@@ -3,6 +3,9 @@
 import copy
 import gzip
 import json
+import os
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
@@ -316,6 +319,32 @@ def labelled():
         return sample.set_gt_label(label)
 
     return labelled
+
+
+@pytest.fixture
+def run_two_ranks(tmp_path):
+    """Runs ``FILE RANK FOLDER`` as two processes; what each has saved.
+
+    They meet in the folder, and save RANK.pth there.
+    """
+
+    def run(file):
+        root = str(Path(__file__).parents[1])
+        processes = [
+            subprocess.Popen(
+                [sys.executable, file, str(rank), str(tmp_path)],
+                env={**os.environ, 'PYTHONPATH': root},
+            )
+            for rank in range(2)
+        ]
+        try:
+            assert [process.wait(400) for process in processes] == [0, 0]
+        finally:
+            for process in processes:
+                process.kill()
+        return [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
+
+    return run
 
 
 @pytest.fixture

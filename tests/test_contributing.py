@@ -63,6 +63,8 @@ def define():
     What is registered goes when the test ends.
     """
     registries = (DATASETS, DIFFUSION_SCHEDULERS, MODELS)
+    for registry in registries:  # else later imports are taken for the page's
+        registry.import_from_location()
     before = [{*registry._module_dict} for registry in registries]
 
     def define(heading):

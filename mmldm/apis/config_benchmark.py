@@ -17,15 +17,13 @@ from mmldm.models.editors.editor import Editor
 from .cli import build_runner
 from .referenced_files import REFERENCE
 
-TASKS = ('dataloader', 'training', 'sampling')
-
 
 @dataclass(frozen=True)
 class Speed:
     """What a task takes.
 
     Args:
-        task: One of :data:`TASKS`.
+        task: 'dataloader', 'training' or 'sampling'.
         batch_size: Images of an iteration.
         seconds: Seconds of each measured iteration.
         memory: Peak in MiB: of a GPU what the task allocated, of a CPU what
@@ -66,7 +64,7 @@ def measure_speed(
 
     Args:
         runner: See :func:`runner_for_speed`.
-        task: One of :data:`TASKS`.
+        task: 'dataloader', 'training' or 'sampling'.
         phase: 'train', 'val' or 'test'; whose data the data loader reads.
         warmup: Iterations that are not measured.
         count: Iterations that are measured, if there is enough data.

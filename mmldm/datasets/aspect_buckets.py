@@ -8,6 +8,7 @@ import numpy as np
 from mmldm.registry import DATASETS
 from mmldm.utils import check_count, check_positive
 from mmldm.utils.image_size import Size, height_and_width, size_text
+from mmldm.utils.typing import ConfigType
 
 
 @DATASETS.register_module()
@@ -62,6 +63,13 @@ class AspectBuckets:
 
     def _fits(self, height: int, width: int) -> bool:
         return max(height, width) <= self.max_ratio * min(height, width)
+
+
+def build_buckets(
+    buckets: AspectBuckets | ConfigType | None,
+) -> AspectBuckets | None:
+    """The buckets of a data set, or those of a config; None for one size."""
+    return DATASETS.build(buckets) if isinstance(buckets, dict) else buckets
 
 
 def nearest_sizes(

@@ -12,6 +12,7 @@ from mmldm.registry import DATASETS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.stored_config import store_config
 
+from .aspect_buckets import build_buckets
 from .base import AddressedDataset
 from .cache_parts import CacheParts
 from .latent_cache import (
@@ -54,8 +55,7 @@ class CachedLatents(AddressedDataset):
             self._check(dataset)
         self.size = self.manifest['size']
         self.parts = CacheParts(self.manifest)
-        buckets = self.manifest['dataset'].get('buckets')
-        self.buckets = None if buckets is None else DATASETS.build(buckets)
+        self.buckets = build_buckets(self.manifest['dataset'].get('buckets'))
         super().__init__(
             pipeline=[self._read],
             samples_per_entry=(dataset or {}).get('samples_per_entry', 1),

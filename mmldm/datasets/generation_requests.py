@@ -7,7 +7,7 @@ from mmldm.utils import check_count, check_range
 from mmldm.utils.image_size import check_size, height_and_width
 from mmldm.utils.typing import ConfigType
 
-from .aspect_buckets import AspectBuckets
+from .aspect_buckets import AspectBuckets, build_buckets
 from .base import AddressedDataset
 
 # A sampler lists the indices of all samples, in 0.4 GB.
@@ -57,8 +57,7 @@ class GenerationRequests(AddressedDataset):
             )
         check_size('GenerationRequests.size', size)
         self.size = height_and_width(size)
-        if isinstance(buckets, dict):
-            buckets = DATASETS.build(buckets)
+        buckets = build_buckets(buckets)
         self.sizes = None if buckets is None else buckets.sizes(size)
         self.num_classes = num_classes
         self.seed = seed

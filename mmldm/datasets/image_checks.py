@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import jpeg
 from .image_files import read_header
 from .image_formats import PNG, SUFFIXES, decode
 from .shard_files import open_shard
 from .threads import in_threads
 
-JPEG, JPEG_SCAN, JPEG_END = b'\xff\xd8\xff', b'\xff\xda', b'\xff\xd9'
 # Bytes near the end of a whole file; WebP and BMP state their length.
-END_MARKS = {PNG: b'IEND', JPEG: JPEG_END, b'GIF8': b'\0;'}
+END_MARKS = {PNG: b'IEND', jpeg.START: jpeg.END, b'GIF8': b'\0;'}
 HEAD, TAIL = 4096, 64
 BMP_HEADER = 26  # bytes at least
 # First bytes of files that may hold several pictures, or more than 8 bits.
@@ -138,9 +138,8 @@ def _damage(path: str, content: bytes) -> str | None:
         return str(error) or type(error).__name__
     # Decoders accept zeros in place of data: a JPEG without an end mark
     # after its last scan is cut off.
-    if content.startswith(JPEG) and content.rfind(JPEG_END) < content.rfind(
-        JPEG_SCAN
-    ):
+    scan = content.rfind(bytes([0xFF, jpeg.SCAN]))
+    if content.startswith(jpeg.START) and content.rfind(jpeg.END) < scan:
         return 'image file has no end'
     return None
 

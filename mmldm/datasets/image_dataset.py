@@ -9,13 +9,12 @@ from zlib import crc32
 
 import numpy as np
 
-from mmldm.registry import DATASETS
 from mmldm.utils import check_choice
 from mmldm.utils.image_size import Size, check_size
 from mmldm.utils.remote_files import is_remote
 from mmldm.utils.typing import ConfigType
 
-from .aspect_buckets import AspectBuckets
+from .aspect_buckets import AspectBuckets, build_buckets
 from .base import AddressedDataset
 from .entry_index import find_index, index_file, write_index
 from .image_checks import Found, Stored, look_at_all
@@ -81,8 +80,7 @@ class ImageDataset(AddressedDataset):
             check_size(f'{name}.size', size)
         self.split = split
         self.size = size
-        if isinstance(buckets, dict):
-            buckets = DATASETS.build(buckets)
+        buckets = build_buckets(buckets)
         self.buckets = buckets
         self.sizes = None if buckets is None else buckets.sizes(size)
         self._numbers: np.ndarray | None = None  # of each entry's size

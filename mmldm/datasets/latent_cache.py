@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from mmldm.structures.ldm_data_sample import EMBEDDED
 from mmldm.utils.mapped_tensors import mapped_tensors, packed, unpacked
 from mmldm.utils.whole_files import written_whole
 
@@ -27,7 +28,7 @@ NULLS = 'nulls.safetensors'
 FORMAT = 2
 MOMENTS = 'moments'
 FIELD = 'field.'
-EMBEDDED = 'embedded.'
+CONTENT = f'{EMBEDDED}.'
 
 
 def write_manifest(root: Path, manifest: Mapping[str, Any]) -> None:
@@ -145,7 +146,7 @@ def write_part(
     for name, values in embedded.items():
         same = all(values[:, :1].equal(v) for v in values.split(1, 1))
         values = values[:, :1] if same else values
-        tensors[EMBEDDED + name] = values.contiguous()
+        tensors[CONTENT + name] = values.contiguous()
     names = [k for k, v in fields[0].items() if isinstance(v, Tensor)]
     for name in names:
         values = torch.stack([field[name] for field in fields])
@@ -182,7 +183,7 @@ def read_entry(
 
     fields = unpacked(part, row * versions + version)
     fields |= values(FIELD)
-    embedded = values(EMBEDDED)
+    embedded = values(CONTENT)
     if embedded:
-        fields[EMBEDDED.rstrip('.')] = embedded
+        fields[EMBEDDED] = embedded
     return values(MOMENTS)[''], fields

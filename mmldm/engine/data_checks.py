@@ -1,7 +1,7 @@
 """Checks that a model suits its training data."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mmengine.logging import print_log
@@ -72,17 +72,20 @@ def check_image_size(dataset: Dataset, model: nn.Module) -> None:
         check_sides(key, dataset.size, 'denoiser', denoiser, factor)
 
 
-def say_small_sizes(dataset: Dataset, batch_size: int) -> None:
+def say_small_sizes(
+    counts: Iterable[tuple[int, int, int]] | None, batch_size: int
+) -> None:
     """Log the sizes with fewer images than a batch, in one line.
 
     Args:
-        dataset: The training data set; one without ``size_counts``, whose
-            images have one size, is not looked at.
+        counts: Height, width and number of images of each size; None if all
+            have one size.
         batch_size: Images in an iteration, of all processes.
     """
-    counts = getattr(dataset, 'size_counts', lambda: None)() or ()
     small = [
-        f'{size_text((h, w))} {n}' for h, w, n in counts if n < batch_size
+        f'{size_text((h, w))} {n}'
+        for h, w, n in counts or ()
+        if n < batch_size
     ]
     if small:
         print_log(

@@ -69,7 +69,7 @@ class AddressedTrainLoop(BaseLoop):
         check_image_size(self.dataloader.dataset, runner.bare_model)
         count_cut_captions(self.dataloader.dataset, runner.bare_model)
         self.dataloader.sampler.batch_size = self.global_batch_size
-        say_small_sizes(self.dataloader.dataset, self.global_batch_size)
+        say_small_sizes(self.size_counts, self.global_batch_size)
         self._check_log(runner)
         self.max_iters = max_iters
         self.max_epochs = 1  # the Runner counts all iterations as one

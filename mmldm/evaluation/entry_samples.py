@@ -1,12 +1,17 @@
 """Base class of metrics over several images for one entry of the data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
+
+from mmldm.registry import MODELS
+from mmldm.utils.typing import ConfigType
+
+from .sharpness import feature_distance
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,21 @@ class EntrySamplesMetric(BaseMetric):
     """Metric of single samples, and of the mean of an entry's samples.
 
     The data set's ``samples_per_entry`` is the number of samples of an entry.
+
+    Args:
+        features: Config of an image distance, such as ``PretrainedFeatures``;
+            None measures none.
+        kwargs: Arguments of mmengine's ``BaseMetric``.
     """
 
     #: Fields of a sample that images are compared with.
     fields: tuple[str, ...]
+
+    def __init__(
+        self, features: ConfigType | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.distance = None if features is None else MODELS.build(features)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep the images of a batch.
@@ -62,6 +78,25 @@ class EntrySamplesMetric(BaseMetric):
         """The mean of ``judge(image, *fields)`` over the samples."""
         scores = [judge(sample.image, *sample.fields) for sample in results]
         return sum(scores) / len(scores)
+
+    def distances(
+        self, samples: Mapping[str, Sequence[EntrySample]]
+    ) -> dict[str, float]:
+        """``features_NAME``, the mean distance to the first of ``fields``.
+
+        Args:
+            samples: Samples by NAME; without a network, none is measured.
+        """
+        if self.distance is None:
+            return {}
+
+        def judge(image: Tensor, truth: Tensor, *_: Tensor) -> float:
+            return feature_distance(self.distance, image, truth)
+
+        return {
+            f'features_{name}': self.mean_of(some, judge)
+            for name, some in samples.items()
+        }
 
 
 def mean_of_entries(results: Sequence[EntrySample]) -> list[EntrySample]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,12 +10,10 @@ from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
-from mmldm.registry import METRICS, MODELS
-from mmldm.utils.typing import ConfigType
+from mmldm.registry import METRICS
 
 from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
 from .reconstruction import psnr
-from .sharpness import feature_distance
 
 # Radius in pixels around a missing pixel, as in OpenCV's examples.
 RADIUS = 3
@@ -85,18 +82,11 @@ class InpaintingMetrics(EntrySamplesMetric):
     and ``RandomMask`` or ``LoadMask`` in the pipeline of the test data give.
 
     Args:
-        features: Config of an image distance, such as ``PretrainedFeatures``;
-            None measures none.
+        features: See :class:`EntrySamplesMetric`.
     """
 
     default_prefix = 'inpaint'
     fields = ('gt_img', 'mask')
-
-    def __init__(
-        self, features: ConfigType | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.distance = None if features is None else MODELS.build(features)
 
     def compute_metrics(
         self, results: Sequence[EntrySample]
@@ -120,13 +110,7 @@ class InpaintingMetrics(EntrySamplesMetric):
         values = dict(psnr_mean=self.mean_of(means, hole_psnr))
         for name, filled in fillings.items():
             values[f'psnr_{name}'] = self.mean_of(filled, hole_psnr)
-            if self.distance is not None:
-                values[f'features_{name}'] = self.mean_of(
-                    filled,
-                    lambda image, x, _: feature_distance(
-                        self.distance, image, x
-                    ),
-                )
+        values |= self.distances(fillings)
         return values | dict(
             sharpness=_sharpness(results),
             sharpness_telea=_sharpness(fillings['telea']),

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmldm.registry import METRICS, MODELS
+from mmldm.registry import METRICS
 from mmldm.utils.pixels import bicubic
-from mmldm.utils.typing import ConfigType
 
 from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
 from .power_spectrum import gradient_energy
 from .reconstruction import psnr
-from .sharpness import feature_distance
 
 
 @METRICS.register_module()
@@ -26,18 +23,11 @@ class SuperResolutionMetrics(EntrySamplesMetric):
     ``PackInputs(gt_img=True)`` in the pipeline of the test data give.
 
     Args:
-        features: Config of an image distance, such as ``PretrainedFeatures``;
-            None measures none.
+        features: See :class:`EntrySamplesMetric`.
     """
 
     default_prefix = 'sr'
     fields = ('gt_img', 'img_lq')
-
-    def __init__(
-        self, features: ConfigType | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.distance = None if features is None else MODELS.build(features)
 
     def compute_metrics(
         self, results: Sequence[EntrySample]
@@ -65,15 +55,7 @@ class SuperResolutionMetrics(EntrySamplesMetric):
             sharpness=_sharpness(results),
             sharpness_bicubic=_sharpness(large),
         )
-        if self.distance is not None:
-            for name, images in dict(sample=results, bicubic=large).items():
-                values[f'features_{name}'] = self.mean_of(
-                    images,
-                    lambda image, x, _: feature_distance(
-                        self.distance, image, x
-                    ),
-                )
-        return values
+        return values | self.distances(dict(sample=results, bicubic=large))
 
 
 def _psnr(image: Tensor, truth: Tensor, small: Tensor) -> float:

@@ -8,7 +8,8 @@ from mmagic.structures import DataSample
 from mmldm.utils.sample_random import Address
 
 # Fields that are not images of the sample's size.
-PLAIN = ('caption', 'layout', 'ref_imgs', 'embedded')
+EMBEDDED = 'embedded'
+PLAIN = ('caption', 'layout', 'ref_imgs', EMBEDDED)
 NUMBERS = ('tokens', 'features', 'latent_moments')
 
 

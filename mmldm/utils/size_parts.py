@@ -18,13 +18,10 @@ def one_size_parts(
             sample is its size.
     """
     samples = batch['data_samples']
-    places: dict[tuple, list[int]] = {}
-    for place, sample in enumerate(samples):
-        size = tuple(sample.get('img_shape', ()))[:2]
-        places.setdefault(size, []).append(place)
-    if len(places) == 1:
+    sizes = [tuple(s.get('img_shape', ()))[:2] for s in samples]
+    if len(set(sizes)) == 1:
         return [([*range(len(samples))], batch)]
-    return [(own, _part(batch, own)) for own in places.values()]
+    return [(own, _part(batch, own)) for own in _places(sizes)]
 
 
 def in_order(
@@ -53,18 +50,23 @@ def of_stacks(
             for each place.
         columns: Images of any sizes, one sequence for each argument.
     """
-    places: dict[tuple, list[int]] = {}
-    for place, image in enumerate(columns[0]):
-        places.setdefault(tuple(image.shape), []).append(place)
     return in_order(
         [
             (
                 own,
                 process(*(torch.stack([c[i] for i in own]) for c in columns)),
             )
-            for own in places.values()
+            for own in _places([tuple(x.shape) for x in columns[0]])
         ]
     )
+
+
+def _places(sizes: Sequence[tuple[int, ...]]) -> list[list[int]]:
+    """The places of each size, in the order in which sizes appear."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for place, size in enumerate(sizes):
+        found.setdefault(size, []).append(place)
+    return [*found.values()]
 
 
 def _part(batch: dict[str, Any], places: list[int]) -> dict[str, Any]:

@@ -17,7 +17,14 @@ from mmldm.utils.image_store import image_path
 from .conditions import is_rendered, render_sample
 from .grid import choose, contact_sheet, sample_grid, spread_over_classes
 from .image_files import other_images, write_image
-from .shown_samples import as_array, generated, labels_of, read_by, those
+from .shown_samples import (
+    as_array,
+    generated,
+    labels_read,
+    read_by,
+    those,
+    with_fields,
+)
 
 # Number of images that a test shows together with their conditions.
 NUM_CONDITIONED = 16
@@ -122,9 +129,7 @@ class ImageGridHook(Hook):
     def _choose(self, runner, dataset: Sized) -> 'Chosen':
         """The samples to show, the same on every rank."""
         if self.chosen is None:
-            labels = [None] * len(dataset)
-            if 'gt_label' in read_by(runner.model):
-                labels = labels_of(dataset)
+            labels = labels_read(runner.model, dataset)
             self.chosen = Chosen(
                 choose(labels, self.num_images),
                 spread_over_classes(labels, NUM_CONDITIONED),
@@ -148,13 +153,9 @@ class ImageGridHook(Hook):
         for sample in those(outputs, chosen):
             fields = [f for f in read_by(runner.model) if f in sample]
             if any(is_rendered(f, sample.get(f)) for f in fields):
-                conditions = type(sample)(
-                    metainfo=sample.metainfo,
-                    **{field: sample.get(field) for field in fields},
-                )
                 picture = render_sample(
                     as_array(sample.pred_img),
-                    conditions,
+                    with_fields(sample, fields),
                     dataset.metainfo.get('classes'),
                 )
                 self.conditioned.append((sample.sample_idx, picture))

@@ -13,7 +13,14 @@ from mmldm.utils.pixels import bicubic
 from .conditions import condition_tile
 from .grid import spread_over_classes
 from .progress_strip import ProgressStrip, as_tile, read_strip
-from .shown_samples import as_array, generated, labels_of, read_by, those
+from .shown_samples import (
+    as_array,
+    generated,
+    labels_read,
+    read_by,
+    those,
+    with_fields,
+)
 
 NAME = 'progress.png'
 
@@ -69,19 +76,16 @@ class ProgressStripHook(Hook):
             return
         dataset, fields = runner.val_dataloader.dataset, read_by(runner.model)
         if self.chosen is None:
-            by_class = 'gt_label' in fields
-            labels = labels_of(dataset) if by_class else [None] * len(dataset)
+            labels = labels_read(runner.model, dataset)
             self.chosen = spread_over_classes(labels, self.num_requests)
         classes = getattr(dataset, 'metainfo', {}).get('classes')
         for sample in those(generated(outputs or ()), self.chosen):
             tile, given = as_tile(as_array(sample.pred_img)), None
             told = [f for f in ('gt_img', *fields) if f in sample]
             if told:
-                conditions = type(sample)(
-                    metainfo=sample.metainfo,
-                    **{name: sample.get(name) for name in told},
+                given = condition_tile(
+                    with_fields(sample, told), classes, tile.shape[:2]
                 )
-                given = condition_tile(conditions, classes, tile.shape[:2])
             self.shown.append((sample.sample_idx, tile, given))
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:

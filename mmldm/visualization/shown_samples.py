@@ -1,10 +1,12 @@
 """The samples of a validation or a test that pictures show."""
 
-from collections.abc import Container, Sequence, Sized
+from collections.abc import Container, Iterable, Sequence, Sized
 
 import numpy as np
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
+
+from mmldm.structures import LDMDataSample
 
 
 def generated(samples: Sequence) -> list:
@@ -15,6 +17,16 @@ def generated(samples: Sequence) -> list:
 def those(samples: Sequence, chosen: Container[int]) -> list:
     """The samples with these indices."""
     return [sample for sample in samples if sample.sample_idx in chosen]
+
+
+def labels_read(model: nn.Module, dataset: Sized) -> list[int | None]:
+    """The class of every sample of a data set.
+
+    None where there is none, or where the model does not read it.
+    """
+    if 'gt_label' not in read_by(model):
+        return [None] * len(dataset)
+    return labels_of(dataset)
 
 
 def labels_of(dataset: Sized) -> list[int | None]:
@@ -39,6 +51,13 @@ def read_by(model: nn.Module) -> tuple[str, ...]:
         model = model.module
     conditioner = getattr(model, 'conditioner', None)
     return () if conditioner is None else conditioner.reads
+
+
+def with_fields(sample: LDMDataSample, names: Iterable[str]) -> LDMDataSample:
+    """A copy of a sample that has only some fields, which must be there."""
+    return type(sample)(
+        metainfo=sample.metainfo, **{name: sample.get(name) for name in names}
+    )
 
 
 def as_array(image: Tensor) -> np.ndarray:

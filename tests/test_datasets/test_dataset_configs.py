@@ -281,6 +281,9 @@ def test_clothes_are_enlarged_and_their_files_found(tmp_path):
             path = tmp_path / f'{part}-{kind}-ubyte'
             path.write_bytes(header.tobytes() + values.tobytes())
     sets = load('fashion-mnist_32x32.py', tmp_path, size=32)
+    requests = load('fashion-mnist-requests_32x32.py', tmp_path, size=32)
+    assert requests['val'][99]['data_samples'].label == 9
+    sets['requests of a test'] = requests['test']
     for phase, dataset in sets.items():
         image = np.full((32, 32, 3), 10 if phase == 'train' else 20)
         assert np.array_equal(pixels(dataset), image)

@@ -1,17 +1,23 @@
 """A runner that trains a tiny model on digits in a second."""
 
 import copy
+import datetime
 import os
 import shutil
+import signal
+import time
+import traceback
 import uuid
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from mmldm.registry import MODELS, RUNNERS
 from mmldm.utils.checkpoint import read_checkpoint, write_checkpoint
+from mmldm.utils.distributed import leave_process_group
 
 PACK = [dict(type='PackInputs')]
 DIGITS = dict(type='DigitsDataset', split='train', size=8, pipeline=PACK)
@@ -173,3 +179,48 @@ def resume(build_runner, first, caplog):
         return runner, [t for t in said if t.startswith('--resume')]
 
     return resume
+
+
+@pytest.fixture
+def in_two(tmp_path):
+    """Runs a function in two gloo processes; their results.
+
+    They are forks of the test's own process, which has imported torch.
+    """
+
+    def in_two(work):
+        start = tmp_path / f'meet_{time.monotonic_ns()}'
+        ranks = [_forked(work, rank, start) for rank in range(2)]
+        assert [os.waitpid(pid, 0)[1] for pid in ranks] == [0, 0]
+        return [torch.load(f'{start}_{rank}.pth') for rank in range(2)]
+
+    return in_two
+
+
+def _forked(work, rank, start):
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    signal.alarm(300)  # a fork of a busy process may hang
+    try:
+        torch.distributed.init_process_group(
+            'gloo',
+            f'file://{start}',
+            rank=rank,
+            world_size=2,
+            timeout=datetime.timedelta(seconds=100),
+        )
+        torch.save(work(), f'{start}_{rank}.pth')
+        leave_process_group()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+@pytest.fixture
+def end_of(tmp_path):
+    """The checkpoint in a folder after all six iterations."""
+    return lambda name: read_checkpoint(tmp_path / name / 'iter_6.pth')

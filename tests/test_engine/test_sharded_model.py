@@ -1,14 +1,6 @@
-"""Two gloo processes that hold parts of a model, against one process.
+"""Two gloo processes that hold parts of a model, against one process."""
 
-The processes are forks of the test's own, which have imported torch.
-"""
-
-import datetime
 import math
-import os
-import signal
-import time
-import traceback
 
 import pytest
 import torch
@@ -20,8 +12,7 @@ from mmldm.engine import ShardedModel, sharded_optimizer
 from mmldm.engine.model_wrapping import fitted_to_shards
 from mmldm.models.conditioners.tokenizers import Tokenizer
 from mmldm.registry import MODELS
-from mmldm.utils.checkpoint import read_checkpoint, write_checkpoint
-from mmldm.utils.distributed import leave_process_group
+from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.sharding import is_sharded, own_part, total_norm, whole
 
 pytestmark = pytest.mark.skipif(
@@ -73,42 +64,6 @@ class LabelTokens(Tokenizer):
 
 
 @pytest.fixture
-def in_two(tmp_path):
-    """Runs a function in two processes: the results, or the error texts."""
-
-    def in_two(work):
-        start = tmp_path / f'meet_{time.monotonic_ns()}'
-        ranks = [_forked(work, rank, start) for rank in range(2)]
-        assert [os.waitpid(pid, 0)[1] for pid in ranks] == [0, 0]
-        return [torch.load(f'{start}_{rank}.pth') for rank in range(2)]
-
-    return in_two
-
-
-def _forked(work, rank, start):
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 1
-    signal.alarm(300)  # a fork of a busy process may hang
-    try:
-        torch.distributed.init_process_group(
-            'gloo',
-            f'file://{start}',
-            rank=rank,
-            world_size=2,
-            timeout=datetime.timedelta(seconds=100),
-        )
-        torch.save(work(), f'{start}_{rank}.pth')
-        leave_process_group()
-        status = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
-
-
-@pytest.fixture
 def train(build_runner, tmp_path):
     """Trains in a folder; the losses of all iterations."""
 
@@ -123,12 +78,6 @@ def train(build_runner, tmp_path):
         return runner.record.losses
 
     return train
-
-
-@pytest.fixture
-def end_of(tmp_path):
-    """The checkpoint in a folder after all six iterations."""
-    return lambda name: read_checkpoint(tmp_path / name / 'iter_6.pth')
 
 
 def assert_close(found, expected, key='checkpoint', **tolerance):

@@ -11,6 +11,7 @@ import torch
 
 from mmldm.apis.file_report import report_file
 from mmldm.apis.first_stage_comparison import trainings
+from mmldm.apis.first_stage_comparison.trainings import CHANNELS
 from mmldm.utils.checkpoint import write_checkpoint
 from mmldm.utils.model_file import write_model_file
 
@@ -82,6 +83,11 @@ def test_costs_of_a_config(call_tool, capsys):
     assert lines[0] == '1 x 3 x 32 x 64'
     assert any('sample, 30 evaluations' in line for line in lines)
     assert any('each of 3 processes' in line for line in lines)
+
+
+def test_costs_are_of_images_of_the_training(call_tool, capsys):
+    call_tool(f'{FOLDER}/get_flops', SHIPPED)
+    assert capsys.readouterr().out.splitlines()[0] == '1 x 3 x 32 x 32'
 
 
 def test_schedules_are_plotted(call_tool, tmp_path):
@@ -169,6 +175,11 @@ def test_too_few_images_are_noticed_before_the_trainings(
     for flag in ('--num-images', '--num-samples'):
         with pytest.raises(ValueError, match=f'{flag}=1 must be .*>= 2'):
             call_tool(tool, tmp_path / 'images', *flags, flag, 1)
+
+
+def test_a_comparison_offers_the_factors_that_it_has_channels_for():
+    tool = runpy.run_path(f'{ROOT}/tools/{FOLDER}/compare_first_stages.py')
+    assert tool['FACTORS'] == tuple(CHANNELS)
 
 
 def test_the_plot_and_the_pictures_of_a_comparison(tmp_path):

@@ -1,6 +1,7 @@
 """Downloads become folders that the configs read."""
 
 import io
+import json
 import tarfile
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.io import savemat
 
 IMAGENET = 'dataset_converters/imagenet'
 CELEBAHQ = 'dataset_converters/celebahq'
+EMOJI = 'dataset_converters/emoji'
 
 
 def tar(path, files, mode='w'):
@@ -193,3 +195,50 @@ def test_a_validation_image_beyond_the_devkit_is_named(
     tar(downloads / 'ILSVRC2012_img_val.tar', content)
     with pytest.raises(ValueError, match='00000009.JPEG, .* images 1 to 3'):
         call_tool(IMAGENET, downloads, '--out', tmp_path / 'out')
+
+
+def png(*colour):
+    content = io.BytesIO()
+    Image.new('RGBA', (64, 64), colour).save(content, 'PNG')
+    return content.getvalue()
+
+
+def test_emoji_become_a_folder_of_captions(call_tool, tmp_path, capsys):
+    """A half transparent red one on white; one has no picture."""
+    entry = dict(image='1f34e.png', category='Food & Drink')
+    apple = dict(entry, name='RED APPLE', short_names=['apple', 'red_apple'])
+    listed = [
+        dict(apple, short_name='apple'),
+        dict(apple, short_name='none', image='1.png'),
+    ]
+    package = tmp_path / 'emoji.tgz'
+    files = {
+        'package/img/google/64/1f34e.png': png(255, 0, 0, 128),
+        'package/img/google/64/1f34e-1f3fb.png': png(0, 0, 0, 255),
+        'package/img/google/20/1f34e.png': b'another size',
+        'package/emoji.json': json.dumps(listed).encode(),
+    }
+    tar(package, files, 'w:gz')
+    out = tmp_path / 'out'
+    call_tool(EMOJI, package, '--out', out)
+    (image,) = out.rglob('*.png')
+    assert image == out / 'Food & Drink/apple.png'
+    pixels = np.asarray(Image.open(image))
+    assert (pixels == (255, 127, 127)).all()
+    assert image.with_suffix('.txt').read_text() == 'red apple\napple\n'
+    said = capsys.readouterr().out
+    assert '1 without a picture, and 1 pictures of other skin' in said
+
+
+@pytest.mark.parametrize(
+    'files, message',
+    [
+        ({'package/emoji.json': b'[]'}, 'has no emoji.json or no img'),
+        ({'package/emoji.json': b'['}, 'damaged'),
+    ],
+)
+def test_another_package_is_refused(call_tool, tmp_path, files, message):
+    package = tmp_path / 'emoji.tgz'
+    tar(package, files, 'w:gz')
+    with pytest.raises(ValueError, match=message):
+        call_tool(EMOJI, package, '--out', tmp_path / 'out')

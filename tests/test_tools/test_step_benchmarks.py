@@ -27,6 +27,10 @@ def test_contestants_run_in_turn_and_ratios_are_those_of_rounds(
     assert order == ['b', 'a', 'a', 'b', 'b', 'a']
     assert seconds == dict(a=[2, 2], b=[3, 3], c=[5, 5])
     assert interleaved.ratio(seconds, 'b', 'a') == 1.5
+    rounds = dict(a=[4, 9, 5], b=[2, 3, 5])
+    assert interleaved.spread(rounds, 'a', 'b') == dict(
+        median=2, least=1, largest=3
+    )
 
 
 def test_plain_attention_is_ours(load_benchmark):

@@ -1,9 +1,6 @@
 """Gradients of two processes are those of one, and are sent in time."""
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +11,6 @@ from mmldm.utils import gradient_buckets
 from mmldm.utils.distributed import leave_process_group
 from mmldm.utils.gradient_buckets import GradientBuckets
 
-ROOT = Path(__file__).parents[2]
 BYTES = 4 * 3 * 3  # of one of the layers' weights
 
 
@@ -88,21 +84,8 @@ def gradients(rank, num_ranks):
 
 
 @pytest.mark.slow
-def test_two_processes_have_the_gradients_of_one(tmp_path):
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(rank), str(tmp_path)],
-            env={**os.environ, 'PYTHONPATH': str(ROOT)},
-        )
-        for rank in range(2)
-    ]
-    try:
-        assert [process.wait(400) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
-    for rank in range(2):
-        found = torch.load(tmp_path / f'{rank}.pth')
+def test_two_processes_have_the_gradients_of_one(run_two_ranks):
+    for found in run_two_ranks(__file__):
         torch.testing.assert_close(found, gradients(0, 1))
 
 

@@ -25,6 +25,7 @@ from mmldm.utils import check_count, check_range
 if TYPE_CHECKING:
     from mmldm.apis.config_benchmark import Speed
 
+# Listed here, so that --help does not import torch.
 TASKS = ('dataloader', 'training', 'sampling')
 
 

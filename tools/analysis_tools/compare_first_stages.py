@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mmldm.evaluation.feature_sets import FeatureSet
     from mmldm.models.feature_networks import FeatureNetwork
 
+# Those of CHANNELS; listed here, so that --help does not import torch.
 FACTORS = (2, 4, 8, 16, 32)
 # Panels of the plot: title, key, and whether more is better.
 PANELS = (

@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         metavar=('HEIGHT', 'WIDTH'),
         help='side, or height and width of the images, pixels (default: '
-        'model.image_size, or 256)',
+        'those of the training, or 256)',
     )
     parser.add_argument(
         '--batch-size', type=int, default=1, help='images (default: 1)'
@@ -97,7 +97,8 @@ def main() -> None:
     from mmldm.utils.image_size import height_and_width
 
     model = cfg.model.to_dict()
-    size = args.shape or model.get('image_size') or 256
+    trained = cfg.get('train_dataloader', {}).get('dataset', {}).get('size')
+    size = args.shape or model.get('image_size') or trained or 256
     size = height_and_width(size[0] if args.shape and len(size) < 2 else size)
     costs = model_costs(model, size, args.batch_size, args.tokens)
     print(f'{args.batch_size} x 3 x {size[0]} x {size[1]}')

@@ -19,8 +19,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from interleaved import (
+    checked,
+    clock_of,
+    in_turn,
+    parser_of,
+    report,
+    spread,
+    table,
+)
+
 from mmldm.apis import run_tool
-from mmldm.utils import check_count
 
 # Imported where it is used: --help does not wait for torch.
 if TYPE_CHECKING:
@@ -38,24 +47,16 @@ PIPELINE = [
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of(__doc__)
     flags = {
         'channels': (64, 'channels of the denoiser; 224 in the paper'),
         'batch-size': (2, 'images of a step'),
         'size': (256, 'side of the images, pixels'),
-        'repeats': (5, 'pairs of steps'),
     }
     for name, (default, what) in flags.items():
         text = f'{what} (default: {default})'
         parser.add_argument(f'--{name}', type=int, default=default, help=text)
-    parser.add_argument('--device', default='cpu', help='default: cpu')
-    args = parser.parse_args()
-    for name in flags:
-        check_count(f'--{name}', getattr(args, name.replace('-', '_')))
-    return args
+    return checked(parser)
 
 
 def build(folder: Path, channels: int) -> nn.Module:
@@ -80,8 +81,8 @@ def data_sets(
     model: nn.Module, folder: Path, args: argparse.Namespace
 ) -> dict[str, Any]:
     """The same data from images and from their cache."""
-    from data_measuring import write_photographs
     from mmengine.config import Config
+    from photographs import write_photographs
 
     from mmldm.apis.latent_caching import cache_latents
     from mmldm.datasets import CachedLatents
@@ -133,8 +134,6 @@ def weight_sizes(model: nn.Module) -> float:
 def main() -> None:
     """Measure and print the results."""
     args = parse_args()
-    from data_measuring import alternate, ratios, report
-
     from mmldm.utils.released_part import release_part
 
     with tempfile.TemporaryDirectory() as name:
@@ -143,17 +142,17 @@ def main() -> None:
         sets = data_sets(model, folder, args)
         model.train()
         runs = {n: step(model, d, args.batch_size) for n, d in sets.items()}
-        seconds = alternate(runs, args.repeats)
+        seconds = in_turn(runs, args.repeats, clock_of(args), warmups=1)
         sizes = dict(images=weight_sizes(model))
         release_part(model)
         sizes['cached'] = weight_sizes(model)
+    print(table(seconds, 'training step'))
     report(
-        name='cached latents',
-        **vars(args),
+        args,
         parameters=sum(w.numel() for w in model.denoiser.parameters()),
-        seconds={k: [round(s, 3) for s in v] for k, v in seconds.items()},
-        images_over_cached=ratios(seconds['images'], seconds['cached']),
+        images_over_cached=spread(seconds, 'images', 'cached'),
         weights_mb=sizes,
+        seconds=seconds,
     )
 
 

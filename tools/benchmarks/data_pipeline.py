@@ -17,10 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
+from interleaved import checked, in_turn, parser_of, report, spread
+
 from mmldm.apis import run_tool
-from mmldm.utils import check_count
 
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = 'MMLDM_BENCHMARK_IMAGES'
@@ -30,24 +32,18 @@ SECONDS = 'seconds: '
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of(__doc__, repeats=15, device=False)
     flags = {
         'images': (64, 'number of files'),
         'height': (375, 'height of the files, pixels'),
         'width': (500, 'width of the files, pixels'),
         'size': (256, 'side of the crops, pixels'),
-        'repeats': (15, 'turns'),
     }
     for name, (default, what) in flags.items():
         text = f'{what} (default: {default})'
         parser.add_argument(f'--{name}', type=int, default=default, help=text)
     parser.add_argument('--before', help='folder of another checkout')
-    args = parser.parse_args()
-    for name in flags:
-        check_count(f'--{name}', getattr(args, name))
+    args = checked(parser)
     if args.before and not (Path(args.before) / 'mmldm').is_dir():
         raise ValueError(
             f'--before={args.before} has no folder mmldm: give a checkout'
@@ -118,7 +114,7 @@ def main() -> None:
         work(os.environ[CHILD], int(os.environ[SIZE]))
         return
     args = parse_args()
-    from data_measuring import ratios, report, write_photographs
+    from photographs import write_photographs
 
     checkouts = {'now': ROOT}
     if args.before:
@@ -130,12 +126,8 @@ def main() -> None:
             key: worker(path, name, args.size)
             for key, path in checkouts.items()
         }
-        found: dict[str, list[float]] = {key: [] for key in running}
-        for number in range(1 + args.repeats):
-            for key in [*running][:: (1, -1)[number % 2]]:
-                seconds = turn(running[key])
-                if number:
-                    found[key].append(seconds)
+        runs = {key: partial(turn, one) for key, one in running.items()}
+        found = in_turn(runs, args.repeats, time.process_time, warmups=1)
         for process in running.values():
             process.stdin.close()
             process.wait()
@@ -143,12 +135,11 @@ def main() -> None:
     rates = {k: round(args.images / min(v), 1) for k, v in found.items()}
     compared = {}
     if args.before:
-        pairs = ratios(found['before'], found['now'])
+        pairs = spread(found, 'before', 'now')
         best = round(rates['now'] / rates['before'], 3)
         compared = dict(times_as_fast=pairs, times_as_fast_best=best)
     report(
-        name='data pipeline',
-        **vars(args),
+        args,
         images_a_second=rates,
         **compared,
     )

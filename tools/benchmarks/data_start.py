@@ -23,8 +23,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interleaved import checked, parser_of, report
+
 from mmldm.apis import run_tool
-from mmldm.utils import check_count
 
 if TYPE_CHECKING:
     from mmldm.datasets import ImageShards
@@ -35,20 +36,11 @@ CHILD = 'MMLDM_BENCHMARK_SHARDS'
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = parser_of(__doc__, repeats=3, device=False)
     parser.add_argument(
         '--images', type=int, default=10**6, help='number (default: 1000000)'
     )
-    parser.add_argument(
-        '--repeats', type=int, default=3, help='starts (default: 3)'
-    )
-    args = parser.parse_args()
-    check_count('--images', args.images)
-    check_count('--repeats', args.repeats)
-    return args
+    return checked(parser)
 
 
 def data_set(folder: str) -> ImageShards:
@@ -61,7 +53,7 @@ def data_set(folder: str) -> ImageShards:
 
 def write_shards(folder: Path) -> None:
     """Write shards of one captioned image each."""
-    from data_measuring import write_photographs
+    from photographs import write_photographs
 
     image = write_photographs(folder / 'image', 1, 64, 64)[0]
     caption = folder / 'image' / 'caption'
@@ -120,8 +112,6 @@ def main() -> None:
         print(json.dumps(start(folder)))
         return
     args = parse_args()
-    from data_measuring import report
-
     from mmldm.datasets.entry_index import FOLDER, write_index
 
     with tempfile.TemporaryDirectory() as name:
@@ -147,7 +137,7 @@ def main() -> None:
             )
             for _ in range(args.repeats)
         ]
-    report(name='start', index_mb=size, starts=starts)
+    report(args, index_mb=size, starts=starts)
 
 
 if __name__ == '__main__':

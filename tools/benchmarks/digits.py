@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,24 @@ if TYPE_CHECKING:
 FIRST = 'mmldm::autoencoder/autoencoder_kl-f4_1xb32-300_digits-32x32.py'
 SECOND = 'mmldm::ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'
 # No validation, and no schedule, which may be longer than the run.
-SHORT = {
+TRAINING_ALONE = {
     'val_dataloader': None,
     'val_cfg': None,
     'val_evaluator': None,
     'param_scheduler': None,
     'default_hooks.visualization': None,
+}
+SHORT = {
+    **TRAINING_ALONE,
     'train_dataloader.num_workers': 0,
     'train_dataloader.persistent_workers': False,
     'log_level': 'ERROR',
 }
+
+
+def flags_of(options: Mapping[str, Any]) -> list[str]:
+    """Options of a config as arguments of ``--cfg-options``."""
+    return [f'{key}={value}' for key, value in options.items()]
 
 
 def runner_of(

@@ -9,17 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from digits import FIRST
+from digits import FIRST, TRAINING_ALONE, flags_of
 
 TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
-OPTIONS = (
-    'default_hooks.logger.interval=1',
-    'default_hooks.visualization=None',
-    'param_scheduler=None',
-    'val_dataloader=None',
-    'val_cfg=None',
-    'val_evaluator=None',
-)
 
 
 def train(work_dir: Path, iterations: int, device: str, *flags: str) -> None:
@@ -37,14 +29,15 @@ def train(work_dir: Path, iterations: int, device: str, *flags: str) -> None:
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
     if device == 'cpu':
         environment['CUDA_VISIBLE_DEVICES'] = ''
-    options = (
-        *OPTIONS,
-        f'train_cfg.max_iters={iterations}',
-        f'default_hooks.checkpoint.interval={iterations // 2}',
-    )
+    options = {
+        **TRAINING_ALONE,
+        'default_hooks.logger.interval': 1,
+        'default_hooks.checkpoint.interval': iterations // 2,
+        'train_cfg.max_iters': iterations,
+    }
     command = [sys.executable, str(TRAIN), FIRST, '--work-dir', str(work_dir)]
     done = subprocess.run(
-        [*command, *flags, '--cfg-options', *options],
+        [*command, *flags, '--cfg-options', *flags_of(options)],
         env=environment,
         capture_output=True,
         text=True,

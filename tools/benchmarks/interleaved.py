@@ -112,8 +112,18 @@ def in_turn(
 
 def ratio(seconds: Seconds, above: str, below: str) -> float:
     """Median over the rounds of one contestant's time over another's."""
+    return spread(seconds, above, below)['median']
+
+
+def spread(seconds: Seconds, above: str, below: str) -> dict[str, float]:
+    """As :func:`ratio`: the median, and the ends of its range."""
     rounds = zip(seconds[above], seconds[below], strict=True)
-    return statistics.median(a / b for a, b in rounds)
+    ratios = [a / b for a, b in rounds]
+    return dict(
+        median=statistics.median(ratios),
+        least=min(ratios),
+        largest=max(ratios),
+    )
 
 
 def table(seconds: Seconds, unit: str) -> str:

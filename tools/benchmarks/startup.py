@@ -28,6 +28,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from digits import FIRST, TRAINING_ALONE, flags_of
 from rich.progress import track
 
 from mmldm.apis import run_tool
@@ -42,14 +43,12 @@ IMPORTS = (
     'from mmldm.apis import init_model',
 )
 
-ONE_ITERATION = (
-    'train_cfg.max_iters=1',
-    'default_hooks.checkpoint.save_last=False',
-    'default_hooks.visualization=None',
-    'param_scheduler=None',
-    'val_dataloader=None',
-    'val_cfg=None',
-    'val_evaluator=None',
+ONE_ITERATION = flags_of(
+    {
+        **TRAINING_ALONE,
+        'train_cfg.max_iters': 1,
+        'default_hooks.checkpoint.save_last': False,
+    }
 )
 
 
@@ -91,7 +90,7 @@ def commands(folder: str) -> dict[str, tuple[str, ...]]:
             found[name] = (str(script), '--help')
     found['train.py, one iteration'] = (
         str(TOOLS / 'train.py'),
-        *('mmldm::autoencoder/autoencoder_kl-f4_1xb32-300_digits-32x32.py',),
+        FIRST,
         *('--work-dir', f'{folder}/work', '--cfg-options', *ONE_ITERATION),
     )
     return found

@@ -88,10 +88,10 @@ def share_with_training(cfg: Config) -> None:
                 metric[key] = training or None
     for dataset in _other_datasets(cfg):
         open_keys = _left_open(dataset, scope, SHARED)
-        if 'size' not in open_keys and 'buckets' in open_keys:
-            open_keys.remove('buckets')  # its own size is the only one
+        own_size = 'size' not in open_keys  # is the only one
         for key in open_keys:
-            dataset[key] = training.get(key)
+            if key != 'buckets' or ('buckets' in training and not own_size):
+                dataset[key] = training.get(key)
 
 
 def _other_datasets(cfg: Config) -> Iterator[dict[str, Any]]:

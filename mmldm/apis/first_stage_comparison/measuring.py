@@ -14,6 +14,7 @@ from torch.nn.functional import cosine_similarity
 
 from mmldm.evaluation.feature_sets import FeatureSet, compare_sets
 from mmldm.evaluation.reconstruction import psnr
+from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.models.feature_networks import FeatureNetwork
 from mmldm.registry import DATASETS
 from mmldm.utils.pixels import to_unit_range
@@ -79,7 +80,7 @@ def measure_stage(
     decoded, others = _timed(
         lambda z: autoencoder.decode(z, size), latents, device
     )
-    found = [_pixels(image) for image in decoded]
+    found = [to_images(image) for image in decoded]
     one, two = (
         measure_images(some, network, ['kid', 'fd'], what)
         for some, what in ((images, 'images'), (found, 'reconstructions'))
@@ -114,11 +115,6 @@ def _timed(
         outputs += output
     # The first batch prepares the network.
     return outputs, median(seconds[1:] or seconds)
-
-
-def _pixels(image: Tensor) -> Tensor:
-    """[-1, 1] -> uint8."""
-    return ((image.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 def _feature_distance(one: FeatureSet, two: FeatureSet) -> float:

@@ -12,13 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from mmldm.structures import Condition
+from mmldm.structures.ldm_data_sample import EMBEDDED
 from mmldm.utils.devices import to_device
 from mmldm.utils.typing import SampleList
 
 from .embedder import Embedder
 from .joining import as_condition
-
-EMBEDDED = 'embedded'
 
 
 def frozen_embedders(conditioner: nn.Module) -> Iterator[tuple[int, Embedder]]:

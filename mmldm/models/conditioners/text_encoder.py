@@ -29,8 +29,9 @@ class TextEncoder(FrozenNetwork):
     work. Of a model with encoder and decoder, only the encoder is used.
 
     There is a token for every position of the caption, padding included; null
-    is the empty caption. If the tokenizer marks padding, the denoiser does not
-    attend to it. CLIP was trained without a mask, and all of its tokens count.
+    is the empty caption. A tokenizer may mark padding, to which the text model
+    does not attend, but for CLIP, which was trained without a mask. The
+    denoiser attends to the tokens of all positions.
     The network is never trained, but may have a trained adapter
     (:class:`LoRA`). It is stored as described for :class:`FrozenNetwork`.
 

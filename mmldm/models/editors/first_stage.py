@@ -18,7 +18,7 @@ from mmldm.utils.typing import ConfigType, SampleList
 from ..data_preprocessors.ldm_data_preprocessor import to_images
 from ..losses.latent_noise import with_noise
 from .editor import Editor
-from .first_stage_checks import check_size
+from .first_stage_checks import check_large_enough
 from .first_stage_hash import ORIGIN
 from .first_stage_loading import fit_discriminator, fit_parts
 from .first_stage_steps import OptimizerStep, wrappers_by_part
@@ -154,7 +154,7 @@ class FirstStage(Editor):
             optim_wrapper: One optimizer wrapper, or one for each trained part.
         """
         data = {'iteration': 0, **self.data_preprocessor(data, True)}
-        check_size(self, data['inputs'])
+        check_large_enough(self, data['inputs'])
         wrappers = wrappers_by_part(optim_wrapper, self.adversarial)
         wrapper = wrappers['autoencoder']
         with wrapper.optim_context(self):

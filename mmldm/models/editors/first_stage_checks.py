@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .first_stage import FirstStage
 
 
-def check_size(model: 'FirstStage', x: Tensor) -> None:
+def check_large_enough(model: 'FirstStage', x: Tensor) -> None:
     """Raise if images are too small, or will be after a transform."""
     scale = model.equivariance.min_scale if model.equivariance else 1
     least = int(min(x.shape[2:]) * scale)

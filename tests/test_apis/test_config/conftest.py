@@ -23,6 +23,8 @@ model = dict(autoencoder=dict(
 train_dataloader = dict(global_batch_size=4, num_workers=0)
 val_dataloader = dict(batch_size=4, num_workers=0, dataset=dict(indices=4))
 train_cfg = dict(max_iters=1, val_interval=1)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.5, by_epoch=False, end=1)]
 """
 LDM = """
 _base_ = '{root}/configs/ldm/ldm_kl-f4_class_1xb64-600_digits-32x32.py'

@@ -1,5 +1,3 @@
-import os
-import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -522,22 +520,9 @@ def trained_states(rank, num_ranks):
 
 
 @pytest.mark.slow
-def test_two_processes_get_the_codebook_of_one(tmp_path):
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(rank), str(tmp_path)],
-            env={**os.environ, 'PYTHONPATH': str(ROOT)},
-        )
-        for rank in range(2)
-    ]
-    try:
-        assert [process.wait(400) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
+def test_two_processes_get_the_codebook_of_one(run_two_ranks):
     one = trained_states(0, 1)
-    for rank in range(2):
-        two = torch.load(tmp_path / f'{rank}.pth')
+    for two in run_two_ranks(__file__):
         for mode, state in one.items():
             for name, expected in state.items():
                 torch.testing.assert_close(
