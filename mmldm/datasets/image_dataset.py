@@ -117,6 +117,8 @@ class ImageDataset(AddressedDataset):
         path = None if self._fully_initialized else self._index_file()
         if path is None:
             super().full_init()
+            if self._indices is not None:
+                self._numbers = None  # a subset has an order of its own
             return
         index = find_index(path)
         if index is None:

@@ -140,6 +140,9 @@ def write_part(
         fields: The fields of each, n V mappings; a field's tensors have one
             shape.
         embedded: What frozen embedders make of them, (n, V, ...) each.
+
+    Raises:
+        ValueError: If the tensors of a field have several shapes.
     """
     count, versions = moments.shape[:2]
     tensors = {MOMENTS: moments.contiguous()}
@@ -149,13 +152,25 @@ def write_part(
         tensors[CONTENT + name] = values.contiguous()
     names = [k for k, v in fields[0].items() if isinstance(v, Tensor)]
     for name in names:
-        values = torch.stack([field[name] for field in fields])
+        values = _stacked(name, [field[name] for field in fields])
         tensors[FIELD + name] = values.unflatten(0, (count, versions))
     tensors |= packed(
         {k: v for k, v in field.items() if k not in names} for field in fields
     )
     with written_whole(path) as file:
         file.write(save(tensors))
+
+
+def _stacked(name: str, values: Sequence[Tensor]) -> Tensor:
+    """The tensors of a field as one."""
+    shapes = sorted({tuple(value.shape) for value in values})
+    if len(shapes) > 1:
+        raise ValueError(
+            f'the field {name} has several shapes, such as {shapes[0]} and '
+            f'{shapes[-1]}, which cannot be cached: give all entries one, or '
+            'train without a cache'
+        )
+    return torch.stack([*values])
 
 
 def read_entry(

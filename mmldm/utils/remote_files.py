@@ -108,7 +108,8 @@ def file_system(url: str) -> Any:
     """The file system of a URL; one for each process.
 
     Raises:
-        ValueError: If fsspec, or a package for the kind of URL, is missing.
+        ValueError: If fsspec, a package or settings for the kind of URL are
+            missing.
     """
     return _file_system(url.partition('://')[0].lower(), os.getpid())
 
@@ -127,6 +128,12 @@ def _file_system(protocol: str, process: int) -> Any:
         raise ValueError(
             f'{protocol}:// needs a package that is missing ({error}): {how}, '
             'or, for s3://, pip install s3fs, for gs://, gcsfs'
+        ) from error
+    except TypeError as error:  # such as a host, which is not read from URLs
+        raise ValueError(
+            f'{protocol}:// needs settings ({error}): write them to '
+            f'~/.config/fsspec/conf.json, such as {{"{protocol}": {{"host": '
+            '"SERVER"}}, or download the files'
         ) from error
     except ValueError as error:
         raise ValueError(

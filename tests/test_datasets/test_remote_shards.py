@@ -282,3 +282,9 @@ def test_ranges_in_braces(url, names):
 def test_an_unknown_kind_of_url_is_refused():
     with pytest.raises(ValueError, match='nothing:// is unknown to fsspec'):
         ImageShards('nothing://a', [LoadImage()]).full_init()
+
+
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+def test_a_kind_of_url_that_needs_settings_says_where():
+    with pytest.raises(ValueError, match=r"'host'.* ~/.config/fsspec/conf"):
+        ImageShards('ftp://server/a', [LoadImage()]).full_init()

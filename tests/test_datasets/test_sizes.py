@@ -84,6 +84,8 @@ def test_a_split_and_a_subset_have_their_own_counts(shapes):
     subset = load(shapes, indices=[1, 3, 4])
     assert subset.size_groups().tolist() == [1, 2, 0]
     assert subset.size_counts() == [(12, 20, 1), (16, 16, 1), (20, 12, 1)]
+    turned = load(shapes, indices=[5, 4, 3, 2, 1, 0])
+    assert turned.size_groups().tolist() == [0, 0, 2, 2, 1, 0]
 
 
 def test_several_samples_of_an_entry_have_its_size(shapes):
