@@ -23,13 +23,22 @@ class Result(NamedTuple):
     settings: dict[str, Any]
 
 
+# What ``tools/test.py`` writes into a folder, unless --out names the file.
+IN_FOLDER = 'metrics_protocol.json'
+
+
 def read_result(path: str) -> Result:
-    """The result in a file that ``tools/test.py`` has written.
+    """The result that ``tools/test.py`` has written.
+
+    Args:
+        path: The file, or the work directory of the test.
 
     Raises:
         FileNotFoundError: If the file is missing.
         ValueError: If it holds something else.
     """
+    if Path(path).is_dir():
+        path = str(Path(path) / IN_FOLDER)
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path} does not exist')
     try:
@@ -77,30 +86,50 @@ def markdown_table(results: Sequence[Result]) -> str:
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
 
 
-def curve(
+def curves(
     results: Sequence[Result], setting: str, metric: str
-) -> list[tuple[float, float]]:
-    """(setting, metric) of each result that has both, in order.
+) -> dict[str, list[tuple[float, float]]]:
+    """(setting, metric) of all results; a curve where all else agrees.
+
+    Args:
+        results: The tests.
+        setting: Name of the setting along the curves, a number.
+        metric: Name of the metric.
+
+    Returns:
+        Curves by the values of the other settings that differ.
 
     Raises:
         ValueError: If a name is unknown, or a setting is no number.
     """
-    points = []
+    others = [name for name in differing(results) if name != setting]
+    found: dict[str, list[tuple[float, float]]] = {}
     for result in results:
-        x, y = result.settings.get(setting), result.metrics.get(metric)
-        if isinstance(x, bool) or not isinstance(x, int | float):
-            known = ', '.join(differing(results)) or 'none'
-            raise ValueError(
-                f'{result.name} has no number {setting!r}: give one of the '
-                f'settings that differ ({known})'
-            )
-        if y is None:
-            raise ValueError(
-                f'{result.name} has no metric {metric!r}: give one of '
-                f'{", ".join(result.metrics)}'
-            )
-        points.append((float(x), y))
-    return sorted(points)
+        label = ', '.join(
+            f'{name.rpartition(".")[2]}={result.settings.get(name)}'
+            for name in others
+        )
+        point = _point(result, setting, metric, results)
+        found.setdefault(label, []).append(point)
+    return {label: sorted(points) for label, points in found.items()}
+
+
+def _point(
+    result: Result, setting: str, metric: str, results: Sequence[Result]
+) -> tuple[float, float]:
+    x, y = result.settings.get(setting), result.metrics.get(metric)
+    if isinstance(x, bool) or not isinstance(x, int | float):
+        known = ', '.join(differing(results)) or 'none'
+        raise ValueError(
+            f'{result.name} has no number {setting!r}: give one of the '
+            f'settings that differ ({known})'
+        )
+    if y is None:
+        raise ValueError(
+            f'{result.name} has no metric {metric!r}: give one of '
+            f'{", ".join(result.metrics)}'
+        )
+    return float(x), y
 
 
 def _flat(node: Any, path: str = '') -> Iterator[tuple]:

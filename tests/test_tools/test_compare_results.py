@@ -34,15 +34,32 @@ def test_the_table_has_what_differs(results, call_tool, capsys):
 
 
 def test_a_curve_is_drawn_in_order(results, call_tool, tmp_path):
-    from mmldm.apis.result_table import curve, read_result
+    from mmldm.apis.result_table import curves, read_result
 
     out = tmp_path / 'fd.png'
     flags = ('--x', 'sampling.num_steps', '--y', 'a/fd', '--plot', out)
     call_tool(TOOL, *results, *flags)
     assert cv2.imread(str(out)) is not None
     read = [read_result(str(path)) for path in results]
-    points = curve(read, 'sampling.num_steps', 'a/fd')
-    assert points == [(5, 20), (10, 10), (20, 5)]
+    points = curves(read, 'sampling.num_steps', 'a/fd')
+    assert points == {'': [(5, 20), (10, 10), (20, 5)]}
+
+
+def test_other_settings_have_lines_of_their_own(results):
+    from mmldm.apis.result_table import curves, read_result
+
+    read = [read_result(str(path)) for path in results]
+    read[1].settings['sampling.guidance.scale'] = 2.0
+    assert curves(read, 'sampling.num_steps', 'a/fd') == {
+        'scale=None': [(10, 10), (20, 5)],
+        'scale=2.0': [(5, 20)],
+    }
+
+
+def test_a_work_directory_has_its_result(results, call_tool, tmp_path, capsys):
+    results[0].rename(tmp_path / 'metrics_protocol.json')
+    call_tool(TOOL, tmp_path)
+    assert '/metrics_protocol.json | 5 |' in capsys.readouterr().out
 
 
 def test_entries_of_lists_have_their_number(results, call_tool, capsys):
@@ -52,12 +69,12 @@ def test_entries_of_lists_have_their_number(results, call_tool, capsys):
         networks = [dict(side=224), dict(side=side, mean=[1, 2])]
         content['protocol']['judges'] = networks
         path.write_text(json.dumps(content))
-    from mmldm.apis.result_table import curve, read_result
+    from mmldm.apis.result_table import curves, read_result
 
     read = [read_result(str(path)) for path in results]
     assert read[0].settings['judges.1.mean'] == [1, 2]
-    points = curve(read, 'judges.1.side', 'a/fd')
-    assert points == [(0, 5), (1, 20), (2, 10)]
+    found = curves(read, 'judges.1.side', 'a/fd').values()
+    assert sorted(sum(found, [])) == [(0, 5), (1, 20), (2, 10)]
     call_tool(TOOL, *results)
     head = capsys.readouterr().out.splitlines()[0]
     assert head == '| file | judges.1.side | sampling.num_steps | a/fd |'

@@ -1,14 +1,14 @@
 """Lay results of tools/test.py beside each other.
 
     python tools/analysis_tools/compare_results.py \\
-        work_dirs/A/metrics_protocol.json work_dirs/B/metrics_protocol.json
+        work_dirs/A work_dirs/B
     python tools/analysis_tools/compare_results.py RESULTS... \\
         --x sampling.num_steps --y inception/fd --plot fd.png
 
 The table has the settings in which the results differ, and all metrics. With
 --plot, one metric is drawn against one setting, such as sampling.num_steps or
-sampling.guidance.scale. An entry of a list has its number in the name, as in
-judges.0.side.
+sampling.guidance.scale: a line for each value of the other settings. An entry
+of a list has its number in the name, as in judges.0.side.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        'results', nargs='+', help='files ..._protocol.json of tools/test.py'
+        'results',
+        nargs='+',
+        help='work directories of tests, or files ..._protocol.json',
     )
     parser.add_argument('--x', help='setting along the plot, a number')
     parser.add_argument('--y', help='metric up the plot')
@@ -41,15 +43,18 @@ def parse_args() -> argparse.Namespace:
 
 
 def plot(results: list[Result], x: str, y: str, path: str) -> None:
-    """Write the curve of a metric against a setting."""
+    """Write the curves of a metric against a setting."""
     from matplotlib.figure import Figure
 
-    from mmldm.apis.result_table import curve
+    from mmldm.apis.result_table import curves
 
-    points = curve(results, x, y)
     figure = Figure(figsize=(5, 3.5), layout='constrained')
     axes = figure.add_subplot()
-    axes.plot(*zip(*points, strict=True), marker='o')
+    lines = curves(results, x, y)
+    for label, points in lines.items():
+        axes.plot(*zip(*points, strict=True), marker='o', label=label)
+    if len(lines) > 1:
+        axes.legend()
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(alpha=0.3)
