@@ -35,6 +35,7 @@ default_role = 'literal'
 html_theme = 'furo'
 html_title = f'mmldm {release}'
 html_static_path = ['_static']
+html_css_files = ['site.css']
 
 # Links to files of the repository, which are no pages of the site.
 OUTSIDE = re.compile(r'\[([^\]]+)\]\(\.\./\.\./[^)]+\)')

@@ -14,3 +14,4 @@ globals().update(
 
 language = 'zh_CN'
 html_static_path = []
+html_css_files = []  # nor does it have the pictures
