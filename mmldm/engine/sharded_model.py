@@ -101,10 +101,10 @@ class ShardedModel(nn.Module):
         loss, logged = self.module.parse_losses(losses)
         optim_wrapper.backward(optim_wrapper.scale_loss(loss))
         if optim_wrapper.should_update():
-            _average(
-                p.grad
+            average_gradients(
+                p
                 for p in self.module.parameters()
-                if p.grad is not None and not is_sharded(p)
+                if p.requires_grad and not is_sharded(p)
             )
             optim_wrapper.step()
             optim_wrapper.zero_grad()
@@ -132,13 +132,30 @@ class ShardedModel(nn.Module):
         )
 
 
-def _average(grads: Iterable[Tensor]) -> None:
-    """Average gradients over all processes, in one message."""
-    grads = [*grads]
-    if grads and get_world_size() > 1:
-        flat = _flatten_dense_tensors(grads)
-        all_reduce(flat, 'mean')
-        torch._foreach_copy_(grads, _unflatten_dense_tensors(flat, grads))
+def average_gradients(weights: Iterable[nn.Parameter]) -> None:
+    """Average gradients over all processes, in one message.
+
+    A weight may have a gradient in some processes only, and 0 counts for the
+    others. A weight without any keeps none, so that no optimizer decays it.
+
+    Args:
+        weights: The same in all processes.
+    """
+    weights = [*weights]
+    if not weights or get_world_size() == 1:
+        return
+    grads = [
+        torch.zeros_like(w) if w.grad is None else w.grad for w in weights
+    ]
+    used = grads[0].new_tensor([w.grad is not None for w in weights])
+    flat = _flatten_dense_tensors([*grads, used])
+    all_reduce(flat, 'mean')
+    *means, used = _unflatten_dense_tensors(flat, [*grads, used])
+    torch._foreach_copy_(grads, means)
+    for i, weight in enumerate(weights):
+        # Only a process that lacks a gradient has to ask, and to wait.
+        if weight.grad is None and used[i] > 0:
+            weight.grad = grads[i]
 
 
 def sharded_parts(module: nn.Module) -> Iterator[nn.Module]:

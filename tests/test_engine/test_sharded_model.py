@@ -4,12 +4,14 @@ import math
 
 import pytest
 import torch
+from mmengine.dist import get_rank
 from mmengine.optim import OptimWrapperDict
 from torch import nn
 
 from mmldm.apis.training_memory import training_memory
 from mmldm.engine import ShardedModel, sharded_optimizer
 from mmldm.engine.model_wrapping import fitted_to_shards
+from mmldm.engine.sharded_model import average_gradients
 from mmldm.models.conditioners.tokenizers import Tokenizer
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
@@ -270,6 +272,20 @@ def test_norms_count_every_share_once(in_two):
             pytest.approx([0.6, 0.8, 1]),
             [1],
         ]
+
+
+def test_a_weight_may_be_used_by_one_process_only(in_two):
+    """A message of other weights in each would hang, or mix them up."""
+
+    def averaged():
+        weights = [nn.Parameter(torch.zeros(n)) for n in (1, 2, 3)]
+        weights[0].grad = torch.ones(1) * (1 + get_rank())
+        if get_rank() == 1:
+            weights[1].grad = torch.ones(2)
+        average_gradients(weights)
+        return [None if w.grad is None else w.grad.tolist() for w in weights]
+
+    assert in_two(averaged) == [[[1.5], [0.5, 0.5], None]] * 2
 
 
 def test_a_loss_that_is_not_finite_ends_all_processes(in_two, train, tmp_path):
