@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.dist import barrier, get_dist_info
+from mmengine.dist import barrier, broadcast_object_list, get_dist_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
@@ -149,28 +149,50 @@ def cache_latents(
         write_manifest(root, manifest)
         write_nulls(root, nulls)
     barrier()
-    workers = runner.cfg.train_dataloader.get('num_workers', 0)
     parts = CacheParts(manifest)
-    for number in range(rank, len(parts), world_size):
-        file, part = part_file(root, number), samples.part(parts[number])
-        if not file.exists():
-            loader = DataLoader(
-                part,
-                batch_size,
-                num_workers=workers,
-                collate_fn=pseudo_collate,
-            )
-            tensors, fields = _encoded(runner.bare_model, loader)
-            tensors = {
-                name: _stored(values, dtype).unflatten(
-                    0, (-1, samples.versions)
-                )
-                for name, values in tensors.items()
-            }
-            write_part(file, tensors.pop(MOMENTS), fields, tensors)
-        advance(len(part) // samples.versions)
+    left = _left(root, len(parts))
+    kept = sum(len(parts[n]) for n in range(len(parts)) if n not in left)
+    advance(kept // world_size)
+    for number in left[rank::world_size]:
+        part = samples.part(parts[number])
+        _write(runner, part_file(root, number), part, batch_size, dtype)
+        advance(len(parts[number]))
     barrier()
     return samples.count
+
+
+def _write(
+    runner: Any,
+    file: Path,
+    part: Subset,
+    batch_size: int,
+    dtype: torch.dtype,
+) -> None:
+    """Encode a part of :class:`Versions` into a file."""
+    versions = part.dataset.versions
+    loader = DataLoader(
+        part,
+        batch_size,
+        num_workers=runner.cfg.train_dataloader.get('num_workers', 0),
+        collate_fn=pseudo_collate,
+    )
+    tensors, fields = _encoded(runner.bare_model, loader)
+    tensors = {
+        name: _stored(values, dtype).unflatten(0, (-1, versions))
+        for name, values in tensors.items()
+    }
+    write_part(file, tensors.pop(MOMENTS), fields, tensors)
+
+
+def _left(root: Path, num_parts: int) -> list[int]:
+    """Numbers of the parts that are missing; the same in all processes.
+
+    They are shared evenly, whatever an interrupted call has left.
+    """
+    numbers = range(num_parts)
+    found = [[n for n in numbers if not part_file(root, n).exists()]]
+    broadcast_object_list(found)
+    return found[0]
 
 
 def _manifest(
