@@ -1,18 +1,7 @@
-_base_ = './autoencoder_kl-f4-gan_small.py'
+_base_ = ['./autoencoder_kl-f4-gan_small.py', './models/codebook_small.py']
 
-# The codebook has remedies against collapse.
 model = dict(
-    autoencoder=dict(
-        type='AutoencoderVQ',
-        quantizer=dict(
-            type='VectorQuantizer',
-            num_codes=1024,
-            ema_decay=0.99,
-            kmeans_init=True,
-            revive_after=20,
-        ),
-        image_skip=True,
-    ),
+    autoencoder={{_base_.codebook}},
     regularization_weight=1.0,
     adversarial=dict(start=1200),
 )

@@ -17,12 +17,5 @@ _base_ = [
 # do not have.
 train_dataloader = dict(
     global_batch_size=16,
-    dataset=dict(
-        pipeline=[
-            dict(type='RandomDownscale', min_scale=0.4),
-            dict(type='Crop', random=True),
-            dict(type='RandomFlip', prob=0.5),
-            dict(type='PackInputs'),
-        ]
-    ),
+    dataset=dict(pipeline={{_base_.real_colours}}),
 )

@@ -15,12 +15,7 @@ train_set = dict(
     split='train',
     size=64,
     # Without RandomChannelOrder: colours should be real.
-    pipeline=[
-        dict(type='RandomDownscale', min_scale=0.4),
-        dict(type='Crop', random=True),
-        dict(type='RandomFlip', prob=0.5),
-        dict(type='PackInputs'),
-    ],
+    pipeline={{_base_.real_colours}},
 )
 train_dataloader = dict(dataset=train_set)
 test_dataloader = dict(dataset=dict(samples_per_entry=4))

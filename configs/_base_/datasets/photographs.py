@@ -2,6 +2,13 @@ _base_ = '../evaluators/first_stage.py'
 
 # The photographs in scikit-learn's and scikit-image's wheels, at full
 # resolution. Three are held out.
+# For models that shall learn the colours of photographs.
+real_colours = [
+    dict(type='RandomDownscale', min_scale=0.4),
+    dict(type='Crop', random=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackInputs'),
+]
 train_dataloader = dict(
     num_workers=0,
     sampler=dict(type='AddressedSampler'),
@@ -9,13 +16,11 @@ train_dataloader = dict(
         type='Photographs',
         split='train',
         size=64,
+        # Seven photographs have few scales and colours: add more.
         pipeline=[
-            # Seven photographs have few scales and colours: add more.
-            dict(type='RandomDownscale', min_scale=0.4),
-            dict(type='Crop', random=True),
+            *real_colours[:2],
             dict(type='RandomChannelOrder'),
-            dict(type='RandomFlip', prob=0.5),
-            dict(type='PackInputs'),
+            *real_colours[2:],
         ],
     ),
 )
