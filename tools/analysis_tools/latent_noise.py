@@ -67,13 +67,13 @@ def main() -> None:
                 f'--noise {noise:g} must be above 0: the first row of the '
                 'table has no noise'
             )
+    from mmldm.apis.loaded_first_stage import loaded_first_stage
     from mmldm.engine.noise_tolerance import noise_tolerance
     from mmldm.evaluation import (
         FeatureDistance,
         ReconstructionMetrics,
         Sharpness,
     )
-    from mmldm.models.editors import FirstStage
 
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
@@ -83,14 +83,7 @@ def main() -> None:
             'reconstruct'
         )
     runner = build_runner(cfg)
-    model = runner.bare_model
-    if not isinstance(model, FirstStage):
-        raise ValueError(
-            f'{args.config} has a {type(model).__name__}, expected a '
-            'FirstStage: give config and checkpoint of its first stage'
-        )
-    runner.load_or_resume()
-    model.eval()
+    model = loaded_first_stage(runner, args.config)
     metrics = [ReconstructionMetrics(), FeatureDistance(), Sharpness()]
     noises = [0.0, *args.noise]
     rows = noise_tolerance(

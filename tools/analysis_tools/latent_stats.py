@@ -127,8 +127,8 @@ def main() -> None:
     source, target = check_args(args)
     from mmengine.dist import is_main_process
 
+    from mmldm.apis.loaded_first_stage import loaded_first_stage
     from mmldm.engine.latent_moments import latent_moments, set_scale
-    from mmldm.models.editors import FirstStage
 
     cfg = load_config(args)
     cfg.load_from, cfg.resume = str(source), False
@@ -141,14 +141,7 @@ def main() -> None:
     cfg.train_dataloader.pop('global_batch_size', None)
     cfg.train_dataloader.batch_size = 1
     runner = build_runner(cfg)
-    model = runner.bare_model
-    if not isinstance(model, FirstStage):
-        raise ValueError(
-            f'{args.config} has a {type(model).__name__}, expected a '
-            'FirstStage: give config and checkpoint of its first stage'
-        )
-    runner.load_or_resume()
-    model.eval()
+    model = loaded_first_stage(runner, args.config)
     moments = latent_moments(runner, args.num_images, args.batch_size)
     set_scale(model.autoencoder, moments, args.per_channel)
     if is_main_process():
