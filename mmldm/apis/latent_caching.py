@@ -151,7 +151,7 @@ def cache_latents(
     barrier()
     parts = CacheParts(manifest)
     left = _left(root, len(parts))
-    kept = sum(len(parts[n]) for n in range(len(parts)) if n not in left)
+    kept = manifest['num_entries'] - sum(len(parts[n]) for n in left)
     advance(kept // world_size)
     for number in left[rank::world_size]:
         part = samples.part(parts[number])
