@@ -249,6 +249,16 @@ def test_the_name_says_what_is_in_the_config(path):
     assert data.endswith(f'-{size}x{size}')
 
 
+@pytest.mark.parametrize(
+    'path',
+    sorted((ROOT / 'configs/_base_/models').glob('*.py')),
+    ids=lambda path: path.stem,
+)
+def test_a_base_of_models_states_an_editor(path):
+    # Converters choose the nearest of these files.
+    assert Config.fromfile(path).model.type in MODELS
+
+
 def test_no_config_states_what_follows():
     for path in CONFIGS:
         cfg = Config.fromfile(path)

@@ -1,4 +1,4 @@
-_base_ = ['./autoencoder_kl-f4-gan_small.py', './models/codebook_small.py']
+_base_ = ['./autoencoder_kl-f4-gan_small.py', './codebook_small.py']
 
 model = dict(
     autoencoder={{_base_.codebook}},

@@ -1,3 +1,3 @@
-_base_ = ['./autoencoder_kl-f4-sharp_small.py', './models/codebook_small.py']
+_base_ = ['./autoencoder_kl-f4-sharp_small.py', './codebook_small.py']
 
 model = dict(autoencoder={{_base_.codebook}}, regularization_weight=1.0)
