@@ -5,8 +5,18 @@ Cache: python tools/cache_latents.py \
 Train: python tools/train.py \
        configs/ldm/ldm_kl-f4_text_1xb32-7k_emoji-64x64.py \
        --cfg-options latent_cache=data/emoji-latents
+Judge: python tools/test.py \
+       configs/ldm/ldm_kl-f4_text_1xb32-7k_emoji-64x64.py \
+       work_dirs/ldm_kl-f4_text_1xb32-7k_emoji-64x64
+Draw:  python tools/sample.py work_dirs/ldm_kl-f4_text_1xb32-7k_emoji-64x64 \
+       --prompt 'a red apple' 'smiling face with sunglasses' 'green heart' \
+       'blue apple' 'cat with sunglasses' 'red panda on a bicycle'
 
-Needs the first stage of autoencoder_kl-f4_1xb8-2500_emoji-64x64.py.
+Needs the first stage of autoencoder_kl-f4_1xb8-2500_emoji-64x64.py. The test
+draws every emoji by its name, and asks if the nearest real one is the right
+one; --cfg-options test_dataloader.dataset.split=val draws one in twenty. The
+last three prompts are names of no emoji. WordTokens knows the words of all
+names, and refuses others.
 """
 
 _base_ = ['../_base_/ldm_kl-f4_emoji_64x64.py', '../_base_/emoji_words.py']
@@ -33,4 +43,7 @@ model = dict(
         ]
     ),
 )
+val_evaluator = [dict(type='NearestImage', dataset={{_base_.pictures}})]
+test_evaluator = val_evaluator
+
 train_cfg = dict(max_iters=7000, val_interval=1000)

@@ -1,6 +1,5 @@
 import copy
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -24,7 +23,7 @@ def folder_of(root, captions, images):
     """Config of a folder of images with these captions."""
     for i, (caption, image) in enumerate(zip(captions, images, strict=True)):
         path = root / f'{i:02}.png'
-        Image.fromarray(np.array(image.permute(1, 2, 0))).save(path)
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
         path.with_suffix('.txt').write_text(f'{caption}\n')
     return dict(
         type='ImageFolder',

@@ -19,5 +19,9 @@ train_dataloader = dict(global_batch_size=32, dataset=named)
 # One name in twenty while training, and all of them in a test.
 val_dataloader = dict(batch_size=96, dataset={**named, 'split': 'val'})
 test_dataloader = dict(batch_size=96, dataset=named)
-# Real pictures for metrics.
+# Models have metrics of their own, which compare with real pictures.
+val_evaluator = []
+test_evaluator = []
 pictures = dict(type='ImageFolder', **named)
+judge_set = {**pictures, 'split': 'train'}
+test_set = {**pictures, 'split': 'val'}
