@@ -57,7 +57,7 @@ optim_wrapper = dict(
             'word_maps': dict(lr_mult=10.0, decay_mult=0.0),
             'token_embed': dict(lr_mult=5.0, decay_mult=0.0),
         }
-    )
+    ),
 )
 val_evaluator = [dict(type='NearestImage', dataset={{_base_.pictures}})]
 test_evaluator = val_evaluator
