@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digits import TRAINING_ALONE
-from knob_list import BASE, Knob, Options, Task
+from knob_list import BASE, SCHEDULER, Knob, Options, Task
 from mmengine.config import Config
 
 from mmldm.utils.shipped import config_path
@@ -114,8 +114,16 @@ class Bench:
         runner.train()
         for decay, hook in averages.items():
             self._write_average(folder, decay, hook.average)
+        self._remove_others(folder)
         (folder / 'done').touch()
         return folder
+
+    def _remove_others(self, folder: Path) -> None:
+        """Remove the checkpoints that no knob needs, 60 MB each."""
+        needed = {f'iter_{n}.pth' for n in (self.early, self.iterations)}
+        for path in folder.glob('iter_*.pth'):
+            if path.name not in needed:
+                path.unlink()
 
     @property
     def early(self) -> int:
@@ -132,7 +140,7 @@ class Bench:
             **knob.options,
             'log_level': 'ERROR',
             'visualizer.vis_backends': [],
-            f'{"model.diffusion_scheduler"}.num_steps': self.steps,
+            f'{SCHEDULER}.num_steps': self.steps,
             'test_dataloader.dataset.num_samples': self.num,
             'test_dataloader.dataset.seed': seed,
         }

@@ -81,9 +81,7 @@ def checked(args: argparse.Namespace) -> argparse.Namespace:
     for name in ('seeds', *LENGTHS):
         check_count(f'--{name}', getattr(args, name))
     if args.seeds < 2:
-        raise ValueError(
-            f'--seeds {args.seeds} has no spread: give 2 or more'
-        )
+        raise ValueError(f'--seeds {args.seeds} has no spread: give 2 or more')
     check_folder_to_write('out', str(args.out))
     return args
 
@@ -128,14 +126,15 @@ def run_all(args: argparse.Namespace, task: Task) -> None:
     lengths = {name: getattr(args, name) for name in LENGTHS}
     out = (args.out / args.task).resolve()
     bench = Bench(task, out, first_stage=args.first_stage, **lengths)
+    kinds = [task.knobs[name].trains for name, _ in runs]
     spent: dict[bool, list[float]] = {True: [], False: []}
     for number, (name, seed) in enumerate(runs):
         bench.prepare(task.knobs[name])
         start = time.monotonic()
         result = bench.run(name, seed)
-        spent[task.knobs[name].trains].append(time.monotonic() - start)
+        spent[kinds[number]].append(time.monotonic() - start)
         write(result_file(args, name, seed), result | lengths)
-        left = time_left(spent, [task.knobs[n].trains for n, _ in runs], number)
+        left = time_left(spent, kinds[number + 1 :])
         values = ', '.join(
             f'{title} {result["metrics"][key]:.4g}'
             for key, title in task.metrics.items()
@@ -147,16 +146,16 @@ def run_all(args: argparse.Namespace, task: Task) -> None:
         )
 
 
-def time_left(
-    spent: dict[bool, list[float]], kinds: list[bool], done: int
-) -> float:
-    """Seconds that the rest takes, by the mean of the runs of each kind."""
+def time_left(spent: dict[bool, list[float]], kinds: list[bool]) -> float:
+    """Seconds of the runs that are left, by the mean of each kind.
+
+    Args:
+        spent: Seconds of finished runs: with a training, and without.
+        kinds: Whether the runs that are left have a training.
+    """
     everything = [*spent[True], *spent[False]]
-    return sum(
-        sum(known) / len(known)
-        for kind in kinds[done + 1 :]
-        if (known := spent[kind] or everything)
-    )
+    known = (spent[kind] or everything for kind in kinds)
+    return sum(sum(seconds) / len(seconds) for seconds in known)
 
 
 def write(path: Path, result: dict[str, Any]) -> None:
