@@ -16,7 +16,7 @@ from mmldm.utils.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / 'docs/en/recipes.md'
-LENGTHS = '--seeds 2 --iterations 4 --num 10 --steps 2'.split()
+LENGTHS = {'--seeds': 2, '--iterations': 4, '--num': 10, '--steps': 2}
 
 
 @pytest.fixture
@@ -46,11 +46,12 @@ def run(knobs, config, tmp_path, monkeypatch, capsys):
     )
     monkeypatch.setitem(knobs.TASKS, 'digits', task)
     monkeypatch.setattr('knob_runs.EARLY', 2)
-    first_stage = ['--first-stage', str(tmp_path / 'first_stage.pth')]
+    first_stage = ['--first-stage', tmp_path / 'first_stage.pth']
+    lengths = [word for pair in LENGTHS.items() for word in pair]
 
     def run(*flags):
-        argv = ['knobs.py', str(tmp_path / 'out'), *LENGTHS, *first_stage]
-        monkeypatch.setattr(sys, 'argv', [*argv, *map(str, flags)])
+        argv = ['knobs.py', tmp_path / 'out', *lengths, *first_stage, *flags]
+        monkeypatch.setattr(sys, 'argv', [*map(str, argv)])
         knobs.main()
         return capsys.readouterr().out
 

@@ -148,7 +148,7 @@ TASKS = {
         },
         metrics={'class_accuracy': 'accuracy', **FD_LITE, **FD_PATCHES},
         judges=(dict(type='FrechetDistance'), dict(type='GeneratedImages')),
-        iterations=300,
+        iterations=240,
         steps=10,
         first_stage=FIRST,
     ),
