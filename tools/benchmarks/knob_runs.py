@@ -286,7 +286,7 @@ def _write_crops(cfg: Config, folder: Path, count: int) -> None:
 
     images = DATASETS.build(cfg.train_dataloader.dataset)
     aside = folder.with_name('crops_unfinished')
-    aside.mkdir(exist_ok=True)
+    aside.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         epoch, entry = divmod(number, len(images))
         index = AddressedIndex(entry, seed=0, epoch=epoch, position=number)
