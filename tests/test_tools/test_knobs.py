@@ -65,19 +65,21 @@ def rows(tables, **results):
     return [line[2:-2].split(' | ') for line in lines], made.verdict()
 
 
-def test_differences_are_in_units_of_the_spread(tables):
-    """Spreads 1 and sqrt(7): a root mean square of 2."""
-    root = math.sqrt(7)
-    larger = [8 - root, 8, 8 + root]
-    (base, knob), verdict = rows(tables, base=[1, 2, 3], knob=larger)
-    assert base == ['the base', '2.0 +- 1.0', '2.0 +- 1.0']
-    assert knob == ['the knob', '**8.0 +- 2.6** (+3.0)', '8.0 +- 2.6 (+3.0)']
+def test_differences_are_in_units_of_the_columns_spread(tables):
+    """Spreads 1, 1, and 4: the median is 1."""
+    knob, wild = [4, 5, 6], [2, 6, 10]
+    cells, verdict = rows(tables, base=[1, 2, 3], knob=knob, wild=wild)
+    assert cells == [
+        ['the base', '2.0 +- 1.0', '2.0 +- 1.0'],
+        ['the knob', '**5.0 +- 1.0** (+3.0)', '5.0 +- 1.0 (+3.0)'],
+        ['the wild', '6.0 +- 4.0 (+1.0)', '6.0 +- 4.0 (+1.0)'],
+    ]
     assert verdict == (
         'By 3 spreads or more better than the base: the knob (a). '
         'Worse: the knob (FD).'
     )
-    (_, knob), _ = rows(tables, base=larger, knob=[1, 2, 3])
-    assert knob[1:] == ['2.0 +- 1.0 (-3.0)', '**2.0 +- 1.0** (-3.0)']
+    cells, _ = rows(tables, base=knob, knob=[1, 2, 3])
+    assert cells[1][1:] == ['2.0 +- 1.0 (-3.0)', '**2.0 +- 1.0** (-3.0)']
 
 
 def test_values_that_never_vary_have_no_difference(tables):

@@ -70,9 +70,19 @@ class Table:
         return self._difference(name, key) * (-1 if less else 1)
 
     def _difference(self, name: str, key: str) -> float:
-        return difference(
-            self.results[name][key], self.results[self.base][key]
-        )
+        """The difference from the base, in spreads.
+
+        The unit is the median spread of the column, as that of three seeds
+        alone is hardly known, or the row's own spread if it is larger. It is
+        not finite if no seed makes a difference.
+        """
+        spreads = [statistics.stdev(v[key]) for v in self.results.values()]
+        own, base = self.results[name][key], self.results[self.base][key]
+        unit = max(statistics.median(spreads), statistics.stdev(own))
+        apart = statistics.mean(own) - statistics.mean(base)
+        if unit == 0:
+            return math.nan if apart == 0 else math.copysign(math.inf, apart)
+        return apart / unit
 
     def _cell(self, name: str, key: str) -> str:
         text = mean_and_spread(self.results[name][key])
@@ -90,18 +100,6 @@ def mean_and_spread(values: Sequence[float]) -> str:
     places = 3 if spread == 0 else 1 - math.floor(math.log10(spread))
     places = min(max(places, 0), 3)
     return f'{mean:.{places}f} +- {spread:.{places}f}'
-
-
-def difference(values: Sequence[float], base: Sequence[float]) -> float:
-    """Difference of the means, in units of the root mean square of spreads.
-
-    It is not finite if no seed makes a difference.
-    """
-    spread = math.hypot(*map(statistics.stdev, (values, base))) / math.sqrt(2)
-    apart = statistics.mean(values) - statistics.mean(base)
-    if spread == 0:
-        return math.nan if apart == 0 else math.copysign(math.inf, apart)
-    return apart / spread
 
 
 def write_into(page: Path, name: str, text: str) -> None:
