@@ -4,6 +4,12 @@ _base_ = [
     './ldm_runtime.py',
 ]
 
+# mmldm.toy_data.shape_scene.WORDS
+scene_words = [
+    *('a', 'and'),
+    *('red', 'green', 'blue', 'yellow', 'magenta', 'cyan'),
+    *('circle', 'square', 'triangle', 'cross'),
+]
 # Shared by models of scenes of shapes; a config adds the data and the first
 # stage.
 model = dict(
