@@ -50,6 +50,7 @@ val_evaluator = [
             type='PretrainedFeatures',
             network=dict(type='EfficientNetLiteStages'),
         ),
+        patches=True,
     ),
 ]
 test_evaluator = val_evaluator

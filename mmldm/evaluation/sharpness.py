@@ -150,7 +150,10 @@ class FeatureDistance(BaseMetric):
 
 @torch.no_grad()
 def feature_distance(
-    distance: nn.Module, image: Tensor, truth: Tensor
+    distance: nn.Module,
+    image: Tensor,
+    truth: Tensor,
+    places: Tensor | None = None,
 ) -> float:
     """Distance of an image to the truth, both uint8 (3, H, W).
 
@@ -159,8 +162,11 @@ def feature_distance(
             ``PretrainedFeatures``.
         image: The image.
         truth: The real image.
+        places: Which pixels count, (1, H, W) in [0, 1]; None for all.
     """
-    inputs = (to_unit_range(x[None]) for x in (image, truth))
+    inputs = [to_unit_range(x[None]) for x in (image, truth)]
+    if places is not None:
+        inputs.append(places[None].to(image.device))
     return float(distance.to(image.device)(*inputs))
 
 
