@@ -80,9 +80,7 @@ def block_basis(channels: int, factor: int) -> tuple[Tensor, Tensor]:
         ]
     )
     deviations = [
-        factor
-        * (1 / (4 * radius) if radius else 2)
-        / (4 if colour else 1)
+        factor * (1 / (4 * radius) if radius else 2) / (4 if colour else 1)
         for radius, _, _, colour in chosen
     ]
     return basis, torch.tensor(deviations)
