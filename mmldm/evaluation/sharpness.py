@@ -9,7 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmldm.registry import DATASETS, METRICS, MODELS
+from mmldm.registry import METRICS, MODELS
 from mmldm.utils.pixels import to_unit_range
 from mmldm.utils.typing import ConfigType
 
@@ -21,6 +21,7 @@ from .power_spectrum import (
     power_spectrum,
     spectrum_gap,
 )
+from .real_images import real_images
 
 
 def detail_of(image: Tensor) -> tuple[float, Tensor]:
@@ -75,8 +76,7 @@ class Sharpness(BaseMetric):
         if self.dataset is None:
             real = [row[1] for row in results]
         else:
-            images = DATASETS.build(self.dataset)
-            real = [detail_of(images[i]['inputs']) for i in range(len(images))]
+            real = [detail_of(image) for image in real_images(self.dataset)]
         ours, theirs = (
             [sum(column) / len(rows) for column in zip(*rows, strict=True)]
             for rows in ([row[0] for row in results], real)

@@ -1,5 +1,4 @@
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -113,11 +112,8 @@ def test_blur_takes_the_upper_octave_first(photographs, judge):
     assert found['sharpness/gap'] > 3
 
 
-def test_sets_are_compared_without_pairs(photographs, judge, monkeypatch):
-    real = [dict(inputs=image) for image in photographs]
-    monkeypatch.setattr(
-        sharpness, 'DATASETS', SimpleNamespace(build=lambda cfg: real)
-    )
+def test_sets_are_compared_without_pairs(photographs, judge, real_set):
+    real_set(photographs)
     samples = [LDMDataSample(pred_img=x) for x in photographs[::-1]]
     found = judge(Sharpness(dataset=dict()), samples)
     assert found['sharpness/gradient'] == pytest.approx(1)
