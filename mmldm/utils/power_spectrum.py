@@ -50,8 +50,10 @@ def power_spectrum(image: Tensor) -> Tensor:
     power = amplitudes.abs().square().mean(0) / window.square().sum()
     axes = [torch.fft.fftfreq(side).double() for side in x.shape[1:]]
     radius = (axes[0].square()[:, None] + axes[1].square()).sqrt()
-    ring = (radius * 2 * RINGS).long()
-    inside = ring < RINGS
+    # The lower end of a ring is not part of it: frequency 0 is in none, and
+    # the first ring of 32 pixels has a frequency.
+    ring = (radius * 2 * RINGS).ceil().long() - 1
+    inside = (ring >= 0) & (ring < RINGS)
     sums = torch.zeros(RINGS, dtype=torch.float64)
     sums.index_add_(0, ring[inside], power[inside])
     counts = torch.bincount(ring[inside], minlength=RINGS)

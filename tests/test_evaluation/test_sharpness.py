@@ -76,6 +76,14 @@ def test_a_wave_lies_in_its_ring(waves):
     assert is_high == (waves > 16)
 
 
+def test_the_smallest_image_has_power_in_every_ring():
+    """The longest wave of 32 pixels is in the first one."""
+    assert power_spectrum(torch.randn(3, 32, 32)).min() > 0.05
+    x = torch.arange(32) / 32
+    wave = (2 * math.pi * x).sin().expand(3, 32, -1)
+    assert power_spectrum(wave).argmax() == 0
+
+
 def test_brightness_has_no_power():
     image = torch.full((3, SIDE, SIDE), 200, dtype=torch.uint8)
     assert power_spectrum(image).max() < 1e-20
