@@ -36,6 +36,7 @@ val_evaluator = [
             type='PretrainedFeatures',
             network=dict(type='EfficientNetLiteStages'),
         ),
+        patches=True,
     ),
 ]
 test_evaluator = val_evaluator

@@ -27,8 +27,8 @@ val_evaluator = [
             type='PretrainedFeatures',
             network=dict(type='EfficientNetLiteStages'),
         ),
+        patches=True,
     ),
-    dict(type='FeatureDistance', patches=True),
     dict(type='Sharpness'),
 ]
 test_evaluator = val_evaluator

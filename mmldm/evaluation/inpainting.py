@@ -14,6 +14,7 @@ from mmldm.registry import METRICS
 
 from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
 from .reconstruction import psnr
+from .sharpness import feature_distance
 
 # Radius in pixels around a missing pixel, as in OpenCV's examples.
 RADIUS = 3
@@ -82,7 +83,9 @@ class InpaintingMetrics(EntrySamplesMetric):
     and ``RandomMask`` or ``LoadMask`` in the pipeline of the test data give.
 
     Args:
-        features: See :class:`EntrySamplesMetric`.
+        features: See :class:`EntrySamplesMetric`; a distance that can be
+            limited to ``places``.
+        patches: See :class:`EntrySamplesMetric`.
     """
 
     default_prefix = 'inpaint'
@@ -96,11 +99,13 @@ class InpaintingMetrics(EntrySamplesMetric):
         PSNRs are means over the images: ``psnr_mean`` for the mean of an
         entry's samples, ``psnr_sample`` for single samples, ``psnr_telea``
         for :func:`telea` and ``psnr_membrane`` for :func:`membrane` on the
-        same images and masks. ``sharpness`` and ``sharpness_telea`` are
-        gradient energies in the holes over those of the originals, and
-        ``features_sample``, ``features_telea`` and ``features_membrane`` the
-        distances of whole images to the originals. ``known_error`` is the
-        largest error of a pixel outside the holes, in [0, 255].
+        same images and masks. ``sharpness``, ``sharpness_telea`` and
+        ``sharpness_membrane`` are gradient energies in the holes over those
+        of the originals. ``features_sample``, ``features_telea`` and
+        ``features_membrane`` are distances to the originals in the holes, and
+        ``patches_sample`` and so on those of whole images, whose known pixels
+        are the same. ``known_error`` is the largest error of a pixel outside
+        the holes, in [0, 255].
         """
         means = mean_of_entries(results)
         fillings = dict(sample=results) | {
@@ -114,8 +119,15 @@ class InpaintingMetrics(EntrySamplesMetric):
         return values | dict(
             sharpness=_sharpness(results),
             sharpness_telea=_sharpness(fillings['telea']),
+            sharpness_membrane=_sharpness(fillings['membrane']),
             known_error=max(_known_error(d.image, *d.fields) for d in results),
         )
+
+    def feature_distance(
+        self, image: Tensor, truth: Tensor, mask: Tensor
+    ) -> float:
+        """Distance in the hole; features see the pixels around it."""
+        return feature_distance(self.distance, image, truth, mask)
 
 
 def hole_psnr(image: Tensor, truth: Tensor, mask: Tensor) -> float:

@@ -13,7 +13,7 @@ from mmldm.registry import DATASETS, METRICS, MODELS
 from mmldm.utils.pixels import to_unit_range
 from mmldm.utils.typing import ConfigType
 
-from .patch_features import PatchFeatures
+from .patch_features import PatchDistance
 from .power_spectrum import (
     gradient_energy,
     high_share,
@@ -99,8 +99,8 @@ class FeatureDistance(BaseMetric):
     Args:
         features: Config of an image distance, such as ``PretrainedFeatures``;
             None for that of EfficientNet-Lite0.
-        patches: Also compare :class:`PatchFeatures` of the real images, which
-            need no network: a judge that no loss has seen. All images must
+        patches: Also measure the :class:`PatchDistance`, which needs no
+            network: a judge that no loss has seen. All images must
             have one size, and are kept until the end.
     """
 
@@ -131,8 +131,7 @@ class FeatureDistance(BaseMetric):
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """``features`` and ``patches``, 0 for the real images themselves.
 
-        ``patches`` is the mean squared difference of a feature, in variances
-        of the real images' features: 2 for unrelated images.
+        ``patches`` is a :class:`PatchDistance`.
         """
         far = [distance for distance, _ in results]
         values = dict(features=sum(far) / len(far))
@@ -146,16 +145,15 @@ class FeatureDistance(BaseMetric):
             )
             return values
         images, truths = zip(*(kept for _, kept in results), strict=True)
-        features = PatchFeatures(truths)
-        ours, theirs = features(images), features(truths)
-        variances = theirs.var(0).clamp(min=1e-12)
-        error = ((ours - theirs).square() / variances).mean()
-        return values | dict(patches=float(error))
+        return values | dict(patches=PatchDistance(truths)(images, truths))
 
 
 @torch.no_grad()
 def feature_distance(
-    distance: nn.Module, image: Tensor, truth: Tensor
+    distance: nn.Module,
+    image: Tensor,
+    truth: Tensor,
+    places: Tensor | None = None,
 ) -> float:
     """Distance of an image to the truth, both uint8 (3, H, W).
 
@@ -164,8 +162,11 @@ def feature_distance(
             ``PretrainedFeatures``.
         image: The image.
         truth: The real image.
+        places: Which pixels count, (1, H, W) in [0, 1]; None for all.
     """
-    inputs = (to_unit_range(x[None]) for x in (image, truth))
+    inputs = [to_unit_range(x[None]) for x in (image, truth)]
+    if places is not None:
+        inputs.append(places[None].to(image.device))
     return float(distance.to(image.device)(*inputs))
 
 

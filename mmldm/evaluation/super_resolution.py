@@ -24,6 +24,7 @@ class SuperResolutionMetrics(EntrySamplesMetric):
 
     Args:
         features: See :class:`EntrySamplesMetric`.
+        patches: The same.
     """
 
     default_prefix = 'sr'
@@ -39,8 +40,8 @@ class SuperResolutionMetrics(EntrySamplesMetric):
         samples, ``psnr_sample`` for single samples and ``psnr_bicubic`` for
         bicubic interpolation. ``sharpness`` and ``sharpness_bicubic`` are the
         images' gradient energy over that of the originals; 1 is best.
-        ``features_sample`` and ``features_bicubic`` are distances to the
-        originals.
+        ``features_sample``, ``features_bicubic``, ``patches_sample`` and
+        ``patches_bicubic`` are distances to the originals.
         """
         means = mean_of_entries(results)
         large = [replace(d, image=_enlarged(*d.fields)) for d in means]

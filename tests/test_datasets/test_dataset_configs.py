@@ -292,6 +292,26 @@ def test_clothes_are_enlarged_and_their_files_found(tmp_path):
         assert dataset.metainfo['classes'][9] == 'ankle boot'
 
 
+def test_emoji_are_mirrored_for_a_first_stage_alone(tmp_path):
+    """Each picture in one split, as it is, or mirrored while training."""
+    for i in range(60):
+        write(tmp_path / f'Flags/{i}.png', np.roll(NOISE[:64, :64], i, 0))
+    sets = load('emoji_64x64.py', tmp_path)
+    counts = {phase: len(dataset) for phase, dataset in sets.items()}
+    assert counts['train'] + counts['val'] == 60
+    assert counts['val'] == counts['test'] > 0
+    for phase, dataset in sets.items():
+        mirrored = set()
+        for i in range(counts[phase]):
+            path = dataset.get_data_info(i)['img_path']
+            image = np.asarray(Image.open(path))
+            found = pixels(dataset, i)
+            flip = not np.array_equal(found, image)
+            assert not flip or np.array_equal(found, image[:, ::-1])
+            mirrored.add(flip)
+        assert mirrored == ({False, True} if phase == 'train' else {False})
+
+
 def test_no_config_is_left_out():
     """Those that are tested with their models aside."""
     own = Path(__file__).read_text()

@@ -100,26 +100,46 @@ def test_sharpness_is_that_of_pairs_inside_the_hole():
 class Mean(nn.Module):
     """Stands in for a network: difference of the means in [-1, 1]."""
 
-    def forward(self, x, reference):
-        return (x - reference).mean((1, 2, 3)).abs()
+    def forward(self, x, reference, places):
+        error = (x - reference).mean(1, keepdim=True) * places
+        return error.sum((1, 2, 3)).abs() / places.sum((1, 2, 3))
 
 
-def test_features_are_compared_with_the_fillings(
+def test_features_of_holes_are_compared_with_the_fillings(
     judge, filled, truths, masks, monkeypatch
 ):
+    """What is not in the hole does not count."""
     monkeypatch.setitem(MODELS.module_dict, 'Mean', Mean)
     metric = InpaintingMetrics(features=dict(type='Mean'))
-    sample = filled(2, (truths[2] + 20 * masks[2]).byte())
-    scores = judge(metric, [sample])
-    share = masks[2].double().mean().item()
+    image = (truths[2] + 20 * masks[2]).byte()
+    image[:, 0] = 255
+    scores = judge(metric, [filled(2, image)])
     assert scores['inpaint/features_sample'] == pytest.approx(
-        20 / 127.5 * share, rel=1e-4
+        20 / 127.5, rel=1e-4
     )
+    hole = masks[2][0].bool()
     for fill in (telea, membrane):
         error = fill(truths[2], masks[2]).double() - truths[2].double()
         assert scores[f'inpaint/features_{fill.__name__}'] == pytest.approx(
-            abs(error.mean().item()) / 127.5, rel=1e-3
+            abs(error[:, hole].mean().item()) / 127.5, rel=1e-3
         )
+
+
+def test_each_filling_has_its_own_distances(judge, filled, truths, masks):
+    """A filling that is given as a sample has that filling's numbers."""
+    features = dict(
+        type='PretrainedFeatures',
+        network=dict(type='EfficientNetLiteStages', stages=(0, 2)),
+    )
+    for fill in (telea, membrane):
+        samples = [filled(i, fill(truths[i], masks[i])) for i in range(3)]
+        metric = InpaintingMetrics(features, patches=True)
+        scores = judge(metric, samples)
+        for kind in ('features', 'patches'):
+            reached = scores[f'inpaint/{kind}_sample']
+            assert reached == scores[f'inpaint/{kind}_{fill.__name__}'] > 0
+        reached = scores['inpaint/sharpness']
+        assert reached == scores[f'inpaint/sharpness_{fill.__name__}']
 
 
 def test_the_mean_of_an_entrys_samples_is_judged(judge, filled, truths, masks):

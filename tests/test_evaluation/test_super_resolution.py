@@ -105,3 +105,23 @@ def test_features_are_compared_with_bicubic(
         assert scores[f'sr/features_{name}'] == pytest.approx(
             abs(error.item()) / 127.5, rel=1e-3
         )
+
+
+def test_patches_tell_the_truth_from_bicubic(judge, enlarged, truths):
+    """Two samples of an entry count as often as all others."""
+    samples = [enlarged(i, truths[i]) for i in (0, 1, 2, 2)]
+    scores = judge(SuperResolutionMetrics(patches=True), samples)
+    assert scores['sr/patches_sample'] == 0
+    reached = scores['sr/patches_bicubic']
+    images = [resized(sample.img_lq, 16) for sample in samples[:3]]
+    for sample, image in zip(samples, images, strict=False):
+        sample.pred_img = image
+    scores = judge(SuperResolutionMetrics(patches=True), samples[:3])
+    assert scores['sr/patches_sample'] == scores['sr/patches_bicubic']
+    assert 0 < scores['sr/patches_sample'] == pytest.approx(reached)
+
+
+def test_patches_of_one_entry_have_no_variance(judge, enlarged, truths):
+    samples = [enlarged(0, truths[0])] * 2
+    with pytest.raises(ValueError, match=r'got 1 real image, expected 2'):
+        judge(SuperResolutionMetrics(patches=True), samples)
