@@ -48,10 +48,11 @@ class BlockSkip(nn.Module):
 def block_basis(channels: int, factor: int) -> tuple[Tensor, Tensor]:
     """Orthonormal waves (C, 3, f, f), and their usual deviations (C,).
 
-    Amplitudes of natural images fall with the frequency (Field 1987, "Relations
-    between the statistics of natural images"). The deviations, about twice
-    those of photographs in [-1, 1], are f / 4 over the frequency in half waves
-    per block, and 2 f for a mean. Differences of colours have a quarter.
+    Amplitudes of natural images fall with the frequency (Field 1987,
+    "Relations between the statistics of natural images"). The deviations,
+    about twice those of photographs in [-1, 1], are f / 4 over the frequency
+    in half waves per block, and 2 f for a mean; differences of colours have a
+    quarter.
 
     Raises:
         ValueError: If ``channels`` is not from 3 to 3 f^2.
