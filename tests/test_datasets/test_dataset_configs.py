@@ -186,6 +186,7 @@ def write_folders(root):
         ('landscapes-semantic_256x256.py', write_beside, 'gt_sem_seg'),
         ('neighbours_768x768.py', write_beside, 'features'),
         ('captioned-shards.py', write_shards, 'caption'),
+        ('conceptual-captions_256x256.py', write_shards, 'caption'),
     ],
 )
 def test_pairs_are_found_in_every_phase(tmp_path, name, prepare, field):
@@ -289,6 +290,46 @@ def test_clothes_are_enlarged_and_their_files_found(tmp_path):
         assert np.array_equal(pixels(dataset), image)
         assert dataset[0]['data_samples'].label == 9
         assert dataset.metainfo['classes'][9] == 'ankle boot'
+
+
+def test_emoji_are_mirrored_for_a_first_stage_alone(tmp_path):
+    """Each picture in one split, as it is, or mirrored while training."""
+    for i in range(60):
+        write(tmp_path / f'Flags/{i}.png', np.roll(NOISE[:64, :64], i, 0))
+    sets = load('emoji_64x64.py', tmp_path)
+    counts = {phase: len(dataset) for phase, dataset in sets.items()}
+    assert counts['train'] + counts['val'] == 60
+    assert counts['val'] == counts['test'] > 0
+    for phase, dataset in sets.items():
+        mirrored = set()
+        for i in range(counts[phase]):
+            path = dataset.get_data_info(i)['img_path']
+            image = np.asarray(Image.open(path))
+            found = pixels(dataset, i)
+            flip = not np.array_equal(found, image)
+            assert not flip or np.array_equal(found, image[:, ::-1])
+            mirrored.add(flip)
+        assert mirrored == ({False, True} if phase == 'train' else {False})
+
+
+def test_an_emoji_has_its_first_name_and_its_category(tmp_path):
+    """In every phase, and never mirrored: a cache has one version."""
+    for i in range(10):
+        for k in range(4):
+            path = tmp_path / f'category {i}/{k}.png'
+            write(path, np.roll(NOISE[:64, :64], 10 * i + k, 0))
+            path.with_suffix('.txt').write_text(f'name {i} {k}\nother\n')
+    sets = load('emoji-names_64x64.py', tmp_path)
+    assert len(sets['train']) == len(sets['test']) == 40
+    assert 0 < len(sets['val']) < 40
+    for dataset in sets.values():
+        for number in range(len(dataset)):
+            path = Path(dataset.get_data_info(number)['img_path'])
+            sample = dataset[number]['data_samples']
+            i, k = path.parent.name[-1], path.stem
+            assert (sample.caption, sample.label) == (f'name {i} {k}', int(i))
+            image = np.asarray(Image.open(path))
+            assert np.array_equal(pixels(dataset, number), image)
 
 
 def test_no_config_is_left_out():

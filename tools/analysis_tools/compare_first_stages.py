@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmldm.apis import run_tool
 from mmldm.apis.cli import add_flags
-from mmldm.apis.feature_flags import FLAGS, network_config
+from mmldm.apis.cli.feature_flags import FLAGS, network_config
 from mmldm.utils import check_count, check_range
 
 if TYPE_CHECKING:
