@@ -60,15 +60,17 @@ def test_differences_are_in_units_of_the_spread(tables):
     values, base = [8 - root, 8, 8 + root], [1, 2, 3]
     assert tables.difference(values, base) == pytest.approx(3)
     assert tables.difference(base, values) == pytest.approx(-3)
-    assert tables.cell(values, base, less=False) == '**8 +- 3** (+3.0)'
-    assert tables.cell(values, base, less=True) == '8 +- 3 (+3.0)'
-    assert tables.cell(base, values, less=True) == '**2 +- 1** (-3.0)'
-    assert tables.cell(base, None, less=True) == '2 +- 1'
+    assert tables.cell(values, base, less=False) == '**8.0 +- 2.6** (+3.0)'
+    assert tables.cell(values, base, less=True) == '8.0 +- 2.6 (+3.0)'
+    assert tables.cell(base, values, less=True) == '**2.0 +- 1.0** (-3.0)'
+    assert tables.cell(base, None, less=True) == '2.0 +- 1.0'
 
 
 def test_values_that_never_vary_have_no_difference(tables):
-    assert tables.cell([1.0, 1.0], [1.0, 1.0], less=False) == '1 +- 0'
-    assert tables.cell([1.0, 1.0], [0.5, 0.5], less=False) == '**1 +- 0**'
+    same = '1.000 +- 0.000'
+    assert tables.cell([1, 1], [1, 1], less=False) == same
+    assert tables.cell([1, 1], [0.5, 0.5], less=False) == f'**{same}**'
+    assert tables.cell([390, 410], None, less=True) == '400 +- 14'
 
 
 def test_a_table_replaces_what_is_between_its_markers(tables, tmp_path):

@@ -57,7 +57,9 @@ def cell(
         less: Whether less is better.
     """
     mean, spread = statistics.mean(values), statistics.stdev(values)
-    text = f'{mean:.3g} +- {spread:.1g}'
+    places = 3 if spread == 0 else 1 - math.floor(math.log10(spread))
+    places = min(max(places, 0), 3)
+    text = f'{mean:.{places}f} +- {spread:.{places}f}'
     if base is None:
         return text
     apart = difference(values, base)
