@@ -130,7 +130,7 @@ def write_part(
 
     Args:
         path: The file.
-        moments: Of n entries in V versions, (n, V, M, h, w).
+        moments: Those of n entries in V versions, (n, V, M, h, w).
         fields: The fields of each, n V mappings; a field's tensors have one
             shape.
         embedded: What frozen embedders make of them, (n, V, ...) each.

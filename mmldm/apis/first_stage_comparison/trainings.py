@@ -18,7 +18,7 @@ LDM = 'mmldm::ldm/ldm_kl-f4_1xb32-2k_images-64x64.py'
 # Latent channels of a factor, as in the paper's KL models (table 8), but 3
 # instead of 2 for factor 2: less could not hold a small image in colour.
 CHANNELS = {2: 3, 4: 3, 8: 4, 16: 16, 32: 64}
-# Of a network's channels, from the finest resolution to the coarsest.
+# Factors of a network's channels, from the finest resolution to the coarsest.
 MULTS = (1, 2, 4, 4, 4, 4)
 # How often the denoiser halves the latents, all together.
 DENOISER_FACTOR = 4

@@ -88,20 +88,18 @@ class ConvAutoencoder(Autoencoder):
         body = (channels, channel_mults, num_res_blocks)
         body += (attn_factors, mid_attention, norm_groups)
         z_channels = z_channels or latent_channels
-        maps = self.num_maps
-        self.encoder = Encoder(maps * z_channels, *body)
+        self.encoder = Encoder(self.num_maps * z_channels, *body)
         self.decoder = Decoder(z_channels, *body)
         _check_pointwise(
             z_channels, latent_channels, quant_conv, post_quant_conv
         )
         self.quant_conv = self.post_quant_conv = nn.Identity()
         if quant_conv:
-            sizes = (maps * z_channels, maps * latent_channels)
+            sizes = [self.num_maps * c for c in (z_channels, latent_channels)]
             self.quant_conv = Float32Conv2d(*sizes, 1)
         if post_quant_conv:
             self.post_quant_conv = nn.Conv2d(latent_channels, z_channels, 1)
-        if tile_size is not None:
-            check_tile_size(tile_size)
+        check_tile_size(tile_size)
         self.tile_size = tile_size
         self.image_skip = image_skip
         _check_colours(latent_channels, image_skip, starts_as_resizing)
