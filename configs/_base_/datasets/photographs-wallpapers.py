@@ -1,6 +1,6 @@
 _base_ = './photographs.py'
 
-# More photographs, of Debian's packages, shrunk further: small scales have more
+# More photographs, of Debian's packages, and smaller scales, which have more
 # detail in each square.
 real_colours = [
     dict(type='RandomDownscale', min_scale=0.15),
