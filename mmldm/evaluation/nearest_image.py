@@ -68,14 +68,13 @@ class RealImages:
     def judges(self) -> dict[str, tuple[Callable, Tensor]]:
         """Each judge: from images to features, and those of real images."""
         patches = PatchFeatures(self.images)
+        rows = patches(self.images)
         # As in FeatureDistance, every feature counts equally.
-        spread = patches(self.images).std(0).clamp(min=1e-6)
-        judges = dict(
-            features=self._vectors, patches=lambda x: patches(x) / spread
+        spread = rows.std(0).clamp(min=1e-6)
+        return dict(
+            features=(self._vectors, self._vectors(self.images)),
+            patches=(lambda images: patches(images) / spread, rows / spread),
         )
-        return {
-            name: (judge, judge(self.images)) for name, judge in judges.items()
-        }
 
     def ranks(
         self, images: Sequence[Tensor], captions: Sequence[str]
