@@ -31,12 +31,7 @@ model = dict(
 
 val_evaluator = [
     dict(
-        type='InpaintingMetrics',
-        features=dict(
-            type='PretrainedFeatures',
-            network=dict(type='EfficientNetLiteStages'),
-        ),
-        patches=True,
-    ),
+        type='InpaintingMetrics', features={{_base_.features}}, patches=True
+    )
 ]
 test_evaluator = val_evaluator

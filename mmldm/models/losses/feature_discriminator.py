@@ -59,9 +59,7 @@ class FeatureDiscriminator(nn.Module):
                 f'pixels, but needs {self.min_size}: use larger images, or '
                 'leave out the last of discriminator.network.stages'
             )
-        parts = zip(
-            self.network(x), self.projections, self.heads, strict=True
-        )
+        parts = zip(self.network(x), self.projections, self.heads, strict=True)
         return _as_channels([head(mix(stage)) for stage, mix, head in parts])
 
 
