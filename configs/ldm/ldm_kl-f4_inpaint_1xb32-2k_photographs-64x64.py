@@ -30,8 +30,6 @@ model = dict(
 )
 
 val_evaluator = [
-    dict(
-        type='InpaintingMetrics', features={{_base_.features}}, patches=True
-    )
+    dict(type='InpaintingMetrics', features={{_base_.features}}, patches=True)
 ]
 test_evaluator = val_evaluator
