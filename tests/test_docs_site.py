@@ -138,7 +138,7 @@ def test_every_key_of_the_configs_is_explained():
     own = {'held_out', 'requests', 'source', 'pipeline', 'degrade', 'errors'}
     own |= {'class_conditional', 'first', 'judge_set', 'large', 'load'}
     own |= {'test_set', 'train_set', 'real_colours', 'codebook'}
-    own |= {'scene_words'}
+    own |= {'features', 'named', 'pictures', 'scene_words', 'words'}
     missing = set()
     for path in ROOT.glob('configs/*/*.py'):
         if path.parent.name == '_base_':

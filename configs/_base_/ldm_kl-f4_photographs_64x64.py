@@ -24,6 +24,7 @@ train_cfg = dict(max_iters=2000, val_interval=500)
 default_hooks = dict(
     checkpoint=dict(interval=250),
     reference=dict(type='ReferenceMetricsHook'),
+    spectra=dict(type='SpectraHook'),
     latent_scale=dict(
         type='LatentScaleHook', num_samples=256, per_channel=True
     ),

@@ -11,5 +11,5 @@ model = dict(
     denoiser=dict(channel_mults=(1, 2, 2), attn_factors=(4,), input_skip=True),
 )
 # As many as are cached in minutes; the models of all tasks share the cache.
-train_dataloader = dict(dataset=dict(num_samples=50_000))
+train_dataloader = dict(dataset=dict(num_samples=30_000))
 train_cfg = dict(max_iters=2000)

@@ -30,13 +30,6 @@ model = dict(
 )
 
 val_evaluator = [
-    dict(
-        type='InpaintingMetrics',
-        features=dict(
-            type='PretrainedFeatures',
-            network=dict(type='EfficientNetLiteStages'),
-        ),
-        patches=True,
-    ),
+    dict(type='InpaintingMetrics', features={{_base_.features}}, patches=True)
 ]
 test_evaluator = val_evaluator

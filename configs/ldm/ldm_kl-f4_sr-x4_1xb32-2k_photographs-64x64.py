@@ -16,17 +16,12 @@ _base_ = [
     '../_base_/ldm_kl-f4_photographs_64x64.py',
     '../_base_/datasets/photographs-sr-x4.py',
 ]
-model = dict(
-    conditioner=dict(embedders=[dict(type='LowResolution')]),
-)
+model = dict(conditioner=dict(embedders=[dict(type='LowResolution')]))
 
 val_evaluator = [
     dict(
         type='SuperResolutionMetrics',
-        features=dict(
-            type='PretrainedFeatures',
-            network=dict(type='EfficientNetLiteStages'),
-        ),
+        features={{_base_.features}},
         patches=True,
     ),
     dict(type='Sharpness'),

@@ -49,4 +49,4 @@ model = dict(
 val_evaluator = [dict(type='SceneCaption')]
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_iters=8000)
+train_cfg = dict(max_iters=8000, val_interval=4000)

@@ -13,11 +13,7 @@ from torch import Tensor, nn
 from mmldm.converters import is_diffusers, read_diffusers
 from mmldm.models.editors import complete_model
 from mmldm.registry import MODELS
-from mmldm.utils.checkpoint import (
-    load_weights,
-    read_checkpoint,
-    weights_of,
-)
+from mmldm.utils.checkpoint import load_weights, read_checkpoint, weights_of
 from mmldm.utils.devices import available_device
 from mmldm.utils.files import check_file
 from mmldm.utils.model_size import bounded_networks

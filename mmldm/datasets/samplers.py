@@ -49,8 +49,8 @@ class AddressedSampler(Sampler):
 
     The sample at a position of the run is a function of (seed, position).
     Ranks take turns, so that a global batch is the same for any number of
-    ranks. Of a data set of ``SeveralSizes``, every global batch has one
-    size, and the sample is also a function of ``batch_size``.
+    ranks. If the data set has several sizes, every global batch has one of
+    them, and the sample is also a function of ``batch_size``.
 
     Args:
         dataset: A data set of known length.

@@ -7,6 +7,7 @@ from .holes import HoleMetrics
 from .inpainting import InpaintingMetrics
 from .label_accuracy import LabelAccuracy
 from .latent_statistics import LatentStatistics
+from .nearest_image import NearestImage
 from .reconstruction import ReconstructionMetrics
 from .reconstruction_fid import ReconstructionFID
 from .sharpness import FeatureDistance, Sharpness
@@ -23,6 +24,7 @@ __all__ = [
     'LPIPSDiversity',
     'LabelAccuracy',
     'LatentStatistics',
+    'NearestImage',
     'ReconstructionFID',
     'ReconstructionMetrics',
     'Sharpness',

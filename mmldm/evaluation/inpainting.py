@@ -1,16 +1,18 @@
 """Metric: are holes filled as in the original?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
 from mmldm.registry import METRICS
+from mmldm.utils.power_spectrum import MIN_SIDE, OUTPUT, REAL, mean_spectrum
 
 from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
 from .reconstruction import psnr
@@ -86,6 +88,10 @@ class InpaintingMetrics(EntrySamplesMetric):
         features: See :class:`EntrySamplesMetric`; a distance that can be
             limited to ``places``.
         patches: See :class:`EntrySamplesMetric`.
+
+    Attributes:
+        spectra: The last spectra, for ``SpectraHook``: of squares of 32
+            pixels that have as much of the holes as there can be.
     """
 
     default_prefix = 'inpaint'
@@ -116,6 +122,7 @@ class InpaintingMetrics(EntrySamplesMetric):
         for name, filled in fillings.items():
             values[f'psnr_{name}'] = self.mean_of(filled, hole_psnr)
         values |= self.distances(fillings)
+        self.spectra = _spectra(fillings, means)
         return values | dict(
             sharpness=_sharpness(results),
             sharpness_telea=_sharpness(fillings['telea']),
@@ -158,3 +165,37 @@ def _sharpness(samples: Sequence[EntrySample]) -> float:
     ours = sum(hole_energy(d.image, d.fields[1]) for d in samples)
     theirs = sum(hole_energy(*d.fields) for d in samples)
     return ours / theirs if theirs else 1.0
+
+
+def _spectra(
+    fillings: Mapping[str, Sequence[EntrySample]],
+    entries: Sequence[EntrySample],
+) -> dict[str, Tensor]:
+    """Spectra of originals and fillings near the holes, if large enough.
+
+    Args:
+        fillings: Samples by the name of the filling.
+        entries: One sample of each entry.
+    """
+    if any(min(d.image.shape[1:]) < MIN_SIDE for d in entries):
+        return {}
+
+    def near_holes(samples: Sequence[EntrySample]) -> Tensor:
+        return mean_spectrum([d.image[_window(d.fields[1])] for d in samples])
+
+    originals = [replace(d, image=d.fields[0]) for d in entries]
+    curves = {REAL: near_holes(originals)}
+    for name, samples in fillings.items():
+        curves[OUTPUT if name == 'sample' else name] = near_holes(samples)
+    return curves
+
+
+def _window(mask: Tensor) -> tuple[slice, slice, slice]:
+    """The square of an image with most of its hole."""
+    shares = F.avg_pool2d(mask[None].float(), MIN_SIDE, stride=1)[0, 0]
+    top, left = divmod(int(shares.argmax()), shares.shape[1])
+    return (
+        slice(None),
+        slice(top, top + MIN_SIDE),
+        slice(left, left + MIN_SIDE),
+    )

@@ -9,18 +9,20 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmldm.registry import DATASETS, METRICS, MODELS
+from mmldm.registry import METRICS, MODELS
 from mmldm.utils.pixels import to_unit_range
-from mmldm.utils.typing import ConfigType
-
-from .patch_features import PatchDistance
-from .power_spectrum import (
+from mmldm.utils.power_spectrum import (
+    OUTPUT,
+    REAL,
     gradient_energy,
     high_share,
-    plot_spectra,
     power_spectrum,
     spectrum_gap,
 )
+from mmldm.utils.typing import ConfigType
+
+from .patch_features import PatchDistance
+from .real_images import real_images
 
 
 def detail_of(image: Tensor) -> tuple[float, Tensor]:
@@ -38,20 +40,19 @@ class Sharpness(BaseMetric):
 
     Args:
         dataset: Config of the real images; None compares with ``gt_img``.
-        plot: File for a picture of both spectra; None for none.
+
+    Attributes:
+        spectra: The last spectra, for ``SpectraHook``.
     """
 
     default_prefix = 'sharpness'
 
     def __init__(
-        self,
-        dataset: ConfigType | None = None,
-        plot: str | None = None,
-        **kwargs: Any,
+        self, dataset: ConfigType | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.dataset = dataset
-        self.plot = plot
+        self.spectra: dict[str, Tensor] = {}
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Measure a batch.
@@ -75,16 +76,12 @@ class Sharpness(BaseMetric):
         if self.dataset is None:
             real = [row[1] for row in results]
         else:
-            images = DATASETS.build(self.dataset)
-            real = [detail_of(images[i]['inputs']) for i in range(len(images))]
+            real = [detail_of(image) for image in real_images(self.dataset)]
         ours, theirs = (
             [sum(column) / len(rows) for column in zip(*rows, strict=True)]
             for rows in ([row[0] for row in results], real)
         )
-        if self.plot is not None:
-            plot_spectra(
-                self.plot, {'real images': theirs[1], 'samples': ours[1]}
-            )
+        self.spectra = {REAL: theirs[1], OUTPUT: ours[1]}
         return dict(
             gradient=ours[0] / theirs[0],
             high=high_share(ours[1], theirs[1]),

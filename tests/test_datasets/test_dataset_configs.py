@@ -312,6 +312,26 @@ def test_emoji_are_mirrored_for_a_first_stage_alone(tmp_path):
         assert mirrored == ({False, True} if phase == 'train' else {False})
 
 
+def test_an_emoji_has_its_first_name_and_its_category(tmp_path):
+    """In every phase, and never mirrored: a cache has one version."""
+    for i in range(10):
+        for k in range(4):
+            path = tmp_path / f'category {i}/{k}.png'
+            write(path, np.roll(NOISE[:64, :64], 10 * i + k, 0))
+            path.with_suffix('.txt').write_text(f'name {i} {k}\nother\n')
+    sets = load('emoji-names_64x64.py', tmp_path)
+    assert len(sets['train']) == len(sets['test']) == 40
+    assert 0 < len(sets['val']) < 40
+    for dataset in sets.values():
+        for number in range(len(dataset)):
+            path = Path(dataset.get_data_info(number)['img_path'])
+            sample = dataset[number]['data_samples']
+            i, k = path.parent.name[-1], path.stem
+            assert (sample.caption, sample.label) == (f'name {i} {k}', int(i))
+            image = np.asarray(Image.open(path))
+            assert np.array_equal(pixels(dataset, number), image)
+
+
 def test_no_config_is_left_out():
     """Those that are tested with their models aside."""
     own = Path(__file__).read_text()

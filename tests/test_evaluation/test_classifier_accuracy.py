@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
+from torch import nn
 
 from mmldm.datasets.transforms import PackInputs
 from mmldm.evaluation.classifier_accuracy import pooled_features
-from mmldm.registry import METRICS
+from mmldm.registry import METRICS, MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.toy_data import DigitsDataset
 
@@ -76,6 +77,21 @@ def test_the_size_of_the_features_arrives(real):
     accuracy = judge(*real, feature_size=1)
     assert accuracy['class_accuracy'] < 0.5
     assert accuracy['test_accuracy_real'] < 0.5
+
+
+class MeanGrey(nn.Module):
+    """A feature network with one feature, and no classes."""
+
+    def forward(self, images):
+        return images.float().mean((2, 3)).mean(1, keepdim=True) / 255, None
+
+
+def test_the_features_of_a_network_replace_the_pixels(real):
+    """Here the one that the pixels have with ``feature_size=1``."""
+    name = 'MeanGreyForAccuracy'
+    MODELS.register_module(name=name, module=MeanGrey, force=True)
+    by_network = judge(*real, features=dict(type=name))
+    assert by_network == judge(*real, feature_size=1)
 
 
 def test_features_are_mean_greys_of_blocks():

@@ -8,6 +8,7 @@ from mmldm.evaluation import InpaintingMetrics
 from mmldm.evaluation.inpainting import hole_energy, membrane, telea
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
+from mmldm.utils.power_spectrum import power_spectrum
 
 
 @pytest.fixture
@@ -172,6 +173,30 @@ def test_only_the_hole_counts_and_a_touched_pixel_is_told(
     scores = judge(InpaintingMetrics(), samples)
     assert scores['inpaint/psnr_mean'] == 100
     assert scores['inpaint/known_error'] == 255 - truths[1][2, 0, 0]
+
+
+def test_spectra_are_those_of_the_square_with_the_hole(judge):
+    """32 pixels of 48, where most of the hole is; all else is not seen."""
+    truth = torch.randint(256, (3, 48, 48), dtype=torch.uint8)
+    mask = torch.zeros(1, 48, 48, dtype=torch.uint8)
+    mask[:, 10:, 16:] = 1
+    mask[:, :2, :2] = 1
+    sample = LDMDataSample(metainfo=dict(source_idx=0), mask=mask)
+    sample.gt_img = truth
+    sample.pred_img = torch.where(mask.bool(), 255 - truth, truth)
+    metric = InpaintingMetrics()
+    judge(metric, [sample])
+    square = slice(None), slice(10, 42), slice(16, 48)
+    for name, image in {
+        'real images': truth,
+        'output': 255 - truth,
+        'telea': telea(truth, mask),
+        'membrane': membrane(truth, mask),
+    }.items():
+        torch.testing.assert_close(
+            metric.spectra.pop(name), power_spectrum(image[square])
+        )
+    assert not metric.spectra
 
 
 @pytest.mark.parametrize('field', ['gt_img', 'mask', 'source_idx'])

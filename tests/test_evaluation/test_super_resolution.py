@@ -6,6 +6,7 @@ from mmldm.evaluation import SuperResolutionMetrics
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.pixels import bicubic
+from mmldm.utils.power_spectrum import mean_spectrum
 
 
 def resized(image, size):
@@ -76,6 +77,26 @@ def test_the_mean_of_an_entrys_samples_is_judged(judge, enlarged, truths):
     assert scores['sr/psnr_sample'] == pytest.approx(22.110, abs=1e-3)
     # Of random pixels' steps, 2 * 255^2 / 12, and of the ripples', 40^2.
     assert scores['sr/sharpness'] == pytest.approx(1.15, abs=0.04)
+
+
+def test_spectra_are_those_of_all_images(judge):
+    """An entry with two samples counts once among the real images."""
+    truths = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
+    samples = []
+    for source in (0, 1, 1):
+        sample = LDMDataSample(metainfo=dict(source_idx=source))
+        sample.gt_img, sample.pred_img = truths[source], truths[0]
+        sample.img_lq = resized(truths[source], 8)
+        samples.append(sample)
+    metric = SuperResolutionMetrics()
+    judge(metric, samples)
+    large = [resized(s.img_lq, 32) for s in samples[:2]]
+    expected = dict(output=truths[:1], bicubic=large)
+    for name, images in {'real images': truths, **expected}.items():
+        torch.testing.assert_close(
+            metric.spectra.pop(name), mean_spectrum([*images])
+        )
+    assert not metric.spectra
 
 
 def test_data_without_a_small_image_are_refused(judge, enlarged, truths):

@@ -5,6 +5,7 @@ import math
 import re
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,9 @@ def knobs(load_benchmark):
 
 
 @pytest.fixture
-def tables(load_benchmark):
-    return load_benchmark('knob_table')
+def tables(knobs):
+    """A neighbour of the tool."""
+    return import_module('knob_table')
 
 
 @pytest.fixture
@@ -54,21 +56,43 @@ def run(knobs, config, tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_differences_are_in_units_of_the_spread(tables):
-    """Spreads 1 and sqrt(7): a root mean square of 2."""
-    root = math.sqrt(7)
-    values, base = [8 - root, 8, 8 + root], [1, 2, 3]
-    assert tables.difference(values, base) == pytest.approx(3)
-    assert tables.difference(base, values) == pytest.approx(-3)
-    assert tables.cell(values, base, less=False) == '**8 +- 3** (+3.0)'
-    assert tables.cell(values, base, less=True) == '8 +- 3 (+3.0)'
-    assert tables.cell(base, values, less=True) == '**2 +- 1** (-3.0)'
-    assert tables.cell(base, None, less=True) == '2 +- 1'
+def rows(tables, **results):
+    """Cells of each knob, and the verdict; the metrics are a and FD."""
+    found = {name: dict(a=v, fd=v) for name, v in results.items()}
+    titles = {name: f'the {name}' for name in results}
+    made = tables.Table(titles, dict(a='a', fd='FD'), found, 'base')
+    lines = str(made).splitlines()[2:]
+    return [line[2:-2].split(' | ') for line in lines], made.verdict()
+
+
+def test_differences_are_in_units_of_the_columns_spread(tables):
+    """Spreads 1, 1, and 4: the median is 1."""
+    knob, wild = [4, 5, 6], [2, 6, 10]
+    cells, verdict = rows(tables, base=[1, 2, 3], knob=knob, wild=wild)
+    assert cells == [
+        ['the base', '2.0 +- 1.0', '2.0 +- 1.0'],
+        ['the knob', '**5.0 +- 1.0** (+3.0)', '5.0 +- 1.0 (+3.0)'],
+        ['the wild', '6.0 +- 4.0 (+1.0)', '6.0 +- 4.0 (+1.0)'],
+    ]
+    assert verdict == (
+        'By 3 spreads or more better than the base: the knob (a). '
+        'Worse: the knob (FD).'
+    )
+    cells, _ = rows(tables, base=knob, knob=[1, 2, 3])
+    assert cells[1][1:] == ['2.0 +- 1.0 (-3.0)', '**2.0 +- 1.0** (-3.0)']
 
 
 def test_values_that_never_vary_have_no_difference(tables):
-    assert tables.cell([1.0, 1.0], [1.0, 1.0], less=False) == '1 +- 0'
-    assert tables.cell([1.0, 1.0], [0.5, 0.5], less=False) == '**1 +- 0**'
+    one, same = '1.000 +- 0.000', [1.0, 1.0]
+    cells, verdict = rows(tables, base=same, knob=same)
+    assert cells[1][1:] == [one, one] and verdict.endswith('Worse: none.')
+    cells, verdict = rows(tables, base=[0.5, 0.5], knob=same)
+    assert cells[1][1:] == [f'**{one}**', one]
+    assert verdict.endswith('(a). Worse: the knob (FD).')
+
+
+def test_small_numbers_of_a_large_spread_have_no_places(tables):
+    assert tables.mean_and_spread([390, 410]) == '400 +- 14'
 
 
 def test_a_table_replaces_what_is_between_its_markers(tables, tmp_path):
@@ -83,16 +107,17 @@ def test_a_table_replaces_what_is_between_its_markers(tables, tmp_path):
 
 def test_the_page_has_each_knob_and_place(knobs, tables, tmp_path):
     text = PAGE.read_text()
-    listed = re.findall(r'^\| (`.*?) \|', text, re.M)
-    listed = {name for cell in listed for name in re.findall('`(.+?)`', cell)}
+    cells = re.findall(r'^\| (`.*?) \|', text, re.M)
+    listed = {name for cell in cells for name in re.findall('`(.+?)`', cell)}
+    known = {name for task in knobs.TASKS.values() for name in task.knobs}
+    assert listed - {'--knobs'} == known
     copy = tmp_path / 'page.md'
     copy.write_text(text)
-    for name, task in knobs.TASKS.items():
+    for name in knobs.TASKS:
         tables.write_into(copy, f'knobs {name}', 'new')
-        assert {*task.knobs} <= listed
-    assert listed - {'--knobs'} == {
-        n for t in knobs.TASKS.values() for n in t.knobs
-    }
+    task = knobs.TASKS['photographs']
+    batch = task.options['train_dataloader.global_batch_size']
+    assert f'{task.crops:,} crops' in text and f'batches of {batch}' in text
 
 
 def test_the_pages_guide_is_the_model_itself(tmp_path):

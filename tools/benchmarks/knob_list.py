@@ -9,7 +9,7 @@ from digits import FIRST, SECOND
 
 SCHEDULER = 'model.diffusion_scheduler'
 GUIDANCE = 'model.guidance'
-SHARP = 'mmldm::ldm/ldm_kl-f4-sharp_1xb32-2k_photographs-64x64.py'
+SHARP = 'mmldm::ldm/ldm_kl-f4-d8_1xb32-2k_photographs-64x64.py'
 BASE = 'base'
 
 Options = dict[str, Any]
@@ -170,9 +170,11 @@ TASKS = {
         },
         metrics={**FD_LITE, **FD_PATCHES},
         judges=(dict(type='FrechetDistance'), dict(type='GeneratedImages')),
-        iterations=300,
-        steps=15,
+        iterations=400,
+        steps=12,
         options={
+            # More and smaller steps: the training is short.
+            'train_dataloader.global_batch_size': 16,
             'test_dataloader.dataset': whole(
                 'GenerationRequests',
                 num_samples=1,

@@ -141,11 +141,10 @@ class Bench:
             'log_level': 'ERROR',
             'visualizer.vis_backends': [],
             f'{SCHEDULER}.num_steps': self.steps,
-            'test_dataloader.dataset.num_samples': self.num,
-            'test_dataloader.dataset.seed': seed,
         }
         folder = self.out / f'judge_{name}_{seed}'
         cfg = self._config(options, folder, seed)
+        cfg.test_dataloader.dataset.update(num_samples=self.num, seed=seed)
         cfg.load_from = str(trained / self._weights(knob))
         if knob.guided:
             cfg.model.guide = copy.deepcopy(cfg.model.denoiser)

@@ -6,21 +6,18 @@ import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-# Difference from which a mean is printed bold, in spreads.
+# Difference that is taken for an effect, in spreads.
 CLEAR = 3.0
 
 Values = Mapping[str, Sequence[float]]
 
 
-def table(
-    titles: Mapping[str, str],
-    metrics: Mapping[str, str],
-    results: Mapping[str, Values],
-    base: str,
-) -> str:
-    """A Markdown table of means, spreads and differences.
+@dataclass(frozen=True)
+class Table:
+    """Means and spreads of knobs, compared with a base.
 
     Args:
         titles: Titles of the rows by name of the knob.
@@ -29,53 +26,80 @@ def table(
         results: Values of the seeds by knob and metric.
         base: The knob that others are compared with.
     """
-    lines = [
-        f'| | {" | ".join(metrics.values())} |',
-        f'|---|{"--:|" * len(metrics)}',
-    ]
-    for name, values in results.items():
-        cells = [
-            cell(
-                values[key],
-                None if name == base else results[base][key],
-                title.startswith('FD'),
-            )
-            for key, title in metrics.items()
+
+    titles: Mapping[str, str]
+    metrics: Mapping[str, str]
+    results: Mapping[str, Values]
+    base: str
+
+    def __str__(self) -> str:
+        """The table in Markdown; clearly better means are bold."""
+        columns = self.metrics
+        lines = [
+            f'| | {" | ".join(columns.values())} |',
+            f'|---|{"--:|" * len(columns)}',
         ]
-        lines.append(f'| {titles[name]} | {" | ".join(cells)} |')
-    return '\n'.join(lines)
+        for name in self.results:
+            cells = ' | '.join(self._cell(name, key) for key in columns)
+            lines.append(f'| {self.titles[name]} | {cells} |')
+        return '\n'.join(lines)
+
+    def verdict(self) -> str:
+        """Two sentences: the knobs that are clearly better, and worse."""
+        return (
+            f'By {CLEAR:.0f} spreads or more better than the base: '
+            f'{self._clear(1)}. Worse: {self._clear(-1)}.'
+        )
+
+    def _clear(self, sign: int) -> str:
+        """Knobs with a clear gain, or loss, and the metrics that show it."""
+        found = []
+        for name in self.results:
+            titles = [
+                title
+                for key, title in self.metrics.items()
+                if sign * self._gain(name, key) >= CLEAR
+            ]
+            if titles:
+                found.append(f'{self.titles[name]} ({"; ".join(titles)})')
+        return ', '.join(found) or 'none'
+
+    def _gain(self, name: str, key: str) -> float:
+        """The difference, positive if the knob is better than the base."""
+        less = self.metrics[key].startswith('FD')
+        return self._difference(name, key) * (-1 if less else 1)
+
+    def _difference(self, name: str, key: str) -> float:
+        """The difference from the base, in spreads.
+
+        The unit is the median spread of the column, as that of three seeds
+        alone is hardly known, or the row's own spread if it is larger. It is
+        not finite if no seed makes a difference.
+        """
+        spreads = [statistics.stdev(v[key]) for v in self.results.values()]
+        own, base = self.results[name][key], self.results[self.base][key]
+        unit = max(statistics.median(spreads), statistics.stdev(own))
+        apart = statistics.mean(own) - statistics.mean(base)
+        if unit == 0:
+            return math.nan if apart == 0 else math.copysign(math.inf, apart)
+        return apart / unit
+
+    def _cell(self, name: str, key: str) -> str:
+        text = mean_and_spread(self.results[name][key])
+        if name == self.base:
+            return text
+        if self._gain(name, key) >= CLEAR:
+            text = f'**{text}**'
+        apart = self._difference(name, key)
+        return f'{text} ({apart:+.1f})' if math.isfinite(apart) else text
 
 
-def cell(
-    values: Sequence[float], base: Sequence[float] | None, less: bool
-) -> str:
-    """Mean, spread, and difference from the base in spreads.
-
-    Args:
-        values: A value for each seed.
-        base: Those of the base; None for the base itself.
-        less: Whether less is better.
-    """
+def mean_and_spread(values: Sequence[float]) -> str:
+    """The mean with as many places as two digits of the spread have."""
     mean, spread = statistics.mean(values), statistics.stdev(values)
-    text = f'{mean:.3g} +- {spread:.1g}'
-    if base is None:
-        return text
-    apart = difference(values, base)
-    better = apart <= -CLEAR if less else apart >= CLEAR
-    text = f'**{text}**' if better else text
-    return f'{text} ({apart:+.1f})' if math.isfinite(apart) else text
-
-
-def difference(values: Sequence[float], base: Sequence[float]) -> float:
-    """Difference of the means, in units of the root mean square of spreads.
-
-    It is not finite if no seed makes a difference.
-    """
-    spread = math.hypot(*map(statistics.stdev, (values, base))) / math.sqrt(2)
-    apart = statistics.mean(values) - statistics.mean(base)
-    if spread == 0:
-        return math.nan if apart == 0 else math.copysign(math.inf, apart)
-    return apart / spread
+    places = 3 if spread == 0 else 1 - math.floor(math.log10(spread))
+    places = min(max(places, 0), 3)
+    return f'{mean:.{places}f} +- {spread:.{places}f}'
 
 
 def write_into(page: Path, name: str, text: str) -> None:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from knob_list import BASE, TASKS, Task
-from knob_table import Values, table, write_into
+from knob_table import Table, Values, write_into
 
 from mmldm.apis import run_tool
 from mmldm.utils import check_choice, check_count
@@ -167,6 +167,7 @@ def write(path: Path, result: dict[str, Any]) -> None:
     machine = dict(
         date=str(date.today()),
         torch=torch.__version__,
+        threads=torch.get_num_threads(),
         processor=platform.processor() or platform.machine(),
         load=round(os.getloadavg()[0], 1),
     )
@@ -204,12 +205,13 @@ def report(args: argparse.Namespace, task: Task) -> str:
             f'with which others are compared: add {BASE} to --knobs'
         )
     titles = {name: knob.title for name, knob in task.knobs.items()}
+    table = Table(titles, task.metrics, results, BASE)
     run = json.loads(result_file(args, BASE, 0).read_text())
     return (
-        f'{table(titles, task.metrics, results, BASE)}\n\n'
-        f'{args.seeds} seeds, {args.iterations} iterations, {args.num} images '
-        f'with {args.steps} steps; {run["date"]}, torch {run["torch"]}, one '
-        'thread of a CPU.'
+        f'{table}\n\n{table.verdict()}\n\n{args.seeds} seeds, '
+        f'{args.iterations} iterations, {args.num} images with {args.steps} '
+        f'steps; {run["date"]}, torch {run["torch"]}, a CPU with '
+        f'{run["threads"]} thread(s).'
     )
 
 

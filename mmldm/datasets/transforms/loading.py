@@ -199,16 +199,25 @@ class LoadTokens(LoadFeatures):
 
 @TRANSFORMS.register_module()
 class ChooseCaption(BaseTransform):
-    """``captions`` -> ``caption``, one of them at random."""
+    """``captions`` -> ``caption``, one of them.
+
+    Args:
+        random: Whether to choose at random; otherwise the first is taken, as
+            for a cache of latents, or where it is a name.
+    """
+
+    def __init__(self, random: bool = True) -> None:
+        self.random = random
 
     def transform(self, results: dict) -> dict:
-        """Choose at random.
+        """Choose a caption.
 
         Raises:
             ValueError: If the data set gives none.
         """
         captions = require(results, 'captions', self)
-        results['caption'] = captions[np.random.randint(len(captions))]
+        place = np.random.randint(len(captions)) if self.random else 0
+        results['caption'] = captions[place]
         return results
 
 

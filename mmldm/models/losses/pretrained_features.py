@@ -63,6 +63,23 @@ class PretrainedFeatures(nn.Module):
             for ours, theirs in pairs
         )
 
+    def vectors(self, x: Tensor) -> Tensor:
+        """Vectors (B, D), float32, with the images' distances as squared ones.
+
+        With them, an image is compared with many others at once.
+
+        Args:
+            x: Images in [-1, 1], (B, 3, H, W), of one size.
+        """
+        return torch.cat(
+            [
+                unit_length(features).flatten(1)
+                / features[0, 0].numel() ** 0.5
+                for features in self.network(x)
+            ],
+            dim=1,
+        )
+
 
 def unit_length(features: Tensor) -> Tensor:
     """Features scaled to length 1 at every position, or 0; float32."""

@@ -33,3 +33,14 @@ def test_a_missing_field_is_named_with_what_gives_it(
         rf"annotations=\[dict\(type='{annotations}', ...\)\]",
     ):
         transform(dict(img_path='a.png'))
+
+
+def test_a_caption_is_any_of_them_or_the_first():
+    captions = [*'abcdef']
+    for random, expected in ((True, {*captions}), (False, {'a'})):
+        choose = ChooseCaption(random=random)
+        found = {
+            choose.transform(dict(captions=captions))['caption']
+            for _ in range(100)
+        }
+        assert found == expected

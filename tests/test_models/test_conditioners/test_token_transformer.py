@@ -60,6 +60,19 @@ CONFIG = dict(
 )
 
 
+def test_pooled_tokens_are_a_vector_too(samples):
+    """Their mean, in the slot that reaches every residual block."""
+    config = dict(type='TokenTransformer', **CONFIG)
+    pooled = Conditioner([dict(config, pooled=True)])
+    assert pooled.dim('tokens') == pooled.dim('vector') == 6
+    cond = pooled(samples)
+    torch.testing.assert_close(cond.vector, cond.tokens.mean(1))
+    plain = Conditioner([config])
+    plain.load_state_dict(pooled.state_dict())
+    torch.testing.assert_close(plain(samples).tokens, cond.tokens)
+    assert plain.slots == ('tokens',)
+
+
 def test_all_learns_but_what_nothing_reads(samples):
     model = build(logits=True)
     model(samples, KEEP).square().sum().backward()

@@ -295,3 +295,14 @@ def test_a_distance_is_limited_to_places(distance):
     )
     torch.testing.assert_close(whole, (changed + equal) / 2)
     assert (changed > 4 * equal).all()
+
+
+def test_squared_distances_of_vectors_are_those_of_images(distance):
+    images = torch.rand(5, 3, 48, 64) * 2 - 1
+    rows = distance.vectors(images)
+    found = torch.cdist(rows[:2], rows[2:]).square()
+    for i in range(2):
+        expected = distance(
+            images[i : i + 1].expand(3, -1, -1, -1), images[2:]
+        )
+        torch.testing.assert_close(found[i], expected, rtol=1e-4, atol=1e-5)
