@@ -51,6 +51,7 @@ model = dict(
 )
 # Most words occur in one name, and learn in one iteration of sixty.
 optim_wrapper = dict(
+    optimizer=dict(weight_decay=0.01),
     paramwise_cfg=dict(
         custom_keys={
             'word_maps': dict(lr_mult=10.0, decay_mult=0.0),
