@@ -90,15 +90,7 @@ class ConvAutoencoder(Autoencoder):
         z_channels = z_channels or latent_channels
         self.encoder = Encoder(self.num_maps * z_channels, *body)
         self.decoder = Decoder(z_channels, *body)
-        _check_pointwise(
-            z_channels, latent_channels, quant_conv, post_quant_conv
-        )
-        self.quant_conv = self.post_quant_conv = nn.Identity()
-        if quant_conv:
-            sizes = [self.num_maps * c for c in (z_channels, latent_channels)]
-            self.quant_conv = Float32Conv2d(*sizes, 1)
-        if post_quant_conv:
-            self.post_quant_conv = nn.Conv2d(latent_channels, z_channels, 1)
+        self._build_pointwise(z_channels, quant_conv, post_quant_conv)
         check_tile_size(tile_size)
         self.tile_size = tile_size
         self.image_skip = image_skip
@@ -108,6 +100,19 @@ class ConvAutoencoder(Autoencoder):
         if block_skip:
             self.block_skip = BlockSkip(latent_channels, factor)
         self._start(starts_as_resizing)
+
+    def _build_pointwise(
+        self, z_channels: int, quant_conv: bool, post_quant_conv: bool
+    ) -> None:
+        """Build the convolutions at both sides of the latents, if any."""
+        latent = self.latent_channels
+        _check_pointwise(z_channels, latent, quant_conv, post_quant_conv)
+        self.quant_conv = self.post_quant_conv = nn.Identity()
+        if quant_conv:
+            sizes = [self.num_maps * c for c in (z_channels, latent)]
+            self.quant_conv = Float32Conv2d(*sizes, 1)
+        if post_quant_conv:
+            self.post_quant_conv = nn.Conv2d(latent, z_channels, 1)
 
     def _start(self, as_resizing: bool) -> None:
         """Set the first weights of layers that carry a small image."""
