@@ -2,6 +2,7 @@
 
     python demo/app.py MODEL
     python demo/app.py work_dirs/quickstart/ldm --port 7860
+    python demo/app.py MODEL --adapter STYLE.safetensors
 
 The page has a control for everything that the model takes: classes, a prompt,
 boxes, a map, an image and a mask. It shows previews while it draws, and the
@@ -17,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mmldm.apis import run_tool
+from mmldm.apis.cli import add_model
 from mmldm.utils import check_range
 
 LOOPBACK = '127.0.0.1'
@@ -28,14 +30,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('model', help='file or folder of a model')
-    parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help='the weights, if MODEL is a config file: a file, or a work '
-        'directory',
-    )
-    parser.add_argument('--device', help='such as cpu or cuda:1')
+    add_model(parser)
     parser.add_argument(
         '--title', help='heading of the page (default: the name of MODEL)'
     )
@@ -81,7 +76,7 @@ def main() -> None:
         waiting=args.most_waiting,
     )
     generate = LatentDiffusionInferencer(
-        args.model, args.checkpoint, args.device
+        args.model, args.checkpoint, args.device, args.adapter
     )
     title = args.title or Path(args.model).stem
     page = Page(generate, limits, title)

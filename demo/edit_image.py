@@ -16,6 +16,7 @@ import argparse
 from pathlib import Path
 
 from mmldm.apis import run_tool
+from mmldm.apis.cli import add_model
 from mmldm.utils import check_choice
 from mmldm.utils.files import check_file, check_file_to_write
 
@@ -90,10 +91,8 @@ def parse_args() -> argparse.Namespace:
     edits = parser.add_subparsers(dest='edit', metavar='EDIT', required=True)
     for name, (text, flags) in EDITS.items():
         own = edits.add_parser(name, help=text, description=text)
-        own.add_argument('model', help='file or folder of a model')
+        add_model(own, '--checkpoint')
         own.add_argument('image', help='PNG, JPEG or WebP of any size')
-        own.add_argument('--checkpoint', help='weights, if MODEL is a config')
-        own.add_argument('--device', help='such as cpu or cuda:1')
         own.add_argument(
             '--out', metavar='FILE', help='the picture (default: EDIT.png)'
         )
@@ -108,7 +107,8 @@ def main() -> None:
     """Edit."""
     given = vars(parse_args())
     edit, out = given.pop('edit'), given.pop('out')
-    source = [given.pop(name) for name in ('model', 'checkpoint', 'device')]
+    names = ('model', 'checkpoint', 'device', 'adapter')
+    source = [given.pop(name) for name in names]
     out = Path(out or f'{edit}.png')
     check_file_to_write('--out', out)
     check_choice('--out: extension', out.suffix, ('.png', '.jpg', '.webp'))

@@ -64,6 +64,7 @@ COMMANDS = {
     'benchmark gpu-smoke': 'tools/benchmarks/gpu_smoke.py',
     'benchmark inferencer': 'tools/benchmarks/inferencer.py',
     'benchmark judges': 'tools/benchmarks/judges.py',
+    'benchmark knobs': 'tools/benchmarks/knobs.py',
     'benchmark metrics-cost': 'tools/benchmarks/metrics_cost.py',
     'benchmark noise': 'tools/benchmarks/noise.py',
     'benchmark page-faults': 'tools/benchmarks/page_faults.py',

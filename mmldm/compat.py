@@ -160,7 +160,7 @@ def die_with_launcher() -> None:
         return
     set_parent_death_signal = 1
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-    # Of an end before that call the kernel tells nothing.
+    # The kernel does not signal an end before that call.
     if os.getppid() != PARENT:
         sys.exit(f'error: the launcher, process {PARENT}, has ended')
 

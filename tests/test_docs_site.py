@@ -138,7 +138,8 @@ def test_every_key_of_the_configs_is_explained():
     own = {'held_out', 'requests', 'source', 'pipeline', 'degrade', 'errors'}
     own |= {'class_conditional', 'first', 'judge_set', 'large', 'load'}
     own |= {'test_set', 'train_set', 'real_colours', 'codebook'}
-    own |= {'named', 'pictures', 'words'}
+    own |= {'features', 'named', 'pictures', 'scene_words', 'wallpapers'}
+    own |= {'words'}
     missing = set()
     for path in ROOT.glob('configs/*/*.py'):
         if path.parent.name == '_base_':

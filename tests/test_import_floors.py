@@ -91,6 +91,21 @@ def test_imports_go_down():
     assert not found, '\n'.join(found)
 
 
+def test_the_library_knows_no_command_line():
+    """Flags are in apis.cli, which apis offers by name, and tools import."""
+    root = Path(mmldm.__file__).parent
+    knowing = {
+        str(file.relative_to(root))
+        for file in root.rglob('*.py')
+        for _, module in imports(
+            file.relative_to(root.parent), file.read_text()
+        )
+        if module == 'argparse' or f'{module}.'.startswith('mmldm.apis.cli.')
+    }
+    assert 'apis/cli/parsers.py' in knowing
+    assert all(name.startswith('apis/cli/') for name in knowing)
+
+
 def test_every_package_has_a_floor():
     root = Path(mmldm.__file__).parent
     modules = {

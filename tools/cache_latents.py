@@ -17,12 +17,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mmengine.config import Config
 from tqdm import tqdm
 
 from mmldm.apis import build_runner, load_config, run_tool, tool_parser
 from mmldm.utils import check_count
 from mmldm.utils.files import check_folder_to_write
+
+# Imported where it is used: --help does not wait for torch.
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
 
 TYPES = ('float32', 'float16', 'bfloat16')
 
@@ -62,25 +68,8 @@ def main() -> None:
     from mmengine.dist import get_world_size, is_main_process
 
     from mmldm.apis.latent_caching import cache_latents
-    from mmldm.engine.frozen_parts import check_frozen_parts
-    from mmldm.models.editors import LatentDiffusion
 
-    cfg.latent_cache = None
-    # A global batch would have to be divisible by the number of processes.
-    cfg.train_dataloader.pop('global_batch_size', None)
-    cfg.train_dataloader.batch_size = 1
-    runner = build_runner(cfg)
-    if not isinstance(runner.bare_model, LatentDiffusion):
-        raise ValueError(
-            f'{args.config} has a {type(runner.bare_model).__name__}, '
-            'expected a LatentDiffusion: give the config of a model that '
-            'trains on latents'
-        )
-    if runner._load_from is None:
-        check_frozen_parts(runner.bare_model)
-    else:
-        runner.load_checkpoint(runner._load_from)
-    runner.bare_model.eval()
+    runner = ready_runner(cfg, args.config)
     dtype = getattr(torch, args.dtype)
     dataset = runner.train_dataloader.dataset
     samples = getattr(dataset, 'samples_per_entry', 1) * get_world_size()
@@ -91,6 +80,38 @@ def main() -> None:
         )
     if is_main_process():
         print(f'{count} images cached in {args.out}')
+
+
+def ready_runner(cfg: Config, source: str) -> Runner:
+    """A runner whose model encodes single images.
+
+    Args:
+        cfg: The config of a training.
+        source: Its file, for messages.
+
+    Raises:
+        ValueError: If the model does not train on latents, or has no weights.
+    """
+    from mmldm.engine.frozen_parts import check_frozen_parts
+    from mmldm.models.editors import LatentDiffusion
+
+    cfg.latent_cache = None
+    # A global batch would have to be divisible by the number of processes.
+    cfg.train_dataloader.pop('global_batch_size', None)
+    cfg.train_dataloader.batch_size = 1
+    runner = build_runner(cfg)
+    if not isinstance(runner.bare_model, LatentDiffusion):
+        raise ValueError(
+            f'{source} has a {type(runner.bare_model).__name__}, '
+            'expected a LatentDiffusion: give the config of a model that '
+            'trains on latents'
+        )
+    if runner._load_from is None:
+        check_frozen_parts(runner.bare_model)
+    else:
+        runner.load_checkpoint(runner._load_from)
+    runner.bare_model.eval()
+    return runner
 
 
 if __name__ == '__main__':

@@ -21,7 +21,7 @@ from typing import Any
 
 from mmldm.apis import run_tool
 from mmldm.apis.cli import add_flags
-from mmldm.apis.feature_flags import FLAGS, network_config
+from mmldm.apis.cli.feature_flags import FLAGS, network_config
 from mmldm.utils.files import check_file_to_write
 
 METRICS = (

@@ -22,7 +22,7 @@ from mmengine.config import Config
 
 from mmldm.apis import config_parser, load_config, run_tool
 from mmldm.apis.cli import add_flags
-from mmldm.apis.feature_flags import FLAGS, network_config
+from mmldm.apis.cli.feature_flags import FLAGS, network_config
 from mmldm.utils import check_range
 from mmldm.utils.files import check_file_to_write
 

@@ -32,14 +32,14 @@ import argparse
 from typing import TYPE_CHECKING
 
 from mmldm.apis import run_tool
-from mmldm.apis.cli import add_flags, add_launcher
+from mmldm.apis.cli import add_flags, add_launcher, add_model
+from mmldm.apis.cli.sample_flags import SAMPLE_FLAGS
 from mmldm.apis.processes import join_processes
-from mmldm.apis.sample_flags import SAMPLE_FLAGS
 
 # Imported where it is used: --help does not wait for torch.
 if TYPE_CHECKING:
+    from mmldm.apis.cli.sample_rows import Asked
     from mmldm.apis.inference.plan import Plan
-    from mmldm.apis.sample_rows import Asked
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,13 +48,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('model', help='file or folder of a model')
-    parser.add_argument(
-        'checkpoint',
-        nargs='?',
-        help='the weights, if MODEL is a config file: a file, or a work '
-        'directory',
-    )
+    add_model(parser)
     add_flags(parser, SAMPLE_FLAGS)
     add_launcher(parser)
     return parser.parse_args()
@@ -67,8 +61,8 @@ def plan_of(asked: Asked, args: argparse.Namespace) -> Plan:
         FileNotFoundError, ValueError: Naming the flag, or the line of a file.
     """
     from mmldm.apis import LatentDiffusionInferencer
+    from mmldm.apis.cli.sample_rows import in_flags, retrieved
     from mmldm.apis.inference.plan import Plan
-    from mmldm.apis.sample_rows import in_flags, retrieved
 
     draw = LatentDiffusionInferencer(
         args.model, args.checkpoint, args.device, args.adapter
@@ -89,10 +83,10 @@ def main() -> None:
     args = parse_args()
     from mmengine.dist import all_gather_object
 
+    from mmldm.apis.cli.sample_checks import check_sample_flags
+    from mmldm.apis.cli.sample_rows import asked_by
     from mmldm.apis.inference.drawing import write_images
     from mmldm.apis.inference.sample_writer import SampleWriter
-    from mmldm.apis.sample_checks import check_sample_flags
-    from mmldm.apis.sample_rows import asked_by
 
     check_sample_flags(vars(args))
     asked = asked_by(vars(args))

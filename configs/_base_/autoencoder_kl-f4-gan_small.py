@@ -45,4 +45,5 @@ train_cfg = dict(max_iters=2000, val_interval=500)
 default_hooks = dict(
     checkpoint=dict(interval=500),
     ema=dict(type='ModuleEMAHook', decay=0.998),
+    spectra=dict(type='SpectraHook', output='reconstructions'),
 )

@@ -1,11 +1,10 @@
 _base_ = [
     './models/ldm_kl-f4_small.py',
-    './datasets/digits-requests_32x32.py',
     './schedules/adamw_small.py',
     './ldm_runtime.py',
 ]
 
-# Shared by models of handwritten digits.
+# Shared by models of handwritten digits; a config adds the data.
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4_1xb32-300_digits-32x32',

@@ -1,11 +1,10 @@
 _base_ = [
     './models/ldm_kl-f4_small.py',
-    './datasets/photographs.py',
     './schedules/adamw_small.py',
     './ldm_runtime.py',
 ]
 
-# Shared by models of real photographs.
+# Shared by models of real photographs; a config adds the data.
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4_1xb16-2k_photographs-64x64',
@@ -20,16 +19,12 @@ model = dict(
         time_grid=dict(_delete_=True, type='TrailingGrid'),
     ),
 )
-train_dataloader = dict(global_batch_size=32, num_workers=1)
-# Every fourth held-out tile.
-val_dataloader = dict(batch_size=36, dataset=dict(indices=[*range(0, 142, 4)]))
-test_dataloader = dict(batch_size=71)
-
 optim_wrapper = dict(type='AutocastOptimWrapper')
 train_cfg = dict(max_iters=2000, val_interval=500)
 default_hooks = dict(
     checkpoint=dict(interval=250),
     reference=dict(type='ReferenceMetricsHook'),
+    spectra=dict(type='SpectraHook'),
     latent_scale=dict(
         type='LatentScaleHook', num_samples=256, per_channel=True
     ),

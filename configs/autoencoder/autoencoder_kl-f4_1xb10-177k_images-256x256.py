@@ -15,9 +15,7 @@ Judge: python tools/test.py \
 
 _base_ = [
     '../_base_/models/autoencoder_kl-f4.py',
-    '../_base_/datasets/image-folder-crops.py',
-    '../_base_/schedules/adam_autoencoder-gan.py',
-    '../_base_/default_runtime.py',
+    '../_base_/autoencoder-gan_images_256x256.py',
 ]
 model = dict(
     perceptual=dict(type='LPIPS'),
@@ -30,14 +28,10 @@ model = dict(
         max_adaptive_weight=1e4 / (3 * 256 * 256),
     ),
 )
-train_dataloader = dict(global_batch_size=10, num_workers=8)
+train_dataloader = dict(global_batch_size=10)
 
 optim_wrapper = dict(
     autoencoder=dict(optimizer=dict(lr=4.5e-5)),
     adversarial=dict(optimizer=dict(lr=4.5e-5)),
 )
 train_cfg = dict(max_iters=177_000)
-default_hooks = dict(
-    checkpoint=dict(save_best='recon/psnr', rule='greater'),
-    ema=dict(type='ModuleEMAHook'),
-)

@@ -28,7 +28,6 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=2000, val_interval=1000)
 default_hooks = dict(
-    logger=dict(interval=50),
     checkpoint=dict(interval=500),
     ema=dict(type='ModuleEMAHook', decay=0.998),
 )

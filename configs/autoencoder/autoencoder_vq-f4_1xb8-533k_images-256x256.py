@@ -16,9 +16,7 @@ Judge: python tools/test.py \
 
 _base_ = [
     '../_base_/models/autoencoder_vq-f4.py',
-    '../_base_/datasets/image-folder-crops.py',
-    '../_base_/schedules/adam_autoencoder-gan.py',
-    '../_base_/default_runtime.py',
+    '../_base_/autoencoder-gan_images_256x256.py',
 ]
 model = dict(
     autoencoder=dict(quantizer=dict(beta=0.25, legacy_beta=True)),
@@ -27,17 +25,12 @@ model = dict(
         type='AdversarialLoss',
         discriminator=dict(type='PatchDiscriminator', num_layers=3),
         weight=0.75,
-        start=0,
     ),
 )
-train_dataloader = dict(global_batch_size=8, num_workers=8)
+train_dataloader = dict(global_batch_size=8)
 
 optim_wrapper = dict(
     autoencoder=dict(optimizer=dict(lr=3.6e-5)),
     adversarial=dict(optimizer=dict(lr=3.6e-5)),
 )
 train_cfg = dict(max_iters=533_000)
-default_hooks = dict(
-    checkpoint=dict(save_best='recon/psnr', rule='greater'),
-    ema=dict(type='ModuleEMAHook'),
-)

@@ -13,7 +13,10 @@ have the same latents and noise: train both with the same first stage, data and
 seed.
 """
 
-_base_ = '../_base_/ldm_kl-f4_digits_32x32.py'
+_base_ = [
+    '../_base_/ldm_kl-f4_digits_32x32.py',
+    '../_base_/datasets/digits_32x32.py',
+]
 model = dict(
     _delete_=True,
     type='LatentClassification',
@@ -30,20 +33,7 @@ model = dict(
     diffusion_scheduler={{_base_.model.diffusion_scheduler}},
 )
 
-# The test set has real digits.
-val_dataloader = dict(
-    _delete_=True,
-    batch_size=64,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset={{_base_.test_set}},
-)
-test_dataloader = val_dataloader
 val_evaluator = dict(_delete_=True, type='LabelAccuracy')
 test_evaluator = val_evaluator
 
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=50),
-]
 train_cfg = dict(max_iters=300, val_interval=300)

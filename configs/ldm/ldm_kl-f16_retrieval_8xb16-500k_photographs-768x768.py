@@ -35,11 +35,7 @@ model = dict(
     autoencoder=dict(latent_scale=0.22765929),
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f16_1xb6-443k_images-256x256',
-    denoiser=dict(
-        channels=448,
-        attn_factors=(1, 2, 4),
-        checkpointing=True,
-    ),
+    denoiser=dict(channels=448, attn_factors=(1, 2, 4), checkpointing=True),
     conditioner=dict(
         drop_prob=0.1,
         embedders=[dict(type='PrecomputedFeatures', embed_dim=768)],

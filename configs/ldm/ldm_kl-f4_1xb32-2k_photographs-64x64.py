@@ -9,7 +9,10 @@ Judge: python tools/test.py \
 Needs the first stage of autoencoder_kl-f4_1xb16-2k_photographs-64x64.py.
 """
 
-_base_ = '../_base_/ldm_kl-f4_photographs_64x64.py'
+_base_ = [
+    '../_base_/ldm_kl-f4_photographs_64x64.py',
+    '../_base_/datasets/photographs-ldm.py',
+]
 train_set = dict(
     type='Photographs',
     split='train',

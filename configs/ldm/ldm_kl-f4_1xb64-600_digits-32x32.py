@@ -7,7 +7,10 @@ Judge: python tools/test.py configs/ldm/ldm_kl-f4_1xb64-600_digits-32x32.py \
 Needs the first stage of autoencoder_kl-f4_1xb32-300_digits-32x32.py.
 """
 
-_base_ = '../_base_/ldm_kl-f4_digits_32x32.py'
+_base_ = [
+    '../_base_/ldm_kl-f4_digits_32x32.py',
+    '../_base_/datasets/digits-requests_32x32.py',
+]
 # About as many samples as there are real digits to compare with.
 test_dataloader = dict(
     batch_size=64,

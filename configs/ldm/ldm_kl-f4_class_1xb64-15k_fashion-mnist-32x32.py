@@ -43,7 +43,6 @@ param_scheduler = [
 ]
 train_cfg = dict(max_iters=15_000, val_interval=2500)
 default_hooks = dict(
-    logger=dict(interval=50),
     checkpoint=dict(interval=1000),
     visualization=dict(num_images=100),
     latent_scale=dict(type='LatentScaleHook', per_channel=True),

@@ -9,7 +9,10 @@ Judge: python tools/test.py \
 Needs the first stage of autoencoder_kl-f4_1xb32-300_digits-32x32.py.
 """
 
-_base_ = '../_base_/ldm_kl-f4_digits_32x32.py'
+_base_ = [
+    '../_base_/ldm_kl-f4_digits_32x32.py',
+    '../_base_/datasets/digits-requests_32x32.py',
+]
 model = dict(
     conditioner=dict(
         drop_prob=0.1,

@@ -13,7 +13,10 @@ Draw:  python tools/sample.py \
 Needs the first stage of autoencoder_kl-f4_1xb16-2k_photographs-64x64.py.
 """
 
-_base_ = '../_base_/ldm_kl-f4_photographs_64x64.py'
+_base_ = [
+    '../_base_/ldm_kl-f4_photographs_64x64.py',
+    '../_base_/datasets/photographs-inpaint.py',
+]
 model = dict(
     denoiser=dict(input_skip=True),
     conditioner=dict(embedders=[dict(type='FilledImage')]),
@@ -25,31 +28,8 @@ model = dict(
         solver=dict(_delete_=True, type='DDIM', eta=0.0),
     ),
 )
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            # Little augmentation, as the held-out photographs have none.
-            dict(type='RandomDownscale', min_scale=0.9),
-            dict(type='Crop', random=True),
-            dict(type='RandomChannelOrder'),
-            dict(type='RandomFlip', prob=0.5),
-            dict(type='RandomMask'),
-            dict(type='PackInputs', gt_img=True),
-        ]
-    )
-)
-pipeline = [dict(type='RandomMask'), dict(type='PackInputs', gt_img=True)]
-val_dataloader = dict(dataset=dict(pipeline=pipeline))
-# Eight samples of each image; the metric uses their mean.
-test_dataloader = dict(dataset=dict(pipeline=pipeline, samples_per_entry=8))
 
 val_evaluator = [
-    dict(
-        type='InpaintingMetrics',
-        features=dict(
-            type='PretrainedFeatures',
-            network=dict(type='EfficientNetLiteStages'),
-        ),
-    ),
+    dict(type='InpaintingMetrics', features={{_base_.features}}, patches=True)
 ]
 test_evaluator = val_evaluator

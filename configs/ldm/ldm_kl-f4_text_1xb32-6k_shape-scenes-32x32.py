@@ -26,12 +26,7 @@ model = dict(
                 type='TokenTransformer',
                 tokenizer=dict(
                     type='WordTokens',
-                    # mmldm.toy_data.shape_scene.WORDS
-                    vocab=[
-                        *('a', 'and'),
-                        *('red', 'green', 'blue', 'yellow', 'magenta', 'cyan'),
-                        *('circle', 'square', 'triangle', 'cross'),
-                    ],
+                    vocab={{_base_.scene_words}},
                     max_length=10,
                 ),
                 embed_dim=128,

@@ -16,6 +16,7 @@ _base_ = [
     '../_base_/models/ldm_kl-f8.py',
     '../_base_/evaluators/fid-50k_lsun-churches-256x256.py',
     '../_base_/schedules/adamw_ddim.py',
+    '../_base_/schedules/warm-up_10k.py',
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
@@ -32,11 +33,5 @@ model = dict(
 train_dataloader = dict(global_batch_size=96)
 
 optim_wrapper = dict(optimizer=dict(lr=5e-5))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-6, by_epoch=False, end=10_000)
-]
-train_cfg = dict(max_iters=500_000)
-default_hooks = dict(
-    latent_scale=dict(type='LatentScaleHook'),
-)
+default_hooks = dict(latent_scale=dict(type='LatentScaleHook'))
 test_cfg = dict(sampling=dict(steps=200))

@@ -11,7 +11,7 @@ Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """
 
 _base_ = [
-    '../_base_/models/ldm_vq-f4_class.py',
+    '../_base_/models/ldm_vq-f4_192-channels.py',
     '../_base_/class_imagenet_256x256.py',
 ]
 model = {{_base_.class_conditional}}

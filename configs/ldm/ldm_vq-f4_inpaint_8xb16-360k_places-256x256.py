@@ -15,22 +15,14 @@ Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """
 
 _base_ = [
-    '../_base_/models/ldm_vq-f4.py',
+    '../_base_/models/ldm_vq-f4_maps.py',
     '../_base_/evaluators/inpaint-30k_places-256x256.py',
     '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    denoiser=dict(
-        channels=128,
-        channel_mults=(1, 4, 8),
-        attn_factors=(),
-        attention=dict(num_heads=1),
-    ),
+    denoiser=dict(attention=dict(num_heads=1)),
     conditioner=dict(embedders=[dict(type='MaskedImage')]),
-    diffusion_scheduler=dict(
-        noise_schedule=dict(end=0.0205), loss_function=dict(type='L1Loss')
-    ),
 )
 train_dataloader = dict(global_batch_size=128)
 

@@ -13,13 +13,12 @@ Needs the first stage of autoencoder_vq-f4_1xb8-533k_images-256x256.py.
 """
 
 _base_ = [
-    '../_base_/models/ldm_vq-f4.py',
-    '../_base_/datasets/captioned-shards.py',
+    '../_base_/models/ldm_vq-f4_192-channels.py',
+    '../_base_/evaluators/fid_conceptual-captions-256x256.py',
     '../_base_/schedules/adamw_ddim.py',
     '../_base_/ldm_runtime.py',
 ]
 model = dict(
-    denoiser=dict(channels=192, channel_mults=(1, 2, 3, 5)),
     conditioner=dict(
         drop_prob=0.1,
         embedders=[
@@ -35,26 +34,7 @@ model = dict(
     ),
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=5.0),
 )
-train_dataloader = dict(
-    global_batch_size=28, dataset=dict(data_root='data/conceptual-captions')
-)
+train_dataloader = dict(global_batch_size=28)
 
 optim_wrapper = dict(optimizer=dict(lr=5.6e-5))
-train_cfg = dict(max_iters=500_000)
-
-# As in the original's README: 100 steps, against the held-out images.
-test_dataloader = dict(dataset=dict(indices=None))
-test_evaluator = [
-    dict(
-        type='GeneratedImages',
-        measures=['fd', 'is'],
-        reference=dict(
-            type='ImageShards',
-            data_root='data/conceptual-captions',
-            size=256,
-            split='val',
-            pipeline={{_base_.pipeline}},
-        ),
-    )
-]
 test_cfg = dict(sampling=dict(steps=100))

@@ -12,27 +12,9 @@ Draw:  python tools/sample.py \
 Needs the first stage of autoencoder_vq-f8_1xb10-971k_images-256x256.py.
 """
 
-_base_ = [
-    '../_base_/models/ldm_vq-f8.py',
-    '../_base_/datasets/landscapes-semantic_256x256.py',
-    '../_base_/schedules/adamw.py',
-    '../_base_/ldm_runtime.py',
-]
+_base_ = './ldm_vq-f4_semantic_1xb48-360k_landscapes-256x256.py'
 model = dict(
-    denoiser=dict(
-        channels=128,
-        channel_mults=(1, 4, 8),
-        attn_factors=(),
-        attention=dict(num_heads=1),
-    ),
-    conditioner=dict(
-        embedders=[dict(type='SemanticMap', num_classes=182, embed_dim=3)]
-    ),
-    diffusion_scheduler=dict(
-        noise_schedule=dict(end=0.0205), loss_function=dict(type='L1Loss')
-    ),
+    autoencoder_checkpoint='work_dirs/'
+    'autoencoder_vq-f8_1xb10-971k_images-256x256',
+    denoiser=dict(attention=dict(num_heads=1)),
 )
-train_dataloader = dict(global_batch_size=48)
-
-optim_wrapper = dict(optimizer=dict(lr=4.8e-5))
-train_cfg = dict(max_iters=360_000)

@@ -15,7 +15,10 @@ Needs the first stage of autoencoder_kl-f8_1xb4-247k_images-256x256.py, and
 CLIP's ViT-L/14 by transformers.
 """
 
-_base_ = './ldm_kl-f8_text_8xb85-390k_laion-256x256.py'
+_base_ = [
+    './ldm_kl-f8_text_8xb85-390k_laion-256x256.py',
+    '../_base_/schedules/warm-up_10k.py',
+]
 model = dict(
     conditioner=dict(
         embedders=[
@@ -31,9 +34,6 @@ train_dataloader = dict(
     dataset=dict(data_root='data/laion-aesthetics', size=512),
 )
 
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-6, by_epoch=False, end=10_000)
-]
 train_cfg = dict(max_iters=225_000)
 auto_scale_lr = dict(base_batch_size=2048)  # of the rate, though inherited
 

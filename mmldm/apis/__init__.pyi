@@ -1,6 +1,5 @@
 from .adapters import load_adapters, save_adapter
 from .cli import (
-    build_runner,
     config_parser,
     load_config,
     run_tool,
@@ -10,6 +9,7 @@ from .converted import write_converted
 from .inference import LatentDiffusionInferencer
 from .models import build_model, init_model
 from .publish import publish_model
+from .runners import build_runner
 
 __all__ = [
     'LatentDiffusionInferencer',

@@ -23,7 +23,7 @@ from mmldm.utils.model_file import write_model_file
 
 from .adapter_files import base_hash, read_adapter
 
-# Of adapters that are added to one in training.
+# Start of the names of adapters that are added to one in training.
 ADDED = 'added_'
 
 #: File or work directory, FILE:SCALE, or both as a pair.

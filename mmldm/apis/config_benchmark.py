@@ -14,8 +14,8 @@ from mmengine.runner import Runner
 from mmldm.engine.log_processor import peak_memory
 from mmldm.models.editors.editor import Editor
 
-from .cli import build_runner
 from .referenced_files import REFERENCE
+from .runners import build_runner
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _training(runner: Runner, _: str) -> tuple[Callable[[], Any], int]:
     if runner._train_loop is None:
         raise ValueError(
             'the config has no training: set train_dataloader, train_cfg and '
-            'optim_wrapper, or leave out --task training'
+            "optim_wrapper, or leave out the task 'training'"
         )
     loop = runner.train_loop
     if not hasattr(runner.optim_wrapper, 'update_params'):
@@ -133,8 +133,8 @@ def _loader(runner: Runner, phase: str) -> Any:
     config = runner.cfg.get(f'{phase}_dataloader')
     if config is None:
         raise ValueError(
-            f'the config has no {phase}_dataloader: set it, or choose another '
-            '--dataset-type'
+            f'the config has no {phase}_dataloader: set it, or measure the '
+            'data of another phase'
         )
     if phase == 'train':
         return runner.train_loop.dataloader

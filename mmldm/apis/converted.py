@@ -58,7 +58,8 @@ def content_of(checkpoint: str | Path) -> dict[str, Any]:
         path = weights_in(path) or path
     if path.is_file() and path.suffix == '.safetensors':
         return read_model_file(path)[0]
-    return read_checkpoint(path)
+    # Optimizers and other weights are not read.
+    return read_checkpoint(path, mapped=True)
 
 
 def write_converted(

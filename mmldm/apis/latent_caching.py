@@ -208,6 +208,7 @@ def _manifest(
         for name, null in contents(embedder, place, [sample], True).items():
             nulls[name] = _stored(null[0], dtype)
     only_embedded = _only_embedded(conditioner)
+    numbers = dataset.size_numbers()
     return dict(
         num_entries=samples.count,
         part_size=PART_SIZE,
@@ -217,17 +218,11 @@ def _manifest(
         first_stage=first_stage_hash(runner.bare_model),
         embedders=embedders,
         size=getattr(dataset, 'size', None),
-        size_numbers=_size_numbers(dataset),
+        size_numbers=None if numbers is None else packed_numbers(numbers),
         fields=sorted(_fields(sample, only_embedded).keys() - {'meta'}),
         metainfo=comparable(dataset.metainfo),
         dataset=comparable(config),
     ), nulls
-
-
-def _size_numbers(dataset: AddressedDataset) -> str | None:
-    """The packed number of each entry's size; None if all have one size."""
-    numbers = getattr(dataset, 'size_numbers', lambda: None)()
-    return None if numbers is None else packed_numbers(numbers)
 
 
 def _only_embedded(conditioner: Any) -> set[str]:

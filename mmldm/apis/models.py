@@ -13,16 +13,13 @@ from torch import Tensor, nn
 from mmldm.converters import is_diffusers, read_diffusers
 from mmldm.models.editors import complete_model
 from mmldm.registry import MODELS
-from mmldm.utils.checkpoint import (
-    load_weights,
-    read_checkpoint,
-    weights_of,
-)
+from mmldm.utils.checkpoint import load_weights, read_checkpoint, weights_of
 from mmldm.utils.devices import available_device
 from mmldm.utils.files import check_file
 from mmldm.utils.model_size import bounded_networks
 from mmldm.utils.shipped import config_path
 from mmldm.utils.stored_config import read_stored_config
+from mmldm.utils.unfilled import UnfilledNetworks
 
 from .adapter_base import read_whole_model, take_adapter_base
 from .class_names import keep_class_names, trained_names
@@ -228,7 +225,8 @@ def _find_in_model_file(path: Path, pick: Pick) -> Found:
 
 def _find_in_checkpoint(path: Path, pick: Pick) -> Found:
     """Find a model in a training checkpoint, which has its config as JSON."""
-    checkpoint = read_checkpoint(path)
+    # Optimizers and other weights are not read.
+    checkpoint = read_checkpoint(path, mapped=True)
     meta = checkpoint.get('meta')
     text = meta.get('cfg') if isinstance(meta, dict) else None
     remedy = 'give the config file as source, and this file as checkpoint'
@@ -279,6 +277,7 @@ def assemble(found: Found, device: torch.device) -> nn.Module:
         with (
             DefaultScope.overwrite_default_scope('mmldm'),
             bounded_networks(),
+            UnfilledNetworks(),
         ):
             model = MODELS.build(
                 {k: v for k, v in config.items() if k not in unused}

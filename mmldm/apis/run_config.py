@@ -53,7 +53,7 @@ def read_run_config(
         cfg.work_dir = work_dir
     cfg.setdefault('work_dir', f'work_dirs/{_run_name(path)}')
     if seed is not None:
-        check_range('--seed', seed, 0, 2**32 - 1)
+        check_range('seed', seed, 0, 2**32 - 1)
         merge_options(cfg, {'randomness.seed': seed})
     if deterministic:
         merge_options(cfg, {'randomness.deterministic': True})

@@ -47,7 +47,7 @@ class TrainingLog:
 def read_log(path: str | Path, name: str | None = None) -> TrainingLog:
     """The log of a run.
 
-    Of iterations that were run again after a resume, the last counts.
+    If an iteration was run again after a resume, its last values count.
 
     Args:
         path: Work directory, or ``scalars.json`` of one start.

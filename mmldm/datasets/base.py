@@ -12,11 +12,12 @@ from mmengine.dataset import BaseDataset
 from mmldm.registry import TRANSFORMS
 from mmldm.utils import address_seed, check_count
 from mmldm.utils.sample_random import Address
+from mmldm.utils.several_sizes import SeveralSizes
 
 from .samplers import AddressedIndex
 
 
-class AddressedDataset(BaseDataset):
+class AddressedDataset(SeveralSizes, BaseDataset):
     """Data set whose augmentations depend on (seed, epoch, index) alone.
 
     All global generators that a transform may use (random, NumPy, torch) are

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmldm.registry import DATASETS
 from mmldm.structures import LDMDataSample
+from mmldm.utils.several_sizes import Sizes
 from mmldm.utils.stored_config import store_config
 
 from .aspect_buckets import build_buckets
@@ -22,7 +23,6 @@ from .latent_cache import (
     read_manifest,
     read_nulls,
 )
-from .size_choice import size_counts
 
 # What a cache holds for any number of samples of an entry.
 IGNORED = ('samples_per_entry',)
@@ -76,17 +76,15 @@ class CachedLatents(AddressedDataset):
         """What the frozen embedders make of a dropped sample."""
         return read_nulls(self.root)
 
-    def size_groups(self) -> np.ndarray | None:
-        """See ``ImageDataset``."""
-        if self.parts.numbers is None:
-            return None
-        return np.repeat(self.parts.numbers, self.samples_per_entry)
+    @property
+    def sizes(self) -> Sizes | None:
+        """See ``SeveralSizes``."""
+        buckets = self.buckets
+        return None if buckets is None else buckets.sizes(self.size)
 
-    def size_counts(self) -> list[tuple[int, int, int]] | None:
-        """See ``ImageDataset``."""
-        if self.parts.numbers is None:
-            return None
-        return size_counts(self.parts.numbers, self.buckets.sizes(self.size))
+    def size_numbers(self) -> np.ndarray | None:
+        """See ``SeveralSizes``."""
+        return self.parts.numbers
 
     def full_init(self) -> None:
         """See ``BaseDataset``; everything is read when it is needed."""

@@ -21,12 +21,7 @@ from .image_checks import Found, Stored, look_at_all
 from .image_search import CANNOT_READ, DELETE
 from .pixel_checks import PixelChecks
 from .report import DataReport, repeat
-from .size_choice import (
-    choose_sizes,
-    packed_numbers,
-    size_counts,
-    unpacked_numbers,
-)
+from .size_choice import choose_sizes, packed_numbers, unpacked_numbers
 from .transforms import Crop
 
 HOLD_OUT = 20
@@ -201,23 +196,8 @@ class ImageDataset(AddressedDataset):
             for entry, number in zip(entries, self._numbers, strict=True)
         ]
 
-    def size_groups(self) -> np.ndarray | None:
-        """The number of each sample's size; None if all have one size."""
-        if self.sizes is None:
-            return None
-        return np.repeat(self.size_numbers(), self.samples_per_entry)
-
-    def size_counts(self) -> list[tuple[int, int, int]] | None:
-        """Height, width and number of entries of each size.
-
-        None if all have one size.
-        """
-        if self.sizes is None:
-            return None
-        return size_counts(self.size_numbers(), self.sizes)
-
     def size_numbers(self) -> np.ndarray | None:
-        """The number of each entry's size; None if all have one size."""
+        """See ``SeveralSizes``."""
         if self.sizes is None:
             return None
         count = len(self) // self.samples_per_entry

@@ -52,8 +52,8 @@ def read_image(
     """Read an image as uint8 RGB, (H, W, 3).
 
     The image is turned as its EXIF data says, grey is repeated, more than 8
-    bits are reduced to 8, and transparent pixels are laid on white. Of an
-    animation, the first picture is read. Size and texts have no limit.
+    bits are reduced to 8, and transparent pixels are laid on white. The
+    first picture of an animation is read. Size and texts have no limit.
 
     Args:
         path: The file's path, or its name in errors if ``content`` is given.

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from mmldm.structures.ldm_data_sample import EMBEDDED
 from mmldm.utils.mapped_tensors import mapped_tensors, packed, unpacked
+from mmldm.utils.nested import unequal
 from mmldm.utils.whole_files import written_whole
 
 from .cache_parts import CacheParts
@@ -96,18 +97,11 @@ def _read_json(file: Path) -> dict[str, Any]:
     return manifest
 
 
-def difference(stored: Any, wanted: Any, path: str = '') -> str | None:
+def difference(stored: Any, wanted: Any) -> str | None:
     """The first key in which two plain values differ, in words."""
-    if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
-        for key in [*stored, *(k for k in wanted if k not in stored)]:
-            inner = f'{path}.{key}' if path else key
-            found = difference(stored.get(key), wanted.get(key), inner)
-            if found is not None:
-                return found
-        return None
-    if stored == wanted:
-        return None
-    return f'{path}={stored!r:.80} there, {wanted!r:.80} here'
+    for path, there, here in unequal(stored, wanted):
+        return f'{path}={there!r:.80} there, {here!r:.80} here'
+    return None
 
 
 def part_file(root: Path, number: int) -> Path:
@@ -136,7 +130,7 @@ def write_part(
 
     Args:
         path: The file.
-        moments: Of n entries in V versions, (n, V, M, h, w).
+        moments: Those of n entries in V versions, (n, V, M, h, w).
         fields: The fields of each, n V mappings; a field's tensors have one
             shape.
         embedded: What frozen embedders make of them, (n, V, ...) each.

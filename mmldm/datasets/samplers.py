@@ -6,6 +6,7 @@ from mmengine.dist import get_dist_info
 from torch.utils.data import Dataset, Sampler
 
 from mmldm.registry import DATA_SAMPLERS
+from mmldm.utils.several_sizes import sizes_of
 
 from .sample_order import OneSizeOrder, PlainOrder
 
@@ -48,8 +49,8 @@ class AddressedSampler(Sampler):
 
     The sample at a position of the run is a function of (seed, position).
     Ranks take turns, so that a global batch is the same for any number of
-    ranks. Of a data set with ``size_groups``, every global batch has one
-    size, and the sample is also a function of ``batch_size``.
+    ranks. If the data set has several sizes, every global batch has one of
+    them, and the sample is also a function of ``batch_size``.
 
     Args:
         dataset: A data set of known length.
@@ -63,7 +64,7 @@ class AddressedSampler(Sampler):
         if len(dataset) == 0:
             raise ValueError('the training dataset is empty: add samples')
         self.length = len(dataset)
-        self.groups = getattr(dataset, 'size_groups', lambda: None)()
+        self.groups = sizes_of(dataset).size_groups()
         self.seed = 0 if seed is None else seed
         self.shuffle = shuffle
         # Set by the loop: samples taken before, and in a batch, by all ranks.

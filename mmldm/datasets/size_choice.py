@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from mmldm.utils.image_size import size_text
+from mmldm.utils.several_sizes import Sizes, count_sizes
 
 from .aspect_buckets import covering, nearest_sizes
 from .image_files import read_header
@@ -15,7 +16,6 @@ from .threads import in_threads
 
 # Sizes that a line names, those of the most images first.
 MOST_NAMED = 20
-Sizes = Sequence[tuple[int, int]]
 
 
 def choose_sizes(
@@ -72,20 +72,12 @@ def _mean_lost(
 
 def _counts_text(numbers: np.ndarray, sizes: Sizes) -> str:
     """Sizes and their numbers of images."""
-    counts = size_counts(numbers, sizes)
+    counts = count_sizes(numbers, sizes)
     named = {c[:2] for c in sorted(counts, key=lambda c: -c[2])[:MOST_NAMED]}
     texts = [f'{size_text(c[:2])} {c[2]}' for c in counts if c[:2] in named]
     rest = len(counts) - len(texts)
     more = f', and {rest} sizes with fewer' if rest else ''
     return ', '.join(texts) + more
-
-
-def size_counts(
-    numbers: np.ndarray, sizes: Sizes
-) -> list[tuple[int, int, int]]:
-    """Height, width and number of images of each size that has images."""
-    counts = np.bincount(numbers, minlength=len(sizes)).tolist()
-    return [(*sizes[i], n) for i, n in enumerate(counts) if n]
 
 
 def packed_numbers(numbers: np.ndarray) -> str:

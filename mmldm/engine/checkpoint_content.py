@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import mmengine
+import torch
 
 from mmldm.utils.newest_checkpoint import checkpoints, is_cut_off
 from mmldm.utils.sharding import own_part
@@ -64,8 +65,11 @@ def check_finite(runner: Any) -> None:
         FloatingPointError: Names the first of them, and the remedy.
     """
     runner.train_loop.late.read_all()
-    weights = runner.bare_model.state_dict().items()
-    broken = [n for n, w in weights if not own_part(w).isfinite().all()]
+    weights = runner.bare_model.state_dict()
+    sound = [own_part(w).isfinite().all() for w in weights.values()]
+    # One copy, and thus one wait for the device.
+    finite = torch.stack([s.to(sound[0].device) for s in sound]).tolist()
+    broken = [n for n, fine in zip(weights, finite, strict=True) if not fine]
     if broken:
         raise FloatingPointError(
             f'{len(broken)} weights are not finite after iteration '
@@ -73,9 +77,11 @@ def check_finite(runner: Any) -> None:
         )
 
 
-def advice_after_nan(work_dir: str) -> str:
+def advice_after_nan(runner: Any) -> str:
     """The remedy for numbers that are not finite, in one line."""
-    whole = (p for p in checkpoints(work_dir) if not is_cut_off(p))
+    runner.checkpoint_writer.wait()
+    found = checkpoints(runner.work_dir)
+    whole = (path for path in found if not is_cut_off(path))
     newest = next(whole, None)
     return (
         f'the last good checkpoint is {newest}'

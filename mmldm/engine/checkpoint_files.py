@@ -1,5 +1,6 @@
 """The files of a training's checkpoints, whole whatever processes hold."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,8 @@ from mmldm.utils.checkpoint import (
     load_weights,
     read_checkpoint,
     weights_of,
-    write_checkpoint,
 )
-from mmldm.utils.sharding import like_weights, whole
+from mmldm.utils.sharding import like_weights, snapshot
 
 from .checkpoint_content import check_finite, content
 from .checkpoint_state import hub_state_for_loading, plain
@@ -54,19 +54,29 @@ def read_into(runner: Any, path: str, map_location: Any = 'cpu') -> dict:
 
 
 def write_from(runner: Any, path: Path, *args: Any) -> None:
-    """Write a checkpoint of plain values, whole or not at all.
+    """Write a checkpoint; see :func:`begin_writing`."""
+    begin_writing(runner, path, *args)
+    runner.checkpoint_writer.finish()
 
-    The first process writes it. All processes must call this: the first one
-    gathers the parts of a ``ShardedModel`` in its own memory, one tensor at a
-    time on the device. The others never hold more than one whole tensor.
+
+def begin_writing(
+    runner: Any, path: Path, *args: Any, then: Callable = lambda: None
+) -> None:
+    """Begin to write a checkpoint of plain values, whole or not at all.
+
+    The training may go on at once: what is written is a copy. The first
+    process writes it. All processes must call this: the first one gathers the
+    parts of a ``ShardedModel`` in its own memory, one tensor at a time on the
+    device. The others never hold more than one whole tensor.
 
     Args:
         runner: The runner, in training.
         path: File of the checkpoint.
         args: Further arguments of ``content``.
+        then: Is called once the file is on the disk, in another thread.
 
     Raises:
-        OSError: If the file cannot be written.
+        OSError: If the checkpoint before could not be written.
         FloatingPointError: If weights are not finite; older checkpoints
             are kept.
     """
@@ -74,6 +84,8 @@ def write_from(runner: Any, path: Path, *args: Any) -> None:
     if not (writes or runner.is_sharded):
         return
     check_finite(runner)
-    checkpoint = whole(content(runner, *args), keep=writes)
+    # Frees the copy of the one before.
+    runner.checkpoint_writer.finish()
+    checkpoint = snapshot(content(runner, *args), keep=writes)
     if writes:
-        write_checkpoint(plain(checkpoint), path)
+        runner.checkpoint_writer.begin(plain(checkpoint), path, then)

@@ -31,7 +31,7 @@ def plain(
     if isinstance(value, torch.Tensor):
         return value.detach().cpu() if copy_tensors else value
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(value)
+        return torch.from_numpy(value.copy() if copy_tensors else value)
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, bool | int | float | str | bytes):

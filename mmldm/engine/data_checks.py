@@ -99,7 +99,7 @@ def say_small_sizes(
 def count_cut_captions(dataset: Dataset, model: nn.Module) -> None:
     """Warn, with their number, if captions are longer than an encoder reads.
 
-    Of more captions than ``MOST_CAPTIONS``, as many images are looked at,
+    If there are more captions than ``MOST_CAPTIONS``, as many are read,
     spread over the data set.
 
     Args:

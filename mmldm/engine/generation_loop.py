@@ -143,7 +143,7 @@ class GenerationLoop(TestLoop):
             shutil.rmtree(self.store.folder, ignore_errors=True)
 
     def _open_store(self) -> ImageStore:
-        # Of one process for all: they must never disagree.
+        # One process digests for all: they must never disagree.
         digest = [self._digest() if self.runner.rank == 0 else None]
         wait_for_all('digest')
         broadcast_object_list(digest)

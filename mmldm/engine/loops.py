@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from mmldm.models.editors.editor import Editor
 from mmldm.registry import LOOPS
 from mmldm.utils import check_count
+from mmldm.utils.several_sizes import sizes_of
 from mmldm.utils.typing import ConfigType
 
 from .batch_names import images_of
@@ -116,8 +117,7 @@ class AddressedTrainLoop(BaseLoop):
 
         None if all images have one size.
         """
-        counts = getattr(self.dataloader.dataset, 'size_counts', None)
-        return None if counts is None else counts()
+        return sizes_of(self.dataloader.dataset).size_counts()
 
     def samples_before(self, iteration: int) -> int:
         """Number of images in all earlier iterations."""

@@ -28,6 +28,7 @@ from .checkpoint_choice import choose_checkpoint
 from .checkpoint_content import advice_after_nan, content
 from .checkpoint_files import read_into, write_from
 from .checkpoint_state import plain
+from .checkpoint_writer import CheckpointWriter
 from .fused_optimizers import fused
 from .loop_choice import addressed_loop, generation_loop
 from .model_wrapping import fitted_to_shards, wrapped
@@ -69,6 +70,7 @@ class LDMRunner(Runner):
     def __init__(self, model, work_dir: str, *args, **kwargs) -> None:
         check_writable(work_dir)
         super().__init__(model, work_dir, *args, **kwargs)
+        self.checkpoint_writer = CheckpointWriter(self.logger)
         if self._randomness_cfg.get('diff_rank_seed'):
             raise ValueError(
                 'randomness.diff_rank_seed=True is not available: remove it; '
@@ -124,7 +126,7 @@ class LDMRunner(Runner):
                 required hook is missing.
         """
         check_required_hooks(self)
-        with claimed(self.work_dir, self.logger):
+        with claimed(self.work_dir, self.logger), self.checkpoint_writer:
             return super().train()
 
     @master_only
@@ -279,9 +281,7 @@ class LDMRunner(Runner):
             meta: Additional meta information.
 
         Raises:
-            OSError: If the file cannot be written.
-            FloatingPointError: If weights are not finite; older checkpoints
-                are kept.
+            OSError, FloatingPointError: See ``checkpoint_files.py``.
         """
         args = save_optimizer, save_param_scheduler, meta
         write_from(self, Path(out_dir) / filename, *args)
@@ -297,4 +297,4 @@ class LDMRunner(Runner):
 
     def advice(self) -> str:
         """The remedy for numbers that are not finite."""
-        return advice_after_nan(self.work_dir)
+        return advice_after_nan(self)

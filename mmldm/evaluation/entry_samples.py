@@ -11,6 +11,7 @@ from torch import Tensor
 from mmldm.registry import MODELS
 from mmldm.utils.typing import ConfigType
 
+from .patch_features import PatchDistance
 from .sharpness import feature_distance
 
 
@@ -37,6 +38,9 @@ class EntrySamplesMetric(BaseMetric):
     Args:
         features: Config of an image distance, such as ``PretrainedFeatures``;
             None measures none.
+        patches: Also measure the :class:`PatchDistance`, which needs no
+            network: a judge that no loss has seen. All images must have one
+            size, and there must be two entries or more.
         kwargs: Arguments of mmengine's ``BaseMetric``.
     """
 
@@ -44,10 +48,14 @@ class EntrySamplesMetric(BaseMetric):
     fields: tuple[str, ...]
 
     def __init__(
-        self, features: ConfigType | None = None, **kwargs: Any
+        self,
+        features: ConfigType | None = None,
+        patches: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.distance = None if features is None else MODELS.build(features)
+        self.patches = patches
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep the images of a batch.
@@ -82,21 +90,34 @@ class EntrySamplesMetric(BaseMetric):
     def distances(
         self, samples: Mapping[str, Sequence[EntrySample]]
     ) -> dict[str, float]:
-        """``features_NAME``, the mean distance to the first of ``fields``.
+        """``features_NAME`` and ``patches_NAME``, mean distances of samples.
+
+        They are distances to the first of ``fields``.
 
         Args:
-            samples: Samples by NAME; without a network, none is measured.
+            samples: Samples by NAME, of the same entries each.
         """
-        if self.distance is None:
-            return {}
+        values = {}
+        if self.distance is not None:
+            values |= {
+                f'features_{name}': self.mean_of(some, self.feature_distance)
+                for name, some in samples.items()
+            }
+        if self.patches:
+            first = next(iter(samples.values()))
+            truths = {sample.source: sample.fields[0] for sample in first}
+            distance = PatchDistance([*truths.values()])
+            for name, some in samples.items():
+                pairs = [(sample.image, sample.fields[0]) for sample in some]
+                value = distance(*zip(*pairs, strict=True))
+                values[f'patches_{name}'] = value
+        return values
 
-        def judge(image: Tensor, truth: Tensor, *_: Tensor) -> float:
-            return feature_distance(self.distance, image, truth)
-
-        return {
-            f'features_{name}': self.mean_of(some, judge)
-            for name, some in samples.items()
-        }
+    def feature_distance(
+        self, image: Tensor, truth: Tensor, *_: Tensor
+    ) -> float:
+        """Distance of an image to the first of its fields."""
+        return feature_distance(self.distance, image, truth)
 
 
 def mean_of_entries(results: Sequence[EntrySample]) -> list[EntrySample]:

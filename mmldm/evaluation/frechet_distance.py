@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from mmldm.registry import DATASETS, METRICS
+from mmldm.registry import METRICS
 from mmldm.utils.typing import ConfigType
 
 from .patch_features import PatchFeatures
+from .real_images import real_images
 from .reconstruction_fid import frechet_distance
 
 
@@ -44,8 +45,7 @@ class FrechetDistance(BaseMetric):
                 f'FrechetDistance got {len(results)} images, expected 2 or '
                 'more: raise the number of samples of test_dataloader'
             )
-        dataset = DATASETS.build(self.dataset)
-        real = [dataset[i]['inputs'] for i in range(len(dataset))]
+        real = real_images(self.dataset)
         features = PatchFeatures(real)
         return dict(
             distance=frechet_distance(features(results), features(real))

@@ -1,19 +1,22 @@
 """Metric: are holes filled as in the original?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
 from mmldm.registry import METRICS
+from mmldm.utils.power_spectrum import MIN_SIDE, OUTPUT, REAL, mean_spectrum
 
 from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
 from .reconstruction import psnr
+from .sharpness import feature_distance
 
 # Radius in pixels around a missing pixel, as in OpenCV's examples.
 RADIUS = 3
@@ -82,7 +85,13 @@ class InpaintingMetrics(EntrySamplesMetric):
     and ``RandomMask`` or ``LoadMask`` in the pipeline of the test data give.
 
     Args:
-        features: See :class:`EntrySamplesMetric`.
+        features: See :class:`EntrySamplesMetric`; a distance that can be
+            limited to ``places``.
+        patches: See :class:`EntrySamplesMetric`.
+
+    Attributes:
+        spectra: The last spectra, for ``SpectraHook``: of squares of 32
+            pixels that have as much of the holes as there can be.
     """
 
     default_prefix = 'inpaint'
@@ -96,11 +105,13 @@ class InpaintingMetrics(EntrySamplesMetric):
         PSNRs are means over the images: ``psnr_mean`` for the mean of an
         entry's samples, ``psnr_sample`` for single samples, ``psnr_telea``
         for :func:`telea` and ``psnr_membrane`` for :func:`membrane` on the
-        same images and masks. ``sharpness`` and ``sharpness_telea`` are
-        gradient energies in the holes over those of the originals, and
-        ``features_sample``, ``features_telea`` and ``features_membrane`` the
-        distances of whole images to the originals. ``known_error`` is the
-        largest error of a pixel outside the holes, in [0, 255].
+        same images and masks. ``sharpness``, ``sharpness_telea`` and
+        ``sharpness_membrane`` are gradient energies in the holes over those
+        of the originals. ``features_sample``, ``features_telea`` and
+        ``features_membrane`` are distances to the originals in the holes, and
+        ``patches_sample`` and so on those of whole images, whose known pixels
+        are the same. ``known_error`` is the largest error of a pixel outside
+        the holes, in [0, 255].
         """
         means = mean_of_entries(results)
         fillings = dict(sample=results) | {
@@ -111,11 +122,19 @@ class InpaintingMetrics(EntrySamplesMetric):
         for name, filled in fillings.items():
             values[f'psnr_{name}'] = self.mean_of(filled, hole_psnr)
         values |= self.distances(fillings)
+        self.spectra = _spectra(fillings, means)
         return values | dict(
             sharpness=_sharpness(results),
             sharpness_telea=_sharpness(fillings['telea']),
+            sharpness_membrane=_sharpness(fillings['membrane']),
             known_error=max(_known_error(d.image, *d.fields) for d in results),
         )
+
+    def feature_distance(
+        self, image: Tensor, truth: Tensor, mask: Tensor
+    ) -> float:
+        """Distance in the hole; features see the pixels around it."""
+        return feature_distance(self.distance, image, truth, mask)
 
 
 def hole_psnr(image: Tensor, truth: Tensor, mask: Tensor) -> float:
@@ -146,3 +165,37 @@ def _sharpness(samples: Sequence[EntrySample]) -> float:
     ours = sum(hole_energy(d.image, d.fields[1]) for d in samples)
     theirs = sum(hole_energy(*d.fields) for d in samples)
     return ours / theirs if theirs else 1.0
+
+
+def _spectra(
+    fillings: Mapping[str, Sequence[EntrySample]],
+    entries: Sequence[EntrySample],
+) -> dict[str, Tensor]:
+    """Spectra of originals and fillings near the holes, if large enough.
+
+    Args:
+        fillings: Samples by the name of the filling.
+        entries: One sample of each entry.
+    """
+    if any(min(d.image.shape[1:]) < MIN_SIDE for d in entries):
+        return {}
+
+    def near_holes(samples: Sequence[EntrySample]) -> Tensor:
+        return mean_spectrum([d.image[_window(d.fields[1])] for d in samples])
+
+    originals = [replace(d, image=d.fields[0]) for d in entries]
+    curves = {REAL: near_holes(originals)}
+    for name, samples in fillings.items():
+        curves[OUTPUT if name == 'sample' else name] = near_holes(samples)
+    return curves
+
+
+def _window(mask: Tensor) -> tuple[slice, slice, slice]:
+    """The square of an image with most of its hole."""
+    shares = F.avg_pool2d(mask[None].float(), MIN_SIDE, stride=1)[0, 0]
+    top, left = divmod(int(shares.argmax()), shares.shape[1])
+    return (
+        slice(None),
+        slice(top, top + MIN_SIDE),
+        slice(left, left + MIN_SIDE),
+    )

@@ -74,6 +74,36 @@ class PatchFeatures:
         return torch.cat(columns, dim=1)
 
 
+class PatchDistance:
+    """Distance of images to real ones, pair by pair, in patch features.
+
+    It is the mean squared difference of a feature, in variances of the real
+    images' features: 0 for equal images, about 2 for unrelated ones.
+
+    Args:
+        images: The real images, each once; see :class:`PatchFeatures`.
+
+    Raises:
+        ValueError: If there are fewer than two, which have no variance.
+    """
+
+    def __init__(self, images: Sequence[Tensor]) -> None:
+        if len(images) < 2:
+            raise ValueError(
+                f'PatchDistance got {len(images)} real image, expected 2 or '
+                'more: raise the number of images of test_dataloader'
+            )
+        self.features = PatchFeatures(images)
+        self.variances = self.features(images).var(0).clamp(min=1e-12)
+
+    def __call__(
+        self, images: Sequence[Tensor], truths: Sequence[Tensor]
+    ) -> float:
+        """The mean distance of images to the truths of the same number."""
+        error = self.features(images) - self.features(truths)
+        return float((error.square() / self.variances).mean())
+
+
 def _batches(images: Sequence[Tensor]):
     """Batches of the images, (B, 3, H, W), in [0, 1]."""
     for i in range(0, len(images), BATCH):

@@ -9,18 +9,20 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmldm.registry import DATASETS, METRICS, MODELS
+from mmldm.registry import METRICS, MODELS
 from mmldm.utils.pixels import to_unit_range
-from mmldm.utils.typing import ConfigType
-
-from .patch_features import PatchFeatures
-from .power_spectrum import (
+from mmldm.utils.power_spectrum import (
+    OUTPUT,
+    REAL,
     gradient_energy,
     high_share,
-    plot_spectra,
     power_spectrum,
     spectrum_gap,
 )
+from mmldm.utils.typing import ConfigType
+
+from .patch_features import PatchDistance
+from .real_images import real_images
 
 
 def detail_of(image: Tensor) -> tuple[float, Tensor]:
@@ -38,20 +40,19 @@ class Sharpness(BaseMetric):
 
     Args:
         dataset: Config of the real images; None compares with ``gt_img``.
-        plot: File for a picture of both spectra; None for none.
+
+    Attributes:
+        spectra: The last spectra, for ``SpectraHook``.
     """
 
     default_prefix = 'sharpness'
 
     def __init__(
-        self,
-        dataset: ConfigType | None = None,
-        plot: str | None = None,
-        **kwargs: Any,
+        self, dataset: ConfigType | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.dataset = dataset
-        self.plot = plot
+        self.spectra: dict[str, Tensor] = {}
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Measure a batch.
@@ -75,16 +76,12 @@ class Sharpness(BaseMetric):
         if self.dataset is None:
             real = [row[1] for row in results]
         else:
-            images = DATASETS.build(self.dataset)
-            real = [detail_of(images[i]['inputs']) for i in range(len(images))]
+            real = [detail_of(image) for image in real_images(self.dataset)]
         ours, theirs = (
             [sum(column) / len(rows) for column in zip(*rows, strict=True)]
             for rows in ([row[0] for row in results], real)
         )
-        if self.plot is not None:
-            plot_spectra(
-                self.plot, {'real images': theirs[1], 'samples': ours[1]}
-            )
+        self.spectra = {REAL: theirs[1], OUTPUT: ours[1]}
         return dict(
             gradient=ours[0] / theirs[0],
             high=high_share(ours[1], theirs[1]),
@@ -99,8 +96,8 @@ class FeatureDistance(BaseMetric):
     Args:
         features: Config of an image distance, such as ``PretrainedFeatures``;
             None for that of EfficientNet-Lite0.
-        patches: Also compare :class:`PatchFeatures` of the real images, which
-            need no network: a judge that no loss has seen. All images must
+        patches: Also measure the :class:`PatchDistance`, which needs no
+            network: a judge that no loss has seen. All images must
             have one size, and are kept until the end.
     """
 
@@ -131,8 +128,7 @@ class FeatureDistance(BaseMetric):
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """``features`` and ``patches``, 0 for the real images themselves.
 
-        ``patches`` is the mean squared difference of a feature, in variances
-        of the real images' features: 2 for unrelated images.
+        ``patches`` is a :class:`PatchDistance`.
         """
         far = [distance for distance, _ in results]
         values = dict(features=sum(far) / len(far))
@@ -146,16 +142,15 @@ class FeatureDistance(BaseMetric):
             )
             return values
         images, truths = zip(*(kept for _, kept in results), strict=True)
-        features = PatchFeatures(truths)
-        ours, theirs = features(images), features(truths)
-        variances = theirs.var(0).clamp(min=1e-12)
-        error = ((ours - theirs).square() / variances).mean()
-        return values | dict(patches=float(error))
+        return values | dict(patches=PatchDistance(truths)(images, truths))
 
 
 @torch.no_grad()
 def feature_distance(
-    distance: nn.Module, image: Tensor, truth: Tensor
+    distance: nn.Module,
+    image: Tensor,
+    truth: Tensor,
+    places: Tensor | None = None,
 ) -> float:
     """Distance of an image to the truth, both uint8 (3, H, W).
 
@@ -164,8 +159,11 @@ def feature_distance(
             ``PretrainedFeatures``.
         image: The image.
         truth: The real image.
+        places: Which pixels count, (1, H, W) in [0, 1]; None for all.
     """
-    inputs = (to_unit_range(x[None]) for x in (image, truth))
+    inputs = [to_unit_range(x[None]) for x in (image, truth)]
+    if places is not None:
+        inputs.append(places[None].to(image.device))
     return float(distance.to(image.device)(*inputs))
 
 

@@ -8,9 +8,15 @@ from torch import Tensor
 
 from mmldm.registry import METRICS
 from mmldm.utils.pixels import bicubic
+from mmldm.utils.power_spectrum import (
+    MIN_SIDE,
+    OUTPUT,
+    REAL,
+    gradient_energy,
+    mean_spectrum,
+)
 
 from .entry_samples import EntrySample, EntrySamplesMetric, mean_of_entries
-from .power_spectrum import gradient_energy
 from .reconstruction import psnr
 
 
@@ -24,6 +30,10 @@ class SuperResolutionMetrics(EntrySamplesMetric):
 
     Args:
         features: See :class:`EntrySamplesMetric`.
+        patches: The same.
+
+    Attributes:
+        spectra: The last spectra, for ``SpectraHook``.
     """
 
     default_prefix = 'sr'
@@ -39,11 +49,12 @@ class SuperResolutionMetrics(EntrySamplesMetric):
         samples, ``psnr_sample`` for single samples and ``psnr_bicubic`` for
         bicubic interpolation. ``sharpness`` and ``sharpness_bicubic`` are the
         images' gradient energy over that of the originals; 1 is best.
-        ``features_sample`` and ``features_bicubic`` are distances to the
-        originals.
+        ``features_sample``, ``features_bicubic``, ``patches_sample`` and
+        ``patches_bicubic`` are distances to the originals.
         """
         means = mean_of_entries(results)
         large = [replace(d, image=_enlarged(*d.fields)) for d in means]
+        self.spectra = _spectra(results, large)
         values = dict(
             psnr_small=self.mean_of(
                 results,
@@ -67,6 +78,24 @@ def _sharpness(samples: Sequence[EntrySample]) -> float:
     return energy / sum(
         gradient_energy(sample.fields[0]) for sample in samples
     )
+
+
+def _spectra(
+    samples: Sequence[EntrySample], large: Sequence[EntrySample]
+) -> dict[str, Tensor]:
+    """Spectra of the originals, samples and interpolations, if large enough.
+
+    Args:
+        samples: All samples.
+        large: The interpolation of each entry.
+    """
+    if any(min(d.image.shape[1:]) < MIN_SIDE for d in large):
+        return {}
+    return {
+        REAL: mean_spectrum([d.fields[0] for d in large]),
+        OUTPUT: mean_spectrum([d.image for d in samples]),
+        'bicubic': mean_spectrum([d.image for d in large]),
+    }
 
 
 def _enlarged(truth: Tensor, small: Tensor) -> Tensor:

@@ -24,10 +24,10 @@ ATTEMPTS = 256
 class ShapeScenes(AddressedDataset):
     """Drawn scenes of coloured shapes, which need no files.
 
-    Each scene has one to ``max_objects`` objects of different classes, which
-    do not touch, on dark grey. Four shapes in six colours give 24 classes. A
-    scene is a function of (seed, split, index) alone, the same at any size.
-    The splits have different scenes.
+    Each scene has ``min_objects`` to ``max_objects`` objects of different
+    classes, which do not touch, on dark grey. Four shapes in six colours give
+    24 classes. A scene is a function of these numbers and of (seed, split,
+    index) alone, the same at any size. The splits have different scenes.
 
     A sample has the picture ``img`` and descriptions of the scene:
     ``caption``; ``layout``; ``gt_sem_seg`` (H, W), the class plus 1, and 0
@@ -41,6 +41,7 @@ class ShapeScenes(AddressedDataset):
             training data set's.
         pipeline: Transforms.
         num_samples: Number of scenes.
+        min_objects: Smallest number of objects in a scene, 1 to 3.
         max_objects: Largest number of objects in a scene, 1 to 3.
         seed: Seed of the scenes.
         kwargs: Arguments of mmengine's ``BaseDataset``.
@@ -54,6 +55,7 @@ class ShapeScenes(AddressedDataset):
         size: int | None,
         pipeline: list,
         num_samples: int = 10_000,
+        min_objects: int = 1,
         max_objects: int = MOST_OBJECTS,
         seed: int = 0,
         **kwargs,
@@ -66,9 +68,15 @@ class ShapeScenes(AddressedDataset):
                 f'ShapeScenes.max_objects={max_objects} must be 1, 2 or 3: '
                 'more objects find no room'
             )
+        if min_objects not in range(1, max_objects + 1):
+            raise ValueError(
+                f'ShapeScenes.min_objects={min_objects} must be from 1 to '
+                f'max_objects={max_objects}: lower min_objects'
+            )
         self.split = split
         self.size = size
         self.num_samples = num_samples
+        self.min_objects = min_objects
         self.max_objects = max_objects
         self.seed = seed
         kwargs.setdefault('serialize_data', False)
@@ -103,7 +111,7 @@ class ShapeScenes(AddressedDataset):
         rng = np.random.Generator(
             np.random.Philox(key=address_seed(address, 'scene'))
         )
-        count = int(rng.integers(1, self.max_objects + 1))
+        count = int(rng.integers(self.min_objects, self.max_objects + 1))
         labels = rng.choice(len(CLASSES), count, replace=False).tolist()
         boxes = _boxes(rng, count)
         return Scene(

@@ -79,6 +79,33 @@ class SideStream:
         return torch.cuda.stream(self.stream)
 
 
+class Download:
+    """Copies of tensors in the CPU's memory, for which it waits once.
+
+    The copies are complete when the context is left.
+    """
+
+    def __init__(self) -> None:
+        self.devices: set[torch.device] = set()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """A copy that shares no memory, also of a tensor on the CPU."""
+        x = x.detach()
+        on_cuda = x.device.type == 'cuda'
+        if on_cuda:
+            self.devices.add(x.device)
+        # x.to() would pin the copy: whole checkpoints are too large for that.
+        copied = torch.empty_like(x, device='cpu')
+        return copied.copy_(x, non_blocking=on_cuda)
+
+    def __enter__(self) -> 'Download':
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for device in self.devices:
+            torch.cuda.current_stream(device).synchronize()
+
+
 def available_device(name: str | torch.device | None) -> torch.device:
     """The device with this name, if it is available.
 

@@ -135,7 +135,7 @@ def _complete(
     """
     own, frozen = module.part_hash, module.frozen_weights()
     key = prefix + module.hash_name
-    # Of the module's types: the hash is that of weights once loaded.
+    # In the module's types: the hash is that of weights once loaded.
     given = {
         n: state[prefix + n].to(w.dtype)
         for n, w in frozen.items()

@@ -1,7 +1,7 @@
 """Weights in files that Lightning wrote, the original's among them.
 
 They are old pickles that hold objects of Lightning, OmegaConf and NumPy, and
-classes as keys of dicts. Of all that only the weights are read.
+classes as keys of dicts. Only their weights are read.
 """
 
 import mmap

@@ -99,7 +99,7 @@ class PickledStorage(Inert):
 
     Args:
         key: What the file calls it.
-        dtype: Of the elements.
+        dtype: Type of the elements.
         numel: Their number.
     """
 
@@ -114,8 +114,8 @@ class PickledTensor(Inert):
 
     Args:
         storage: A :class:`PickledStorage`.
-        offset: Of the first element.
-        shape: Of the tensor.
+        offset: Place of the first element.
+        shape: That of the tensor.
         stride: Elements from one to the next, in every dimension.
         rest: Whether it is trained; not kept.
     """

@@ -13,6 +13,8 @@ from mmengine.dist import all_reduce
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from .devices import Download
+
 
 def is_sharded(value: Any) -> bool:
     """Whether a value is a tensor that processes hold in parts."""
@@ -73,24 +75,33 @@ def like_weights(
     }
 
 
-def whole(value: Any, keep: bool = True) -> Any:
-    """A nest of dicts and lists with whole tensors in place of sharded ones.
+def snapshot(value: Any, keep: bool = True) -> Any:
+    """A nest of dicts and lists with copies of all tensors on the CPU.
 
-    All processes must call this with nests of the same structure. They
-    gather one tensor at a time: the device holds only one whole tensor.
+    Sharded tensors become whole. All processes must call this with nests of
+    the same structure. They gather one tensor at a time: the device holds
+    only one whole tensor.
 
     Args:
         value: Dicts, lists, tuples, tensors and other values.
         keep: Whether this process needs the result. Else each whole tensor
-            is dropped at once, and None takes its place.
+            is dropped at once, and None takes the place of tensors.
     """
+    with Download() as download:
+        return _copied(value, download if keep else None)
+
+
+def _copied(value: Any, download: Download | None) -> Any:
+    """See :func:`snapshot`; without ``download``, nothing is copied."""
     if is_sharded(value):
         gathered = value.detach().full_tensor()
-        return gathered.cpu() if keep else None
+        return gathered.cpu() if download else None
+    if isinstance(value, Tensor):
+        return download(value) if download else None
     if isinstance(value, Mapping):
-        return {key: whole(item, keep) for key, item in value.items()}
+        return {key: _copied(item, download) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        items = [whole(item, keep) for item in value]
+        items = [_copied(item, download) for item in value]
         return tuple(items) if isinstance(value, tuple) else items
     return value
 

@@ -44,7 +44,7 @@ READING = (
     *('transformers.models.clip.modeling_clip', 'torchvision.transforms.v2'),
     *('transformers.models.auto.tokenization_auto', 'tokenizers'),
     *('transformers.models.clip.tokenization_clip', 'mmldm.apis.retrieval'),
-    *('mmldm.apis.sample_rows', 'mmldm.apis.sample_checks'),
+    *('mmldm.apis.cli.sample_rows', 'mmldm.apis.cli.sample_checks'),
 )
 POLL = 0.01
 PAGE = os.sysconf('SC_PAGE_SIZE')

@@ -96,21 +96,21 @@ def test_a_folder_of_other_images_is_refused(tmp_path):
     plan_stages([2, 4], [], BUDGET, tmp_path)
     plan_stages([4, 8], [], BUDGET, tmp_path)
     other = replace(BUDGET, size=32)
-    with pytest.raises(ValueError, match='size=64.*another --work-dir'):
+    with pytest.raises(ValueError, match='size=64.*another work_dir'):
         plan_stages([2, 4], [], other, tmp_path)
 
 
 @pytest.mark.parametrize(
     'change, said',
     [
-        (dict(iters=50), '--iters=100, not 50'),
-        (dict(ldm_iters=25), '--ldm-iters=50, not 25'),
+        (dict(iters=50), 'iters=100, not 50'),
+        (dict(ldm_iters=25), 'ldm_iters=50, not 25'),
     ],
 )
 def test_other_lengths_are_refused(change, said, tmp_path):
     """A shorter training would be taken for done, and a longer one judged."""
     plan_stages([2, 4], [], BUDGET, tmp_path)
-    with pytest.raises(ValueError, match=f'{said}.*another --work-dir'):
+    with pytest.raises(ValueError, match=f'{said}.*another work_dir'):
         plan_stages([2, 4], [], replace(BUDGET, **change), tmp_path)
 
 
@@ -123,14 +123,14 @@ def test_first_stages_of_one_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match='another first stage iter_9 is'):
         plan_stages([], [one, two], BUDGET, tmp_path / 'work')
     plan_stages([4], [one], BUDGET, tmp_path / 'work')
-    with pytest.raises(ValueError, match='iter_9=.*another --work-dir'):
+    with pytest.raises(ValueError, match='iter_9=.*another work_dir'):
         plan_stages([4], [two], BUDGET, tmp_path / 'work')
 
 
 def test_wrong_plans_are_refused(tmp_path):
-    with pytest.raises(ValueError, match='several --factors'):
+    with pytest.raises(ValueError, match='several factors'):
         plan_stages([4], [], BUDGET, tmp_path)
-    with pytest.raises(ValueError, match='--size 64 is no multiple of 128'):
+    with pytest.raises(ValueError, match='size=64 is no multiple of 128'):
         plan_stages([2, 32], [], BUDGET, tmp_path)
 
 

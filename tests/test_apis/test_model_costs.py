@@ -5,12 +5,8 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from mmldm.apis.model_costs import (
-    PeakMemory,
-    evaluations,
-    measure,
-    model_costs,
-)
+from mmldm.apis.measured_costs import PeakMemory, measure
+from mmldm.apis.model_costs import evaluations, model_costs
 from mmldm.utils.shipped import config_path
 
 CLEAN = dict(

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -101,6 +102,28 @@ def test_the_checkpoint_that_is_given_counts(files, trained):
     for source in ('converted', 'work'):
         model = init_model(files / source, path)
         assert not any(weight.any() for weight in model.parameters())
+
+
+@pytest.mark.parametrize('name', ['alone.pth', 'model.safetensors'])
+def test_weights_that_are_loaded_are_not_made_before(files, name):
+    """Random numbers for them would take longer than reading them."""
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    init_model(files / name)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_model_does_not_change_with_its_file(files, trained):
+    """The file is mapped while it is read, and not longer."""
+    path = files / 'alone.pth'
+    model = init_model(path)
+    content = path.read_bytes()
+    with open(path, 'r+b') as file:
+        file.write(bytes(len(content)))
+    wanted = trained.state_dict()
+    for weight_name, weight in model.state_dict().items():
+        assert torch.equal(weight, wanted[weight_name]), weight_name
+    assert str(path) not in Path('/proc/self/maps').read_text()
 
 
 def test_the_device_arrives(files):

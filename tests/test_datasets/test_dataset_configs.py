@@ -186,6 +186,7 @@ def write_folders(root):
         ('landscapes-semantic_256x256.py', write_beside, 'gt_sem_seg'),
         ('neighbours_768x768.py', write_beside, 'features'),
         ('captioned-shards.py', write_shards, 'caption'),
+        ('conceptual-captions_256x256.py', write_shards, 'caption'),
     ],
 )
 def test_pairs_are_found_in_every_phase(tmp_path, name, prepare, field):

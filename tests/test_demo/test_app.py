@@ -56,6 +56,15 @@ def test_flags_reach_the_page(
     assert 'shapes' in first.blocks.title
 
 
+def test_an_adapter_reaches_the_model(app, tiny_ldm, ldm_config, tmp_path):
+    pytest.importorskip('gradio', reason='the page needs mmldm[app]')
+    path = tmp_path / 'shapes.safetensors'
+    config = ConfigDict(ldm_config(image_size=8)).to_dict()
+    write_model_file(path, tiny_ldm().state_dict(), config)
+    with pytest.raises(FileNotFoundError, match='no_style'):
+        app(path, '--adapter', 'no_style.safetensors:0.5')
+
+
 def test_without_gradio_it_says_what_to_install(app, monkeypatch):
     monkeypatch.setattr(app.module, 'find_spec', lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'mmldm\[app\]'"):

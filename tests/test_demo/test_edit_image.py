@@ -90,6 +90,11 @@ def spied(monkeypatch):
     return spied
 
 
+def test_an_adapter_reaches_the_model(edit):
+    with pytest.raises(SystemExit, match='no_style'):
+        edit('vary', '--adapter', 'no_style.safetensors:0.5')
+
+
 def test_variations_are_drawn_by_seed_label_and_strength(edit, spied):
     calls = spied('vary')
     options = ('--label', 3, '--negative', 5, '--strength', 0.5, '--num', 2)

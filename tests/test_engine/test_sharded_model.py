@@ -15,7 +15,7 @@ from mmldm.engine.sharded_model import average_gradients
 from mmldm.models.conditioners.tokenizers import Tokenizer
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import write_checkpoint
-from mmldm.utils.sharding import is_sharded, own_part, total_norm, whole
+from mmldm.utils.sharding import is_sharded, own_part, snapshot, total_norm
 
 pytestmark = pytest.mark.skipif(
     torch.cuda.is_available(), reason='processes of gloo work on the CPU'
@@ -217,7 +217,7 @@ def test_each_process_holds_a_share_of_everything(in_two, build_runner):
                 sum(own_part(tensor).numel() for tensor in kind),
                 sum(tensor.numel() for tensor in kind),
             )
-        before = whole(dict(runner.bare_model.named_parameters()))
+        before = snapshot(dict(runner.bare_model.named_parameters()))
         runner.model.eval()
         after = dict(runner.bare_model.named_parameters())
         assert not any(map(is_sharded, after.values()))
@@ -261,9 +261,9 @@ def test_norms_count_every_share_once(in_two):
         grads = [weight.grad for weight in weights]
         largest = total_norm(grads, math.inf)
         norm = sharded_optimizer.clip_norm(weights, 17.0)
-        shorter = [grad.clone() for grad in whole(grads)]
+        shorter = [grad.clone() for grad in snapshot(grads)]
         sharded_optimizer.clip_values(weights, 1.0)
-        return largest, norm, shorter, whole(grads)
+        return largest, norm, shorter, snapshot(grads)
 
     for largest, norm, shorter, cut in in_two(clipped):
         assert largest == 84 and norm == 85

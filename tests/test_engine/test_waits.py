@@ -156,6 +156,19 @@ def test_diffusion_models_do_not_wait(count_waits):
     assert len(found['label']['sample']) == 4
 
 
+def test_a_checkpoint_waits_for_what_it_stores_and_no_tensor_more(
+    count_waits,
+):
+    """For values not yet logged, finiteness, and all copies together."""
+    options = dict(default_hooks__checkpoint__interval=3)
+    waits = count_waits(dict(stored=options))['stored']['train']
+    for i, places in enumerate(waits[:-1]):
+        logs = (i + 1) % LOGGED == 0
+        stores = 3 if (i + 1) % 3 == 0 else 0
+        assert len(places) <= logs + stores, (i, places)
+    assert waits[2]
+
+
 def test_first_stages_do_not_wait(count_waits, adversarial_training):
     """Nor with a discriminator, and a codebook that is kept alive.
 

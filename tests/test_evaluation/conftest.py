@@ -1,11 +1,13 @@
 """Reconstructions, and what the log warns of."""
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.logging import MMLogger
 
+from mmldm.evaluation import real_images
 from mmldm.structures import LDMDataSample
 
 
@@ -47,3 +49,25 @@ def warnings_of(caplog):
         if record.levelno == logging.WARNING
     ]
     logger.removeHandler(caplog.handler)
+
+
+@pytest.fixture
+def real_set(monkeypatch):
+    """Makes every data set of real images have the given ones."""
+    builds = []
+
+    def give(images):
+        real = [dict(inputs=image) for image in images]
+
+        def build(config):
+            builds.append(config)
+            return real
+
+        real_images.forget()
+        monkeypatch.setattr(
+            real_images, 'DATASETS', SimpleNamespace(build=build)
+        )
+        return builds
+
+    yield give
+    real_images.forget()

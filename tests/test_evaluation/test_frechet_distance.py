@@ -1,9 +1,7 @@
-from types import SimpleNamespace
-
 import pytest
 import torch
 
-from mmldm.evaluation import FrechetDistance, frechet_distance
+from mmldm.evaluation import FrechetDistance
 from mmldm.evaluation.patch_features import PatchFeatures
 from mmldm.registry import DATASETS
 from mmldm.structures import LDMDataSample
@@ -31,12 +29,9 @@ def drawn(images):
 
 
 @pytest.fixture
-def distance(coloured, monkeypatch, judge):
+def distance(coloured, real_set, judge):
     """Of images to the coloured ones, which a dataset gives."""
-    real = [dict(inputs=image) for image in coloured]
-    monkeypatch.setattr(
-        frechet_distance, 'DATASETS', SimpleNamespace(build=lambda cfg: real)
-    )
+    real_set(coloured)
 
     def distance(images, batch_size=8):
         scores = judge(FrechetDistance({}), drawn(images), batch_size)

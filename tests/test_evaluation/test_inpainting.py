@@ -8,6 +8,7 @@ from mmldm.evaluation import InpaintingMetrics
 from mmldm.evaluation.inpainting import hole_energy, membrane, telea
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
+from mmldm.utils.power_spectrum import power_spectrum
 
 
 @pytest.fixture
@@ -100,26 +101,46 @@ def test_sharpness_is_that_of_pairs_inside_the_hole():
 class Mean(nn.Module):
     """Stands in for a network: difference of the means in [-1, 1]."""
 
-    def forward(self, x, reference):
-        return (x - reference).mean((1, 2, 3)).abs()
+    def forward(self, x, reference, places):
+        error = (x - reference).mean(1, keepdim=True) * places
+        return error.sum((1, 2, 3)).abs() / places.sum((1, 2, 3))
 
 
-def test_features_are_compared_with_the_fillings(
+def test_features_of_holes_are_compared_with_the_fillings(
     judge, filled, truths, masks, monkeypatch
 ):
+    """What is not in the hole does not count."""
     monkeypatch.setitem(MODELS.module_dict, 'Mean', Mean)
     metric = InpaintingMetrics(features=dict(type='Mean'))
-    sample = filled(2, (truths[2] + 20 * masks[2]).byte())
-    scores = judge(metric, [sample])
-    share = masks[2].double().mean().item()
+    image = (truths[2] + 20 * masks[2]).byte()
+    image[:, 0] = 255
+    scores = judge(metric, [filled(2, image)])
     assert scores['inpaint/features_sample'] == pytest.approx(
-        20 / 127.5 * share, rel=1e-4
+        20 / 127.5, rel=1e-4
     )
+    hole = masks[2][0].bool()
     for fill in (telea, membrane):
         error = fill(truths[2], masks[2]).double() - truths[2].double()
         assert scores[f'inpaint/features_{fill.__name__}'] == pytest.approx(
-            abs(error.mean().item()) / 127.5, rel=1e-3
+            abs(error[:, hole].mean().item()) / 127.5, rel=1e-3
         )
+
+
+def test_each_filling_has_its_own_distances(judge, filled, truths, masks):
+    """A filling that is given as a sample has that filling's numbers."""
+    features = dict(
+        type='PretrainedFeatures',
+        network=dict(type='EfficientNetLiteStages', stages=(0, 2)),
+    )
+    for fill in (telea, membrane):
+        samples = [filled(i, fill(truths[i], masks[i])) for i in range(3)]
+        metric = InpaintingMetrics(features, patches=True)
+        scores = judge(metric, samples)
+        for kind in ('features', 'patches'):
+            reached = scores[f'inpaint/{kind}_sample']
+            assert reached == scores[f'inpaint/{kind}_{fill.__name__}'] > 0
+        reached = scores['inpaint/sharpness']
+        assert reached == scores[f'inpaint/sharpness_{fill.__name__}']
 
 
 def test_the_mean_of_an_entrys_samples_is_judged(judge, filled, truths, masks):
@@ -152,6 +173,30 @@ def test_only_the_hole_counts_and_a_touched_pixel_is_told(
     scores = judge(InpaintingMetrics(), samples)
     assert scores['inpaint/psnr_mean'] == 100
     assert scores['inpaint/known_error'] == 255 - truths[1][2, 0, 0]
+
+
+def test_spectra_are_those_of_the_square_with_the_hole(judge):
+    """32 pixels of 48, where most of the hole is; all else is not seen."""
+    truth = torch.randint(256, (3, 48, 48), dtype=torch.uint8)
+    mask = torch.zeros(1, 48, 48, dtype=torch.uint8)
+    mask[:, 10:, 16:] = 1
+    mask[:, :2, :2] = 1
+    sample = LDMDataSample(metainfo=dict(source_idx=0), mask=mask)
+    sample.gt_img = truth
+    sample.pred_img = torch.where(mask.bool(), 255 - truth, truth)
+    metric = InpaintingMetrics()
+    judge(metric, [sample])
+    square = slice(None), slice(10, 42), slice(16, 48)
+    for name, image in {
+        'real images': truth,
+        'output': 255 - truth,
+        'telea': telea(truth, mask),
+        'membrane': membrane(truth, mask),
+    }.items():
+        torch.testing.assert_close(
+            metric.spectra.pop(name), power_spectrum(image[square])
+        )
+    assert not metric.spectra
 
 
 @pytest.mark.parametrize('field', ['gt_img', 'mask', 'source_idx'])

@@ -6,6 +6,7 @@ from mmldm.evaluation import SuperResolutionMetrics
 from mmldm.registry import MODELS
 from mmldm.structures import LDMDataSample
 from mmldm.utils.pixels import bicubic
+from mmldm.utils.power_spectrum import mean_spectrum
 
 
 def resized(image, size):
@@ -78,6 +79,26 @@ def test_the_mean_of_an_entrys_samples_is_judged(judge, enlarged, truths):
     assert scores['sr/sharpness'] == pytest.approx(1.15, abs=0.04)
 
 
+def test_spectra_are_those_of_all_images(judge):
+    """An entry with two samples counts once among the real images."""
+    truths = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
+    samples = []
+    for source in (0, 1, 1):
+        sample = LDMDataSample(metainfo=dict(source_idx=source))
+        sample.gt_img, sample.pred_img = truths[source], truths[0]
+        sample.img_lq = resized(truths[source], 8)
+        samples.append(sample)
+    metric = SuperResolutionMetrics()
+    judge(metric, samples)
+    large = [resized(s.img_lq, 32) for s in samples[:2]]
+    expected = dict(output=truths[:1], bicubic=large)
+    for name, images in {'real images': truths, **expected}.items():
+        torch.testing.assert_close(
+            metric.spectra.pop(name), mean_spectrum([*images])
+        )
+    assert not metric.spectra
+
+
 def test_data_without_a_small_image_are_refused(judge, enlarged, truths):
     sample = enlarged(0, truths[0])
     del sample.img_lq
@@ -105,3 +126,23 @@ def test_features_are_compared_with_bicubic(
         assert scores[f'sr/features_{name}'] == pytest.approx(
             abs(error.item()) / 127.5, rel=1e-3
         )
+
+
+def test_patches_tell_the_truth_from_bicubic(judge, enlarged, truths):
+    """Two samples of an entry count as often as all others."""
+    samples = [enlarged(i, truths[i]) for i in (0, 1, 2, 2)]
+    scores = judge(SuperResolutionMetrics(patches=True), samples)
+    assert scores['sr/patches_sample'] == 0
+    reached = scores['sr/patches_bicubic']
+    images = [resized(sample.img_lq, 16) for sample in samples[:3]]
+    for sample, image in zip(samples, images, strict=False):
+        sample.pred_img = image
+    scores = judge(SuperResolutionMetrics(patches=True), samples[:3])
+    assert scores['sr/patches_sample'] == scores['sr/patches_bicubic']
+    assert 0 < scores['sr/patches_sample'] == pytest.approx(reached)
+
+
+def test_patches_of_one_entry_have_no_variance(judge, enlarged, truths):
+    samples = [enlarged(0, truths[0])] * 2
+    with pytest.raises(ValueError, match=r'got 1 real image, expected 2'):
+        judge(SuperResolutionMetrics(patches=True), samples)

@@ -177,8 +177,8 @@ def test_a_run_under_nohup_outlives_its_terminal(start):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_the_wait_for_other_machines(start):
-    process = start(SLEEP, NNODES='2', NODE_RANK='1', PORT=str(free_port()))
+def test_ctrl_c_ends_the_wait_for_other_machines(start, port):
+    process = start(SLEEP, NNODES='2', NODE_RANK='1', PORT=str(port))
     assert 'machine 1 of 2' in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -257,12 +257,6 @@ def test_a_rank_ends_without_destructors_that_abort(tmp_path, arguments):
     assert done.stdout.split('\n')[:2] == ['thread', 'exit function']
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
 def test_a_port_in_use_is_named(run):
     with socket.create_server(('127.0.0.1', 0)) as server:
         port = server.getsockname()[1]
@@ -287,12 +281,12 @@ def test_one_machine_takes_a_free_port_and_each_rank_its_share(run):
     assert rest == ['$HOME', '$$']
 
 
-def test_machines_that_do_not_meet_are_told_where(monkeypatch):
+def test_machines_that_do_not_meet_are_told_where(monkeypatch, port):
     monkeypatch.syspath_prepend(ROOT / 'tools')
     import _place
 
     monkeypatch.setattr(_place, 'JOIN_TIMEOUT', 0)
-    place = _place.Place(2, 1, '127.0.0.1', free_port())
+    place = _place.Place(2, 1, '127.0.0.1', port)
     with pytest.raises(ValueError, match=f'the 2 machines.*{place.port}'):
         _place.wait_for_machine_0(place)
     taken = RuntimeError('failed to listen, name: EADDRINUSE')

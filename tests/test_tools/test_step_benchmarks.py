@@ -50,6 +50,14 @@ def test_operations_grow_with_the_batch(load_benchmark):
     assert two == pytest.approx(2 * one, rel=0.01)
 
 
+def test_a_peak_is_that_since_it_was_forgotten(load_benchmark):
+    peak = load_benchmark('peak_memory')
+    before = peak.forget_peak('cpu')
+    bytes(b'1' * 2**26)
+    assert peak.peak_memory('cpu') - before > 60
+    assert peak.forget_peak('cpu') - before < 30
+
+
 def test_a_section_that_fails_or_comes_too_late_is_reported(load_benchmark):
     run = load_benchmark('gpu_smoke').run_section
 

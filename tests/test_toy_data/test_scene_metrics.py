@@ -1,5 +1,9 @@
 """Scores of scenes, right ones and such that are wrong by a known amount."""
 
+from dataclasses import replace
+
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -24,12 +28,12 @@ def scene(*objects):
     return Scene(tuple(SceneObject(*item) for item in objects), (50, 0, 0))
 
 
-def asked_and_drawn(asked, drawn):
+def asked_and_drawn(asked, drawn, size=32):
     """What asks for one scene and shows another."""
     sample = LDMDataSample(caption=asked.caption, layout=asked.layout)
     sample.set_gt_label(asked.layout[0][0])
-    sample.gt_sem_seg = torch.from_numpy(asked.render(32)[1])[None]
-    sample.pred_img = torch.from_numpy(drawn.render(32)[0]).permute(2, 0, 1)
+    sample.gt_sem_seg = torch.from_numpy(asked.render(size)[1])[None]
+    sample.pred_img = torch.from_numpy(drawn.render(size)[0]).permute(2, 0, 1)
     return sample
 
 
@@ -49,21 +53,83 @@ SHIFTED = asked_and_drawn(
     scene((RED, (0.1875, *LEFT[1:])), (BLUE, (0.6875, *RIGHT[1:]))),
 )
 EMPTY = asked_and_drawn(scene((RED, LEFT), (BLUE, RIGHT)), scene())
+SCENES_64 = ShapeScenes('val', 64, [], min_objects=2)
 ALL = (SceneClass(), SceneCaption(), SceneLayout(), SceneMap())
 
 
-@pytest.mark.parametrize('size', [32, 48])
+@pytest.mark.parametrize('size', [32, 48, 64])
 def test_real_scenes_reach_everything(judge, size):
     """The judge at its best, by the bars' own numbers."""
     for max_objects, metrics in ((1, ALL), (3, ALL[1:])):
-        dataset = ShapeScenes('val', size, [], 150, max_objects=max_objects)
+        dataset = ShapeScenes('val', size, [], 60, max_objects=max_objects)
         samples = []
-        for drawn in map(dataset.scene, range(150)):
-            samples.append(asked_and_drawn(drawn, drawn))
-        scores = judge([*metrics], samples, batch_size=50)
+        for drawn in map(dataset.scene, range(60)):
+            samples.append(asked_and_drawn(drawn, drawn, size))
+        scores = judge([*metrics], samples, batch_size=30)
         extra = [scores.pop(name) for name in [*scores] if 'extra' in name]
         assert extra == [0] * len(extra)
         assert min(scores.values()) >= 0.99
+
+
+def shapes_swapped(scene):
+    """The first two objects, each with the other's shape."""
+    first, second, *rest = scene.objects
+    colours = [CLASSES[item.label].split()[0] for item in (first, second)]
+    swapped = [
+        replace(item, label=CLASSES.index(f'{colour} {other.shape}'))
+        for item, other, colour in zip(
+            (first, second), (second, first), colours, strict=True
+        )
+    ]
+    return replace(scene, objects=(*swapped, *rest))
+
+
+def last_one_missing(scene):
+    return replace(scene, objects=scene.objects[:-1])
+
+
+@pytest.mark.parametrize('damage', [shapes_swapped, last_one_missing])
+def test_no_scene_with_a_wrong_binding_or_a_missing_object_passes(
+    judge, damage
+):
+    """What models of captions get wrong, at the size of their bar."""
+    samples = []
+    for asked in map(SCENES_64.scene, range(60)):
+        first, second = asked.objects[:2]
+        colours = (tuple(item.colour) for item in (first, second))
+        if first.shape != second.shape and len({*colours}) == 2:
+            samples.append(asked_and_drawn(asked, damage(asked), 64))
+    assert len(samples) > 20
+    scores = judge(SceneCaption(), samples)
+    assert scores['scene/caption_found'] == 0
+    assert scores['scene/caption_exact'] == 0
+
+
+def test_one_object_more_is_found_as_more(judge):
+    samples = []
+    for shown in map(SCENES_64.scene, range(60)):
+        if len(shown.objects) == 3:
+            asked = last_one_missing(shown)
+            samples.append(asked_and_drawn(asked, shown, 64))
+    scores = judge(SceneCaption(), samples)
+    assert scores['scene/caption_found'] == 1
+    assert scores['scene/caption_extra'] == 1
+    assert scores['scene/caption_exact'] == 0
+
+
+def test_what_a_first_stage_loses_costs_nothing(judge):
+    """Blur of edges and noise of 30 dB, as after decoding."""
+    samples, random = [], np.random.default_rng(0)
+    for shown in map(SCENES_64.scene, range(60)):
+        samples.append(asked_and_drawn(shown, shown, 64))
+        image = samples[-1].pred_img.permute(1, 2, 0).numpy()
+        soft = cv2.GaussianBlur(image, (5, 5), 0)
+        soft = soft + 8 * random.standard_normal(soft.shape)
+        soft = soft.clip(0, 255).round().astype(np.uint8)
+        samples[-1].pred_img = torch.from_numpy(soft).permute(2, 0, 1)
+    scores = judge(SceneCaption(), samples)
+    assert scores['scene/caption_found'] == 1
+    assert scores['scene/caption_exact'] == 1
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,14 @@ def test_there_are_no_more_objects_than_wanted(max_objects):
     assert {len(s['layout']) for s in some} == {*range(1, max_objects + 1)}
 
 
+def test_two_and_three_objects_are_as_likely_where_one_is_too_few():
+    """Of 400: 200 with a deviation of 10."""
+    some = map(scenes(min_objects=2).scene, range(400))
+    counts = Counter(len(scene.objects) for scene in some)
+    assert sorted(counts) == [2, 3]
+    assert all(160 < count < 240 for count in counts.values())
+
+
 def test_a_scene_has_a_class_where_it_always_has_one_object():
     for scene in scenes(num_samples=10, max_objects=1):
         assert scene['gt_label'] == scene['layout'][0][0]
@@ -121,6 +129,11 @@ def test_data_samples_can_ask_a_model_for_the_scene():
         (dict(num_samples=0), 'num_samples=0 must be a whole number'),
         (dict(max_objects=4), 'max_objects=4 must be 1, 2 or 3'),
         (dict(max_objects=0), 'max_objects=0 must be 1, 2 or 3'),
+        (dict(min_objects=0), 'min_objects=0 must be from 1 to max_objects=3'),
+        (
+            dict(min_objects=3, max_objects=2),
+            'min_objects=3 must be from 1 to max_objects=2: lower min',
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(kwargs, message):

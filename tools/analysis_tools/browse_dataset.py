@@ -70,8 +70,10 @@ def build_dataset(cfg: Config, phase: str) -> BaseDataset:
 
 def batch_size_of(cfg: Config, dataset: BaseDataset) -> int | None:
     """Samples of a batch of one size; None if all samples have one size."""
+    from mmldm.utils.several_sizes import sizes_of
+
     loader = cfg.train_dataloader
-    if getattr(dataset, 'size_groups', lambda: None)() is None:
+    if sizes_of(dataset).size_numbers() is None:
         return None
     return loader.get('global_batch_size') or loader.get('batch_size', 1)
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmldm.apis import run_tool
 from mmldm.apis.cli import add_flags
-from mmldm.apis.feature_flags import FLAGS, network_config
+from mmldm.apis.cli.feature_flags import FLAGS, network_config
 from mmldm.utils import check_count, check_range
 
 if TYPE_CHECKING:
@@ -47,6 +47,15 @@ PANELS = (
     ('encode and decode, ms an image', 'both_ms', False),
     ('validation loss of the diffusion model', 'validation_loss', None),
     ('distance of samples to images', 'sample_distance', False),
+)
+# Flags of whole numbers: name, default and help.
+NUMBERS = (
+    ('size', 64, 'side of the images, pixels'),
+    ('batch-size', 16, 'images of a training step'),
+    ('iters', 1000, 'iterations of each first stage'),
+    ('ldm-iters', 500, 'iterations of the most expensive diffusion model'),
+    ('num-images', 256, 'held-out images to reconstruct, at most'),
+    ('num-samples', 256, 'images to generate by each diffusion model'),
 )
 
 
@@ -73,14 +82,7 @@ def parse_args() -> argparse.Namespace:
         help='first stages that are trained already: work directories, '
         'checkpoints, or converted folders',
     )
-    for name, default, text in (
-        ('size', 64, 'side of the images, pixels'),
-        ('batch-size', 16, 'images of a training step'),
-        ('iters', 1000, 'iterations of each first stage'),
-        ('ldm-iters', 500, 'iterations of the most expensive diffusion model'),
-        ('num-images', 256, 'held-out images to reconstruct, at most'),
-        ('num-samples', 256, 'images to generate by each diffusion model'),
-    ):
+    for name, default, text in NUMBERS:
         parser.add_argument(
             f'--{name}',
             type=int,

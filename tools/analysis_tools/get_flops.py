@@ -21,7 +21,7 @@ from mmldm.apis import config_parser, load_config, run_tool
 from mmldm.utils import check_count
 
 if TYPE_CHECKING:
-    from mmldm.apis.model_costs import Cost
+    from mmldm.apis.measured_costs import Cost
     from mmldm.apis.training_memory import Share
 
 

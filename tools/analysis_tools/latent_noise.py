@@ -68,12 +68,12 @@ def main() -> None:
                 'table has no noise'
             )
     from mmldm.apis.loaded_first_stage import loaded_first_stage
-    from mmldm.engine.noise_tolerance import noise_tolerance
     from mmldm.evaluation import (
         FeatureDistance,
         ReconstructionMetrics,
         Sharpness,
     )
+    from mmldm.evaluation.noise_tolerance import noise_tolerance
 
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False

@@ -20,8 +20,9 @@ import subprocess
 import sys
 import time
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from peak_memory import forget_peak, peak_memory
 
 from mmldm.apis import run_tool
 from mmldm.utils import check_count
@@ -38,7 +39,6 @@ ROWS = {
     'both': dict(checkpointing=True, dtype='bfloat16'),
 }
 RANK = 16
-STATUS, RESET = '/proc/self/status', '/proc/self/clear_refs'
 
 
 def parse_args() -> argparse.Namespace:
@@ -109,7 +109,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     kind = next(w for w in denoiser.parameters() if not w.requires_grad).dtype
     z_t = torch.randn(1, 4, args.latent, args.latent, dtype=kind)
     tokens = torch.randn(1, TOKENS, CONTEXT_DIM, dtype=kind)
-    Path(RESET).write_text('5')  # forget the peak of the construction
+    forget_peak('cpu')  # of the construction
     seconds = []
     for _ in range(args.steps):
         start = time.perf_counter()
@@ -118,19 +118,16 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
         optimizer.step()
         optimizer.zero_grad()
         seconds.append(time.perf_counter() - start)
-    return dict(memory=peak(), seconds=min(seconds), trained=count(weights))
+    return dict(
+        memory=peak_memory('cpu') / 1024,
+        seconds=min(seconds),
+        trained=count(weights),
+    )
 
 
 def count(weights: list[Any]) -> float:
     """Number of elements in millions."""
     return sum(weight.numel() for weight in weights) / 1e6
-
-
-def peak() -> float:
-    """Largest memory of this process, GB."""
-    lines = Path(STATUS).read_text().splitlines()
-    (line,) = (line for line in lines if line.startswith('VmHWM'))
-    return int(line.split()[1]) / 2**20
 
 
 def main() -> None:

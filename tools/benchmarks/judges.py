@@ -26,7 +26,7 @@ from PIL import Image, ImageFilter
 
 from mmldm.apis import run_tool
 from mmldm.apis.cli import add_flags
-from mmldm.apis.feature_flags import FLAGS, network_config
+from mmldm.apis.cli.feature_flags import FLAGS, network_config
 from mmldm.utils import check_count
 
 # Imported where it is used: --help does not wait for torch.

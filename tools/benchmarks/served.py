@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
 from interleaved import clock_of
+from peak_memory import forget_peak, peak_memory
 
 Build = Callable[[argparse.Namespace], Callable[[], Any]]
 
@@ -37,7 +39,12 @@ class Served:
         return self.ask('seconds')
 
     def ask(self, what: str) -> Any:
-        """'seconds' of the next run, or 'memory' in MiB at its peak."""
+        """The answer to one of three words.
+
+        Args:
+            what: 'seconds' makes a run and times it. 'memory' is its peak in
+                MiB since 'forget', which is what is in use then.
+        """
         self.pipe.send(what)
         try:
             return self.pipe.recv()
@@ -53,21 +60,12 @@ def _serve(build: Build, args: argparse.Namespace, pipe: Connection) -> None:
     """Main function of a process."""
     warnings.filterwarnings('ignore')
     run, clock = build(args), clock_of(args)
-    while (what := pipe.recv()) is not None:
-        if what == 'memory':
-            pipe.send(_peak_memory(args.device))
-            continue
-        start = clock()
-        run()
-        pipe.send(clock() - start)
-
-
-def _peak_memory(device: str) -> float:
-    """Largest memory so far: allocated on a GPU, resident on a CPU; MiB."""
-    if device.startswith('cuda'):
-        import torch
-
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    with suppress(EOFError):  # the benchmark has ended
+        while (what := pipe.recv()) is not None:
+            if what != 'seconds':
+                ask = peak_memory if what == 'memory' else forget_peak
+                pipe.send(ask(args.device))
+                continue
+            start = clock()
+            run()
+            pipe.send(clock() - start)

@@ -1,7 +1,13 @@
 """Tables, verdict and picture of the benchmark of solvers."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BASELINE = ('DDIM', 'leading')
 BASELINE_NFE = 200
@@ -88,17 +94,20 @@ def plot(rows: Sequence[Row], path: str) -> None:
         panel.set_visible(False)
     figure.supxlabel('evaluations of the network')
     figure.supylabel('error')
+    _legend(figure, [*solvers, label_of_bar])
+    figure.savefig(path, dpi=120)
+
+
+def _legend(figure: Figure, names: Sequence[str]) -> None:
+    """One legend of the curves in all panels, in the order of their names."""
     curves = {}
     for panel in figure.axes:
         handles, labels = panel.get_legend_handles_labels()
         curves |= dict(zip(labels, handles, strict=True))
-    names = [name for name in (*solvers, label_of_bar) if name in curves]
+    names = [name for name in names if name in curves]
     figure.legend(
-        [curves[name] for name in names],
-        names,
-        loc='outside right upper',
+        [curves[name] for name in names], names, loc='outside right upper'
     )
-    figure.savefig(path, dpi=120)
 
 
 def _by_aim(row: Row) -> float:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 from mmengine.config import Config
 from rich.console import Console
 from rich.progress import Progress
+from solver_flags import GRIDS, SOLVERS, parse_args
 from solver_report import (
     BASELINE,
     BASELINE_NFE,
@@ -39,9 +40,6 @@ from solver_report import (
 )
 
 from mmldm.apis import run_tool
-from mmldm.apis.cli import ConfigAction
-from mmldm.utils import check_range
-from mmldm.utils.files import check_file_to_write
 from mmldm.utils.shipped import config_path
 
 # Imported where it is used: --help does not wait for torch.
@@ -49,142 +47,12 @@ if TYPE_CHECKING:
     from solver_paths import Mixture, Trained
     from torch import Tensor
 
-DEFAULT_CONFIG = 'mmldm::_base_/models/ldm_kl-f4.py'
-NFE = (5, 8, 10, 12, 15, 20, 30, 50, 200)
 RANKED = (10, 15, 20)
-# Limits: some hundred MB for all paths, and an hour of steps.
-MOST = dict(
-    num_samples=100_000, num_modes=1000, dim=1000, reference_steps=100_000
-)
-SOLVERS = {
-    'DDIM': dict(type='DDIM'),
-    'Heun': dict(type='Heun'),
-    'PLMS': dict(type='PLMS'),
-    'iPNDM-2-flow': dict(type='IPNDM', order=2, coordinates='flow'),
-    'iPNDM-3-flow': dict(type='IPNDM', order=3, coordinates='flow'),
-    'iPNDM-2': dict(type='IPNDM', order=2),
-    'iPNDM-3': dict(type='IPNDM', order=3),
-    'iPNDM-4': dict(type='IPNDM', order=4),
-    'DPM++2M': dict(type='DPMSolverPP', order=2),
-    'DPM++3M': dict(type='DPMSolverPP', order=3),
-    'DPM++2S': dict(type='DPMSolverSinglestep', order=2),
-    'DPM++3S': dict(type='DPMSolverSinglestep', order=3),
-    'UniPC-2': dict(type='UniPC', order=2),
-    'UniPC-3': dict(type='UniPC', order=3),
-}
-GRIDS = {
-    'leading': dict(type='LeadingGrid'),
-    'trailing': dict(type='TrailingGrid'),
-    'linspace': dict(type='LinspaceGrid'),
-    'Karras': dict(type='KarrasGrid'),
-    'log-SNR': dict(type='LogSNRGrid'),
-    'equal-error': dict(type='EqualErrorGrid'),
-    'log-SNR-to-0.0001': dict(type='LogSNRGrid', last_time=1e-4),
-    'log-SNR-to-0.005': dict(type='LogSNRGrid', last_time=5e-3),
-}
 # To within a thousandth of a timestep of the table's first level.
 REFERENCE = (
     dict(type='UniPC', order=3),
     dict(type='LogSNRGrid', last_time=1e-6),
 )
-
-
-def parse_args() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        '--config',
-        default=DEFAULT_CONFIG,
-        help='config of the default solver and grid (default: '
-        f'{DEFAULT_CONFIG})',
-    )
-    parser.add_argument(
-        '--checkpoint',
-        help='trained model of --config, or a work directory, for the network',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change the config, as in tools/test.py',
-    )
-    parser.add_argument(
-        '--nfe',
-        nargs='+',
-        type=int,
-        default=NFE,
-        metavar='N',
-        help=f'evaluations of the network (default: {_words(NFE)})',
-    )
-    for name, choices in (('solvers', SOLVERS), ('grids', GRIDS)):
-        parser.add_argument(
-            f'--{name}',
-            nargs='+',
-            choices=choices,
-            default=list(choices),
-            metavar='NAME',
-            help=f'some of {_words(choices)} (default: all)',
-        )
-    parser.add_argument(
-        '--num-samples',
-        type=int,
-        default=128,
-        help='number of paths (default: 128)',
-    )
-    parser.add_argument(
-        '--num-modes',
-        type=int,
-        default=40,
-        help='Gaussians of the mixture (default: 40)',
-    )
-    parser.add_argument(
-        '--dim', type=int, default=32, help='dimensions (default: 32)'
-    )
-    parser.add_argument(
-        '--guidance',
-        type=float,
-        default=1.0,
-        metavar='SCALE',
-        help='classifier-free guidance of the mixture; a checkpoint uses that '
-        'of its config (default: 1, none)',
-    )
-    parser.add_argument(
-        '--reference-steps',
-        type=int,
-        default=1000,
-        help='steps of the fine path (default: 1000)',
-    )
-    parser.add_argument(
-        '--seed', type=int, default=0, help='seed of all noise (default: 0)'
-    )
-    parser.add_argument(
-        '--out', metavar='FILE.json', help='write the errors here'
-    )
-    parser.add_argument(
-        '--plot', metavar='FILE.png', help='plot the errors, one panel a grid'
-    )
-    args = parser.parse_args()
-    for name in ('num_samples', 'num_modes', 'dim', 'reference_steps'):
-        value = getattr(args, name)
-        check_range(f'--{name.replace("_", "-")}', value, 1, MOST[name])
-    for name in ('out', 'plot'):
-        if getattr(args, name) is not None:
-            check_file_to_write(f'--{name}', getattr(args, name))
-    if max(args.nfe) > MOST['reference_steps']:
-        raise ValueError(
-            f'--nfe {_words(args.nfe)} must be at most '
-            f'{MOST["reference_steps"]}'
-        )
-    if min(args.nfe) < 2:
-        raise ValueError(
-            f'--nfe {_words(args.nfe)} must be 2 or more, as PLMS needs 2'
-        )
-    return args
 
 
 def steps_for(solver: dict, nfe: int) -> int:
@@ -239,10 +107,6 @@ def _machine() -> str:
     return f'{torch.get_num_threads()} threads of {platform.machine()}'
 
 
-def _words(values: Sequence) -> str:
-    return ' '.join(map(str, values))
-
-
 def _named(part: dict, known: dict[str, dict]) -> str:
     """The name of a config's part in ``known``; add it if it is missing."""
     from solver_paths import build
@@ -284,7 +148,7 @@ def rows_to_fill(args: argparse.Namespace) -> tuple[list[Row], tuple]:
 
 def main() -> None:
     """Measure, print and write the results."""
-    args = parse_args()
+    args = parse_args(__doc__)
     import torch
     from solver_paths import Mixture, Trained
 

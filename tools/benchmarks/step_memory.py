@@ -52,7 +52,7 @@ def step(args: argparse.Namespace):
 def peak(args: argparse.Namespace) -> float:
     """MiB that a step needs."""
     run = Served(step, args)
-    before = run.ask('memory')
+    before = run.ask('forget')
     for _ in range(args.repeats):
         run()
     after = run.ask('memory')

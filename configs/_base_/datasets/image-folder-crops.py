@@ -6,7 +6,7 @@ train_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type='LoadImage'),
-            dict(type='ResizeShorterSide', size=384),
+            dict(type='ResizeShorterSide', ratio=1.5),
             dict(type='Crop', random=True),
             dict(type='RandomFlip', prob=0.5),
             dict(type='PackInputs'),

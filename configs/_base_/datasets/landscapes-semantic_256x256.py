@@ -1,15 +1,16 @@
 _base_ = './image-pairs.py'
 
 # Photographs of landscapes in 'images', and in 'maps' the class of every
-# pixel, one of COCO-Stuff's 182. Crops have 384x384 pixels (Rombach et al.
-# 2022, section 4.3.2). One image in twenty is held out.
+# pixel, one of COCO-Stuff's 182. Crops are cut out of images whose shorter
+# side has 384 pixels (Rombach et al. 2022, section 4.3.2). One image in twenty
+# is held out.
 source = dict(
     images='images', annotations=[dict(type='LabelMaps', folder='maps')]
 )
 load = [
     dict(type='LoadImage'),
     dict(type='LoadLabelMap', num_classes=182),
-    dict(type='ResizeShorterSide', size=384),
+    dict(type='ResizeShorterSide', ratio=1.5),
 ]
 train_dataloader = dict(
     dataset=dict(

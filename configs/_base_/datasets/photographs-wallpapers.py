@@ -1,13 +1,20 @@
 _base_ = './photographs.py'
 
-# More photographs, of Debian's packages: apt-get install these (155 MB), or
-# set packages=[] to train with those of the wheels alone.
+# More photographs, of Debian's packages, and smaller scales, which have more
+# detail in each square.
+real_colours = [
+    dict(type='RandomDownscale', min_scale=0.15),
+    dict(type='Crop', random=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackInputs'),
+]
 train_dataloader = dict(
     dataset=dict(
-        packages=[
-            'lomiri-wallpapers-16.04',
-            'mate-backgrounds',
-            'plasma-workspace-wallpapers',
-        ]
+        packages={{_base_.wallpapers}},
+        pipeline=[
+            *real_colours[:2],
+            dict(type='RandomChannelOrder'),
+            *real_colours[2:],
+        ],
     )
 )

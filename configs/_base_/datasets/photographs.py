@@ -9,6 +9,13 @@ real_colours = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackInputs'),
 ]
+# Debian's packages with more of them: apt-get install these (155 MB), or set
+# packages=[] to train with those of the wheels alone.
+wallpapers = [
+    'lomiri-wallpapers-16.04',
+    'mate-backgrounds',
+    'plasma-workspace-wallpapers',
+]
 train_dataloader = dict(
     num_workers=0,
     sampler=dict(type='AddressedSampler'),

@@ -80,7 +80,7 @@ def recommend(rows: Sequence[Row], num_samples: int) -> tuple[str, str]:
         )
     if num_samples < FEW:
         reasons.append(
-            f'{num_samples} samples give rough distances; more --num-samples '
-            'and longer trainings make this sure.'
+            f'{num_samples} samples give rough distances; more of them and '
+            'longer trainings make this sure.'
         )
     return best['name'], ' '.join(reasons)

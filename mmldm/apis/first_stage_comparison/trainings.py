@@ -18,7 +18,7 @@ LDM = 'mmldm::ldm/ldm_kl-f4_1xb32-2k_images-64x64.py'
 # Latent channels of a factor, as in the paper's KL models (table 8), but 3
 # instead of 2 for factor 2: less could not hold a small image in colour.
 CHANNELS = {2: 3, 4: 3, 8: 4, 16: 16, 32: 64}
-# Of a network's channels, from the finest resolution to the coarsest.
+# Factors of a network's channels, from the finest resolution to the coarsest.
 MULTS = (1, 2, 4, 4, 4, 4)
 # How often the denoiser halves the latents, all together.
 DENOISER_FACTOR = 4
@@ -56,8 +56,8 @@ class Budget:
 
     @property
     def lengths(self) -> dict[str, int]:
-        """The iterations, by flag."""
-        return {'--iters': self.iters, '--ldm-iters': self.ldm_iters}
+        """The iterations, by name."""
+        return dict(iters=self.iters, ldm_iters=self.ldm_iters)
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,14 @@ def plan_stages(
     """
     if len(factors) + len(sources) < 2:
         raise ValueError(
-            'one first stage cannot be compared: give several --factors, or '
-            '--first-stages'
+            'one first stage cannot be compared: give several factors, or '
+            'first stages that are trained'
         )
     for factor in factors:
         if budget.size % (factor * DENOISER_FACTOR):
             raise ValueError(
-                f'--size {budget.size} is no multiple of '
-                f'{DENOISER_FACTOR * factor}, which --factors {factor} needs: '
+                f'size={budget.size} is no multiple of '
+                f'{DENOISER_FACTOR * factor}, which factor={factor} needs: '
                 'change one of them'
             )
     settings = {**budget.data, **budget.lengths, **_named(factors, sources)}
@@ -176,8 +176,7 @@ def _named(factors: Sequence[int], sources: Sequence[str]) -> dict[str, str]:
         key, path = f'first stage {_name(source)}', str(source.absolute())
         if key in found:
             raise ValueError(
-                f'--first-stages {source}: another {key} is compared too: '
-                'rename one of them'
+                f'{source}: another {key} is compared too: rename one of them'
             )
         found[key] = path
     return found
@@ -192,7 +191,7 @@ def _note_settings(settings: Mapping[str, Any], work_dir: Path) -> None:
         if before.get(key, value) != value:
             raise ValueError(
                 f'{work_dir} has trainings with {key}={before[key]!r}, '
-                f'not {value!r}: choose another --work-dir'
+                f'not {value!r}: choose another work_dir'
             )
     work_dir.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**before, **settings}, indent=2) + '\n')
@@ -252,7 +251,7 @@ def train(training: Training) -> None:
         raise ValueError(
             f'{training.work_dir} was trained for {longest} iterations, but '
             f'equal compute asks for {training.iters}: choose another '
-            '--work-dir, or remove this folder'
+            'work_dir, or remove this folder'
         )
     if training.done:
         return

@@ -13,9 +13,8 @@ from mmldm.structures import LDMDataSample
 from mmldm.utils import check_count
 from mmldm.utils.memory import check_images_fit
 
-from ..adapters import AdapterSource, load_adapters
+from ..adapters import AdapterSource
 from ..class_names import class_names
-from ..models import init_model
 from .arguments import (
     check_known,
     refuse_sampling,
@@ -28,6 +27,7 @@ from .defaults import Defaults, defaults_of
 from .editing import Editing
 from .edits import Edit
 from .kinds import kinds_of, negative_of
+from .opened import opened
 from .requests import Request, size_of
 from .results import settings_of, to_picture
 
@@ -69,20 +69,7 @@ class LatentDiffusionInferencer(Editing):
         device: str | torch.device | None = None,
         adapters: Sequence[AdapterSource] = (),
     ) -> None:
-        if not isinstance(model, torch.nn.Module):
-            model = init_model(model, checkpoint, device)
-            load_adapters(model, adapters)
-        elif adapters:
-            raise ValueError(
-                'adapters are loaded with a model from a file: call '
-                'load_adapters(model, adapters) for a model in memory'
-            )
-        if not isinstance(model, LatentDiffusion):
-            raise ValueError(
-                f'model is a {type(model).__name__}, expected a '
-                'LatentDiffusion: give another model'
-            )
-        self.model = model
+        self.model = opened(model, checkpoint, device, adapters)
 
     @property
     def reads(self) -> tuple[str, ...]:

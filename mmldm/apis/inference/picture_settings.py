@@ -17,6 +17,7 @@ from mmldm.engine.generation_loop import GROUP
 from mmldm.models.editors import LatentDiffusion
 from mmldm.utils.checkpoint import as_hex, weights_hash
 from mmldm.utils.files import check_file
+from mmldm.utils.nested import unequal
 from mmldm.utils.weight_files import file_hash
 from mmldm.utils.whole_files import replaced
 from mmldm.version import __version__
@@ -197,15 +198,8 @@ def as_plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> list[str]:
     """Names of the settings that differ, such as ``model.weights``."""
-    found = []
-    now, then = (json.loads(json.dumps(side)) for side in (now, then))
-    for name in sorted({*now, *then}):
-        one, other = now.get(name), then.get(name)
-        if isinstance(one, dict) and isinstance(other, dict):
-            found += [f'{name}.{inner}' for inner in differences(one, other)]
-        elif one != other:
-            found.append(name)
-    return found
+    stored = (json.loads(json.dumps(side)) for side in (now, then))
+    return sorted(path for path, *_ in unequal(*stored))
 
 
 def _file_record(paths: Any) -> Any:

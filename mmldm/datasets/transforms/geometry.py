@@ -1,5 +1,6 @@
 """Resizing, cropping and flipping."""
 
+import math
 import operator
 from collections.abc import Sequence
 
@@ -33,16 +34,25 @@ class ResizeShorterSide(BaseTransform):
             when growing; 'opencv_area' is OpenCV's, which uses areas for
             growing too; 'bilinear' is OpenCV's, which aliases; 'bicubic' is
             Pillow's, which does not. Maps take the nearest pixel.
+        ratio: Factor of the length, at least 1: 1.5 leaves a crop of the data
+            set's ``size`` two thirds of the shorter side.
     """
 
-    def __init__(self, size: Size | None = None, method: str = 'area') -> None:
+    def __init__(
+        self,
+        size: Size | None = None,
+        method: str = 'area',
+        ratio: float = 1.0,
+    ) -> None:
         check_choice('ResizeShorterSide.method', method, RESAMPLE)
         self.size = _checked(self, size)
         self.resample = RESAMPLE[method]
+        check_range('ResizeShorterSide.ratio', ratio, 1, math.inf)
+        self.ratio = ratio
 
     def transform(self, results: dict) -> dict:
         """Scale the image and its maps."""
-        size = _size(self, results)
+        size = [round(side * self.ratio) for side in _size(self, results)]
         sides = results['img'].shape[:2]
         scale = max(map(operator.truediv, size, sides))
         shape = [

@@ -5,6 +5,7 @@ from .latent_scale_hook import LatentScaleHook
 from .module_ema_hook import ModuleEMAHook
 from .reference_metrics_hook import ReferenceMetricsHook
 from .run_summary_hook import RunSummaryHook
+from .spectra_hook import SpectraHook
 from .training_info_hook import TrainingInfoHook
 from .validation_loss_hook import ValidationLossHook
 
@@ -16,6 +17,7 @@ __all__ = [
     'ModuleEMAHook',
     'ReferenceMetricsHook',
     'RunSummaryHook',
+    'SpectraHook',
     'TrainingInfoHook',
     'ValidationLossHook',
 ]

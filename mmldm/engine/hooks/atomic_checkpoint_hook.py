@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mmldm.utils import (
 from mmldm.utils.newest_checkpoint import RECORD
 from mmldm.utils.whole_files import TEMPORARY_SUFFIX, written_whole
 
+from ..checkpoint_files import begin_writing
 from ..optim_wrapper import named_wrappers
 
 KEY = 'default_hooks.checkpoint'
@@ -36,6 +38,10 @@ class AtomicCheckpointHook(CheckpointHook):
     mmengine's hook removes the oldest file before it writes the new one: with
     ``max_keep_ckpts=1``, a full disk leaves no checkpoint. (For the copy that
     ``save_best`` makes, this is still the case.)
+
+    The training goes on while a copy of its state is written, for which the
+    CPU needs as much memory as the file has bytes. If the writing fails, the
+    training stops after the iteration in which that is known.
 
     Args:
         interval: Iterations between checkpoints.
@@ -168,6 +174,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
         Only now, after their first step, optimizers have a state.
         """
+        runner.checkpoint_writer.check()
         if not self.tried:
             runner.try_checkpoint()
             self.tried = True
@@ -201,30 +208,44 @@ class AtomicCheckpointHook(CheckpointHook):
             self.keep_ckpt_ids.clear()
             self.keep_ckpt_ids.extend(kept)
             runner.message_hub.update_info('keep_ckpt_ids', kept)
-        runner.save_checkpoint(
-            self.out_dir,
-            Path(self.last_ckpt).name,
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
+        begin_writing(
+            runner,
+            Path(self.last_ckpt),
+            self.save_optimizer,
+            self.save_param_scheduler,
+            meta,
+            then=partial(
+                _note_and_remove,
+                Path(runner.work_dir) / RECORD,
+                self.last_ckpt,
+                [
+                    Path(self.out_dir) / self.filename_tmpl.format(old)
+                    for old in set(keep) - set(kept)
+                ],
+            ),
         )
-        if is_main_process():
-            # Written before old files are removed: it always names an
-            # existing file.
-            self._write_record(Path(runner.work_dir) / RECORD)
-            for old in set(keep) - set(kept):
-                path = Path(self.out_dir) / self.filename_tmpl.format(old)
-                path.unlink(missing_ok=True)
 
-    def _write_record(self, path: Path) -> None:
-        try:
-            with written_whole(path) as file:
-                file.write(self.last_ckpt.encode())
-        except OSError as error:
-            raise OSError(
-                f'{path} could not be written ({error.strerror}): free disk '
-                f'space and --resume; {self.last_ckpt} is complete'
-            ) from error
+    def after_train(self, runner) -> None:
+        """See ``CheckpointHook``; the last checkpoint is complete then."""
+        runner.checkpoint_writer.finish()
+        super().after_train(runner)
+
+
+def _note_and_remove(record: Path, newest: str, old: list[Path]) -> None:
+    """Note the newest checkpoint, and remove others.
+
+    The note is written before: it always names an existing file.
+    """
+    try:
+        with written_whole(record) as file:
+            file.write(newest.encode())
+    except OSError as error:
+        raise OSError(
+            f'{record} could not be written ({error.strerror}): free disk '
+            f'space and --resume; {newest} is complete'
+        ) from error
+    for path in old:
+        path.unlink(missing_ok=True)
 
 
 def _as_list(names: str | Sequence[str] | None) -> list[str] | None:

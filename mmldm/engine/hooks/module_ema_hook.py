@@ -96,8 +96,10 @@ class ModuleEMAHook(Hook):
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         """Store the average as ``state_dict``, and the raw weights too."""
-        checkpoint['raw_state_dict'] = _copy(self.raw)
-        checkpoint['state_dict'].update(_copy(self.average))
+        # The runner copies what it stores.
+        raw = {name: weight.detach() for name, weight in self.raw.items()}
+        checkpoint['raw_state_dict'] = raw
+        checkpoint['state_dict'].update(self.average)
         checkpoint['ema_num_updates'] = self.num_updates
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:

@@ -38,9 +38,10 @@ class AutoencoderVQ(ConvAutoencoder):
                 **quantizer,
             }
         )
-        if self.image_skip and self.quantizer.normalize:
+        skip = 'image_skip' if self.image_skip else 'block_skip'
+        if getattr(self, skip) and self.quantizer.normalize:
             raise ValueError(
-                'autoencoder.image_skip=True needs codes of any length: set '
+                f'autoencoder.{skip}=True needs codes of any length: set '
                 'quantizer.normalize=False'
             )
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..layers import Float32Conv2d, zero_init
 from .autoencoder import Autoencoder
+from .block_skip import BlockSkip
 from .codec import Decoder, Encoder
 from .resizing import start_as_resizing
 from .tiling import check_tile_size, tiled_forward
@@ -39,6 +40,10 @@ class ConvAutoencoder(Autoencoder):
             decoded images. The network then starts as a pair of resizings
             and learns what they lose. Colours are right from the start;
             otherwise they take thousands of iterations.
+        block_skip: Whether to add a linear transform of blocks of f x f
+            pixels to latents, and its inverse to decoded images, see
+            :class:`BlockSkip`. The network learns what they lose, which is
+            less than with ``image_skip`` if there are many channels.
         starts_as_resizing: Whether to start from weights that average the
             image over f x f pixels and enlarge the result, see
             :func:`start_as_resizing`. It has the purpose of ``image_skip``,
@@ -71,6 +76,7 @@ class ConvAutoencoder(Autoencoder):
         quant_conv: bool = True,
         post_quant_conv: bool = True,
         image_skip: bool = False,
+        block_skip: bool = False,
         starts_as_resizing: bool = False,
         tile_size: int | None = None,
         latent_scale: float | Sequence[float] = 1.0,
@@ -82,28 +88,35 @@ class ConvAutoencoder(Autoencoder):
         body = (channels, channel_mults, num_res_blocks)
         body += (attn_factors, mid_attention, norm_groups)
         z_channels = z_channels or latent_channels
-        maps = self.num_maps
-        self.encoder = Encoder(maps * z_channels, *body)
+        self.encoder = Encoder(self.num_maps * z_channels, *body)
         self.decoder = Decoder(z_channels, *body)
-        _check_pointwise(
-            z_channels, latent_channels, quant_conv, post_quant_conv
-        )
-        self.quant_conv = self.post_quant_conv = nn.Identity()
-        if quant_conv:
-            sizes = (maps * z_channels, maps * latent_channels)
-            self.quant_conv = Float32Conv2d(*sizes, 1)
-        if post_quant_conv:
-            self.post_quant_conv = nn.Conv2d(latent_channels, z_channels, 1)
-        if tile_size is not None:
-            check_tile_size(tile_size)
+        self._build_pointwise(z_channels, quant_conv, post_quant_conv)
+        check_tile_size(tile_size)
         self.tile_size = tile_size
         self.image_skip = image_skip
         _check_colours(latent_channels, image_skip, starts_as_resizing)
+        _check_skips(block_skip, image_skip, starts_as_resizing)
+        self.block_skip = None
+        if block_skip:
+            self.block_skip = BlockSkip(latent_channels, factor)
         self._start(starts_as_resizing)
+
+    def _build_pointwise(
+        self, z_channels: int, quant_conv: bool, post_quant_conv: bool
+    ) -> None:
+        """Build the convolutions at both sides of the latents, if any."""
+        latent = self.latent_channels
+        _check_pointwise(z_channels, latent, quant_conv, post_quant_conv)
+        self.quant_conv = self.post_quant_conv = nn.Identity()
+        if quant_conv:
+            sizes = [self.num_maps * c for c in (z_channels, latent)]
+            self.quant_conv = Float32Conv2d(*sizes, 1)
+        if post_quant_conv:
+            self.post_quant_conv = nn.Conv2d(latent, z_channels, 1)
 
     def _start(self, as_resizing: bool) -> None:
         """Set the first weights of layers that carry a small image."""
-        if self.image_skip:
+        if self.image_skip or self.block_skip:
             zero_init(self.moments_layer)
             zero_init(self.decoder[-1][-1])
         if as_resizing:
@@ -124,6 +137,9 @@ class ConvAutoencoder(Autoencoder):
     def encode_moments(self, x: Tensor) -> Tensor:
         """Output of the encoder, (B, num_maps * C, H / f, W / f)."""
         maps = self.quant_conv(self._run(self.encoder, x))
+        if self.block_skip:
+            waves, rest = maps.tensor_split([self.latent_channels], dim=1)
+            return torch.cat([waves + self.block_skip.encode(x), rest], dim=1)
         if not self.image_skip:
             return maps
         small = F.avg_pool2d(x, self.factor)
@@ -135,6 +151,8 @@ class ConvAutoencoder(Autoencoder):
     def decode_for_training(self, z: Tensor) -> Tensor:
         """Images (B, 3, f h, f w) from the latents of a :class:`Coding`."""
         x = self._run(self.decoder, self.post_quant_conv(z))
+        if self.block_skip:
+            return x + self.block_skip.decode(z)
         if not self.image_skip:
             return x
         return x + F.interpolate(z[:, :3], x.shape[2:], mode='bicubic')
@@ -163,6 +181,15 @@ def _check_colours(
             f'latent_channels={latent_channels} cannot hold a small image in '
             'colour: set autoencoder.latent_channels to 3 or more, or '
             f'{key}=False'
+        )
+
+
+def _check_skips(block_skip: bool, *others: bool) -> None:
+    """Raise if there is another way for colours beside ``block_skip``."""
+    if block_skip and any(others):
+        raise ValueError(
+            'autoencoder.block_skip=True has the purpose of image_skip and '
+            'starts_as_resizing: set these to False'
         )
 
 

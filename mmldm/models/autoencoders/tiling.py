@@ -10,22 +10,19 @@ import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import compress, pairwise, product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from ..layers import Downsample, ResBlock, SelfAttention2d, Upsample
+from .tiled_norms import Box, Moments, UnknownNorm, WholeMapNorm, merged
 
 # Smaller tiles are mostly halo. Published decoders reach 8 pixels, which costs
 # 1.6 times the work for tiles of 64 pixels and 2.3 times for 32.
 MIN_TILE_SIZE = 64
 GROWTH = {Upsample: 2, Downsample: 0.5}  # of height and width
 LOCAL = (nn.Conv2d, nn.GroupNorm, nn.SiLU, ResBlock, *GROWTH)
-
-Box = tuple[slice, slice]  # rows, columns
 
 
 def tiled_forward(net: nn.Sequential, x: Tensor, tile_size: int) -> Tensor:
@@ -63,9 +60,9 @@ def tiled_forward(net: nn.Sequential, x: Tensor, tile_size: int) -> Tensor:
     return x
 
 
-def check_tile_size(tile_size: int) -> None:
-    """Raise unless tiles are much larger than their halo."""
-    if tile_size < MIN_TILE_SIZE:
+def check_tile_size(tile_size: int | None) -> None:
+    """Raise unless tiles are much larger than their halo; None for none."""
+    if tile_size is not None and tile_size < MIN_TILE_SIZE:
         raise ValueError(
             f'tile_size={tile_size} makes tiles that are mostly halo: set '
             f'tile_size to {MIN_TILE_SIZE} or more, such as 512'
@@ -129,20 +126,6 @@ def _map_sizes(steps: Sequence[nn.Module]) -> Iterator[float]:
         yield channels * area
 
 
-class Moments(NamedTuple):
-    """Mean and variance of the norm groups in a region.
-
-    Args:
-        size: Number of positions in the region.
-        mean: (B, groups), float32 or better.
-        var: Mean squared distance from ``mean``, (B, groups).
-    """
-
-    size: int
-    mean: Tensor
-    var: Tensor
-
-
 class Tile(NamedTuple):
     """Boxes of a tile in the map, of its halo, and of the tile in the halo."""
 
@@ -172,7 +155,7 @@ def _stage_forward(stage: nn.Sequential, x: Tensor, share: Fraction) -> Tensor:
         return _crop(out, tile.inner, down)
 
     for _ in _parts(stage, nn.GroupNorm):
-        known.append(_merge([run(tile) for tile in tiles]))
+        known.append(merged([run(tile) for tile in tiles]))
     whole = None
     for tile in tiles:
         part = run(tile)
@@ -215,86 +198,3 @@ def _crop(x: Tensor, box: Box, factor: int) -> Tensor:
     """A box of a map ``factor`` times larger, as a view of ``x``."""
     rows, columns = (slice(s.start // factor, s.stop // factor) for s in box)
     return x[..., rows, columns]
-
-
-class UnknownNorm(Exception):
-    """Raised at the first norm with unknown moments; holds a tile's share."""
-
-    def __init__(self, moments: Moments) -> None:
-        super().__init__()
-        self.moments = moments
-
-
-class WholeMapNorm(TorchFunctionMode):
-    """Context in which group norms use given moments.
-
-    This mode replaces torch's function and does not change any module.
-
-    Args:
-        known: Moments for the first norms, in the order of their calls. The
-            next norm raises :class:`UnknownNorm`.
-        inner: Region of that norm's input whose moments are measured.
-    """
-
-    def __init__(self, known: Sequence[Moments], inner: Box) -> None:
-        super().__init__()
-        self.known = iter(known)
-        self.inner = inner
-
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func is not F.group_norm:
-            return func(*args, **kwargs)
-        x, num_groups = args
-        moments = next(self.known, None)
-        if moments is None:
-            raise UnknownNorm(_moments(_crop(x, self.inner, 1), num_groups))
-        return _normalize(moments, x, num_groups, **kwargs)
-
-
-def _moments(x: Tensor, num_groups: int) -> Moments:
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
-    groups = x.unflatten(1, (num_groups, -1))
-    var, mean = torch.var_mean(groups, dim=(2, 3, 4), correction=0)
-    return Moments(x.shape[2] * x.shape[3], mean, var)
-
-
-def _merge(parts: Sequence[Moments]) -> Moments:
-    """Moments of the union of disjoint regions; Chan et al. 1979.
-
-    Only squared distances from a mean are added: E[x^2] - E[x]^2 would lose a
-    variance that is small relative to the mean.
-    """
-    size = sum(part.size for part in parts)
-    mean = sum(part.mean * (part.size / size) for part in parts)
-    var = sum(
-        (part.var + (part.mean - mean) ** 2) * (part.size / size)
-        for part in parts
-    )
-    return Moments(size, mean, var)
-
-
-def _normalize(
-    moments: Moments,
-    x: Tensor,
-    num_groups: int,
-    weight: Tensor,
-    bias: Tensor,
-    eps: float,
-) -> Tensor:
-    """Group norm of x (B, C, h, w) by the given moments, in torch's dtype."""
-    mean, var = (
-        m.repeat_interleave(x.shape[1] // num_groups, dim=1)
-        for m in (moments.mean, moments.var)
-    )
-    scale = weight * (var + eps).rsqrt()
-    shift = bias - mean * scale
-    out = (x * scale[..., None, None]).add_(shift[..., None, None])
-    own = torch.group_norm(x[..., :1, :1], num_groups, weight, bias, eps)
-    return out.to(own.dtype)

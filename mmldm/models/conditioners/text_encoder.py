@@ -26,7 +26,7 @@ class TextEncoder(FrozenNetwork):
 
     T5's encoder, as in Imagen (Saharia et al. 2022, arXiv:2205.11487), BERT,
     RoBERTa and all other text models that transformers' ``AutoModel`` has also
-    work. Of a model with encoder and decoder, only the encoder is used.
+    work; of one with a decoder, only the encoder is used.
 
     There is a token for every position of the caption, padding included; null
     is the empty caption. A tokenizer may mark padding, to which the text model

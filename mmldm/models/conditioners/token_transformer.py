@@ -107,12 +107,9 @@ class TokenTransformer(Embedder):
         self.reads = self.tokenizer.reads
         self.token_embed = _embedding(vocab_size, embed_dim, init_std)
         self.position_embed = _embedding(max_length, embed_dim, init_std)
-        self.blocks = nn.Sequential(
-            *(
-                EncoderBlock(embed_dim, num_heads, head_channels)
-                for _ in range(num_layers)
-            )
-        )
+        heads = num_heads, head_channels
+        blocks = (EncoderBlock(embed_dim, *heads) for _ in range(num_layers))
+        self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(embed_dim)
         if logits:
             self.to_logits = nn.Linear(embed_dim, vocab_size)

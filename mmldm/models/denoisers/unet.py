@@ -101,9 +101,8 @@ class DenoisingUNet(Denoiser):
         self.out = _output(widths[0], out_channels)
         self.input_skip = None
         if input_skip:
-            self.input_skip = InputSkip(
-                in_channels, out_channels, self._embed_dim
-            )
+            ends = in_channels, out_channels
+            self.input_skip = InputSkip(*ends, self._embed_dim)
         if channels_last:
             self.to(memory_format=torch.channels_last)
 

@@ -1,6 +1,7 @@
 """The editor that trains autoencoders."""
 
 from collections.abc import Callable
+from math import inf
 
 import torch
 import torch.nn.functional as F
@@ -78,10 +79,7 @@ class FirstStage(Editor):
         super().__init__(data_preprocessor)
         check_choice('pixel_loss', pixel_loss, PIXEL_LOSSES)
         check_positive('perceptual_weight', perceptual_weight)
-        if regularization_weight < 0:
-            raise ValueError(
-                f'regularization_weight={regularization_weight} must be >= 0'
-            )
+        check_range('regularization_weight', regularization_weight, 0, inf)
         self.autoencoder = MODELS.build(autoencoder)
         self.regularization_weight = regularization_weight
         self.pixel_loss = PIXEL_LOSSES[pixel_loss]

@@ -63,7 +63,7 @@ class FrozenFirstStage(FrozenPart):
             stored = _stored_weights(checkpoint)
             weights = _autoencoder_weights(stored, checkpoint)
         #: Hash of the first stage whose encoder this one keeps, or None.
-        self.origin_hash = stored and stored.get(ORIGIN)
+        self.origin_hash = stored and _copied(stored.get(ORIGIN))
         if 'type' not in (autoencoder or {}):
             raise ValueError(
                 'model.autoencoder is missing, and model.'
@@ -149,12 +149,17 @@ class FrozenFirstStage(FrozenPart):
 def _stored_weights(checkpoint: str) -> dict[str, Tensor]:
     """The weights of a checkpoint."""
     try:
-        return weights_of(read_checkpoint(checkpoint))
+        return weights_of(read_checkpoint(checkpoint, mapped=True))
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f'model.autoencoder_checkpoint={checkpoint!r} does not exist: '
             'train the first stage first, or give its file or work directory'
         ) from error
+
+
+def _copied(digest: Tensor | None) -> Tensor | None:
+    """A copy, so that no file stays mapped."""
+    return None if digest is None else digest.clone()
 
 
 def _autoencoder_weights(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mmldm.diffusion import Windows
 from mmldm.diffusion.guidance import Guidance
 from mmldm.structures import Condition
-from mmldm.utils.image_size import Size, height_and_width
+from mmldm.utils.image_size import Size, check_size, height_and_width
 from mmldm.utils.typing import SampleList
 
 from ..autoencoders import Autoencoder
@@ -24,6 +24,8 @@ def check_parts(model: nn.Module) -> None:
     Raises:
         ValueError: If not, with the key in the model's config and the remedy.
     """
+    if model.image_size is not None:
+        check_size('model.image_size', model.image_size)
     networks = {'denoiser': model}
     if model.guide is not None:
         networks['guide'] = model.guide

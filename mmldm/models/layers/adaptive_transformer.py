@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import CrossAttention, attend_to
+from .attention import CrossAttention, attend_to, dot_product_attention
 from .positions import rotate
 from .precision import Float32Linear
 from .resnet import zero_init
@@ -92,7 +92,7 @@ class GridAttention(nn.Module):
         q, k = self.norm_q(q).to(v.dtype), self.norm_k(k).to(v.dtype)
         if turns is not None:
             q, k = rotate(q, turns), rotate(k, turns)
-        out = F.scaled_dot_product_attention(q, k, v)
+        out = dot_product_attention(q, k, v)
         return self.out(out.transpose(1, 2).flatten(2))
 
 

@@ -5,6 +5,7 @@ from .adversarial import (
 )
 from .equivariance import Equivariance
 from .extra_loss import ExtraLoss, TrainingStep
+from .feature_discriminator import FeatureDiscriminator
 from .laplacian_pyramid import LaplacianPyramidLoss
 from .log_variance import LearnedLogVariance
 from .lpips import LPIPS
@@ -14,6 +15,7 @@ __all__ = [
     'AdversarialLoss',
     'Equivariance',
     'ExtraLoss',
+    'FeatureDiscriminator',
     'GlobalBatchNorm2d',
     'LPIPS',
     'LaplacianPyramidLoss',

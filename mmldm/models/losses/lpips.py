@@ -17,7 +17,7 @@ from mmldm.utils.frozen_part import make_constant
 from mmldm.utils.weight_files import verify_name, weight_cache
 
 from .laplacian_pyramid import check_same_shape
-from .pretrained_features import unit_length
+from .pretrained_features import mean_over, unit_length
 
 WITHOUT_LPIPS = (
     'model.perceptual=None or model.perceptual=dict(_delete_=True, '
@@ -130,12 +130,15 @@ class LPIPS(nn.Module):
         for name, constant in constants.items():
             self.register_buffer(name, constant, persistent=False)
 
-    def forward(self, x: Tensor, reference: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, reference: Tensor, places: Tensor | None = None
+    ) -> Tensor:
         """The distance of every image to its reference, (B,), float32.
 
         Args:
             x: Images in [-1, 1], (B, 3, H, W), with sides of 16 or more.
             reference: Target images, of the same shape.
+            places: See :func:`mean_over`.
 
         Raises:
             ValueError: If the shapes differ or are too small.
@@ -154,9 +157,12 @@ class LPIPS(nn.Module):
             strict=True,
         )
         return sum(
-            ((unit_length(ours) - unit_length(theirs)).square() * weight)
-            .sum(1)
-            .mean((1, 2))
+            mean_over(
+                (
+                    (unit_length(ours) - unit_length(theirs)).square() * weight
+                ).sum(1),
+                places,
+            )
             for weight, ours, theirs in pairs
         )
 

@@ -1,6 +1,7 @@
 """A distance of images by the features of any pretrained network."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
@@ -32,12 +33,15 @@ class PretrainedFeatures(nn.Module):
         self.network = MODELS.build(network)
         self.min_size = self.network.min_size
 
-    def forward(self, x: Tensor, reference: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, reference: Tensor, places: Tensor | None = None
+    ) -> Tensor:
         """The distance of every image to its reference, (B,), float32.
 
         Args:
             x: Images in [-1, 1], (B, 3, H, W).
             reference: Target images, of the same shape.
+            places: See :func:`mean_over`.
 
         Raises:
             ValueError: If the shapes differ, are too small or not RGB.
@@ -52,10 +56,10 @@ class PretrainedFeatures(nn.Module):
             )
         pairs = zip(self.network(x), self.network(reference), strict=True)
         return sum(
-            (unit_length(ours) - unit_length(theirs))
-            .square()
-            .sum(1)
-            .mean((1, 2))
+            mean_over(
+                (unit_length(ours) - unit_length(theirs)).square().sum(1),
+                places,
+            )
             for ours, theirs in pairs
         )
 
@@ -82,3 +86,19 @@ def unit_length(features: Tensor) -> Tensor:
     features = features.float()
     length = torch.linalg.vector_norm(features, dim=1, keepdim=True)
     return features / (length + 1e-10)
+
+
+def mean_over(values: Tensor, places: Tensor | None) -> Tensor:
+    """Mean of the values of an image's positions, (B,).
+
+    Args:
+        values: (B, h, w).
+        places: Which pixels count, (B, 1, H, W) in [0, 1]; a position counts
+            as much as the pixels that it covers. Without any, the mean is 0.
+            None counts all positions alike.
+    """
+    if places is None:
+        return values.mean((1, 2))
+    shares = F.adaptive_avg_pool2d(places.to(values), values.shape[1:])[:, 0]
+    weights = shares.sum((1, 2)).clamp(min=torch.finfo(values.dtype).tiny)
+    return (values * shares).sum((1, 2)) / weights

@@ -312,6 +312,10 @@ def test_what_ours_has_not_is_refused(change, message):
             KL | dict(image_skip=True),
             'image_skip=True .* starts_as_resizing=T',
         ),
+        (
+            KL | dict(block_skip=True),
+            'block_skip=True .* starts_as_resizing=T',
+        ),
         (KL | dict(z_channels=6), 'z_channels=6 .* the 4 latent_channels'),
         (
             VQ | dict(quantizer=dict(num_codes=4, normalize=True)),

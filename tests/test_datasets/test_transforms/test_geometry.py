@@ -175,6 +175,19 @@ def test_an_image_covers_a_rectangle_and_is_cut_to_it(shape):
     assert Crop(random=True)(results)['img'].shape[:2] == (6, 9)
 
 
+def test_a_ratio_leaves_room_around_the_crop():
+    """An image covers 1.5 times the size, whatever the size is."""
+    for size, shape in ((4, (6, 8)), (8, (12, 16)), ((4, 8), (9, 12))):
+        results = dict(img=noise(30, 40), size=size)
+        results = ResizeShorterSide(ratio=1.5)(results)
+        assert results['img'].shape[:2] == shape
+
+
+def test_a_ratio_that_does_not_cover_the_crop_is_refused():
+    with pytest.raises(ValueError, match='ResizeShorterSide.ratio=0.5 must'):
+        ResizeShorterSide(ratio=0.5)
+
+
 def test_shrinking_leaves_room_for_a_rectangle():
     for _ in range(20):
         results = RandomDownscale(0.01)(dict(img=noise(20, 20), size=(6, 9)))

@@ -79,9 +79,11 @@ def test_codes_may_have_fewer_channels_than_the_codec(build, x):
     assert model.decode(model.encode(x)).shape == x.shape
 
 
-def test_a_image_skip_needs_codes_of_any_length(build):
-    with pytest.raises(ValueError, match='set quantizer.normalize=False'):
-        build(image_skip=True, quantizer=dict(normalize=True))
+@pytest.mark.parametrize('skip', ['image_skip', 'block_skip'])
+def test_a_skip_needs_codes_of_any_length(build, skip):
+    message = f'{skip}=True .* set quantizer.normalize=False'
+    with pytest.raises(ValueError, match=message):
+        build(**{skip: True}, quantizer=dict(normalize=True))
 
 
 def test_a_gradient_goes_straight_through_the_codes(build):

@@ -1,11 +1,14 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from mmldm.models.layers import SelfAttention2d, SpatialTransformer
 from mmldm.models.layers.attention import (
     GEGLU,
+    MOST_KEYS,
     CrossAttention,
     TransformerBlock,
+    dot_product_attention,
 )
 
 X = torch.linspace(-1, 1, 2 * 64 * 6).sin().view(2, 64, 2, 3)
@@ -79,6 +82,43 @@ def test_cross_attention_is_a_softmax_of_scaled_products():
         attention(x, context),
         attention.to_out(weights @ attention.to_v(context)),
     )
+
+
+@pytest.mark.parametrize(
+    'tokens, training, computed',
+    [
+        (5, True, torch.float32),
+        (MOST_KEYS, True, torch.float32),
+        (MOST_KEYS + 1, True, torch.bfloat16),
+        (5, False, torch.bfloat16),
+    ],
+)
+def test_few_tokens_are_trained_in_float32_on_a_cpu(
+    monkeypatch, tokens, training, computed
+):
+    """Where the backward in bfloat16 is slow; the result is bfloat16."""
+    seen, attend = [], F.scaled_dot_product_attention
+
+    def spy(q, k, v, mask):
+        seen.append((q.dtype, torch.is_autocast_enabled('cpu')))
+        return attend(q, k, v, mask)
+
+    monkeypatch.setattr(F, 'scaled_dot_product_attention', spy)
+    q, k, v = torch.randn(3, 1, 2, tokens, 4).bfloat16()
+    with torch.autocast('cpu'), torch.set_grad_enabled(training):
+        out = dot_product_attention(q, k, v)
+    assert seen == [(computed, computed == torch.bfloat16)]
+    assert out.dtype == torch.bfloat16
+    exact = attend(q.float(), k.float(), v.float())
+    torch.testing.assert_close(out.float(), exact, rtol=0.02, atol=0.02)
+
+
+def test_a_mask_holds_in_both_precisions():
+    q, k, v = torch.randn(3, 2, 1, 5, 4)
+    mask = MASK[:, None, None]
+    low = dot_product_attention(q.bfloat16(), k.bfloat16(), v.bfloat16(), mask)
+    exact = dot_product_attention(q, k, v, mask)
+    torch.testing.assert_close(low.float(), exact, rtol=0.05, atol=0.05)
 
 
 def test_heads_attend_on_their_own():

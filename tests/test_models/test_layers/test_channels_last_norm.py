@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmldm.models.autoencoders.tiling import WholeMapNorm
+from mmldm.models.autoencoders.tiled_norms import WholeMapNorm
 from mmldm.models.layers import group_norm as make_norm
 from mmldm.models.layers.channels_last_norm import (
     GroupNorm,

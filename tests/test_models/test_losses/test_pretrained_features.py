@@ -8,6 +8,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 from mmldm.models.losses import PretrainedFeatures
+from mmldm.models.losses.pretrained_features import mean_over
 from mmldm.registry import MODELS
 from mmldm.utils.checkpoint import load_weights, write_checkpoint
 
@@ -269,6 +270,31 @@ def test_timm_has_networks_too(tmp_path):
     assert stages(images(1, 3, 32, 32))[0].shape == (1, 64, 8, 8)
     with pytest.raises(FileNotFoundError, match='set weights to the path'):
         MODELS.build(config)
+
+
+def test_a_position_counts_as_much_as_the_pixels_it_covers():
+    """The first of four positions has all its pixels, the last a quarter."""
+    values = torch.tensor([[[1.0, 10.0], [100.0, 1000.0]]])
+    places = torch.zeros(1, 1, 4, 4)
+    places[..., :2, :2] = 1
+    places[..., 3, 3] = 1
+    expected = (1 * 1 + 1000 / 4) / (1 + 1 / 4)
+    assert mean_over(values, places).item() == pytest.approx(expected)
+    assert mean_over(values, torch.ones(1, 1, 4, 4)) == values.mean()
+    assert mean_over(values, torch.zeros(1, 1, 4, 4)) == 0
+
+
+def test_a_distance_is_limited_to_places(distance):
+    """The half that is equal has a distance, if small, near the other half."""
+    x, places = images(2, 3, 64, 64), torch.zeros(2, 1, 64, 64)
+    other = x.clone()
+    other[..., 32:] = images(2, 3, 64, 32)
+    places[..., 32:] = 1
+    whole, changed, equal = (
+        distance(other, x, p) for p in (None, places, 1 - places)
+    )
+    torch.testing.assert_close(whole, (changed + equal) / 2)
+    assert (changed > 4 * equal).all()
 
 
 def test_squared_distances_of_vectors_are_those_of_images(distance):

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
-from .inference.inferencer import LatentDiffusionInferencer
-from .inference.picture_settings import read_settings, restored
-from .inference.request_files import Row, read_rows
-from .retrieval import Retriever, retrieve
+from ..inference.inferencer import LatentDiffusionInferencer
+from ..inference.picture_settings import read_settings, restored
+from ..inference.request_files import Row, read_rows
+from ..retrieval import Retriever, retrieve
 
 # Flags whose values are arguments of the same name.
 SHARED = (

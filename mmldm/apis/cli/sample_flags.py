@@ -20,8 +20,6 @@ class Sides(argparse.Action):
         setattr(namespace, self.dest, [int(side) for side in sides])
 
 
-NAMES = ('index', 'seed', 'label')
-
 IMAGES = {
     '--num': dict(type=int, help='images of each kind (default: 4)'),
     '--seed': dict(type=int, help='seed of the images (default: 0)'),
@@ -34,14 +32,6 @@ IMAGES = {
         help='bits that do not depend on the batch size: on a CPU, batches '
         'are filled up to eight images, and one thread computes',
     ),
-    '--device': dict(help='such as cpu or cuda:1'),
-    '--adapter': dict(
-        nargs='+',
-        default=[],
-        metavar='FILE[:SCALE]',
-        help='adapters (LoRA) of the model: files, or work directories of '
-        'their training; FILE:0.5 takes half of one, and several add up',
-    ),
     '--from': dict(
         dest='rows',
         metavar='FILE',
@@ -53,7 +43,7 @@ IMAGES = {
         help='generate an image of this tool again by the settings in it',
     ),
     '--name-by': dict(
-        choices=NAMES,
+        metavar='index|seed|label',
         default='index',
         help='what names of files start with (default: index)',
     ),

@@ -1,9 +1,8 @@
 """Power of images by frequency, and energy of their gradients."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +12,8 @@ RINGS = 16
 MIN_SIDE = 32
 # Middle of each ring, cycles per pixel.
 FREQUENCIES = (torch.arange(RINGS).double() + 0.5) / (2 * RINGS)
+# Names of the spectra of real images, and of those that a model has made.
+REAL, OUTPUT = 'real images', 'output'
 
 
 def gradient_energy(image: Tensor) -> float:
@@ -49,8 +50,10 @@ def power_spectrum(image: Tensor) -> Tensor:
     power = amplitudes.abs().square().mean(0) / window.square().sum()
     axes = [torch.fft.fftfreq(side).double() for side in x.shape[1:]]
     radius = (axes[0].square()[:, None] + axes[1].square()).sqrt()
-    ring = (radius * 2 * RINGS).long()
-    inside = ring < RINGS
+    # The lower end of a ring is not part of it: frequency 0 is in none, and
+    # the first ring of 32 pixels has a frequency.
+    ring = (radius * 2 * RINGS).ceil().long() - 1
+    inside = (ring >= 0) & (ring < RINGS)
     sums = torch.zeros(RINGS, dtype=torch.float64)
     sums.index_add_(0, ring[inside], power[inside])
     counts = torch.bincount(ring[inside], minlength=RINGS)
@@ -85,27 +88,39 @@ def spectrum_gap(power: Tensor, real: Tensor) -> float:
     return float((10 * ratio.log10()).abs().mean())
 
 
-def plot_spectra(
-    path: str | Path, spectra: dict[str, Sequence[float] | Tensor]
-) -> None:
-    """Draw spectra into a picture.
+def mean_spectrum(images: Sequence[Tensor]) -> Tensor:
+    """Mean power of images in each ring, (RINGS,), float64.
 
     Args:
-        path: File of the picture, such as 'spectrum.png'.
+        images: See :func:`power_spectrum`.
+    """
+    return sum(power_spectrum(image) for image in images) / len(images)
+
+
+def plot_spectra(path: str | Path, spectra: Mapping[str, Tensor]) -> None:
+    """Draw spectra, and their ratio to that of real images, into a picture.
+
+    Args:
+        path: File of the picture, such as 'spectra.png'.
         spectra: Power in each ring of pixels in [0, 255], by the name of the
-            images.
+            images; ``REAL`` must be one of them.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 4), layout='constrained')
-    axes = figure.subplots()
-    for name, power in spectra.items():
-        axes.plot(FREQUENCIES, np.asarray(power), label=name)
-    axes.set_yscale('log')
-    axes.set_xlabel('frequency, cycles per pixel')
-    axes.set_ylabel('power, squares of grey levels')
-    axes.set_xlim(0, 0.5)
-    axes.grid(alpha=0.3)
-    axes.legend()
+    figure = Figure(figsize=(10, 4), layout='constrained')
+    power, ratio = figure.subplots(1, 2)
+    for name, curve in spectra.items():
+        style = dict(color='black', lw=2.5) if name == REAL else {}
+        power.plot(FREQUENCIES, curve, label=name, **style)
+        decibels = 10 * (curve / spectra[REAL]).log10()
+        ratio.plot(FREQUENCIES, decibels, label=name, **style)
+    power.set_yscale('log')
+    power.set_ylabel('power, squares of grey levels')
+    ratio.set_ylabel('power over that of real images, dB')
+    for axes in (power, ratio):
+        axes.set_xlabel('frequency, cycles per pixel')
+        axes.set_xlim(0, 0.5)
+        axes.grid(alpha=0.3)
+    power.legend()
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from mmldm.engine.noise_tolerance import noise_tolerance
 from mmldm.evaluation import ReconstructionMetrics
+from mmldm.evaluation.noise_tolerance import noise_tolerance
 from mmldm.registry import MODELS
 
 

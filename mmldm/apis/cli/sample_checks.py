@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mmldm.models.conditioners.layouts import check_box
-from mmldm.utils import check_count, check_range
+from mmldm.utils import check_choice, check_count, check_range
 from mmldm.utils.files import check_file, check_folder_to_write
 from mmldm.utils.image_store import IMAGES
+
+from ..inference.plan import NAMES
 
 COUNTS = ('num', 'batch_size', 'num_neighbours', 'steps', 'window', 'frames')
 FILES = ('image', 'mask', 'low_res', 'map', 'rows', 'like_settings')
@@ -33,6 +35,7 @@ def check_sample_flags(flags: Mapping[str, Any]) -> None:
         for seed in seeds:
             if seed is not None:
                 check_range(_flag(name), seed, 0, 2**63 - 1)
+    check_choice('--name-by', flags['name_by'], NAMES)
     _check_size(flags['size'])
     check_folder_to_write('--out', flags['out'])
     _check_texts(flags)

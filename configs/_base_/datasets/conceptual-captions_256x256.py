@@ -1,0 +1,3 @@
+_base_ = './captioned-shards.py'
+
+train_dataloader = dict(dataset=dict(data_root='data/conceptual-captions'))
