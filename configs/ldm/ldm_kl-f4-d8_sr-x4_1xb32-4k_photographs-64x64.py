@@ -1,10 +1,10 @@
 """Super-resolution of real photographs by 4, with the sharp first stage.
 
 Train: python tools/train.py \
-  configs/ldm/ldm_kl-f4-d8_sr-x4_1xb32-6k_photographs-64x64.py
+  configs/ldm/ldm_kl-f4-d8_sr-x4_1xb32-4k_photographs-64x64.py
 Judge: python tools/test.py \
-  configs/ldm/ldm_kl-f4-d8_sr-x4_1xb32-6k_photographs-64x64.py \
-  work_dirs/ldm_kl-f4-d8_sr-x4_1xb32-6k_photographs-64x64
+  configs/ldm/ldm_kl-f4-d8_sr-x4_1xb32-4k_photographs-64x64.py \
+  work_dirs/ldm_kl-f4-d8_sr-x4_1xb32-4k_photographs-64x64
 
 Needs the first stage of
 autoencoder_kl-f4-d8_1xb8-3200_photographs-64x64.py, and the Debian packages
@@ -19,5 +19,5 @@ model = dict(
     denoiser=dict(input_skip=True),
 )
 train_dataloader = dict(dataset=dict(packages={{_base_.wallpapers}}))
-train_cfg = dict(max_iters=6000, val_interval=2000)
+train_cfg = dict(max_iters=4000, val_interval=2000)
 default_hooks = dict(checkpoint=dict(interval=1000), ema=dict(decay=0.999))
