@@ -167,25 +167,6 @@ def test_a_diffusion_model_trains_and_predicts(path, labelled):
     assert predicted[1].pred_img.shape == (3, *size)
 
 
-def test_rare_words_of_emoji_learn_faster():
-    """And do not decay; the rest of the model has the config's rate."""
-    cfg = load(ROOT / 'configs/ldm/ldm_kl-f4_text_1xb32-7k_emoji-64x64.py')
-    model = narrowed(cfg.model)
-    with DefaultScope.overwrite_default_scope('mmldm'):
-        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    rates = {}
-    for group in wrapper.param_groups:
-        rates[id(group['params'][0])] = group['lr'], group['weight_decay']
-    words, text = model.conditioner.embedders
-    expected = {
-        words.word_maps: (1e-2, 0),
-        text.token_embed: (5e-3, 0),
-        text.position_embed: (1e-3, 0.01),
-    }
-    for part, rate in expected.items():
-        assert rates[id(part.weight)] == pytest.approx(rate)
-
-
 @pytest.mark.parametrize(
     'path', load_all('classifier'), ids=lambda path: path.stem
 )

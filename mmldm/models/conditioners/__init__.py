@@ -15,7 +15,6 @@ from .spatial_embedders import (
 from .text_encoder import TextEncoder
 from .token_transformer import TokenTransformer
 from .tokenizers import LayoutTokens, PrecomputedTokens, Tokenizer
-from .word_map import WordMap
 from .word_tokens import WordTokens
 
 __all__ = [
@@ -37,6 +36,5 @@ __all__ = [
     'TextEncoder',
     'TokenTransformer',
     'Tokenizer',
-    'WordMap',
     'WordTokens',
 ]
