@@ -5,6 +5,9 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from numbers import Integral, Real
 
+# Names that an error message lists.
+MOST_NAMES = 40
+
 
 def check_positive(name: str, value: float) -> None:
     """Raise unless ``value`` is a number > 0."""
@@ -84,9 +87,16 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
 
 
 def suggest(word: str, choices: Collection[str]) -> str:
-    """'; did you mean X? Valid names: ...' for an error message."""
+    """'; did you mean X? Valid names: ...' for an error message.
+
+    Of more than ``MOST_NAMES`` names, those that are left out are counted.
+    """
     near = get_close_matches(word, choices, n=3, cutoff=0.6)
     if not choices:
         return ', and takes none'
     hint = f'; did you mean {" or ".join(map(repr, near))}?' if near else '.'
-    return f'{hint} Valid names: {", ".join(sorted(choices))}'
+    names = sorted(choices)
+    shown = ', '.join(names[:MOST_NAMES])
+    if len(names) > MOST_NAMES:
+        shown += f' and {len(names) - MOST_NAMES:,} more'
+    return f'{hint} Valid names: {shown}'

@@ -54,6 +54,12 @@ def test_what_is_like_nothing_gets_no_suggestion():
     assert suggest('xyz', ['vector']) == '. Valid names: vector'
 
 
+def test_a_long_list_of_names_is_cut_and_counted():
+    message = suggest('name_0007', [f'name{i:04}' for i in range(1000)])
+    assert message.endswith('name0038, name0039 and 960 more')
+    assert "did you mean 'name0007'" in message
+
+
 @pytest.mark.parametrize('value', [0, 0.5, 1, 1.0])
 def test_a_number_in_range_passes(value):
     check_range('x', value, 0, 1)

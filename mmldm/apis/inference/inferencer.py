@@ -238,6 +238,8 @@ class LatentDiffusionInferencer(Editing):
                 Request(kind, shape, seed, number + i, away)
                 for i in range(num)
             ]
+            if not sampling.unconditional:
+                self.model.conditioner.check(requests[-1].data_sample())
         return requests, sampling
 
     def stream(

@@ -170,6 +170,18 @@ class Conditioner(BaseModule):
         inputs = [self._negatives(e, data_samples) for e in self.embedders]
         return join(self.embedders, self._embed(inputs, encode))
 
+    def check(self, sample: LDMDataSample) -> None:
+        """Raise if an embedder cannot read a sample, or its negative.
+
+        Raises:
+            ValueError: See :meth:`Embedder.check`.
+        """
+        for embedder in self.embedders:
+            embedder.check(sample)
+            negative = sample.negative
+            if negative is not None and self._tells(negative, embedder):
+                embedder.check(negative)
+
     def _embedder_inputs(
         self, data_samples: SampleList, random: SampleRandom | None
     ) -> list[EmbedderInput]:

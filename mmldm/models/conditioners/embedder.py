@@ -8,7 +8,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmldm.structures import Condition
+from mmldm.structures import Condition, LDMDataSample
 from mmldm.utils.typing import SampleList
 
 # Images in [-1, 1], (B, 3, H, W) -> the mode of their scaled latents.
@@ -93,6 +93,19 @@ class Embedder(BaseModule):
             data_samples: Samples with the fields in ``reads``.
             drop: (B,) bool on the CPU, True for dropped samples.
             encode: Encoder of the model's first stage.
+
+        Raises:
+            ValueError: If a field is missing or invalid.
+        """
+
+    def check(self, sample: LDMDataSample) -> None:
+        """Raise what :meth:`forward` would raise of a sample, at no cost.
+
+        Requests for many images are checked by it before the first image is
+        made. The base class checks nothing.
+
+        Args:
+            sample: A sample with the fields in ``reads``.
 
         Raises:
             ValueError: If a field is missing or invalid.

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from mmldm.registry import MODELS
-from mmldm.structures import Condition
+from mmldm.structures import Condition, LDMDataSample
 from mmldm.utils import check_count, check_positive
 from mmldm.utils.devices import to_device
 from mmldm.utils.typing import ConfigType, SampleList
@@ -140,6 +140,10 @@ class TokenTransformer(Embedder):
         x = x + self.position_embed.weight[: ids.shape[1]]
         x = self.norm(self.blocks(x))
         return Condition(tokens=x, vector=x.mean(1)) if self.pooled else x
+
+    def check(self, sample: LDMDataSample) -> None:
+        """See :class:`Embedder`."""
+        self.tokenizer.check(sample)
 
     @property
     def shard_units(self) -> list[nn.Module]:

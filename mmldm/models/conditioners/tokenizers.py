@@ -41,6 +41,15 @@ class Tokenizer(ABC):
             ValueError: If a field is missing or invalid.
         """
 
+    def check(self, sample: LDMDataSample) -> None:
+        """Raise what tokens of a sample would raise, and make none.
+
+        The base class checks nothing.
+
+        Raises:
+            ValueError: If a field is missing or invalid.
+        """
+
 
 @MODELS.register_module()
 class PrecomputedTokens(Tokenizer):

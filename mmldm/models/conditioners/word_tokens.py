@@ -56,6 +56,10 @@ class WordTokens(Tokenizer):
             [row + [0] * (self.max_length - len(row)) for row in rows]
         )
 
+    def check(self, sample: LDMDataSample) -> None:
+        """Raise if a sample has no caption, or one of unknown words."""
+        self._row(sample)
+
     def _row(self, sample: LDMDataSample) -> list[int]:
         caption = sample.require('caption', 'WordTokens')
         if not isinstance(caption, str):

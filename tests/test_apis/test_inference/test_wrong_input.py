@@ -150,6 +150,8 @@ WRONG = [
     ('text', dict(prompt=['a', ' ']), "prompt ' ' is empty"),
     ('text', dict(prompt=3), 'prompt=3 must be a text'),
     ('text', dict(prompt='a', negative=''), "negative '' is empty"),
+    ('text', dict(prompt='a c'), "the caption 'a c' of .* has the word 'c'"),
+    ('text', dict(prompt='a', negative='c'), "the caption 'c' of "),
     ('layout', dict(layout=[(3, (0.5, 0, 1, 1))]), 'layout: the box of class'),
     ('layout', dict(layout=[(3, (0, 0, NAN, 1))]), 'layout: the box of class'),
     ('layout', dict(layout=[(3, (0, 0, 1))]), 'layout: the box of class 3'),
@@ -201,3 +203,13 @@ def test_wrong_input_is_one_line_that_names_it(
     with pytest.raises((ValueError, OSError), match=f'^{message}') as error:
         generate(**arguments)
     assert '\n' not in str(error.value)
+
+
+def test_an_unknown_word_is_found_before_the_first_image(tiny_ldm):
+    generate = LatentDiffusionInferencer(
+        tiny_ldm(image_size=8, **MODELS['text'])
+    )
+    with pytest.raises(ValueError, match="the word 'c'"):
+        # It makes requests, and no image.
+        generate.asked(prompt=['a', 'b', 'c'])
+    generate.asked(unconditional=True)
