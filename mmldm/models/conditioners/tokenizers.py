@@ -49,6 +49,7 @@ class Tokenizer(ABC):
         Raises:
             ValueError: If a field is missing or invalid.
         """
+        return
 
 
 @MODELS.register_module()
