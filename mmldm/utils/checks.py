@@ -36,7 +36,9 @@ def check_range(
     """
     if _is_number(value) and low <= value <= high and value < math.inf:
         return
-    span = f'>= {low:g}' if high == math.inf else f'in [{low:g}, {high:g}]'
+    span = f'>= {low:.10g}'
+    if high < math.inf:
+        span = f'in [{low:.10g}, {high:.10g}]'
     raise ValueError(f'{name}={value!r} must be {_a(value)}{span}{hint}')
 
 

@@ -5,12 +5,13 @@ import pytest
 
 from mmldm.datasets import AddressedSampler
 from mmldm.datasets.sample_order import OneSizeOrder, PlainOrder
+from mmldm.utils.several_sizes import SeveralSizes
 
 # 11 samples of size 2, 5 of size 0, 1 of size 7.
 GROUPS = np.array([2, 0, 2, 2, 7, 2, 0, 2, 0, 2, 2, 0, 2, 2, 0, 2, 2])
 
 
-class Sized:
+class Sized(SeveralSizes):
     """A data set with samples of several sizes."""
 
     def __len__(self):
