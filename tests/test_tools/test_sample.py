@@ -497,7 +497,8 @@ def test_requests_are_made_as_they_are_drawn(draw, monkeypatch):
     monkeypatch.setattr('mmldm.models.editors.LatentDiffusion.predict', stop)
     with pytest.raises(InterruptedError):
         draw(CLASSES, '--label', 3, '--num', 10**9)
-    assert drawn == [3] and len(made) == 3
+    # Those of the batch, and two that the arguments are checked with.
+    assert drawn == [3] and len(made) == 3 + 2
 
 
 def test_a_grid_that_would_grow_too_large_says_so(draw, monkeypatch, capsys):
