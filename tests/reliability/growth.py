@@ -17,8 +17,9 @@ class Growth(NamedTuple):
     """From the first tenth of a run to its end.
 
     The first is of the second tenth, the last of the last one: the median of
-    memory and the least number of files, as a look may fall into a
-    checkpoint.
+    memory, and the number of files, which a validation or a checkpoint has
+    open for a while. It is the largest of the first looks and the least of
+    the last ones: what leaks raises the least one above any number.
     """
 
     first: Look
@@ -43,11 +44,12 @@ class Growth(NamedTuple):
 def growth(looks: list[Look]) -> Growth:
     """Of all looks of a run, in their order."""
     tenth = max(5, len(looks) // 10)
+    first, last = looks[tenth : 2 * tenth] or looks, looks[-tenth:]
     return Growth(
-        _typical(looks[tenth : 2 * tenth] or looks), _typical(looks[-tenth:])
+        Look(_median(first), max(look.files for look in first)),
+        Look(_median(last), min(look.files for look in last)),
     )
 
 
-def _typical(looks: list[Look]) -> Look:
-    memory = sorted(look.memory for look in looks)
-    return Look(memory[len(looks) // 2], min(look.files for look in looks))
+def _median(looks: list[Look]) -> float:
+    return sorted(look.memory for look in looks)[len(looks) // 2]
