@@ -106,11 +106,15 @@ class EntrySamplesMetric(BaseMetric):
         if self.patches:
             first = next(iter(samples.values()))
             truths = {sample.source: sample.fields[0] for sample in first}
+            numbers = {source: i for i, source in enumerate(truths)}
             distance = PatchDistance([*truths.values()])
-            for name, some in samples.items():
-                pairs = [(sample.image, sample.fields[0]) for sample in some]
-                value = distance(*zip(*pairs, strict=True))
-                values[f'patches_{name}'] = value
+            values |= {
+                f'patches_{name}': distance(
+                    [sample.image for sample in some],
+                    [numbers[sample.source] for sample in some],
+                )
+                for name, some in samples.items()
+            }
         return values
 
     def feature_distance(

@@ -12,7 +12,7 @@ from mmldm.registry import DATASETS, METRICS, MODELS
 from mmldm.utils.pixels import to_unit_range
 from mmldm.utils.typing import ConfigType
 
-from .patch_features import PatchFeatures
+from .patch_features import PatchDistance
 from .sharpness import LITE
 
 # An image is found if it is among so many nearest ones.
@@ -67,13 +67,10 @@ class RealImages:
     @cached_property
     def judges(self) -> dict[str, tuple[Callable, Tensor]]:
         """Each judge: from images to features, and those of real images."""
-        patches = PatchFeatures(self.images)
-        rows = patches(self.images)
-        # As in FeatureDistance, every feature counts equally.
-        spread = rows.std(0).clamp(min=1e-6)
+        patches = PatchDistance(self.images)
         return dict(
             features=(self._vectors, self._vectors(self.images)),
-            patches=(lambda images: patches(images) / spread, rows / spread),
+            patches=(patches.scaled, patches.rows),
         )
 
     def ranks(
@@ -127,7 +124,7 @@ class NearestImage(BaseMetric):
 
     It is for models that learn what each caption of a data set looks like.
     There are two judges: the features of a network (``features``), and
-    :class:`PatchFeatures`, which need no network and which no loss has seen
+    those of :class:`PatchDistance`, which need no network and which no loss has seen
     (``patches``). Real images with equal pixels count as one.
 
     Args:

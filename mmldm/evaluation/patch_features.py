@@ -94,14 +94,26 @@ class PatchDistance:
                 'more: raise the number of images of test_dataloader'
             )
         self.features = PatchFeatures(images)
-        self.variances = self.features(images).var(0).clamp(min=1e-12)
+        rows = self.features(images)
+        self.spread = rows.std(0).clamp(min=1e-6)
+        #: Features of the real images, in their deviations.
+        self.rows = rows / self.spread
+
+    def scaled(self, images: Sequence[Tensor]) -> Tensor:
+        """Features of images in deviations of the real ones, (N, D)."""
+        return self.features(images) / self.spread
 
     def __call__(
-        self, images: Sequence[Tensor], truths: Sequence[Tensor]
+        self, images: Sequence[Tensor], truths: Sequence[int]
     ) -> float:
-        """The mean distance of images to the truths of the same number."""
-        error = self.features(images) - self.features(truths)
-        return float((error.square() / self.variances).mean())
+        """The mean distance of images to real ones.
+
+        Args:
+            images: The images.
+            truths: The number of each one's real image.
+        """
+        error = self.scaled(images) - self.rows[[*truths]]
+        return float(error.square().mean())
 
 
 def _batches(images: Sequence[Tensor]):

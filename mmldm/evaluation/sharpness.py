@@ -142,7 +142,8 @@ class FeatureDistance(BaseMetric):
             )
             return values
         images, truths = zip(*(kept for _, kept in results), strict=True)
-        return values | dict(patches=PatchDistance(truths)(images, truths))
+        distance = PatchDistance(truths)
+        return values | dict(patches=distance(images, range(len(truths))))
 
 
 @torch.no_grad()
