@@ -123,9 +123,9 @@ class NearestImage(BaseMetric):
     """How often the real image that was asked for is the nearest one.
 
     It is for models that learn what each caption of a data set looks like.
-    There are two judges: the features of a network (``features``), and
-    those of :class:`PatchDistance`, which need no network and which no loss has seen
-    (``patches``). Real images with equal pixels count as one.
+    There are two judges: the features of a network (``features``), and those
+    of :class:`PatchDistance`, which need no network and which no loss has
+    seen (``patches``). Real images with equal pixels count as one.
 
     Args:
         dataset: Config of real images of one size with all captions of the

@@ -36,6 +36,7 @@ class StageNetwork(nn.Module):
 
     Attributes:
         min_size: Least side of images, pixels: the stride of the last stage.
+        widths: Channels of each stage.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class EfficientNetLiteStages(StageNetwork):
         # Its inputs are (p - MEAN) / SCALE with p in [0, 255].
         mean, deviation = MEAN / 127.5 - 1, SCALE / 127.5
         super().__init__(_Blocks(network, stages), [mean], [deviation])
-        self.min_size = _strides(self, 'EfficientNetLiteStages', stages)
+        _measure(self, stages)
 
 
 class _Blocks(nn.Module):
@@ -148,7 +149,7 @@ class ClassifierStages(StageNetwork):
             [2 * value - 1 for value in mean],
             [2 * value for value in deviation],
         )
-        self.min_size = _strides(self, 'ClassifierStages', stages)
+        _measure(self, stages)
 
 
 class _Values(nn.Module):
@@ -257,12 +258,13 @@ def _load(network: nn.Module, path: Path, name: str) -> None:
 
 
 @torch.no_grad()
-def _strides(network: StageNetwork, owner: str, stages: Sequence) -> int:
-    """The largest stride of a network's stages.
+def _measure(network: StageNetwork, stages: Sequence) -> None:
+    """Set ``min_size`` and ``widths`` of a network by its output.
 
     Raises:
         ValueError: If a stage's output has no places.
     """
+    owner = type(network).__name__
     features = network(torch.zeros(1, 3, PROBE, PROBE))
     for stage, output in zip(stages, features, strict=True):
         if output.ndim != 4:
@@ -271,4 +273,5 @@ def _strides(network: StageNetwork, owner: str, stages: Sequence) -> int:
                 f'{tuple(output.shape)}, but (B, C, h, w) is needed: give '
                 'layers before the pooling'
             )
-    return PROBE // min(output.shape[-1] for output in features)
+    network.min_size = PROBE // min(output.shape[-1] for output in features)
+    network.widths = [output.shape[1] for output in features]

@@ -36,9 +36,7 @@ class FeatureDiscriminator(nn.Module):
         self.network = MODELS.build(network)
         # The last stage's features need two positions or more.
         self.min_size = 2 * self.network.min_size
-        side = self.min_size
-        stages = self.network(torch.zeros(1, 3, side, side))
-        widths = [stage.shape[1] for stage in stages]
+        widths = self.network.widths
         self.projections = nn.ModuleList(
             _projection(width, channels) for width in widths
         )
