@@ -38,11 +38,10 @@ class AutoencoderVQ(ConvAutoencoder):
                 **quantizer,
             }
         )
-        skip = 'image_skip' if self.image_skip else 'block_skip'
-        if getattr(self, skip) and self.quantizer.normalize:
+        if self.skip is not None and self.quantizer.normalize:
             raise ValueError(
-                f'autoencoder.{skip}=True needs codes of any length: set '
-                'quantizer.normalize=False'
+                f'autoencoder.{self.skip.argument}=True needs codes of any '
+                'length: set quantizer.normalize=False'
             )
 
     def encode_raw(self, x: Tensor, draw_noise: DrawNoise | None) -> Tensor:

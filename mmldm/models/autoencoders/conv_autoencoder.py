@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..layers import Float32Conv2d, zero_init
 from .autoencoder import Autoencoder
-from .block_skip import BlockSkip
 from .codec import Decoder, Encoder
 from .resizing import start_as_resizing
+from .skips import BlockSkip, ImageSkip
 from .tiling import check_tile_size, tiled_forward
 
 
@@ -93,12 +92,15 @@ class ConvAutoencoder(Autoencoder):
         self._build_pointwise(z_channels, quant_conv, post_quant_conv)
         check_tile_size(tile_size)
         self.tile_size = tile_size
-        self.image_skip = image_skip
-        _check_colours(latent_channels, image_skip, starts_as_resizing)
-        _check_skips(block_skip, image_skip, starts_as_resizing)
-        self.block_skip = None
-        if block_skip:
-            self.block_skip = BlockSkip(latent_channels, factor)
+        self.skip = ImageSkip(factor) if image_skip else None
+        if block_skip:  # it has bounds of its own
+            self.skip = BlockSkip(latent_channels, factor)
+        _check_colours(
+            latent_channels,
+            block_skip=block_skip,
+            starts_as_resizing=starts_as_resizing,
+            image_skip=image_skip,
+        )
         self._start(starts_as_resizing)
 
     def _build_pointwise(
@@ -116,7 +118,7 @@ class ConvAutoencoder(Autoencoder):
 
     def _start(self, as_resizing: bool) -> None:
         """Set the first weights of layers that carry a small image."""
-        if self.image_skip or self.block_skip:
+        if self.skip is not None:
             zero_init(self.moments_layer)
             zero_init(self.decoder[-1][-1])
         if as_resizing:
@@ -137,13 +139,10 @@ class ConvAutoencoder(Autoencoder):
     def encode_moments(self, x: Tensor) -> Tensor:
         """Output of the encoder, (B, num_maps * C, H / f, W / f)."""
         maps = self.quant_conv(self._run(self.encoder, x))
-        if self.block_skip:
-            waves, rest = maps.tensor_split([self.latent_channels], dim=1)
-            return torch.cat([waves + self.block_skip.encode(x), rest], dim=1)
-        if not self.image_skip:
+        if self.skip is None:
             return maps
-        small = F.avg_pool2d(x, self.factor)
-        return torch.cat([maps[:, :3] + small, maps[:, 3:]], dim=1)
+        first, rest = maps.tensor_split([self.skip.channels], dim=1)
+        return torch.cat([first + self.skip.encode(x), rest], dim=1)
 
     def decode_raw(self, z: Tensor) -> Tensor:
         return self.decode_for_training(z)
@@ -151,11 +150,9 @@ class ConvAutoencoder(Autoencoder):
     def decode_for_training(self, z: Tensor) -> Tensor:
         """Images (B, 3, f h, f w) from the latents of a :class:`Coding`."""
         x = self._run(self.decoder, self.post_quant_conv(z))
-        if self.block_skip:
-            return x + self.block_skip.decode(z)
-        if not self.image_skip:
+        if self.skip is None:
             return x
-        return x + F.interpolate(z[:, :3], x.shape[2:], mode='bicubic')
+        return x + self.skip.decode(z[:, : self.skip.channels])
 
     def _run(self, net: nn.Sequential, x: Tensor) -> Tensor:
         """Run the encoder or the decoder, whole or in tiles."""
@@ -164,32 +161,24 @@ class ConvAutoencoder(Autoencoder):
         return tiled_forward(net, x, self.tile_size)
 
 
-def _check_colours(
-    latent_channels: int, image_skip: bool, starts_as_resizing: bool
-) -> None:
-    """Raise unless latents can start as a small image, and do so once."""
-    if not (image_skip or starts_as_resizing):
-        return
-    if image_skip and starts_as_resizing:
+def _check_colours(latent_channels: int, **ways: bool) -> None:
+    """Raise unless there is one way for colours at most, and room for them.
+
+    Args:
+        latent_channels: Channels of latents.
+        ways: Whether each argument that carries a small image is set.
+    """
+    used = [name for name, is_used in ways.items() if is_used]
+    if len(used) > 1:
         raise ValueError(
-            'autoencoder.starts_as_resizing=True with image_skip=True would '
-            'add the small image twice: set image_skip=False'
+            f'autoencoder.{used[0]}=True with {used[1]}=True would carry the '
+            f'small image twice: set {used[1]}=False'
         )
-    if latent_channels < 3:
-        key = 'image_skip' if image_skip else 'starts_as_resizing'
+    if used and latent_channels < 3:
         raise ValueError(
             f'latent_channels={latent_channels} cannot hold a small image in '
             'colour: set autoencoder.latent_channels to 3 or more, or '
-            f'{key}=False'
-        )
-
-
-def _check_skips(block_skip: bool, *others: bool) -> None:
-    """Raise if there is another way for colours beside ``block_skip``."""
-    if block_skip and any(others):
-        raise ValueError(
-            'autoencoder.block_skip=True has the purpose of image_skip and '
-            'starts_as_resizing: set these to False'
+            f'{used[0]}=False'
         )
 
 

@@ -3,7 +3,7 @@ import torch
 from scipy.fft import dctn
 from sklearn.datasets import load_sample_image
 
-from mmldm.models.autoencoders.block_skip import BlockSkip, block_basis
+from mmldm.models.autoencoders.skips import BlockSkip, block_basis
 from mmldm.registry import MODELS
 
 KL = dict(
@@ -66,7 +66,7 @@ def test_channels_of_a_photograph_have_similar_deviations(photograph):
 
 def test_a_first_stage_starts_as_the_transform_alone(photograph):
     model = MODELS.build(KL).eval()
-    skip = model.block_skip
+    skip = model.skip
     with torch.no_grad():
         z = model.encode(photograph)
         torch.testing.assert_close(z, skip.encode(photograph))
@@ -82,9 +82,9 @@ def test_the_transform_is_added_to_what_the_network_says(photograph, awaken):
     without.load_state_dict(with_it.state_dict(), strict=False)
     with torch.no_grad():
         z = without.encode(x)
-        added = with_it.block_skip.encode(x)
+        added = with_it.skip.encode(x)
         torch.testing.assert_close(with_it.encode(x), z + added)
-        added = with_it.block_skip.decode(z)
+        added = with_it.skip.decode(z)
         torch.testing.assert_close(
             with_it.decode(z), without.decode(z) + added
         )
@@ -95,7 +95,7 @@ def test_both_directions_are_trained(photograph):
     model.decode_for_training(
         model.encode_moments(photograph[..., :32, :32])[:, :8]
     ).square().sum().backward()
-    for weight in model.block_skip.parameters():
+    for weight in model.skip.parameters():
         assert weight.grad.any()
 
 

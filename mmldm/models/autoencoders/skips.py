@@ -1,11 +1,44 @@
-"""A linear transform of blocks beside the network of a first stage."""
+"""Linear ways from images to latents and back, beside a first stage.
+
+What they make is added to the output of the encoder and of the decoder. The
+network learns what they lose.
+"""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 # Grey and two differences of colours, orthonormal rows.
 _OPPONENT = torch.tensor([[1.0, 1, 1], [1, 0, -1], [1, -2, 1]])
 COLOURS = _OPPONENT / _OPPONENT.norm(dim=1, keepdim=True)
+
+
+class ImageSkip(nn.Module):
+    """Carries the image, averaged over f x f pixels, and enlarges it again.
+
+    Args:
+        factor: Side f of a block, pixels.
+
+    Attributes:
+        argument: The argument of first stages that adds this way.
+        channels: Number of the first channels of latents that it uses.
+    """
+
+    argument = 'image_skip'
+    channels = 3
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 3, H / f, W / f)."""
+        return F.avg_pool2d(x, self.factor)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """(B, 3, h, w) -> (B, 3, f h, f w)."""
+        size = [side * self.factor for side in z.shape[2:]]
+        return F.interpolate(z, size, mode='bicubic')
 
 
 class BlockSkip(nn.Module):
@@ -22,10 +55,17 @@ class BlockSkip(nn.Module):
     Args:
         latent_channels: Number of waves, from 3 to 3 f^2.
         factor: Side f of a block, pixels.
+
+    Attributes:
+        argument: See :class:`ImageSkip`.
+        channels: See there.
     """
+
+    argument = 'block_skip'
 
     def __init__(self, latent_channels: int, factor: int) -> None:
         super().__init__()
+        self.channels = latent_channels
         basis, deviations = block_basis(latent_channels, factor)
         square = dict(kernel_size=factor, stride=factor, bias=False)
         self.into = nn.Conv2d(3, latent_channels, **square)
