@@ -15,7 +15,7 @@ tools/dataset_converters/emoji.py makes the data.
 _base_ = [
     '../_base_/models/autoencoder_kl-f4_small.py',
     '../_base_/datasets/emoji_64x64.py',
-    '../_base_/schedules/adam_autoencoder_small.py',
+    '../_base_/schedules/adam_autoencoder_short.py',
     '../_base_/default_runtime.py',
 ]
 model = dict(
@@ -27,20 +27,6 @@ model = dict(
     latent_noise=0.1,
 )
 train_dataloader = dict(global_batch_size=8)
-optim_wrapper = dict(
-    type='AutocastOptimWrapper',
-    optimizer=dict(lr=1e-3),
-    clip_grad=dict(max_norm=1.0),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.02, by_epoch=False, end=50),
-    dict(
-        type='CosineAnnealingLR',
-        by_epoch=False,
-        begin=50,
-        eta_min=2e-5,
-    ),
-]
 train_cfg = dict(max_iters=2500, val_interval=500)
 default_hooks = dict(
     checkpoint=dict(interval=250),
