@@ -92,13 +92,12 @@ def ready_runner(cfg: Config, source: str) -> Runner:
     Raises:
         ValueError: If the model does not train on latents, or has no weights.
     """
+    from mmldm.engine.batch_sizes import take_single_images
     from mmldm.engine.frozen_parts import check_frozen_parts
     from mmldm.models.editors import LatentDiffusion
 
     cfg.latent_cache = None
-    # A global batch would have to be divisible by the number of processes.
-    cfg.train_dataloader.pop('global_batch_size', None)
-    cfg.train_dataloader.batch_size = 1
+    take_single_images(cfg.train_dataloader)
     runner = build_runner(cfg)
     if not isinstance(runner.bare_model, LatentDiffusion):
         raise ValueError(

@@ -47,6 +47,15 @@ def note_base_rates(optim_wrapper: OptimWrapper) -> None:
             group.setdefault('initial_lr', group['lr'])
 
 
+def take_single_images(dataloader: dict) -> None:
+    """Let each process take single images, for tools that encode them.
+
+    A global batch would have to be divisible by the number of processes.
+    """
+    dataloader.pop('global_batch_size', None)
+    dataloader['batch_size'] = 1
+
+
 def share_batch(dataloader: dict, world_size: int) -> None:
     """Turn a ``global_batch_size`` into this process's ``batch_size``.
 

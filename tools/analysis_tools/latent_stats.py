@@ -128,6 +128,7 @@ def main() -> None:
     from mmengine.dist import is_main_process
 
     from mmldm.apis.loaded_first_stage import loaded_first_stage
+    from mmldm.engine.batch_sizes import take_single_images
     from mmldm.engine.latent_moments import latent_moments, set_scale
 
     cfg = load_config(args)
@@ -137,9 +138,7 @@ def main() -> None:
             f'{args.config} has no train_dataloader: set it to the images '
             'to encode'
         )
-    # A global batch would have to be divisible by the number of processes.
-    cfg.train_dataloader.pop('global_batch_size', None)
-    cfg.train_dataloader.batch_size = 1
+    take_single_images(cfg.train_dataloader)
     runner = build_runner(cfg)
     model = loaded_first_stage(runner, args.config)
     moments = latent_moments(runner, args.num_images, args.batch_size)

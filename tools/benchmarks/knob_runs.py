@@ -263,11 +263,11 @@ def _runner(cfg: Config) -> LDMRunner:
 def _cache(cfg: Config, folder: Path) -> None:
     """Encode the training's images, as ``tools/cache_latents.py`` does."""
     from mmldm.apis.latent_caching import cache_latents
+    from mmldm.engine.batch_sizes import take_single_images
     from mmldm.engine.frozen_parts import check_frozen_parts
 
     cfg.latent_cache = None
-    cfg.train_dataloader.pop('global_batch_size', None)
-    cfg.train_dataloader.batch_size = 1
+    take_single_images(cfg.train_dataloader)
     cfg.log_level = 'ERROR'
     runner = _runner(cfg)
     check_frozen_parts(runner.bare_model)
