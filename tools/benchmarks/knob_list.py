@@ -9,7 +9,7 @@ from digits import FIRST, SECOND
 
 SCHEDULER = 'model.diffusion_scheduler'
 GUIDANCE = 'model.guidance'
-SHARP = 'mmldm::ldm/ldm_kl-f4-d8_1xb32-4k_photographs-64x64.py'
+SHARP = 'mmldm::ldm/ldm_kl-f4-d12_1xb32-4k_photographs-64x64.py'
 BASE = 'base'
 
 Options = dict[str, Any]

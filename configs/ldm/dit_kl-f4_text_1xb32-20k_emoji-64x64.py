@@ -1,14 +1,14 @@
 """Emoji from their names: text-to-image for two CPU cores.
 
 Cache: python tools/cache_latents.py \
-       configs/ldm/ldm_kl-f4_text_1xb32-7k_emoji-64x64.py data/emoji-latents
+       configs/ldm/dit_kl-f4_text_1xb32-20k_emoji-64x64.py data/emoji-latents
 Train: python tools/train.py \
-       configs/ldm/ldm_kl-f4_text_1xb32-7k_emoji-64x64.py \
+       configs/ldm/dit_kl-f4_text_1xb32-20k_emoji-64x64.py \
        --cfg-options latent_cache=data/emoji-latents
 Judge: python tools/test.py \
-       configs/ldm/ldm_kl-f4_text_1xb32-7k_emoji-64x64.py \
-       work_dirs/ldm_kl-f4_text_1xb32-7k_emoji-64x64
-Draw:  python tools/sample.py work_dirs/ldm_kl-f4_text_1xb32-7k_emoji-64x64 \
+       configs/ldm/dit_kl-f4_text_1xb32-20k_emoji-64x64.py \
+       work_dirs/dit_kl-f4_text_1xb32-20k_emoji-64x64
+Draw:  python tools/sample.py work_dirs/dit_kl-f4_text_1xb32-20k_emoji-64x64 \
        --prompt 'a red apple' 'smiling face with sunglasses' 'green heart' \
        'blue apple' 'cat with sunglasses' 'red panda on a bicycle'
 
@@ -19,10 +19,8 @@ last three prompts are names of no emoji. WordTokens knows the words of all
 names, and refuses others.
 """
 
-_base_ = ['../_base_/ldm_kl-f4_emoji_64x64.py', '../_base_/emoji_words.py']
+_base_ = ['../_base_/dit_kl-f4_emoji_64x64.py', '../_base_/emoji_words.py']
 model = dict(
-    # Attention at 8x8 as well takes half as long again.
-    denoiser=dict(channel_mults=(1, 2, 3)),
     conditioner=dict(
         embedders=[
             dict(
@@ -46,4 +44,4 @@ model = dict(
 val_evaluator = [dict(type='NearestImage', dataset={{_base_.pictures}})]
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_iters=7000, val_interval=1000)
+train_cfg = dict(max_iters=20000, val_interval=4000)

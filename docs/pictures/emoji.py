@@ -1,0 +1,54 @@
+"""Draw emoji by their names, and by names that no emoji has.
+
+Usage: python docs/pictures/emoji.py \\
+           work_dirs/dit_kl-f4_text_1xb32-20k_emoji-64x64 OUT.png
+
+The model draws the upper rows by names that it was trained with, and the last
+row by new combinations of their words.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mmldm.apis import LatentDiffusionInferencer
+from mmldm.structures import LDMDataSample
+from mmldm.visualization.conditions import render_sample
+from mmldm.visualization.grid import sheet_of_rows
+
+NAMES = (
+    *('red apple', 'smiling face with sunglasses', 'green heart'),
+    *('rocket', 'panda face', 'umbrella with rain drops', 'guitar', 'pizza'),
+    *('japan flag', 'sunflower', 'snowman', 'octopus', 'tiger face'),
+    *('alarm clock', 'hot beverage', 'rainbow'),
+)
+NEW = (
+    *('blue apple', 'red panda', 'cat face with sunglasses'),
+    *('purple rocket', 'smiling octopus', 'green snowman'),
+    *('orange book', 'tiger face with heart eyes'),
+)
+COLUMNS = 8
+
+
+def main() -> None:
+    """Draw the rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('model', help='work directory of the model of emoji')
+    parser.add_argument('out', type=Path, help='PNG file to write')
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args()
+    generate = LatentDiffusionInferencer(args.model)
+    prompts = [*NAMES, *NEW]
+    images = generate(prompt=prompts, num=1, seed=args.seed)
+    tiles = [
+        render_sample(np.asarray(image), LDMDataSample(caption=prompt))
+        for image, prompt in zip(images, prompts, strict=True)
+    ]
+    rows = [tiles[i : i + COLUMNS] for i in range(0, len(tiles), COLUMNS)]
+    Image.fromarray(sheet_of_rows(rows)).save(args.out, optimize=True)
+
+
+if __name__ == '__main__':
+    main()
