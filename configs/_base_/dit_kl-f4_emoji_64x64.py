@@ -1,5 +1,6 @@
 _base_ = [
     './models/ldm_kl-f4_small.py',
+    './transformer_small.py',
     './datasets/emoji-names_64x64.py',
     './schedules/adamw_small.py',
     './ldm_runtime.py',
@@ -9,18 +10,7 @@ _base_ = [
 # means.
 model = dict(
     autoencoder_checkpoint='work_dirs/autoencoder_kl-f4_1xb8-2500_emoji-64x64',
-    # After 1,000 iterations of 0.25 s, its loss is that of a UNet after 1,500 of
-    # 0.3 s.
-    denoiser=dict(
-        _delete_=True,
-        type='DiffusionTransformer',
-        channels=192,
-        patch_size=2,
-        num_layers=6,
-        num_heads=6,
-        feed_forward='swiglu',
-        qk_norm=True,
-    ),
+    denoiser={{_base_.transformer}},
     conditioner=dict(drop_prob=0.1),
     diffusion_scheduler=dict(
         # Levels with much noise decide which picture it is: neither schedule

@@ -1,22 +1,25 @@
 """Scenes of up to three shapes from captions, for two CPU cores.
 
 Cache: python tools/cache_latents.py \
-       configs/ldm/ldm_kl-f4_text_1xb32-8k_shape-scenes-64x64.py \
+       configs/ldm/dit_kl-f4_text_1xb32-6k_shape-scenes-64x64.py \
        work_dirs/latents_shape-scenes-64x64 --dtype float16
 Train: python tools/train.py \
-       configs/ldm/ldm_kl-f4_text_1xb32-8k_shape-scenes-64x64.py \
+       configs/ldm/dit_kl-f4_text_1xb32-6k_shape-scenes-64x64.py \
        --cfg-options latent_cache=work_dirs/latents_shape-scenes-64x64
 Judge: python tools/test.py \
-       configs/ldm/ldm_kl-f4_text_1xb32-8k_shape-scenes-64x64.py \
-       work_dirs/ldm_kl-f4_text_1xb32-8k_shape-scenes-64x64
+       configs/ldm/dit_kl-f4_text_1xb32-6k_shape-scenes-64x64.py \
+       work_dirs/dit_kl-f4_text_1xb32-6k_shape-scenes-64x64
 Draw:  python tools/sample.py \
-       work_dirs/ldm_kl-f4_text_1xb32-8k_shape-scenes-64x64 --prompt \
+       work_dirs/dit_kl-f4_text_1xb32-6k_shape-scenes-64x64 --prompt \
        'a red circle, a blue square and a green cross'
 
 Needs the first stage of autoencoder_kl-f4_1xb8-2k_shape-scenes-64x64.py.
 """
 
-_base_ = '../_base_/ldm_kl-f4_shape-scenes_64x64.py'
+_base_ = [
+    '../_base_/ldm_kl-f4_shape-scenes_64x64.py',
+    '../_base_/transformer_small.py',
+]
 model = dict(
     # Where an object will be is decided by its noise over all its latent
     # positions together: between 0.88 and 0.96 of the time. A density with
@@ -24,7 +27,7 @@ model = dict(
     diffusion_scheduler=dict(
         timestep_sampler=dict(mean=1.2, std=1.2), num_steps=50
     ),
-    denoiser=dict(attn_factors=(2, 4)),
+    denoiser={{_base_.transformer}},
     conditioner=dict(
         embedders=[
             dict(
@@ -49,4 +52,4 @@ model = dict(
 val_evaluator = [dict(type='SceneCaption')]
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_iters=8000, val_interval=4000)
+train_cfg = dict(max_iters=6000, val_interval=2000)
