@@ -23,8 +23,10 @@ FROM_SKIMAGE = (
 )
 # A building, a cat and a still life.
 HELD_OUT = ('china', 'cat', 'coffee')
-# Photographs among the wallpapers of Debian's packages, below /usr/share. The
-# last one of each package is held out.
+# Where Debian installs its packages' files.
+INSTALLED = '/usr/share'
+# Photographs among the wallpapers of packages, below this folder. The last one
+# of each package is held out.
 PACKAGES = {
     'lomiri-wallpapers-16.04': (
         'backgrounds/Dragonfly_by_Bolly.jpg',
@@ -69,7 +71,8 @@ class Photographs(AddressedDataset):
         pipeline: Transforms; the photograph or tile is under ``img``.
         packages: Debian packages whose photographs are added, keys of
             ``PACKAGES``; one photograph of each is held out.
-        root: Folder of the packages' files.
+        data_root: Folder of the packages' files; None for /usr/share, where
+            they are installed.
         kwargs: Arguments of mmengine's ``BaseDataset``.
     """
 
@@ -79,7 +82,7 @@ class Photographs(AddressedDataset):
         size: int | None,
         pipeline: list,
         packages: Sequence[str] = (),
-        root: str = '/usr/share',
+        data_root: str | None = None,
         **kwargs,
     ) -> None:
         check_choice('Photographs.split', split, ('train', 'val'))
@@ -89,7 +92,7 @@ class Photographs(AddressedDataset):
         self.split = split
         self.size = size
         self.packages = packages
-        self.root = Path(root)
+        self.wallpapers = Path(data_root or INSTALLED)
         super().__init__(pipeline, serialize_data=False, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -114,7 +117,7 @@ class Photographs(AddressedDataset):
         for package in self.packages:
             *train, last = PACKAGES[package]
             for name in [last] if held_out else train:
-                yield name, read_wallpaper(self.root, package, name)
+                yield name, read_wallpaper(self.wallpapers, package, name)
 
 
 def read_wallpaper(root: Path, package: str, name: str) -> np.ndarray:
@@ -128,7 +131,7 @@ def read_wallpaper(root: Path, package: str, name: str) -> np.ndarray:
         raise FileNotFoundError(
             f'Photographs.packages={package!r} needs {path}: apt-get install '
             f'{package}, or apt-get download it, dpkg -x it to DIR and set '
-            'root=DIR/usr/share, or leave it out of packages'
+            'data_root=DIR/usr/share, or leave it out of packages'
         )
     with Image.open(path) as image:
         image.draft('RGB', (LONGEST, LONGEST))

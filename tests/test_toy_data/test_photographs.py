@@ -58,7 +58,7 @@ def wallpapers(tmp_path):
 
 
 def test_one_photograph_of_a_package_is_held_out(wallpapers):
-    options = dict(packages=['mate-backgrounds'], root=str(wallpapers))
+    options = dict(packages=['mate-backgrounds'], data_root=str(wallpapers))
     *train, last = PACKAGES['mate-backgrounds']
     for split, names in (('train', train), ('val', [last])):
         samples = [
@@ -78,7 +78,7 @@ def test_one_photograph_of_a_package_is_held_out(wallpapers):
 def test_a_package_that_is_not_installed_is_told(tmp_path):
     with pytest.raises(
         FileNotFoundError,
-        match="packages='lomiri-.*needs .*: apt-get install lomiri-.* root=",
+        match="packages='lomiri-.*needs .*: apt-get .* data_root=",
     ):
         Photographs(
             'train', 64, [], ['lomiri-wallpapers-16.04'], str(tmp_path)

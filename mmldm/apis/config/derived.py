@@ -87,6 +87,8 @@ def share_with_training(cfg: Config) -> None:
             for key in _left_open(metric, scope, REFERENCE):
                 metric[key] = training or None
     for dataset in _other_datasets(cfg):
+        if dataset == training:
+            continue
         open_keys = _left_open(dataset, scope, SHARED)
         own_size = 'size' not in open_keys  # is the only one
         for key in open_keys:
@@ -100,7 +102,7 @@ def _other_datasets(cfg: Config) -> Iterator[dict[str, Any]]:
         yield (cfg.get(f'{phase}_dataloader') or {}).get('dataset', {})
         metrics = cfg.get(f'{phase}_evaluator') or []
         for metric in [metrics] if isinstance(metrics, dict) else metrics:
-            for key in METRIC_DATASETS:
+            for key in (*METRIC_DATASETS, *REFERENCE):
                 if isinstance(metric.get(key), dict):
                     yield metric[key]
 

@@ -110,16 +110,20 @@ def test_the_data_sets_of_metrics_are_in_the_folder_of_the_training(tmp_path):
     child.write_text(
         f"""
 _base_ = {str(DIGITS)!r}
-images = dict(_delete_=True, type='IdxImages', images='a', pipeline=[])
+kind = dict(type='IdxImages', images='a', pipeline=[])
+images = dict(_delete_=True, **kind)
 train_dataloader = dict(dataset=dict(data_root='own', **images))
 test_evaluator = dict(
     train_dataset=dict(data_root=None, **images),
     test_dataset=dict(data_root='other', **images))
+val_evaluator = [
+    dict(type='GeneratedImages', reference=dict(data_root=None, **kind))]
 """
     )
     cfg = load_config(tool_parser(None).parse_args([str(child)]))
     assert cfg.test_evaluator.train_dataset.data_root == 'own'
     assert cfg.test_evaluator.test_dataset.data_root == 'other'
+    assert cfg.val_evaluator[0].reference.data_root == 'own'
 
 
 BUCKETS = (
