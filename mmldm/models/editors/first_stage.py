@@ -207,7 +207,7 @@ class FirstStage(Editor):
         iteration: int,
         loss_scale: float = 1,
     ) -> tuple[dict, Tensor, Tensor]:
-        """Losses, values to log, decoded images to judge, their targets."""
+        """Losses, values to log, decoded images and their targets."""
         random = SampleRandom.of(data_samples)
         transform = self._transform(random, iteration)
         reference = self.autoencoder.pad(inputs)
@@ -224,7 +224,6 @@ class FirstStage(Editor):
         if self.adversarial:
             weight = self.adversarial.weight_at(iteration)
             error = sum(losses.values())
-            x = self.adversarial.judged(x, reference)
             losses |= self._adversarial_losses(x, error, weight, loss_scale)
         for name, term in coding.losses.items():
             losses[f'loss_{name}'] = self.regularization_weight * term

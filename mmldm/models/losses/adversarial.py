@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from mmldm.registry import MODELS
-from mmldm.utils import check_choice, check_count, check_positive
+from mmldm.utils import check_choice, check_positive
 from mmldm.utils.typing import ConfigType
 
 
@@ -160,8 +160,6 @@ class AdversarialLoss(BaseModule):
             value.
         loss: A key of ``GAN_LOSSES``.
         max_adaptive_weight: Largest value of :meth:`adaptive_weight`.
-        ignored_means: Side of squares, pixels, whose mean colours are not
-            judged: see :meth:`judged`. None judges whole images.
     """
 
     def __init__(
@@ -173,7 +171,6 @@ class AdversarialLoss(BaseModule):
         ramp: int = 0,
         loss: str = 'hinge',
         max_adaptive_weight: float = 1e4,
-        ignored_means: int | None = None,
     ) -> None:
         super().__init__()
         check_choice('adversarial.loss', loss, GAN_LOSSES)
@@ -181,8 +178,6 @@ class AdversarialLoss(BaseModule):
         for name, value in dict(start=start, lead=lead, ramp=ramp).items():
             if value < 0:
                 raise ValueError(f'adversarial.{name}={value} must be >= 0')
-        if ignored_means is not None:
-            check_count('adversarial.ignored_means', ignored_means)
         self.discriminator = MODELS.build(discriminator)
         self.weight = weight
         self.start = start
@@ -190,7 +185,6 @@ class AdversarialLoss(BaseModule):
         self.ramp = ramp
         self.losses = GAN_LOSSES[loss]
         self.max_adaptive_weight = max_adaptive_weight
-        self.ignored_means = ignored_means
 
     def weight_at(self, iteration: int) -> float:
         """0 before ``start``, then a weight that rises to ``weight``."""
@@ -200,21 +194,6 @@ class AdversarialLoss(BaseModule):
     def is_trained(self, iteration: int) -> bool:
         """Whether the discriminator is trained in an iteration."""
         return iteration >= self.start - self.lead
-
-    def judged(self, x: Tensor, reference: Tensor) -> Tensor:
-        """Reconstructions as the discriminator sees them, (B, 3, H, W).
-
-        With ``ignored_means`` they have the mean colours of the images. A
-        discriminator that knows few colours, as that of pretrained features,
-        otherwise moves them by several grey levels, against the other losses.
-        """
-        if self.ignored_means is None:
-            return x
-        error = x - reference
-        size = [-(-side // self.ignored_means) for side in x.shape[2:]]
-        means = F.adaptive_avg_pool2d(error, size)
-        # Smooth, as edges of squares would give reconstructions away.
-        return x - F.interpolate(means, x.shape[2:], mode='bilinear')
 
     def generator_loss(self, x: Tensor) -> Tensor:
         """Loss of reconstructions (B, 3, H, W) that do not seem real, ().

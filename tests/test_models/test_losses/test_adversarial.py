@@ -169,38 +169,3 @@ def test_no_loss_scale_changes_the_weight_in_float16(images, loss_scale):
 def test_bad_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         build(**options)
-
-
-def test_colours_that_are_not_judged_are_those_of_the_image(images):
-    x, reference = images
-    shift = torch.tensor([0.1, -0.2, 0.3])[:, None, None]
-    torch.testing.assert_close(
-        build(ignored_means=8).judged(reference + shift, reference), reference
-    )
-    # A size that is no multiple of the squares' side.
-    cut = reference[..., :13, :11]
-    torch.testing.assert_close(
-        build(ignored_means=8).judged(cut + shift, cut), cut
-    )
-    assert build().judged(x, reference) is x
-
-
-def test_detail_is_judged_though_means_are_not(images):
-    reference = images[1]
-    stripes = torch.tensor([0.2, -0.2]).repeat(8)
-    x = reference + stripes
-    torch.testing.assert_close(build(ignored_means=8).judged(x, reference), x)
-
-
-def test_means_that_are_not_judged_get_no_gradient(images):
-    model = build(ignored_means=16)
-    shift = torch.zeros(2, 3, 1, 1, requires_grad=True)
-    judged = model.judged(images[0] + shift, images[1])
-    (grad,) = torch.autograd.grad(model.generator_loss(judged), shift)
-    torch.testing.assert_close(grad, torch.zeros_like(grad), atol=1e-8, rtol=0)
-
-
-@pytest.mark.parametrize('side', [0, -8, 2.5])
-def test_squares_without_pixels_are_refused(side):
-    with pytest.raises(ValueError, match='adversarial.ignored_means'):
-        build(ignored_means=side)
