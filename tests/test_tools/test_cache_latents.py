@@ -61,6 +61,8 @@ def test_losses_are_those_of_the_images(cache, dtype, error):
         assert two['inputs'] is None
         expected, found = (loss(model, batch).item() for batch in (one, two))
         assert found == pytest.approx(expected, rel=error)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert loss(model, two).item() == pytest.approx(expected, rel=0.05)
 
 
 def loss(model, batch):

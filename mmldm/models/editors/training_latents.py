@@ -39,9 +39,12 @@ def cached_latents(
     draw_noise: DrawNoise | None,
 ) -> Tensor:
     """Raw latents from the ``latent_moments`` of samples, (B, C, h, w)."""
-    moments = torch.stack(
-        [s.require('latent_moments', 'LatentDiffusion') for s in data_samples]
-    )
+    parts = [
+        s.require('latent_moments', 'LatentDiffusion') for s in data_samples
+    ]
+    # In autocast to bfloat16, a CPU refuses to stack a float16 cache.
+    with torch.autocast(parts[0].device.type, enabled=False):
+        moments = torch.stack(parts)
     like = autoencoder.latent_scale
     moments = to_device(moments, like.device, like.dtype)
     return autoencoder.latents_of(moments, draw_noise)
