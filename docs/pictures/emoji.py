@@ -1,7 +1,7 @@
 """Draw emoji by their names, and by names that no emoji has.
 
 Usage: python docs/pictures/emoji.py \\
-           work_dirs/dit_kl-f4_text_1xb32-8k_emoji-64x64 OUT.png
+           work_dirs/dit_kl-f4_text_1xb32-20k_emoji-64x64 OUT.png
 
 The model draws the upper rows by names that it was trained with, and the last
 row by new combinations of their words.
@@ -20,7 +20,13 @@ from mmldm.visualization.grid import sheet_of_rows
 
 NAMES = (
     *('red apple', 'smiling face with sunglasses', 'green heart'),
-    *('rocket', 'panda face', 'umbrella with rain drops', 'guitar', 'pizza'),
+    *(
+        'rocket',
+        'panda face',
+        'umbrella with rain drops',
+        'guitar',
+        'slice of pizza',
+    ),
     *('japan flag', 'sunflower', 'snowman', 'octopus', 'tiger face'),
     *('alarm clock', 'hot beverage', 'rainbow'),
 )

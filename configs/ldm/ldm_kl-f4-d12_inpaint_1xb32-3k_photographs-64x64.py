@@ -1,10 +1,10 @@
 """Inpainting of real photographs, with the sharp first stage.
 
 Train: python tools/train.py \
-  configs/ldm/ldm_kl-f4-d12_inpaint_1xb32-4k_photographs-64x64.py
+  configs/ldm/ldm_kl-f4-d12_inpaint_1xb32-3k_photographs-64x64.py
 Judge: python tools/test.py \
-  configs/ldm/ldm_kl-f4-d12_inpaint_1xb32-4k_photographs-64x64.py \
-  work_dirs/ldm_kl-f4-d12_inpaint_1xb32-4k_photographs-64x64
+  configs/ldm/ldm_kl-f4-d12_inpaint_1xb32-3k_photographs-64x64.py \
+  work_dirs/ldm_kl-f4-d12_inpaint_1xb32-3k_photographs-64x64
 
 Needs the first stage of
 autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64.py, and the Debian packages
@@ -24,5 +24,5 @@ model = dict(
     ),
 )
 train_dataloader = dict(dataset=dict(packages={{_base_.wallpapers}}))
-train_cfg = dict(max_iters=4000, val_interval=2000)
+train_cfg = dict(max_iters=3000, val_interval=1500)
 default_hooks = dict(checkpoint=dict(interval=1000), ema=dict(decay=0.999))
