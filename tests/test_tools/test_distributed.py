@@ -42,6 +42,7 @@ def end_of(work_dir, iteration=4):
     return read_checkpoint(Path(work_dir) / f'iter_{iteration}.pth')
 
 
+@pytest.mark.slow
 def test_two_processes_see_what_one_sees(run_tool, config, tmp_path, port):
     """Losses, scale and images: the same global batch and addresses."""
     run_tool('train', config, '--work-dir', tmp_path / 'one')
@@ -112,6 +113,7 @@ def losses(checkpoint):
     return checkpoint['message_hub']['log_scalars']['train/loss'][0].tolist()
 
 
+@pytest.mark.slow
 def test_flags_work_in_two_processes(run_tool, config, tmp_path, port):
     """They go on with what one process began."""
     work = tmp_path / 'work'
