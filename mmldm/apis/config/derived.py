@@ -81,19 +81,17 @@ def share_with_training(cfg: Config) -> None:
     """
     training = (cfg.get('train_dataloader') or {}).get('dataset', {})
     scope = cfg.get('default_scope') or OWN
-    for name in ('val_evaluator', 'test_evaluator'):
-        metrics = cfg.get(name) or []
-        for metric in [metrics] if isinstance(metrics, dict) else metrics:
-            for key in _left_open(metric, scope, REFERENCE):
-                metric[key] = training or None
     for dataset in _other_datasets(cfg):
-        if dataset == training:
-            continue
         open_keys = _left_open(dataset, scope, SHARED)
         own_size = 'size' not in open_keys  # is the only one
         for key in open_keys:
             if key != 'buckets' or ('buckets' in training and not own_size):
                 dataset[key] = training.get(key)
+    for name in ('val_evaluator', 'test_evaluator'):
+        metrics = cfg.get(name) or []
+        for metric in [metrics] if isinstance(metrics, dict) else metrics:
+            for key in _left_open(metric, scope, REFERENCE):
+                metric[key] = training or None
 
 
 def _other_datasets(cfg: Config) -> Iterator[dict[str, Any]]:
