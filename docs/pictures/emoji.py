@@ -11,31 +11,47 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mmldm.apis import LatentDiffusionInferencer
 from mmldm.structures import LDMDataSample
 from mmldm.visualization.conditions import render_sample
 from mmldm.visualization.grid import sheet_of_rows
 
-NAMES = (
-    *('red apple', 'smiling face with sunglasses', 'green heart'),
-    *(
+LEARNT = [
+    [
+        'red apple',
+        'smiling face with sunglasses',
+        'green heart',
         'rocket',
         'panda face',
         'umbrella with rain drops',
         'guitar',
         'slice of pizza',
-    ),
-    *('japan flag', 'sunflower', 'snowman', 'octopus', 'tiger face'),
-    *('alarm clock', 'hot beverage', 'rainbow'),
-)
-NEW = (
-    *('blue apple', 'red panda', 'cat face with sunglasses'),
-    *('purple rocket', 'smiling octopus', 'green snowman'),
-    *('orange book', 'tiger face with heart eyes'),
-)
-COLUMNS = 8
+    ],
+    [
+        'japan flag',
+        'sunflower',
+        'snowman',
+        'octopus',
+        'tiger face',
+        'alarm clock',
+        'hot beverage',
+        'rainbow',
+    ],
+]
+NEW = [
+    'blue apple',
+    'red panda',
+    'cat face with sunglasses',
+    'purple rocket',
+    'smiling octopus',
+    'green snowman',
+    'orange book',
+    'tiger face with heart eyes',
+]
+# The tiles of pictures for a page are larger than this one needs.
+SCALE = 0.6
 
 
 def main() -> None:
@@ -46,14 +62,19 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     generate = LatentDiffusionInferencer(args.model)
-    prompts = [*NAMES, *NEW]
-    images = generate(prompt=prompts, num=1, seed=args.seed)
-    tiles = [
-        render_sample(np.asarray(image), LDMDataSample(caption=prompt))
-        for image, prompt in zip(images, prompts, strict=True)
-    ]
-    rows = [tiles[i : i + COLUMNS] for i in range(0, len(tiles), COLUMNS)]
-    Image.fromarray(sheet_of_rows(rows)).save(args.out, optimize=True)
+    rows = []
+    for prompts in (*LEARNT, NEW):
+        images = generate(prompt=prompts, num=1, seed=args.seed)
+        rows.append(
+            [
+                render_sample(np.asarray(image), LDMDataSample(caption=prompt))
+                for image, prompt in zip(images, prompts, strict=True)
+            ]
+        )
+    picture = Image.fromarray(sheet_of_rows(rows))
+    ImageOps.scale(picture, SCALE, Image.Resampling.LANCZOS).save(
+        args.out, optimize=True
+    )
 
 
 if __name__ == '__main__':
