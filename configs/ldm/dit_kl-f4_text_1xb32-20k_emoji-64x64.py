@@ -9,7 +9,7 @@ Judge: python tools/test.py \
        configs/ldm/dit_kl-f4_text_1xb32-20k_emoji-64x64.py \
        work_dirs/dit_kl-f4_text_1xb32-20k_emoji-64x64
 Draw:  python tools/sample.py work_dirs/dit_kl-f4_text_1xb32-20k_emoji-64x64 \
-       --prompt 'a red apple' 'smiling face with sunglasses' 'green heart' \
+       --prompt 'red apple' 'smiling face with sunglasses' 'green heart' \
        'blue apple' 'cat with sunglasses' 'red panda on a bicycle'
 
 Needs the first stage of autoencoder_kl-f4_1xb8-2500_emoji-64x64.py. The test
