@@ -162,11 +162,12 @@ class LatentDiffusion(
         with self.extra_losses.watch(self.denoiser) as hidden:
             out = self.output(self.denoiser, z_t, level, cond)
         step = TrainingStep(
+            *(self.autoencoder.decode, scheduler),
             *(inputs, data_samples, random, z_0, noise, level, z_t),
             *(cond, out, hidden, iteration),
         )
         terms += self.extra_losses.terms(step)
-        denoising = denoising_terms(step, scheduler, self.log_variance)
+        denoising = denoising_terms(step, self.log_variance)
         return denoising | named_terms(terms)
 
     def compile_parts(self, **options: Any) -> None:

@@ -125,9 +125,7 @@ def _say(text: str) -> None:
 
 
 def denoising_terms(
-    step: TrainingStep,
-    scheduler: DiffusionScheduler,
-    log_variance: nn.Module | None,
+    step: TrainingStep, log_variance: nn.Module | None
 ) -> dict[str, Tensor]:
     """The term ``loss_denoise``, shape (), and with weights ``error``.
 
@@ -136,9 +134,9 @@ def denoising_terms(
 
     Args:
         step: The training step, with the denoiser's output.
-        scheduler: Knows the target of the denoiser's output.
         log_variance: Learned log-variances; None for no weights.
     """
+    scheduler = step.scheduler
     errors, bound = scheduler.error_terms(
         step.out, step.z_0, step.noise, step.level
     )

@@ -3,6 +3,7 @@ from .adversarial import (
     GlobalBatchNorm2d,
     PatchDiscriminator,
 )
+from .decoded_loss import DecodedLoss
 from .equivariance import Equivariance
 from .extra_loss import ExtraLoss, TrainingStep
 from .feature_discriminator import FeatureDiscriminator
@@ -13,6 +14,7 @@ from .pretrained_features import PretrainedFeatures
 
 __all__ = [
     'AdversarialLoss',
+    'DecodedLoss',
     'Equivariance',
     'ExtraLoss',
     'FeatureDiscriminator',

@@ -1,13 +1,13 @@
 """Base class of additional terms of the training loss."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from mmldm.diffusion import NoiseLevel
+from mmldm.diffusion import DiffusionScheduler, NoiseLevel
 from mmldm.structures import Condition
 from mmldm.utils import SampleRandom
 from mmldm.utils.typing import SampleList
@@ -18,7 +18,10 @@ class TrainingStep:
     """Results of one training step of a latent diffusion model.
 
     Args:
-        inputs: Images in [-1, 1], (B, 3, H, W).
+        decode: Makes images in about [-1, 1] from latents, as the frozen
+            first stage does.
+        scheduler: Knows the target of the denoiser's output.
+        inputs: Images in [-1, 1], (B, 3, H, W); None from a cache of latents.
         data_samples: Data samples with the conditions.
         random: Random numbers of each sample.
         z_0: Clean latents, (B, C, h, w).
@@ -32,7 +35,9 @@ class TrainingStep:
         iteration: Number of finished iterations of the training loop.
     """
 
-    inputs: Tensor
+    decode: Callable[[Tensor], Tensor]
+    scheduler: DiffusionScheduler
+    inputs: Tensor | None
     data_samples: SampleList
     random: SampleRandom
     z_0: Tensor
@@ -43,6 +48,10 @@ class TrainingStep:
     out: Tensor
     hidden: Mapping[str, Tensor]
     iteration: int
+
+    def estimate(self) -> Tensor:
+        """The clean latents that the output implies, (B, C, h, w)."""
+        return self.scheduler.to_z_0(self.out, self.z_t, self.level)
 
 
 class ExtraLoss(BaseModule):
