@@ -15,6 +15,18 @@ _base_ = './ldm_kl-f4_1xb32-2k_photographs-64x64.py'
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64',
+    extra_losses=[
+        dict(
+            type='DecodedLoss',
+            perceptual=dict(
+                type='PretrainedFeatures',
+                network=dict(type='EfficientNetLiteStages'),
+            ),
+            # Noisier latents may be of many images.
+            max_noise=2.0,
+            every=8,
+        )
+    ],
 )
 train_set = dict(
     type='Photographs',

@@ -11,7 +11,10 @@ autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64.py, and the Debian packages
 of its photographs.
 """
 
-_base_ = './ldm_kl-f4_inpaint_1xb32-2k_photographs-64x64.py'
+_base_ = [
+    './ldm_kl-f4_inpaint_1xb32-2k_photographs-64x64.py',
+    '../_base_/decoded_loss_small.py',
+]
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64',
@@ -22,6 +25,7 @@ model = dict(
         # Large steps of DDIM are smoother than its exact path.
         num_steps=50,
     ),
+    extra_losses=[{{_base_.decoded_loss}}],
 )
 train_dataloader = dict(dataset=dict(packages={{_base_.wallpapers}}))
 train_cfg = dict(max_iters=3000, val_interval=1500)

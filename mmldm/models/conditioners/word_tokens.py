@@ -28,27 +28,30 @@ class WordTokens(Tokenizer):
     Args:
         vocab: All words that captions may contain.
         max_length: Most words of a caption.
+        ignored: Words that make no difference before other words, such as
+            articles. The last word of a caption always counts, as in 'latin
+            capital letter a'.
 
     Raises:
-        ValueError: If an entry of the vocabulary is no single word, is not in
-            lower case, or occurs twice.
+        ValueError: If an entry of a list is no single word, is not in lower
+            case, or occurs twice.
     """
 
     reads = ('caption',)
 
-    def __init__(self, vocab: Sequence[str], max_length: int) -> None:
+    def __init__(
+        self,
+        vocab: Sequence[str],
+        max_length: int,
+        ignored: Sequence[str] = (),
+    ) -> None:
         check_count('WordTokens.max_length', max_length)
-        for word in vocab:
-            if word != word.lower() or not WORD.fullmatch(word):
-                raise ValueError(
-                    f'WordTokens.vocab has {word!r}, but must hold single '
-                    'words in lower case'
-                )
+        for key, words in dict(vocab=vocab, ignored=ignored).items():
+            _check_words(f'WordTokens.{key}', words)
         self.ids = {word: i for i, word in enumerate(vocab, 1)}
-        if len(self.ids) < len(vocab):
-            raise ValueError('WordTokens.vocab has a word twice: remove one')
         self.vocab_size = len(vocab) + 1  # 0 is no word
         self.max_length = max_length
+        self.ignored = {*ignored}
 
     def __call__(self, data_samples: SampleList, drop: Tensor) -> Tensor:
         rows = unless_dropped(self._row, data_samples, drop, [])
@@ -67,6 +70,8 @@ class WordTokens(Tokenizer):
                 f'the caption of {sample.name} is {caption!r}, not a text'
             )
         words = WORD.findall(caption.lower())
+        first = [word for word in words[:-1] if word not in self.ignored]
+        words = first + words[-1:]
         if len(words) > self.max_length:
             raise ValueError(
                 f'the caption {caption!r} of {sample.name} has {len(words)} '
@@ -82,3 +87,14 @@ class WordTokens(Tokenizer):
                     'with a vocab that contains it'
                 )
         return [self.ids[word] for word in words]
+
+
+def _check_words(key: str, words: Sequence[str]) -> None:
+    """Raise unless all are single words in lower case, each once."""
+    for word in words:
+        if word != word.lower() or not WORD.fullmatch(word):
+            raise ValueError(
+                f'{key} has {word!r}, but must hold single words in lower case'
+            )
+    if len({*words}) < len(words):
+        raise ValueError(f'{key} has a word twice: remove one')

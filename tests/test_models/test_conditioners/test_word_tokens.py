@@ -27,6 +27,28 @@ def test_case_and_punctuation_say_nothing():
     assert ids('A RED, circle!') == ids('a red circle')
 
 
+@pytest.mark.parametrize(
+    'caption, same',
+    [
+        ('a red circle', 'red circle'),
+        ('An red and the CIRCLE', 'red and circle'),
+        ('the the circle', 'circle'),
+        ('red a', 'red a'),
+        ('a', 'a'),
+    ],
+)
+def test_ignored_words_count_only_at_the_end(caption, same):
+    tokens = WordTokens(VOCAB, 6, ignored=('a', 'an', 'the'))
+    samples = [LDMDataSample(caption=caption)]
+    assert tokens(samples, torch.tensor([False])).tolist() == ids(same)
+
+
+def test_ignored_words_do_not_make_a_caption_long():
+    tokens = WordTokens(VOCAB, 2, ignored=('a',))
+    samples = [LDMDataSample(caption='a red a circle')]
+    assert tokens(samples, torch.tensor([False])).tolist() == [[3, 4]]
+
+
 def test_a_dropped_caption_is_all_zeros():
     assert ids('a red circle', drop=True) == ids('') == [[0] * 6]
     nothing = LDMDataSample()
@@ -61,9 +83,11 @@ def test_a_sample_without_caption_is_refused():
     [
         (['Red'], "vocab has 'Red', but must hold single words in lower"),
         (['light red'], "vocab has 'light red'"),
-        (['red', 'red'], 'has a word twice'),
+        (['red', 'red'], 'vocab has a word twice'),
     ],
 )
 def test_what_is_no_vocabulary_is_refused(vocab, message):
     with pytest.raises(ValueError, match=message):
         WordTokens(vocab, 2)
+    with pytest.raises(ValueError, match=message.replace('vocab', 'ignored')):
+        WordTokens(VOCAB, 2, ignored=vocab)

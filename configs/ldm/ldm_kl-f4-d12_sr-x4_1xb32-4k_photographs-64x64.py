@@ -1,23 +1,27 @@
 """Super-resolution of real photographs by 4, with the sharp first stage.
 
 Train: python tools/train.py \
-  configs/ldm/ldm_kl-f4-d12_sr-x4_1xb32-6k_photographs-64x64.py
+  configs/ldm/ldm_kl-f4-d12_sr-x4_1xb32-4k_photographs-64x64.py
 Judge: python tools/test.py \
-  configs/ldm/ldm_kl-f4-d12_sr-x4_1xb32-6k_photographs-64x64.py \
-  work_dirs/ldm_kl-f4-d12_sr-x4_1xb32-6k_photographs-64x64
+  configs/ldm/ldm_kl-f4-d12_sr-x4_1xb32-4k_photographs-64x64.py \
+  work_dirs/ldm_kl-f4-d12_sr-x4_1xb32-4k_photographs-64x64
 
 Needs the first stage of
 autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64.py, and the Debian packages
 of its photographs.
 """
 
-_base_ = './ldm_kl-f4_sr-x4_1xb32-2k_photographs-64x64.py'
+_base_ = [
+    './ldm_kl-f4_sr-x4_1xb32-2k_photographs-64x64.py',
+    '../_base_/decoded_loss_small.py',
+]
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64',
     # The small image reaches the output directly: samples agree with it.
     denoiser=dict(input_skip=True),
+    extra_losses=[{{_base_.decoded_loss}}],
 )
 train_dataloader = dict(dataset=dict(packages={{_base_.wallpapers}}))
-train_cfg = dict(max_iters=6000, val_interval=3000)
+train_cfg = dict(max_iters=4000, val_interval=2000)
 default_hooks = dict(checkpoint=dict(interval=1000), ema=dict(decay=0.999))

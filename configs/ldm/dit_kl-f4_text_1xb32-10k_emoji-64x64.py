@@ -1,16 +1,16 @@
 """Emoji from their names: text-to-image for two CPU cores.
 
 Cache: python tools/cache_latents.py \
-       configs/ldm/dit_kl-f4_text_1xb32-20k_emoji-64x64.py data/emoji-latents
+       configs/ldm/dit_kl-f4_text_1xb32-10k_emoji-64x64.py data/emoji-latents
 Train: python tools/train.py \
-       configs/ldm/dit_kl-f4_text_1xb32-20k_emoji-64x64.py \
+       configs/ldm/dit_kl-f4_text_1xb32-10k_emoji-64x64.py \
        --cfg-options latent_cache=data/emoji-latents
 Judge: python tools/test.py \
-       configs/ldm/dit_kl-f4_text_1xb32-20k_emoji-64x64.py \
-       work_dirs/dit_kl-f4_text_1xb32-20k_emoji-64x64
-Draw:  python tools/sample.py work_dirs/dit_kl-f4_text_1xb32-20k_emoji-64x64 \
-       --prompt 'red apple' 'smiling face with sunglasses' 'green heart' \
-       'blue apple' 'cat with sunglasses' 'red panda on a bicycle'
+       configs/ldm/dit_kl-f4_text_1xb32-10k_emoji-64x64.py \
+       work_dirs/dit_kl-f4_text_1xb32-10k_emoji-64x64
+Draw:  python tools/sample.py work_dirs/dit_kl-f4_text_1xb32-10k_emoji-64x64 \
+       --prompt 'a red apple' 'smiling face with sunglasses' 'green heart' \
+       'a blue apple' 'a cat with sunglasses' 'a red panda on a bicycle'
 
 Needs the first stage of autoencoder_kl-f4_1xb8-2500_emoji-64x64.py. The test
 draws every emoji by its name, and asks if the nearest real one is the right
@@ -29,6 +29,8 @@ model = dict(
                     type='WordTokens',
                     vocab={{_base_.words}},
                     max_length=12,
+                    # 'A red apple' is the red apple.
+                    ignored=('a', 'an', 'the'),
                 ),
                 embed_dim=256,
                 num_layers=2,
@@ -44,4 +46,4 @@ model = dict(
 val_evaluator = [dict(type='NearestImage', dataset={{_base_.pictures}})]
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_iters=20_000, val_interval=4000)
+train_cfg = dict(max_iters=10_000, val_interval=5000)

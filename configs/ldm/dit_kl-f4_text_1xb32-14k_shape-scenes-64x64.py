@@ -1,16 +1,16 @@
 """Scenes of up to three shapes from captions, for two CPU cores.
 
 Cache: python tools/cache_latents.py \
-       configs/ldm/dit_kl-f4_text_1xb32-5k_shape-scenes-64x64.py \
+       configs/ldm/dit_kl-f4_text_1xb32-14k_shape-scenes-64x64.py \
        work_dirs/latents_shape-scenes-64x64 --dtype float16
 Train: python tools/train.py \
-       configs/ldm/dit_kl-f4_text_1xb32-5k_shape-scenes-64x64.py \
+       configs/ldm/dit_kl-f4_text_1xb32-14k_shape-scenes-64x64.py \
        --cfg-options latent_cache=work_dirs/latents_shape-scenes-64x64
 Judge: python tools/test.py \
-       configs/ldm/dit_kl-f4_text_1xb32-5k_shape-scenes-64x64.py \
-       work_dirs/dit_kl-f4_text_1xb32-5k_shape-scenes-64x64
+       configs/ldm/dit_kl-f4_text_1xb32-14k_shape-scenes-64x64.py \
+       work_dirs/dit_kl-f4_text_1xb32-14k_shape-scenes-64x64
 Draw:  python tools/sample.py \
-       work_dirs/dit_kl-f4_text_1xb32-5k_shape-scenes-64x64 --prompt \
+       work_dirs/dit_kl-f4_text_1xb32-14k_shape-scenes-64x64 --prompt \
        'a red circle, a blue square and a green cross'
 
 Needs the first stage of autoencoder_kl-f4_1xb8-2k_shape-scenes-64x64.py.
@@ -54,4 +54,4 @@ optim_wrapper = dict(type='AutocastOptimWrapper', clip_grad=dict(max_norm=1.0))
 val_evaluator = [dict(type='SceneCaption')]
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_iters=5000, val_interval=2500)
+train_cfg = dict(max_iters=14_000, val_interval=7000)
