@@ -20,6 +20,9 @@ model = dict(
     'autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64',
     # The small image reaches the output directly: samples agree with it.
     denoiser=dict(input_skip=True),
+    conditioner=dict(
+        embedders=[dict(type='LowResolution', back_projections=3)]
+    ),
     extra_losses=[{{_base_.decoded_loss}}],
 )
 train_dataloader = dict(dataset=dict(packages={{_base_.wallpapers}}))

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.models.editors import LatentDiffusion
 from mmldm.utils import SampleRandom, check_range
 
@@ -68,7 +67,7 @@ class Interpolation:
         z = model.sample(samples, start=start, levels=levels, wrap=wrap)
         with torch.no_grad():
             x = model.autoencoder.decode(z, samples[0].img_shape)
-        images = model.with_known(to_images(x), samples)
+        images = model.images_of(x, samples)
         for sample, image in zip(samples, images, strict=True):
             sample.pred_img = image
         return samples

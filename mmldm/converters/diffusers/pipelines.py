@@ -184,7 +184,10 @@ def differences(
         notes.append('guidance_scale=1 must be given in the call')
     if config.get('log_variance'):
         notes.append('log_variance, which weighs losses, is left out')
-    learned = _learned(config['conditioner'])
+    embedders = config['conditioner'].get('embedders') or ()
+    if any(embedder.get('back_projections') for embedder in embedders):
+        notes.append('LowResolution.back_projections is left out')
+    learned = _learned(embedders)
     if pipeline is None and learned:
         notes.append(f'What {", ".join(learned)} learned is left out')
     if pipeline == TEXT_TO_IMAGE and factor != FACTOR:
@@ -205,11 +208,11 @@ def differences(
     return notes
 
 
-def _learned(conditioner: Mapping[str, Any]) -> list[str]:
+def _learned(embedders: Sequence[Mapping[str, Any]]) -> list[str]:
     """Types of embedders whose weights a UNet of diffusers does not hold."""
     return [
         embedder['type']
-        for embedder in conditioner.get('embedders') or ()
+        for embedder in embedders
         # Classes in the vector are part of the UNet in diffusers.
         if embedder['type'] not in WITHOUT_WEIGHTS
         and embedder.get('slot') != 'vector'

@@ -170,6 +170,17 @@ class Conditioner(BaseModule):
         inputs = [self._negatives(e, data_samples) for e in self.embedders]
         return join(self.embedders, self._embed(inputs, encode))
 
+    def restore(self, images: Tensor, data_samples: SampleList) -> Tensor:
+        """Generated images after :meth:`Embedder.restore` of all embedders.
+
+        Args:
+            images: Generated images, uint8 RGB, (B, 3, H, W).
+            data_samples: Samples with the fields that the embedders read.
+        """
+        for embedder in self.embedders:
+            images = embedder.restore(images, data_samples)
+        return images
+
     def check(self, sample: LDMDataSample) -> None:
         """Raise if an embedder cannot read a sample, or its negative.
 

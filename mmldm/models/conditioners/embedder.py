@@ -111,6 +111,18 @@ class Embedder(BaseModule):
             ValueError: If a field is missing or invalid.
         """
 
+    def restore(self, images: Tensor, data_samples: SampleList) -> Tensor:
+        """Generated images that agree with what the samples say of them.
+
+        The base class changes nothing. Pixels that are given, for example,
+        replace generated ones.
+
+        Args:
+            images: Generated images, uint8 RGB, (B, 3, H, W).
+            data_samples: Samples with the fields in ``reads``.
+        """
+        return images
+
     def losses(
         self, cond: Condition, data_samples: SampleList, drop: Tensor
     ) -> Mapping[str, Tensor]:

@@ -10,6 +10,7 @@ from mmldm.utils.devices import to_device
 from mmldm.utils.pixels import to_unit_range
 from mmldm.utils.typing import SampleList
 
+from .back_projection import back_project
 from .embedder import Embedder, Encode
 from .filling import fill_smoothly
 from .maps import WHOLE, check_image_size, read_maps, size
@@ -161,6 +162,11 @@ class MaskedImage(Embedder):
         marks = 2 * self.mark(masks.to(z.dtype), z.shape[2:]) - 1
         return torch.cat([z, marks], dim=1)
 
+    def restore(self, images: Tensor, data_samples: SampleList) -> Tensor:
+        """The images with all known pixels, see :class:`Embedder`."""
+        known, masks = (x.to(images.device) for x in self._read(data_samples))
+        return torch.where(masks.bool(), images, known)
+
     @staticmethod
     def _read(data_samples: SampleList) -> tuple[Tensor, Tensor]:
         """Images and masks of a batch, on the CPU."""
@@ -213,15 +219,40 @@ class LowResolution(Embedder):
 
     Args:
         channels: Channels of the image.
+        back_projections: Steps of :func:`back_project`, which let generated
+            images agree with the small image; 0 for none. A few are right if
+            training shrinks images by ``DegradeBicubic``; with other
+            degradations, the model should correct what is wrong in the small
+            image.
+
+    Raises:
+        ValueError: If images that are not RGB should be back-projected.
     """
 
     slot = 'spatial'
     reads = ('img_lq',)
 
-    def __init__(self, channels: int = 3) -> None:
+    def __init__(self, channels: int = 3, back_projections: int = 0) -> None:
         super().__init__()
         check_count('LowResolution.channels', channels)
+        if back_projections:
+            check_count('LowResolution.back_projections', back_projections)
+        if back_projections and channels != 3:
+            raise ValueError(
+                f'LowResolution.back_projections={back_projections} needs RGB '
+                f'images, but channels={channels}: set back_projections=0'
+            )
         self.dim = channels
+        self.back_projections = back_projections
+
+    def restore(self, images: Tensor, data_samples: SampleList) -> Tensor:
+        """The images after back-projection, see :class:`Embedder`."""
+        if not self.back_projections:
+            return images
+        small = read_maps(data_samples, 'img_lq', 'LowResolution', self.dim)
+        return back_project(
+            images, small.to(images.device), self.back_projections
+        )
 
     def forward(
         self,

@@ -27,7 +27,8 @@ class Generation:
     ) -> SampleList:
         """The data samples with ``pred_img``, a generated image.
 
-        :meth:`with_known` restores the known pixels of an inpainting task.
+        They agree with what is given, see :meth:`Embedder.restore`: known
+        pixels of an inpainting task are those of the given image.
 
         Args:
             inputs: Not used; the data samples say what to generate.
@@ -39,10 +40,22 @@ class Generation:
         x = self.autoencoder.decode(
             z, generated_size(data_samples, self.image_size)
         )
-        images = self.with_known(to_images(x), data_samples)
+        images = self.images_of(x, data_samples)
         for sample, image in zip(data_samples, images, strict=True):
             sample.pred_img = image
         return data_samples
+
+    def images_of(self, x: Tensor, data_samples: SampleList) -> Tensor:
+        """Decoded samples as images, uint8 RGB, that agree with what is given.
+
+        Args:
+            x: Decoded samples, about [-1, 1], (B, 3, H, W).
+            data_samples: Data samples with the conditions.
+        """
+        images = to_images(x)
+        if self.unconditional:
+            return images
+        return self.conditioner.restore(images, data_samples)
 
     @torch.no_grad()
     def sample(

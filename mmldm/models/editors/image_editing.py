@@ -98,21 +98,6 @@ class ImageEditing:
             filled = self._fill(filled, mask, data_samples, wrap)
         return filled
 
-    def with_known(self, images: Tensor, data_samples: SampleList) -> Tensor:
-        """The images, uint8, with the pixels that the model was given.
-
-        If the conditions include ``gt_img`` and ``mask``, only the hole keeps
-        its generated pixels. Otherwise nothing is changed.
-        """
-        if not {'gt_img', 'mask'} <= {*self.conditioner.reads}:
-            return images
-        known, holes = (
-            torch.stack([sample.get(field) for sample in data_samples])
-            for field in ('gt_img', 'mask')
-        )
-        holes = holes.to(images.device).bool()
-        return torch.where(holes, images, known.to(images))
-
     def outpaint(
         self,
         images: Tensor,

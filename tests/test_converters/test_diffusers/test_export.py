@@ -432,6 +432,10 @@ def test_without_a_pipeline_the_parts_are_written(export, config, why):
             'log_variance, which weighs losses, is left out',
         ),
         (
+            small_image(back_projections=2),
+            'LowResolution.back_projections is left out',
+        ),
+        (
             changed(
                 'diffusion_scheduler',
                 solver=dict(type='IPNDM'),

@@ -186,6 +186,13 @@ def test_a_small_image_may_be_of_one_channel():
     assert LowResolution(channels=1)([grey], KEEP[:1]).shape == (1, 1, 4, 4)
 
 
+def test_back_projection_of_other_images_than_rgb_is_refused():
+    with pytest.raises(ValueError, match='back_projections=2 .*channels=1'):
+        LowResolution(channels=1, back_projections=2)
+    with pytest.raises(ValueError, match='back_projections=-1 must be'):
+        LowResolution(back_projections=-1)
+
+
 @pytest.mark.parametrize('config, make', MADE)
 def test_conditions_follow_the_model_to_its_precision(config, make):
     conditioner = Conditioner([config]).to(torch.bfloat16)

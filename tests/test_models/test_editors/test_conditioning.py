@@ -5,6 +5,8 @@ import warnings
 import pytest
 import torch
 
+from mmldm.diffusion import Sampling
+from mmldm.models.conditioners.back_projection import back_project
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.utils.checkpoint import write_checkpoint
 
@@ -309,6 +311,24 @@ def test_a_model_that_fills_holes_leaves_what_is_known(tiny_ldm, holed):
         assert sample.pred_img[:, hole].equal(image[:, hole])
         assert sample.pred_img[:, ~hole].equal(sample.gt_img[:, ~hole])
         assert not image[:, ~hole].equal(sample.gt_img[:, ~hole])
+
+
+def test_an_enlarged_image_agrees_with_the_small_one(tiny_ldm, labelled):
+    """After back-projection; a model without condition stays as it is."""
+    model = tiny_ldm(
+        **spatial(type='LowResolution', back_projections=20),
+        image_size=8,
+    )
+    sample = labelled(0, address=(0, 0))
+    sample.img_lq = torch.randint(100, 150, (3, 4, 4), dtype=torch.uint8)
+    drawn = to_images(model.autoencoder.decode(model.sample([sample])))
+    expected = back_project(drawn, sample.img_lq[None], 20)[0]
+    image = model.predict(None, [sample])[0].pred_img
+    assert image.equal(expected)
+    assert not image.equal(drawn[0])
+    free = model.sampling_by(Sampling(unconditional=True))
+    drawn = to_images(free.autoencoder.decode(free.sample([sample])))
+    assert free.predict(None, [sample])[0].pred_img.equal(drawn[0])
 
 
 def test_a_model_that_is_shown_no_image_draws_all_of_it(tiny_ldm, holed):
