@@ -13,7 +13,7 @@ model = dict(
     perceptual_weight=0.4,
     latent_noise=0.2,
 )
-train_cfg = dict(max_iters=3200, val_interval=800)
+train_cfg = dict(max_iters=1600, val_interval=400)
 default_hooks = dict(
     checkpoint=dict(interval=400),
     ema=dict(type='ModuleEMAHook', decay=0.998),

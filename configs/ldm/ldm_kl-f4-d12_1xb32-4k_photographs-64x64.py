@@ -7,14 +7,14 @@ Judge: python tools/test.py \
   work_dirs/ldm_kl-f4-d12_1xb32-4k_photographs-64x64
 
 Needs the first stage of
-autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64.py, and the Debian packages
+autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64.py, and the Debian packages
 of its photographs.
 """
 
 _base_ = './ldm_kl-f4_1xb32-2k_photographs-64x64.py'
 model = dict(
     autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64',
+    'autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64',
     extra_losses=[
         dict(
             type='DecodedLoss',

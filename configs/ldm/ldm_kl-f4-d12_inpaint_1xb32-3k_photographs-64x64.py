@@ -7,7 +7,7 @@ Judge: python tools/test.py \
   work_dirs/ldm_kl-f4-d12_inpaint_1xb32-3k_photographs-64x64
 
 Needs the first stage of
-autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64.py, and the Debian packages
+autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64.py, and the Debian packages
 of its photographs.
 """
 
@@ -17,7 +17,7 @@ _base_ = [
 ]
 model = dict(
     autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64',
+    'autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64',
     diffusion_scheduler=dict(
         # Of absolute errors, the best estimate is the median, which has less
         # detail than the mean, as detail is rare and strong.

@@ -7,7 +7,7 @@ Judge: python tools/test.py \
   work_dirs/ldm_kl-f4-d12_sr-x4_1xb32-4k_photographs-64x64
 
 Needs the first stage of
-autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64.py, and the Debian packages
+autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64.py, and the Debian packages
 of its photographs.
 """
 
@@ -17,7 +17,7 @@ _base_ = [
 ]
 model = dict(
     autoencoder_checkpoint='work_dirs/'
-    'autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64',
+    'autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64',
     # The small image reaches the output directly: samples agree with it.
     denoiser=dict(input_skip=True),
     conditioner=dict(

@@ -3,10 +3,10 @@
 Like the KL-f4 one, but with a codebook and remedies against its collapse.
 
 Train: python tools/train.py \
-  configs/autoencoder/autoencoder_vq-f4-sharp_1xb8-3200_photographs-64x64.py
+  configs/autoencoder/autoencoder_vq-f4-sharp_1xb8-1600_photographs-64x64.py
 Judge: python tools/test.py \
-  configs/autoencoder/autoencoder_vq-f4-sharp_1xb8-3200_photographs-64x64.py \
-  work_dirs/autoencoder_vq-f4-sharp_1xb8-3200_photographs-64x64
+  configs/autoencoder/autoencoder_vq-f4-sharp_1xb8-1600_photographs-64x64.py \
+  work_dirs/autoencoder_vq-f4-sharp_1xb8-1600_photographs-64x64
 """
 
 _base_ = [

@@ -4,7 +4,7 @@ Like that of photographs, for two CPU cores: crops of 64 pixels, at the
 images' own resolution. README.md in this folder has its results.
 
 Train: python tools/train.py \
-       configs/autoencoder/autoencoder_kl-f4-d12_1xb8-3200_images-64x64.py \
+       configs/autoencoder/autoencoder_kl-f4-d12_1xb8-1600_images-64x64.py \
        --cfg-options train_dataloader.dataset.data_root=FOLDER
 """
 

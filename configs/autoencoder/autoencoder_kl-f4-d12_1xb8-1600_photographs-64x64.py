@@ -6,10 +6,10 @@ latents. README.md in this folder has the results, the times, and the Debian
 packages of its photographs.
 
 Train: python tools/train.py \
-  configs/autoencoder/autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64.py
+  configs/autoencoder/autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64.py
 Judge: python tools/test.py \
-  configs/autoencoder/autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64.py \
-  work_dirs/autoencoder_kl-f4-d12_1xb8-3200_photographs-64x64
+  configs/autoencoder/autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64.py \
+  work_dirs/autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64
 """
 
 _base_ = [
