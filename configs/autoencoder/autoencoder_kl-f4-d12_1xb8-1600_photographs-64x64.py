@@ -1,8 +1,7 @@
 """KL-f4 autoencoder of real photographs that keeps their detail.
 
-Twelve latent channels, which start as a cosine transform; L1, a perceptual
-loss and a discriminator, for two CPU cores. The decoder is trained for noisy
-latents. README.md in this folder has the results, the times, and the Debian
+Twelve latent channels, which start as a cosine transform; L1 and a perceptual
+loss, for two CPU cores. The decoder is trained for noisy latents. README.md in this folder has the results, the times, and the Debian
 packages of its photographs.
 
 Train: python tools/train.py \
