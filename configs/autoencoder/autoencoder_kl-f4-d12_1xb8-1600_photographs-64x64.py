@@ -1,8 +1,9 @@
 """KL-f4 autoencoder of real photographs that keeps their detail.
 
 Twelve latent channels, which start as a cosine transform; L1 and a perceptual
-loss, for two CPU cores. The decoder is trained for noisy latents. README.md in this folder has the results, the times, and the Debian
-packages of its photographs.
+loss, for two CPU cores. The decoder is trained for noisy latents. README.md in
+this folder has the results, the times, and the Debian packages of its
+photographs.
 
 Train: python tools/train.py \
   configs/autoencoder/autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64.py

@@ -11,7 +11,11 @@ from mmldm.utils.files import check_folder_to_write
 
 from .adapter_base import take_adapter_base
 from .config import check_config, merge_options, read_config
-from .config.derived import fill_base_batch_size, share_with_training
+from .config.derived import (
+    fill_base_batch_size,
+    leave_out_optimizers,
+    share_with_training,
+)
 from .converted import CONFIG_NAME, FIRST_STAGE_NAME, MODEL_NAME
 from .first_stages import take_first_stage
 from .processes import check_launcher
@@ -57,6 +61,7 @@ def read_run_config(
         merge_options(cfg, {'randomness.seed': seed})
     if deterministic:
         merge_options(cfg, {'randomness.deterministic': True})
+    leave_out_optimizers(cfg)
     take_first_stage(cfg.get('model'))
     take_adapter_base(cfg)
     check_config(cfg, options)

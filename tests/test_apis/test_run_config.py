@@ -1,4 +1,4 @@
-"""Names of work directories."""
+"""What a config becomes before it runs."""
 
 from pathlib import Path
 
@@ -30,3 +30,21 @@ def test_a_converted_model_is_known_by_its_folder(
         (folder / 'model.safetensors').touch()
     cfg = read_run_config(f'OUT/{name}.py')
     assert cfg.work_dir == f'work_dirs/{expected}'
+
+
+GAN = 'mmldm::autoencoder/autoencoder_vq-f4-gan_1xb16-1500_images-64x64.py'
+
+
+@pytest.mark.parametrize('options', [{}, {'model.perceptual': None}])
+def test_an_optimizer_goes_with_the_part_that_a_child_takes_out(
+    tmp_path, options
+):
+    child = tmp_path / 'child.py'
+    child.write_text(f'_base_ = {GAN!r}\n')
+    for changes, parts in (
+        ({}, ['autoencoder', 'adversarial']),
+        ({'model.adversarial': None}, ['autoencoder']),
+    ):
+        cfg = read_run_config(child, {**options, **changes})
+        assert [*cfg.optim_wrapper] == ['constructor', *parts]
+        assert [*cfg.param_scheduler] == parts

@@ -1,4 +1,4 @@
-"""Numbers of a run's config that follow from its training data."""
+"""Values of a run's config that follow from others in it."""
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
@@ -71,6 +71,25 @@ def _rates(node: Any) -> Iterator[float]:
                 yield value
             else:
                 yield from _rates(value)
+
+
+def leave_out_optimizers(cfg: Config) -> None:
+    """Remove optimizers and schedules of parts that a child has taken out.
+
+    With ``model.adversarial=None``, a first stage needs only one optimizer.
+
+    Args:
+        cfg: The config with its options, changed in place.
+    """
+    model = cfg.get('model')
+    if not isinstance(model, Mapping):
+        return  # refused by the config's check
+    for name in ('optim_wrapper', 'param_scheduler'):
+        parts = cfg.get(name)
+        if isinstance(parts, Mapping):
+            for part in [key for key in parts if key in model]:
+                if model[part] is None:
+                    del parts[part]
 
 
 def share_with_training(cfg: Config) -> None:
