@@ -18,10 +18,7 @@ model = dict(
     extra_losses=[
         dict(
             type='DecodedLoss',
-            perceptual=dict(
-                type='PretrainedFeatures',
-                network=dict(type='EfficientNetLiteStages'),
-            ),
+            perceptual={{_base_.features}},
             # Noisier latents may be of many images.
             max_noise=2.0,
             every=8,

@@ -11,10 +11,7 @@ autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64.py, and the Debian packages
 of its photographs.
 """
 
-_base_ = [
-    './ldm_kl-f4_sr-x4_1xb32-2k_photographs-64x64.py',
-    '../_base_/decoded_loss_small.py',
-]
+_base_ = './ldm_kl-f4_sr-x4_1xb32-2k_photographs-64x64.py'
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64',
@@ -23,7 +20,9 @@ model = dict(
     conditioner=dict(
         embedders=[dict(type='LowResolution', back_projections=3)]
     ),
-    extra_losses=[{{_base_.decoded_loss}}],
+    extra_losses=[
+        dict(type='DecodedLoss', perceptual={{_base_.features}}, every=8)
+    ],
 )
 train_dataloader = dict(dataset=dict(packages={{_base_.wallpapers}}))
 train_cfg = dict(max_iters=4000, val_interval=2000)
