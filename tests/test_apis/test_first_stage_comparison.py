@@ -62,6 +62,7 @@ def test_models_get_the_same_operations(tmp_path):
     assert iterations_of_equal_cost([400, 100, 50], 10) == [10, 40, 80]
 
 
+@pytest.mark.slow
 def test_a_step_in_smaller_latents_is_cheaper(tiny_first_stages, tmp_path):
     stages = plan_stages([], tiny_first_stages, BUDGET, tmp_path)
     fine, coarse = (step_operations(stage.ldm, 64) for stage in stages)

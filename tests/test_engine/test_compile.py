@@ -25,6 +25,7 @@ def end(runner):
     return read_checkpoint(os.path.join(runner.work_dir, 'iter_4.pth'))
 
 
+@pytest.mark.slow
 def test_a_compiled_training_equals_a_plain_one_and_resumes(build_runner):
     plain = build_runner(train_cfg__max_iters=4, param_scheduler=[])
     plain.train()
@@ -49,6 +50,7 @@ def test_a_compiled_training_equals_a_plain_one_and_resumes(build_runner):
     }
 
 
+@pytest.mark.slow
 def test_a_first_stage_with_a_discriminator_is_compiled(
     build_runner, adversarial_training
 ):

@@ -67,6 +67,7 @@ def test_every_row_is_timed(tmp_path):
     assert "times as fast as diffusers' defaults" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'model, message',
     [
