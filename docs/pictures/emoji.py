@@ -1,7 +1,7 @@
 """Draw emoji by their names, and by names that no emoji has.
 
 Usage: python docs/pictures/emoji.py \\
-           work_dirs/dit_kl-f4_text_1xb32-10k_emoji-64x64 OUT.png
+           work_dirs/dit_kl-f4_text_1xb32-8k_emoji-64x64 OUT.png
 
 The model draws the upper rows by names that it was trained with, and the last
 row by new combinations of their words.
