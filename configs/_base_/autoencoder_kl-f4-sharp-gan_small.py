@@ -1,7 +1,6 @@
 _base_ = './autoencoder_kl-f4-gan_small.py'
 
-# First stages whose reconstructions keep detail, and whose latents tolerate
-# noise, for two CPU cores; a config adds the data.
+# As autoencoder_kl-f4-sharp_small.py, with a discriminator.
 model = dict(
     perceptual=dict(
         type='PretrainedFeatures', network=dict(type='EfficientNetLiteStages')
@@ -15,8 +14,8 @@ model = dict(
             type='FeatureDiscriminator',
             network=dict(type='EfficientNetLiteStages'),
         ),
-        # Without it, reconstructions have 33 dB and less than half of the
-        # gradient energy; detail that is only plausible costs PSNR.
+        # It costs 2 dB of PSNR, and brings the gradient energy from 0.66 to
+        # 0.83 of the originals'.
         weight=4.0,
         start=1200,
         lead=200,

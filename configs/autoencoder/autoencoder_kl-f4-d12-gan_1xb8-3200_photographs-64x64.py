@@ -1,9 +1,7 @@
-"""KL-f4 autoencoder of real photographs that keeps their detail.
+"""KL-f4 autoencoder of real photographs, with a discriminator of features.
 
-Twelve latent channels, which start as a cosine transform; L1, a perceptual
-loss and a discriminator, for two CPU cores. The decoder is trained for noisy
-latents. README.md in this folder has the results, the times, and the Debian
-packages of its photographs.
+As autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64.py, with more detail and
+less exact colours. README.md in this folder compares them.
 
 Train: python tools/train.py \
  configs/autoencoder/autoencoder_kl-f4-d12-gan_1xb8-3200_photographs-64x64.py

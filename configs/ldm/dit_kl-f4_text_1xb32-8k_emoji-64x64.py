@@ -29,7 +29,7 @@ model = dict(
                     type='WordTokens',
                     vocab={{_base_.words}},
                     max_length=12,
-                    # 'A red apple' is the red apple.
+                    # 'A red apple' is read as 'red apple'.
                     ignored=('a', 'an', 'the'),
                 ),
                 embed_dim=256,

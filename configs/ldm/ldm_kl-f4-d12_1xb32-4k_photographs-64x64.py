@@ -19,9 +19,7 @@ model = dict(
         dict(
             type='DecodedLoss',
             perceptual={{_base_.features}},
-            # Noisier latents may be of many images.
-            max_noise=2.0,
-            every=8,
+            share=0.125,
         )
     ],
 )

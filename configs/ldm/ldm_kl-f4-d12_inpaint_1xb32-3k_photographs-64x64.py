@@ -26,9 +26,12 @@ model = dict(
         dict(
             type='DecodedLoss',
             perceptual={{_base_.features}},
-            # Only the hole differs, a quarter of an image.
+            # Only the hole differs, a quarter of an image, so that the
+            # distance is small.
             perceptual_weight=0.3,
-            every=8,
+            # What is around the hole says much, even at high noise.
+            max_noise=None,
+            share=0.125,
         )
     ],
 )

@@ -21,7 +21,13 @@ model = dict(
         embedders=[dict(type='LowResolution', back_projections=3)]
     ),
     extra_losses=[
-        dict(type='DecodedLoss', perceptual={{_base_.features}}, every=8)
+        dict(
+            type='DecodedLoss',
+            perceptual={{_base_.features}},
+            # The small image says much, even at high noise.
+            max_noise=None,
+            share=0.125,
+        )
     ],
 )
 train_dataloader = dict(dataset=dict(packages={{_base_.wallpapers}}))

@@ -42,7 +42,6 @@ model = dict(
                 type='PretrainedFeatures',
                 network=dict(type='EfficientNetLiteStages'),
             ),
-            max_noise=2.0,
         )
     ],
 )

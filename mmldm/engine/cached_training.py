@@ -32,7 +32,8 @@ class CachedTraining:
     """The parts of a model that a training from cached latents does not need.
 
     The first stage and frozen embedders leave the memory until something
-    calls them, such as a validation that decodes images.
+    calls them, such as a validation that decodes images. The first stage
+    stays if a term of the loss decodes.
 
     Args:
         dataset: The training data set; one without ``first_stage``, which
@@ -69,7 +70,8 @@ class CachedTraining:
             restore_part(part)
 
     def _parts(self) -> Iterator[FrozenPart]:
-        if self.cached:
+        losses = getattr(self.model, 'extra_losses', ())
+        if self.cached and not any(loss.decodes for loss in losses):
             yield self.model
         for embedder in self.embedders:
             if isinstance(embedder, FrozenPart):

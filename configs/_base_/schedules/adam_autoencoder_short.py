@@ -1,6 +1,6 @@
 _base_ = './adam_autoencoder_small.py'
 
-# For drawn images, which a first stage learns in minutes.
+# For first stages that learn in minutes.
 optim_wrapper = dict(
     type='AutocastOptimWrapper',
     optimizer=dict(lr=1e-3),

@@ -1,4 +1,4 @@
-"""Values of a run's config that follow from others in it."""
+"""Values of a run's config that follow from other values in it."""
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ def _rates(node: Any) -> Iterator[float]:
 
 
 def leave_out_optimizers(cfg: Config) -> None:
-    """Remove optimizers and schedules of parts that a child has taken out.
+    """Remove optimizers and schedules of parts of the model that are None.
 
     With ``model.adversarial=None``, a first stage needs only one optimizer.
 

@@ -67,7 +67,7 @@ class Interpolation:
         z = model.sample(samples, start=start, levels=levels, wrap=wrap)
         with torch.no_grad():
             x = model.autoencoder.decode(z, samples[0].img_shape)
-        images = model.images_of(x, samples)
+        images = model.finished(x, samples)
         for sample, image in zip(samples, images, strict=True):
             sample.pred_img = image
         return samples

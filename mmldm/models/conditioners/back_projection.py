@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def back_project(images: Tensor, small: Tensor, steps: int) -> Tensor:
-    """Images that become the small ones when they are shrunk again.
+    """Adapt large images so that, shrunk again, they nearly equal small ones.
 
     Each step shrinks the images, compares them with the small ones, and adds
     the enlarged difference: iterative back-projection, Irani and Peleg 1991.
@@ -15,7 +15,7 @@ def back_project(images: Tensor, small: Tensor, steps: int) -> Tensor:
     Args:
         images: Large images, uint8, (B, C, H, W).
         small: Small images, uint8, (B, C, h, w).
-        steps: Number of steps; each leaves a small part of the difference.
+        steps: Number of steps.
 
     Returns:
         uint8, (B, C, H, W).
@@ -27,7 +27,7 @@ def back_project(images: Tensor, small: Tensor, steps: int) -> Tensor:
 
 
 def _resized(x: Tensor, like: Tensor) -> Tensor:
-    """The images in the size of others."""
+    """Images resized to height and width of others, bicubic."""
     return F.interpolate(
         x, like.shape[2:], mode='bicubic', antialias=True, align_corners=False
     )

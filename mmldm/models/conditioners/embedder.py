@@ -112,14 +112,18 @@ class Embedder(BaseModule):
         """
 
     def restore(self, images: Tensor, data_samples: SampleList) -> Tensor:
-        """Generated images that agree with what the samples say of them.
+        """Adapt generated images to known content of their samples.
 
-        The base class changes nothing. Pixels that are given, for example,
-        replace generated ones.
+        An embedder of known pixels copies them, for example. The base class
+        changes nothing. The model calls this for final images, but not for
+        unconditional ones.
 
         Args:
             images: Generated images, uint8 RGB, (B, 3, H, W).
             data_samples: Samples with the fields in ``reads``.
+
+        Returns:
+            uint8 RGB, (B, 3, H, W).
         """
         return images
 

@@ -219,11 +219,10 @@ class LowResolution(Embedder):
 
     Args:
         channels: Channels of the image.
-        back_projections: Steps of :func:`back_project`, which let generated
-            images agree with the small image; 0 for none. A few are right if
-            training shrinks images by ``DegradeBicubic``; with other
-            degradations, the model should correct what is wrong in the small
-            image.
+        back_projections: Number of steps of :func:`back_project`, which adapt
+            generated images to the small image; 0 for none. Use about 3 if
+            small images are clean and shrunk as by ``DegradeBicubic``, and 0
+            if they are noisy or compressed.
 
     Raises:
         ValueError: If images that are not RGB should be back-projected.

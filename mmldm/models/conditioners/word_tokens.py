@@ -23,18 +23,18 @@ class WordTokens(Tokenizer):
     """The lower-case words of ``caption`` as their numbers in a list.
 
     Numbers start at 1; 0 pads up to ``max_length``, and null is all zeros.
-    Punctuation is ignored.
+    Punctuation is left out.
 
     Args:
         vocab: All words that captions may contain.
-        max_length: Most words of a caption.
+        max_length: Most words of a caption, without ignored ones.
         ignored: Words that make no difference before other words, such as
             articles. The last word of a caption always counts, as in 'latin
             capital letter a'.
 
     Raises:
-        ValueError: If an entry of a list is no single word, is not in lower
-            case, or occurs twice.
+        ValueError: If a word of ``vocab`` or ``ignored`` is no single word,
+            is not in lower case, or occurs twice.
     """
 
     reads = ('caption',)
@@ -75,8 +75,8 @@ class WordTokens(Tokenizer):
         if len(words) > self.max_length:
             raise ValueError(
                 f'the caption {caption!r} of {sample.name} has {len(words)} '
-                f'words, but WordTokens.max_length={self.max_length}: '
-                'shorten it'
+                'words that count, but WordTokens.max_length='
+                f'{self.max_length}: shorten it'
             )
         for word in words:
             if word not in self.ids:

@@ -27,8 +27,9 @@ class Generation:
     ) -> SampleList:
         """The data samples with ``pred_img``, a generated image.
 
-        They agree with what is given, see :meth:`Embedder.restore`: known
-        pixels of an inpainting task are those of the given image.
+        The images are adapted to the given conditions, see
+        :meth:`Embedder.restore`: in inpainting, known pixels are copied from
+        the given image.
 
         Args:
             inputs: Not used; the data samples say what to generate.
@@ -40,16 +41,19 @@ class Generation:
         x = self.autoencoder.decode(
             z, generated_size(data_samples, self.image_size)
         )
-        images = self.images_of(x, data_samples)
+        images = self.finished(x, data_samples)
         for sample, image in zip(data_samples, images, strict=True):
             sample.pred_img = image
         return data_samples
 
-    def images_of(self, x: Tensor, data_samples: SampleList) -> Tensor:
-        """Decoded samples as images, uint8 RGB, that agree with what is given.
+    def finished(self, x: Tensor, data_samples: SampleList) -> Tensor:
+        """Final images, uint8 RGB, from decoded latents.
+
+        They are adapted to known pixels or small images of the conditions,
+        unless sampling was unconditional.
 
         Args:
-            x: Decoded samples, about [-1, 1], (B, 3, H, W).
+            x: Decoded latents, about [-1, 1], (B, 3, H, W).
             data_samples: Data samples with the conditions.
         """
         images = to_images(x)

@@ -12,6 +12,7 @@ from mmldm.utils import SampleRandom
 from mmldm.utils.image_size import Size, height_and_width
 from mmldm.utils.typing import ConfigType, SampleList
 
+from ..conditioners.conditioner import Terms
 from ..losses import TrainingStep
 from .adapted import Adapted
 from .derived import FILLED_IN, build_networks
@@ -146,6 +147,15 @@ class LatentDiffusion(
             self._warned = warn_of_untrained_null(
                 self.guidance, self.conditioner
             )
+        step, terms = self._training_step(inputs, data_samples, iteration)
+        terms += self.extra_losses.terms(step)
+        denoising = denoising_terms(step, self.log_variance)
+        return denoising | named_terms(terms)
+
+    def _training_step(
+        self, inputs: Tensor | None, data_samples: SampleList, iteration: int
+    ) -> tuple[TrainingStep, list[Terms]]:
+        """The denoiser's output for noisy latents, and embedders' terms."""
         random = SampleRandom.of(data_samples)
         posterior = random.normal('posterior')
         z_0 = training_latents(
@@ -162,13 +172,21 @@ class LatentDiffusion(
         with self.extra_losses.watch(self.denoiser) as hidden:
             out = self.output(self.denoiser, z_t, level, cond)
         step = TrainingStep(
-            *(self.autoencoder.decode, scheduler),
-            *(inputs, data_samples, random, z_0, noise, level, z_t),
-            *(cond, out, hidden, iteration),
+            decode=self.autoencoder.decode,
+            scheduler=scheduler,
+            inputs=inputs,
+            data_samples=data_samples,
+            random=random,
+            z_0=z_0,
+            noise=noise,
+            level=level,
+            z_t=z_t,
+            cond=cond,
+            out=out,
+            hidden=hidden,
+            iteration=iteration,
         )
-        terms += self.extra_losses.terms(step)
-        denoising = denoising_terms(step, self.log_variance)
-        return denoising | named_terms(terms)
+        return step, terms
 
     def compile_parts(self, **options: Any) -> None:
         """See :class:`Editor`.

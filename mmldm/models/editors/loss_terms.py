@@ -24,7 +24,7 @@ class ExtraLosses(nn.ModuleList):
 
     A checkpoint that has no weights for these terms can be loaded, and they
     start untrained. A checkpoint with weights for terms can be loaded into a
-    model without terms. The log reports both.
+    model whose terms have none. The log reports both.
 
     Args:
         configs: Configs of :class:`ExtraLoss` es.
@@ -114,10 +114,10 @@ def _fit_terms(module: ExtraLosses, state: dict, prefix: str, *_) -> None:
     if own and not stored:
         state.update(own)
         _say('the checkpoint has no weights for them: they start untrained')
-    elif stored and not len(module):
+    elif stored and not own:
         for name in stored:
             del state[name]
-        _say('none are configured: weights in the checkpoint are ignored')
+        _say('none here have weights: those of the checkpoint are ignored')
 
 
 def _say(text: str) -> None:

@@ -13,14 +13,14 @@ from mmldm.utils import SampleRandom
 from mmldm.utils.typing import SampleList
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingStep:
-    """Results of one training step of a latent diffusion model.
+    """What a term of the loss may use of one training step.
 
     Args:
-        decode: Makes images in about [-1, 1] from latents, as the frozen
-            first stage does.
-        scheduler: Knows the target of the denoiser's output.
+        decode: Decoder of the frozen first stage, from latents (B, C, h, w)
+            to images of about [-1, 1]; gradients pass through it.
+        scheduler: The diffusion process.
         inputs: Images in [-1, 1], (B, 3, H, W); None from a cache of latents.
         data_samples: Data samples with the conditions.
         random: Random numbers of each sample.
@@ -58,16 +58,20 @@ class ExtraLoss(BaseModule):
     """Additional terms of ``LatentDiffusion``'s training loss.
 
     Its weights are trained with the model's, but are not averaged, and a model
-    that only samples does not have them. A frozen network inside it must be a
-    ``FrozenPart``, such as the teacher of *Representation Alignment*, Yu et
-    al. 2024 (arXiv:2410.06940), which sees the clean image.
+    that only samples does not have them. A frozen network inside it must have
+    no parameters, as ``PretrainedFeatures``, or be a ``FrozenPart``, such as
+    the teacher of *Representation Alignment*, Yu et al. 2024
+    (arXiv:2410.06940), which sees the clean image.
 
     Attributes:
         layers: Names of modules of the denoiser whose outputs the term reads,
             such as 'mid.0'.
+        decodes: Whether the term calls ``step.decode``: the first stage then
+            stays in memory, also in a training from cached latents.
     """
 
     layers: tuple[str, ...] = ()
+    decodes: bool = False
 
     @abstractmethod
     def forward(self, step: TrainingStep) -> Mapping[str, Tensor]:

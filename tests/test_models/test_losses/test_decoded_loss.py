@@ -24,7 +24,7 @@ def scheduler():
             noise_schedule=dict(type='CosineSchedule'),
             prediction=dict(type='VelocityPrediction'),
             loss_weighting=dict(type='UniformWeighting'),
-            timestep_sampler=dict(type='UniformTimesteps'),
+            timestep_sampler=dict(type='UniformTimesteps', stratified=True),
             time_grid=dict(type='TrailingGrid'),
             solver=dict(type='DDIM'),
             num_steps=4,
@@ -45,16 +45,26 @@ def step(scheduler):
         z_t = match.alpha * z_0 + match.sigma * noise
         out = scheduler.prediction.target(z_0, noise, level) + error
         return TrainingStep(
-            *(decode, scheduler, None, [], random),
-            *(z_0, noise, level, z_t),
-            *(None, out.float().requires_grad_(), {}, 0),
+            decode=decode,
+            scheduler=scheduler,
+            inputs=None,
+            data_samples=[],
+            random=random,
+            z_0=z_0,
+            noise=noise,
+            level=level,
+            z_t=z_t,
+            cond=None,
+            out=out.float().requires_grad_(),
+            hidden={},
+            iteration=0,
         )
 
     return step
 
 
 def test_a_perfect_output_has_no_distance(step):
-    terms = DecodedLoss(DISTANCE)(step())
+    terms = DecodedLoss(DISTANCE, max_noise=None)(step())
     assert terms.keys() == {'decoded_pixels', 'decoded_perceptual'}
     assert max(terms.values()) < 1e-5
 
@@ -63,14 +73,18 @@ def test_pixels_count_what_the_decoder_shows(step):
     # An output that is off by 1 gives latents that are off by sigma, as
     # z_0 = alpha z_t - sigma v.
     made = step(error=1.0)
-    (term,) = DecodedLoss(pixel_weight=3.0, every=1)(made).values()
+    (term,) = DecodedLoss(pixel_weight=3.0, max_noise=None, share=1)(
+        made
+    ).values()
     expected = 3 * (1 + 0.5 + 0.01) / 3 * made.level.sigma.mean()
     assert term.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_perceptual_distance_is_that_of_the_decoded_images(step, scheduler):
     made = step(error=0.3)
-    found = DecodedLoss(DISTANCE, perceptual_weight=0.2, every=1)(made)
+    found = DecodedLoss(
+        DISTANCE, perceptual_weight=0.2, max_noise=None, share=1
+    )(made)
     estimate = scheduler.to_z_0(made.out, made.z_t, made.level)
     expected = 0.2 * MODELS.build(DISTANCE)(decode(estimate), decode(made.z_0))
     torch.testing.assert_close(
@@ -78,22 +92,32 @@ def test_perceptual_distance_is_that_of_the_decoded_images(step, scheduler):
     )
 
 
-def test_every_third_image_of_the_run_is_decoded(step):
-    loss = DecodedLoss(every=3)
-    assert loss.chosen(step(range(5, 14))) == [1, 4, 7]
+def test_a_share_of_the_images_is_decoded_for_any_batch(step):
+    loss = DecodedLoss(max_noise=None, share=0.25)
+    places = loss.chosen(step(range(400)))
+    assert 70 < len(places) < 130
+    rest = loss.chosen(step(range(37, 400)))
+    assert [place - 37 for place in places if place >= 37] == rest
+
+
+def test_times_of_the_decoded_images_fill_the_range(step):
+    """Stratified times of every so-many-th image would be alike."""
+    made = step(range(64))
+    times = made.level.t[DecodedLoss(max_noise=None, share=0.25).chosen(made)]
+    assert times.min() < 300 and times.max() > 700 and times.std() > 200
 
 
 def test_noisier_latents_than_max_noise_are_left_out(step):
     made = step(range(32))
     noise = made.level.sigma / made.level.alpha
-    chosen = DecodedLoss(max_noise=1.0, every=1).chosen(made)
+    chosen = DecodedLoss(max_noise=1.0, share=1).chosen(made)
     assert 8 < len(chosen) < 24
     assert [place for place in range(32) if noise[place] <= 1] == chosen
 
 
 @pytest.mark.parametrize('cut', [3, 4, 7])
 def test_mean_over_processes_is_that_of_the_whole_batch(step, cut):
-    loss = DecodedLoss(max_noise=2.0, every=2)
+    loss = DecodedLoss(share=0.5)
     whole = loss(step(range(8), error=1.0))['decoded_pixels']
     parts = [range(cut), range(cut, 8)]
     own = [loss(step(part, error=1.0))['decoded_pixels'] for part in parts]
@@ -104,14 +128,14 @@ def test_mean_over_processes_is_that_of_the_whole_batch(step, cut):
 
 
 def test_a_batch_without_a_chosen_image_has_terms_of_zero(step):
-    terms = DecodedLoss(DISTANCE, every=100)(step(range(1, 5)))
+    terms = DecodedLoss(DISTANCE, max_noise=1e-9)(step())
     assert list(terms) == ['decoded_pixels', 'decoded_perceptual']
     assert [term.item() for term in terms.values()] == [0, 0]
 
 
 def test_the_error_that_is_seen_moves_the_output(step):
     made = step(error=1.0)
-    DecodedLoss(every=1)(made)['decoded_pixels'].backward()
+    DecodedLoss(max_noise=None, share=1)(made)['decoded_pixels'].backward()
     slopes = made.out.grad.abs().mean((0, 2, 3))
     torch.testing.assert_close(
         slopes / slopes[0], torch.tensor([1.0, 0.5, 0.01])
@@ -119,7 +143,7 @@ def test_the_error_that_is_seen_moves_the_output(step):
 
 
 def test_it_trains_the_denoiser_and_not_the_first_stage(tiny_ldm, labelled):
-    model = tiny_ldm(extra_losses=[dict(type='DecodedLoss', every=1)])
+    model = tiny_ldm(extra_losses=[dict(type='DecodedLoss', share=1)])
     samples = [labelled(3, address=(0, i)) for i in range(4)]
     images = torch.linspace(-1, 1, 4 * 3 * 64).view(4, 3, 8, 8)
     terms = model.loss(images, samples)
@@ -132,10 +156,10 @@ def test_it_trains_the_denoiser_and_not_the_first_stage(tiny_ldm, labelled):
 @pytest.mark.parametrize(
     'arguments, said',
     [
-        (dict(every=0), 'every=0 must be a whole number'),
+        (dict(share=0), r'share=0 must be in \(0, 1'),
         (dict(max_noise=0), 'max_noise=0 must be positive'),
-        (dict(pixel_weight=-1), 'pixel_weight=-1 must be >= 0'),
-        (dict(perceptual_weight=-1), 'perceptual_weight=-1 must be >= 0'),
+        (dict(pixel_weight=0), 'pixel_weight=0 must be positive'),
+        (dict(perceptual_weight=-1), 'perceptual_weight=-1 must be positive'),
     ],
 )
 def test_refuses_arguments_out_of_range(arguments, said):
