@@ -78,11 +78,10 @@ def warn_about_versions() -> None:
 def register_package() -> None:
     """Let ``mmengine.hub`` find the package that is running.
 
-    mmengine knows the packages of OpenMMLab by a list. It takes what stands
-    there for the name of an installed distribution, whose folder it guesses
-    wrong where that is an editable one, or not the one that was imported.
-    What is no distribution it looks up as a module: one inside the package
-    leads it to the right folder.
+    mmengine has a list of package names. If an entry is an installed
+    distribution, mmengine guesses its folder, and finds a wrong one for an
+    editable installation. It imports any other entry as a module. The entry
+    here names a module of mmldm, which leads to the right folder.
     """
     from mmengine.config.utils import MODULE2PACKAGE
 

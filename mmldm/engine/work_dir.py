@@ -54,7 +54,8 @@ def check_writable(work_dir: str | Path) -> None:
 def claimed(work_dir: str | Path, logger: Any) -> Iterator[None]:
     """Hold the lock of a work directory while a training runs.
 
-    The first of several processes holds the lock, and tells the others. The
+    The first of several processes holds the lock, and tells the
+    others whether it got it. The
     operating system releases the lock when the process ends, in whatever
     way.
 

@@ -55,8 +55,8 @@ def kernel_distance(
 ) -> dict[str, float]:
     """``kid`` and ``kid_std``: squared maximum mean discrepancy.
 
-    As in torch-fidelity, it has a cubic kernel and is the mean over 100 pairs
-    of subsets with 1,000 images, or all if there are fewer.
+    As in torch-fidelity, the kernel is cubic, and ``kid`` is the mean over 100
+    pairs of subsets with 1,000 images, or all if there are fewer.
     """
     from torch_fidelity.metric_kid import kernel_mmd
 

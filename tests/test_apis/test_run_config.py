@@ -1,4 +1,4 @@
-"""What a config becomes before it runs."""
+"""Configs after ``read_run_config``."""
 
 from pathlib import Path
 

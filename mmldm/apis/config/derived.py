@@ -93,7 +93,9 @@ def leave_out_optimizers(cfg: Config) -> None:
 
 
 def share_with_training(cfg: Config) -> None:
-    """Give validation and test the training's data if they name none.
+    """Fill in arguments of data that validation, test and metrics leave open.
+
+    They are taken from the training's data set.
 
     Args:
         cfg: A checked config, changed in place.

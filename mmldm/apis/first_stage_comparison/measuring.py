@@ -34,7 +34,7 @@ def images_of(cfg: Config, split: str, most: int) -> list[Tensor]:
     """Images of a first stage's data, uint8 (3, H, W), cropped to squares.
 
     Args:
-        cfg: Config of its training.
+        cfg: Config of the first stage's training.
         split: 'train', 'val' or 'all'.
         most: Largest number of images, which are spread over the data.
 

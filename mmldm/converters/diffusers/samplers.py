@@ -23,7 +23,7 @@ from .differences import (
 
 
 class Sampling(NamedTuple):
-    """A way of sampling, in diffusers and in ours.
+    """A way of sampling, in diffusers and in mmldm.
 
     Attributes:
         name: Name of the scheduler in diffusers.

@@ -111,7 +111,7 @@ class Crop(BaseTransform):
         """Cut the image and its maps.
 
         Raises:
-            ValueError: If the image is smaller.
+            ValueError: If the image is smaller than the crop.
         """
         size = _size(self, results)
         height, width = results['img'].shape[:2]

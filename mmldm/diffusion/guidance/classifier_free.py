@@ -28,7 +28,7 @@ class ClassifierFreeGuidance(ChainGuidance):
 
     Args:
         scale: Factor of the step from null to conditional, >= 0; 1 is off.
-        rescale: Share, in [0, 1], of the contrast added by guidance to remove.
+        rescale: Share, in [0, 1], of the added contrast that is removed.
             With 1, each estimate gets the standard deviation, over channels
             and positions, of the conditional one. Lin et al. 2024, section
             3.4 (arXiv:2305.08891).
@@ -36,8 +36,8 @@ class ClassifierFreeGuidance(ChainGuidance):
         rescale_of: The quantity whose deviation is used: 'z_0' is the clean
             latent; 'output' is the network's prediction, as in diffusers'
             ``guidance_rescale``. They agree at high noise if the network
-            predicts v. If it predicts noise, z_0 differs by 0.4 to 0.7 of its
-            deviation.
+            predicts v. If it predicts noise, the two give values of z_0 that
+            differ by 0.4 to 0.7 of its deviation.
     """
 
     def __init__(

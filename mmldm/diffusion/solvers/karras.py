@@ -139,9 +139,10 @@ class Heun(ChurnSolver):
         churn_noise: See :class:`ChurnSolver`.
         coordinates: 'flow' averages the speeds at both ends of a step on the
             straight paths of :class:`Coordinates`. 've' averages the noise
-            over sigma / alpha, as in the paper and diffusers. A cosine
-            schedule's ratio starts at 20,291: with 10 steps, the error for a
-            mixture of Gaussians is then 16 instead of 0.04.
+            over sigma / alpha, as in the paper and diffusers. On a cosine
+            schedule, sigma / alpha starts at 20,291: for a mixture of
+            Gaussians, 10 steps have an error of 16 with 've', and of 0.04
+            with 'flow'.
     """
 
     def __init__(

@@ -91,7 +91,7 @@ class ModuleEMAHook(Hook):
         self._swap()
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
-        """Put the weights in training back, before a best model is saved."""
+        """Put the trained weights back, before a best model is saved."""
         self._swap()
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:

@@ -23,7 +23,8 @@ class ReferenceMetricsHook(Hook):
     The metrics of ``test_evaluator``, with ``real/`` and ``reconstruction/``
     before their names, are added to those of the generated images. The
     numbers of ``reconstruction/`` are the best that a latent diffusion model
-    can reach.
+    can reach before :meth:`Embedder.restore`, which reconstructions do not
+    pass.
 
     Args:
         noise: Also evaluate, as ``noise/``, the decoded latents of N(0, I),

@@ -124,7 +124,7 @@ def add_adapter(
 
 
 def load_peft():
-    """The package peft.
+    """Import and return the package peft.
 
     Raises:
         ValueError: If it is not installed.

@@ -88,7 +88,7 @@ class Autoencoder(BaseModule):
                 there is one; None takes the posterior's mode.
 
         Raises:
-            ValueError: If the images do not have four axes.
+            ValueError: If the images are not (B, 3, H, W).
         """
         _check_axes('images', x, 3)
         return self.scaled(self.encode_raw(self.pad(x), draw_noise))
@@ -106,7 +106,7 @@ class Autoencoder(BaseModule):
                 keeps (f h, f w).
 
         Raises:
-            ValueError: If the latents do not have four axes.
+            ValueError: If the latents are not (B, C, h, w).
         """
         _check_axes('latents', z, self.latent_channels)
         raw = z / self.latent_scale + self.latent_shift

@@ -17,7 +17,7 @@ def unless_dropped(
     drop: Tensor,
     null: Said,
 ) -> list[Said]:
-    """The results of ``read`` for all samples, and null for dropped ones.
+    """The results of ``read`` for kept samples, and null for dropped ones.
 
     Args:
         read: Reads one sample; not called for dropped ones.

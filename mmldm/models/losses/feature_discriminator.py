@@ -43,9 +43,9 @@ class FeatureDiscriminator(nn.Module):
         self.heads = nn.ModuleList(_head(channels) for _ in widths)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (B, stages, h, w), high for real images, of (B, 3, H, W).
+        """Logits (B, stages, h, w) of images (B, 3, H, W), high for real ones.
 
-        Those of later stages are enlarged to the size of the first stage's,
+        Logits of later stages are enlarged to the size of the first stage's,
         so that all stages have the same weight.
 
         Raises:

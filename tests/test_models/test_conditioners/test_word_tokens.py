@@ -64,7 +64,10 @@ def test_a_dropped_caption_is_all_zeros():
             "caption 'a rad circle' of a.png has the word 'rad', which is not "
             "in WordTokens.vocab; did you mean 'red'.*: use other words, or",
         ),
-        ('a a a a a a a', "'a a .*' of a.png has 7 words that count, but .*max_length=6"),
+        (
+            'a a a a a a a',
+            "'a a .*' of a.png has 7 words that count, but .*max_length=6",
+        ),
         (['red'], r"caption of a.png is \['red'\], not a text"),
     ],
 )
