@@ -15,6 +15,7 @@ _base_ = './ldm_kl-f4_inpaint_1xb32-2k_photographs-64x64.py'
 model = dict(
     autoencoder_checkpoint='work_dirs/'
     'autoencoder_kl-f4-d12_1xb8-1600_photographs-64x64',
+    conditioner=dict(embedders=[dict(type='FilledImage', blends=True)]),
     diffusion_scheduler=dict(
         # Of absolute errors, the best estimate is the median, which has less
         # detail than the mean, as detail is rare and strong.

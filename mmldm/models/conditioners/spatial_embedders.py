@@ -12,7 +12,7 @@ from mmldm.utils.typing import SampleList
 
 from .back_projection import back_project
 from .embedder import Embedder, Encode
-from .filling import fill_smoothly
+from .filling import blend, fill_smoothly
 from .maps import WHOLE, check_image_size, read_maps, size
 from .placed_classes import PlacedClasses
 
@@ -97,15 +97,18 @@ class MaskedImage(Embedder):
 
     Args:
         latent_channels: Latent channels of the first stage.
+        blends: Whether generated holes are blended into the image, see
+            :func:`blend`; otherwise a seam may be seen at their edges.
     """
 
     slot = 'spatial'
     reads = ('gt_img', 'mask')
 
-    def __init__(self, latent_channels: int) -> None:
+    def __init__(self, latent_channels: int, blends: bool = False) -> None:
         super().__init__()
         check_count('MaskedImage.latent_channels', latent_channels)
         self.dim = latent_channels + 1
+        self.blends = blends
 
     def forward(
         self,
@@ -165,7 +168,10 @@ class MaskedImage(Embedder):
     def restore(self, images: Tensor, data_samples: SampleList) -> Tensor:
         """The images with all known pixels, see :class:`Embedder`."""
         known, masks = (x.to(images.device) for x in self._read(data_samples))
-        return torch.where(masks.bool(), images, known)
+        holes = masks.bool()
+        if self.blends:
+            images = blend(images, known, holes)
+        return torch.where(holes, images, known)
 
     @staticmethod
     def _read(data_samples: SampleList) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmldm.models.conditioners.filling import fill_smoothly
+from mmldm.models.conditioners.filling import blend, fill_smoothly
 
 
 @pytest.fixture
@@ -83,3 +83,34 @@ def test_without_a_known_pixel_all_is_zero():
     images = torch.randn(1, 3, 5, 7)
     holes = torch.ones(1, 1, 5, 7, dtype=torch.bool)
     assert not fill_smoothly(images, holes).any()
+
+
+@pytest.fixture
+def holed():
+    """A smooth image, (1, 3, H, W), detail for it, and a hole in it."""
+    place = torch.arange(32.0)
+    smooth = (60 + 2 * place + place[:, None]).expand(1, 3, 32, 32)
+    detail = 15 * (-1.0) ** (place + place[:, None])
+    hole = torch.zeros(1, 1, 32, 32, dtype=torch.bool)
+    hole[..., 10:22, 8:20] = True
+    return smooth, detail, hole
+
+
+def test_a_blended_hole_has_the_colours_around_it_and_its_own_detail(holed):
+    smooth, detail, hole = holed
+    known = smooth.byte()
+    # As a model's image whose colours are wrong, more on one side.
+    shift = torch.linspace(-30, -10, 32)
+    generated = (smooth + shift + detail * hole).byte()
+    found = blend(generated, known, hole).float()
+    inside = hole.expand_as(found)
+    error = (found - smooth - detail)[inside]
+    assert (generated - smooth - detail)[inside].abs().mean() > 15
+    assert error.abs().mean() < 3
+
+
+def test_an_image_without_known_pixels_stays_as_it_is(holed):
+    smooth, _, hole = holed
+    image = smooth.byte()
+    other = torch.zeros_like(image)
+    assert blend(image, other, torch.ones_like(hole)).equal(image)

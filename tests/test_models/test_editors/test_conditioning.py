@@ -7,6 +7,7 @@ import torch
 
 from mmldm.diffusion import Sampling
 from mmldm.models.conditioners.back_projection import back_project
+from mmldm.models.conditioners.filling import blend
 from mmldm.models.data_preprocessors.ldm_data_preprocessor import to_images
 from mmldm.utils.checkpoint import write_checkpoint
 
@@ -311,6 +312,18 @@ def test_a_model_that_fills_holes_leaves_what_is_known(tiny_ldm, holed):
         assert sample.pred_img[:, hole].equal(image[:, hole])
         assert sample.pred_img[:, ~hole].equal(sample.gt_img[:, ~hole])
         assert not image[:, ~hole].equal(sample.gt_img[:, ~hole])
+
+
+def test_a_hole_is_blended_into_what_is_known(tiny_ldm, holed):
+    model = tiny_ldm(
+        **spatial(type='MaskedImage', latent_channels=4, blends=True)
+    )
+    sample = holed(0)
+    drawn = to_images(model.autoencoder.decode(model.sample([sample])))
+    known, hole = sample.gt_img[None], sample.mask[None].bool()
+    image = model.predict(None, [sample])[0].pred_img[None]
+    assert image.equal(torch.where(hole, blend(drawn, known, hole), known))
+    assert not image.equal(torch.where(hole, drawn, known))
 
 
 def test_an_enlarged_image_agrees_with_the_small_one(tiny_ldm, labelled):
