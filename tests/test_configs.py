@@ -155,7 +155,8 @@ def paper_results():
 def test_a_diffusion_model_trains_and_predicts(path, labelled):
     cfg = load(path)
     model = narrowed(cfg.model)
-    size = (2 * model.autoencoder.factor,) * 2
+    # Image distances of losses need 16 pixels a side.
+    size = (max(16, 2 * model.autoencoder.factor),) * 2
     samples = samples_for(model, labelled, size)
     images = torch.rand(2, 3, *size) * 2 - 1
     losses = model.loss(images, samples)
