@@ -1,7 +1,7 @@
 """Draw emoji by their names, and by names that no emoji has.
 
 Usage: python docs/pictures/emoji.py \\
-           work_dirs/dit_kl-f4_text_1xb32-8k_emoji-64x64 OUT.png
+           work_dirs/dit_kl-f4_text_1xb32-14k_emoji-64x64 OUT.png
 
 The model draws the upper rows by names that it was trained with, and the last
 row by new combinations of their words.
@@ -20,7 +20,7 @@ from mmldm.visualization.grid import sheet_of_rows
 
 LEARNT = [
     [
-        'red apple',
+        'a red apple',
         'smiling face with sunglasses',
         'green heart',
         'rocket',
@@ -41,14 +41,14 @@ LEARNT = [
     ],
 ]
 NEW = [
-    'blue apple',
-    'red panda',
-    'cat face with sunglasses',
-    'purple rocket',
-    'smiling octopus',
-    'green snowman',
-    'orange book',
-    'tiger face with heart eyes',
+    'a blue apple',
+    'a red panda',
+    'a cat face with sunglasses',
+    'a purple rocket',
+    'a smiling octopus',
+    'a green snowman',
+    'an orange book',
+    'a tiger face with heart eyes',
 ]
 # The tiles of pictures for a page are larger than this one needs.
 SCALE = 0.6

@@ -1,14 +1,14 @@
 """Emoji from their names: text-to-image for two CPU cores.
 
 Cache: python tools/cache_latents.py \
-       configs/ldm/dit_kl-f4_text_1xb32-8k_emoji-64x64.py data/emoji-latents
+       configs/ldm/dit_kl-f4_text_1xb32-14k_emoji-64x64.py data/emoji-latents
 Train: python tools/train.py \
-       configs/ldm/dit_kl-f4_text_1xb32-8k_emoji-64x64.py \
+       configs/ldm/dit_kl-f4_text_1xb32-14k_emoji-64x64.py \
        --cfg-options latent_cache=data/emoji-latents
 Judge: python tools/test.py \
-       configs/ldm/dit_kl-f4_text_1xb32-8k_emoji-64x64.py \
-       work_dirs/dit_kl-f4_text_1xb32-8k_emoji-64x64
-Draw:  python tools/sample.py work_dirs/dit_kl-f4_text_1xb32-8k_emoji-64x64 \
+       configs/ldm/dit_kl-f4_text_1xb32-14k_emoji-64x64.py \
+       work_dirs/dit_kl-f4_text_1xb32-14k_emoji-64x64
+Draw:  python tools/sample.py work_dirs/dit_kl-f4_text_1xb32-14k_emoji-64x64 \
        --prompt 'a red apple' 'smiling face with sunglasses' 'green heart' \
        'a blue apple' 'a cat with sunglasses' 'a red panda on a bicycle'
 
@@ -46,4 +46,4 @@ model = dict(
 val_evaluator = [dict(type='NearestImage', dataset={{_base_.pictures}})]
 test_evaluator = val_evaluator
 
-train_cfg = dict(max_iters=8000, val_interval=4000)
+train_cfg = dict(max_iters=14_000, val_interval=7000)
