@@ -15,6 +15,11 @@ def to_unit_range(images: Tensor) -> Tensor:
     return images.float() / 127.5 - 1
 
 
+def to_uint8(values: Tensor) -> Tensor:
+    """Grey levels, float, -> uint8, rounded and limited to [0, 255]."""
+    return values.round().clamp(0, 255).to(torch.uint8)
+
+
 def bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Resize by Pillow's bicubic kernel, which avoids aliasing.
 

@@ -143,6 +143,16 @@ def test_a_term_is_added_to_a_trained_model_or_left_out(
         assert torch.equal(weight, own[name])
 
 
+def test_weights_of_terms_are_left_out_for_terms_without_any(
+    aligned, tiny_ldm
+):
+    state = aligned().state_dict()
+    target = tiny_ldm(extra_losses=[dict(type='DecodedLoss')])
+    load_weights(target, state, 'the checkpoint')
+    for name, weight in target.denoiser.state_dict().items():
+        assert torch.equal(weight, state[f'denoiser.{name}'])
+
+
 def test_another_teacher_is_refused(aligned, tmp_path):
     state = aligned().state_dict()
     path = tmp_path / 'other.pth'

@@ -10,6 +10,7 @@ from mmengine.dataset import pseudo_collate
 from mmldm.datasets import AddressedIndex, CachedLatents
 from mmldm.engine.cached_training import CachedTraining
 from mmldm.models.conditioners import TextEncoder
+from mmldm.models.losses import DecodedLoss
 
 ROOT = Path(__file__).parents[2]
 LETTERS = 'abcdefghijklmnopqrstuvwxyz'
@@ -127,6 +128,21 @@ def test_losses_are_those_of_images_and_captions(cached):
     # Images bring the networks back, and they are the same.
     assert loss(model, images).item() == pytest.approx(expected, rel=1e-6)
     assert all(w.nbytes for w in frozen)
+
+
+def test_the_first_stage_stays_for_a_loss_that_decodes(cached):
+    runner, _, cache = cached
+    model = runner.bare_model
+    model.extra_losses.append(DecodedLoss())
+    try:
+        training = CachedTraining(CachedLatents(str(cache)), model)
+        training.release()
+        assert all(w.nbytes for w in model.autoencoder.parameters())
+        network = model.conditioner.embedders[0].network
+        assert sum(w.nbytes for w in network.parameters()) == 0
+        training.restore()
+    finally:
+        del model.extra_losses[-1]
 
 
 def test_a_training_validates_and_keeps_the_hashes(

@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmldm.utils.pixels import to_uint8
+
 
 def back_project(images: Tensor, small: Tensor, steps: int) -> Tensor:
     """Adapt large images so that, shrunk again, they nearly equal small ones.
@@ -23,7 +25,7 @@ def back_project(images: Tensor, small: Tensor, steps: int) -> Tensor:
     x, target = images.float(), small.float()
     for _ in range(steps):
         x = x + _resized(target - _resized(x, small), images)
-    return x.round().clamp(0, 255).to(images.dtype)
+    return to_uint8(x)
 
 
 def _resized(x: Tensor, like: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmldm.utils.pixels import to_uint8
+
 # Jacobi sweeps at each size. Coarse sizes already connect distant pixels.
 SWEEPS = 4
 TINY = 1e-6
@@ -44,11 +46,11 @@ def blend(images: Tensor, known: Tensor, holes: Tensor) -> Tensor:
         holes: bool (B, 1, H, W).
 
     Returns:
-        uint8, (B, C, H, W).
+        uint8, (B, C, H, W), with the known pixels.
     """
     x = images.float()
     x = x + fill_smoothly(known.float() - x, holes)
-    return x.round().clamp(0, 255).to(images.dtype)
+    return to_uint8(x)
 
 
 def _fill_mean(values: Tensor, known: Tensor) -> Tensor:

@@ -170,7 +170,7 @@ class MaskedImage(Embedder):
         known, masks = (x.to(images.device) for x in self._read(data_samples))
         holes = masks.bool()
         if self.blends:
-            images = blend(images, known, holes)
+            return blend(images, known, holes)
         return torch.where(holes, images, known)
 
     @staticmethod

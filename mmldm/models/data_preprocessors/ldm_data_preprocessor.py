@@ -6,12 +6,12 @@ from torch import Tensor
 
 from mmldm.registry import MODELS
 from mmldm.utils.devices import to_device
-from mmldm.utils.pixels import to_unit_range
+from mmldm.utils.pixels import to_uint8, to_unit_range
 
 
 def to_images(x: Tensor) -> Tensor:
     """float RGB in about [-1, 1] -> uint8 RGB, rounded; (B, 3, H, W)."""
-    return ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return to_uint8((x.float() + 1) * 127.5)
 
 
 @MODELS.register_module()
